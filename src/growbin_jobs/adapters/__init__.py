@@ -1,0 +1,1 @@
+"""One outside thing each: object store, pictures, model server."""

@@ -1,0 +1,105 @@
+"""What travels from stage to stage, and what a model may answer. Validated wherever it enters."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from growbin_jobs.reasons import Language
+
+Category = Literal["plastic", "paper", "metal", "glass", "general"]
+State = Literal["clean", "dirty", "mixed"]
+
+#: An item selects a rule by this name. It never becomes a path.
+ItemName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+#: The item of everything that has no rule of its own.
+GENERAL_ITEM = "general"
+
+
+class Payload(BaseModel):
+    """Base of everything here: immutable, strict, nothing extra."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class VisionAnswer(Payload):
+    """What the picture shows.
+
+    Attributes:
+      category: One of five.
+      item: Such as ``pet_bottle``; ``general`` when it is none of the known ones.
+      state: ``mixed`` also stands for "cannot tell".
+      confidence: 0.0–1.0, as the model says it.
+    """
+
+    category: Category
+    item: ItemName
+    state: State
+    confidence: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class RuleSource(Payload):
+    """Where a rule comes from."""
+
+    title: str
+    publisher: str
+    url: str | None = None
+    checked: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class Text(Payload):
+    """The same words in both languages."""
+
+    ko: Annotated[str, Field(min_length=1)]
+    en: Annotated[str, Field(min_length=1)]
+
+    def in_language(self, language: Language) -> str:
+        """Return the words in the given language."""
+        return self.ko if language == "ko" else self.en
+
+
+class Rule(Payload):
+    """How to sort one item: the content of ``rules/{item}.json``.
+
+    Attributes:
+      item: The file's stem.
+      name: What people call it.
+      category: The category that a model should give for it.
+      disposal_method: Where it goes, in a few words.
+      rules: The steps, in order.
+      cautions: What people get wrong.
+      aliases: Other English or Korean words for it.
+      source: Where it comes from.
+    """
+
+    item: ItemName
+    name: Text
+    category: Category
+    disposal_method: Text
+    rules: Annotated[list[Text], Field(min_length=1)]
+    cautions: list[Text] = Field(default_factory=list)
+    aliases: list[str] = Field(default_factory=list)
+    source: RuleSource
+
+
+class StoredPicture(Payload):
+    """Result of stage 1: where the two pictures are, as ``s3://bucket/key``."""
+
+    s3_path: str
+    thumbnail_path: str
+
+
+class Advice(Payload):
+    """Result of stage 4.
+
+    Attributes:
+      text: What the person reads.
+      language: Of the text.
+      source: ``model`` when a language model phrased it, ``rule`` when the sentences come from the rule itself.
+      model: The model's name; ``offline/rule`` where none was asked.
+    """
+
+    text: Annotated[str, Field(min_length=1)]
+    language: Language
+    source: Literal["model", "rule"]
+    model: str

@@ -1,0 +1,80 @@
+"""Wire names: groups, queues and actors. They are in messages and dashboards, so they never change with a refactor.
+
+A stage sends to the next one by :class:`Route`, which is a name and not an import: the two worker groups
+never import each other.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+GroupName = Literal["storage", "ai"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a message goes: the actor's wire name and its queue."""
+
+    actor: str
+    queue: str
+
+
+UPLOAD_IMAGE: Final = Route("upload_image", "user_input")
+ANALYZE_IMAGE: Final = Route("analyze_image", "vision_analysis")
+RETRIEVE_RULE: Final = Route("retrieve_rule", "rule_retrieval")
+GENERATE_RESPONSE: Final = Route("generate_response", "response_generation")
+RECORD_FAILURE: Final = Route("record_failure", "failure_recording")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One kind of worker and how it runs unless told otherwise.
+
+    ``growbin-jobs worker``, the docs and the manifests all read this table.
+
+    Attributes:
+      name: ``storage`` or ``ai``.
+      module: What ``dramatiq`` imports.
+      routes: The actors it runs.
+      pool: ``gevent`` (many greenlets in one process) or ``threads``.
+      processes: Worker processes on a node.
+      threads: Greenlets or threads in each process.
+      prefetch: Messages a process fetches ahead, for each queue.
+    """
+
+    name: GroupName
+    module: str
+    routes: tuple[Route, ...]
+    pool: Literal["gevent", "threads"]
+    processes: int
+    threads: int
+    prefetch: int
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that this group consumes, and no other."""
+        return tuple(dict.fromkeys(route.queue for route in self.routes))
+
+
+STORAGE: Final = Group(
+    name="storage",
+    module="growbin_jobs.storage",
+    routes=(UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE),
+    pool="gevent",
+    processes=1,
+    threads=1000,
+    prefetch=2000,
+)
+
+# 100 pictures/min × 30 s + 200 texts/min × 10 s = 84 calls in flight = 3 processes × 28 threads. Nothing is
+# fetched that cannot run at once: a slow call must not hold back messages that another node could take.
+AI: Final = Group(
+    name="ai",
+    module="growbin_jobs.ai",
+    routes=(ANALYZE_IMAGE, GENERATE_RESPONSE),
+    pool="threads",
+    processes=3,
+    threads=28,
+    prefetch=28,
+)
+
+GROUPS: Final[dict[GroupName, Group]] = {group.name: group for group in (STORAGE, AI)}

@@ -1,0 +1,109 @@
+"""Why an analysis failed, in the words of the people who read it, Korean and English.
+
+A code is stored in the database and travels in messages; the sentence is made where it is shown.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["ko", "en"]
+
+REASONS: dict[str, dict[Language, str]] = {
+    "picture_missing": {
+        "ko": "사진 파일을 찾을 수 없습니다. 사진을 다시 올려 주세요.",
+        "en": "The picture cannot be found. Upload it again.",
+    },
+    "picture_outside_spool": {
+        "ko": "사진이 허용된 폴더 밖에 있습니다.",
+        "en": "The picture lies outside the allowed spool folders (GROWBIN_SPOOL_DIRS).",
+    },
+    "picture_not_an_image": {
+        "ko": "사진 파일이 아닙니다. JPEG, PNG, WebP 사진을 올려 주세요.",
+        "en": "This file is not a picture that we accept. Send a JPEG, PNG or WebP photo.",
+    },
+    "picture_needs_heic": {
+        "ko": "이 서버는 HEIC 사진을 읽을 수 없습니다. JPEG로 바꾸어 올려 주세요.",
+        "en": "HEIC pictures need the extra growbin-jobs[heic] on the worker. Send a JPEG instead.",
+    },
+    "picture_truncated": {
+        "ko": "사진 파일이 손상되었거나 끝까지 올라오지 않았습니다. 다시 올려 주세요.",
+        "en": "The picture is damaged or was not uploaded completely. Upload it again.",
+    },
+    "picture_too_small": {
+        "ko": "사진이 너무 작습니다({width}×{height}). 한 변이 최소 {limit}픽셀이어야 합니다.",
+        "en": "The picture is too small ({width}×{height}). Each side needs at least {limit} pixels.",
+    },
+    "picture_too_many_pixels": {
+        "ko": "사진이 너무 큽니다({width}×{height}). {limit_megapixels}메가픽셀 이하로 줄여 주세요.",
+        "en": "The picture is too large ({width}×{height}). At most {limit_megapixels} megapixels are accepted.",
+    },
+    "picture_too_narrow": {
+        "ko": "사진의 가로세로 비율이 지나치게 깁니다({width}×{height}).",
+        "en": "The picture's shape is too extreme ({width}×{height}).",
+    },
+    "picture_too_many_bytes": {
+        "ko": "사진 파일이 너무 큽니다. {limit_megabytes}MB 이하만 받을 수 있습니다.",
+        "en": "The picture file is too large. At most {limit_megabytes} MB are accepted.",
+    },
+    "picture_too_many_scans": {
+        "ko": "사진의 구조가 비정상적입니다. 다시 저장해서 올려 주세요.",
+        "en": "The picture has too many scans or frames ({count}, at most {limit}). Save it anew and send that.",
+    },
+    "object_missing": {
+        "ko": "저장된 사진을 찾을 수 없습니다.",
+        "en": "The stored picture cannot be found.",
+    },
+    "request_invalid": {
+        "ko": "요청 형식이 올바르지 않습니다: {detail}",
+        "en": "The request is not valid: {detail}",
+    },
+    "model_refused": {
+        "ko": "모델이 이 사진에 답하기를 거부했습니다.",
+        "en": "The model declined to answer for this picture.",
+    },
+    "model_answer_invalid": {
+        "ko": "모델의 답이 약속된 형식과 다릅니다.",
+        "en": "The model's answer did not have the agreed form: {detail}",
+    },
+    "model_rejected_request": {
+        "ko": "모델 서버가 요청을 거절했습니다({status}).",
+        "en": "The model's server rejected the request (HTTP {status}, {detail}).",
+    },
+    "model_access_denied": {
+        "ko": "모델을 사용할 권한이 없습니다. 관리자에게 알려 주세요.",
+        "en": "The model's server denied access (HTTP {status}). Check OPENAI_API_KEY and the model's name.",
+    },
+    "model_quota_exhausted": {
+        "ko": "모델 사용 한도를 모두 썼습니다. 관리자에게 알려 주세요.",
+        "en": "The model's account has no quota left. Check the plan and billing of the key.",
+    },
+    "retries_exhausted": {
+        "ko": "여러 번 시도했지만 처리하지 못했습니다. 잠시 후 다시 시도해 주세요.",
+        "en": "It failed {attempts} times and was given up. Last error: {detail}",
+    },
+    "waited_too_long": {
+        "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
+        "en": "It waited longer than {hours} hours for something that did not come back: {detail}",
+    },
+}
+
+
+def reason(code: str, language: Language, params: Mapping[str, str | int | float]) -> str:
+    """Return the sentence for a person.
+
+    Parameters:
+      code: A key of :data:`REASONS`.
+      language: ``"ko"`` or ``"en"``.
+      params: Values for the sentence's placeholders; a missing one shows as ``?``.
+
+    Raises:
+      KeyError: If the code is unknown.
+    """
+    return REASONS[code][language].format_map(_Placeholders(params))
+
+
+class _Placeholders(dict[str, str | int | float]):
+    """A sentence with a hole is better than no sentence: the row may come from another version."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
