@@ -20,11 +20,12 @@ class VisionModel(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def classify(self, picture: bytes) -> VisionAnswer:
+    def classify(self, picture: bytes, address: str | None = None) -> VisionAnswer:
         """Say what the picture shows.
 
         Parameters:
           picture: An upright RGB JPEG, its larger side at most 1024 px (``GROWBIN_VISION_SIDE``).
+          address: Where a model server can fetch the same picture (https), if it is not to be sent along.
 
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.errors`.

@@ -1,0 +1,74 @@
+"""How every SQLite file of the project is opened."""
+
+import os
+import time
+from pathlib import Path
+
+import apsw
+
+from growbin_jobs.errors import ConfigurationError
+
+#: Older ones can corrupt a database with several writers when a checkpoint restarts the WAL (https://sqlite.org/wal.html,
+#: "The WAL-Reset Bug"); Debian 12 has 3.40.1. apsw brings its own, current one.
+OLDEST_SQLITE = (3, 51, 3)
+
+#: Seconds that a statement waits for another process's write.
+BUSY_TIMEOUT = 30.0
+
+
+def check_sqlite() -> None:
+    """Refuse an SQLite that may corrupt a database with several writers.
+
+    Raises:
+      ConfigurationError: With the version found and the remedy.
+    """
+    found = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in found.split(".")) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise ConfigurationError(
+            f"SQLite {found} may corrupt a database that several processes write. Install SQLite {oldest} or newer: "
+            "pip install --upgrade apsw (its wheels from PyPI contain one)."
+        )
+
+
+def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> apsw.Connection:
+    """Open a SQLite file that several processes write: WAL, ``synchronous=NORMAL``, readable by its owner only.
+
+    Open it after the fork (:func:`growbin_jobs.process.once_a_process`), never before. The caller serialises its use.
+
+    Parameters:
+      path: The file; it and its folder are made where they are missing.
+      busy_timeout: Seconds that a statement waits for another process's write.
+
+    Raises:
+      ConfigurationError: If SQLite itself is too old.
+      OSError, apsw.Error: If the file cannot be made or is not a database.
+    """
+    check_sqlite()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite gives its -wal and -shm the mode of the file; made by SQLite itself, that would be the umask's.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(path))
+    try:
+        connection.set_busy_timeout(round(busy_timeout * 1000))
+        _use_wal(connection, busy_timeout)
+        connection.pragma("synchronous", "NORMAL")
+        connection.pragma("wal_autocheckpoint", 1000)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_wal(connection: apsw.Connection, patience: float) -> None:
+    # Where several processes open a new file at once, changing the mode fails without waiting for the busy timeout.
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection.pragma("journal_mode", "WAL")
+        except apsw.BusyError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
