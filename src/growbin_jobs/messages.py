@@ -1,9 +1,10 @@
 """What travels from stage to stage, and what a model may answer. Validated wherever it enters."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from growbin_jobs.errors import Permanent
 from growbin_jobs.reasons import Language
 
 Category = Literal["plastic", "paper", "metal", "glass", "general"]
@@ -68,7 +69,7 @@ class Rule(Payload):
       disposal_method: Where it goes, in a few words.
       rules: The steps, in order.
       cautions: What people get wrong.
-      aliases: Other English or Korean words for it.
+      aliases: Other item names that mean the same thing.
       source: Where it comes from.
     """
 
@@ -78,7 +79,7 @@ class Rule(Payload):
     disposal_method: Text
     rules: Annotated[list[Text], Field(min_length=1)]
     cautions: list[Text] = Field(default_factory=list)
-    aliases: list[str] = Field(default_factory=list)
+    aliases: list[ItemName] = Field(default_factory=list)
     source: RuleSource
 
 
@@ -103,3 +104,19 @@ class Advice(Payload):
     language: Language
     source: Literal["model", "rule"]
     model: str
+
+
+Model = TypeVar("Model", bound=Payload)
+
+
+def parse(model: type[Model], value: object) -> Model:
+    """Return a payload from the JSON value of a message.
+
+    Raises:
+      Permanent: ``request_invalid``, with the fields that are wrong and not their content.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
+        raise Permanent("request_invalid", detail=f"{model.__name__}: {', '.join(fields)}") from None

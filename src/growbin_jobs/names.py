@@ -38,7 +38,7 @@ class Group:
       pool: ``gevent`` (many greenlets in one process) or ``threads``.
       processes: Worker processes on a node.
       threads: Greenlets or threads in each process.
-      prefetch: Messages a process fetches ahead, for each queue.
+      prefetch_factor: Messages a process fetches for each queue, as a multiple of its threads.
     """
 
     name: GroupName
@@ -47,7 +47,7 @@ class Group:
     pool: Literal["gevent", "threads"]
     processes: int
     threads: int
-    prefetch: int
+    prefetch_factor: int
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ STORAGE: Final = Group(
     pool="gevent",
     processes=1,
     threads=1000,
-    prefetch=2000,
+    prefetch_factor=2,
 )
 
 # 100 pictures/min × 30 s + 200 texts/min × 10 s = 84 calls in flight = 3 processes × 28 threads. Nothing is
@@ -74,7 +74,7 @@ AI: Final = Group(
     pool="threads",
     processes=3,
     threads=28,
-    prefetch=28,
+    prefetch_factor=1,
 )
 
 GROUPS: Final[dict[GroupName, Group]] = {group.name: group for group in (STORAGE, AI)}

@@ -1,1 +1,8 @@
-"""TODO"""
+"""The AI group: slow calls to models, in processes with threads. Entry point of ``dramatiq growbin_jobs.ai``.
+
+Importing it declares the actors and loads nothing that only a worker needs (see :mod:`growbin_jobs.ai.bootstrap`).
+"""
+
+from growbin_jobs.ai.actors import analyze_image, generate_response
+
+__all__ = ["analyze_image", "generate_response"]

@@ -1,0 +1,72 @@
+"""Actors of the AI group: payload → service → next message."""
+
+from typing import Any
+
+import dramatiq
+
+from growbin_jobs import names
+from growbin_jobs.ai.bootstrap import prepare, services
+from growbin_jobs.app import broker, settings
+from growbin_jobs.broker.routes import message_for
+from growbin_jobs.errors import GrowbinError
+from growbin_jobs.messages import Rule, VisionAnswer, parse
+from growbin_jobs.middleware.boot import Boot
+
+broker.add_middleware(Boot(prepare))
+
+
+@dramatiq.actor(
+    broker=broker,
+    actor_name=names.ANALYZE_IMAGE.actor,
+    queue_name=names.ANALYZE_IMAGE.queue,
+    stage="vision",
+    throws=GrowbinError,
+    max_retries=settings.vision_retries,
+    min_backoff=int(settings.vision_backoff * 1000),
+    time_limit=settings.vision_time_limit * 1000,
+)
+def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
+    """Stage 2: let the vision model say what the picture shows, start stage 3.
+
+    Parameters:
+      analysis_id: The analysis.
+      s3_path: Address of the picture that stage 1 stored.
+
+    Returns:
+      ``{"category", "item", "state", "confidence"}``
+    """
+    here = services()
+    answer, model = here.pictures.classify(s3_path)
+    here.analyses.classified(analysis_id, answer, model)
+    content = answer.model_dump()
+    broker.enqueue(message_for(names.RETRIEVE_RULE, analysis_id, answer.item, content))
+    return content
+
+
+@dramatiq.actor(
+    broker=broker,
+    actor_name=names.GENERATE_RESPONSE.actor,
+    queue_name=names.GENERATE_RESPONSE.queue,
+    stage="response",
+    throws=GrowbinError,
+    max_retries=settings.response_retries,
+    min_backoff=int(settings.response_backoff * 1000),
+    time_limit=settings.response_time_limit * 1000,
+)
+def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Stage 4: phrase the advice and save it; the analysis is completed.
+
+    Parameters:
+      analysis_id: The analysis.
+      rules: The rule that stage 3 found.
+      vision: The answer of stage 2.
+
+    Returns:
+      The advice: ``{"text", "language", "source", "model"}``
+    """
+    here = services()
+    rule = parse(Rule, rules)
+    seen = parse(VisionAnswer, vision) if vision is not None else None
+    advice = here.responses.compose(rule, seen, settings.language)
+    here.analyses.completed(analysis_id, advice)
+    return advice.model_dump()

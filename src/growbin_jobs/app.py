@@ -1,0 +1,17 @@
+"""The one module that acts on import: settings → broker → ``dramatiq.set_broker``.
+
+Actors import it first, since Dramatiq makes a RabbitMQ broker on 127.0.0.1 by itself when an actor is declared and
+none is set. Nothing connects here: the first message does.
+"""
+
+import dramatiq
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.broker.opening import open_broker
+from growbin_jobs.logs import quiet_dramatiq
+from growbin_jobs.middleware import stack
+
+settings = _settings.current()
+broker = open_broker(settings, stack(settings))
+dramatiq.set_broker(broker)
+quiet_dramatiq()

@@ -1,0 +1,140 @@
+"""Does everything that the settings name work? For ``growbin-jobs doctor``."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.errors import ConfigurationError, GrowbinError
+from growbin_jobs.settings import Settings
+
+Status = Literal["ok", "warning", "failed"]
+
+#: Least free disk in the data folder, in bytes, before a warning.
+_LOW_DISK = 1_000_000_000
+
+#: Announced ends of models, with their successor. Source: OpenAI's deprecations page; for gpt-4o-mini articles of
+#: October 2026 that quote it (docs/models.md).
+ENDS: dict[str, tuple[date, str]] = {
+    "gpt-5": (date(2026, 12, 11), "gpt-6-luna"),
+    "gpt-5-mini": (date(2026, 12, 11), "gpt-6-luna"),
+    "gpt-4o-mini": (date(2027, 1, 14), "gpt-6-luna"),
+}
+_WARN_DAYS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried.
+
+    Attributes:
+      what: Such as ``broker``.
+      status: ``failed`` means that workers cannot work.
+      detail: What was found and, when it is not well, how to mend it.
+    """
+
+    what: str
+    status: Status
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def run_checks() -> list[Finding]:
+    """Try everything, one after the other; nothing that fails keeps the rest from being tried."""
+    try:
+        settings = _settings.load()
+    except ConfigurationError as error:
+        return [Finding("settings", "failed", str(error))]
+    checks: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
+        ("data folder", _data_folder),
+        ("broker", _broker),
+        ("database", _database),
+        ("object store", _object_store),
+        ("rules", _rules),
+        ("models", _models),
+    ]
+    findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment")]
+    for what, check in checks:
+        try:
+            findings += check(settings)
+        except GrowbinError as error:
+            findings.append(Finding(what, "failed", str(error)))
+    return findings
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set GROWBIN_DATA_DIR.") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR.")
+    free = shutil.disk_usage(folder).free
+    low = free < _LOW_DISK
+    yield Finding("data folder", "warning" if low else "ok", f"{folder}, {free / 1e9:.1f} GB free")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    from growbin_jobs.broker.opening import check_broker
+
+    yield Finding("broker", "ok", check_broker(settings))
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from growbin_jobs.models.database import check
+    from growbin_jobs.wiring import central_database
+
+    yield Finding("database", "ok", check(central_database(settings)))
+
+
+def _object_store(settings: Settings) -> Iterator[Finding]:
+    from growbin_jobs.wiring import object_store
+
+    store = object_store(settings)
+    store.check()
+    yield Finding("object store", "ok", store.address(""))
+
+
+def _rules(settings: Settings) -> Iterator[Finding]:
+    from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+
+    folder = rules_folder(settings.rules_dir)
+    yield Finding("rules", "ok", f"{len(load_rules(folder))} rules in {folder}")
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    if not settings.models_online:
+        from growbin_jobs.ai.offline.classifier import OfflineClassifier
+
+        name = OfflineClassifier.load(settings.offline_runtime).name
+        yield Finding("models", "ok", f"no key: {name} and the rules' own sentences answer")
+        return
+    from growbin_jobs.adapters.llm import LLMClient
+
+    key = settings.openai_api_key
+    client = LLMClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    offered = client.models(timeout=10.0)
+    for model in dict.fromkeys((settings.vision_model, settings.text_model)):
+        if offered and model not in offered:
+            yield Finding("models", "failed", f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL.")
+        else:
+            yield _end_of(model, datetime.now(UTC).date())
+
+
+def _end_of(model: str, today: date) -> Finding:
+    if model not in ENDS:
+        return Finding("models", "ok", model)
+    end, successor = ENDS[model]
+    days = (end - today).days
+    if days < 0:
+        return Finding("models", "failed", f"{model} left the API on {end}. Set its successor, {successor}.")
+    if days < _WARN_DAYS:
+        return Finding("models", "warning", f"{model} leaves the API on {end}, in {days} days. Its successor is {successor}.")
+    return Finding("models", "ok", f"{model}, until {end}")

@@ -1,0 +1,105 @@
+"""``growbin-jobs analyze`` and ``growbin-jobs status``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from growbin_jobs.cli.console import err, print_json
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")]
+
+_NO_WORKER = "Nothing has begun yet: is a worker running? Start both groups with `growbin-jobs up`."
+
+
+def analyze(
+    photos: Annotated[list[Path], typer.Argument(help="Photos to hand in: JPEG, PNG or WebP.")],
+    json: Json = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the ids and return at once.")] = False,
+    user: Annotated[str, typer.Option(help="Whose photos they are.")] = "cli",
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.", min=1)] = 300.0,
+) -> None:
+    """Hand in photos and show how to sort what is on them.
+
+    Exit code 0: all completed; 1: at least one failed; 3: still on their way when the time was up.
+
+    \b
+    Examples:
+      growbin-jobs analyze bottle.jpg can.jpg
+      growbin-jobs analyze --json *.jpg | jq -r .category
+      growbin-jobs status $(growbin-jobs analyze --no-wait bottle.jpg)
+    """
+    from growbin_jobs import client
+    from growbin_jobs.errors import PictureRefused
+
+    labels: dict[str, str] = {}
+    refused = 0
+    for photo in photos:
+        try:
+            labels[client.submit_analysis(user, photo)] = str(photo)
+        except PictureRefused as error:
+            refused += 1
+            err.print(f"[red]{photo}[/]: {error}", highlight=False)
+            if json:
+                print_json({"photo": str(photo), "id": None, "status": "failed", "error_code": error.code, "error": str(error)})
+    if no_wait:
+        for analysis_id, photo_name in labels.items():
+            print_json({"photo": photo_name, "id": analysis_id}) if json else print(analysis_id)
+        raise typer.Exit(1 if refused else 0)
+    code = finish(labels, json=json, timeout=timeout, hint=_NO_WORKER)
+    raise typer.Exit(max(code, 1 if refused else 0))
+
+
+def finish(
+    labels: dict[str, str],
+    *,
+    json: bool,
+    timeout: float,
+    hint: str = "",
+    check: Callable[[], int | None] = lambda: None,
+) -> int:
+    """Wait for analyses and print them; return the exit code.
+
+    Parameters:
+      labels: What to call each analysis id.
+      json: Print JSON instead of panels.
+      timeout: Seconds to wait at most.
+      hint: Said when nothing has begun after a while.
+      check: Called again and again meanwhile; anything but None ends the waiting.
+    """
+    from growbin_jobs import client
+    from growbin_jobs.cli import report
+    from growbin_jobs.cli.watch import watch
+    from growbin_jobs.states import AnalysisStatus
+
+    seen = watch(client.analyses(), labels, timeout=timeout, hint=hint, check=check)
+    for analysis_id, photo in labels.items():
+        if analysis_id in seen:
+            print_json(report.as_json(seen[analysis_id], photo)) if json else report.show(seen[analysis_id], photo)
+    unfinished = [labels[key] for key in labels if key not in seen or not seen[key].status.is_final]
+    if unfinished:
+        err.print(f"[yellow]Still on their way after {timeout:.0f} s: {', '.join(unfinished)}[/]")
+        return 3
+    return int(any(one.status is AnalysisStatus.FAILED for one in seen.values()))
+
+
+def status(
+    analysis_id: Annotated[str, typer.Argument(help="What `analyze --no-wait` or the API returned.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Show how far an analysis is.
+
+    \b
+    Examples:
+      growbin-jobs status 0b6f7c1e5d0f4c7c9a3e8f2b1a6d4c55
+      growbin-jobs status --json 0b6f7c1e5d0f4c7c9a3e8f2b1a6d4c55 | jq .status
+    """
+    from growbin_jobs import client
+    from growbin_jobs.cli import report
+    from growbin_jobs.errors import NotFound
+
+    found = client.find_analysis(analysis_id)
+    if found is None:
+        raise NotFound(f"There is no analysis {analysis_id!r} in this database; `growbin-jobs settings` shows which one it is.")
+    print_json(report.as_json(found)) if json else report.show(found)

@@ -1,0 +1,113 @@
+"""``growbin-jobs settings``, ``rules check`` and ``db upgrade``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from growbin_jobs.cli.console import err, out, print_json
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+def settings(json: Json = False) -> None:
+    """Show every setting, its value, where the value comes from, and what it is for. Secrets are masked.
+
+    \b
+    Examples:
+      growbin-jobs settings
+      growbin-jobs settings --json | jq -r '.[] | select(.origin != "default") | .variable'
+    """
+    from rich.table import Table
+
+    rows = _settings_rows()
+    if json:
+        print_json(rows)
+        return
+    table = Table(title="Settings", show_lines=False, row_styles=["", "dim"])
+    for column in ("variable", "value", "origin", "help"):
+        table.add_column(column, overflow="fold", no_wrap=column == "origin", ratio=4 if column == "help" else None)
+    for row in rows:
+        style = "bold" if row["origin"] != "default" else None
+        table.add_row(row["variable"], str(row["value"]), row["origin"], row["help"], style=style)
+    out.print(table)
+
+
+def _settings_rows() -> list[dict[str, Any]]:
+    from pydantic import SecretStr
+
+    from growbin_jobs import settings as _settings
+
+    loaded = _settings.load()
+    rows = []
+    for name, field in _settings.Settings.model_fields.items():
+        value = getattr(loaded, name)
+        shown = _mask(value.get_secret_value()) if isinstance(value, SecretStr) else value
+        rows.append(
+            {
+                "variable": _settings.variable(name),
+                "value": [str(part) for part in shown] if isinstance(shown, list) else "" if shown is None else shown,
+                "origin": "environment" if name in loaded.model_fields_set else "default",
+                "help": field.description,
+            }
+        )
+    return rows
+
+
+def _mask(secret: str) -> str:
+    """Keep of an address what is needed to recognise it; of a key nothing."""
+    if "://" not in secret:
+        return "********"
+    from growbin_jobs.addresses import without_password
+
+    return ";".join(without_password(part) for part in secret.split(";"))
+
+
+def check_rules(json: Json = False) -> None:
+    """Check the rules: form, names, and that there is one for everything the offline classifier can say.
+
+    \b
+    Examples:
+      growbin-jobs rules check
+      GROWBIN_RULES_DIR=./my-rules growbin-jobs rules check --json
+    """
+    from rich.table import Table
+
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+    from growbin_jobs.ai.offline import OFFLINE_ITEMS
+    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.storage.rulebook import Rulebook
+
+    folder = rules_folder(_settings.load().rules_dir)
+    rules = load_rules(folder)
+    known = Rulebook(rules).items
+    missing = sorted(set(OFFLINE_ITEMS) - known)
+    if missing:
+        raise ConfigurationError(f"No rule in {folder} for what the offline classifier can say: {', '.join(missing)}")
+    if json:
+        print_json([rule.model_dump() for rule in rules.values()])
+        return
+    table = Table(title=f"{len(rules)} rules in {folder}")
+    for column in ("item", "한국어", "English", "category", "steps"):
+        table.add_column(column)
+    for rule in rules.values():
+        table.add_row(rule.item, rule.name.ko, rule.name.en, rule.category, str(len(rule.rules)))
+    out.print(table)
+
+
+def upgrade_database() -> None:
+    """Bring the central database to the current schema. Safe to run from many places at once.
+
+    \b
+    Examples:
+      DATABASE_URL=postgresql://growbin@db/growbin growbin-jobs db upgrade
+    """
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.models.upgrade import upgrade
+    from growbin_jobs.wiring import central_database
+
+    applied = upgrade(central_database(_settings.load()))
+    for name in applied:
+        out.print(f"[green]applied[/] {name}", highlight=False)
+    if not applied:
+        err.print("The database is up to date.")

@@ -1,0 +1,76 @@
+"""``growbin-jobs demo``: the whole pipeline on this machine, with real worker processes and nothing to set up."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from growbin_jobs.cli.console import err
+from growbin_jobs.settings import variable
+
+#: A demo runs on this machine alone, whatever the environment says of servers.
+_SERVERS = ("broker_url", "database_url", "object_store_url", "s3_endpoint_url", "vision_transport", "spool_dirs", "data_dir")
+
+
+def demo(
+    photos: Annotated[list[Path] | None, typer.Argument(help="Your photos; default: six sample pictures.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.", min=1)] = 300.0,
+) -> None:
+    """Start the real workers of both groups, send photos through all four stages, print the advice, stop everything.
+
+    Needs no server and no key; what it makes lies in a temporary folder and is removed. With OPENAI_API_KEY set the
+    models of the settings answer instead of the offline ones.
+
+    \b
+    Examples:
+      growbin-jobs demo
+      growbin-jobs demo --json my-photo.jpg | jq .response
+    """
+    from growbin_jobs.samples import sample_pictures
+
+    chosen = photos or sample_pictures()
+    folder = Path(tempfile.mkdtemp(prefix="growbin-demo-"))
+    for name in _SERVERS:
+        os.environ.pop(variable(name), None)
+    os.environ[variable("data_dir")] = str(folder)
+    try:
+        code = _run(chosen, folder, json=json, timeout=timeout)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    raise typer.Exit(code)
+
+
+def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int:
+    from growbin_jobs import client, names
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli.analyze import finish
+    from growbin_jobs.cli.command_line import worker_command
+    from growbin_jobs.cli.supervisor import Supervisor
+    from growbin_jobs.errors import GrowbinError, PictureRefused
+
+    settings = _settings.current()
+    log = folder / "workers.log"
+    commands = {name: worker_command(group, settings) for name, group in names.GROUPS.items()}
+    models = f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
+    err.print(f"Sending {len(photos)} photos through both worker groups ({models}).")
+    refused = False
+    labels: dict[str, str] = {}
+    with Supervisor(commands, env=None, log=log) as supervisor:
+        for photo in photos:
+            try:
+                labels[client.submit_analysis("demo", photo)] = str(photo) if json else photo.name
+            except PictureRefused as error:
+                refused = True
+                err.print(f"[red]{photo}[/]: {error}", highlight=False)
+        code = finish(labels, json=json, timeout=timeout, check=supervisor.tend)
+    if code == 3:
+        raise GrowbinError("The workers did not finish. Their last words:\n" + _tail(log))
+    return max(code, int(refused))
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"

@@ -1,0 +1,87 @@
+"""``growbin-jobs worker`` and ``growbin-jobs up``."""
+
+import os
+import signal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from growbin_jobs.cli.console import err
+
+
+class GroupChoice(StrEnum):
+    """The two groups."""
+
+    storage = "storage"
+    ai = "ai"
+
+
+Processes = Annotated[int | None, typer.Option(help="Worker processes, instead of the group's own number.", min=1)]
+Threads = Annotated[int | None, typer.Option(help="Threads or greenlets of each process.", min=1)]
+
+
+def worker(
+    group: Annotated[GroupChoice | None, typer.Argument(help="storage or ai; default: WORKER_TYPE.")] = None,
+    processes: Processes = None,
+    threads: Threads = None,
+    print_command: Annotated[bool, typer.Option("--print", help="Print the command line instead of running it.")] = False,
+) -> None:
+    """Run the workers of one group, in place of this process.
+
+    \b
+    Examples:
+      growbin-jobs worker storage
+      growbin-jobs worker ai --processes 4 --threads 32
+      WORKER_TYPE=ai growbin-jobs worker --print
+    """
+    import shlex
+
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli.command_line import worker_command
+    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.names import GROUPS
+
+    settings = _settings.load()
+    name = group.value if group else settings.worker_type
+    if name is None:
+        raise ConfigurationError("Say which group: `growbin-jobs worker storage` or `ai`, or set WORKER_TYPE.")
+    command = worker_command(GROUPS[name], settings, processes=processes, threads=threads)
+    if print_command:
+        print(shlex.join(command))
+        return
+    os.execv(command[0], command)  # noqa: S606
+
+
+def up() -> None:
+    """Run both groups on this machine, in the foreground. Ctrl-C lets running work finish; a second one does not.
+
+    \b
+    Examples:
+      growbin-jobs up
+      OPENAI_API_KEY=… growbin-jobs up
+    """
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli.command_line import worker_command
+    from growbin_jobs.cli.supervisor import Supervisor
+    from growbin_jobs.names import GROUPS
+
+    settings = _settings.load()
+    commands = {name: worker_command(group, settings) for name, group in GROUPS.items()}
+    supervisor = Supervisor(commands, env=None, log=None)
+    interrupts = 0
+
+    def interrupt(_signum: int, _frame: Any) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        supervisor.request_stop() if interrupts == 1 else supervisor.kill()
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    models = settings.vision_model if settings.models_online else "offline"
+    where = "RabbitMQ" if settings.broker_url else f"embedded in {settings.data_dir}"
+    err.print(f"[bold]growbin-jobs[/] storage and ai workers, broker {where}, models {models}. Ctrl-C stops.")
+    with supervisor:
+        code = supervisor.run()
+        err.print("Stopping: running work may finish…")
+    raise typer.Exit(code)

@@ -1,0 +1,38 @@
+"""A worker that cannot work says so and stops, before it takes a message."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+
+from growbin_jobs.errors import Deferred, GrowbinError
+
+logger = logging.getLogger(__name__)
+
+#: sysexits.h: something in the configuration is wrong.
+EX_CONFIG = 78
+
+
+class Boot(Middleware):
+    """Prepare a group's services when its worker starts, and end the process when they cannot be had.
+
+    Dramatiq logs an exception in a hook and goes on, so this one exits. A dependency that is merely away
+    (``Deferred``) does not keep a worker from starting: its messages wait.
+
+    Parameters:
+      prepare: Builds the group's services; raises ``ConfigurationError`` with what to do.
+    """
+
+    def __init__(self, prepare: Callable[[], object]) -> None:
+        self.prepare = prepare
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        try:
+            self.prepare()
+        except Deferred as error:
+            logger.warning("boot.dependency_away error=%s", error)
+        except GrowbinError as error:
+            logger.critical("%s", error)
+            sys.exit(EX_CONFIG)

@@ -1,0 +1,99 @@
+"""Actors of the storage group: payload → service → next message."""
+
+from typing import Any
+
+import dramatiq
+
+from growbin_jobs import names
+from growbin_jobs.app import broker, settings
+from growbin_jobs.broker.routes import message_for
+from growbin_jobs.errors import GrowbinError
+from growbin_jobs.messages import VisionAnswer, parse
+from growbin_jobs.middleware.boot import Boot
+from growbin_jobs.storage.bootstrap import prepare, services
+
+broker.add_middleware(Boot(prepare))
+
+
+@dramatiq.actor(
+    broker=broker,
+    actor_name=names.UPLOAD_IMAGE.actor,
+    queue_name=names.UPLOAD_IMAGE.queue,
+    stage="upload",
+    throws=GrowbinError,
+    max_retries=settings.upload_retries,
+    min_backoff=int(settings.upload_backoff * 1000),
+    time_limit=settings.upload_time_limit * 1000,
+)
+def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, str]:
+    """Stage 1: check and shrink the picture, store it with a thumbnail, start stage 2.
+
+    Parameters:
+      user_id: Whose picture it is; part of the stored keys.
+      image_path: A file below a spool folder, or an ``s3://`` address below ``spool/`` of our bucket.
+      analysis_id: Chosen by the producer; sending the same one twice is one analysis.
+
+    Returns:
+      ``{"s3_path": "s3://…", "thumbnail_path": "s3://…"}``
+    """
+    here = services()
+    picture = here.uploads.store(user_id, image_path, analysis_id)
+    here.analyses.uploaded(analysis_id, user_id, picture)
+    broker.enqueue(message_for(names.ANALYZE_IMAGE, analysis_id, picture.s3_path))
+    here.uploads.discard_spooled(image_path)
+    return picture.model_dump()
+
+
+@dramatiq.actor(
+    broker=broker,
+    actor_name=names.RETRIEVE_RULE.actor,
+    queue_name=names.RETRIEVE_RULE.queue,
+    stage="rule",
+    throws=GrowbinError,
+    max_retries=settings.rule_retries,
+    min_backoff=int(settings.rule_backoff * 1000),
+    time_limit=settings.rule_time_limit * 1000,
+)
+def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Stage 3: look the item up in the rules, start stage 4.
+
+    Parameters:
+      analysis_id: The analysis.
+      item: The item's name; one that has no rule gets the general one.
+      vision: The whole answer of stage 2, passed on to stage 4.
+
+    Returns:
+      The rule, as JSON.
+    """
+    here = services()
+    if vision is not None:
+        parse(VisionAnswer, vision)
+    rule = here.rulebook.lookup(item)
+    here.analyses.rule_found(analysis_id, rule)
+    content = rule.model_dump()
+    broker.enqueue(message_for(names.GENERATE_RESPONSE, analysis_id, content, vision))
+    return content
+
+
+@dramatiq.actor(
+    broker=broker,
+    actor_name=names.RECORD_FAILURE.actor,
+    queue_name=names.RECORD_FAILURE.queue,
+    throws=GrowbinError,
+    max_retries=20,
+    min_backoff=5_000,
+    time_limit=60_000,
+)
+def record_failure(analysis_id: str, stage: str, code: str, params: dict[str, Any]) -> bool:
+    """Write down that a stage was given up, and why.
+
+    Parameters:
+      analysis_id: The analysis.
+      stage: ``upload``, ``vision``, ``rule`` or ``response``.
+      code: A key of :data:`growbin_jobs.reasons.REASONS`.
+      params: For the sentence's placeholders.
+
+    Returns:
+      True when the analysis is now failed; False when it had already come to an end.
+    """
+    return services().failures.record(analysis_id, stage=stage, code=code, params=params)

@@ -1,0 +1,53 @@
+"""Joins the storage group's services, once a process, when the first message needs them.
+
+Producers import the actors and never come here, so they load neither Pillow nor boto3.
+"""
+
+from dataclasses import dataclass
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.upgrade import require_current
+from growbin_jobs.process import once_a_process
+from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.storage.failures import Failures
+from growbin_jobs.storage.rulebook import Rulebook
+from growbin_jobs.storage.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the storage actors use."""
+
+    uploads: Uploads
+    rulebook: Rulebook
+    failures: Failures
+    analyses: Analyses
+
+
+@once_a_process
+def services() -> Services:
+    """Return this process's services."""
+    settings = _settings.current()
+    analyses = Analyses(central_database(settings))
+    return Services(
+        uploads=_uploads(settings),
+        rulebook=Rulebook(load_rules(rules_folder(settings.rules_dir))),
+        failures=Failures(analyses, language=settings.language),
+        analyses=analyses,
+    )
+
+
+def prepare() -> None:
+    """Build the services when a worker starts, and check what they stand on.
+
+    Raises:
+      ConfigurationError: When a setting, a rule or the database's schema is wrong.
+      Deferred: When the database is away.
+    """
+    require_current(services().analyses.database)
+
+
+def _uploads(settings: _settings.Settings) -> Uploads:
+    raise NotImplementedError
