@@ -1,16 +1,33 @@
 """Actors of the AI group: payload → service → next message."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
 
 from growbin_jobs import names
-from growbin_jobs.ai.bootstrap import prepare, services
 from growbin_jobs.app import broker, settings
 from growbin_jobs.broker.routes import message_for
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.messages import Rule, VisionAnswer, parse
 from growbin_jobs.middleware.boot import Boot
+
+if TYPE_CHECKING:
+    from growbin_jobs.ai.bootstrap import Services
+
+
+def services() -> "Services":
+    """Return this process's services. Imported here, since producers import the actors and need none of it."""
+    from growbin_jobs.ai import bootstrap
+
+    return bootstrap.services()
+
+
+def prepare() -> None:
+    """Build and check the services when a worker starts."""
+    from growbin_jobs.ai import bootstrap
+
+    bootstrap.prepare()
+
 
 broker.add_middleware(Boot(prepare))
 

@@ -1,6 +1,6 @@
 """Actors of the storage group: payload → service → next message."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
 
@@ -10,7 +10,24 @@ from growbin_jobs.broker.routes import message_for
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.messages import VisionAnswer, parse
 from growbin_jobs.middleware.boot import Boot
-from growbin_jobs.storage.bootstrap import prepare, services
+
+if TYPE_CHECKING:
+    from growbin_jobs.storage.bootstrap import Services
+
+
+def services() -> "Services":
+    """Return this process's services. Imported here, since producers import the actors and need none of it."""
+    from growbin_jobs.storage import bootstrap
+
+    return bootstrap.services()
+
+
+def prepare() -> None:
+    """Build and check the services when a worker starts."""
+    from growbin_jobs.storage import bootstrap
+
+    bootstrap.prepare()
+
 
 broker.add_middleware(Boot(prepare))
 
