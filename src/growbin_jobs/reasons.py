@@ -49,6 +49,10 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "사진의 구조가 비정상적입니다. 다시 저장해서 올려 주세요.",
         "en": "The picture has too many scans or frames ({count}, at most {limit}). Save it anew and send that.",
     },
+    "picture_too_many_parts": {
+        "ko": "사진 파일이 너무 많은 조각으로 이루어져 있습니다. 다시 저장해서 올려 주세요.",
+        "en": "The picture's file is made of too many parts (more than {limit}). Save it anew and send that.",
+    },
     "object_missing": {
         "ko": "저장된 사진을 찾을 수 없습니다.",
         "en": "The stored picture cannot be found.",

@@ -1,0 +1,45 @@
+"""HEIC, where the extra ``growbin-jobs[heic]`` is installed; libheif reads the container."""
+
+import io
+from importlib.util import find_spec
+from typing import Final
+
+from PIL import Image
+
+from growbin_jobs.adapters.pictures.formats import Contents, damaged
+from growbin_jobs.errors import PictureRefused
+
+#: Brands of HEVC stills (ISO/IEC 23008-12 B.4). AVIF shares the container but is not accepted.
+_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
+
+
+def matches(data: bytes) -> bool:
+    """Return True where the file type box names a brand of HEVC pictures."""
+    if data[4:8] != b"ftyp":
+        return False
+    box = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+    brands = {box[at : at + 4] for at in (0, *range(8, len(box), 4))}
+    return bool(brands & _BRANDS)
+
+
+def read(data: bytes) -> Contents:
+    """Read the size of a HEIC. libheif turns the picture upright itself, so the orientation is always 1.
+
+    Raises:
+      PictureRefused: The extra is not installed, or the file is damaged.
+    """
+    if not find_spec("pillow_heif"):
+        raise PictureRefused("picture_needs_heic")
+    try:
+        with _open(data) as image:
+            profile = image.info.get("icc_profile")
+            return Contents("HEIC", data, *image.size, _open, 1, 1, profile)
+    except (SyntaxError, OSError, ValueError, RuntimeError, EOFError) as error:
+        raise damaged() from error
+
+
+def _open(data: bytes) -> Image.Image:
+    from pillow_heif import HeifImageFile
+
+    image: Image.Image = HeifImageFile(io.BytesIO(data))
+    return image

@@ -1,0 +1,107 @@
+"""JPEG: a list of segments, then scans of compressed data between which more segments may stand."""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, exif
+from growbin_jobs.errors import PictureRefused
+
+_START: Final = b"\xff\xd8"
+
+#: Next marker with a meaning of its own: no stuffed zero, no fill byte, no restart marker (ITU-T T.81 B.1.1).
+_MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+
+_TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
+_APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+#: Baseline, extended and progressive Huffman coding. The others (lossless, hierarchical, arithmetic) no camera writes.
+_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
+_OTHER_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+
+_EXIF: Final = b"Exif\0\0"
+#: A colour profile that is complete in one segment: number 1 of 1.
+_PROFILE: Final = b"ICC_PROFILE\0\x01\x01"
+
+
+def matches(data: bytes) -> bool:
+    """Return True where the bytes begin like a JPEG."""
+    return data.startswith(_START + b"\xff")
+
+
+def read(data: bytes) -> Contents:
+    """Walk a JPEG to its end.
+
+    Dropped are comments, application segments that say nothing about colour (EXIF, XMP, MPF …) and what follows the
+    end of the picture: a second picture (MPO, gain map), a film (motion photo), an archive.
+
+    Raises:
+      PictureRefused: Damaged, of a kind that no camera writes, or made of too many segments.
+    """
+    view = memoryview(data)
+    kept: list[bytes | memoryview] = [_START]
+    size: tuple[int, int] | None = None
+    orientation, profile = 1, None
+    scans, first_scan, end = 0, 0, 0
+    for marker, begin, end in _segments(data):
+        body = data[begin + 4 : end]
+        if marker == _SOS:
+            first_scan = first_scan or begin
+            scans += 1
+        elif scans:
+            continue  # what stands between scans stays where it is
+        elif marker in _OTHER_FRAMES:
+            raise PictureRefused("picture_not_an_image")
+        elif marker in _FRAMES:
+            if size or len(body) < 6:
+                raise damaged()
+            size = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
+            kept.append(view[begin:end])
+        elif marker == _APP1 and body.startswith(_EXIF):
+            orientation = exif.orientation(body)
+        elif marker == _APP2 and body.startswith(_PROFILE):
+            profile = body[len(_PROFILE) :] if len(body) <= len(_PROFILE) + MAX_PROFILE else None
+        elif _is_essential(marker, body):
+            kept.append(view[begin:end])
+    if not size or not scans:
+        raise damaged()
+    kept.append(view[first_scan:end])  # the last end is the end of the image
+    return Contents("JPEG", b"".join(kept), *size, _open, scans, orientation, profile)
+
+
+def _is_essential(marker: int, body: bytes) -> bool:
+    """Tables, and the two application segments by which a decoder knows the colour space."""
+    if marker == _APP0:
+        return body.startswith(b"JFIF\0")
+    if marker == _APP14:
+        return body.startswith(b"Adobe")
+    return not (_APP0 <= marker <= _APP15 or marker == _COM)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (marker, begin, end) of each segment as libjpeg meets them, the end of image last."""
+    position, parts = len(_START), 0
+    while found := _MARKER.search(data, position):
+        parts = count_part(parts)
+        begin, marker = found.start(), data[found.start() + 1]
+        if marker == _EOI:
+            yield marker, begin, begin + 2
+            return
+        if marker == _TEM:
+            position = begin + 2
+            continue
+        position = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
+        if marker < 0xC0 or marker == _SOI or not begin + 4 <= position <= len(data):
+            raise damaged()
+        yield marker, begin, position
+    raise damaged()
+
+
+def _open(data: bytes) -> Image.Image:
+    image = JpegImageFile(io.BytesIO(data))
+    # One call of the decoder for the whole file instead of one for each 64 KB: fewer fights for the GIL.
+    image.decodermaxblock = len(data)
+    return image
