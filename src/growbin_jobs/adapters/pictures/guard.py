@@ -4,13 +4,19 @@ A few kilobytes can ask for gigabytes: 6 KB of WebP for 2.5 GB, a JPEG of 2,000 
 number of scans are known and limited first. The kind of a file is what its content says, never its name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from growbin_jobs.adapters.pictures.formats import Contents, heic, jpeg, png, webp
 from growbin_jobs.errors import PictureRefused
 
-_FORMATS: Final = (jpeg, png, webp, heic)
+_FORMATS: Final[tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Contents]], ...]] = (
+    (jpeg.matches, jpeg.read),
+    (png.matches, png.read),
+    (webp.matches, webp.read),
+    (heic.matches, heic.read),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,9 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Contents:
         raise PictureRefused("picture_truncated")
     if len(data) > limits.max_bytes:
         raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(limits.max_bytes / 1e6, 1))
-    for known in _FORMATS:
-        if known.matches(data):
-            contents = known.read(data)
+    for matches, read in _FORMATS:
+        if matches(data):
+            contents = read(data)
             _check(contents, limits)
             return contents
     raise PictureRefused("picture_not_an_image")

@@ -16,11 +16,14 @@ from PIL import Image
 from growbin_jobs.adapters.pictures import colour
 from growbin_jobs.adapters.pictures.formats import Contents, damaged
 from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, Limits, inspect
-from growbin_jobs.errors import PictureRefused, Transient
+from growbin_jobs.errors import Transient
 
 #: The decoder's picture is taken as it is from this share of the wanted side on (1,400 of 2,048 px): 12 MP give
 #: 2,016 px and 24 MP 1,428 px in a quarter to a sixth of the time of an exact size.
 CLOSE_ENOUGH: Final = 0.68
+
+#: The same for what a model sees: its patches are scarce, and a stored picture is quickly resized.
+CLOSE_ENOUGH_TO_SEE: Final = 0.9
 
 _DECODER_SCALES: Final = (1, 2, 4, 8)
 
@@ -78,7 +81,7 @@ def prepare(
       Transient: No memory right now.
     """
     contents = inspect(data, limits)
-    picture = _upright(_small(contents, side), contents.orientation)
+    picture = _upright(_small(contents, side, CLOSE_ENOUGH), contents.orientation)
     thumbnail = _shrunk(picture, thumbnail_side)
     return PreparedPicture(_encoded(picture, quality), _encoded(thumbnail, quality), *picture.size, contents.name)
 
@@ -91,7 +94,7 @@ def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits =
 
     Parameters:
       data: Any picture that :func:`prepare` takes.
-      side: Largest side in pixels; a photo may come out as small as two thirds of it.
+      side: Largest side in pixels; a photo may come out up to a tenth smaller (:data:`CLOSE_ENOUGH_TO_SEE`).
       quality: JPEG quality, 1–95.
       limits: What is accepted.
 
@@ -100,27 +103,23 @@ def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits =
       Transient: No memory right now.
     """
     contents = inspect(data, limits)
-    return _encoded(_upright(_small(contents, side), contents.orientation), quality)
+    return _encoded(_upright(_small(contents, side, CLOSE_ENOUGH_TO_SEE), contents.orientation), quality)
 
 
-def _small(contents: Contents, side: int) -> Image.Image:
+def _small(contents: Contents, side: int, close_enough: float) -> Image.Image:
     """Decode and shrink to at most ``side``; sRGB, not yet upright."""
-    image = _shrunk(_decoded(contents, side), side)
+    image = _shrunk(_decoded(contents, side, close_enough), side)
     return colour.to_srgb(image, contents.profile)
 
 
-def _decoded(contents: Contents, side: int) -> Image.Image:
+def _decoded(contents: Contents, side: int, close_enough: float) -> Image.Image:
     try:
-        image = contents.open(contents.data)
-        if image.size != (contents.width, contents.height):
-            raise damaged()  # Pillow reads the file in another way than the guard that judged it
+        image = _opened(contents)
         if contents.name == "JPEG":
-            scale = _decoder_scale(max(image.size), side)
+            scale = _decoder_scale(max(image.size), side, close_enough)
             image.draft(None, (image.width // scale, image.height // scale))
         image.load()
         return colour.resizable(image)
-    except PictureRefused:
-        raise
     except MemoryError as error:
         # Within the limits it is this node that is short, not the picture that is wrong.
         raise Transient(f"no memory to decode {contents.width}×{contents.height} {contents.name}") from error
@@ -128,13 +127,20 @@ def _decoded(contents: Contents, side: int) -> Image.Image:
         raise damaged() from error
 
 
-def _decoder_scale(long_side: int, side: int) -> int:
-    """Return the divisor for libjpeg: the largest result that fits ``side`` if it is close enough, else the next larger."""
+def _opened(contents: Contents) -> Image.Image:
+    image = contents.open(contents.data)
+    if image.size != (contents.width, contents.height):
+        raise ValueError("Pillow reads another size than the one that was judged")
+    return image
+
+
+def _decoder_scale(long_side: int, side: int, close_enough: float) -> int:
+    """Return the divisor for libjpeg: of the results that fit ``side`` the largest, if close enough, else one above."""
     larger = 1
     for scale in _DECODER_SCALES:
         result = -(-long_side // scale)
         if result <= side:
-            return scale if result >= CLOSE_ENOUGH * side else larger
+            return scale if result >= close_enough * side else larger
         larger = scale
     return larger
 

@@ -41,5 +41,5 @@ def read(data: bytes) -> Contents:
 def _open(data: bytes) -> Image.Image:
     from pillow_heif import HeifImageFile
 
-    image: Image.Image = HeifImageFile(io.BytesIO(data))
+    image: Image.Image = HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
     return image

@@ -1,6 +1,7 @@
 """PNG: a signature and a list of chunks, the compressed picture among them."""
 
 import io
+import struct
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -32,10 +33,7 @@ def read(data: bytes) -> Contents:
     name, begin, end = next(chunks)
     if name != b"IHDR" or end - begin != 25:
         raise damaged()
-    width, height = (
-        int.from_bytes(data[begin + 8 : begin + 12], "big"),
-        int.from_bytes(data[begin + 12 : begin + 16], "big"),
-    )
+    width, height = struct.unpack_from(">LL", data, begin + 8)
     kept: list[bytes | memoryview] = [_START, view[begin:end]]
     orientation, profile = 1, None
     for name, begin, end in chunks:
