@@ -1,0 +1,126 @@
+"""A private RabbitMQ node with its management API, from Debian's package.
+
+A node needs more than its AMQP port to itself: an Erlang port mapper (epmd), the distribution port between nodes, a node
+name and a cookie. All of them are its own here, so neither a system-wide RabbitMQ nor another run is ever seen.
+"""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+from private_services.errors import PortTaken
+from private_services.ports import LOOPBACK, free_ports, listening
+from private_services.record import Record
+
+# The package's own commands in /usr/sbin change to the user rabbitmq and read /etc/rabbitmq; these do not.
+BINARIES = Path("/usr/lib/rabbitmq/bin")
+USER = "growbin"
+
+CONFIG = """\
+listeners.tcp.local = {loopback}:{amqp}
+management.tcp.ip = {loopback}
+management.tcp.port = {management}
+default_user = {user}
+default_pass = {password}
+default_user_tags.administrator = true
+vm_memory_high_watermark.absolute = 1GiB
+disk_free_limit.absolute = 50MB
+raft.wal_max_size_bytes = 33554432
+log.console = false
+log.file.level = info
+"""
+
+
+class RabbitMQ:
+    name = "rabbitmq"
+    packages = ("rabbitmq-server",)
+    # Its data go with it, so nobody waits seconds for a clean shutdown.
+    stop_signal = signal.SIGKILL
+
+    def missing(self) -> str | None:
+        if (BINARIES / "rabbitmq-server").exists() and shutil.which("epmd") and shutil.which("erl"):
+            return None
+        return "RabbitMQ (rabbitmq-server) is not installed."
+
+    def start(self, record: Record) -> None:
+        epmd, distribution, amqp, management = free_ports(4)
+        password = secrets.token_urlsafe(18)
+        env = self._environment(record.folder, epmd, distribution)
+        authority = f"{USER}:{quote(password, safe='')}@{LOOPBACK}"
+        record.facts = {
+            "url": f"amqp://{authority}:{amqp}/%2F",
+            "management_url": f"http://{authority}:{management}",
+            "port": amqp,
+            "management_port": management,
+            "user": USER,
+            "password": password,
+            "rabbitmqctl": {"command": [str(BINARIES / "rabbitmqctl")], "env": env},
+        }
+        (record.folder / "home").mkdir()
+        (record.folder / "rabbitmq-env.conf").touch()
+        (record.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (record.folder / "rabbitmq.conf").write_text(
+            CONFIG.format(loopback=LOOPBACK, amqp=amqp, management=management, user=USER, password=password)
+        )
+        self._start_epmd(record, env, epmd)
+        record.spawn([BINARIES / "rabbitmq-server"], env=env)
+
+    def answers(self, record: Record) -> bool:
+        # Also says that the AMQP listener is open, which comes up after the management API.
+        return _get(record, f"/api/health/checks/port-listener/{record.facts['port']}") is not None
+
+    def variables(self, record: Record) -> dict[str, str]:
+        return {"GROWBIN_BROKER_URL": record.facts["url"]}
+
+    def _start_epmd(self, record: Record, env: dict[str, str], port: int) -> None:
+        # Erlang would start one by itself, as a daemon that nobody knows and that outlives the node.
+        epmd = record.spawn([shutil.which("epmd") or "epmd", "-port", str(port), "-address", LOOPBACK], env=env)
+        deadline = time.monotonic() + 10
+        while not listening(port):
+            if not epmd.alive() or time.monotonic() > deadline:
+                raise PortTaken
+            time.sleep(0.01)
+
+    def _environment(self, folder: Path, epmd: int, distribution: int) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(folder / "home"),  # Erlang's cookie
+            "ERL_EPMD_PORT": str(epmd),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
+            "ERL_MAX_PORTS": "8192",
+            "RABBITMQ_NODENAME": f"growbin-{secrets.token_hex(4)}@localhost",
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+            " -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            # Makes the start script become the node instead of its parent: one pid, and it is the right one.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+
+def _get(record: Record, path: str) -> object | None:
+    """Ask the management API; None while it does not answer or does not know us."""
+    request = urllib.request.Request(f"http://{LOOPBACK}:{record.facts['management_port']}{path}")
+    pair = f"{record.facts['user']}:{record.facts['password']}".encode()
+    request.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.load(response)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,223 @@
+"""Private servers for tests: one RabbitMQ, PostgreSQL and S3 server for the whole run, a fresh corner of them for each test.
+
+A test gets what it asks for by name (``rabbitmq_url``, ``postgres_url``, ``s3_server``) and carries the marker
+``services`` from that alone. The servers are those of ``GROWBIN_TEST_SERVICES_DIR`` when a caller has them up already,
+else this run starts its own at the first test that wants one, shares them between the workers of pytest-xdist, and ends
+them; ``scripts/services`` does the work. A server that cannot be had fails the test with the reason: nothing is skipped.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+SERVICES = Path(__file__).resolve().parents[1] / "scripts" / "services"
+GIVEN_DIR = "GROWBIN_TEST_SERVICES_DIR"
+OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it, for xdist's workers
+
+SERVER_FIXTURES = frozenset({"rabbitmq_server", "postgres_server", "s3_process"})
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A bucket of its own on the private S3 server. ``AWS_*`` in the environment hold its keys during the test.
+
+    Attributes:
+      endpoint_url: Address of the server.
+      bucket: An empty bucket, deleted after the test.
+      access_key, secret_key, region: What the usual AWS chain finds.
+    """
+
+    endpoint_url: str
+    bucket: str
+    access_key: str
+    secret_key: str
+    region: str
+
+    @property
+    def url(self) -> str:
+        """The value of GROWBIN_OBJECT_STORE_URL."""
+        return f"s3://{self.bucket}"
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the folder of this run's servers before xdist's workers inherit the environment."""
+    if not _is_worker(config) and not os.environ.get(GIVEN_DIR):
+        os.environ[OWN_DIR] = f"{tempfile.gettempdir()}/growbin-test-{uuid4().hex[:12]}:{os.getpid()}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End this run's servers. After a crash, their own watcher does it."""
+    own = os.environ.get(OWN_DIR)
+    if own and not _is_worker(config):
+        folder, _, _ = own.rpartition(":")
+        if Path(folder).exists():
+            _services("down", "--dir", folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        del os.environ[OWN_DIR]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a server, so that nobody can forget to; before ``-m`` selects."""
+    for item in items:
+        if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("services")
+
+
+def _services(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, SERVICES, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.fail(f"scripts/services {arguments[0]} failed. {done.stderr.strip()}", pytrace=False)
+    return done.stdout
+
+
+def _up(name: str) -> dict[str, Any]:
+    """Return the facts of a server that answers, starting it when it is ours to start."""
+    given = os.environ.get(GIVEN_DIR)
+    if given:
+        arguments = ["status", "--dir", given]
+    else:
+        folder, _, pid = os.environ[OWN_DIR].rpartition(":")
+        arguments = ["up", "--dir", folder, "--with-pid", pid]
+    facts: dict[str, Any] = json.loads(_services(*arguments, "--only", name, "--json"))[name]
+    return facts
+
+
+# --- RabbitMQ
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> dict[str, Any]:
+    """Facts of the private node: port, management_port, user, password, rabbitmqctl."""
+    return _up("rabbitmq")
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: dict[str, Any]) -> Iterator[str]:
+    """amqp:// URL of a vhost of its own, deleted after the test with everything in it."""
+    vhost = f"test-{uuid4().hex[:12]}"
+    _management(rabbitmq_server, "PUT", f"/api/vhosts/{vhost}")
+    yield rabbitmq_server["url"].removesuffix("%2F") + vhost
+    _management(rabbitmq_server, "DELETE", f"/api/vhosts/{vhost}")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_management_url(rabbitmq_server: dict[str, Any]) -> str:
+    """http:// URL of the management API, user and password inside."""
+    url: str = rabbitmq_server["management_url"]
+    return url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_control(rabbitmq_server: dict[str, Any]) -> Callable[..., str]:
+    """``rabbitmqctl`` of the private node: takes its arguments, returns what it printed, raises when it fails."""
+
+    def control(*arguments: str) -> str:
+        tool = rabbitmq_server["rabbitmqctl"]
+        command = [*tool["command"], "--quiet", *arguments]
+        return subprocess.run(command, env=tool["env"], capture_output=True, text=True, check=True, timeout=60).stdout
+
+    return control
+
+
+def _management(server: dict[str, Any], method: str, path: str) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{server['management_port']}{path}", method=method)
+    pair = b64encode(f"{server['user']}:{server['password']}".encode()).decode()
+    request.add_header("Authorization", f"Basic {pair}")
+    with urllib.request.urlopen(request, timeout=30):
+        pass
+
+
+# --- PostgreSQL
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> dict[str, Any]:
+    """Facts of the private server: url of its first database, port, user, password, psql."""
+    return _up("postgres")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: dict[str, Any]) -> Iterator[str]:
+    """postgresql:// URL of an empty database of its own, dropped after the test even while it is in use."""
+    name = f"test_{uuid4().hex[:12]}"
+    _sql(postgres_server, f"CREATE DATABASE {name}")
+    yield postgres_server["url"].rpartition("/")[0] + f"/{name}"
+    _sql(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _sql(server: dict[str, Any], statement: str) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(server["url"])
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+# --- S3
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> dict[str, Any]:
+    """Facts of the private S3 server: endpoint_url, access_key, secret_key, region, pids."""
+    return _up("s3")
+
+
+@pytest.fixture(scope="session")
+def s3_admin(s3_process: dict[str, Any]) -> Any:
+    """A boto3 client that sees all buckets."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=s3_process["endpoint_url"],
+        aws_access_key_id=s3_process["access_key"],
+        aws_secret_access_key=s3_process["secret_key"],
+        region_name=s3_process["region"],
+        config=Config(s3={"addressing_style": "path"}),
+    )
+
+
+@pytest.fixture
+def s3_server(s3_process: dict[str, Any], s3_admin: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """A bucket of its own; the environment holds its keys, as the usual AWS chain wants them."""
+    server = S3Server(
+        endpoint_url=s3_process["endpoint_url"],
+        bucket=f"test-{uuid4().hex[:12]}",
+        access_key=s3_process["access_key"],
+        secret_key=s3_process["secret_key"],
+        region=s3_process["region"],
+    )
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", server.region)
+    s3_admin.create_bucket(Bucket=server.bucket)
+    yield server
+    for page in s3_admin.get_paginator("list_objects_v2").paginate(Bucket=server.bucket):
+        for entry in page.get("Contents", ()):
+            s3_admin.delete_object(Bucket=server.bucket, Key=entry["Key"])
+    s3_admin.delete_bucket(Bucket=server.bucket)
