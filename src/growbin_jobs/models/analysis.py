@@ -1,0 +1,245 @@
+"""One analysis, from the accepted photo to the advice: the row that all four stages write and people read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import peewee
+
+from growbin_jobs.errors import Permanent
+from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
+from growbin_jobs.models.database import Database
+from growbin_jobs.models.fields import IdField, JsonField, UtcField, WordsField
+from growbin_jobs.states import AnalysisStatus
+
+
+class WasteAnalysis(peewee.Model):
+    """Table ``waste_analysis``. ``migrations/`` creates it; a test holds the two together."""
+
+    id = IdField(primary_key=True)
+    #: Null only while a stage came before the row's own beginning.
+    user_id = IdField(null=True)
+    status = peewee.TextField()
+    s3_path = WordsField(null=True)
+    thumbnail_path = WordsField(null=True)
+    category = peewee.TextField(null=True)
+    item = peewee.TextField(null=True)
+    state = peewee.TextField(null=True)
+    confidence = peewee.DoubleField(null=True)
+    vision_model = WordsField(null=True)
+    rules = JsonField(null=True)
+    response = WordsField(null=True)
+    response_source = peewee.TextField(null=True)
+    response_model = WordsField(null=True)
+    language = peewee.TextField(null=True)
+    failed_stage = peewee.TextField(null=True)
+    error_code = peewee.TextField(null=True)
+    error_params = JsonField(null=True)
+    error = WordsField(null=True)
+    created_at = UtcField()
+    updated_at = UtcField()
+    completed_at = UtcField(null=True)
+
+    class Meta:
+        table_name = "waste_analysis"
+        indexes = (
+            (("user_id", "created_at"), False),
+            (("status", "created_at"), False),
+            (("created_at",), False),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What is known of one analysis. Times are aware, in UTC.
+
+    Attributes:
+      error: The sentence for a person, in the language of the worker that wrote it; ``error_code`` and
+        ``error_params`` make it anew in another one (:func:`growbin_jobs.reasons.reason`).
+      rules: The whole rule that was found, as in ``rules/{item}.json``.
+      response_source: ``model`` or ``rule``.
+    """
+
+    id: str
+    user_id: str | None
+    status: AnalysisStatus
+    s3_path: str | None
+    thumbnail_path: str | None
+    category: str | None
+    item: str | None
+    state: str | None
+    confidence: float | None
+    vision_model: str | None
+    rules: dict[str, Any] | None
+    response: str | None
+    response_source: str | None
+    response_model: str | None
+    language: str | None
+    failed_stage: str | None
+    error_code: str | None
+    error_params: dict[str, Any] | None
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ISO 8601, the status as its word."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
+        }
+
+
+class Analyses:
+    """The only writer of ``waste_analysis``.
+
+    Stages run twice, late, out of order and on several nodes at once; the row comes out the same. Each call is one
+    statement that writes its own stage's columns and makes the row where it is missing. The status walks forward
+    only (:mod:`growbin_jobs.states`). Until it is completed a later call of the same stage replaces an earlier one
+    (a person ran it again); a completed analysis only has gaps filled, so that its advice always fits the rest.
+
+    Parameters:
+      database: Where the table is.
+      clock: Returns the time, aware.
+
+    Every method raises Deferred when the database is away (:meth:`Database.run`); calling it again is always safe.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.database = database
+        self._clock = clock
+
+    def accept(self, analysis_id: str, user_id: str) -> None:
+        """Note that an analysis was asked for; does nothing where it is known already.
+
+        Raises:
+          Permanent: ``request_invalid``, when the analysis belongs to another user.
+        """
+        self._write_as_owner(analysis_id, user_id, AnalysisStatus.PENDING, {})
+
+    def uploaded(self, analysis_id: str, user_id: str, picture: StoredPicture) -> None:
+        """Note where the two pictures are (stage 1).
+
+        Raises:
+          Permanent: ``request_invalid``, when the analysis belongs to another user.
+        """
+        self._write_as_owner(analysis_id, user_id, AnalysisStatus.UPLOADED, picture.model_dump())
+
+    def classified(self, analysis_id: str, answer: VisionAnswer, model: str) -> None:
+        """Note what the picture shows (stage 2), and which model said so."""
+        self._write(analysis_id, AnalysisStatus.CLASSIFIED, {**answer.model_dump(), "vision_model": model})
+
+    def rule_found(self, analysis_id: str, rule: Rule) -> None:
+        """Note the rule (stage 3)."""
+        self._write(analysis_id, AnalysisStatus.RULE_FOUND, {"rules": rule.model_dump(mode="json")})
+
+    def completed(self, analysis_id: str, advice: Advice) -> bool:
+        """Store the advice (stage 4); the first one stays, an earlier failure is forgotten.
+
+        Returns:
+          True only for the call that completed the analysis.
+        """
+        columns = {
+            "response": advice.text,
+            "response_source": advice.source,
+            "response_model": advice.model,
+            "language": advice.language,
+            "completed_at": self._clock(),
+            "failed_stage": None,
+            "error_code": None,
+            "error_params": None,
+            "error": None,
+        }
+        return self._write(analysis_id, AnalysisStatus.COMPLETED, columns, where=_not_completed())
+
+    def failed(
+        self, analysis_id: str, *, stage: str, code: str, params: Mapping[str, str | int | float], sentence: str
+    ) -> bool:
+        """Note that a stage failed for good. A later failure replaces an earlier one.
+
+        Parameters:
+          stage: The actor's wire name.
+          code: A key of :data:`growbin_jobs.reasons.REASONS`.
+          params: What the sentence was made with.
+          sentence: For a person.
+
+        Returns:
+          True when this call noted it; False when it was noted before, or the analysis is completed.
+        """
+        row = WasteAnalysis
+        columns = {"failed_stage": stage, "error_code": code, "error_params": dict(params), "error": sentence}
+        is_news = (row.status != AnalysisStatus.FAILED.value) | _any_differs("failed_stage", "error_code", "error")
+        return self._write(analysis_id, AnalysisStatus.FAILED, columns, where=_not_completed() & is_news)
+
+    def get(self, analysis_id: str) -> Analysis | None:
+        """Return one analysis, or None."""
+        rows = self.database.rows(WasteAnalysis.select().where(WasteAnalysis.id == analysis_id))
+        return _view(rows[0]) if rows else None
+
+    def recent(self, limit: int, *, user_id: str | None = None, status: AnalysisStatus | None = None) -> list[Analysis]:
+        """Return the newest analyses first, at most ``limit``, of one user or in one status where asked."""
+        query = WasteAnalysis.select().order_by(WasteAnalysis.created_at.desc(), WasteAnalysis.id.desc()).limit(limit)
+        if user_id is not None:
+            query = query.where(WasteAnalysis.user_id == user_id)
+        if status is not None:
+            query = query.where(WasteAnalysis.status == status.value)
+        return [_view(row) for row in self.database.rows(query)]
+
+    def count_by_status(self) -> dict[AnalysisStatus, int]:
+        """Return how many analyses are in each status, zeros included."""
+        query = WasteAnalysis.select(WasteAnalysis.status, peewee.fn.COUNT(WasteAnalysis.id).alias("n"))
+        found = {row["status"]: row["n"] for row in self.database.rows(query.group_by(WasteAnalysis.status))}
+        return {status: found.get(status.value, 0) for status in AnalysisStatus}
+
+    def _write_as_owner(self, analysis_id: str, user_id: str, reached: AnalysisStatus, columns: dict[str, Any]) -> None:
+        row = WasteAnalysis
+        is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
+        if not self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner):
+            raise Permanent("request_invalid", detail="this analysis id belongs to another user")
+
+    def _write(
+        self,
+        analysis_id: str,
+        reached: AnalysisStatus,
+        columns: Mapping[str, Any],
+        *,
+        user_id: str | None = None,
+        where: peewee.Expression | None = None,
+    ) -> bool:
+        """Insert the row, or update it where ``where`` holds; return False where it did not."""
+        row, new, now = WasteAnalysis, peewee.EXCLUDED, self._clock()
+        lower = [status.value for status in AnalysisStatus if status.rank < reached.rank]
+        update: dict[peewee.Field[Any], Any] = {
+            getattr(row, name): _unless_completed(getattr(row, name), getattr(new, name)) for name in columns
+        }
+        update[row.updated_at] = new.updated_at
+        if lower:
+            update[row.status] = peewee.Case(None, [(row.status.in_(lower), reached.value)], row.status)
+        if user_id is not None:
+            update[row.user_id] = peewee.fn.COALESCE(row.user_id, new.user_id)
+        values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
+        query = row.insert({**values, "created_at": now, "updated_at": now})
+        query = query.on_conflict(conflict_target=[row.id], update=update, where=where).returning(row.id)
+        return bool(self.database.rows(query))
+
+
+def _not_completed() -> peewee.Expression:
+    return WasteAnalysis.status != AnalysisStatus.COMPLETED.value
+
+
+def _unless_completed(column: Any, new: Any) -> peewee.Case:
+    """The new value; in a completed analysis only where there is none yet."""
+    return peewee.Case(None, [(_not_completed(), new)], peewee.fn.COALESCE(column, new))
+
+
+def _any_differs(*names: str) -> Any:
+    differs = [getattr(WasteAnalysis, name) != getattr(peewee.EXCLUDED, name) for name in names]
+    return reduce(or_, differs)
+
+
+def _view(row: Mapping[str, Any]) -> Analysis:
+    values = {field.name: row[field.name] for field in fields(Analysis)}
+    return Analysis(**{**values, "status": AnalysisStatus(row["status"])})

@@ -1,0 +1,75 @@
+"""Who may use a connection now: a bounded pool that serves in the order of asking."""
+
+import threading
+from collections import deque
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+S = TypeVar("S")
+
+
+class Pool(Generic[S]):
+    """At most ``size`` sessions in use at the same time; it neither opens nor closes them.
+
+    A session that is given back goes straight to whoever has waited longest, so that nobody starves when a thousand
+    greenlets share ten connections (a condition variable would let newcomers overtake). The most recently used one
+    goes out first; the others grow idle.
+
+    Parameters:
+      size: Sessions in use at the same time, at most.
+      timeout: Seconds that :meth:`acquire` waits.
+    """
+
+    def __init__(self, size: int, timeout: float) -> None:
+        self._lock = threading.Lock()
+        self._timeout = timeout
+        self._free = size
+        self._idle: list[S] = []
+        self._waiting: deque[SimpleQueue[S | None]] = deque()
+
+    def acquire(self) -> S | None:
+        """Return an idle session, or None where the caller is to open one; every call needs its :meth:`release`.
+
+        Raises:
+          TimeoutError: If no other user gave one back in time.
+        """
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return self._idle.pop() if self._idle else None
+            waiter: SimpleQueue[S | None] = SimpleQueue()
+            self._waiting.append(waiter)
+        try:
+            return waiter.get(timeout=self._timeout)
+        except Empty:
+            if self._leave(waiter):
+                raise TimeoutError from None
+            return waiter.get_nowait()  # handed over in the same instant
+        except BaseException:
+            # The time limit of an actor: what was handed over meanwhile must not be lost.
+            if not self._leave(waiter):
+                self.release(None if waiter.empty() else waiter.get_nowait())
+            raise
+
+    def release(self, session: S | None) -> None:
+        """Give back what :meth:`acquire` gave: the session for the next user, or None where it was closed."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(session)
+                return
+            self._free += 1
+            if session is not None:
+                self._idle.append(session)
+
+    def take_idle(self) -> list[S]:
+        """Remove and return all idle sessions, for closing."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            return idle
+
+    def _leave(self, waiter: SimpleQueue[S | None]) -> bool:
+        with self._lock:
+            if waiter not in self._waiting:
+                return False
+            self._waiting.remove(waiter)
+            return True
