@@ -40,12 +40,17 @@ class VisionAnswer(Payload):
 
 
 class RuleSource(Payload):
-    """Where a rule comes from."""
+    """Where a rule comes from.
+
+    Attributes:
+      title, publisher, url: The text it follows.
+      checked: The day its content was read there; None where it follows general practice and no page was read.
+    """
 
     title: str
     publisher: str
     url: str | None = None
-    checked: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    checked: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
 
 
 class Text(Payload):
