@@ -1,0 +1,146 @@
+"""Where ``image_path`` may point, and nowhere else: a file below a spool folder, or an object below ``spool/``.
+
+A message's path comes from outside, so it must not read ``/etc/shadow`` through a symlink, hang on a FIFO, or fetch
+another bucket. Files are opened step by step below the spool folder without following links, so that a link put there
+between the check and the opening is not followed either.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from growbin_jobs.adapters.offload import offload
+from growbin_jobs.errors import NotFound, PictureRefused, Transient
+
+if TYPE_CHECKING:
+    from growbin_jobs.adapters.objects import ObjectStore
+
+#: Keys that a producer writes before it sends.
+SPOOL_PREFIX: Final = "spool/"
+
+_SPOOL_KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,7}")
+
+_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
+
+
+class PictureSources:
+    """Reads what a message points to.
+
+    Parameters:
+      spool_folders: Folders that may be read, absolute.
+      objects: The object store.
+      max_bytes: Largest picture; no more than this is ever read.
+    """
+
+    def __init__(self, spool_folders: Sequence[Path], objects: "ObjectStore", *, max_bytes: int) -> None:
+        self._folders = [os.path.realpath(folder) for folder in spool_folders]
+        self._objects = objects
+        self._max_bytes = max_bytes
+
+    def read(self, image_path: str) -> bytes:
+        """Return the bytes of the picture.
+
+        Parameters:
+          image_path: An absolute path, or ``s3://bucket/spool/…`` in our own bucket.
+
+        Raises:
+          PictureRefused: Outside the spool, missing, no ordinary file, or too large.
+          Transient: The file is there but cannot be read now.
+        """
+        if image_path.startswith("s3://"):
+            return self._read_object(self._key(image_path))
+        return offload(self._read_file, image_path)
+
+    def discard(self, image_path: str) -> None:
+        """Delete the picture from the spool; one that is gone already is fine.
+
+        Raises:
+          PictureRefused: Outside the spool.
+          Transient: It cannot be deleted now.
+        """
+        if image_path.startswith("s3://"):
+            self._objects.delete(self._key(image_path))
+        else:
+            offload(self._delete_file, image_path)
+
+    def _key(self, address: str) -> str:
+        prefix = self._objects.address(SPOOL_PREFIX)
+        name = address.removeprefix(prefix)
+        if name == address or not _SPOOL_KEY.fullmatch(name):
+            raise PictureRefused("picture_outside_spool")
+        return SPOOL_PREFIX + name
+
+    def _read_object(self, key: str) -> bytes:
+        try:
+            return self._objects.get(key, max_bytes=self._max_bytes)
+        except NotFound:
+            raise PictureRefused("picture_missing") from None
+
+    def _read_file(self, image_path: str) -> bytes:
+        with self._parent(image_path) as (parent, name):
+            # O_NONBLOCK: opening a FIFO would else wait for its writer.
+            descriptor = os.open(name, _OPEN | os.O_NONBLOCK, dir_fd=parent)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise PictureRefused("picture_not_an_image")
+                data = file.read(self._max_bytes + 1)
+        if len(data) > self._max_bytes:
+            raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(self._max_bytes / 1e6, 1))
+        return data
+
+    def _delete_file(self, image_path: str) -> None:
+        try:
+            with self._parent(image_path) as (parent, name):
+                os.unlink(name, dir_fd=parent)
+        except PictureRefused as refusal:
+            if refusal.code != "picture_missing":
+                raise
+
+    @contextmanager
+    def _parent(self, image_path: str) -> Iterator[tuple[int, str]]:
+        """Open the folder that the file lies in, one step at a time from the spool folder."""
+        folder, steps = self._below_spool(image_path)
+        with _reasons():
+            descriptor = os.open(folder, _OPEN | os.O_DIRECTORY)
+            try:
+                for step in steps[:-1]:
+                    inner = os.open(step, _OPEN | os.O_DIRECTORY, dir_fd=descriptor)
+                    os.close(descriptor)
+                    descriptor = inner
+                yield descriptor, steps[-1]
+            finally:
+                os.close(descriptor)
+
+    def _below_spool(self, image_path: str) -> tuple[str, list[str]]:
+        """Return the spool folder and the steps from there, links and ``..`` resolved."""
+        if not image_path.startswith("/") or "\0" in image_path:
+            raise PictureRefused("picture_outside_spool")
+        with _reasons():
+            path = os.path.realpath(image_path)
+        for folder in self._folders:
+            if path.startswith(folder + os.sep):
+                return folder, path[len(folder) + 1 :].split(os.sep)
+        raise PictureRefused("picture_outside_spool")
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Turn the system's errors into ours. Paths stay out of them: they may name a person."""
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise PictureRefused("picture_outside_spool") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link where there was none a moment ago
+            raise PictureRefused("picture_outside_spool") from None
+        if error.errno in _MISSING:
+            raise PictureRefused("picture_missing") from None
+        if error.errno in (errno.ENXIO, errno.EISDIR):  # a socket, a folder
+            raise PictureRefused("picture_not_an_image") from None
+        raise Transient(f"the spooled picture cannot be read: {error.strerror}") from None

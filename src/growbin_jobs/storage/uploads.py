@@ -1,0 +1,107 @@
+"""Stage 1: from an uploaded file to two stored JPEGs."""
+
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from growbin_jobs.adapters.offload import offload_to
+from growbin_jobs.errors import Permanent, PictureRefused
+from growbin_jobs.messages import StoredPicture
+from growbin_jobs.storage.sources import PictureSources
+
+if TYPE_CHECKING:
+    from growbin_jobs.adapters.objects import ObjectStore
+
+CONTENT_TYPE: Final = "image/jpeg"
+#: A key's content never changes, so whoever has it need not ask again (one year, the longest that caches honour).
+CACHE_CONTROL: Final = "max-age=31536000"
+
+#: Ids become parts of keys: no separators, no dots.
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Prepared(Protocol):
+    """What the service needs of a prepared picture."""
+
+    @property
+    def original(self) -> bytes: ...
+    @property
+    def thumbnail(self) -> bytes: ...
+
+
+class Uploads:
+    """Stores pictures. Running twice for one analysis writes the same two objects with the same bytes.
+
+    Parameters:
+      objects: Where the pictures go.
+      sources: Where they come from.
+      prepare: Makes the two JPEGs of an uploaded file; called off gevent's hub.
+      threads: Pictures that are decoded at the same time.
+      in_flight: Pictures that are held in memory at the same time. A gevent worker runs 1000 messages at once; read
+        all together they would be gigabytes that only wait for ``threads`` decoders.
+    """
+
+    def __init__(
+        self,
+        objects: "ObjectStore",
+        sources: PictureSources,
+        prepare: Callable[[bytes], Prepared],
+        *,
+        threads: int = 2,
+        in_flight: int = 16,
+    ) -> None:
+        self._objects = objects
+        self._sources = sources
+        self._prepare = prepare
+        self._threads = threads
+        self._slots = threading.BoundedSemaphore(in_flight)
+
+    def store(self, user_id: str, image_path: str, analysis_id: str) -> StoredPicture:
+        """Read, check, shrink and store one picture.
+
+        A picture that is gone from the spool is no error when both objects are there: an earlier run stored them and
+        was killed before its message was acknowledged.
+
+        Parameters:
+          user_id: 1–64 letters, digits, ``-`` and ``_``.
+          image_path: See :meth:`PictureSources.read`.
+          analysis_id: Like ``user_id``.
+
+        Returns:
+          The addresses of the two objects.
+
+        Raises:
+          Permanent: An id is not valid.
+          PictureRefused: The picture is not acceptable, or not where it may be.
+          Transient, Deferred: The object store or the disk does not serve now.
+        """
+        folder = f"uploads/{_checked('user_id', user_id)}/{_checked('analysis_id', analysis_id)}"
+        keys = f"{folder}/original.jpg", f"{folder}/thumbnail.jpg"
+        if not isinstance(image_path, str):
+            raise Permanent("request_invalid", detail="image_path must be text")
+        stored = StoredPicture(s3_path=self._objects.address(keys[0]), thumbnail_path=self._objects.address(keys[1]))
+        with self._slots:
+            try:
+                data = self._sources.read(image_path)
+            except PictureRefused as refusal:
+                if refusal.code == "picture_missing" and all(map(self._objects.exists, keys)):
+                    return stored
+                raise
+            prepared = offload_to("pictures", self._threads, self._prepare, data)
+            for key, content in zip(keys, (prepared.original, prepared.thumbnail), strict=True):
+                self._objects.put(key, content, content_type=CONTENT_TYPE, cache_control=CACHE_CONTROL)
+        return stored
+
+    def discard_spooled(self, image_path: str) -> None:
+        """Delete an upload from the spool once it is stored: it still has its metadata, the place included.
+
+        Call it last in stage 1. A run after it finds the stored objects (see :meth:`store`).
+        """
+        self._sources.discard(image_path)
+
+
+def _checked(name: str, value: str) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise Permanent("request_invalid", detail=f"{name} must be 1–64 letters, digits, - or _")
+    return value
