@@ -1,0 +1,56 @@
+import dramatiq
+import pytest
+from dramatiq import Worker
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import SkipMessage
+from growbin_jobs.broker.delivery import Delivery
+from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.middleware.boot import EX_CONFIG, Boot
+from growbin_jobs.middleware.prefetch import Prefetch
+from growbin_jobs.middleware.stale import DropStale
+
+
+def fail(error):
+    def prepare():
+        raise error
+
+    return prepare
+
+
+def test_a_worker_with_a_wrong_configuration_ends_with_a_sentence(caplog):
+    broker = StubBroker(middleware=[Boot(fail(ConfigurationError("Set GROWBIN_THIS.")))])
+
+    with pytest.raises(SystemExit) as caught:
+        broker.emit_before("worker_boot", None)
+
+    assert caught.value.code == EX_CONFIG
+    assert "Set GROWBIN_THIS." in caplog.text
+
+
+def test_a_worker_starts_while_a_dependency_is_away():
+    StubBroker(middleware=[Boot(fail(Deferred("database is away", wait=1)))]).emit_before("worker_boot", None)
+
+
+@pytest.mark.parametrize(("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10)])
+def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
+    broker = StubBroker(middleware=[Prefetch()])
+    dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name=queue)
+    worker = Worker(broker, worker_threads=5)
+
+    broker.emit_before("worker_boot", worker)
+
+    assert worker.queue_prefetch == expected
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_only_what_the_broker_has_back_is_skipped(closed):
+    consumer = type("Consumer", (), {"closed": closed})()
+    message = dramatiq.Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={})
+    skipped = False
+
+    try:
+        DropStale().before_process_message(StubBroker(), Delivery(message, consumer))
+    except SkipMessage:
+        skipped = True
+
+    assert skipped is closed

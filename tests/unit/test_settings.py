@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+from growbin_jobs import settings as module
+from growbin_jobs.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in module.Settings.model_fields:
+        monkeypatch.delenv(module.variable(name), raising=False)
+
+
+def test_with_nothing_set_everything_is_embedded():
+    settings = module.load()
+
+    assert settings.broker_url is None
+    assert settings.database_url is None
+    assert settings.object_store_url is None
+    assert not settings.models_online
+
+
+def test_every_setting_has_a_help_text_and_a_variable_of_its_own():
+    fields = module.Settings.model_fields
+    variables = [module.variable(name) for name in fields]
+
+    assert all(field.description and field.description.endswith((".", "ai.")) for field in fields.values())
+    assert len(set(variables)) == len(variables)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "field", "expected"),
+    [
+        ("DATABASE_URL", "postgresql://db/growbin", "database_url", "postgresql://db/growbin"),
+        ("OPENAI_API_KEY", "sk-1", "openai_api_key", "sk-1"),
+        ("WORKER_TYPE", "ai", "worker_type", "ai"),
+        ("GROWBIN_VISION_MODEL", "gpt-6-luna", "vision_model", "gpt-6-luna"),
+        ("GROWBIN_SPOOL_DIRS", "/a:/b", "spool_dirs", [Path("/a"), Path("/b")]),
+    ],
+)
+def test_the_environment_wins_over_the_default(monkeypatch, variable, value, field, expected):
+    monkeypatch.setenv(variable, value)
+
+    found = getattr(module.load(), field)
+
+    assert getattr(found, "get_secret_value", lambda: found)() == expected
+
+
+def test_an_empty_variable_means_unset(monkeypatch):
+    monkeypatch.setenv("GROWBIN_PICTURE_SIDE", "")
+    monkeypatch.setenv("GROWBIN_VISION_REASONING_EFFORT", "")
+
+    assert module.load().picture_side == 2048
+    assert module.load().vision_reasoning_effort is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GROWBIN_LANGUAGE", "fr"),
+        ("GROWBIN_BROKER_URL", "redis://localhost"),
+        ("DATABASE_URL", "mysql://db/growbin"),
+        ("GROWBIN_OBJECT_STORE_URL", "ftp://pictures"),
+        ("GROWBIN_VISION_TIMEOUT", "-1"),
+        ("GROWBIN_UPLOAD_RETRIES", "many"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError, match=variable):
+        module.load()
+
+
+def test_a_model_call_must_end_before_its_stage_does(monkeypatch):
+    monkeypatch.setenv("GROWBIN_VISION_TIMEOUT", "60")
+
+    with pytest.raises(ConfigurationError, match="shorter than the time limit"):
+        module.load()
+
+
+def test_a_wrong_secret_is_not_quoted(monkeypatch):
+    monkeypatch.setenv("GROWBIN_BROKER_URL", "http://user:hunter2@host")
+
+    with pytest.raises(ConfigurationError) as caught:
+        module.load()
+
+    assert "hunter2" not in str(caught.value)
