@@ -1,0 +1,60 @@
+"""pika's I/O loop, and the futures through which its thread answers others."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from typing import Any, TypeVar
+
+from pika.adapters.select_connection import IOLoop  # type: ignore[import-untyped]
+
+T = TypeVar("T")
+
+
+class SocketLoop(IOLoop):  # type: ignore[misc]
+    """pika's loop, which knows the sockets of its connections."""
+
+    def __init__(self) -> None:
+        self._sockets: set[int] = set()
+        super().__init__()
+
+    def add_handler(self, fd: int, handler: Callable[[int, int], None], events: int) -> None:
+        self._sockets.add(fd)
+        super().add_handler(fd, handler, events)
+
+    def remove_handler(self, fd: int) -> None:
+        self._sockets.discard(fd)
+        super().remove_handler(fd)
+
+    def sever(self) -> None:
+        """Cut all connections, so that pika and the server notice at once."""
+        for fd in self._sockets:
+            try:
+                with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as duplicate:
+                    duplicate.shutdown(socket.SHUT_RDWR)
+            except OSError:  # already cut
+                continue
+
+    def forget_handlers(self) -> None:
+        """Watch no socket any more and end at the next turn."""
+        for fd in tuple(self._sockets):
+            self.remove_handler(fd)
+        self.stop()
+
+
+def resolve(future: Future[T], value: T) -> bool:
+    """Give a future its result, unless its owner has stopped waiting. Return whether it was taken."""
+    try:
+        future.set_result(value)
+    except InvalidStateError:
+        return False
+    return True
+
+
+def reject(future: Future[Any], error: BaseException) -> None:
+    """Give a future an error, unless its owner has stopped waiting."""
+    try:
+        future.set_exception(error)
+    except InvalidStateError:
+        return

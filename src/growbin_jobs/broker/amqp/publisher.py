@@ -1,0 +1,236 @@
+"""Publishing: confirmed, mandatory, many messages in flight on one connection."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+import pika  # type: ignore[import-untyped]
+from pika.adapters.select_connection import SelectConnection  # type: ignore[import-untyped]
+from pika.channel import Channel  # type: ignore[import-untyped]
+from pika.exceptions import ChannelClosedByBroker  # type: ignore[import-untyped]
+from pika.spec import Basic, BasicProperties  # type: ignore[import-untyped]
+
+from growbin_jobs.broker.amqp.connection import CALLS_A_TURN, Link
+from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing, explain
+from growbin_jobs.broker.amqp.loop import reject, resolve
+
+logger = logging.getLogger(__name__)
+
+PERSISTENT = 2
+
+#: Bytes of a message. RabbitMQ 4 takes no more by default, and closes the channel of all for one that is larger.
+MAX_BODY = 16 * 1024 * 1024
+
+#: Seconds until a message that RabbitMQ could not take is published again.
+REFUSED_PAUSE = 0.5
+
+
+@dataclass(eq=False, slots=True)
+class Publication:
+    """One message on its way to a queue.
+
+    Attributes:
+      queue: The queue's name on the server.
+      body: The encoded message.
+      message_id: For people who look into a queue, and to recognise a returned message.
+      priority: The broker's priority, where the queue has one.
+      confirmed: Done when the broker has it; an error says what is known.
+      sent: True once it was written to a connection: from then on it may have arrived.
+      returned: True when the broker had no queue for it, as told just before its confirm.
+    """
+
+    queue: str
+    body: bytes
+    message_id: str
+    priority: int | None = None
+    confirmed: Future[None] = field(default_factory=Future)
+    sent: bool = False
+    returned: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.body) > MAX_BODY:
+            raise ValueError(
+                f"A message of {len(self.body)} bytes is too large: at most {MAX_BODY}. Put the data into the object "
+                "store and send where it is."
+            )
+
+
+class Publisher:
+    """A connection that publishes for all threads and greenlets of a process.
+
+    ``waiting`` holds what is not written yet: not connected, or an alarm of the broker blocks publishers.
+    ``unconfirmed`` holds what is written, by delivery tag; after a loss it goes back to the head of ``waiting``,
+    so that a message may arrive twice but does not get lost while its sender waits.
+
+    Parameters:
+      label: Shown among RabbitMQ's connections.
+      parameters: Servers to try.
+    """
+
+    def __init__(self, label: str, parameters: list[pika.URLParameters]) -> None:
+        self.link = Link(label, parameters, on_open=self._opened, on_refused=self._refuse_waiting)
+        self._channel: Channel | None = None  # in confirm mode
+        self._blocked: str | None = None
+        self._next_tag = 1
+        self._waiting: deque[Publication] = deque()
+        self._unconfirmed: OrderedDict[int, Publication] = OrderedDict()
+
+    # --- from any thread
+
+    def submit(self, publication: Publication) -> Future[None]:
+        """Publish without waiting. Whoever stops waiting for the future cancels it."""
+        self.link.call(partial(self._accept, publication))
+        return publication.confirmed
+
+    def publish(self, publication: Publication, timeout: float) -> None:
+        """Publish and wait for the confirm.
+
+        Parameters:
+          publication: A fresh one.
+          timeout: Seconds to wait, connecting included.
+
+        Raises:
+          BrokerUnavailable: It was not sent in time.
+          NotConfirmed: It was sent, but not confirmed in time: it may have arrived.
+          QueueMissing: There is no such queue.
+          BrokerRefused: RabbitMQ refuses the user or the operation.
+        """
+        confirmed = self.submit(publication)
+        try:
+            confirmed.result(timeout)
+        except TimeoutError:
+            if not confirmed.cancel():
+                return confirmed.result()  # it came in the last moment
+            self.link.call(self._drop_given_up)
+            raise self._too_late(publication, timeout) from None
+        finally:
+            confirmed.cancel()  # nobody waits any more, whatever interrupted us
+        return None
+
+    def close(self) -> None:
+        """Close the connection; what waits fails. Closing twice is fine."""
+        self.link.close()
+
+    def _too_late(self, publication: Publication, timeout: float) -> Exception:
+        state = self._blocked or self.link.state
+        what = f"message {publication.message_id} for queue {publication.queue!r} within {timeout:g} s ({state})"
+        if publication.sent:
+            return NotConfirmed(f"RabbitMQ did not confirm {what}. It may or may not have arrived.")
+        return BrokerUnavailable(f"RabbitMQ did not take {what}. It was not sent.")
+
+    # --- on the link's thread
+
+    def _opened(self, connection: SelectConnection) -> None:
+        connection.add_on_connection_blocked_callback(self._block)
+        connection.add_on_connection_unblocked_callback(self._unblock)
+        self._open_channel(connection)
+
+    def _open_channel(self, connection: SelectConnection) -> None:
+        channel = connection.channel(on_open_callback=self._channel_opened)
+        channel.add_on_close_callback(self._channel_closed)
+
+    def _channel_opened(self, channel: Channel) -> None:
+        channel.add_on_return_callback(self._returned)
+        channel.confirm_delivery(self._answered, callback=lambda _: self._ready(channel))
+
+    def _ready(self, channel: Channel) -> None:
+        self._channel = channel
+        self._next_tag = 1
+        self._flush()
+
+    def _accept(self, publication: Publication) -> None:
+        if self.link.closing:
+            reject(publication.confirmed, BrokerUnavailable("The connection to RabbitMQ has been closed."))
+        elif self._waiting or not self._writable:
+            self._waiting.append(publication)
+        else:
+            self._write(publication)
+
+    @property
+    def _writable(self) -> bool:
+        return self._channel is not None and self._channel.is_open and self._blocked is None
+
+    def _flush(self) -> None:
+        for _ in range(CALLS_A_TURN):
+            if not self._waiting or not self._writable:
+                return
+            self._write(self._waiting.popleft())
+        self.link.call(self._flush)
+
+    def _write(self, publication: Publication) -> None:
+        if publication.confirmed.done():  # its sender has stopped waiting
+            return
+        assert self._channel is not None
+        publication.sent, publication.returned = True, False
+        self._unconfirmed[self._next_tag] = publication
+        self._next_tag += 1
+        properties = BasicProperties(
+            content_type="application/json",
+            delivery_mode=PERSISTENT,
+            message_id=publication.message_id,
+            priority=publication.priority,
+        )
+        self._channel.basic_publish("", publication.queue, publication.body, properties, mandatory=True)
+
+    def _drop_given_up(self) -> None:
+        while self._waiting and self._waiting[0].confirmed.done():
+            self._waiting.popleft()
+
+    def _returned(self, _channel: Channel, method: Basic.Return, properties: BasicProperties, _body: bytes) -> None:
+        # Its confirm follows. Two in flight with the same id and queue: whichever is marked, both are the same message.
+        for publication in self._unconfirmed.values():
+            if publication.message_id == properties.message_id and publication.queue == method.routing_key:
+                publication.returned = True
+
+    def _answered(self, frame: Any) -> None:
+        method = frame.method
+        if method.multiple:
+            tags = list(takewhile(lambda tag: tag <= method.delivery_tag, self._unconfirmed))
+        else:
+            tags = [method.delivery_tag]
+        for tag in tags:
+            publication = self._unconfirmed.pop(tag, None)
+            if publication is not None:
+                self._settle(publication, taken=isinstance(method, Basic.Ack))
+
+    def _settle(self, publication: Publication, *, taken: bool) -> None:
+        if not taken:
+            # The queue could not store it, for instance while it elects a leader.
+            self._waiting.append(publication)
+            self.link.later(REFUSED_PAUSE, self._flush)
+        elif publication.returned:
+            reject(publication.confirmed, QueueMissing(f"RabbitMQ has no queue {publication.queue!r}."))
+        else:
+            resolve(publication.confirmed, None)
+
+    def _block(self, _connection: SelectConnection, frame: Any) -> None:
+        self._blocked = f"connected, but RabbitMQ blocks all publishers: {frame.method.reason}"
+        logger.warning("amqp.blocked connection=%s reason=%s", self.link.label, frame.method.reason)
+
+    def _unblock(self, _connection: SelectConnection, _frame: Any) -> None:
+        self._blocked = None
+        logger.warning("amqp.unblocked connection=%s", self.link.label)
+        self._flush()
+
+    def _channel_closed(self, channel: Channel, reason: BaseException) -> None:
+        self._channel = None
+        lost, self._unconfirmed = self._unconfirmed, OrderedDict()
+        if isinstance(reason, ChannelClosedByBroker):
+            error = explain(reason)
+            for publication in lost.values():
+                reject(publication.confirmed, error)
+            self._open_channel(channel.connection)
+        else:
+            self._blocked = None
+            self._waiting.extendleft(reversed(lost.values()))
+
+    def _refuse_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for publication in waiting:
+            reject(publication.confirmed, error)

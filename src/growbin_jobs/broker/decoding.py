@@ -1,0 +1,37 @@
+"""From bytes that anybody may have put into a queue to a message that cannot hurt a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dramatiq import Message
+from dramatiq.errors import DecodeError
+
+
+class Undecodable(ValueError):
+    """These bytes are no message. The text names what is wrong and never the content."""
+
+
+def decode(body: bytes, queue_name: str) -> Message[Any]:
+    """Return the message in a delivery.
+
+    Dramatiq looks into ``options`` and finds the consumer by the message's own ``queue_name``. A wrong type in the
+    first ends its consumer thread, another name in the second a worker thread, each time the message is delivered.
+    So types are checked, and the queue that it came from is its queue (a person may have moved it there).
+
+    Parameters:
+      body: What the broker delivered.
+      queue_name: The queue that is consumed, ``.DQ`` included.
+
+    Raises:
+      Undecodable: The message belongs to the dead letters.
+    """
+    try:
+        message: Message[Any] = Message.decode(body)
+    except DecodeError as error:
+        raise Undecodable(f"{type(error.error).__name__} while decoding") from None
+    expected = {"actor_name": str, "message_id": str, "kwargs": dict, "options": dict, "message_timestamp": int}
+    for field, kind in expected.items():
+        if not isinstance(getattr(message, field), kind):
+            raise Undecodable(f"{field} is no {kind.__name__}")
+    return message if message.queue_name == queue_name else message.copy(queue_name=queue_name)

@@ -1,0 +1,259 @@
+"""The RabbitMQ broker: what Dramatiq expects of one, on connections that a whole process shares."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+
+from dramatiq import Message, Middleware
+from dramatiq.broker import Broker, Consumer
+from dramatiq.common import current_millis, dq_name, q_name
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+
+from growbin_jobs.adapters.offload import gevent_active
+from growbin_jobs.broker.amqp.connection import Link
+from growbin_jobs.broker.amqp.connections import Connections
+from growbin_jobs.broker.amqp.consumer import RabbitConsumer
+from growbin_jobs.broker.amqp.errors import BrokerUnavailable, QueueMissing
+from growbin_jobs.broker.amqp.publisher import Publication
+from growbin_jobs.broker.amqp.servers import parse_urls
+from growbin_jobs.broker.amqp.topology import Counts, QueueType
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class RabbitBroker(Broker):
+    """Messages through RabbitMQ: none is acknowledged to its sender before RabbitMQ has it on disk.
+
+    A process opens at most ``publisher_connections + 1`` connections, at first use: all its threads and greenlets
+    publish over the former, with many messages in flight, and all its queues are consumed over the latter. A forked
+    child opens its own. Under gevent call it from greenlets, not from functions offloaded to native threads.
+
+    ``declare_queue`` is for the queues of this process's own actors: a worker consumes each of them. Sending to any
+    other queue creates it on the server and declares nothing here.
+
+    Parameters:
+      url: ``amqp://`` or ``amqps://`` URL; several of a cluster, separated by ``;``, are tried in turn.
+      middleware: The ordered stack; None is Dramatiq's default.
+      queue_type: Kind of queue to declare.
+      publisher_connections: Publishing connections of each process.
+      publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting included. Also the wait for
+        declarations and for a consumer to start.
+
+    Raises:
+      ConfigurationError: If the URL cannot be understood.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        middleware: list[Middleware] | None = None,
+        queue_type: QueueType = "quorum",
+        publisher_connections: int = 1,
+        publish_timeout: float = 30.0,
+    ) -> None:
+        super().__init__(middleware=middleware)
+        self.queues: set[str] = set()
+        self._publish_timeout = publish_timeout
+        self._connect = partial(Connections, parse_urls(url), publisher_connections, queue_type)
+        self._connections = self._connect()
+        _tame_pika()
+        self_reference = weakref.ref(self)
+        os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitBroker._forked))
+        atexit.register(_call, self_reference, RabbitBroker.close)
+
+    # --- queues
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue that this process consumes. The server learns of it when it is first used.
+
+        Parameters:
+          queue_name: Canonical name, or that of its delay queue.
+        """
+        name = q_name(queue_name)
+        if name not in self.queues:
+            self.emit_before("declare_queue", name)
+            self.queues.add(name)
+            self.emit_after("declare_queue", name)
+            delay_queue = dq_name(name)
+            self.delay_queues.add(delay_queue)
+            self.emit_after("declare_delay_queue", delay_queue)
+
+    def get_declared_queues(self) -> set[str]:
+        """Return the names of the queues that this process consumes, delay queues not included."""
+        return self.queues.copy()
+
+    def get_queue_message_counts(self, queue_name: str) -> Counts:
+        """Return how many messages are ready in a queue, its delay queue and its dead letter queue.
+
+        Messages that a consumer holds are not counted.
+        """
+        return self._count(queue_name)
+
+    def flush(self, queue_name: str) -> None:
+        """Drop all ready messages of a queue, its delay queue and its dead letter queue."""
+        self._count(queue_name, purge=True)
+
+    def flush_all(self) -> None:
+        """Flush every declared queue."""
+        for queue_name in self.queues:
+            self.flush(queue_name)
+
+    def join(
+        self, queue_name: str, min_successes: int = 10, idle_time: int = 100, *, timeout: int | None = None
+    ) -> None:
+        """Wait until a queue and its delay queue look empty; for tests. Messages being worked on are not seen.
+
+        Parameters:
+          queue_name: Canonical name.
+          min_successes: How often in a row both must be empty.
+          idle_time: Milliseconds between two looks.
+          timeout: Milliseconds to wait at most.
+
+        Raises:
+          QueueJoinTimeout: If they are not empty in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        successes = 0
+        while successes < min_successes:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise QueueJoinTimeout(queue_name)  # type: ignore[no-untyped-call]
+            counts = self.get_queue_message_counts(queue_name)
+            successes = 0 if counts.ready or counts.delayed else successes + 1
+            time.sleep(idle_time / 1000)
+
+    # --- messages
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Publish a message and wait until RabbitMQ has confirmed it.
+
+        Parameters:
+          message: Its queue is created on the server if need be.
+          delay: Milliseconds to hold it back.
+
+        Returns:
+          The message as it was sent.
+
+        Raises:
+          BrokerUnavailable, QueueMissing, BrokerRefused: It did not arrive.
+          NotConfirmed: It may or may not have arrived. All four are Dramatiq's ``BrokerConnectionError``.
+          QueueMismatch: The queue exists with other properties.
+        """
+        message = _delayed(message, delay)
+        self.emit_before("enqueue", message, delay)
+        body = message.encode()
+
+        def publish(remaining: float) -> None:
+            publication = Publication(
+                message.queue_name, body, message.message_id, message.options.get("broker_priority")
+            )
+            self._connections.next_publisher().publish(publication, remaining)
+
+        self._on_queue(message.queue_name, publish)
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Return a consumer of a declared queue or delay queue, once RabbitMQ has accepted it.
+
+        Parameters:
+          queue_name: Whose messages.
+          prefetch: Messages that may be unacknowledged at a time.
+          timeout: Milliseconds that an iteration waits for a message.
+
+        Raises:
+          QueueNotFound: If this process has not declared the queue.
+          BrokerConnectionError, QueueMismatch: As :meth:`enqueue`.
+        """
+        if q_name(queue_name) not in self.queues:
+            raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
+
+        def start(remaining: float) -> RabbitConsumer:
+            connections = self._connections
+            return RabbitConsumer(
+                connections.consuming,
+                queue_name,
+                prefetch=prefetch,
+                timeout=timeout,
+                open_timeout=remaining,
+                on_queue_deleted=partial(connections.forget, q_name(queue_name)),
+            )
+
+        return self._on_queue(queue_name, start)
+
+    def close(self) -> None:
+        """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
+        connections, self._connections = self._connections, self._connect()
+        connections.close()
+
+    # --- the inside
+
+    def _on_queue(self, queue_name: str, use: Callable[[float], T]) -> T:
+        """Use a queue that exists; when somebody has deleted it, declare it again and use it once more."""
+        deadline = time.monotonic() + self._publish_timeout
+        connections = self._connections
+        name = q_name(queue_name)
+        for last in (False, True):
+            declared = connections.declaration(name)
+            _wait(declared, deadline - time.monotonic(), f"declare queue {name!r}", connections.admin)
+            try:
+                return use(max(deadline - time.monotonic(), 0.0))
+            except QueueMissing:
+                connections.forget(name, declared)
+                if last:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _count(self, queue_name: str, *, purge: bool = False) -> Counts:
+        connections = self._connections
+        counted = connections.count(q_name(queue_name), purge=purge)
+        try:
+            return _wait(counted, self._publish_timeout, f"declare queue {queue_name!r}", connections.admin)
+        finally:
+            counted.cancel()
+
+    def _forked(self) -> None:
+        """In a forked child: leave the parent's connections alone and open our own."""
+        connections, self._connections = self._connections, self._connect()
+        if gevent_active():
+            connections.abandon()
+
+
+def _delayed(message: Message[Any], delay: int | None) -> Message[Any]:
+    """Return the message as it must be sent to arrive after a delay in milliseconds.
+
+    The one place that knows how delays work: Dramatiq's way, a delay queue whose messages wait in a worker's memory.
+    """
+    if delay is None:
+        return message
+    return message.copy(queue_name=dq_name(message.queue_name), options={"eta": current_millis() + delay})
+
+
+def _wait(future: Future[T], timeout: float, what: str, link: Link) -> T:
+    try:
+        return future.result(max(timeout, 0.0))
+    except TimeoutError:
+        raise BrokerUnavailable(f"RabbitMQ did not {what} in time ({link.state}).") from None
+
+
+def _call(reference: weakref.ref[RabbitBroker], method: Callable[[RabbitBroker], None]) -> None:
+    broker = reference()
+    if broker is not None:
+        method(broker)
+
+
+def _tame_pika() -> None:
+    """Silence pika, which logs each loss many times and with tracebacks; a Link says it once, in one line."""
+    pika_logger = logging.getLogger("pika")
+    if pika_logger.level == logging.NOTSET:
+        pika_logger.setLevel(logging.CRITICAL)
