@@ -1,0 +1,111 @@
+"""How a process wakes another one's consumer: each waits at a FIFO of its own, and whoever brings a message rings.
+
+FIFOs and not Unix sockets, whose paths may be no longer than about 100 bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import threading
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+
+def _prefix(queue: str) -> str:
+    # Cut for the file system's limit. Two long names that become one cost a needless wake-up, no more.
+    return quote(queue, safe="", errors="replace")[:150] + "~"
+
+
+class Bell:
+    """What one consumer waits at. A ring before the wait is not lost: it ends the wait at once.
+
+    Parameters:
+      folder: Where the bells of all processes are; made where it is missing.
+      queue: Whose messages ring it.
+
+    Raises:
+      OSError: If the FIFO cannot be made.
+    """
+
+    def __init__(self, folder: Path, queue: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = _prefix(queue) + uuid.uuid4().hex
+        self._path = folder / name
+        # Named only once it is open: without a reader it would be taken for a dead one's.
+        unopened = folder / f".{name}"
+        os.mkfifo(unopened, 0o600)
+        self._reader = os.open(unopened, os.O_RDONLY | os.O_NONBLOCK)
+        # A writer that stays keeps the reader from seeing an end of file; it is also how the consumer rings itself.
+        self._writer = os.open(unopened, os.O_WRONLY | os.O_NONBLOCK)
+        unopened.rename(self._path)
+        # A descriptor's number is given out again once it is closed: nobody may use it then.
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a ring; under gevent only the calling greenlet does."""
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        poll.poll(max(0.0, seconds) * 1000)
+        with self._lock, suppress(BlockingIOError):
+            if not self._closed:
+                os.read(self._reader, 65536)
+
+    def ring(self) -> None:
+        """Ring this bell; safe from any thread, also after it was closed."""
+        with self._lock:
+            if not self._closed:
+                _ring(self._writer)
+
+    def close(self) -> None:
+        """Take it down."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._path.unlink(missing_ok=True)
+            os.close(self._reader)
+            os.close(self._writer)
+
+    def abandon(self) -> None:
+        """In a forked child: it is the parent's."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self._closed = True
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+def ring_all(folder: Path, queues: Iterable[str]) -> None:
+    """Wake all consumers of some queues, in every process; take down the bells of dead ones."""
+    prefixes = tuple(_prefix(queue) for queue in queues)
+    if not prefixes:
+        return
+    # Who is not woken looks by itself a second later: no reason to fail what was committed.
+    with suppress(OSError), os.scandir(folder) as entries:
+        for path in [entry.path for entry in entries if entry.name.startswith(prefixes)]:
+            _ring_at(path)
+
+
+def _ring_at(path: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nobody reads it: its process is dead
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        return
+    try:
+        _ring(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _ring(descriptor: int) -> None:
+    # Full means that it rang often enough; broken that its consumer just went.
+    with suppress(BlockingIOError, BrokenPipeError):
+        os.write(descriptor, b"!")

@@ -1,0 +1,113 @@
+"""Which processes live: each holds a kernel lock on a file of its own, and the kernel drops it when the process dies.
+
+No lease that a slow process could miss, and no process number that another one may get.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+
+class Owner:
+    """This process, as the others see it.
+
+    Parameters:
+      folder: Where the processes that share a queue keep their files; made where it is missing.
+
+    Attributes:
+      name: Unique, never used twice.
+
+    Raises:
+      OSError: If the file cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            self.name = uuid.uuid4().hex
+            self._path = folder / self.name
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            # Between these two lines another process may take it for a dead one's and remove it.
+            if _lock(self._descriptor) and _is_at(self._descriptor, self._path):
+                break
+            os.close(self._descriptor)
+        os.write(self._descriptor, f"{os.getpid()}\n".encode())  # for people only
+
+    def leave(self) -> None:
+        """Say goodbye; only after everything this process had claimed is released."""
+        self._path.unlink(missing_ok=True)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop holding the lock.
+
+        In a forked child this must be called, or the child keeps a dead parent alive: both hold the same lock, until
+        the last of them lets go. (It closes; unlocking would take the lock from the parent too.) In the process
+        itself it makes it a dead one for the others.
+        """
+        os.close(self._descriptor)
+
+
+class DeadOwner:
+    """A process that is gone. Whoever finds it holds its lock until it is buried or left alone, so only one acts."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.name = path.name
+        self._path = path
+        self._descriptor = descriptor
+
+    def bury(self) -> None:
+        """Forget it: everything it had claimed is released."""
+        self._path.unlink(missing_ok=True)
+        self.leave_alone()
+
+    def leave_alone(self) -> None:
+        """Let somebody find it again."""
+        os.close(self._descriptor)
+
+
+def find_dead(folder: Path) -> list[DeadOwner]:
+    """Return the processes that died without leaving."""
+    return [dead for path in _files(folder) if (dead := _if_dead(path))]
+
+
+def known(folder: Path) -> set[str]:
+    """Return the names of all processes that have a file, living and dead."""
+    return {path.name for path in _files(folder)}
+
+
+def _files(folder: Path) -> list[Path]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries]
+    return []
+
+
+def _if_dead(path: Path) -> DeadOwner | None:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    if _lock(descriptor) and _is_at(descriptor, path):
+        return DeadOwner(path, descriptor)
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Is the file that was opened still the one of that name?"""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
