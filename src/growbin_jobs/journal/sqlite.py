@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -46,8 +47,11 @@ def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> apsw.Con
     """
     check_sqlite()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # SQLite gives its -wal and -shm the mode of the file; made by SQLite itself, that would be the umask's.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    # SQLite gives its -wal and -shm the mode of the file; made by SQLite itself, that would be the umask's. A file that
+    # exists is not opened: closing it would drop the locks of this process's other connections to it
+    # (https://sqlite.org/howtocorrupt.html, 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = apsw.Connection(str(path))
     try:
         connection.set_busy_timeout(round(busy_timeout * 1000))
