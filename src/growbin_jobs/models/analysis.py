@@ -88,9 +88,8 @@ class Analysis:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ISO 8601, the status as its word."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
-        }
+        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
+        return asdict(self) | times | {"status": self.status.value}
 
 
 class Analyses:
@@ -212,7 +211,7 @@ class Analyses:
         """Insert the row, or update it where ``where`` holds; return False where it did not."""
         row, new, now = WasteAnalysis, peewee.EXCLUDED, self._clock()
         lower = [status.value for status in AnalysisStatus if status.rank < reached.rank]
-        update: dict[peewee.Field[Any], Any] = {
+        update: dict[Any, Any] = {
             getattr(row, name): _unless_completed(getattr(row, name), getattr(new, name)) for name in columns
         }
         update[row.updated_at] = new.updated_at

@@ -14,9 +14,6 @@ from growbin_jobs.process import once_a_process
 
 T = TypeVar("T")
 
-#: Seconds until the next try when the database is away, unless :func:`open_database` is told otherwise.
-DEFERRAL_WAIT = 5.0
-
 Dialect = Literal["postgresql", "sqlite"]
 
 
@@ -28,12 +25,14 @@ class Driver(Protocol):
       address: Where it is, for people: without user, without password.
       sessions: Connections in use at the same time in one process, at most.
       patience: Seconds to wait for one of them.
+      deferral_wait: Seconds until the next try that a Deferred asks for.
     """
 
     dialect: Dialect
     address: str
     sessions: int
     patience: float
+    deferral_wait: float
 
     def open(self) -> peewee.Database:
         """Connect. Raises ConfigurationError or Deferred: what is wrong and how to mend it."""
@@ -61,9 +60,8 @@ class Database:
     that was interrupted (an actor's time limit) or broke is thrown away, so that nobody reads another one's answer.
     """
 
-    def __init__(self, driver: Driver, *, deferral_wait: float = DEFERRAL_WAIT) -> None:
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._deferral_wait = deferral_wait
         self._pool = once_a_process(lambda: Pool[peewee.Database](driver.sessions, driver.patience))
 
     @property
@@ -103,7 +101,7 @@ class Database:
             raise Deferred(
                 f"all {self._driver.sessions} connections of this process to {self.address} "
                 f"stayed in use for {self._driver.patience:g} s",
-                wait=self._deferral_wait,
+                wait=self._driver.deferral_wait,
             ) from None
         reusable = None
         try:
@@ -157,15 +155,12 @@ class Database:
                 session = driver.open()
             return _Outcome(value=work(session), session=session)
         except ConfigurationError as error:  # a server that was moved while we run: wait until somebody mends it
-            return _Outcome(error=Deferred(str(error), wait=self._deferral_wait))
+            return _Outcome(error=Deferred(str(error), wait=driver.deferral_wait))
         except Exception as error:
             if session is not None and not driver.is_clean(session):
                 driver.close(session)
                 session = None
-            judged = driver.judge(error)
-            if isinstance(judged, Deferred):
-                judged.wait = self._deferral_wait
-            return _Outcome(error=judged, session=session)
+            return _Outcome(error=driver.judge(error), session=session)
         except BaseException:
             if session is not None:
                 driver.close(session)
@@ -182,7 +177,7 @@ class _Outcome:
 
 
 def open_database(
-    url: str | None, *, default_path: Path, pool_size: int, timeout: float, deferral_wait: float = DEFERRAL_WAIT
+    url: str | None, *, default_path: Path, pool_size: int, timeout: float, deferral_wait: float = 5.0
 ) -> Database:
     """Return the central database that a URL names, without connecting.
 
@@ -202,11 +197,11 @@ def open_database(
         from growbin_jobs.models.postgres import PostgresDriver
 
         assert url is not None
-        return Database(PostgresDriver(url, pool_size=pool_size, timeout=timeout), deferral_wait=deferral_wait)
+        return Database(PostgresDriver(url, pool_size=pool_size, timeout=timeout, deferral_wait=deferral_wait))
     if scheme == "sqlite":
         from growbin_jobs.models.sqlite import SqliteDriver
 
-        return Database(SqliteDriver(_sqlite_path(url) if url else default_path), deferral_wait=deferral_wait)
+        return Database(SqliteDriver(_sqlite_path(url) if url else default_path, deferral_wait=deferral_wait))
     raise ConfigurationError("DATABASE_URL must start with postgresql:// or sqlite:///")
 
 

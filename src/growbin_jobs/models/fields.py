@@ -11,7 +11,7 @@ from growbin_jobs.errors import Permanent
 MAX_ID_LENGTH = 255
 
 
-class IdField(peewee.TextField[Any]):
+class IdField(peewee.TextField):
     """An id from outside: text of 1–255 characters, without control characters.
 
     Raises:
@@ -27,14 +27,14 @@ class IdField(peewee.TextField[Any]):
         return value
 
 
-class WordsField(peewee.TextField[Any]):
+class WordsField(peewee.TextField):
     """Text from a model or a library. What PostgreSQL cannot store (NUL, lone surrogates) becomes ``\\ufffd``."""
 
     def db_value(self, value: Any) -> str | None:
         return None if value is None else storable(str(value))
 
 
-class UtcField(peewee.Field[Any]):
+class UtcField(peewee.Field):
     """A moment: an aware datetime in, an aware datetime in UTC out.
 
     ``timestamptz`` on PostgreSQL; ISO 8601 text of fixed width on SQLite, which sorts as time does.
@@ -56,7 +56,7 @@ class UtcField(peewee.Field[Any]):
         return moment.astimezone(UTC)
 
 
-class JsonField(peewee.Field[Any]):
+class JsonField(peewee.Field):
     """A JSON document: ``jsonb`` on PostgreSQL, text on SQLite.
 
     peewee's own one takes its dialect from the database that the model is bound to; ours are bound to none, so that

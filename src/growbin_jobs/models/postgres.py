@@ -1,6 +1,7 @@
 """PostgreSQL through psycopg2: connecting, waiting under gevent, and what its errors mean."""
 
 import math
+import re
 import select
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ import peewee
 
 from growbin_jobs.adapters.offload import gevent_active
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
-from growbin_jobs.models.database import DEFERRAL_WAIT, Dialect
+from growbin_jobs.models.database import Dialect
 
 try:
     import psycopg2
@@ -38,9 +39,9 @@ _VALUE_CLASSES: Final = ("22", "23")
 _LOGIN_REFUSED: Final = {
     "password authentication failed": "Correct user and password in DATABASE_URL.",
     "no password supplied": "Add the password to DATABASE_URL.",
-    "role ": "Create the role (createuser), or correct the user in DATABASE_URL.",
-    "database ": "Create the database (createdb), or correct its name in DATABASE_URL.",
-    "pg_hba.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
+    'role ".*" does not exist': "Create the role (createuser), or correct the user in DATABASE_URL.",
+    'database ".*" does not exist': "Create the database (createdb), or correct its name in DATABASE_URL.",
+    r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
     "permission denied": "Grant the user CONNECT on the database.",
 }
 
@@ -52,6 +53,7 @@ class PostgresDriver:
       url: ``postgresql://user:password@host:port/name?options``; what libpq takes.
       pool_size: Connections in use at the same time in one process, at most.
       timeout: Seconds to connect, to wait for a free connection, and for one statement.
+      deferral_wait: Seconds until the next try that a Deferred asks for.
 
     Raises:
       ConfigurationError: When the URL cannot be read.
@@ -59,13 +61,13 @@ class PostgresDriver:
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, url: str, *, pool_size: int, timeout: float) -> None:
+    def __init__(self, url: str, *, pool_size: int, timeout: float, deferral_wait: float) -> None:
         named = _read_url(url)
+        self.deferral_wait = deferral_wait
         self.sessions = pool_size
         self.patience = timeout
         where = f"{named.get('host', 'localhost')}:{named.get('port', 5432)}"
         self.address = f"postgresql://{where}/{named.get('dbname', '')}"
-        self._password = named.get("password")
         milliseconds = math.ceil(timeout * 1000)
         session_options = {
             "statement_timeout": milliseconds,
@@ -87,7 +89,7 @@ class PostgresDriver:
             "client_encoding": "utf8",
         }
         # Under gevent the server's own statement timeout comes first; this one is for a server that says nothing.
-        self._connection_class = type("_Connection", (extensions.connection,), {"silence": timeout + 5.0})
+        self._connection_class = type("_Connection", (extensions.connection,), {"silence": 2 * timeout})
 
     def open(self) -> peewee.Database:
         if gevent_active() and extensions.get_wait_callback() is None:
@@ -127,13 +129,15 @@ class PostgresDriver:
         name, code = type(cause).__name__, cause.pgcode
         # Without a code it comes from libpq: the connection is gone. Its text may quote a statement, so it stays here.
         if code is None and not isinstance(cause, psycopg2.ProgrammingError | psycopg2.NotSupportedError):
-            return Deferred(f"The connection to {self.address} was lost.", wait=DEFERRAL_WAIT)
+            return Deferred(f"The connection to {self.address} was lost.", wait=self.deferral_wait)
         if code is None:
             return Transient(f"psycopg2 refuses a statement ({name})")
         if code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES:
-            return Deferred(f"{self.address} cannot serve now: {name} ({code}).", wait=DEFERRAL_WAIT)
+            return Deferred(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
         if code in _SCHEMA_CODES:
-            return Deferred(f"{self.address} is behind in its schema. Run: growbin-jobs db upgrade", wait=DEFERRAL_WAIT)
+            return Deferred(
+                f"{self.address} is behind in its schema. Run: growbin-jobs db upgrade", wait=self.deferral_wait
+            )
         if code.startswith(_VALUE_CLASSES):
             return Permanent("request_invalid", detail=f"the database refuses a value ({name}, {code})")
         return Transient(f"{self.address} refuses a statement: {name} ({code})")
@@ -149,15 +153,13 @@ class PostgresDriver:
         # libpq has one line for each address that it tried; the last one will do.
         reason = next((line for line in reversed(text.splitlines()) if "failed:" in line), text.partition("\n")[0])
         reason = reason.rpartition("failed: ")[2].strip().rstrip(".")
-        if self._password:
-            reason = reason.replace(self._password, "***")
         if "FATAL:" in reason:
             for words, remedy in _LOGIN_REFUSED.items():
-                if words in reason and ("does not exist" in reason or words not in ("role ", "database ")):
+                if re.search(words, reason):
                     return ConfigurationError(f"{self.address} refuses the login ({reason}). {remedy}")
         return Deferred(
             f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct DATABASE_URL.",
-            wait=DEFERRAL_WAIT,
+            wait=self.deferral_wait,
         )
 
 

@@ -11,7 +11,7 @@ from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 from growbin_jobs.adapters.offload import offload_to
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, open_database
-from growbin_jobs.models.database import DEFERRAL_WAIT, Dialect
+from growbin_jobs.models.database import Dialect
 
 T = TypeVar("T")
 
@@ -39,14 +39,16 @@ class SqliteDriver:
 
     Parameters:
       path: The file; it and its folder are made where they are missing, for their owner alone.
+      deferral_wait: Seconds until the next try that a Deferred asks for.
     """
 
     dialect: Dialect = "sqlite"
     sessions = SESSIONS
     patience = BUSY_TIMEOUT
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, deferral_wait: float) -> None:
         self._path = path
+        self.deferral_wait = deferral_wait
         self.address = f"sqlite://{path.absolute()}"
 
     def open(self) -> peewee.Database:
@@ -62,7 +64,7 @@ class SqliteDriver:
             found = type(_cause(error))
             sentence = f"The database {self._path} cannot be opened: {_AWAY.get(found, found.__name__)}."
             if found in (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError):
-                raise Deferred(sentence, wait=DEFERRAL_WAIT) from None
+                raise Deferred(sentence, wait=self.deferral_wait) from None
             raise ConfigurationError(sentence) from None
         return session
 
@@ -86,12 +88,13 @@ class SqliteDriver:
         if not isinstance(cause, apsw.Error):
             return error
         if type(cause) in _AWAY:
-            return Deferred(f"The database {self._path} is away: {_AWAY[type(cause)]}.", wait=DEFERRAL_WAIT)
+            return Deferred(f"The database {self._path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
         if isinstance(cause, _REFUSED):
             return Permanent("request_invalid", detail=f"the database refuses a value ({type(cause).__name__})")
         if isinstance(cause, apsw.SQLError) and "no such" in str(cause):
             return Deferred(
-                f"The database {self._path} is behind in its schema. Run: growbin-jobs db upgrade", wait=DEFERRAL_WAIT
+                f"The database {self._path} is behind in its schema. Run: growbin-jobs db upgrade",
+                wait=self.deferral_wait,
             )
         return Transient(f"SQLite refuses a statement ({type(cause).__name__})")
 

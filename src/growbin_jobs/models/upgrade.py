@@ -28,6 +28,12 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
 #: Of PostgreSQL's advisory lock; any number that nothing else in the same database uses.
 _LOCK: Final = 0x67726F7762696E
 
+_FIRST: Final = """
+    CREATE TABLE IF NOT EXISTS schema_version (
+        version INTEGER NOT NULL PRIMARY KEY, name $text NOT NULL, applied_at $time NOT NULL
+    )
+"""
+
 
 class SchemaVersion(peewee.Model):
     """Table ``schema_version``: which migrations this database has."""
@@ -134,7 +140,7 @@ def _apply_next(connection: Any, dialect: Dialect) -> str | None:
     following = next((migration for migration in migrations() if migration.version not in present), None)
     if following is None:
         return None
-    connection.create_tables([SchemaVersion], safe=True)
+    connection.execute_sql(Template(_FIRST).substitute(COLUMN_TYPES[dialect]))
     connection.execute_sql(following.sql(dialect))
     row = {"version": following.version, "name": following.name, "applied_at": datetime.now(UTC)}
     SchemaVersion.insert(row).execute(connection)

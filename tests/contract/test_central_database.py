@@ -1,0 +1,272 @@
+"""What both kinds of central database promise: schema, transactions, errors, and many processes at once."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import peewee
+import pytest
+
+from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.messages import Advice, StoredPicture
+from growbin_jobs.models.analysis import Analyses, WasteAnalysis
+from growbin_jobs.models.database import Database, open_database
+from growbin_jobs.models.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
+
+NAMES = [migration.name for migration in migrations()]
+MODELS = [WasteAnalysis, SchemaVersion]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Database]:
+    """Opens the same empty database again and again, as other processes would."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    return lambda: open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+
+
+@pytest.fixture
+def empty(reopen: Callable[[], Database]) -> Iterator[Database]:
+    database = reopen()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(empty: Database) -> Database:
+    upgrade(empty)
+    return empty
+
+
+def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run ``work(number)`` in forked processes that start at the same moment; return the results, errors as text."""
+    context = multiprocessing.get_context("fork")
+    gate, results = context.Barrier(count), context.SimpleQueue()
+
+    def run(number: int) -> None:
+        gate.wait()
+        try:
+            results.put(work(number))
+        except BaseException as error:
+            results.put(repr(error))
+
+    processes = [context.Process(target=run, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    found = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return found
+
+
+# --- schema
+
+
+def test_an_upgrade_makes_the_schema_once(empty: Database) -> None:
+    assert pending(empty) == NAMES
+    assert upgrade(empty) == NAMES
+    assert upgrade(empty) == []
+    assert pending(empty) == []
+    check(empty)
+
+
+def test_a_database_that_is_behind_is_refused_with_the_remedy(empty: Database) -> None:
+    with pytest.raises(ConfigurationError, match=r"lacks 0001_waste_analysis.*growbin-jobs db upgrade"):
+        require_current(empty)
+    with pytest.raises(Deferred, match="growbin-jobs db upgrade"):
+        Analyses(empty).accept("a1", "u1")
+
+
+def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
+    from datetime import UTC, datetime
+
+    row = {"version": 9999, "name": "9999_future", "applied_at": datetime.now(UTC)}
+    database.run(lambda connection: SchemaVersion.insert(row).execute(connection))
+    assert upgrade(database) == []
+    with pytest.raises(ConfigurationError, match="has schema 9999, this program knows"):
+        require_current(database)
+
+
+def test_eight_processes_upgrade_an_empty_database_at_once(reopen: Callable[[], Database]) -> None:
+    applied = in_processes(8, lambda _: upgrade(reopen()))
+    assert sorted(applied) == [[]] * 7 + [NAMES]
+    require_current(reopen())
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    from growbin_jobs.models import upgrade as module
+
+    broken = module.Migration(1, "0001_broken", "CREATE TABLE half (id $text); CREATE TABLE half (id $text);")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "migrations", lambda: (broken,))
+        with pytest.raises(Transient):
+            upgrade(empty)
+    assert empty.run(lambda connection: connection.get_tables()) == []
+    assert upgrade(empty) == NAMES
+
+
+def test_the_schema_is_the_one_that_the_models_declare(database: Database) -> None:
+    def describe(connection: peewee.Database, table: str) -> dict[str, Any]:
+        columns = connection.get_columns(table)
+        return {
+            "columns": [(c.name, c.data_type.upper(), c.null, c.primary_key) for c in columns],
+            "indexes": sorted((tuple(i.columns), i.unique) for i in connection.get_indexes(table)),
+        }
+
+    migrated = database.run(lambda c: {m: describe(c, m._meta.table_name) for m in MODELS})
+    tables = database.run(lambda c: set(c.get_tables()))
+    assert tables == {model._meta.table_name for model in MODELS}
+
+    def declare(connection: peewee.Database) -> dict[Any, Any]:
+        for model in MODELS:
+            connection.execute_sql(f"DROP TABLE {model._meta.table_name}")
+            peewee.SchemaManager(model, connection).create_all(safe=False)
+        return {m: describe(connection, m._meta.table_name) for m in MODELS}
+
+    assert migrated == database.run(declare)
+
+
+# --- operations
+
+
+def test_a_transaction_is_all_or_nothing(database: Database) -> None:
+    analyses = Analyses(database)
+    analyses.accept("a1", "u1")
+
+    def half(connection: peewee.Database) -> None:
+        WasteAnalysis.update(item="can").where(WasteAnalysis.id == "a1").execute(connection)
+        raise LookupError("in the middle")
+
+    with pytest.raises(LookupError, match="in the middle"):
+        database.transaction(half)
+    found = analyses.get("a1")
+    assert found is not None
+    assert found.item is None
+
+
+def test_errors_carry_no_values(database: Database) -> None:
+    secret = "user-4711-secret"
+
+    def conflict(connection: peewee.Database) -> None:
+        for _ in range(2):
+            row = {"version": 5000, "name": secret, "applied_at": None}
+            SchemaVersion.insert(row).execute(connection)
+
+    def nonsense(connection: peewee.Database) -> None:
+        connection.execute_sql(f"SELECT nonsense FROM ('{secret}'")
+
+    for work, expected in ((conflict, Permanent), (nonsense, Transient)):
+        with pytest.raises(expected) as caught:
+            database.run(work)
+        assert secret not in str(caught.value)
+        assert caught.value.__suppress_context__  # a traceback would print the statement's own error
+    Analyses(database).accept("a1", "u1")  # the connections are good
+
+
+def test_a_user_waits_for_a_connection_but_not_for_ever(
+    reopen: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = reopen()
+    monkeypatch.setattr(database._driver, "sessions", 1)
+    monkeypatch.setattr(database._driver, "patience", 0.05)
+    lent, give_back = threading.Event(), threading.Event()
+
+    def hold(_: peewee.Database) -> bool:
+        lent.set()
+        return give_back.wait(30)
+
+    holder = threading.Thread(target=database.run, args=(hold,))
+    holder.start()
+    assert lent.wait(30)
+    with pytest.raises(Deferred, match="stayed in use") as caught:
+        database.run(lambda _: None)
+    assert caught.value.wait == 5.0
+    give_back.set()
+    holder.join()
+    assert database.run(lambda _: "served") == "served"
+    database.close()
+
+
+def test_a_connection_is_used_again_and_by_one_thread_at_a_time(database: Database) -> None:
+    used: list[int] = []
+    busy: set[int] = set()
+    overlaps: list[int] = []
+
+    def work(connection: peewee.Database) -> None:
+        raw = id(connection.connection())
+        if raw in busy:
+            overlaps.append(raw)
+        busy.add(raw)
+        connection.execute_sql("SELECT 1").fetchall()
+        used.append(raw)
+        busy.discard(raw)
+
+    threads = [threading.Thread(target=lambda: [database.run(work) for _ in range(20)], daemon=True) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(used) == 240
+    assert len(set(used)) <= 4
+    assert overlaps == []
+
+
+# --- processes
+
+
+def test_a_forked_child_has_a_connection_of_its_own(database: Database) -> None:
+    analyses = Analyses(database)
+    analyses.accept("a1", "u1")  # the parent is connected now
+
+    def work(number: int) -> tuple[int, str]:
+        for round_ in range(20):
+            analyses.uploaded("a1", "u1", StoredPicture(s3_path=f"s3://{number}/{round_}", thumbnail_path="t"))
+        found = analyses.get("a1")
+        return os.getpid(), found.status.value if found else "missing"
+
+    results = in_processes(2, work)
+    for _ in range(20):
+        analyses.accept("a1", "u1")
+    assert [status for _, status in results] == ["uploaded"] * 2
+    assert len({pid for pid, _ in results} | {os.getpid()}) == 3
+
+
+def test_one_of_eight_processes_completes_an_analysis(database: Database) -> None:
+    analyses = Analyses(database)
+    ids = [f"a{number}" for number in range(10)]
+    for analysis_id in ids[::2]:  # the other rows do not exist yet
+        analyses.accept(analysis_id, "u1")
+
+    def work(number: int) -> list[bool]:
+        advice = Advice(text=f"from {number}", language="ko", source="rule", model="offline/rule")
+        return [analyses.completed(analysis_id, advice) for analysis_id in ids]
+
+    results = in_processes(8, work)
+    for column, analysis_id in enumerate(ids):
+        winners = [result for result in results if result[column] is True]
+        assert len(winners) == 1, results
+        assert analyses.get(analysis_id) is not None
+
+
+def test_four_processes_write_at_once_and_nothing_is_lost(database: Database) -> None:
+    analyses = Analyses(database)
+
+    def work(number: int) -> str:
+        def few(thread: int) -> None:
+            for row in range(5):
+                analysis_id = f"{number}-{thread}-{row}"
+                analyses.accept(analysis_id, "u1")
+                analyses.completed(analysis_id, Advice(text="ok", language="ko", source="rule", model="m"))
+
+        threads = [threading.Thread(target=few, args=(thread,)) for thread in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return "done"
+
+    assert in_processes(4, work) == ["done"] * 4
+    counts = analyses.count_by_status()
+    assert sum(counts.values()) == counts[next(s for s in counts if s == "completed")] == 4 * 3 * 5
