@@ -8,6 +8,8 @@ included, happens on the small picture. Figures: docs/performance.md.
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,9 +83,10 @@ def prepare(
       Transient: No memory right now.
     """
     contents = inspect(data, limits)
-    picture = _upright(_small(contents, side, CLOSE_ENOUGH), contents.orientation)
-    thumbnail = _shrunk(picture, thumbnail_side)
-    return PreparedPicture(_encoded(picture, quality), _encoded(thumbnail, quality), *picture.size, contents.name)
+    with _memory_permitting():
+        picture = _small(contents, side, CLOSE_ENOUGH)
+        thumbnail = _shrunk(picture, thumbnail_side)
+        return PreparedPicture(_encoded(picture, quality), _encoded(thumbnail, quality), *picture.size, contents.name)
 
 
 def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -103,13 +106,25 @@ def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits =
       Transient: No memory right now.
     """
     contents = inspect(data, limits)
-    return _encoded(_upright(_small(contents, side, CLOSE_ENOUGH_TO_SEE), contents.orientation), quality)
+    with _memory_permitting():
+        return _encoded(_small(contents, side, CLOSE_ENOUGH_TO_SEE), quality)
+
+
+@contextmanager
+def _memory_permitting() -> Iterator[None]:
+    # Within the limits it is this node that is short of memory, not the picture that is wrong.
+    try:
+        yield
+    except MemoryError as error:
+        raise Transient("no memory for a picture right now") from error
 
 
 def _small(contents: Contents, side: int, close_enough: float) -> Image.Image:
-    """Decode and shrink to at most ``side``; sRGB, not yet upright."""
+    """Decode, shrink to at most ``side``, then all that is cheap on a small picture: sRGB and upright."""
     image = _shrunk(_decoded(contents, side, close_enough), side)
-    return colour.to_srgb(image, contents.profile)
+    image = colour.to_srgb(image, contents.profile)
+    turn = _UPRIGHT.get(contents.orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _decoded(contents: Contents, side: int, close_enough: float) -> Image.Image:
@@ -120,9 +135,8 @@ def _decoded(contents: Contents, side: int, close_enough: float) -> Image.Image:
             image.draft(None, (image.width // scale, image.height // scale))
         image.load()
         return colour.resizable(image)
-    except MemoryError as error:
-        # Within the limits it is this node that is short, not the picture that is wrong.
-        raise Transient(f"no memory to decode {contents.width}×{contents.height} {contents.name}") from error
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow raises whatever the bytes lead it to, and all calls above are on the bytes
         raise damaged() from error
 
@@ -152,11 +166,6 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
         return image
     width, height = (max(1, round(length * side / long)) for length in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _UPRIGHT.get(orientation)
-    return image if turn is None else image.transpose(turn)
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:

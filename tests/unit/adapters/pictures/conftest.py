@@ -1,0 +1,31 @@
+"""The generator of hostile pictures, and the phone photos that lie beside the project."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+HERE = Path(__file__).parent
+PHONE_PHOTOS = HERE.parents[4] / "shared" / "photos" / "phone"
+
+
+@pytest.fixture(scope="session")
+def hostile() -> ModuleType:
+    """The module ``hostile.py`` of this folder."""
+    spec = importlib.util.spec_from_file_location("growbin_tests_hostile", HERE / "hostile.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def phone_photos() -> list[bytes]:
+    """Real photos of 16 MP, EXIF orientations 1 and 6. They are data beside the project."""
+    if not PHONE_PHOTOS.is_dir():
+        pytest.skip("no ../shared/photos/phone beside the repository")
+    return [path.read_bytes() for path in sorted(PHONE_PHOTOS.glob("*.jpg"))]

@@ -1,0 +1,166 @@
+"""Whatever the bytes are: a picture or a refusal with a reason, cheaply."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from growbin_jobs.adapters.pictures import Limits, PreparedPicture, guard, prepare
+from growbin_jobs.adapters.pictures.formats import heic
+from growbin_jobs.errors import PictureRefused
+from growbin_jobs.reasons import reason
+
+HERE = Path(__file__).parent
+
+MAGICS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\0\0\0WEBP", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"]
+
+
+def verdict(data: bytes) -> str | None:
+    """The code of the refusal, None for a picture; anything else that is raised fails the test."""
+    try:
+        prepare(data, side=64, thumbnail_side=16)
+    except PictureRefused as error:
+        refusal = error
+    else:
+        return None
+    sentences = [reason(refusal.code, "ko", refusal.params), reason(refusal.code, "en", refusal.params)]
+    assert not any("?" in sentence for sentence in sentences), sentences
+    return refusal.code
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_sample_of_the_corpus_meets_its_verdict(hostile: ModuleType) -> None:
+    wrong = {}
+    for sample in hostile.corpus():
+        code = verdict(sample.data)
+        if sample.code not in (code, hostile.ANY):
+            wrong[sample.name] = code
+    assert wrong == {}
+
+
+@settings(max_examples=150, deadline=None)
+@given(magic=st.sampled_from(MAGICS), tail=st.binary(max_size=400))
+def test_any_bytes_give_a_picture_or_a_refusal(magic: bytes, tail: bytes) -> None:
+    verdict(magic + tail)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_any_damage_gives_a_picture_or_a_refusal(hostile: ModuleType, seed: int) -> None:
+    for sample in hostile.flipped(seed, 3):
+        verdict(sample.data)
+
+
+def test_each_limit_is_exact(hostile: ModuleType) -> None:
+    jpeg, png = hostile.encoded(hostile.scene(60, 40)), hostile.encoded(hostile.scene(60, 40), "PNG")
+    progressive = hostile.encoded(hostile.scene(60, 40), progressive=True)
+    at_limit = Limits(
+        max_bytes=max(map(len, (jpeg, png, progressive))),
+        max_pixels=2400,
+        max_pixels_lossless=2400,
+        max_scans=10,
+        min_side=40,
+    )
+    for data in (jpeg, png, progressive):
+        assert guard.inspect(data, at_limit).width == 60
+    cases = [
+        (jpeg, Limits(max_bytes=len(jpeg) - 1), "picture_too_many_bytes"),
+        (jpeg, Limits(max_pixels=2399), "picture_too_many_pixels"),
+        (png, Limits(max_pixels_lossless=2399), "picture_too_many_pixels"),
+        (progressive, Limits(max_pixels_lossless=2399), "picture_too_many_pixels"),
+        (progressive, Limits(max_scans=9), "picture_too_many_scans"),
+        (jpeg, Limits(min_side=41), "picture_too_small"),
+        (jpeg, Limits(max_aspect=1), "picture_too_narrow"),
+    ]
+    for data, limits, code in cases:
+        with pytest.raises(PictureRefused) as caught:
+            guard.inspect(data, limits)
+        assert caught.value.code == code
+
+
+def test_pixels_of_a_one_scan_jpeg_have_a_limit_of_their_own(hostile: ModuleType) -> None:
+    jpeg = hostile.encoded(hostile.scene(60, 40))
+    assert guard.inspect(jpeg, Limits(max_pixels_lossless=100)).scans == 1
+
+
+def test_heic_is_taken_where_the_extra_is_installed(hostile: ModuleType) -> None:
+    prepared = prepare(heic_file(hostile))
+    assert isinstance(prepared, PreparedPicture)
+    assert (prepared.width, prepared.height, prepared.source_format) == (96, 64, "HEIC")
+
+
+def test_truncated_heic_is_refused(hostile: ModuleType) -> None:
+    whole = heic_file(hostile)
+    assert {verdict(whole[: len(whole) * share // 10]) for share in (3, 6, 9)} == {"picture_truncated"}
+
+
+def test_heic_without_the_extra_says_so(hostile: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heic, "find_spec", lambda _: None)
+    assert verdict(heic_file(hostile)) == "picture_needs_heic"
+
+
+def heic_file(hostile: ModuleType) -> bytes:
+    import io
+
+    from pillow_heif import from_pillow
+
+    buffer = io.BytesIO()
+    from_pillow(hostile.scene()).save(buffer)
+    return buffer.getvalue()
+
+
+def test_bombs_cost_no_memory() -> None:
+    """With 100 MB of address space left, each bomb is still refused for its own reason."""
+    assert (
+        in_small_process(100, "print({s.name: v for s in hostile.bombs() if (v := verdict(s.data)) != s.code})") == "{}"
+    )
+
+
+def test_the_worst_picture_within_the_limits_stays_below_700_mb() -> None:
+    # 36 MP of one colour with alpha, as lossless WebP: libwebp keeps two canvases, Pillow two copies.
+    assert in_small_process(700, "print(verdict(hostile.WORST_WEBP))") == "None"
+
+
+def test_no_memory_for_a_good_picture_is_the_nodes_fault() -> None:
+    code = "print(verdict(hostile.png(6000, 6000, rows=(bytes(18_001) * 6000))))"
+    assert in_small_process(120, code) == "Transient"
+
+
+SMALL_PROCESS = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+import hostile
+from growbin_jobs.adapters.pictures import prepare
+from growbin_jobs.errors import GrowbinError
+
+def verdict(data):
+    try:
+        prepare(data)
+    except GrowbinError as error:
+        return getattr(error, "code", type(error).__name__)
+
+for kind in ("JPEG", "PNG", "WEBP"):  # everything imported and warm before the limit
+    verdict(hostile.encoded(hostile.scene(), kind))
+samples = list(hostile.bombs())
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[2]) * 1_000_000,) * 2)
+"""
+
+
+def in_small_process(megabytes: int, code: str) -> str:
+    """Run code in a process that may take so many megabytes more; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL_PROCESS + code, str(HERE), str(megabytes)],
+        env=os.environ | {"MALLOC_ARENA_MAX": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
