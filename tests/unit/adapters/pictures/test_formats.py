@@ -1,0 +1,88 @@
+"""The containers: what is read out of them, and what never reaches Pillow."""
+
+import struct
+from types import ModuleType
+
+import pytest
+
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, exif, jpeg, png, webp
+
+
+def test_jpeg_facts(hostile: ModuleType) -> None:
+    data = hostile.with_segments(hostile.encoded(hostile.scene()), hostile.exif_segment(6))
+    contents = jpeg.read(data)
+    assert (contents.name, contents.width, contents.height) == ("JPEG", 96, 64)
+    assert (contents.scans, contents.orientation, contents.profile) == (1, 6, None)
+
+
+def test_jpeg_scans_are_those_of_the_picture_alone(hostile: ModuleType) -> None:
+    """Scan markers inside a thumbnail, a comment or behind the picture are none of its scans."""
+    plain = hostile.encoded(hostile.scene(), progressive=True)
+    fake = hostile.segment(0xFE, b"\xff\xda" * 30)
+    thumbnail = hostile.segment(0xE1, b"Exif\0\0" + hostile.encoded(hostile.scene(32, 32)))
+    contents = jpeg.read(hostile.with_segments(plain, fake, thumbnail) + b"\xff\xda" * 30)
+    assert contents.scans == plain.count(b"\xff\xda") == 10
+
+
+def test_jpeg_is_cut_down_to_the_picture(hostile: ModuleType) -> None:
+    plain = hostile.encoded(hostile.scene(mode="CMYK"))
+    waste = [hostile.segment(marker, b"waste" * 9) for marker in (0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE)]
+    assert jpeg.read(hostile.with_segments(plain, *waste) + b"waste").data == plain
+
+
+def test_jpeg_keeps_what_stands_between_scans(hostile: ModuleType) -> None:
+    """A restart marker, a stuffed zero and fill bytes are not the end of a scan."""
+    plain = hostile.encoded(hostile.scene(300, 200), restart_marker_blocks=1, quality=95)
+    assert b"\xff\xd3" in plain
+    assert b"\xff\x00" in plain
+    padded = plain[:-2] + b"\xff\xff\xff" + plain[-2:]
+    assert jpeg.read(padded).data == padded
+
+
+def test_profiles_are_honoured_up_to_their_limit(hostile: ModuleType) -> None:
+    fits, too_large = bytes(MAX_PROFILE), bytes(MAX_PROFILE + 1)
+    for kind, reader in (("JPEG", jpeg), ("PNG", png), ("WEBP", webp)):
+        assert reader.read(hostile.encoded(hostile.scene(), kind, icc_profile=fits)).profile == fits
+        assert reader.read(hostile.encoded(hostile.scene(), kind, icc_profile=too_large)).profile is None
+
+
+def test_png_is_cut_down_to_the_picture(hostile: ModuleType) -> None:
+    plain = hostile.encoded(hostile.scene(mode="P"), "PNG", transparency=1)
+    extra = (
+        hostile.chunk(b"tEXt", b"GPS\0secret")
+        + hostile.chunk(b"eXIf", hostile.tiff(8))
+        + hostile.chunk(b"zzZz", b"secret")
+    )
+    contents = png.read(plain[:33] + extra + plain[33:] + b"secret")
+    assert contents.data == plain
+    assert contents.orientation == 8
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_webp_facts(hostile: ModuleType, lossless: bool) -> None:
+    simple = webp.read(hostile.encoded(hostile.scene(97, 63), "WEBP", lossless=lossless))
+    assert (simple.width, simple.height, simple.orientation) == (97, 63, 1)
+    extended = webp.read(
+        hostile.encoded(hostile.scene(97, 63), "WEBP", lossless=lossless, exif=b"Exif\0\0" + hostile.tiff(3))
+    )
+    assert (extended.width, extended.height, extended.orientation) == (97, 63, 3)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_orientation_is_read_in_both_byte_orders(hostile: ModuleType, order: str) -> None:
+    for value in range(1, 9):
+        assert exif.orientation(hostile.tiff(value, order=order)) == value
+        assert exif.orientation(b"Exif\0\0" + hostile.tiff(value, order=order)) == value
+
+
+@pytest.mark.parametrize("value", [0, 9, 255, 65_535])
+def test_an_orientation_that_does_not_exist_is_upright(hostile: ModuleType, value: int) -> None:
+    assert exif.orientation(hostile.tiff(value)) == 1
+
+
+def test_an_unreadable_block_is_upright(hostile: ModuleType) -> None:
+    whole = hostile.tiff(6)
+    endless = b"II*\0" + struct.pack("<LH", 8, 65_535) + struct.pack("<HHLL", 1, 3, 1, 6) * 65_535
+    wrong_type = whole.replace(struct.pack("<HHL", 0x0112, 3, 1), struct.pack("<HHL", 0x0112, 7, 1))
+    for block in (b"", b"II", whole[:12], b"XX*\0" + whole[4:], b"II*\0\xff\xff\xff\xff", endless, wrong_type):
+        assert exif.orientation(block) == 1
