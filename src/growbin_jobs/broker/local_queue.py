@@ -48,8 +48,8 @@ class DeadLetter:
       priority: The lower number goes first.
       deliveries: How often it was handed out.
       reason: Why it was given up.
-      died_at: When, UTC.
       body: The encoded message as it was sent; perhaps the very thing that cannot be decoded.
+      died_at: When it was given up, UTC.
     """
 
     seq: int
@@ -58,8 +58,8 @@ class DeadLetter:
     priority: int
     deliveries: int
     reason: str
-    died_at: datetime
     body: bytes
+    died_at: datetime
 
 
 def create_schema(connection: apsw.Connection) -> None:
@@ -234,11 +234,11 @@ class LocalQueue:
     def dead_letters(self, queue: str | None, *, limit: int) -> list[DeadLetter]:
         """Return the latest dead letters, newest first, of one queue or of all."""
         rows = self._rows(
-            "SELECT seq, id, queue, priority, deliveries, reason, died_at, body FROM dead_letter"
+            "SELECT seq, id, queue, priority, deliveries, reason, body, died_at FROM dead_letter"
             " WHERE ?1 IS NULL OR queue = ?1 ORDER BY died_at DESC, seq DESC LIMIT ?2",
             (queue, limit),
         )
-        return [DeadLetter(*row[:6], datetime.fromtimestamp(row[6] / 1000, UTC), row[7]) for row in rows]
+        return [DeadLetter(*(*row[:-1], datetime.fromtimestamp(row[-1] / 1000, UTC))) for row in rows]
 
     def _rows(self, sql: str, values: tuple[int | str | None, ...] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values).fetchall()
