@@ -1,9 +1,9 @@
-"""Private servers for tests: one RabbitMQ, PostgreSQL and S3 server for the whole run, a fresh corner of them for each test.
+"""Private servers for tests: one RabbitMQ, PostgreSQL and S3 server for the run, a fresh corner of them for each test.
 
 A test gets what it asks for by name (``rabbitmq_url``, ``postgres_url``, ``s3_server``) and carries the marker
-``services`` from that alone. The servers are those of ``GROWBIN_TEST_SERVICES_DIR`` when a caller has them up already,
-else this run starts its own at the first test that wants one, shares them between the workers of pytest-xdist, and ends
-them; ``scripts/services`` does the work. A server that cannot be had fails the test with the reason: nothing is skipped.
+``services`` from that alone. The servers are those of ``GROWBIN_TEST_SERVICES_DIR`` when a caller has them up, else
+this run starts its own at the first test that wants one, shares them between the workers of pytest-xdist, and ends
+them; ``scripts/services`` does the work. A server that cannot be had fails the test with the reason: no skipping.
 """
 
 import json

@@ -22,6 +22,8 @@ from private_services.seaweedfs import PROJECT, SeaweedFS
 
 SERVERS: dict[str, Server] = {server.name: server for server in (RabbitMQ(), PostgreSQL(), SeaweedFS())}
 
+SCRIPT = PROJECT / "scripts" / "services"
+
 EPILOG = """\
 examples:
   scripts/services up && eval "$(scripts/services env)"
@@ -30,13 +32,13 @@ examples:
 """
 
 
-def main(script: Path, arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parse(arguments)
     servers = [SERVERS[name] for name in options.only]
     folder = options.dir.resolve()
     try:
-        return COMMANDS[options.command](servers, folder, options, script)
+        return COMMANDS[options.command](servers, folder, options)
     except ServicesError as error:
         print(f"scripts/services: {error}", file=sys.stderr)
         return 1
@@ -59,7 +61,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     }
     for name, text in helps.items():
         command = commands.add_parser(name, **({"help": text} if text else {}))
-        command.add_argument("--dir", type=Path, default=PROJECT / ".services", help="where their state lies (default: .services)")
+        command.add_argument(
+            "--dir", type=Path, default=PROJECT / ".services", help="where their state lies (default: .services)"
+        )
         command.add_argument("--only", type=_names, default=list(SERVERS), help=f"some of {','.join(SERVERS)}")
         command.add_argument("--json", action="store_true", help="print JSON")
         if name in ("up", "watch"):
@@ -75,17 +79,17 @@ def _names(value: str) -> list[str]:
     return names
 
 
-def _up(servers: list[Server], folder: Path, options: argparse.Namespace, script: Path) -> int:
+def _up(servers: list[Server], folder: Path, options: argparse.Namespace) -> int:
     require(servers)
     with locked(folder):
         records = up(servers, folder)
     if options.with_pid:
-        _watch_in_background(script, folder, options.with_pid)
+        _watch_in_background(folder, options.with_pid)
     _show(records, options.json)
     return 0
 
 
-def _down(servers: list[Server], folder: Path, options: argparse.Namespace, script: Path) -> int:
+def _down(servers: list[Server], folder: Path, options: argparse.Namespace) -> int:
     if not folder.is_dir():
         ended: list[str] = []
     else:
@@ -95,7 +99,7 @@ def _down(servers: list[Server], folder: Path, options: argparse.Namespace, scri
     return 0
 
 
-def _env(servers: list[Server], folder: Path, options: argparse.Namespace, script: Path) -> int:
+def _env(servers: list[Server], folder: Path, options: argparse.Namespace) -> int:
     records = state(servers, folder)
     away = [server.name for server in servers if server.name not in records]
     if away:
@@ -108,7 +112,7 @@ def _env(servers: list[Server], folder: Path, options: argparse.Namespace, scrip
     return 0
 
 
-def _status(servers: list[Server], folder: Path, options: argparse.Namespace, script: Path) -> int:
+def _status(servers: list[Server], folder: Path, options: argparse.Namespace) -> int:
     records = state(servers, folder)
     _show(records, options.json)
     if not options.json:
@@ -118,22 +122,22 @@ def _status(servers: list[Server], folder: Path, options: argparse.Namespace, sc
     return 0 if len(records) == len(servers) else 3
 
 
-def _watch(servers: list[Server], folder: Path, options: argparse.Namespace, script: Path) -> int:
+def _watch(servers: list[Server], folder: Path, options: argparse.Namespace) -> int:
     """Wait without a cost until a process has ended; then nobody needs the servers any more."""
     with _watcher_lock(folder, options.with_pid) as first:
         if not first:
             return 0
         with contextlib.suppress(ProcessLookupError):
             Process.of(options.with_pid).wait(None)
-    return _down(servers, folder, options, script)
+    return _down(servers, folder, options)
 
 
-def _watch_in_background(script: Path, folder: Path, pid: int) -> None:
+def _watch_in_background(folder: Path, pid: int) -> None:
     with _watcher_lock(folder, pid) as first:
         if not first:
             return
     subprocess.Popen(
-        [sys.executable, str(script), "watch", "--dir", str(folder), "--with-pid", str(pid)],
+        [sys.executable, str(SCRIPT), "watch", "--dir", str(folder), "--with-pid", str(pid)],
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

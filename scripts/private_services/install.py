@@ -37,7 +37,12 @@ def _install(packages: list[str]) -> None:
     with _no_autostart():
         for step in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
             done = subprocess.run(
-                ["apt-get", *wait, *step], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+                ["apt-get", *wait, *step],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode != 0:
                 words = done.stderr.strip()[-2000:]

@@ -108,7 +108,9 @@ def _await_answer(server: Server, record: Record) -> None:
             raise ServicesError(f"{server.name} ended while it started. Its last words:\n{_tail(output)}")
         if time.monotonic() > deadline:
             output = record.log.read_text(errors="replace")
-            raise ServicesError(f"{server.name} did not answer within {START_TIMEOUT:.0f} s. Its last words:\n{_tail(output)}")
+            raise ServicesError(
+                f"{server.name} did not answer within {START_TIMEOUT:.0f} s. Its last words:\n{_tail(output)}"
+            )
         time.sleep(POLL)
 
 

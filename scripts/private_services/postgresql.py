@@ -74,7 +74,7 @@ class PostgreSQL:
         return {"DATABASE_URL": record.facts["url"]}
 
     def _data_folder(self, record: Record, user: str | None) -> Path:
-        """Where the data go: with the rest, or for root in a folder that its user can reach (/root is closed to him)."""
+        """Where the data go: with the rest, or for root where its user can reach them (/root is closed)."""
         if user is None:
             home = record.folder / "cluster"
             home.mkdir(mode=0o700)
@@ -104,7 +104,7 @@ def _user() -> str | None:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    raise ServicesError("PostgreSQL refuses to run as root, and this machine has no user postgres. Run as another user.")
+    raise ServicesError("PostgreSQL refuses to run as root, and there is no user postgres. Run as another user.")
 
 
 def _initialise(binaries: Path, data: Path, password: str, user: str | None, env: dict[str, str]) -> None:
@@ -139,7 +139,10 @@ def _psql(record: Record, database: str, statement: str) -> str | None:
     """Run a statement; None when it fails."""
     facts = record.facts
     done = subprocess.run(
-        [facts["psql"], "-X", "-A", "-t", "-q", "-h", LOOPBACK, "-p", str(facts["port"]), "-U", facts["user"], "-d", database, "-c", statement],
+        [
+            facts["psql"], "-X", "-A", "-t", "-q", "-h", LOOPBACK, "-p", str(facts["port"]),
+            "-U", facts["user"], "-d", database, "-c", statement,
+        ],
         env={"PGPASSWORD": facts["password"], "PATH": os.environ["PATH"], "PGCONNECT_TIMEOUT": "5"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """A process that we started, told apart from a later one with the same pid by its start time."""
 
+import contextlib
 import os
 import select
 import signal
@@ -110,7 +111,5 @@ def _started(pid: int) -> str:
 
 def _reap(pid: int) -> None:
     """Take the exit status if it was a child of this very process, or it stays a zombie as long as we run."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass

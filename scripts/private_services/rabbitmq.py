@@ -1,7 +1,7 @@
 """A private RabbitMQ node with its management API, from Debian's package.
 
-A node needs more than its AMQP port to itself: an Erlang port mapper (epmd), the distribution port between nodes, a node
-name and a cookie. All of them are its own here, so neither a system-wide RabbitMQ nor another run is ever seen.
+A node needs more than its AMQP port to itself: an Erlang port mapper (epmd), the distribution port between nodes, a
+node name and a cookie. All of them are its own here, so neither a system-wide RabbitMQ nor another run is ever seen.
 """
 
 import base64

@@ -18,7 +18,9 @@ def status(method: str, host: str, path: str, *, access_key: str, secret_key: st
     stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
     headers = {"host": host, "x-amz-content-sha256": EMPTY, "x-amz-date": stamp}
     signed = ";".join(headers)
-    canonical = "\n".join([method, path, "", *(f"{name}:{value}" for name, value in headers.items()), "", signed, EMPTY])
+    canonical = "\n".join(
+        [method, path, "", *(f"{name}:{value}" for name, value in headers.items()), "", signed, EMPTY]
+    )
     scope = f"{day}/{region}/s3/aws4_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     key = f"AWS4{secret_key}".encode()

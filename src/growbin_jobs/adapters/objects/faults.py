@@ -1,0 +1,105 @@
+"""What botocore raises, in our words: what waits, what spends a retry, what is not there.
+
+Everything that an operator can mend waits, as an outage does: a key that expired at night must cost nobody's analysis.
+The message says what to mend, and never holds a key of the object or of the account.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+from growbin_jobs.errors import Deferred, GrowbinError, NotFound, Transient
+
+OUTAGE_WAIT: Final = 10.0
+OPERATOR_WAIT: Final = 60.0
+
+#: S3's codes for "later" beside the statuses 429 and 5xx ("Error responses", Amazon S3 API Reference).
+LATER: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
+
+#: Codes with status 400 that our own configuration causes: old tokens, the wrong region.
+MISCONFIGURED: Final = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "ExpiredToken",
+        "IllegalLocationConstraintException",
+        "InvalidToken",
+        "TokenRefreshRequired",
+    }
+)
+
+
+@contextlib.contextmanager
+def translated(doing: str, bucket: str) -> Iterator[None]:
+    """Translate botocore's errors in the block.
+
+    Parameters:
+      doing: What is tried, as in "could not ...".
+      bucket: For the message.
+
+    Raises:
+      NotFound: There is no such object.
+      Deferred: S3 is away or overloaded, refuses us, or our configuration is wrong.
+      Transient: Anything else that S3 or botocore finds fault with.
+    """
+    try:
+        yield
+    except (GrowbinError, GeneratorExit):
+        raise
+    except Exception as error:
+        ours = _translate(error, f"Could not {doing}", bucket)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
+    import urllib3.exceptions
+    from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
+
+    kind = type(error).__name__
+    if isinstance(error, aws.ClientError):
+        answer = error.response
+        return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
+    if isinstance(error, ResponseParserError):
+        return Deferred(f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.", wait=OPERATOR_WAIT)
+    if isinstance(
+        error,
+        (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError, urllib3.exceptions.HTTPError, OSError),
+    ):
+        return Deferred(
+            f"{what}: S3 cannot be reached ({kind}). Check GROWBIN_S3_ENDPOINT_URL and the network.", wait=OUTAGE_WAIT
+        )
+    if isinstance(error, (aws.ParamValidationError, aws.ChecksumError, aws.FlexibleChecksumError)):
+        return Transient(f"{what}: {kind}.")
+    if isinstance(error, aws.BotoCoreError):
+        return Deferred(
+            f"{what}: no valid AWS credentials or configuration ({kind}). Set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or give this machine a role; check AWS_PROFILE and AWS_DEFAULT_REGION.",
+            wait=OPERATOR_WAIT,
+        )
+    return None
+
+
+def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
+    if code == "NoSuchKey":
+        return NotFound("There is no such object in S3.")
+    if code == "NoSuchBucket":
+        return Deferred(
+            f"{what}: there is no bucket {bucket}. Create it, or set GROWBIN_OBJECT_STORE_URL.", wait=OPERATOR_WAIT
+        )
+    if status >= 500 or status == 429 or code in LATER:
+        return Deferred(f"{what}: S3 is overloaded or broken ({status} {code}).", wait=OUTAGE_WAIT)
+    if status in (401, 403):
+        return Deferred(
+            f"{what}: S3 refuses access to the bucket {bucket} ({status} {code}). Check the AWS credentials, their "
+            "rights to Get, Put, Delete and List, and this machine's clock.",
+            wait=OPERATOR_WAIT,
+        )
+    # A 404 that is neither of the two above comes from something else that speaks HTTP.
+    if status < 400 or status in (404, 405, 407) or code in MISCONFIGURED:
+        return Deferred(
+            f"{what}: wrong server or region ({status} {code}). Check GROWBIN_S3_ENDPOINT_URL and AWS_DEFAULT_REGION.",
+            wait=OPERATOR_WAIT,
+        )
+    return Transient(f"{what}: S3 answered {status} {code}.")

@@ -1,0 +1,252 @@
+"""The object store in a folder: for one machine without a server.
+
+An object is one file, ``{root}/{bucket}/{key}``: its bytes, then a trailer with its content type and the like. Both
+change in one rename, so no reader and no crash ever sees half of an object, or the bytes of one with the type of
+another. Picture viewers ignore what follows a picture. A file that somebody puts there by hand is an object too.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import struct
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+from uuid import uuid4
+
+from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
+from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
+from growbin_jobs.adapters.offload import offload
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Permanent, PictureRefused
+
+# The last bytes of every file: length of the JSON before them, and a mark.
+TRAILER: Final = struct.Struct(">I16s")
+MARK: Final = b"growbin-object-1"
+INCOMING: Final = ".incoming"  # no bucket has such a name
+MOVE_ATTEMPTS: Final = 20
+ABANDONED_AFTER: Final = 3600.0
+FULL_OR_BROKEN_WAIT: Final = 30.0
+
+
+class FolderStore:
+    """See :class:`~growbin_jobs.adapters.objects.port.ObjectStore`.
+
+    One difference to S3, which S3-compatible servers that keep files share: a key cannot be the folder of another.
+
+    Parameters:
+      root: The folder; it is made when it is first needed, for its owner only.
+      bucket: Name in the addresses.
+    """
+
+    def __init__(self, root: Path, bucket: str = "growbin") -> None:
+        self.bucket = bucket
+        self._objects = root / bucket
+        self._incoming = root / INCOMING
+        self._clean = False
+
+    def put(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> str:
+        trailer = json.dumps({"content_type": content_type, "cache_control": cache_control}).encode()
+        with _refusals():
+            offload(self._write, check_key(key), (data, trailer, TRAILER.pack(len(trailer), MARK)))
+        return self.address(key)
+
+    def get(self, address_or_key: str, *, max_bytes: int | None = None) -> bytes:
+        path = self._path(address_or_key)
+        with _refusals():
+            return offload(_read, path, max_bytes)
+
+    def head(self, address_or_key: str) -> ObjectInfo:
+        path = self._path(address_or_key)
+        with _refusals():
+            return offload(_head, path)
+
+    def exists(self, address_or_key: str) -> bool:
+        try:
+            self.head(address_or_key)
+        except NotFound:
+            return False
+        return True
+
+    def delete(self, address_or_key: str) -> None:
+        path = self._path(address_or_key)
+        with _refusals():
+            offload(self._unlink, path)
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        below = "".join(check_prefix(prefix).rpartition("/")[:2])
+        yield from self._walk(self._objects / below, below, prefix)
+
+    def address(self, key: str) -> str:
+        return address_of(key, self.bucket)
+
+    def presign(self, address_or_key: str, *, expires: int) -> str:  # noqa: ARG002
+        raise ConfigurationError(
+            "A folder has no addresses that a model's server could read. Set GROWBIN_VISION_TRANSPORT=data_url, "
+            "or keep the pictures in S3 (GROWBIN_OBJECT_STORE_URL=s3://bucket)."
+        )
+
+    def check(self) -> None:
+        probe(self)
+
+    def _path(self, address_or_key: str) -> Path:
+        return self._objects / key_of(address_or_key, self.bucket)
+
+    def _write(self, key: str, pieces: tuple[bytes, ...]) -> None:
+        self._clean_incoming()
+        new = self._incoming / uuid4().hex
+        try:
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.writelines(pieces)
+                file.flush()
+                os.fsync(file.fileno())
+            _move(new, self._objects / key)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+    def _clean_incoming(self) -> None:
+        """Once a process: make the folder, and delete what killed processes have left there."""
+        if self._clean:
+            return
+        _make_folder(self._incoming)
+        for left in self._incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if left.stat().st_mtime < time.time() - ABANDONED_AFTER:
+                    left.unlink()
+        self._clean = True
+
+    def _unlink(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            path.unlink()
+            _sync_folder(path.parent)
+        with contextlib.suppress(OSError):  # not empty, or gone
+            for folder in path.parents:
+                if folder == self._objects:
+                    return
+                folder.rmdir()
+
+    def _walk(self, folder: Path, below: str, prefix: str) -> Iterator[Listed]:
+        with _refusals():
+            entries = offload(_scan, folder)
+        for name, listed in entries:
+            key = below + name
+            if not key.startswith(prefix):
+                continue
+            if listed is None:
+                yield from self._walk(folder / name, key, prefix)
+            else:
+                yield Listed(key, *listed)
+
+
+def _read(path: Path, max_bytes: int | None) -> bytes:
+    with _open(path) as file:
+        size, _ = _parts(file)
+        if max_bytes is not None and size > max_bytes:
+            raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(max_bytes / 1e6, 1))
+        file.seek(0)
+        return file.read(size)
+
+
+def _head(path: Path) -> ObjectInfo:
+    with _open(path) as file:
+        size, stored = _parts(file)
+        modified = os.fstat(file.fileno()).st_mtime
+    return ObjectInfo(
+        size=size,
+        modified=datetime.fromtimestamp(modified, UTC),
+        content_type=stored.get("content_type") or "application/octet-stream",
+        cache_control=stored.get("cache_control"),
+    )
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise NotFound("There is no such object in the folder store.") from None
+
+
+def _parts(file: BinaryIO) -> tuple[int, dict[str, str | None]]:
+    """Return the number of an object's own bytes, and what its trailer says."""
+    size = file.seek(0, os.SEEK_END)
+    if size >= TRAILER.size:
+        file.seek(size - TRAILER.size)
+        length, mark = TRAILER.unpack(file.read(TRAILER.size))
+        data = size - TRAILER.size - length
+        if mark == MARK and data >= 0:
+            file.seek(data)
+            with contextlib.suppress(ValueError):
+                stored: dict[str, str | None] = json.loads(file.read(length))
+                return data, stored
+    return size, {}
+
+
+def _scan(folder: Path) -> list[tuple[str, tuple[int, datetime] | None]]:
+    """List a folder in the order of keys: a folder's name counts with its slash. Files come with size and time."""
+    entries: list[tuple[str, tuple[int, datetime] | None]] = []
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    entries.append((f"{entry.name}/", None))
+                    continue
+                with contextlib.suppress(NotFound):  # deleted meanwhile
+                    info = _head(Path(entry.path))
+                    entries.append((entry.name, (info.size, info.modified)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(entries, key=lambda entry: os.fsencode(entry[0]))
+
+
+def _move(new: Path, path: Path) -> None:
+    """Give a file its place and its name; the name survives a power cut."""
+    for _ in range(MOVE_ATTEMPTS):
+        _make_folder(path.parent)
+        with contextlib.suppress(FileNotFoundError):  # a delete took the empty folder just now
+            new.replace(path)
+            break
+    else:
+        new.replace(path)
+    with contextlib.suppress(FileNotFoundError):
+        _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Like mkdir -p, for the owner only, and each new name survives a power cut."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "a key is the folder of another", str(folder)) from None
+    except FileNotFoundError:
+        _make_folder(folder.parent)
+        _make_folder(folder)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn the file system's errors into ours."""
+    try:
+        yield
+    except (NotADirectoryError, IsADirectoryError):
+        raise Permanent("request_invalid", detail="the object's key is the folder of another, or the reverse") from None
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        raise Deferred(
+            f"The folder of the object store cannot be used: {what}. Give this user disk space and write access there.",
+            wait=FULL_OR_BROKEN_WAIT,
+        ) from error

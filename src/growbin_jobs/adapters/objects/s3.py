@@ -1,0 +1,219 @@
+"""The object store in S3, or in a server that speaks its protocol.
+
+Credentials come from the usual AWS chain only (environment, shared files, web identity, instance role). The role needs
+GetObject, PutObject, DeleteObject and ListBucket; without the last, S3 answers 403 and not 404 for an object that is
+not there, and what should fail waits.
+"""
+
+import contextlib
+import importlib.util
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from growbin_jobs.adapters.objects.faults import translated
+from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
+from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
+from growbin_jobs.adapters.offload import offload
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, PictureRefused
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+#: "Bucket naming rules", Amazon S3 User Guide; without the reserved affixes.
+BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+#: Seven days, the most that Signature Version 4 allows.
+LONGEST_PRESIGN: Final = 7 * 24 * 3600
+
+BUSY_WAIT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    pid: int
+    client: "S3Client"
+    slots: threading.BoundedSemaphore
+
+
+class S3Store:
+    """See :class:`~growbin_jobs.adapters.objects.port.ObjectStore`.
+
+    One attempt a call: the job tries again, and holds no thread meanwhile. botocore's pool is a cache and no limit
+    (1000 greenlets would open 1000 connections), so a semaphore of the same size stands before it.
+
+    Parameters:
+      bucket: Its name.
+      endpoint_url: Address of an S3-compatible server; None for AWS.
+      pool_size: Connections that this process opens at most.
+      timeout: Seconds to wait for a connection, and for the next bytes.
+      max_wait: Seconds to wait for one of the connections to become free; None: like ``timeout``.
+
+    Raises:
+      ConfigurationError: If a parameter is wrong, or the extra ``s3`` is not installed.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint_url: str | None = None,
+        pool_size: int = 200,
+        timeout: float = 20.0,
+        max_wait: float | None = None,
+    ) -> None:
+        if not BUCKET.fullmatch(bucket):
+            raise ConfigurationError(
+                "GROWBIN_OBJECT_STORE_URL names no S3 bucket: 3 to 63 small letters, digits, dots and hyphens."
+            )
+        if endpoint_url is not None and not _is_http(endpoint_url):
+            raise ConfigurationError("GROWBIN_S3_ENDPOINT_URL must be http:// or https:// with a host, without a path.")
+        if importlib.util.find_spec("boto3") is None:
+            raise ConfigurationError("S3 needs boto3. Install it: pip install 'growbin-jobs[s3]'")
+        self.bucket = bucket
+        self._endpoint_url = endpoint_url
+        self._pool_size = pool_size
+        self._timeout = timeout
+        self._max_wait = timeout if max_wait is None else max_wait
+        self._connecting = threading.Lock()
+        self._connection: _Connection | None = None
+
+    def put(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> str:
+        check_key(key)
+        with self._client("store an object") as client:
+            if cache_control is None:
+                client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+            else:
+                client.put_object(
+                    Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache_control
+                )
+        return self.address(key)
+
+    def get(self, address_or_key: str, *, max_bytes: int | None = None) -> bytes:
+        key = key_of(address_or_key, self.bucket)
+        with self._client("read an object") as client:
+            answer = client.get_object(Bucket=self.bucket, Key=key)
+            with contextlib.closing(answer["Body"]) as body:
+                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                    raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(max_bytes / 1e6, 1))
+                return body.read()
+
+    def head(self, address_or_key: str) -> ObjectInfo:
+        key = key_of(address_or_key, self.bucket)
+        with self._client("look at an object") as client:
+            try:
+                answer = client.head_object(Bucket=self.bucket, Key=key)
+            except client.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                    raise
+                # The answer to HEAD has no body that would say whether the object is missing or the bucket is.
+                client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+                raise NotFound("There is no such object in S3.") from None
+        return ObjectInfo(
+            size=answer["ContentLength"],
+            modified=answer["LastModified"],
+            content_type=answer["ContentType"],
+            cache_control=answer.get("CacheControl"),
+        )
+
+    def exists(self, address_or_key: str) -> bool:
+        try:
+            self.head(address_or_key)
+        except NotFound:
+            return False
+        return True
+
+    def delete(self, address_or_key: str) -> None:
+        key = key_of(address_or_key, self.bucket)
+        with self._client("delete an object") as client, contextlib.suppress(client.exceptions.NoSuchKey):
+            client.delete_object(Bucket=self.bucket, Key=key)
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        check_prefix(prefix)
+        pages: Iterator[ListObjectsV2OutputTypeDef] | None = None
+        while True:
+            # Between two pages the connection is free: whoever reads them may take long.
+            with self._client("list objects") as client:
+                pages = pages or iter(
+                    client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+                )
+                page = next(pages, None)
+            if page is None:
+                return
+            for entry in page.get("Contents", ()):
+                yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
+
+    def address(self, key: str) -> str:
+        return address_of(key, self.bucket)
+
+    def presign(self, address_or_key: str, *, expires: int) -> str:
+        key = key_of(address_or_key, self.bucket)
+        if not 0 < expires <= LONGEST_PRESIGN:
+            raise ConfigurationError(f"A presigned address lives 1 to {LONGEST_PRESIGN} seconds, not {expires}.")
+        with self._client("sign an address") as client:
+            return client.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires
+            )
+
+    def check(self) -> None:
+        probe(self)
+
+    @contextlib.contextmanager
+    def _client(self, doing: str) -> Iterator["S3Client"]:
+        """Lend the client while there is a connection for it, and speak of its errors in our words."""
+        with translated(doing, self.bucket):
+            connection = self._connected()
+            if not connection.slots.acquire(timeout=self._max_wait):
+                raise Deferred(
+                    f"All {self._pool_size} connections to S3 are busy (GROWBIN_S3_POOL_SIZE).", wait=BUSY_WAIT
+                )
+            try:
+                yield connection.client
+            finally:
+                connection.slots.release()
+
+    def _connected(self) -> _Connection:
+        """Return this process's client; a fork must not share its parent's connections."""
+        connection = self._connection
+        if connection is None or connection.pid != os.getpid():
+            with self._connecting:
+                connection = self._connection
+                if connection is None or connection.pid != os.getpid():
+                    connection = self._connection = offload(self._connect)
+        return connection
+
+    def _connect(self) -> _Connection:
+        """Make the client. Takes about 150 ms: it reads the service's description."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(
+            signature_version="s3v4",
+            max_pool_connections=self._pool_size,
+            connect_timeout=self._timeout,
+            read_timeout=self._timeout,
+            retries={"total_max_attempts": 1},
+            tcp_keepalive=True,
+            # Checksums in trailers are AWS's own; the signed hash of the payload, which stands in for them, is not.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if self._endpoint_url else "auto", "payload_signing_enabled": True},
+        )
+        # A session of our own: boto3's default one is not safe to share with other threads.
+        client = boto3.session.Session().client("s3", endpoint_url=self._endpoint_url, config=config)
+        return _Connection(os.getpid(), client, threading.BoundedSemaphore(self._pool_size))
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/") and parts.port != 0
+        )
+    except ValueError:
+        return False
