@@ -10,8 +10,10 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.broker.opening import open_broker
 from growbin_jobs.logs import quiet_dramatiq
 from growbin_jobs.middleware import stack
+from growbin_jobs.middleware.boot import Boot
 
 settings = _settings.current()
-broker = open_broker(settings, stack(settings))
+boot = Boot()
+broker = open_broker(settings, stack(settings, boot))
 dramatiq.set_broker(broker)
 quiet_dramatiq()

@@ -75,7 +75,9 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set GROWBIN_DATA_DIR.") from None
     if not os.access(folder, os.W_OK):
-        raise ConfigurationError(f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR.")
+        raise ConfigurationError(
+            f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR."
+        )
     free = shutil.disk_usage(folder).free
     low = free < _LOW_DISK
     yield Finding("data folder", "warning" if low else "ok", f"{folder}, {free / 1e9:.1f} GB free")
@@ -88,10 +90,12 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    from growbin_jobs.models.database import check
+    from growbin_jobs.models.upgrade import check
     from growbin_jobs.wiring import central_database
 
-    yield Finding("database", "ok", check(central_database(settings)))
+    database = central_database(settings)
+    check(database)
+    yield Finding("database", "ok", database.address)
 
 
 def _object_store(settings: Settings) -> Iterator[Finding]:
@@ -116,25 +120,32 @@ def _models(settings: Settings) -> Iterator[Finding]:
         name = OfflineClassifier.load(settings.offline_runtime).name
         yield Finding("models", "ok", f"no key: {name} and the rules' own sentences answer")
         return
-    from growbin_jobs.adapters.llm import LLMClient
+    from growbin_jobs.adapters.llm.client import ModelClient
 
     key = settings.openai_api_key
-    client = LLMClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
     offered = client.models(timeout=10.0)
     for model in dict.fromkeys((settings.vision_model, settings.text_model)):
         if offered and model not in offered:
-            yield Finding("models", "failed", f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL.")
+            yield Finding(
+                "models",
+                "failed",
+                f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL.",
+            )
         else:
-            yield _end_of(model, datetime.now(UTC).date())
+            yield _end_of(model, offered.get(model), datetime.now(UTC).date())
 
 
-def _end_of(model: str, today: date) -> Finding:
-    if model not in ENDS:
+def _end_of(model: str, announced: date | None, today: date) -> Finding:
+    end, successor = ENDS.get(model, (announced, "named on the provider's deprecations page"))
+    end = announced or end
+    if end is None:
         return Finding("models", "ok", model)
-    end, successor = ENDS[model]
     days = (end - today).days
     if days < 0:
-        return Finding("models", "failed", f"{model} left the API on {end}. Set its successor, {successor}.")
+        return Finding("models", "failed", f"{model} left the API on {end}. Its successor is {successor}.")
     if days < _WARN_DAYS:
-        return Finding("models", "warning", f"{model} leaves the API on {end}, in {days} days. Its successor is {successor}.")
+        return Finding(
+            "models", "warning", f"{model} leaves the API on {end}, in {days} days. Its successor is {successor}."
+        )
     return Finding("models", "ok", f"{model}, until {end}")

@@ -41,7 +41,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True)
 
     # --- this node
-    node: str = Field(default_factory=socket.gethostname, description="Name of this node; its journal lies in a folder of this name.")
+    node: str = Field(
+        default_factory=socket.gethostname, description="Name of this node; its journal lies in a folder of this name."
+    )
     data_dir: Path = Field(
         default_factory=_data_dir,
         description="Folder of everything embedded: queue, database, pictures, journal. "
@@ -52,8 +54,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("WORKER_TYPE", "worker_type"),
         description="Worker group that `growbin-jobs worker` runs when none is named.",
     )
-    language: Language = Field(default="ko", description="Language of the advice and of the reasons for a failure: ko or en.")
-    rules_dir: Path | None = Field(default=None, description="Folder with your own rules instead of those that are installed.")
+    language: Language = Field(
+        default="ko", description="Language of the advice and of the reasons for a failure: ko or en."
+    )
+    rules_dir: Path | None = Field(
+        default=None, description="Folder with your own rules instead of those that are installed."
+    )
 
     # --- broker
     broker_url: SecretStr | None = Field(
@@ -61,11 +67,17 @@ class Settings(BaseSettings):
         description="amqp://user:password@host:5672/vhost for RabbitMQ; several, separated by ';', for a cluster. "
         "Unset: the embedded broker, a SQLite file in the data folder.",
     )
-    queue_type: Literal["quorum", "classic"] = Field(default="quorum", description="Kind of queue that is declared on RabbitMQ.")
-    publisher_connections: Annotated[int, Field(ge=1, le=2)] = Field(
-        default=1, description="Publishing connections to RabbitMQ of each process (1 or 2), shared by all its threads and greenlets."
+    queue_type: Literal["quorum", "classic"] = Field(
+        default="quorum", description="Kind of queue that is declared on RabbitMQ."
     )
-    publish_timeout: Seconds = Field(default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message.")
+    publisher_connections: Annotated[int, Field(ge=1, le=2)] = Field(
+        default=1,
+        description="Publishing connections to RabbitMQ of each process (1 or 2), shared by all its threads and "
+        "greenlets.",
+    )
+    publish_timeout: Seconds = Field(
+        default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message."
+    )
 
     # --- central database
     database_url: SecretStr | None = Field(
@@ -74,7 +86,9 @@ class Settings(BaseSettings):
         description="postgresql://user:password@host:5432/name. Unset: a SQLite file in the data folder.",
     )
     database_pool_size: Count = Field(default=20, description="Most connections to PostgreSQL of one process.")
-    database_timeout: Seconds = Field(default=10.0, description="Seconds to wait for a connection or for one statement.")
+    database_timeout: Seconds = Field(
+        default=10.0, description="Seconds to wait for a connection or for one statement."
+    )
     database_auto_upgrade: bool | None = Field(
         default=None,
         description="Bring the database to the current schema when a process starts. Default: only the embedded one; "
@@ -83,11 +97,17 @@ class Settings(BaseSettings):
 
     # --- object store
     object_store_url: str | None = Field(
-        default=None, description="s3://bucket for S3 (credentials from the usual AWS chain). Unset: a folder in the data folder; file:///path: that folder."
+        default=None,
+        description="s3://bucket for S3 (credentials from the usual AWS chain). Unset: a folder in the data folder; "
+        "file:///path: that folder.",
     )
     s3_endpoint_url: str | None = Field(default=None, description="Address of an S3-compatible server. Unset: AWS.")
-    s3_pool_size: Count = Field(default=200, description="HTTP connections to S3 that one process keeps and uses at most.")
-    s3_timeout: Seconds = Field(default=20.0, description="Seconds to wait for S3 to connect or to send the next bytes.")
+    s3_pool_size: Count = Field(
+        default=200, description="HTTP connections to S3 that one process keeps and uses at most."
+    )
+    s3_timeout: Seconds = Field(
+        default=20.0, description="Seconds to wait for S3 to connect or to send the next bytes."
+    )
     spool_dirs: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
         description="Folders, separated by ':', that image_path may point into. Default: spool in the data folder.",
@@ -96,9 +116,13 @@ class Settings(BaseSettings):
     # --- pictures
     upload_max_bytes: Count = Field(default=25_000_000, description="Largest accepted picture file, in bytes.")
     upload_max_pixels: Count = Field(default=100_000_000, description="Largest accepted JPEG, in pixels.")
-    upload_max_pixels_lossless: Count = Field(default=36_000_000, description="Largest accepted PNG, WebP or HEIC, in pixels: they are decoded whole.")
+    upload_max_pixels_lossless: Count = Field(
+        default=36_000_000, description="Largest accepted PNG, WebP or HEIC, in pixels: they are decoded whole."
+    )
     picture_side: Count = Field(default=2048, description="Largest side of the stored picture, in pixels.")
-    picture_quality: Annotated[int, Field(ge=1, le=95)] = Field(default=85, description="JPEG quality of the stored pictures.")
+    picture_quality: Annotated[int, Field(ge=1, le=95)] = Field(
+        default=85, description="JPEG quality of the stored pictures."
+    )
     thumbnail_side: Count = Field(default=300, description="Largest side of the thumbnail, in pixels.")
     picture_threads: Count = Field(default=2, description="Pictures that one gevent process decodes at the same time.")
 
@@ -106,47 +130,90 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"),
-        description="Key for the models. Unset, and no OPENAI_BASE_URL: the offline classifier and the rule's own sentences.",
+        description="Key for the models. Unset, and no OPENAI_BASE_URL: the offline classifier and the rule's own "
+        "sentences.",
     )
     openai_base_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
         description="Address of an OpenAI-compatible server. Unset: OpenAI.",
     )
-    vision_model: str = Field(default="gpt-5", description="Model that looks at the picture. gpt-5 leaves the API on 2026-12-11; gpt-6-luna succeeds it.")
-    vision_reasoning_effort: str | None = Field(default="minimal", description="Reasoning effort sent with the vision call; empty: not sent (for models that do not reason).")
-    vision_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(default=None, description="Temperature of the vision call. Unset: not sent; reasoning models refuse it.")
+    vision_model: str = Field(
+        default="gpt-5",
+        description="Model that looks at the picture. gpt-5 leaves the API on 2026-12-11; gpt-6-luna succeeds it.",
+    )
+    vision_reasoning_effort: str | None = Field(
+        default="minimal",
+        description="Reasoning effort sent with the vision call; empty: not sent (for models that do not reason).",
+    )
+    vision_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None, description="Temperature of the vision call. Unset: not sent; reasoning models refuse it."
+    )
     vision_max_tokens: Count = Field(default=1000, description="Most tokens of a vision answer, reasoning included.")
     vision_timeout: Seconds = Field(default=50.0, description="Seconds for the whole vision call.")
-    vision_side: Annotated[int, Field(ge=64, le=2048)] = Field(default=1024, description="Largest side of the picture that the model sees, in pixels.")
-    vision_detail: Literal["low", "high", "auto", "original"] = Field(default="high", description="How closely the model looks (OpenAI's image detail).")
-    vision_transport: Literal["data_url", "presigned_url"] = Field(
-        default="data_url", description="Picture inside the request, or a presigned https address (S3 only, and the model's server must reach it)."
+    vision_side: Annotated[int, Field(ge=64, le=2048)] = Field(
+        default=1024, description="Largest side of the picture that the model sees, in pixels."
     )
-    text_model: str = Field(default="gpt-4o-mini", description="Model that phrases the advice. gpt-4o-mini leaves the API on 2027-01-14; gpt-6-luna succeeds it.")
-    text_reasoning_effort: str | None = Field(default=None, description="Reasoning effort sent with the text call. Unset: not sent.")
-    text_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(default=None, description="Temperature of the text call. Unset: not sent.")
+    vision_detail: Literal["low", "high", "auto", "original"] = Field(
+        default="high", description="How closely the model looks (OpenAI's image detail)."
+    )
+    vision_transport: Literal["data_url", "presigned_url"] = Field(
+        default="data_url",
+        description="Picture inside the request, or a presigned https address (S3 only, and the model's server must "
+        "reach it).",
+    )
+    text_model: str = Field(
+        default="gpt-4o-mini",
+        description="Model that phrases the advice. gpt-4o-mini leaves the API on 2027-01-14; gpt-6-luna succeeds it.",
+    )
+    text_reasoning_effort: str | None = Field(
+        default=None, description="Reasoning effort sent with the text call. Unset: not sent."
+    )
+    text_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None, description="Temperature of the text call. Unset: not sent."
+    )
     text_max_tokens: Count = Field(default=800, description="Most tokens of the advice, reasoning included.")
     text_timeout: Seconds = Field(default=25.0, description="Seconds for the whole text call.")
-    answer_ttl: Seconds = Field(default=3600.0, description="Seconds that a vision answer is kept, so that the same picture is not paid for twice.")
-    offline_runtime: Literal["auto", "onnxruntime", "numpy"] = Field(default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed.")
+    answer_ttl: Seconds = Field(
+        default=3600.0,
+        description="Seconds that a vision answer is kept, so that the same picture is not paid for twice.",
+    )
+    offline_runtime: Literal["auto", "onnxruntime", "numpy"] = Field(
+        default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
+    )
 
     # --- limits of the stages
     upload_retries: Retries = Field(default=3, description="Retries of stage 1, upload.")
-    upload_backoff: Seconds = Field(default=10.0, description="Seconds before the first retry of stage 1; doubles, with jitter.")
+    upload_backoff: Seconds = Field(
+        default=10.0, description="Seconds before the first retry of stage 1; doubles, with jitter."
+    )
     upload_time_limit: Seconds = Field(default=300.0, description="Seconds that stage 1 may run.")
     vision_retries: Retries = Field(default=5, description="Retries of stage 2, vision.")
-    vision_backoff: Seconds = Field(default=30.0, description="Seconds before the first retry of stage 2; doubles, with jitter.")
+    vision_backoff: Seconds = Field(
+        default=30.0, description="Seconds before the first retry of stage 2; doubles, with jitter."
+    )
     vision_time_limit: Seconds = Field(default=60.0, description="Seconds that stage 2 may run.")
     rule_retries: Retries = Field(default=3, description="Retries of stage 3, rules.")
-    rule_backoff: Seconds = Field(default=5.0, description="Seconds before the first retry of stage 3; doubles, with jitter.")
+    rule_backoff: Seconds = Field(
+        default=5.0, description="Seconds before the first retry of stage 3; doubles, with jitter."
+    )
     rule_time_limit: Seconds = Field(default=10.0, description="Seconds that stage 3 may run.")
     response_retries: Retries = Field(default=3, description="Retries of stage 4, response.")
-    response_backoff: Seconds = Field(default=20.0, description="Seconds before the first retry of stage 4; doubles, with jitter.")
+    response_backoff: Seconds = Field(
+        default=20.0, description="Seconds before the first retry of stage 4; doubles, with jitter."
+    )
     response_time_limit: Seconds = Field(default=30.0, description="Seconds that stage 4 may run.")
-    deferral_wait: Seconds = Field(default=5.0, description="Seconds to wait before asking again for a service that is away.")
-    deferral_max_age: Seconds = Field(default=86_400.0, description="Seconds that a message may wait in all before it is given up.")
-    shutdown_timeout: Seconds = Field(default=60.0, description="Seconds that a stopping worker lets running messages finish; keep it below the pod's grace period.")
+    deferral_wait: Seconds = Field(
+        default=5.0, description="Seconds to wait before asking again for a service that is away."
+    )
+    deferral_max_age: Seconds = Field(
+        default=86_400.0, description="Seconds that a message may wait in all before it is given up."
+    )
+    shutdown_timeout: Seconds = Field(
+        default=60.0,
+        description="Seconds that a stopping worker lets running messages finish; keep it below the pod's grace "
+        "period.",
+    )
 
     @field_validator("spool_dirs", mode="before")
     @classmethod
@@ -166,7 +233,9 @@ class Settings(BaseSettings):
     def _check(self) -> "Settings":
         if self.broker_url and not self.broker_url.get_secret_value().startswith(("amqp://", "amqps://")):
             raise ValueError("GROWBIN_BROKER_URL must start with amqp:// or amqps://")
-        if self.database_url and not self.database_url.get_secret_value().startswith(("postgres://", "postgresql://", "sqlite:///")):
+        if self.database_url and not self.database_url.get_secret_value().startswith(
+            ("postgres://", "postgresql://", "sqlite:///")
+        ):
             raise ValueError("DATABASE_URL must start with postgresql:// or sqlite:///")
         if self.object_store_url and not self.object_store_url.startswith(("s3://", "file:///")):
             raise ValueError("GROWBIN_OBJECT_STORE_URL must be s3://bucket or file:///folder")
@@ -219,6 +288,13 @@ def variable(field_name: str) -> str:
     return PREFIX + field_name.upper()
 
 
+def _named(location: tuple[int | str, ...]) -> str:
+    """The variable of a wrong value; a rule between several settings has none of its own."""
+    if location and str(location[0]) in Settings.model_fields:
+        return variable(str(location[0]))
+    return str(location[0]) if location else "together"
+
+
 def load(**overrides: Any) -> Settings:
     """Read and check all settings.
 
@@ -232,8 +308,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"{variable(str(part['loc'][0])) if part['loc'] and str(part['loc'][0]) in Settings.model_fields else 'settings'}: {part['msg']}"
-            for part in error.errors(include_input=False, include_url=False)
+            f"{_named(part['loc'])}: {part['msg']}" for part in error.errors(include_input=False, include_url=False)
         ]
         raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
 

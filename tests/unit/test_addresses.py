@@ -1,4 +1,5 @@
 import pytest
+
 from growbin_jobs.addresses import without_password
 
 

@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from growbin_jobs.errors import Permanent
-from growbin_jobs.messages import Rule, VisionAnswer, parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from growbin_jobs.errors import Permanent
+from growbin_jobs.messages import Rule, VisionAnswer, parse
 
 GOOD = {"category": "plastic", "item": "pet_bottle", "state": "clean", "confidence": 0.9}
 
@@ -39,7 +40,12 @@ def test_anything_else_is_refused_without_quoting_it(change):
     assert "etc" not in str(caught.value)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_no_json_value_can_do_worse_than_a_permanent_error(value):
     for model in (VisionAnswer, Rule):
         with pytest.raises(Permanent):

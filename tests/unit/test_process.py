@@ -2,6 +2,7 @@ import os
 import threading
 
 import pytest
+
 from growbin_jobs.process import once_a_process
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from growbin_jobs import settings as module
 from growbin_jobs.errors import ConfigurationError
 

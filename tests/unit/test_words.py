@@ -4,6 +4,7 @@ import string
 from itertools import pairwise
 
 import pytest
+
 from growbin_jobs import names
 from growbin_jobs.errors import Permanent
 from growbin_jobs.reasons import REASONS, reason

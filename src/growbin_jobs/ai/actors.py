@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 
 from growbin_jobs import names
-from growbin_jobs.app import broker, settings
+from growbin_jobs.app import boot, broker, settings
 from growbin_jobs.broker.routes import message_for
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.messages import Rule, VisionAnswer, parse
-from growbin_jobs.middleware.boot import Boot
 
 if TYPE_CHECKING:
     from growbin_jobs.ai.bootstrap import Services
@@ -29,7 +28,7 @@ def prepare() -> None:
     bootstrap.prepare()
 
 
-broker.add_middleware(Boot(prepare))
+boot.prepare_with(prepare)
 
 
 @dramatiq.actor(

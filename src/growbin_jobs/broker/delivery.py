@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
@@ -24,7 +24,7 @@ class Delivery(MessageProxy):
     its consumer, and consumers settle their own deliveries only.
     """
 
-    def __init__(self, message: Message, consumer: DeliveringConsumer) -> None:
+    def __init__(self, message: Message[Any], consumer: DeliveringConsumer) -> None:
         super().__init__(message)
         self.consumer = consumer
         self.returned = False

@@ -42,7 +42,9 @@ def analyze(
             refused += 1
             err.print(f"[red]{photo}[/]: {error}", highlight=False)
             if json:
-                print_json({"photo": str(photo), "id": None, "status": "failed", "error_code": error.code, "error": str(error)})
+                print_json(
+                    {"photo": str(photo), "id": None, "status": "failed", "error_code": error.code, "error": str(error)}
+                )
     if no_wait:
         for analysis_id, photo_name in labels.items():
             print_json({"photo": photo_name, "id": analysis_id}) if json else print(analysis_id)
@@ -101,5 +103,7 @@ def status(
 
     found = client.find_analysis(analysis_id)
     if found is None:
-        raise NotFound(f"There is no analysis {analysis_id!r} in this database; `growbin-jobs settings` shows which one it is.")
+        raise NotFound(
+            f"There is no analysis {analysis_id!r} in this database; `growbin-jobs settings` shows which one it is."
+        )
     print_json(report.as_json(found)) if json else report.show(found)

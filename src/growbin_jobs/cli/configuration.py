@@ -74,7 +74,7 @@ def check_rules(json: Json = False) -> None:
 
     from growbin_jobs import settings as _settings
     from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-    from growbin_jobs.ai.offline import OFFLINE_ITEMS
+    from growbin_jobs.ai.offline.labels import OFFLINE_ITEMS
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.storage.rulebook import Rulebook
 

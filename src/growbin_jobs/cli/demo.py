@@ -12,12 +12,22 @@ from growbin_jobs.cli.console import err
 from growbin_jobs.settings import variable
 
 #: A demo runs on this machine alone, whatever the environment says of servers.
-_SERVERS = ("broker_url", "database_url", "object_store_url", "s3_endpoint_url", "vision_transport", "spool_dirs", "data_dir")
+_SERVERS = (
+    "broker_url",
+    "database_url",
+    "object_store_url",
+    "s3_endpoint_url",
+    "vision_transport",
+    "spool_dirs",
+    "data_dir",
+)
 
 
 def demo(
     photos: Annotated[list[Path] | None, typer.Argument(help="Your photos; default: six sample pictures.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.", min=1)] = 300.0,
 ) -> None:
     """Start the real workers of both groups, send photos through all four stages, print the advice, stop everything.
@@ -54,8 +64,10 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
 
     settings = _settings.current()
     log = folder / "workers.log"
-    commands = {name: worker_command(group, settings) for name, group in names.GROUPS.items()}
-    models = f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
+    commands = {str(name): worker_command(group, settings) for name, group in names.GROUPS.items()}
+    models = (
+        f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
+    )
     err.print(f"Sending {len(photos)} photos through both worker groups ({models}).")
     refused = False
     labels: dict[str, str] = {}

@@ -39,7 +39,9 @@ class Supervisor:
       log: File for their output; None: this process's stderr.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], *, env: Mapping[str, str] | None, log: Path | None) -> None:
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], *, env: Mapping[str, str] | None, log: Path | None
+    ) -> None:
         self._children = [_Child(name, command) for name, command in commands.items()]
         self._env = env
         self._log = log
@@ -112,7 +114,12 @@ class Supervisor:
         output: IO[bytes] | int = self._log.open("ab") if self._log else sys.stderr.fileno()
         try:
             child.process = subprocess.Popen(  # noqa: S603
-                child.command, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                child.command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         finally:
             if not isinstance(output, int):

@@ -20,7 +20,9 @@ _POLL = 0.1
 _NO_WORKER_AFTER = 8.0
 
 
-def watch(analyses: Analyses, labels: Mapping[str, str], *, timeout: float, hint: str, check: Callable[[], int | None]) -> dict[str, Analysis]:
+def watch(
+    analyses: Analyses, labels: Mapping[str, str], *, timeout: float, hint: str, check: Callable[[], int | None]
+) -> dict[str, Analysis]:
     """Wait until all are completed or failed, with a live display on a terminal.
 
     Parameters:
@@ -46,7 +48,11 @@ def watch(analyses: Analyses, labels: Mapping[str, str], *, timeout: float, hint
                         seen[analysis_id] = current
             show(seen)
             elapsed = time.monotonic() - began
-            if sum(one.status.is_final for one in seen.values()) == len(labels) or elapsed > timeout or check() is not None:
+            if (
+                sum(one.status.is_final for one in seen.values()) == len(labels)
+                or elapsed > timeout
+                or check() is not None
+            ):
                 return seen
             moved = any(one.status is not AnalysisStatus.PENDING for one in seen.values())
             if not hinted and not moved and elapsed > _NO_WORKER_AFTER:
@@ -58,7 +64,12 @@ def watch(analyses: Analyses, labels: Mapping[str, str], *, timeout: float, hint
 @contextmanager
 def _display(labels: Mapping[str, str]) -> Iterator["_Show"]:
     total = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
     )
     show = _Show(labels, total)
     if not err.is_terminal:

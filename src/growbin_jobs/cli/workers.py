@@ -25,7 +25,9 @@ def worker(
     group: Annotated[GroupChoice | None, typer.Argument(help="storage or ai; default: WORKER_TYPE.")] = None,
     processes: Processes = None,
     threads: Threads = None,
-    print_command: Annotated[bool, typer.Option("--print", help="Print the command line instead of running it.")] = False,
+    print_command: Annotated[
+        bool, typer.Option("--print", help="Print the command line instead of running it.")
+    ] = False,
 ) -> None:
     """Run the workers of one group, in place of this process.
 
@@ -67,7 +69,7 @@ def up() -> None:
     from growbin_jobs.names import GROUPS
 
     settings = _settings.load()
-    commands = {name: worker_command(group, settings) for name, group in GROUPS.items()}
+    commands = {str(name): worker_command(group, settings) for name, group in GROUPS.items()}
     supervisor = Supervisor(commands, env=None, log=None)
     interrupts = 0
 

@@ -9,7 +9,7 @@ middleware              before the actor                              after the 
 ``FailureRecording``    –                                             tells the database that a stage was given up
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
-``Boot``                (at boot) each group adds it: its services    –
+``Boot``                (at boot) builds the group's services         –
 ``TimeLimit``           starts the clock, last of all                 stops the clock, first of all
 ======================  ============================================  ===========================================
 
@@ -20,6 +20,7 @@ is being published would lose the message.
 from dramatiq import Middleware
 from dramatiq.middleware import TimeLimit
 
+from growbin_jobs.middleware.boot import Boot
 from growbin_jobs.middleware.failure_recording import FailureRecording
 from growbin_jobs.middleware.prefetch import Prefetch
 from growbin_jobs.middleware.retries import Retries
@@ -27,12 +28,18 @@ from growbin_jobs.middleware.stale import DropStale
 from growbin_jobs.settings import Settings
 
 
-def stack(settings: Settings) -> list[Middleware]:
-    """Return the ordered middleware of every process, producer or worker."""
+def stack(settings: Settings, boot: Boot) -> list[Middleware]:
+    """Return the ordered middleware of every process, producer or worker.
+
+    Parameters:
+      settings: For the limits.
+      boot: Where the groups say what they prepare.
+    """
     return [
         DropStale(),
         FailureRecording(),
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
+        boot,
         TimeLimit(interval=500),
     ]

@@ -20,17 +20,19 @@ class Boot(Middleware):
 
     Dramatiq logs an exception in a hook and goes on, so this one exits. A dependency that is merely away
     (``Deferred``) does not keep a worker from starting: its messages wait.
-
-    Parameters:
-      prepare: Builds the group's services; raises ``ConfigurationError`` with what to do.
     """
 
-    def __init__(self, prepare: Callable[[], object]) -> None:
-        self.prepare = prepare
+    def __init__(self) -> None:
+        self._preparations: list[Callable[[], object]] = []
+
+    def prepare_with(self, prepare: Callable[[], object]) -> None:
+        """Call ``prepare`` when a worker starts; it raises ``ConfigurationError`` with what to do."""
+        self._preparations.append(prepare)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         try:
-            self.prepare()
+            for prepare in self._preparations:
+                prepare()
         except Deferred as error:
             logger.warning("boot.dependency_away error=%s", error)
         except GrowbinError as error:

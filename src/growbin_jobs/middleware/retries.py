@@ -86,7 +86,10 @@ class Retries(Middleware):
         now = time.time()
         since = message.options.get("deferred_since", now)
         if now - since > self.max_wait:
-            params = {"hours": round(self.max_wait / 3600, 1), "detail": describe(exception)}
+            params: dict[str, str | int | float] = {
+                "hours": round(self.max_wait / 3600, 1),
+                "detail": describe(exception),
+            }
             self._give_up(message, "waited_too_long", params)
             return
         deferrals = message.options.get("deferrals", 0) + 1

@@ -4,16 +4,21 @@ Producers import the actors and never come here, so they load neither Pillow nor
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.pictures import Limits
+from growbin_jobs.adapters.pictures import prepare as prepare_picture
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.upgrade import require_current
 from growbin_jobs.process import once_a_process
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.rulebook import Rulebook
+from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Uploads
+from growbin_jobs.wiring import central_database, object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +54,22 @@ def prepare() -> None:
     require_current(services().analyses.database)
 
 
-def _uploads(settings: _settings.Settings) -> Uploads:
-    raise NotImplementedError
+def _uploads(settings: Settings) -> Uploads:
+    objects = object_store(settings)
+    limits = Limits(
+        max_bytes=settings.upload_max_bytes,
+        max_pixels=settings.upload_max_pixels,
+        max_pixels_lossless=settings.upload_max_pixels_lossless,
+    )
+    return Uploads(
+        objects,
+        PictureSources(settings.spool_folders, objects, max_bytes=settings.upload_max_bytes),
+        partial(
+            prepare_picture,
+            side=settings.picture_side,
+            thumbnail_side=settings.thumbnail_side,
+            quality=settings.picture_quality,
+            limits=limits,
+        ),
+        threads=settings.picture_threads,
+    )

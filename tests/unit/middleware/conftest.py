@@ -1,6 +1,7 @@
 import pytest
 from dramatiq import Message, Middleware
 from dramatiq.broker import Broker
+
 from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.middleware.failure_recording import FailureRecording
 from growbin_jobs.middleware.retries import Retries

@@ -3,6 +3,7 @@ import pytest
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import SkipMessage
+
 from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.middleware.boot import EX_CONFIG, Boot
@@ -10,15 +11,17 @@ from growbin_jobs.middleware.prefetch import Prefetch
 from growbin_jobs.middleware.stale import DropStale
 
 
-def fail(error):
+def boot_that_raises(error):
     def prepare():
         raise error
 
-    return prepare
+    boot = Boot()
+    boot.prepare_with(prepare)
+    return StubBroker(middleware=[boot])
 
 
 def test_a_worker_with_a_wrong_configuration_ends_with_a_sentence(caplog):
-    broker = StubBroker(middleware=[Boot(fail(ConfigurationError("Set GROWBIN_THIS.")))])
+    broker = boot_that_raises(ConfigurationError("Set GROWBIN_THIS."))
 
     with pytest.raises(SystemExit) as caught:
         broker.emit_before("worker_boot", None)
@@ -28,7 +31,7 @@ def test_a_worker_with_a_wrong_configuration_ends_with_a_sentence(caplog):
 
 
 def test_a_worker_starts_while_a_dependency_is_away():
-    StubBroker(middleware=[Boot(fail(Deferred("database is away", wait=1)))]).emit_before("worker_boot", None)
+    boot_that_raises(Deferred("database is away", wait=1)).emit_before("worker_boot", None)
 
 
 @pytest.mark.parametrize(("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10)])

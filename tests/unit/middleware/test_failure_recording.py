@@ -1,5 +1,6 @@
 import dramatiq
 import pytest
+
 from growbin_jobs.errors import Permanent, Transient
 
 

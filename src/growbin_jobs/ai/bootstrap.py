@@ -1,0 +1,90 @@
+"""Joins the AI group's services, once a process, when the first message needs them.
+
+Producers import the actors and never come here, so they load neither the SDK nor the classifier.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.pictures import shrink
+from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.ai.pictures import Pictures
+from growbin_jobs.ai.prompts import KnownItem
+from growbin_jobs.ai.responses import OnlineText, TextModel
+from growbin_jobs.ai.sentences import RuleSentences
+from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
+from growbin_jobs.journal.gpt_cache import GptCache
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.upgrade import require_current
+from growbin_jobs.process import once_a_process
+from growbin_jobs.settings import Settings
+from growbin_jobs.wiring import central_database, object_store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the AI actors use."""
+
+    pictures: Pictures
+    responses: TextModel
+    analyses: Analyses
+
+
+@once_a_process
+def services() -> Services:
+    """Return this process's services."""
+    settings = _settings.current()
+    vision, text = _online(settings) if settings.models_online else _offline(settings)
+    cache = GptCache(settings.journal_path, settings.answer_ttl)
+    return Services(
+        pictures=Pictures(
+            object_store(settings),
+            Vision(vision, cache, patience=settings.vision_timeout),
+            partial(shrink, side=settings.vision_side),
+            transport=settings.vision_transport,
+        ),
+        responses=text,
+        analyses=Analyses(central_database(settings)),
+    )
+
+
+def prepare() -> None:
+    """Build the services when a worker starts, and check what they stand on.
+
+    Raises:
+      ConfigurationError: When a setting, a rule, an extra or the database's schema is wrong.
+      Deferred: When the database is away.
+    """
+    require_current(services().analyses.database)
+
+
+def _online(settings: Settings) -> tuple[VisionModel, TextModel]:
+    key = settings.openai_api_key
+    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    client.warm_up()
+    rules = load_rules(rules_folder(settings.rules_dir))
+    items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]
+    look = Call(
+        model=settings.vision_model,
+        timeout=settings.vision_timeout,
+        max_tokens=settings.vision_max_tokens,
+        temperature=settings.vision_temperature,
+        reasoning_effort=settings.vision_reasoning_effort,
+    )
+    phrase = Call(
+        model=settings.text_model,
+        timeout=settings.text_timeout,
+        max_tokens=settings.text_max_tokens,
+        temperature=settings.text_temperature,
+        reasoning_effort=settings.text_reasoning_effort,
+    )
+    vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
+    return vision, OnlineText(client, call=phrase)
+
+
+def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:
+    from growbin_jobs.ai.offline.classifier import OfflineClassifier
+
+    return OfflineClassifier.load(settings.offline_runtime), RuleSentences()
