@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import hashlib
 import json
 import random
@@ -322,7 +323,7 @@ class StubOpenAI:
         self._validators = _validators(schema)
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.stub = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
@@ -525,6 +526,7 @@ def _picture(body: dict[str, Any]) -> bytes | None:
     return None
 
 
+@functools.cache
 def _validators(schema: Path | None) -> dict[str, Any]:
     if schema is None:
         return {}

@@ -11,6 +11,7 @@ from growbin_jobs.adapters.llm.errors import from_response, unusable
 from growbin_jobs.errors import Permanent
 
 Answer = TypeVar("Answer")
+Wire = TypeVar("Wire", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,9 @@ def read_reply(body: bytes, headers: Mapping[str, str], *, secret: str | None = 
       Transient: The body is no chat completion, or the answer is empty.
       Deferred: The body is a rate limit error (some gateways send that as 200).
     """
-    try:
-        wire = _Completion.model_validate_json(body)
-    except ValidationError:
-        raise unusable("it is not a chat completion") from None
+    wire = _parse(_Completion, body)
+    if wire is None:
+        raise unusable("it is not a chat completion")
     if wire.error is not None:
         raise from_response(_status_in(wire.error), {"error": wire.error}, headers, secret=secret)
     if not wire.choices:
@@ -100,10 +100,9 @@ def read_models(body: bytes) -> dict[str, date | None]:
     Raises:
       Transient: The body is no list of models.
     """
-    try:
-        wire = _Models.model_validate_json(body)
-    except ValidationError:
-        raise unusable("it is not a list of models") from None
+    wire = _parse(_Models, body)
+    if wire is None:
+        raise unusable("it is not a list of models")
     return {model.id: _day(model.shutdown_date) for model in wire.data}
 
 
@@ -149,6 +148,14 @@ class _Usage(BaseModel):
     completion_tokens: Count
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
+
+
+def _parse(form: type[Wire], body: bytes) -> Wire | None:
+    # None and no exception: pydantic's holds the body, and would come along as the context of ours.
+    try:
+        return form.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def _day(value: str | None) -> date | None:
