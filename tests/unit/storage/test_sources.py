@@ -1,0 +1,238 @@
+"""A message may point into the spool and nowhere else."""
+
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from growbin_jobs.adapters.objects.folder import FolderStore
+from growbin_jobs.errors import GrowbinError, Permanent, PictureRefused, Transient
+from growbin_jobs.storage.sources import PictureSources
+
+PICTURE = b"picture"
+SECRET = b"secret"
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "spool"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "photo.jpg").write_bytes(PICTURE)
+    (folder / "inner" / "photo.jpg").write_bytes(PICTURE)
+    (tmp_path / "secret.txt").write_bytes(SECRET)
+    (tmp_path / "spool-of-others").mkdir()
+    (tmp_path / "spool-of-others" / "photo.jpg").write_bytes(SECRET)
+    return folder
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "objects", bucket="growbin")
+
+
+@pytest.fixture
+def sources(spool: Path, objects: FolderStore) -> PictureSources:
+    return PictureSources([spool], objects, max_bytes=100)
+
+
+def refusal(sources: PictureSources, image_path: object) -> str:
+    with pytest.raises(PictureRefused) as caught:
+        sources.read(str(image_path))
+    return caught.value.code
+
+
+# --- files
+
+
+def test_files_below_the_spool_are_read(sources: PictureSources, spool: Path) -> None:
+    assert sources.read(f"{spool}/photo.jpg") == PICTURE
+    assert sources.read(f"{spool}/inner/photo.jpg") == PICTURE
+    assert sources.read(f"{spool}/inner/../photo.jpg") == PICTURE
+    assert sources.read(f"{spool}//inner/./photo.jpg") == PICTURE
+
+
+def test_any_of_several_spool_folders_may_be_used(spool: Path, objects: FolderStore, tmp_path: Path) -> None:
+    sources = PictureSources([tmp_path / "spool-of-others", spool], objects, max_bytes=100)
+    assert sources.read(f"{spool}/photo.jpg") == PICTURE
+    assert sources.read(f"{tmp_path}/spool-of-others/photo.jpg") == SECRET
+
+
+def test_links_are_followed_within_the_spool(sources: PictureSources, spool: Path) -> None:
+    (spool / "link.jpg").symlink_to("inner/photo.jpg")
+    assert sources.read(f"{spool}/link.jpg") == PICTURE
+
+
+def test_a_spool_folder_may_be_a_link_itself(spool: Path, objects: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / "mounted").symlink_to(spool)
+    sources = PictureSources([tmp_path / "mounted"], objects, max_bytes=100)
+    assert sources.read(f"{tmp_path}/mounted/photo.jpg") == PICTURE
+
+
+@pytest.mark.parametrize(
+    "image_path",
+    [
+        "{spool}/../secret.txt",
+        "{spool}/inner/../../secret.txt",
+        "{spool}-of-others/photo.jpg",
+        "{spool}",
+        "{spool}/",
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/",
+        "",
+        ".",
+        "photo.jpg",
+        "../secret.txt",
+        "~/photo.jpg",
+        "file://{spool}/photo.jpg",
+        "http://169.254.169.254/latest/meta-data",
+        "{spool}/photo.jpg\0",
+        "\0",
+        "{spool}/\ud800.jpg",
+    ],
+)
+def test_nothing_else_is_read(sources: PictureSources, spool: Path, image_path: str) -> None:
+    assert refusal(sources, image_path.format(spool=spool)) == "picture_outside_spool"
+
+
+def test_links_out_of_the_spool_are_refused(sources: PictureSources, spool: Path, tmp_path: Path) -> None:
+    (spool / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (spool / "folder").symlink_to(tmp_path)
+    (spool / "loop").symlink_to("loop")
+    for name in ("link.txt", "folder/secret.txt", "folder/spool-of-others/photo.jpg"):
+        assert refusal(sources, spool / name) == "picture_outside_spool"
+    assert refusal(sources, spool / "loop") in ("picture_outside_spool", "picture_missing")
+
+
+def test_a_link_put_there_after_the_check_is_not_followed(sources: PictureSources, spool: Path, tmp_path: Path) -> None:
+    """Somebody swaps a folder for a link all the time; what is read is the picture or nothing, never the secret."""
+    (spool / "swapped").mkdir()
+    (spool / "swapped" / "secret.txt").write_bytes(PICTURE)
+    (spool / "trap").symlink_to(tmp_path)
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (spool / "swapped").rename(spool / "away")
+            (spool / "trap").rename(spool / "swapped")
+            (spool / "swapped").rename(spool / "trap")
+            (spool / "away").rename(spool / "swapped")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        results: set[bytes | str] = set()
+        tries, deadline = 0, time.monotonic() + 10
+        while tries < 2000 or (len(results) < 2 and time.monotonic() < deadline):
+            tries += 1
+            try:
+                results.add(sources.read(f"{spool}/swapped/secret.txt"))
+            except PictureRefused as error:
+                results.add(error.code)
+    finally:
+        stop.set()
+        swapper.join()
+    assert SECRET not in results
+    assert len(results) > 1, "the race did not happen"
+
+
+def test_missing_files(sources: PictureSources, spool: Path) -> None:
+    for name in ("gone.jpg", "gone/photo.jpg", "photo.jpg/photo.jpg", "x" * 300):
+        assert refusal(sources, spool / name) == "picture_missing"
+
+
+def test_a_missing_spool_folder_holds_no_pictures(objects: FolderStore, tmp_path: Path) -> None:
+    sources = PictureSources([tmp_path / "never-made"], objects, max_bytes=100)
+    assert refusal(sources, tmp_path / "never-made" / "photo.jpg") == "picture_missing"
+
+
+def test_what_is_no_ordinary_file_is_refused_at_once(sources: PictureSources, spool: Path) -> None:
+    os.mkfifo(spool / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(spool / "socket"))
+        for name in ("fifo", "socket", "inner"):
+            assert refusal(sources, spool / name) == "picture_not_an_image"
+
+
+def test_no_more_than_the_limit_is_read(sources: PictureSources, spool: Path) -> None:
+    (spool / "fits.jpg").write_bytes(bytes(100))
+    (spool / "large.jpg").write_bytes(bytes(101))
+    assert len(sources.read(f"{spool}/fits.jpg")) == 100
+    assert refusal(sources, spool / "large.jpg") == "picture_too_many_bytes"
+
+
+def test_a_file_that_cannot_be_read_now_is_tried_again(
+    sources: PictureSources, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> int:
+        raise PermissionError(13, "Permission denied", "/spool/of/a/person.jpg")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(Transient, match="Permission denied") as caught:
+        sources.read(f"{spool}/photo.jpg")
+    assert "person" not in str(caught.value)
+
+
+@given(path=st.text(max_size=80))
+def test_any_text_is_read_or_refused(path: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("any")
+    sources = PictureSources([root / "spool"], FolderStore(root / "objects"), max_bytes=100)
+    for image_path in (path, f"{root}/spool/{path}", f"s3://growbin/spool/{path}"):
+        with pytest.raises(GrowbinError):
+            sources.read(image_path)
+
+
+def test_discarding_deletes_the_file_and_may_happen_twice(sources: PictureSources, spool: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        sources.discard(f"{spool}/inner/photo.jpg")
+    assert not (spool / "inner" / "photo.jpg").exists()
+    with pytest.raises(PictureRefused):
+        sources.discard(f"{spool}/../secret.txt")
+    assert (tmp_path / "secret.txt").exists()
+
+
+# --- objects
+
+
+def test_objects_below_the_spool_prefix_are_read_and_discarded(sources: PictureSources, objects: FolderStore) -> None:
+    address = objects.put("spool/2026/a photo.jpg", PICTURE, content_type="image/jpeg")
+    assert sources.read(address) == PICTURE
+    for _ in range(2):
+        sources.discard(address)
+    assert refusal(sources, address) == "picture_missing"
+
+
+def test_a_large_object_is_not_read(sources: PictureSources, objects: FolderStore) -> None:
+    address = objects.put("spool/large.jpg", bytes(101), content_type="image/jpeg")
+    assert refusal(sources, address) == "picture_too_many_bytes"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://growbin/uploads/somebody/a1/original.jpg",
+        "s3://growbin/spoolx/photo.jpg",
+        "s3://growbin/spool",
+        "s3://growbin/spool/",
+        "s3://growbin/spool/../uploads/somebody/a1/original.jpg",
+        "s3://growbin/spool//photo.jpg",
+        "s3://growbin/",
+        "s3://growbin",
+        "s3://other/spool/photo.jpg",
+        "s3://growbin.evil/spool/photo.jpg",
+        "s3://",
+        "S3://growbin/spool/photo.jpg",
+    ],
+)
+def test_other_objects_are_not_touched(sources: PictureSources, objects: FolderStore, address: str) -> None:
+    objects.put("uploads/somebody/a1/original.jpg", SECRET, content_type="image/jpeg")
+    for touch in (sources.read, sources.discard):
+        with pytest.raises(Permanent) as caught:
+            touch(address)
+        assert caught.value.code in ("picture_outside_spool", "request_invalid")
+    assert objects.exists("uploads/somebody/a1/original.jpg")
