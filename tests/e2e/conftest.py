@@ -1,0 +1,243 @@
+"""Whole stacks for end-to-end tests: real worker processes, embedded or on private servers, and an audit in the database."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from growbin_jobs import names
+from growbin_jobs import settings as _settings
+from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.wiring import central_database
+
+ROOT = Path(__file__).parents[2]
+PHOTOS = ROOT.parent / "shared" / "photos" / "train"
+
+#: Quick enough for tests; everything else is the default.
+QUICK = {
+    "GROWBIN_UPLOAD_BACKOFF": "0.2",
+    "GROWBIN_VISION_BACKOFF": "0.2",
+    "GROWBIN_RULE_BACKOFF": "0.2",
+    "GROWBIN_RESPONSE_BACKOFF": "0.2",
+    "GROWBIN_DEFERRAL_WAIT": "0.5",
+    "GROWBIN_DATABASE_TIMEOUT": "3",
+    "GROWBIN_LANGUAGE": "en",
+}
+
+AUDIT = {
+    "sqlite": (
+        "CREATE TABLE audit (id TEXT NOT NULL, status TEXT NOT NULL)",
+        """CREATE TRIGGER audit_insert AFTER INSERT ON waste_analysis
+           BEGIN INSERT INTO audit VALUES (NEW.id, NEW.status); END""",
+        """CREATE TRIGGER audit_update AFTER UPDATE OF status ON waste_analysis WHEN OLD.status <> NEW.status
+           BEGIN INSERT INTO audit VALUES (NEW.id, NEW.status); END""",
+    ),
+    "postgresql": (
+        "CREATE TABLE audit (id TEXT NOT NULL, status TEXT NOT NULL)",
+        """CREATE FUNCTION note() RETURNS trigger AS $$
+           BEGIN
+               IF TG_OP = 'INSERT' OR OLD.status <> NEW.status THEN INSERT INTO audit VALUES (NEW.id, NEW.status); END IF;
+               RETURN NEW;
+           END $$ LANGUAGE plpgsql""",
+        "CREATE TRIGGER audit AFTER INSERT OR UPDATE ON waste_analysis FOR EACH ROW EXECUTE FUNCTION note()",
+    ),
+}
+
+
+@dataclass
+class Stack:
+    """One installation of the product, of its own, and what a test does to it."""
+
+    folder: Path
+    env: dict[str, str]
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.settings = self._load()
+        self.database = central_database(self.settings)
+        self.analyses = Analyses(self.database)
+        upgrade(self.database)
+        for statement in AUDIT[self.database.dialect]:
+            self.database.run(lambda connection, sql=statement: connection.execute_sql(sql))
+
+    def _load(self) -> _settings.Settings:
+        known = {_settings.variable(name): name for name in _settings.Settings.model_fields}
+        return _settings.load(**{known[key]: value for key, value in self.env.items() if key in known})
+
+    def start(self, *groups: str, processes: int = 1, threads: int = 8) -> None:
+        """Start the workers of groups; those of storage are greenlets."""
+        for name in groups or names.GROUPS:
+            count = "100" if names.GROUPS[name].pool == "gevent" else str(threads)
+            command = self.command("worker", name, "--processes", str(processes), "--threads", count)
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.workers[name] = subprocess.Popen(command, env=self.full_env, stdout=log, stderr=log)
+
+    def stop(self, *groups: str, timeout: float = 30.0) -> dict[str, int]:
+        """Let workers drain, and return their exit codes."""
+        chosen = {name: self.workers.pop(name) for name in groups or list(self.workers)}
+        for process in chosen.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        return {name: process.wait(timeout) for name, process in chosen.items()}
+
+    def kill(self, group: str) -> None:
+        """kill -9 the master and every worker process of a group."""
+        master = self.workers.pop(group)
+        for process in [psutil.Process(master.pid), *psutil.Process(master.pid).children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        master.wait()
+
+    def command(self, *arguments: str) -> list[str]:
+        """The product's own command line."""
+        return [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *arguments]
+
+    @property
+    def full_env(self) -> dict[str, str]:
+        return {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))} | self.env
+
+    def submit(self, photos: Sequence[Path]) -> dict[str, Path]:
+        """Hand in photos with the command line; return them by analysis id."""
+        command = self.command("analyze", "--no-wait", "--json", *map(str, photos))
+        done = subprocess.run(command, env=self.full_env, capture_output=True, text=True, check=True, timeout=120)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return {line["id"]: Path(line["photo"]) for line in lines}
+
+    def send(self, code: str) -> None:
+        """Run a producer's code in a process of its own."""
+        subprocess.run([sys.executable, "-c", code], env=self.full_env, check=True, timeout=60)
+
+    def wait(self, ids: Sequence[str], *, timeout: float) -> dict[str, Analysis]:
+        """Wait until all analyses have come to an end."""
+        return self.wait_for(ids, lambda analysis: analysis.status.is_final, timeout=timeout)
+
+    def wait_for(
+        self, ids: Sequence[str], reached: Callable[[Analysis], bool], *, timeout: float
+    ) -> dict[str, Analysis]:
+        """Wait until a condition holds for all analyses; a database has no signal to await."""
+        deadline = time.monotonic() + timeout
+        found: dict[str, Analysis] = {}
+        waiting = set(ids)
+        while waiting:
+            for analysis_id in list(waiting):
+                analysis = self.analyses.get(analysis_id)
+                if analysis is not None and reached(analysis):
+                    found[analysis_id] = analysis
+                    waiting.discard(analysis_id)
+            if waiting and time.monotonic() > deadline:
+                pytest.fail(f"{len(waiting)} of {len(ids)} analyses did not get there in {timeout} s.\n{self.last_words()}")
+            time.sleep(0.05)
+        return found
+
+    def times_reached(self, status: str) -> dict[str, int]:
+        """How often each analysis reached a status, by the database's own audit."""
+        sql = f"SELECT id, COUNT(*) FROM audit WHERE status = '{status}' GROUP BY id"
+        return dict(self.database.run(lambda connection: list(connection.execute_sql(sql))))
+
+    def last_words(self, lines: int = 15) -> str:
+        """The end of the workers' logs."""
+        logs = sorted(self.folder.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-lines:]) for log in logs)
+
+    def log(self, group: str) -> str:
+        """Everything that a group's workers said."""
+        return (self.folder / f"{group}.log").read_text()
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        for name in list(self.workers):
+            self.kill(name)
+        self.database.close()
+
+
+def _openai_stub():
+    spec = importlib.util.spec_from_file_location("openai_stub", ROOT / "tests" / "stubs" / "openai_server.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def openai():
+    """A stand-in for OpenAI that checks every request against OpenAI's own schema."""
+    stub = _openai_stub().StubOpenAI(key="sk-canary-7f3a")
+    with stub:
+        yield stub
+        assert stub.stats()["violations"] == []
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Stack]:
+    """Nothing but a folder: no server, no key."""
+    stack = Stack(tmp_path, QUICK | {"GROWBIN_DATA_DIR": str(tmp_path / "data")})
+    yield stack
+    stack.close()
+
+
+def online(stub) -> dict[str, str]:
+    """Environment of workers that ask the stand-in."""
+    return {
+        "OPENAI_API_KEY": stub.key,
+        "OPENAI_BASE_URL": stub.url,
+        "GROWBIN_VISION_TIMEOUT": "20",
+        "GROWBIN_VISION_TIME_LIMIT": "30",
+    }
+
+
+@pytest.fixture
+def embedded_online(tmp_path: Path, openai) -> Iterator[Stack]:
+    """Embedded, with a model server."""
+    stack = Stack(tmp_path, QUICK | online(openai) | {"GROWBIN_DATA_DIR": str(tmp_path / "data")})
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def clustered(tmp_path: Path, openai, rabbitmq_url, postgres_url, s3_server) -> Iterator[Stack]:
+    """RabbitMQ, PostgreSQL, S3 and a model server."""
+    servers = {
+        "GROWBIN_DATA_DIR": str(tmp_path / "data"),
+        "GROWBIN_BROKER_URL": rabbitmq_url,
+        "DATABASE_URL": postgres_url,
+        "GROWBIN_OBJECT_STORE_URL": s3_server.url,
+        "GROWBIN_S3_ENDPOINT_URL": s3_server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": s3_server.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+        "AWS_DEFAULT_REGION": s3_server.region,
+    }
+    stack = Stack(tmp_path, QUICK | online(openai) | servers)
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def either(request: pytest.FixtureRequest) -> Stack:
+    """The embedded or the clustered stack, both with a model server; parametrise it indirectly."""
+    return request.getfixturevalue(request.param)
+
+
+BOTH = pytest.mark.parametrize(
+    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
+)
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[Path]:
+    """Different photos of waste, the same ones each time; skipped only where the photos beside the project are absent."""
+    if not PHOTOS.is_dir():
+        pytest.skip("the photos beside the project (../shared/photos) are not here")
+    by_class = [sorted(folder.glob("*.jpg")) for folder in sorted(PHOTOS.glob("*/*"))]
+    longest = max(map(len, by_class))
+    return [files[index] for index in range(longest) for files in by_class if index < len(files)]

@@ -1,0 +1,68 @@
+"""A photo goes in, the advice comes out: many photos, both stacks, each exactly once."""
+
+from collections import Counter
+
+import pytest
+
+from growbin_jobs.states import AnalysisStatus
+
+
+def test_200_photos_through_the_embedded_stack(embedded, photos):
+    ids = embedded.submit(photos[:200])
+    embedded.start(threads=2)
+
+    done = embedded.wait(list(ids), timeout=150)
+
+    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: 200}
+    assert embedded.times_reached("completed") == dict.fromkeys(ids, 1)
+    right = sum(analysis.category == ids[key].parts[-3] for key, analysis in done.items())
+    # The head was trained on these photos: this shows that the pictures arrive whole, not how good it is.
+    assert right >= 160
+    assert {analysis.vision_model for analysis in done.values()} == {"offline/efficientnet-lite0"}
+    assert {analysis.response_source for analysis in done.values()} == {"rule"}
+    assert embedded.stop() == {"storage": 0, "ai": 0}
+
+
+@pytest.mark.timeout(300)
+def test_1000_photos_through_rabbitmq_postgresql_s3_and_a_model_server(clustered, openai, photos):
+    ids = clustered.submit(photos[:1000])
+    clustered.start(processes=2, threads=16)
+
+    done = clustered.wait(list(ids), timeout=240)
+
+    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: 1000}
+    assert clustered.times_reached("completed") == dict.fromkeys(ids, 1)
+    books = openai.stats()
+    assert set(books["images"].values()) == {1}
+    assert books["vision"] == len(books["images"])
+    assert {analysis.response_source for analysis in done.values()} == {"model"}
+    seen = Counter((analysis.category, analysis.item) for analysis in done.values())
+    said = Counter((answer["category"], answer["item"]) for answer in books["answers"].values())
+    assert seen.keys() <= said.keys()
+    assert clustered.stop() == {"storage": 0, "ai": 0}
+    for group in ("storage", "ai"):
+        assert openai.key not in clustered.log(group)
+
+
+def test_both_groups_run_as_plain_dramatiq(embedded, photos):
+    from pathlib import Path
+    from subprocess import DEVNULL, Popen
+    from sys import executable
+
+    bin_folder = Path(executable).parent
+    ids = embedded.submit(photos[:3])
+    commands = (
+        [bin_folder / "dramatiq", "growbin_jobs.storage", "--processes", "1"],
+        [bin_folder / "dramatiq-gevent", "growbin_jobs.storage", "--processes", "1"],
+        [bin_folder / "dramatiq", "growbin_jobs.ai", "--processes", "1"],
+    )
+    running = [Popen(command, env=embedded.full_env, stdout=DEVNULL, stderr=DEVNULL) for command in commands]
+    try:
+        done = embedded.wait(list(ids), timeout=60)
+    finally:
+        for process in running:
+            process.terminate()
+        codes = [process.wait(30) for process in running]
+
+    assert {analysis.status for analysis in done.values()} == {AnalysisStatus.COMPLETED}
+    assert codes == [0, 0, 0]
