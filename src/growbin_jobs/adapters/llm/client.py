@@ -78,11 +78,8 @@ class ModelClient:
             )
         if not (key.isascii() and key.isprintable()):
             raise ConfigurationError("OPENAI_API_KEY contains characters that no key has. Copy it again.")
-        address = urlsplit((base_url or OPENAI_URL).strip())
-        if address.scheme not in ("http", "https") or not address.hostname or address.username is not None:
-            raise ConfigurationError("OPENAI_BASE_URL must look like https://host/v1, without a user or a password.")
         self._key = key
-        self._url = address.geturl()
+        self._url = _checked_url(base_url or OPENAI_URL)
         self._connect_timeout = connect_timeout
         self._http = once_a_process(self._connect)
         self._without_schemas: set[str] = set()
@@ -225,6 +222,18 @@ class ModelClient:
         )
         _ = client.chat.completions  # the SDK loads its parts when they are first touched, which takes 0.1 s more
         return client
+
+
+def _checked_url(url: str) -> str:
+    try:
+        address = urlsplit(url.strip())
+        usable = address.scheme in ("http", "https") and address.hostname and address.username is None
+        _ = address.port  # raises where it is none
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError("OPENAI_BASE_URL must look like https://host/v1, without a user or a password.")
+    return address.geturl()
 
 
 class _SchemaNotSupported(Permanent):

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+from growbin_jobs.adapters.llm.client import ModelClient
+from growbin_jobs.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"api_key": None}, "OPENAI_API_KEY"),
+        ({"api_key": "  \n"}, "OPENAI_API_KEY"),
+        ({"api_key": "sk-canary\nsecond line"}, "OPENAI_API_KEY"),
+        ({"api_key": "sk-canary-열쇠"}, "OPENAI_API_KEY"),
+        ({"api_key": "sk", "base_url": "localhost:8000"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "ftp://host/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://me:sk-canary@host/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http:///v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://host:99999/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://host:port/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://[::1/v1"}, "OPENAI_BASE_URL"),
+    ],
+)
+def test_wrong_options_are_refused_at_once_and_not_quoted(options, named):
+    with pytest.raises(ConfigurationError, match=named) as raised:
+        ModelClient(**options)
+
+    assert "canary" not in str(raised.value)
+
+
+def test_the_key_is_not_in_the_repr():
+    assert "canary" not in repr(ModelClient(api_key="sk-canary"))
+
+
+def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(monkeypatch):
+    from growbin_jobs.adapters.llm.client import _proxy_for
+
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "internal.example")
+
+    assert _proxy_for("https://api.openai.com/v1") == "http://proxy:3128"
+    assert _proxy_for("https://internal.example/v1") is None
+    assert _proxy_for("http://api.openai.com/v1") is None
+
+
+def test_the_sdk_is_loaded_at_the_first_call_and_not_before():
+    code = (
+        "import sys; from growbin_jobs.adapters.llm.client import ModelClient; ModelClient(api_key='k');"
+        "print('openai' in sys.modules, 'httpx2' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["False", "False"]
