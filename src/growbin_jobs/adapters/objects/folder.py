@@ -185,31 +185,33 @@ def _parts(file: BinaryIO) -> tuple[int, dict[str, str | None]]:
 
 
 def _scan(folder: Path) -> list[tuple[str, tuple[int, datetime] | None]]:
-    """List a folder in the order of keys: a folder's name counts with its slash. Files come with size and time."""
+    """List a folder: names of folders with a slash at their end, files with their size and time."""
     entries: list[tuple[str, tuple[int, datetime] | None]] = []
-    try:
-        with os.scandir(folder) as found:
-            for entry in found:
-                if entry.is_dir(follow_symlinks=False):
-                    entries.append((f"{entry.name}/", None))
-                    continue
-                with contextlib.suppress(NotFound):  # deleted meanwhile
-                    info = _head(Path(entry.path))
-                    entries.append((entry.name, (info.size, info.modified)))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(entries, key=lambda entry: os.fsencode(entry[0]))
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                entries.append((f"{entry.name}/", None))
+                continue
+            with contextlib.suppress(NotFound):  # deleted meanwhile
+                info = _head(Path(entry.path))
+                entries.append((entry.name, (info.size, info.modified)))
+    return entries
 
 
 def _move(new: Path, path: Path) -> None:
     """Give a file its place and its name; the name survives a power cut."""
-    for _ in range(MOVE_ATTEMPTS):
-        _make_folder(path.parent)
-        with contextlib.suppress(FileNotFoundError):  # a delete took the empty folder just now
+    for attempt in range(1, MOVE_ATTEMPTS + 1):
+        try:
+            _make_folder(path.parent)
             new.replace(path)
             break
-    else:
-        new.replace(path)
+        except (NotADirectoryError, IsADirectoryError):
+            raise Permanent(
+                "request_invalid", detail="the object's key is the folder of another, or the reverse"
+            ) from None
+        except FileNotFoundError:  # a delete took the empty folder just now
+            if attempt == MOVE_ATTEMPTS:
+                raise
     with contextlib.suppress(FileNotFoundError):
         _sync_folder(path.parent)
 
@@ -242,8 +244,6 @@ def _refusals() -> Iterator[None]:
     """Turn the file system's errors into ours."""
     try:
         yield
-    except (NotADirectoryError, IsADirectoryError):
-        raise Permanent("request_invalid", detail="the object's key is the folder of another, or the reverse") from None
     except OSError as error:
         what = error.strerror or type(error).__name__
         raise Deferred(

@@ -12,8 +12,9 @@ PART_BYTES = 255
 def check_key(key: str) -> str:
     """Return the key, if it is one.
 
-    Parts between slashes, none of them empty, ``.`` or ``..``; no control characters; at most 1024 bytes, 255 each
-    part. So a key is also a relative path that stays below its folder.
+    Parts between slashes, none of them empty, ``.`` or ``..``; no control characters; no backslash, which some
+    servers take for a slash; at most 1024 bytes, 255 each part. So a key is also a relative path that stays below
+    its folder.
 
     Raises:
       Permanent: ``request_invalid``. The sentence does not repeat the key: it holds a user's id.
@@ -24,8 +25,8 @@ def check_key(key: str) -> str:
         raise _invalid("the object's key is not Unicode text") from None
     if not 0 < size <= KEY_BYTES:
         raise _invalid(f"the object's key has {size} bytes, not 1 to {KEY_BYTES}")
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in key):
-        raise _invalid("the object's key holds control characters")
+    if any(character < " " or character in "\x7f\\" for character in key):
+        raise _invalid("the object's key holds control characters or a backslash")
     for part in key.split("/"):
         if part in ("", ".", ".."):
             raise _invalid("the object's key has an empty part, '.' or '..'")

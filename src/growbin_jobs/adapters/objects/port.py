@@ -84,7 +84,10 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
-        """Yield the objects whose keys begin with a prefix, in the order of the keys' bytes."""
+        """Yield the objects whose keys begin with a prefix, in no order to rely on: S3-compatible servers differ.
+
+        What is put or deleted meanwhile may be in the listing or not.
+        """
         ...
 
     def address(self, key: str) -> str:

@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +31,9 @@ BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 #: Seven days, the most that Signature Version 4 allows.
 LONGEST_PRESIGN: Final = 7 * 24 * 3600
+
+#: Objects that one answer lists; S3 allows no more.
+LIST_PAGE: Final = 1000
 
 BUSY_WAIT: Final = 5.0
 
@@ -116,7 +120,7 @@ class S3Store:
                 raise NotFound("There is no such object in S3.") from None
         return ObjectInfo(
             size=answer["ContentLength"],
-            modified=answer["LastModified"],
+            modified=answer["LastModified"].astimezone(UTC),
             content_type=answer["ContentType"],
             cache_control=answer.get("CacheControl"),
         )
@@ -140,13 +144,15 @@ class S3Store:
             # Between two pages the connection is free: whoever reads them may take long.
             with self._client("list objects") as client:
                 pages = pages or iter(
-                    client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+                    client.get_paginator("list_objects_v2").paginate(
+                        Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": LIST_PAGE}
+                    )
                 )
                 page = next(pages, None)
             if page is None:
                 return
             for entry in page.get("Contents", ()):
-                yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
+                yield Listed(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
 
     def address(self, key: str) -> str:
         return address_of(key, self.bucket)
