@@ -77,7 +77,7 @@ def checked(text: str, rule: Rule, language: Language) -> str:
     known = rule.model_dump_json()
     if any(contact.rstrip(".,:;!?") not in known for contact in _CONTACT.findall(text)):
         raise unusable("it names an address or a number that is not in the rule")
-    if _mostly_korean(text) != (language == "ko"):
+    if _mostly_korean(_CONTACT.sub("", text)) != (language == "ko"):
         raise unusable("it is in another language")
     return text
 

@@ -21,9 +21,8 @@ def server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterator[t
 
         def run() -> None:
             connection, _ = listener.accept()
-            with connection:
-                with suppress(OSError):
-                    talk(connection, over)
+            with connection, suppress(OSError):
+                talk(connection, over)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
