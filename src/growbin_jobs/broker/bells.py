@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 def _prefix(queue: str) -> str:
     # Cut for the file system's limit. Two long names that become one cost a needless wake-up, no more.
-    return quote(queue, safe="", errors="replace")[:150] + "~"
+    return quote(queue, safe="", errors="replace")[:150] + "@"  # which quote() never leaves in a name
 
 
 class Bell:
