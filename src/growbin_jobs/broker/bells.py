@@ -25,7 +25,7 @@ class Bell:
     """What one consumer waits at. A ring before the wait is not lost: it ends the wait at once.
 
     Parameters:
-      folder: Where the bells of all processes are; made where it is missing.
+      folder: Where the bells of all processes are; made, with its parent, where it is missing.
       queue: Whose messages ring it.
 
     Raises:
@@ -33,7 +33,8 @@ class Bell:
     """
 
     def __init__(self, folder: Path, queue: str) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):  # parents=True would give the parent another mode
+            each.mkdir(mode=0o700, exist_ok=True)
         name = _prefix(queue) + uuid.uuid4().hex
         self._path = folder / name
         # Named only once it is open: without a reader it would be taken for a dead one's.

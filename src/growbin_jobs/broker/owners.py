@@ -16,7 +16,7 @@ class Owner:
     """This process, as the others see it.
 
     Parameters:
-      folder: Where the processes that share a queue keep their files; made where it is missing.
+      folder: Where the processes that share a queue keep their files; made, with its parent, where it is missing.
 
     Attributes:
       name: Unique, never used twice.
@@ -26,7 +26,8 @@ class Owner:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):  # parents=True would give the parent another mode
+            each.mkdir(mode=0o700, exist_ok=True)
         while True:
             self.name = uuid.uuid4().hex
             self._path = folder / self.name
