@@ -61,7 +61,8 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
     if isinstance(error, aws.ClientError):
         answer = error.response
         return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
-    if isinstance(error, ResponseParserError):
+    # botocore asks a server that redirects everything where the bucket is, and for that answer again, without an end.
+    if isinstance(error, (ResponseParserError, RecursionError)):
         return Deferred(f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.", wait=OPERATOR_WAIT)
     if isinstance(
         error,

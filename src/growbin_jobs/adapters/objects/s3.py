@@ -197,7 +197,12 @@ class S3Store:
         """Make the client. Takes about 150 ms: it reads the service's description."""
         import boto3
         from botocore.config import Config
+        from botocore.exceptions import NoCredentialsError
 
+        # A session of our own: boto3's default one is not safe to share with other threads.
+        session = boto3.session.Session()
+        if session.get_credentials() is None:
+            raise NoCredentialsError  # a client without them would be kept, and never look again
         config = Config(
             signature_version="s3v4",
             max_pool_connections=self._pool_size,
@@ -210,8 +215,7 @@ class S3Store:
             response_checksum_validation="when_required",
             s3={"addressing_style": "path" if self._endpoint_url else "auto", "payload_signing_enabled": True},
         )
-        # A session of our own: boto3's default one is not safe to share with other threads.
-        client = boto3.session.Session().client("s3", endpoint_url=self._endpoint_url, config=config)
+        client = session.client("s3", endpoint_url=self._endpoint_url, config=config)
         return _Connection(os.getpid(), client, threading.BoundedSemaphore(self._pool_size))
 
 
