@@ -241,3 +241,17 @@ def photos() -> list[Path]:
     by_class = [sorted(folder.glob("*.jpg")) for folder in sorted(PHOTOS.glob("*/*"))]
     longest = max(map(len, by_class))
     return [files[index] for index in range(longest) for files in by_class if index < len(files)]
+
+
+def behind_gate(url: str, gates: list) -> str:
+    """Put a gate in front of the server of a URL, and return the URL that goes through it."""
+    from urllib.parse import urlsplit, urlunsplit
+
+    spec = importlib.util.spec_from_file_location("tcp_gate", ROOT / "tests" / "stubs" / "tcp_gate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    parts = urlsplit(url)
+    gate = module.Gate(parts.hostname, parts.port)
+    gates.append(gate)
+    user = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{gate.port}" if user else f"127.0.0.1:{gate.port}"))

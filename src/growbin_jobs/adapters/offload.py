@@ -38,5 +38,16 @@ def offload_to(pool: str, size: int, call: Callable[..., R], /, *args: Any, **kw
         from gevent.threadpool import ThreadPool
 
         _pools[pool] = ThreadPool(size)
-    result: R = _pools[pool].apply(call, args, kwargs)
+    value, error = _pools[pool].apply(_outcome, (call, args, kwargs))
+    if error is not None:
+        raise error
+    result: R = value
     return result
+
+
+def _outcome(call: Callable[..., R], args: Any, kwargs: Any) -> tuple[R | None, BaseException | None]:
+    """What became of a call, as a value: gevent prints what a pool's thread raises, with all arguments of the call."""
+    try:
+        return call(*args, **kwargs), None
+    except BaseException as error:
+        return None, error

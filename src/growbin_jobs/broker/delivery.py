@@ -29,6 +29,10 @@ class Delivery(MessageProxy):
         self.consumer = consumer
         self.returned = False
 
+    def __str__(self) -> str:
+        # Dramatiq logs messages by this; their arguments are people's business.
+        return f"{self.actor_name}[{self.message_id}]"
+
     @property
     def stale(self) -> bool:
         """True when the broker has this message back and will deliver it again."""

@@ -38,3 +38,6 @@ class Boot(Middleware):
         except GrowbinError as error:
             logger.critical("%s", error)
             sys.exit(EX_CONFIG)
+        except Exception:
+            logger.critical("boot.failed", exc_info=True)
+            sys.exit(1)

@@ -30,6 +30,14 @@ def test_a_worker_with_a_wrong_configuration_ends_with_a_sentence(caplog):
     assert "Set GROWBIN_THIS." in caplog.text
 
 
+def test_a_worker_that_cannot_be_built_ends_too(caplog):
+    with pytest.raises(SystemExit) as caught:
+        boot_that_raises(KeyError("weights")).emit_before("worker_boot", None)
+
+    assert caught.value.code == 1
+    assert "boot.failed" in caplog.text
+
+
 def test_a_worker_starts_while_a_dependency_is_away():
     boot_that_raises(Deferred("database is away", wait=1)).emit_before("worker_boot", None)
 
@@ -57,3 +65,9 @@ def test_only_what_the_broker_has_back_is_skipped(closed):
         skipped = True
 
     assert skipped is closed
+
+
+def test_a_delivery_shows_no_arguments():
+    message = dramatiq.Message(queue_name="q", actor_name="look", args=("secret",), kwargs={}, options={})
+
+    assert str(Delivery(message, None)) == f"look[{message.message_id}]"
