@@ -1,39 +1,31 @@
 """Calls of a language model over OpenAI's Chat Completions, and nothing that knows about waste."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_models, read_reply
+from growbin_jobs.adapters.llm.structured import Schema, refuses_schemas, strict_format, validated
 from growbin_jobs.errors import ConfigurationError, Permanent
 from growbin_jobs.process import once_a_process
 
 if TYPE_CHECKING:
     import httpx2
     import openai
-    from openai._legacy_response import LegacyAPIResponse
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 #: By how much the cap on tokens is raised for a model that was cut off.
 CAP_RAISE = 4
 
-#: HTTP connections that a process opens at most; threads of a worker are fewer.
-MAX_CONNECTIONS = 200
-
 log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
-Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +56,12 @@ class ModelClient:
     Parameters:
       api_key: Sent as a bearer token. A server of your own may need none.
       base_url: Address of the server, with ``/v1`` where it has that. None: OpenAI.
-      connect_timeout: Seconds to connect, within the call's own timeout.
 
     Raises:
       ConfigurationError: With neither a key nor an address, or with one that cannot be sent.
     """
 
-    def __init__(self, *, api_key: str | None, base_url: str | None = None, connect_timeout: float = 5.0) -> None:
+    def __init__(self, *, api_key: str | None, base_url: str | None = None) -> None:
         key = (api_key or "").strip()  # a key from a file ends in a newline
         if not key and not base_url:
             raise ConfigurationError(
@@ -80,7 +71,6 @@ class ModelClient:
             raise ConfigurationError("OPENAI_API_KEY contains characters that no key has. Copy it again.")
         self._key = key
         self._url = _checked_url(base_url or OPENAI_URL)
-        self._connect_timeout = connect_timeout
         self._http = once_a_process(self._connect)
         self._without_schemas: set[str] = set()
         self._raised_caps: set[tuple[str, int]] = set()
@@ -109,12 +99,12 @@ class ModelClient:
         with self._deadline(call.timeout):
             if call.model not in self._without_schemas:
                 try:
-                    return _validated(self._complete(call, messages, _strict(schema)), call, schema)
+                    return validated(self._complete(call, messages, strict_format(schema)), call.model, schema)
                 except _SchemaNotSupported:
                     log.warning("model server takes no JSON schema: model=%s, asking for a JSON object", call.model)
                     self._without_schemas.add(call.model)
             told = [*messages, {"role": "system", "content": in_words}]
-            return _validated(self._complete(call, told, {"type": "json_object"}), call, schema)
+            return validated(self._complete(call, told, {"type": "json_object"}), call.model, schema)
 
     def ask_text(self, call: Call, messages: Sequence[Message]) -> Completion[str]:
         """Return the model's answer as text, stripped and not empty.
@@ -140,8 +130,8 @@ class ModelClient:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
         with self._deadline(timeout):
-            raw = self._send(lambda http: http.models.with_raw_response.list(timeout=self._timeouts(timeout)))
-        return read_models(raw.http_response.content)
+            raw = self._send(timeout, lambda http: http.models.with_raw_response.list().http_response)
+        return read_models(raw.content)
 
     def warm_up(self) -> None:
         """Load the SDK and build this process's HTTP client (1–2 s), so that the first call need not."""
@@ -172,22 +162,26 @@ class ModelClient:
             body["temperature"] = call.temperature
         if call.reasoning_effort is not None:
             body["reasoning_effort"] = call.reasoning_effort
-        timeouts = self._timeouts(call.timeout)
-        raw = self._send(lambda http: http.chat.completions.with_raw_response.create(**body, timeout=timeouts))
-        reply = read_reply(raw.http_response.content, raw.headers, secret=self._key)
+        raw = self._send(
+            call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response
+        )
+        reply = read_reply(raw.content, raw.headers, secret=self._key)
         log.info("model answered: model=%s request=%s usage=%s", call.model, reply.request_id, reply.usage)
         return reply
 
-    def _send(self, request: Callable[["openai.OpenAI"], "LegacyAPIResponse[Any]"]) -> "LegacyAPIResponse[Any]":
+    def _send(self, timeout: float, request: Callable[["openai.OpenAI"], "httpx2.Response"]) -> "httpx2.Response":
         http = self._http()
         import httpx2
         import openai
 
+        from growbin_jobs.adapters.llm.connection import timeouts
+
         try:
-            return request(http)
+            return request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             failure = from_exception(error, secret=self._key)
-            if isinstance(error, openai.APIStatusError) and isinstance(failure, Permanent) and _refuses_schemas(error):
+            no_schema = isinstance(error, openai.APIStatusError) and refuses_schemas(error.status_code, error.body)
+            if no_schema and isinstance(failure, Permanent):
                 failure = _SchemaNotSupported(failure.code, **failure.params)
         # Out here, so that our error does not hold on to the SDK's as its context: that has the request and the key.
         raise failure
@@ -198,30 +192,10 @@ class ModelClient:
 
         return deadline(seconds)
 
-    def _timeouts(self, seconds: float) -> "httpx2.Timeout":
-        import httpx2
-
-        first = min(self._connect_timeout, seconds)
-        return httpx2.Timeout(seconds, connect=first, pool=first)
-
     def _connect(self) -> "openai.OpenAI":
-        # Imported here: 1.2 s and 45 MB that a producer, and a worker with offline models, never need.
-        import httpx2
-        import openai
+        from growbin_jobs.adapters.llm.connection import connect
 
-        from growbin_jobs.adapters.llm.deadline import DeadlineTransport
-
-        limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-        transport = DeadlineTransport(limits=limits, proxy=_proxy_for(self._url))
-        client = openai.OpenAI(
-            api_key=self._key or "none",
-            base_url=self._url,
-            max_retries=0,
-            # No redirects: the picture goes to the configured server and nowhere else.
-            http_client=httpx2.Client(transport=transport, follow_redirects=False),
-        )
-        _ = client.chat.completions  # the SDK loads its parts when they are first touched, which takes 0.1 s more
-        return client
+        return connect(self._url, self._key)
 
 
 def _checked_url(url: str) -> str:
@@ -238,38 +212,3 @@ def _checked_url(url: str) -> str:
 
 class _SchemaNotSupported(Permanent):
     """The server does not know structured output."""
-
-
-def _strict(schema: type[BaseModel]) -> Message:
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": schema.__name__, "strict": True, "schema": schema.model_json_schema()},
-    }
-
-
-def _refuses_schemas(error: "openai.APIStatusError") -> bool:
-    """Servers word this differently, yet all name what they do not know."""
-    return error.status_code in (400, 422) and bool(
-        re.search(r"response[_ ]?format|json[_ ]?schema|structured[_ ]?output", str(error.body), re.IGNORECASE)
-    )
-
-
-def _validated(reply: Reply, call: Call, schema: type[Schema]) -> Completion[Schema]:
-    try:
-        answer = schema.model_validate_json(reply.content)
-    except ValidationError as error:
-        problems = sorted({f"{_field(part['loc'], schema)}{part['type']}" for part in error.errors()})
-    else:
-        return Completion(answer, reply.model or call.model, reply.usage, reply.request_id)
-    raise unusable(", ".join(problems))
-
-
-def _field(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
-    # Only our own names: those of extra fields come from the answer.
-    return f"{location[0]} " if location and location[0] in schema.model_fields else ""
-
-
-def _proxy_for(url: str) -> str | None:
-    """The proxy of the environment (HTTPS_PROXY, NO_PROXY), which httpx2 does not look up for a transport of ours."""
-    address = urlsplit(url)
-    return None if proxy_bypass(address.netloc) else getproxies().get(address.scheme)

@@ -35,14 +35,14 @@ def test_the_key_is_not_in_the_repr():
 
 
 def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(monkeypatch):
-    from growbin_jobs.adapters.llm.client import _proxy_for
+    from growbin_jobs.adapters.llm.connection import proxy_for
 
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", "internal.example")
 
-    assert _proxy_for("https://api.openai.com/v1") == "http://proxy:3128"
-    assert _proxy_for("https://internal.example/v1") is None
-    assert _proxy_for("http://api.openai.com/v1") is None
+    assert proxy_for("https://api.openai.com/v1") == "http://proxy:3128"
+    assert proxy_for("https://internal.example/v1") is None
+    assert proxy_for("http://api.openai.com/v1") is None
 
 
 def test_the_sdk_is_loaded_at_the_first_call_and_not_before():

@@ -1,0 +1,50 @@
+"""One process's connection to a model server.
+
+Imported at the first call only: the SDK takes 1.2 s and 45 MB, which a producer and offline models never need.
+"""
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+import openai
+
+from growbin_jobs.adapters.llm.deadline import DeadlineTransport
+
+#: HTTP connections that a process opens at most; threads of a worker are fewer.
+MAX_CONNECTIONS = 200
+
+#: Seconds to connect, and to wait for a free connection, within the call's own deadline.
+CONNECT_TIMEOUT = 5.0
+
+
+def connect(url: str, key: str) -> openai.OpenAI:
+    """Return the SDK's client; it connects when it is first used.
+
+    Parameters:
+      url: Address of the server.
+      key: Empty for a server that wants none.
+    """
+    limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+    transport = DeadlineTransport(limits=limits, proxy=proxy_for(url))
+    client = openai.OpenAI(
+        api_key=key or "none",  # the SDK insists on one
+        base_url=url,
+        max_retries=0,
+        # No redirects: the picture goes to the configured server and nowhere else.
+        http_client=httpx2.Client(transport=transport, follow_redirects=False),
+    )
+    _ = client.chat.completions  # the SDK loads its parts when they are first touched, which takes 0.1 s more
+    return client
+
+
+def timeouts(seconds: float) -> httpx2.Timeout:
+    """Return the limits of each step of a call; the deadline limits the whole."""
+    first = min(CONNECT_TIMEOUT, seconds)
+    return httpx2.Timeout(seconds, connect=first, pool=first)
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the environment's proxy (HTTPS_PROXY, NO_PROXY), which httpx2 does not look up for a transport of ours."""
+    address = urlsplit(url)
+    return None if proxy_bypass(address.netloc) else getproxies().get(address.scheme)
