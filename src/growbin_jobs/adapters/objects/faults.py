@@ -49,7 +49,8 @@ def translated(doing: str, bucket: str) -> Iterator[None]:
         ours = _translate(error, f"Could not {doing}", bucket)
         if ours is None:
             raise
-        raise ours from error
+        # Not "from error": botocore's own words hold the object's whole address, and that a user's id.
+        raise ours from None
 
 
 def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
