@@ -5,7 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from growbin_jobs.ai.offline.classifier import OfflineClassifier, Sight
+from growbin_jobs.ai.offline.classifier import OfflineClassifier
+from growbin_jobs.ai.offline.judgement import Sight, judge
 from growbin_jobs.ai.offline.labels import WASTE_LIKE
 from growbin_jobs.errors import GrowbinError
 
@@ -43,11 +44,16 @@ def _labels(sight: Sight) -> dict[str, float]:
     return {WASTE_LIKE.get(index, f"class {index}"): round(value, 3) for index, value in sight.imagenet.items()}
 
 
+def _items(sight: Sight) -> dict[str, float]:
+    return {item: round(value, 3) for item, value in sorted(sight.items.items(), key=lambda pair: -pair[1])}
+
+
 def _json(photo: Path, sight: Sight) -> str:
     found = {
         "photo": str(photo),
-        **sight.answer.model_dump(),
-        "items": {item: round(value, 3) for item, value in sight.items.items()},
+        **judge(sight).model_dump(),
+        "items": _items(sight),
+        "distance": round(sight.distance, 2),
         "imagenet": _labels(sight),
         "waste_like": round(sight.waste_like, 3),
     }
@@ -55,12 +61,13 @@ def _json(photo: Path, sight: Sight) -> str:
 
 
 def _text(photo: Path, sight: Sight) -> str:
-    answer = sight.answer
-    items = ", ".join(f"{item} {value:.2f}" for item, value in list(sight.items.items())[:4])
+    answer = judge(sight)
+    items = ", ".join(f"{item} {value:.2f}" for item, value in list(_items(sight).items())[:4])
     labels = ", ".join(f"{label} {value:.2f}" for label, value in list(_labels(sight).items())[:6])
     return (
         f"{photo.name}: {answer.category}/{answer.item} {answer.confidence:.2f}\n"
-        f"  head: {items}\n  ImageNet: {labels}; waste-like {sight.waste_like:.2f}\n"
+        f"  head: {items}; distance {sight.distance:.2f}\n"
+        f"  ImageNet: {labels}; waste-like {sight.waste_like:.2f}\n"
     )
 
 

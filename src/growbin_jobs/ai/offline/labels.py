@@ -7,8 +7,8 @@ from typing import Final
 
 from growbin_jobs.messages import GENERAL_ITEM, Category
 
-#: Everything that the classifier can answer; each has a rule in ``rules/``.
-OFFLINE_ITEMS: Final[dict[str, Category]] = {
+#: Everything that the classifier can answer, with its category; each has a rule in ``rules/``.
+CATEGORY_OF: Final[dict[str, Category]] = {
     "pet_bottle": "plastic",
     "plastic_container": "plastic",
     "plastic_bag": "plastic",
@@ -20,9 +20,22 @@ OFFLINE_ITEMS: Final[dict[str, Category]] = {
     "steel_can": "metal",
     "metal_item": "metal",
     "cardboard": "paper",
+    "envelope": "paper",
+    "magazine": "paper",
     "newspaper": "paper",
     "paper": "paper",
     GENERAL_ITEM: "general",
+}
+
+OFFLINE_ITEMS: Final = tuple(CATEGORY_OF)
+
+#: The answer where the category is clear and the item is not.
+GENERIC_ITEM: Final[dict[Category, str]] = {
+    "plastic": "plastic_item",
+    "glass": "glass_bottle",
+    "metal": "metal_item",
+    "paper": "paper",
+    "general": GENERAL_ITEM,
 }
 
 #: ImageNet's classes that waste is taken for, right or wrong: packaging, and what its shapes remind the network of.
@@ -43,12 +56,3 @@ WASTE_LIKE: Final[dict[int, str]] = {
     918: "crossword puzzle", 921: "book jacket", 922: "menu", 923: "plate", 966: "red wine", 968: "cup",
     999: "toilet tissue",
 }  # fmt: skip
-
-#: What speaks for one item rather than another of the same category.
-EVIDENCE: Final[dict[str, tuple[int, ...]]] = {
-    "pet_bottle": (898, 737, 680, 720),
-    "plastic_bag": (728,),
-    "styrofoam_tray": (868, 923),
-    "plastic_container": (876, 631, 838, 804, 809, 899),
-    "glass_jar": (438, 647, 712, 725, 883),
-}

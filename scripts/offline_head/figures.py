@@ -1,0 +1,89 @@
+"""How good the classifier is on photos that its head has not seen: the answers of the real code, counted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from growbin_jobs.ai.offline.classifier import OfflineClassifier, Runtime
+from growbin_jobs.ai.offline.head import Head
+from growbin_jobs.ai.offline.judgement import Sight, judge
+from growbin_jobs.ai.offline.labels import CATEGORY_OF
+from growbin_jobs.messages import VisionAnswer
+from offline_head.fitting import Features
+from offline_head.photos import Photo
+
+CONFIDENCE_STEPS = (0.0, 0.4, 0.6, 0.7, 0.76, 0.79, 0.801)
+
+
+def held_out_sights(
+    features: Features, heads: Sequence[Head], folds: npt.NDArray[np.int64], runtime: Runtime
+) -> list[Sight]:
+    """Return what the classifier sees in each photo, with the head that was fitted without it."""
+    classifiers = [OfflineClassifier(runtime, head) for head in heads]
+    return [
+        classifiers[fold].see(plain, logits)
+        for fold, plain, logits in zip(folds, features.of_views[:, 0], features.logits, strict=True)
+    ]
+
+
+def measure(photos: Sequence[Photo], sights: Sequence[Sight]) -> dict[str, Any]:
+    """Return the figures of one split."""
+    answers = [judge(sight) for sight in sights]
+    truth = [CATEGORY_OF[photo.item] for photo in photos]
+    right = [answer.category == category for answer, category in zip(answers, truth, strict=True)]
+    confusion = Counter((category, answer.category) for answer, category in zip(answers, truth, strict=True))
+    categories = sorted(set(truth))
+    return {
+        "categories": _share(right),
+        "categories_of_the_head_alone": _share(
+            [_category_of_the_head(sight) == category for sight, category in zip(sights, truth, strict=True)]
+        ),
+        "items": _share([answer.item == photo.item for answer, photo in zip(answers, photos, strict=True)]),
+        "confusion": {row: {column: confusion[row, column] for column in categories} for row in categories},
+        "recall_of_classes": _recall([photo.label for photo in photos], right),
+        "recall_of_items": _recall(
+            [photo.item for photo in photos],
+            [answer.item == photo.item for answer, photo in zip(answers, photos, strict=True)],
+        ),
+        "by_confidence": _by_confidence(answers, right),
+        "distance_quantiles": dict(
+            zip(
+                ("0.5", "0.95", "0.99", "1"),
+                np.quantile([sight.distance for sight in sights], (0.5, 0.95, 0.99, 1)).round(2).tolist(),
+                strict=True,
+            )
+        ),
+    }
+
+
+def _category_of_the_head(sight: Sight) -> str:
+    sums: Counter[str] = Counter()
+    for item, probability in sight.items.items():
+        sums[CATEGORY_OF[item]] += probability  # type: ignore[assignment]
+    return sums.most_common(1)[0][0]
+
+
+def _share(right: Sequence[bool]) -> float:
+    return round(sum(right) / len(right), 4)
+
+
+def _recall(names: Sequence[str], right: Sequence[bool]) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "photos": names.count(name),
+            "recall": _share([good for other, good in zip(names, right, strict=True) if other == name]),
+        }
+        for name in sorted(set(names))
+    }
+
+
+def _by_confidence(answers: Sequence[VisionAnswer], right: Sequence[bool]) -> dict[str, dict[str, float]]:
+    table = {}
+    for low, high in zip(CONFIDENCE_STEPS, CONFIDENCE_STEPS[1:], strict=False):
+        inside = [good for answer, good in zip(answers, right, strict=True) if low <= answer.confidence < high]
+        if inside:
+            table[f"{low:.2f}-{min(high, 0.8):.2f}"] = {"photos": len(inside), "right": _share(inside)}
+    return table

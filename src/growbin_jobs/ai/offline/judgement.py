@@ -1,0 +1,80 @@
+"""From what was seen to an answer: category first, item second, and a confidence that knows its ground.
+
+The limits below were chosen on TrashNet's held-out photos and on pictures of no waste at all;
+``docs/offline-classifier.md`` shows what each of them costs and brings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from growbin_jobs.ai.offline.labels import CATEGORY_OF, GENERIC_ITEM
+from growbin_jobs.messages import GENERAL_ITEM, Category, VisionAnswer
+
+#: Raise it whenever this module would answer differently than before.
+VERSION: Final = 1
+
+#: The head is as sure as it should be on photos like those it learnt from, and too sure on all others.
+CONFIDENCE_CAP: Final = 0.8
+#: Of the answer "I do not know this".
+UNKNOWN_CONFIDENCE: Final = 0.3
+
+#: 95 % of held-out training photos are nearer than this: up to here the confidence is not reduced…
+NEAR: Final = 1.5
+#: …and here, where no held-out photo is, nothing is recognised any more.
+FAR: Final = 4.0
+#: Below this probability of all waste-like ImageNet classes, a picture that is not near shows something else.
+LEAST_WASTE_LIKE: Final = 0.1
+#: A category less probable than this is a guess; on held-out photos three of four such guesses were wrong.
+LEAST_PROBABILITY: Final = 0.4
+#: Part of its category's probability that an item needs; otherwise the category's generic item is the answer.
+LEAST_ITEM_SHARE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen, and what was made of it.
+
+    Attributes:
+      items: Probability of each of the head's items.
+      distance: From the photos that the head learnt from; about 1 for photos like them.
+      imagenet: Probability of each of ImageNet's classes that is at all likely, the highest first.
+      waste_like: Probability of all waste-like ImageNet classes together.
+    """
+
+    items: Mapping[str, float]
+    distance: float
+    imagenet: Mapping[int, float]
+    waste_like: float
+
+
+def judge(sight: Sight) -> VisionAnswer:
+    """Make the answer."""
+    categories: dict[Category, float] = {}
+    for item, probability in sight.items.items():
+        categories[CATEGORY_OF[item]] = categories.get(CATEGORY_OF[item], 0.0) + probability
+    category = max(categories, key=lambda name: categories[name])
+    probability = min(categories[category], 1.0)
+    if _unknown(sight, probability):
+        return _answer("general", GENERAL_ITEM, UNKNOWN_CONFIDENCE)
+    return _answer(category, _item(sight, category, probability), probability * CONFIDENCE_CAP * _nearness(sight))
+
+
+def _unknown(sight: Sight, probability: float) -> bool:
+    something_else = sight.waste_like < LEAST_WASTE_LIKE and sight.distance > NEAR
+    return something_else or sight.distance > FAR or probability < LEAST_PROBABILITY
+
+
+def _item(sight: Sight, category: Category, probability: float) -> str:
+    item = max((item for item in sight.items if CATEGORY_OF[item] == category), key=lambda item: sight.items[item])
+    return item if sight.items[item] >= LEAST_ITEM_SHARE * probability else GENERIC_ITEM[category]
+
+
+def _nearness(sight: Sight) -> float:
+    """From 1 (on the head's ground) down to a half where it ends."""
+    return 1.0 - 0.5 * min(max((sight.distance - NEAR) / (FAR - NEAR), 0.0), 1.0)
+
+
+def _answer(category: Category, item: str, confidence: float) -> VisionAnswer:
+    # No weights that we know of tell clean from dirty: "mixed" stands for "cannot tell".
+    return VisionAnswer(category=category, item=item, state="mixed", confidence=round(confidence, 3))
