@@ -1,0 +1,24 @@
+"""Measure parts of the project on this machine, side by side with the obvious way.
+
+\b
+Examples:
+  scripts/bench images
+  scripts/bench images --json > images.json
+"""
+
+import typer
+
+from benchmarks import images
+
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+app.command("images")(images.command)
+
+
+@app.callback()
+def group() -> None:
+    """Keep subcommands even while there is one only."""
+
+
+app(prog_name="scripts/bench")
