@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,6 @@ def test_a_database_that_is_behind_is_refused_with_the_remedy(empty: Database) -
 
 
 def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
-    from datetime import UTC, datetime
-
     row = {"version": 9999, "name": "9999_future", "applied_at": datetime.now(UTC)}
     database.run(lambda connection: SchemaVersion.insert(row).execute(connection))
     assert upgrade(database) == []
@@ -142,6 +142,23 @@ def test_a_transaction_is_all_or_nothing(database: Database) -> None:
     with pytest.raises(LookupError, match="in the middle"):
         database.transaction(half)
     found = analyses.get("a1")
+    assert found is not None
+    assert found.item is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_transaction_that_was_left_open_is_not_inherited(database: Database, fails: bool) -> None:
+    def leave_open(connection: peewee.Database) -> None:
+        connection.execute_sql("BEGIN")
+        WasteAnalysis.update(item="can").execute(connection)
+        if fails:
+            raise LookupError
+
+    Analyses(database).accept("a1", "u1")
+    with pytest.raises(LookupError) if fails else nullcontext():
+        database.run(leave_open)
+    database.transaction(lambda _: None)
+    found = Analyses(database).get("a1")
     assert found is not None
     assert found.item is None
 

@@ -44,7 +44,7 @@ class Driver(Protocol):
         """Return False when an idle connection was closed by the other side, without asking the server."""
 
     def is_clean(self, session: peewee.Database) -> bool:
-        """Return True when a connection can be used again after an error."""
+        """Return True when a connection is neither broken nor inside a transaction."""
 
     def close(self, session: peewee.Database) -> None:
         """Close a connection; never raises."""
@@ -153,18 +153,22 @@ class Database:
                 session = None
             if session is None:
                 session = driver.open()
-            return _Outcome(value=work(session), session=session)
+            return _Outcome(value=work(session), session=self._kept(session))
         except ConfigurationError as error:  # a server that was moved while we run: wait until somebody mends it
             return _Outcome(error=Deferred(str(error), wait=driver.deferral_wait))
         except Exception as error:
-            if session is not None and not driver.is_clean(session):
-                driver.close(session)
-                session = None
-            return _Outcome(error=driver.judge(error), session=session)
+            return _Outcome(error=driver.judge(error), session=self._kept(session))
         except BaseException:
             if session is not None:
                 driver.close(session)
             raise
+
+    def _kept(self, session: peewee.Database | None) -> peewee.Database | None:
+        """Return the session if the next user can have it: not broken, and no transaction was left open."""
+        if session is None or self._driver.is_clean(session):
+            return session
+        self._driver.close(session)
+        return None
 
 
 @dataclass(slots=True)

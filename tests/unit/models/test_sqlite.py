@@ -1,5 +1,6 @@
 """The embedded central database as a file."""
 
+import multiprocessing
 import os
 import stat
 import subprocess
@@ -47,6 +48,21 @@ def test_closing_lets_go_of_the_file_and_the_next_operation_opens_it_again(datab
     database.close()
     assert [file.name for file in path.parent.iterdir()] == ["central.db"]
     Analyses(database).accept("a1", "u1")
+
+
+def test_a_forked_child_does_not_touch_its_parents_connection(database: Database) -> None:
+    def changes() -> int:
+        count: int = database.run(lambda connection: connection.connection().total_changes())
+        return count
+
+    Analyses(database).accept("a1", "u1")
+    assert changes() > 0
+    context = multiprocessing.get_context("fork")
+    found = context.SimpleQueue()
+    child = context.Process(target=lambda: found.put(changes()))
+    child.start()
+    assert found.get() == 0  # a new connection has changed nothing
+    child.join()
 
 
 def test_a_damaged_file_is_named(path: Path) -> None:
