@@ -117,7 +117,8 @@ class Settings(BaseSettings):
     upload_max_bytes: Count = Field(default=25_000_000, description="Largest accepted picture file, in bytes.")
     upload_max_pixels: Count = Field(default=100_000_000, description="Largest accepted JPEG, in pixels.")
     upload_max_pixels_lossless: Count = Field(
-        default=36_000_000, description="Largest accepted PNG, WebP or HEIC, in pixels: they are decoded whole."
+        default=36_000_000,
+        description="Largest accepted PNG, WebP, HEIC or progressive JPEG, in pixels: they are held in memory whole.",
     )
     picture_side: Count = Field(default=2048, description="Largest side of the stored picture, in pixels.")
     picture_quality: Annotated[int, Field(ge=1, le=95)] = Field(
