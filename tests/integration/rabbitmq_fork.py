@@ -8,9 +8,9 @@ if sys.argv[3] == "gevent":
 
     monkey.patch_all()
 
-from dramatiq import Message  # noqa: E402
+from dramatiq import Message
 
-from growbin_jobs.broker.rabbitmq import RabbitBroker  # noqa: E402
+from growbin_jobs.broker.rabbitmq import RabbitBroker
 
 url, queue = sys.argv[1], sys.argv[2]
 broker = RabbitBroker(url=url, middleware=[])

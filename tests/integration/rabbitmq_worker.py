@@ -1,8 +1,10 @@
 """A worker process for the tests of RabbitMQ: says what it begins and finishes, and finishes what it is told to.
 
-Arguments: broker URL, queue, threads. On stdin, ``go N`` lets a run of message N end, ``pass`` lets all end from now on.
+Arguments: broker URL, queue, threads. On stdin, ``go N`` lets a run of message N end, ``pass`` lets all end from now
+on. SIGTERM stops it.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -10,33 +12,51 @@ from collections import defaultdict
 
 import dramatiq
 from dramatiq import Worker
+from dramatiq.broker import Consumer
 
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.middleware.stale import DropStale
 
+
+def say(what: str, task: int) -> None:
+    os.write(1, f"{what} {task}\n".encode())  # in one piece, whoever else says something
+
+
 url, queue, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-broker = RabbitBroker(url=url, middleware=[DropStale()])
+
+
+class Telling(RabbitBroker):
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        consumer = super().consume(queue_name, prefetch, timeout)
+        if queue_name == queue:
+            say("consuming", 0)
+        return consumer
+
+
+broker = Telling(url=url, middleware=[DropStale()])
 tickets: defaultdict[int, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(0))
 everyone = threading.Event()
 
 
 @dramatiq.actor(broker=broker, queue_name=queue)
 def task(n: int) -> None:
-    print("begin", n, flush=True)
+    say("begin", n)
     while not everyone.is_set() and not tickets[n].acquire(timeout=0.05):
         pass
-    print("end", n, flush=True)
+    say("end", n)
 
 
-signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 worker = Worker(broker, worker_threads=threads, worker_timeout=50)
 worker.queue_prefetch = threads * 2
 worker.start()
-for line in sys.stdin:
-    match line.split():
-        case ["go", number]:
-            tickets[int(number)].release()
-        case ["pass"]:
-            everyone.set()
-worker.stop()
-broker.close()
+try:
+    for line in sys.stdin:
+        match line.split():
+            case ["go", number]:
+                tickets[int(number)].release()
+            case ["pass"]:
+                everyone.set()
+finally:
+    worker.stop()
+    broker.close()

@@ -51,7 +51,7 @@ def connections(rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> Call
 
     def labels() -> list[str]:
         rows = json.loads(rabbitmq_control("list_connections", "vhost", "client_properties", "--formatter", "json"))
-        properties = [dict((p[0], p[2]) for p in row["client_properties"]) for row in rows if row["vhost"] == vhost]
+        properties = [{p[0]: p[2] for p in row["client_properties"]} for row in rows if row["vhost"] == vhost]
         return [one["connection_name"] for one in properties]
 
     return labels

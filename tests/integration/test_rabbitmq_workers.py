@@ -1,0 +1,254 @@
+"""Worker processes on a real RabbitMQ: whatever happens to them or to their connection, no message is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from urllib.parse import urlsplit
+
+import dramatiq
+import pika
+import pytest
+from dramatiq import Actor, Message, Worker
+
+from growbin_jobs.broker.rabbitmq import RabbitBroker
+
+QUEUE = "working"
+PATIENCE = 20.0
+
+
+class WorkerProcess:
+    """``rabbitmq_worker.py``: tells what its tasks do, and is told which may end."""
+
+    def __init__(self, url: str, threads: int) -> None:
+        script = Path(__file__).parent / "rabbitmq_worker.py"
+        self.process = subprocess.Popen(
+            [sys.executable, script, url, QUEUE, str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env={**os.environ, "dramatiq_restart_delay": "100"},
+        )
+        self.ended: list[int] = []
+        self._lines: SimpleQueue[list[str]] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self._lines.put(line.split())
+
+    def wait(self, what: str, number: int = 1) -> list[int]:
+        """Wait until a thing has happened so many times more, and return the tasks."""
+        tasks: list[int] = []
+        while len(tasks) < number:
+            happened, task = self._lines.get(timeout=PATIENCE)
+            if happened == "end":
+                self.ended.append(int(task))
+            if happened == what:
+                tasks.append(int(task))
+        return tasks
+
+    def tell(self, line: str) -> None:
+        self.process.stdin.write(line + "\n")
+
+    def end(self, sign: signal.Signals) -> None:
+        self.process.send_signal(sign)
+        self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        while not self._lines.empty():
+            what, n = self._lines.get()
+            if what == "end":
+                self.ended.append(int(n))
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def broker(rabbitmq_url: str) -> Iterator[RabbitBroker]:
+    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
+    broker.declare_queue(QUEUE)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def start_worker(rabbitmq_url: str) -> Iterator[Callable[[int], WorkerProcess]]:
+    started: list[WorkerProcess] = []
+
+    def start(threads: int) -> WorkerProcess:
+        started.append(WorkerProcess(rabbitmq_url, threads))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        if worker.process.poll() is None:
+            worker.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def cut_connections(rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> Callable[[], None]:
+    """Make RabbitMQ close all connections of the test."""
+    return lambda: rabbitmq_control("close_all_connections", "--vhost", urlsplit(rabbitmq_url).path[1:], "test")
+
+
+@pytest.fixture
+def ran() -> SimpleQueue[int]:
+    """What the actor ``put`` got."""
+    return SimpleQueue()
+
+
+@pytest.fixture
+def put(broker: RabbitBroker, ran: SimpleQueue[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Actor[[int], None]]:
+    """An actor with a worker in this process."""
+    monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.05)
+    actor = dramatiq.actor(ran.put, actor_name="put", queue_name=QUEUE, broker=broker)
+    worker = Worker(broker, worker_threads=4, worker_timeout=100)
+    worker.start()
+    yield actor
+    worker.stop()
+
+
+def send(broker: RabbitBroker, number: int) -> None:
+    for n in range(number):
+        broker.enqueue(Message(queue_name=QUEUE, actor_name="task", args=(n,), kwargs={}, options={}))
+
+
+def drain(broker: RabbitBroker, number: int) -> list[int]:
+    """Return what is left in the queue, which is at least so much."""
+    consumer = broker.consume(QUEUE, prefetch=100, timeout=300)
+    found: list[int] = []
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        received = next(consumer)
+        if received is not None:
+            found.append(received.args[0])
+        elif len(found) >= number:
+            break
+    consumer.close()
+    return found
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """For what RabbitMQ does and tells nobody."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_work_that_outlives_its_connection_acknowledges_nothing_else(broker, start_worker, cut_connections):
+    # Given a worker whose delivery tags have moved on: tasks 0–2 are done, 3 and 4 run, 5 and 6 are fetched
+    send(broker, 12)
+    worker = start_worker(2)
+    worker.wait("consuming")
+    for n in range(3):
+        worker.tell(f"go {n}")
+    running = worker.wait("begin", 5)[3:]
+    # When its connection is lost, RabbitMQ delivers 3–6 again with the tags from 1 on, and only then 3 and 4 end
+    cut_connections()
+    worker.wait("consuming")
+    eventually(lambda: broker.get_queue_message_counts(QUEUE).ready == 5)
+    for n in running:
+        worker.tell(f"go {n}")
+    worker.wait("begin", 2)
+    # And it is killed
+    worker.end(signal.SIGKILL)
+    # Then everything that has not ended is still there
+    left = drain(broker, 12 - len(set(worker.ended)))
+    assert set(worker.ended) == {0, 1, 2, *running}
+    assert set(range(12)) - set(worker.ended) - set(left) == set()
+
+
+def test_a_message_whose_worker_is_killed_comes_again(broker, start_worker):
+    send(broker, 1)
+    victim = start_worker(1)
+    victim.wait("begin")
+    victim.end(signal.SIGKILL)
+
+    heir = start_worker(1)
+    assert heir.wait("begin") == [0]
+    heir.tell("pass")
+    heir.wait("end")
+    heir.end(signal.SIGTERM)
+    assert drain(broker, 0) == []
+
+
+def test_restarts_of_workers_dead_letter_nothing(broker):
+    # Given a message that waits, and one that is delayed, while consumers come and go more often than 20 times
+    send(broker, 1)
+    broker.enqueue(Message(queue_name=QUEUE, actor_name="task", args=(1,), kwargs={}, options={}), delay=3_600_000)
+    for name in (QUEUE, f"{QUEUE}.DQ"):
+        for _ in range(25):
+            consumer = broker.consume(name, timeout=int(PATIENCE * 1000))
+            assert next(consumer) is not None
+            consumer.close()
+    # Then both are still where they were
+    eventually(lambda: broker.get_queue_message_counts(QUEUE) == (1, 1, 0))
+
+
+def test_what_is_no_message_is_a_dead_letter(broker, rabbitmq_url):
+    good = Message(queue_name=QUEUE, actor_name="task", args=(7,), kwargs={}, options={})
+    bodies = [b"\xff\x00", b"[]", b"{}", good.copy(options={}).encode().replace(b'"options":{}', b'"options":[]')]
+    broker.enqueue(good)
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        for body in bodies:
+            connection.channel().basic_publish("", QUEUE, body)
+    broker.enqueue(good)
+
+    assert drain(broker, 2) == [7, 7]
+    eventually(lambda: broker.get_queue_message_counts(QUEUE).dead == len(bodies))
+
+
+def test_a_message_that_was_moved_here_from_another_queue_belongs_here(broker, rabbitmq_url):
+    stray = Message(queue_name="elsewhere", actor_name="task", args=(), kwargs={}, options={})
+    broker.get_queue_message_counts(QUEUE)
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        connection.channel().basic_publish("", QUEUE, stray.encode())
+
+    consumer = broker.consume(QUEUE, timeout=int(PATIENCE * 1000))
+    assert next(consumer).queue_name == QUEUE  # else Dramatiq's worker thread would look for a consumer of elsewhere
+    consumer.close()
+
+
+def test_a_deleted_queue_is_declared_and_consumed_again(put, ran, rabbitmq_url):
+    put.send(1)
+    assert ran.get(timeout=PATIENCE) == 1
+
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        connection.channel().queue_delete(QUEUE)
+    put.send(2)
+
+    assert ran.get(timeout=PATIENCE) == 2
+
+
+def test_all_queues_of_a_worker_share_one_connection(broker, rabbitmq_url, rabbitmq_control):
+    for n in range(5):
+        broker.declare_queue(f"queue_{n}")
+    consumers = [broker.consume(f"queue_{n}{suffix}", timeout=100) for n in range(5) for suffix in ("", ".DQ")]
+
+    rows = rabbitmq_control("list_connections", "vhost").split()
+    assert rows.count(urlsplit(rabbitmq_url).path[1:]) == 2  # this one, and the one that declared
+    for consumer in consumers:
+        consumer.close()
+
+
+def test_a_worker_outlives_the_loss_of_all_connections(put, ran, cut_connections):
+    with ThreadPoolExecutor(1) as pool:
+        cuts = []
+        for n in range(300):
+            if n in (100, 200):
+                cuts.append(pool.submit(cut_connections))
+            put.send(n)
+        for cut in cuts:
+            cut.result()
+    missing = set(range(300))
+    while missing:
+        missing.discard(ran.get(timeout=PATIENCE))
