@@ -18,12 +18,16 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from growbin_jobs.adapters.offload import gevent_active
+
 #: When the current call must be over, on the monotonic clock. Sync HTTP runs in its caller's thread (or greenlet), so
 #: the sockets find the deadline of the call they serve here, although connections are shared and live longer.
 _end: ContextVar[float] = ContextVar("growbin_http_deadline", default=math.inf)
 
 #: Bytes sent between two looks at the clock.
 _CHUNK = 65_536
+
+_PASSED = "the deadline of the whole call has passed"
 
 
 @contextmanager
@@ -62,8 +66,8 @@ class _DeadlineBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        limit = _left(timeout, httpcore2.ConnectTimeout)
-        return _DeadlineStream(self._inner.connect_tcp(host, port, limit, local_address, socket_options))
+        with _limit(timeout, httpcore2.ConnectTimeout) as left:
+            return _DeadlineStream(self._inner.connect_tcp(host, port, left, local_address, socket_options))
 
 
 class _DeadlineStream(httpcore2.NetworkStream):
@@ -71,17 +75,19 @@ class _DeadlineStream(httpcore2.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
+        with _limit(timeout, httpcore2.ReadTimeout) as left:
+            return self._inner.read(max_bytes, left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _CHUNK):
-            self._inner.write(buffer[start : start + _CHUNK], _left(timeout, httpcore2.WriteTimeout))
+            with _limit(timeout, httpcore2.WriteTimeout) as left:
+                self._inner.write(buffer[start : start + _CHUNK], left)
 
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        limit = _left(timeout, httpcore2.ConnectTimeout)
-        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, limit))
+        with _limit(timeout, httpcore2.ConnectTimeout) as left:
+            return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, left))
 
     def close(self) -> None:
         self._inner.close()
@@ -90,10 +96,19 @@ class _DeadlineStream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def _left(timeout: float | None, error: type[httpcore2.TimeoutException]) -> float | None:
+@contextmanager
+def _limit(timeout: float | None, error: type[httpcore2.TimeoutException]) -> Iterator[float | None]:
+    """Yield the seconds that one socket operation may take: its own timeout, or less if the call has less left."""
     left = _end.get() - time.monotonic()
     if left <= 0:
-        raise error("the deadline of the whole call has passed")
+        raise error(_PASSED)
     if math.isinf(left):
-        return timeout
-    return left if timeout is None else min(timeout, left)
+        yield timeout
+    elif not gevent_active():
+        yield left if timeout is None else min(timeout, left)
+    else:
+        # gevent's TLS sockets begin their timeout anew with every piece of a record; CPython's do not.
+        from gevent import Timeout
+
+        with Timeout(left, error(_PASSED)):
+            yield timeout

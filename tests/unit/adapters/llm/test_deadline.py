@@ -72,6 +72,13 @@ def test_a_call_is_over_at_its_deadline_while_the_server_still_stalls(talk):
         assert not over.is_set()
 
 
+def test_a_tls_handshake_that_stalls_is_over_at_the_deadline():
+    client = httpx2.Client(transport=DeadlineTransport(), timeout=30.0)
+
+    with server(never_answers) as (url, _), client, deadline(0.3), pytest.raises(httpx2.ConnectTimeout):
+        client.get(url.replace("http:", "https:"))
+
+
 def test_a_call_in_time_succeeds():
     def answers(connection: socket.socket, over: threading.Event) -> None:
         connection.recv(1000)
