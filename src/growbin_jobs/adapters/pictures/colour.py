@@ -32,7 +32,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         image = ground
     if image.mode == "RGB" and profile:
         _convert(image, profile)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _convert(image: Image.Image, profile: bytes) -> None:
