@@ -178,8 +178,14 @@ def test_errors_carry_no_values(database: Database) -> None:
         with pytest.raises(expected) as caught:
             database.run(work)
         assert secret not in str(caught.value)
-        assert caught.value.__suppress_context__  # a traceback would print the statement's own error
+        assert caught.value.__context__ is None  # a traceback would print the statement's own error
     Analyses(database).accept("a1", "u1")  # the connections are good
+
+
+def test_statements_are_not_logged(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        Analyses(database).accept("a1", "user-4711-secret")
+    assert "4711" not in caplog.text
 
 
 def test_a_user_waits_for_a_connection_but_not_for_ever(

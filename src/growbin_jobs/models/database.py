@@ -111,7 +111,7 @@ class Database:
             # An interrupted call has no outcome: whoever still runs it keeps the connection, and it dies with that.
             pool.release(reusable)
         if outcome.error is not None:
-            raise outcome.error from None
+            raise outcome.error  # outside of any handler: no library's error, which quotes statements, is chained to it
         value: T = outcome.value
         return value
 

@@ -170,6 +170,9 @@ class _Session(peewee.PostgresqlDatabase):
         self._open_connection = connect
         super().__init__("central", thread_safe=False, field_types={"DATETIME": "TIMESTAMPTZ"})
 
+    def _log_query(self, sql: str, params: Any) -> None:
+        """Peewee logs each statement with its values at DEBUG; they are personal data."""
+
     def _connect(self) -> Any:
         return self._open_connection()
 

@@ -107,6 +107,9 @@ class _Session(APSWDatabase):  # type: ignore[misc]
         # busy timeout, if another process has written since the first read (SQLITE_BUSY_SNAPSHOT).
         super().__init__(path, thread_safe=False, lock_type="IMMEDIATE", field_types={"DATETIME": "TEXT"})
 
+    def _log_query(self, sql: str, params: Any) -> None:
+        """Peewee logs each statement with its values at DEBUG; they are personal data."""
+
     def _connect(self) -> apsw.Connection:
         connection = open_database(Path(self.database))
         # The message is acknowledged on the strength of this commit: it must survive a power cut.
