@@ -29,6 +29,7 @@ def central_database(settings: Settings) -> Database:
         default_path=settings.local_database_path,
         pool_size=settings.database_pool_size,
         timeout=settings.database_timeout,
+        deferral_wait=settings.deferral_wait,
     )
     if upgrades_itself(settings):
         upgrade(database)
