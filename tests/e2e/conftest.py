@@ -1,4 +1,4 @@
-"""Whole stacks for end-to-end tests: real worker processes, embedded or on private servers, and an audit in the database."""
+"""Whole stacks for end-to-end tests: real worker processes, embedded or on private servers, and an audit of states."""
 
 import contextlib
 import importlib.util
@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.wiring import central_database
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +49,9 @@ AUDIT = {
         "CREATE TABLE audit (id TEXT NOT NULL, status TEXT NOT NULL)",
         """CREATE FUNCTION note() RETURNS trigger AS $$
            BEGIN
-               IF TG_OP = 'INSERT' OR OLD.status <> NEW.status THEN INSERT INTO audit VALUES (NEW.id, NEW.status); END IF;
+               IF TG_OP = 'INSERT' OR OLD.status <> NEW.status THEN
+                   INSERT INTO audit VALUES (NEW.id, NEW.status);
+               END IF;
                RETURN NEW;
            END $$ LANGUAGE plpgsql""",
         "CREATE TRIGGER audit AFTER INSERT OR UPDATE ON waste_analysis FOR EACH ROW EXECUTE FUNCTION note()",
@@ -75,13 +79,16 @@ class Stack:
         known = {_settings.variable(name): name for name in _settings.Settings.model_fields}
         return _settings.load(**{known[key]: value for key, value in self.env.items() if key in known})
 
-    def start(self, *groups: str, processes: int = 1, threads: int = 8) -> None:
-        """Start the workers of groups; those of storage are greenlets."""
+    def start(
+        self, *groups: str, processes: int = 1, threads: int = 8, through: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the workers of groups; those of storage are greenlets. ``through`` changes their environment."""
         for name in groups or names.GROUPS:
             count = "100" if names.GROUPS[name].pool == "gevent" else str(threads)
             command = self.command("worker", name, "--processes", str(processes), "--threads", count)
             with (self.folder / f"{name}.log").open("ab") as log:
-                self.workers[name] = subprocess.Popen(command, env=self.full_env, stdout=log, stderr=log)
+                env = self.full_env | dict(through or {})
+                self.workers[name] = subprocess.Popen(command, env=env, stdout=log, stderr=log)
 
     def stop(self, *groups: str, timeout: float = 30.0) -> dict[str, int]:
         """Let workers drain, and return their exit codes."""
@@ -105,7 +112,9 @@ class Stack:
 
     @property
     def full_env(self) -> dict[str, str]:
-        return {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))} | self.env
+        return {
+            key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))
+        } | self.env
 
     def submit(self, photos: Sequence[Path]) -> dict[str, Path]:
         """Hand in photos with the command line; return them by analysis id."""
@@ -136,9 +145,24 @@ class Stack:
                     found[analysis_id] = analysis
                     waiting.discard(analysis_id)
             if waiting and time.monotonic() > deadline:
-                pytest.fail(f"{len(waiting)} of {len(ids)} analyses did not get there in {timeout} s.\n{self.last_words()}")
+                pytest.fail(
+                    f"{len(waiting)} of {len(ids)} analyses did not get there in {timeout} s.\n{self.last_words()}"
+                )
             time.sleep(0.05)
         return found
+
+    def wait_for_some(self, ids: Sequence[str], status: AnalysisStatus, count: int, *, timeout: float) -> None:
+        """Wait until so many of the analyses have come at least so far."""
+        deadline = time.monotonic() + timeout
+        while (
+            sum(number for reached, number in self.analyses.count_by_status().items() if reached.rank >= status.rank)
+            < count
+        ):
+            if time.monotonic() > deadline:
+                pytest.fail(
+                    f"fewer than {count} of {len(ids)} analyses are {status} after {timeout} s.\n{self.last_words()}"
+                )
+            time.sleep(0.01)
 
     def times_reached(self, status: str) -> dict[str, int]:
         """How often each analysis reached a status, by the database's own audit."""
@@ -149,6 +173,14 @@ class Stack:
         """The end of the workers' logs."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-lines:]) for log in logs)
+
+    def await_log(self, group: str, words: str, *, timeout: float = 30.0) -> None:
+        """Wait until a group's workers have said something."""
+        deadline = time.monotonic() + timeout
+        while words not in self.log(group):
+            if time.monotonic() > deadline:
+                pytest.fail(f"{group} did not say {words!r} in {timeout} s.\n{self.last_words()}")
+            time.sleep(0.02)
 
     def log(self, group: str) -> str:
         """Everything that a group's workers said."""
@@ -205,8 +237,8 @@ def embedded_online(tmp_path: Path, openai) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def clustered(tmp_path: Path, openai, rabbitmq_url, postgres_url, s3_server) -> Iterator[Stack]:
-    """RabbitMQ, PostgreSQL, S3 and a model server."""
+def cluster(tmp_path: Path, openai, rabbitmq_url, postgres_url, s3_server) -> dict[str, str]:
+    """Environment of RabbitMQ, PostgreSQL, S3 and a model server."""
     servers = {
         "GROWBIN_DATA_DIR": str(tmp_path / "data"),
         "GROWBIN_BROKER_URL": rabbitmq_url,
@@ -217,9 +249,33 @@ def clustered(tmp_path: Path, openai, rabbitmq_url, postgres_url, s3_server) -> 
         "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
         "AWS_DEFAULT_REGION": s3_server.region,
     }
-    stack = Stack(tmp_path, QUICK | online(openai) | servers)
+    return QUICK | online(openai) | servers
+
+
+@pytest.fixture
+def clustered(tmp_path: Path, cluster: dict[str, str]) -> Iterator[Stack]:
+    """RabbitMQ, PostgreSQL, S3 and a model server."""
+    stack = Stack(tmp_path, cluster)
     yield stack
     stack.close()
+
+
+class Gated:
+    """A clustered stack whose workers reach one server through a gate; the test itself and producers do not."""
+
+    def __init__(self, folder: Path, cluster: dict[str, str], variable: str) -> None:
+        self.stack = Stack(folder, dict(cluster))
+        self.gate, url = behind_gate(cluster[variable])
+        self.through = {variable: url}
+
+
+@pytest.fixture
+def gated(tmp_path: Path, cluster: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Gated]:
+    """Parametrise it indirectly with the variable of the server."""
+    made = Gated(tmp_path, cluster, request.param)
+    yield made
+    made.stack.close()
+    made.gate.shut()
 
 
 @pytest.fixture
@@ -228,14 +284,9 @@ def either(request: pytest.FixtureRequest) -> Stack:
     return request.getfixturevalue(request.param)
 
 
-BOTH = pytest.mark.parametrize(
-    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
-)
-
-
 @pytest.fixture(scope="session")
 def photos() -> list[Path]:
-    """Different photos of waste, the same ones each time; skipped only where the photos beside the project are absent."""
+    """Different photos of waste, the same each time; skipped only where the folder beside the project is absent."""
     if not PHOTOS.is_dir():
         pytest.skip("the photos beside the project (../shared/photos) are not here")
     by_class = [sorted(folder.glob("*.jpg")) for folder in sorted(PHOTOS.glob("*/*"))]
@@ -243,15 +294,13 @@ def photos() -> list[Path]:
     return [files[index] for index in range(longest) for files in by_class if index < len(files)]
 
 
-def behind_gate(url: str, gates: list) -> str:
-    """Put a gate in front of the server of a URL, and return the URL that goes through it."""
-    from urllib.parse import urlsplit, urlunsplit
-
+def behind_gate(url: str):
+    """Put a gate in front of the server of a URL; return the gate and the URL that goes through it."""
     spec = importlib.util.spec_from_file_location("tcp_gate", ROOT / "tests" / "stubs" / "tcp_gate.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     parts = urlsplit(url)
     gate = module.Gate(parts.hostname, parts.port)
-    gates.append(gate)
     user = parts.netloc.rpartition("@")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{gate.port}" if user else f"127.0.0.1:{gate.port}"))
+    place = f"{user}@127.0.0.1:{gate.port}" if user else f"127.0.0.1:{gate.port}"
+    return gate, urlunsplit(parts._replace(netloc=place))

@@ -10,6 +10,7 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.ai.kept_texts import KeptTexts
 from growbin_jobs.ai.pictures import Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText, TextModel
@@ -36,8 +37,8 @@ class Services:
 def services() -> Services:
     """Return this process's services."""
     settings = _settings.current()
-    vision, text = _online(settings) if settings.models_online else _offline(settings)
     cache = GptCache(settings.journal_path, settings.answer_ttl)
+    vision, text = _online(settings, cache) if settings.models_online else _offline(settings)
     return Services(
         pictures=Pictures(
             object_store(settings),
@@ -60,7 +61,7 @@ def prepare() -> None:
     require_current(services().analyses.database)
 
 
-def _online(settings: Settings) -> tuple[VisionModel, TextModel]:
+def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel]:
     key = settings.openai_api_key
     client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
     client.warm_up()
@@ -81,7 +82,7 @@ def _online(settings: Settings) -> tuple[VisionModel, TextModel]:
         reasoning_effort=settings.text_reasoning_effort,
     )
     vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
-    return vision, OnlineText(client, call=phrase)
+    return vision, KeptTexts(OnlineText(client, call=phrase), cache, model=phrase.model)
 
 
 def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:

@@ -1,0 +1,157 @@
+"""What goes wrong in the world: nothing is lost, nothing is done twice, and it ends well when the world is well."""
+
+import signal
+
+import pytest
+
+from growbin_jobs.states import AnalysisStatus
+
+COMPLETED = AnalysisStatus.COMPLETED
+
+BOTH = pytest.mark.parametrize(
+    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
+)
+
+
+def all_completed(done):
+    return {analysis.status for analysis in done.values()} == {COMPLETED}
+
+
+# --- the model server
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [("refusal", "model_refused"), ("401", "model_access_denied"), ("quota", "model_quota_exhausted")],
+)
+def test_a_model_that_says_no_fails_the_analysis_at_once(embedded_online, openai, photos, behaviour, code):
+    openai.script(behaviour, kind="vision")
+    embedded_online.start()
+    [(analysis_id, _)] = embedded_online.submit(photos[:1]).items()
+
+    analysis = embedded_online.wait([analysis_id], timeout=30)[analysis_id]
+
+    assert (analysis.status, analysis.failed_stage, analysis.error_code) == ("failed", "vision", code)
+    assert openai.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize("behaviours", [("500", "503"), ("path_item",), ("not_json",), ("drop",)])
+def test_a_model_that_stumbles_is_asked_again(embedded_online, openai, photos, behaviours):
+    openai.script(*behaviours, kind="vision")
+    embedded_online.start()
+    [(analysis_id, _)] = embedded_online.submit(photos[:1]).items()
+
+    analysis = embedded_online.wait([analysis_id], timeout=30)[analysis_id]
+
+    assert analysis.status is COMPLETED
+    assert openai.stats()["vision"] == len(behaviours) + 1
+    assert "passwd" not in embedded_online.log("ai")
+
+
+def test_a_model_that_hangs_is_left_at_the_deadline(embedded_online, openai, photos):
+    openai.script("hang", kind="vision")
+    embedded_online.start(through={"GROWBIN_VISION_TIMEOUT": "1"})
+    [(analysis_id, _)] = embedded_online.submit(photos[:1]).items()
+
+    analysis = embedded_online.wait([analysis_id], timeout=30)[analysis_id]
+
+    assert analysis.status is COMPLETED
+    assert openai.holding == 1  # the first call is still waiting for its answer
+
+
+def test_a_rate_limit_is_waited_for_and_spends_no_retry(embedded_online, openai, photos):
+    openai.script("429_retry_after", kind="vision")
+    embedded_online.start(through={"GROWBIN_VISION_RETRIES": "0"})
+    [(analysis_id, _)] = embedded_online.submit(photos[:1]).items()
+
+    analysis = embedded_online.wait([analysis_id], timeout=30)[analysis_id]
+
+    assert analysis.status is COMPLETED
+    assert "message.deferred actor=analyze_image" in embedded_online.log("ai")
+
+
+# --- servers that go away
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("gated", ["GROWBIN_S3_ENDPOINT_URL"], indirect=True)
+def test_the_object_store_is_away(gated, photos):
+    stack = gated.stack
+    ids = stack.submit(photos[:5])
+    gated.gate.shut()
+    stack.start(through=gated.through | {"GROWBIN_UPLOAD_RETRIES": "0", "GROWBIN_S3_TIMEOUT": "2"})
+    stack.await_log("storage", "message.deferred actor=upload_image")
+
+    gated.gate.open()
+
+    assert all_completed(stack.wait(list(ids), timeout=60))
+    assert stack.times_reached("completed") == dict.fromkeys(ids, 1)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("gated", ["DATABASE_URL"], indirect=True)
+def test_the_database_goes_away_while_the_advice_is_phrased(gated, openai, photos):
+    stack = gated.stack
+    openai.script("hang", kind="text")
+    stack.start(through=gated.through | {"GROWBIN_RESPONSE_RETRIES": "0"})
+    [(analysis_id, _)] = stack.submit(photos[:1]).items()
+    assert openai.wait_until_holding(1, timeout=40)
+
+    gated.gate.shut()
+    openai.release()
+    stack.await_log("ai", "message.deferred actor=generate_response")
+    gated.gate.open()
+
+    assert all_completed(stack.wait([analysis_id], timeout=60))
+    assert stack.times_reached("completed") == {analysis_id: 1}
+    assert openai.stats()["text"] == 1  # kept on the node, and not paid for twice
+
+
+# --- workers that end
+
+
+@BOTH
+def test_a_worker_that_is_told_to_stop_finishes_its_work(either, openai, photos):
+    openai.script("hang", kind="vision")
+    either.start()
+    [(analysis_id, _)] = either.submit(photos[:1]).items()
+    assert openai.wait_until_holding(1, timeout=40)
+
+    ai = either.workers.pop("ai")
+    ai.send_signal(signal.SIGTERM)
+    either.await_log("ai", "Stopping worker process")
+    openai.release()
+
+    assert ai.wait(30) == 0
+    either.wait_for([analysis_id], lambda analysis: analysis.status.rank >= AnalysisStatus.CLASSIFIED.rank, timeout=30)
+    either.start("ai")
+    assert all_completed(either.wait([analysis_id], timeout=40))
+    assert set(openai.stats()["images"].values()) == {1}
+
+
+@BOTH
+def test_a_worker_that_is_killed_in_a_model_call_loses_nothing(either, openai, photos):
+    openai.script("hang", kind="vision")
+    either.start()
+    ids = either.submit(photos[:4])
+    assert openai.wait_until_holding(1, timeout=40)
+
+    either.kill("ai")
+    either.start("ai")
+
+    assert all_completed(either.wait(list(ids), timeout=60))
+    assert either.times_reached("completed") == dict.fromkeys(ids, 1)
+
+
+@BOTH
+def test_a_worker_that_is_killed_again_and_again_among_uploads_loses_nothing(either, photos):
+    ids = either.submit(photos[:40])
+    either.start("ai")
+    for count in (1, 8, 16):
+        either.start("storage")
+        either.wait_for_some(ids, AnalysisStatus.UPLOADED, count, timeout=40)
+        either.kill("storage")
+    either.start("storage")
+
+    assert all_completed(either.wait(list(ids), timeout=90))
+    assert either.times_reached("completed") == dict.fromkeys(ids, 1)
