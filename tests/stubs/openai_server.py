@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 #: The part of OpenAI's public API description that this stub serves (its $comment tells where it comes from).
-SCHEMA = Path(__file__).with_name("openai_schema.json")
+SCHEMA = Path(__file__).resolve().parents[3] / "shared" / "openai" / "chat-completions.schema.json"
 
 CATEGORIES = ("plastic", "paper", "metal", "glass", "general")
 STATES = ("clean", "dirty", "mixed")
@@ -528,7 +528,7 @@ def _picture(body: dict[str, Any]) -> bytes | None:
 
 @functools.cache
 def _validators(schema: Path | None) -> dict[str, Any]:
-    if schema is None:
+    if schema is None or not schema.exists():
         return {}
     import jsonschema
 

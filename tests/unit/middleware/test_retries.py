@@ -45,6 +45,12 @@ def test_retries_have_an_end(recording_broker, actor, run):
     assert recording_broker.sent == []
 
 
+def test_an_error_can_say_what_a_person_is_told_in_the_end(actor, run):
+    delivery = run(actor, Transient("no JSON", code="model_answer_invalid"), "a1", options={"retries": 2})
+
+    assert delivery.given_up == ("model_answer_invalid", {"attempts": 3, "detail": "no JSON"})
+
+
 def test_an_error_can_ask_for_fewer_retries_but_not_for_more(actor, run):
     assert run(actor, Transient("timed out", max_retries=1), "a1", options={"retries": 1}).failed
     assert run(actor, Transient("timed out", max_retries=9), "a1", options={"retries": 2}).failed

@@ -94,7 +94,8 @@ def unusable(what: str) -> Transient:
     Parameters:
       what: What is wrong with it; never its content, which a picture may have dictated.
     """
-    return Transient(f"The model's answer cannot be used: {what}.", max_retries=UNUSABLE_RETRIES)
+    message = f"The model's answer cannot be used: {what}."
+    return Transient(message, max_retries=UNUSABLE_RETRIES, code="model_answer_invalid")
 
 
 def wait_of(headers: Mapping[str, str]) -> float:
