@@ -99,12 +99,12 @@ def _user() -> str | None:
     """The user it runs as: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name).pw_name
-        except KeyError:
-            continue
-    raise ServicesError("PostgreSQL refuses to run as root, and there is no user postgres. Run as another user.")
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        raise ServicesError(
+            "PostgreSQL refuses to run as root, and there is no user postgres. Run as another user."
+        ) from None
 
 
 def _initialise(binaries: Path, data: Path, password: str, user: str | None, env: dict[str, str]) -> None:

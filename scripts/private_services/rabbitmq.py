@@ -108,7 +108,7 @@ class RabbitMQ:
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
             " -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
-            "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CTL_ERL_ARGS": "-dist_listen false",  # rabbitmqctl needs no port of its own
             # Makes the start script become the node instead of its parent: one pid, and it is the right one.
             "RUNNING_UNDER_SYSTEMD": "true",
         }

@@ -1,30 +1,24 @@
 """The object store in a folder: for one machine without a server.
 
-An object is one file, ``{root}/{bucket}/{key}``: its bytes, then a trailer with its content type and the like. Both
-change in one rename, so no reader and no crash ever sees half of an object, or the bytes of one with the type of
-another. Picture viewers ignore what follows a picture. A file that somebody puts there by hand is an object too.
+An object is one file, ``{root}/{bucket}/{key}``, written beside and put in its place by a rename, so no reader and no
+crash ever sees half of one.
 """
 
 import contextlib
-import errno
-import json
 import os
-import struct
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 from uuid import uuid4
 
+from growbin_jobs.adapters.objects import objectfile
 from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
 from growbin_jobs.adapters.offload import offload
-from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Permanent, PictureRefused
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Permanent
 
-# The last bytes of every file: length of the JSON before them, and a mark.
-TRAILER: Final = struct.Struct(">I16s")
-MARK: Final = b"growbin-object-1"
 INCOMING: Final = ".incoming"  # no bucket has such a name
 MOVE_ATTEMPTS: Final = 20
 ABANDONED_AFTER: Final = 3600.0
@@ -45,23 +39,24 @@ class FolderStore:
         self.bucket = bucket
         self._objects = root / bucket
         self._incoming = root / INCOMING
-        self._clean = False
+        self._cleared = False
 
     def put(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> str:
-        trailer = json.dumps({"content_type": content_type, "cache_control": cache_control}).encode()
+        check_key(key)
+        pieces = (data, objectfile.trailer(content_type, cache_control))
         with _refusals():
-            offload(self._write, check_key(key), (data, trailer, TRAILER.pack(len(trailer), MARK)))
+            offload(self._write, key, pieces)
         return self.address(key)
 
     def get(self, address_or_key: str, *, max_bytes: int | None = None) -> bytes:
         path = self._path(address_or_key)
         with _refusals():
-            return offload(_read, path, max_bytes)
+            return offload(objectfile.read, path, max_bytes)
 
     def head(self, address_or_key: str) -> ObjectInfo:
         path = self._path(address_or_key)
         with _refusals():
-            return offload(_head, path)
+            return offload(objectfile.head, path)
 
     def exists(self, address_or_key: str) -> bool:
         try:
@@ -95,7 +90,8 @@ class FolderStore:
         return self._objects / key_of(address_or_key, self.bucket)
 
     def _write(self, key: str, pieces: tuple[bytes, ...]) -> None:
-        self._clean_incoming()
+        _make_folder(self._incoming)
+        self._clear_abandoned()
         new = self._incoming / uuid4().hex
         try:
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -107,16 +103,15 @@ class FolderStore:
             new.unlink(missing_ok=True)
             raise
 
-    def _clean_incoming(self) -> None:
-        """Once a process: make the folder, and delete what killed processes have left there."""
-        if self._clean:
+    def _clear_abandoned(self) -> None:
+        """Once a process: delete what killed processes have left half written."""
+        if self._cleared:
             return
-        _make_folder(self._incoming)
         for left in self._incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if left.stat().st_mtime < time.time() - ABANDONED_AFTER:
                     left.unlink()
-        self._clean = True
+        self._cleared = True
 
     def _unlink(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -141,49 +136,6 @@ class FolderStore:
                 yield Listed(key, *listed)
 
 
-def _read(path: Path, max_bytes: int | None) -> bytes:
-    with _open(path) as file:
-        size, _ = _parts(file)
-        if max_bytes is not None and size > max_bytes:
-            raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(max_bytes / 1e6, 1))
-        file.seek(0)
-        return file.read(size)
-
-
-def _head(path: Path) -> ObjectInfo:
-    with _open(path) as file:
-        size, stored = _parts(file)
-        modified = os.fstat(file.fileno()).st_mtime
-    return ObjectInfo(
-        size=size,
-        modified=datetime.fromtimestamp(modified, UTC),
-        content_type=stored.get("content_type") or "application/octet-stream",
-        cache_control=stored.get("cache_control"),
-    )
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise NotFound("There is no such object in the folder store.") from None
-
-
-def _parts(file: BinaryIO) -> tuple[int, dict[str, str | None]]:
-    """Return the number of an object's own bytes, and what its trailer says."""
-    size = file.seek(0, os.SEEK_END)
-    if size >= TRAILER.size:
-        file.seek(size - TRAILER.size)
-        length, mark = TRAILER.unpack(file.read(TRAILER.size))
-        data = size - TRAILER.size - length
-        if mark == MARK and data >= 0:
-            file.seek(data)
-            with contextlib.suppress(ValueError):
-                stored: dict[str, str | None] = json.loads(file.read(length))
-                return data, stored
-    return size, {}
-
-
 def _scan(folder: Path) -> list[tuple[str, tuple[int, datetime] | None]]:
     """List a folder: names of folders with a slash at their end, files with their size and time."""
     entries: list[tuple[str, tuple[int, datetime] | None]] = []
@@ -193,7 +145,7 @@ def _scan(folder: Path) -> list[tuple[str, tuple[int, datetime] | None]]:
                 entries.append((f"{entry.name}/", None))
                 continue
             with contextlib.suppress(NotFound):  # deleted meanwhile
-                info = _head(Path(entry.path))
+                info = objectfile.head(Path(entry.path))
                 entries.append((entry.name, (info.size, info.modified)))
     return entries
 
@@ -221,8 +173,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "a key is the folder of another", str(folder)) from None
+        pass  # should it be a file, whoever goes on from here finds that out
     except FileNotFoundError:
         _make_folder(folder.parent)
         _make_folder(folder)
@@ -249,4 +200,4 @@ def _refusals() -> Iterator[None]:
         raise Deferred(
             f"The folder of the object store cannot be used: {what}. Give this user disk space and write access there.",
             wait=FULL_OR_BROKEN_WAIT,
-        ) from error
+        ) from None  # its own words hold the object's key, and that a user's id

@@ -121,7 +121,7 @@ class S3Store:
         return ObjectInfo(
             size=answer["ContentLength"],
             modified=answer["LastModified"].astimezone(UTC),
-            content_type=answer["ContentType"],
+            content_type=answer.get("ContentType", "application/octet-stream"),
             cache_control=answer.get("CacheControl"),
         )
 

@@ -83,7 +83,14 @@ def test_the_file_starts_with_the_objects_own_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"by hand", b"ends like ours" + b"\xff\xff\xff\xffgrowbin-object-1", b"\0\0\0\x02growbin-object-1"]
+    "content",
+    [
+        b"",
+        b"by hand",
+        b"ends like ours" + b"\xff\xff\xff\xffgrowbin-object-1",
+        b"\0\0\0\x02growbin-object-1",
+        b"[]\0\0\0\x02growbin-object-1",
+    ],
 )
 def test_a_file_put_there_by_hand_is_an_object(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "growbin").mkdir()
