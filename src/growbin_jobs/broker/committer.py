@@ -37,7 +37,7 @@ class Store(Protocol):
         """The connection that transactions are run on."""
 
     def check(self) -> None:
-        """Before each batch: raise :class:`Closed` where going on makes no sense."""
+        """Before each batch: raise :class:`Closed` where going on makes no sense. Any error ends the committer."""
 
     def committed(self) -> None:
         """After each commit, before the callers are told."""
@@ -50,8 +50,8 @@ class Committer(Generic[S]):
     """Runs calls on a store, those that write in shared transactions.
 
     Parameters:
-      open_store: Makes the store, in the thread, before the first call. If it fails, every call fails with its error
-        and the committer is closed.
+      open_store: Makes the store, in the thread. If it fails, every call fails with its error and the committer is
+        closed.
     """
 
     def __init__(self, open_store: Callable[[], S]) -> None:
@@ -170,21 +170,19 @@ class Committer(Generic[S]):
                 if not call.writes:
                     call.run(store)
             self._commit(store, [call for call in batch if call.writes])
-        except BaseException as error:
+        except BaseException:  # not of a call, nor of its transaction: this is the end
             for call in batch:
-                call.fail(error)
-            if isinstance(error, Closed):
-                raise
-        finally:
-            for call in batch:
-                call.finish()
+                self._calls.put(call)  # told when everybody can see that it is closed
+            raise
+        for call in batch:
+            call.finish()
 
     def _commit(self, store: S, calls: list[_Call[S, Any]]) -> None:
         if not calls:
             return
         connection = store.connection
-        connection.pragma("synchronous", "FULL" if any(call.durable for call in calls) else "NORMAL")
         try:
+            connection.pragma("synchronous", "FULL" if any(call.durable for call in calls) else "NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             for call in calls:
                 connection.execute("SAVEPOINT one_call")
@@ -199,8 +197,8 @@ class Committer(Generic[S]):
                 call.fail(error)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            return
-        store.committed()
+        else:
+            store.committed()
 
 
 class _Call(Generic[S, T]):

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from growbin_jobs.broker.local_consumer import LocalConsumer, LocalDelivery
 from growbin_jobs.broker.local_queue import Depth, LocalQueue
 from growbin_jobs.broker.local_store import QueueUnavailable
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.journal import sqlite
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def make(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], LocalBroker]]:
     """Makes brokers on one file, which give up on a locked file at once."""
-    monkeypatch.setattr(local_store, "open_database", partial(sqlite.open_database, busy_timeout=0.05))
+    monkeypatch.setattr(local_store, "PATIENCE", 0.05)
     made: list[LocalBroker] = []
 
     def make() -> LocalBroker:
