@@ -17,11 +17,15 @@ def object_store(settings: Settings) -> ObjectStore:
     )
 
 
-def central_database(settings: Settings) -> Database:
+def central_database(settings: Settings, *, upgraded: bool = True) -> Database:
     """Return the central database that the settings name.
 
     The embedded one is brought to the current schema here, since nobody else would do it; PostgreSQL connects when
     it is first used, and is upgraded by ``growbin-jobs db upgrade`` unless the setting says otherwise.
+
+    Parameters:
+      settings: Which one.
+      upgraded: False leaves the schema as it is.
     """
     url = settings.database_url
     database = open_database(
@@ -31,7 +35,7 @@ def central_database(settings: Settings) -> Database:
         timeout=settings.database_timeout,
         deferral_wait=settings.deferral_wait,
     )
-    if upgrades_itself(settings):
+    if upgraded and upgrades_itself(settings):
         upgrade(database)
     return database
 

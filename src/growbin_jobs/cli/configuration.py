@@ -106,7 +106,7 @@ def upgrade_database() -> None:
     from growbin_jobs.models.upgrade import upgrade
     from growbin_jobs.wiring import central_database
 
-    applied = upgrade(central_database(_settings.load()))
+    applied = upgrade(central_database(_settings.load(), upgraded=False))
     for name in applied:
         out.print(f"[green]applied[/] {name}", highlight=False)
     if not applied:
