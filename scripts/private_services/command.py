@@ -60,7 +60,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "watch": None,
     }
     for name, text in helps.items():
-        command = commands.add_parser(name, **({"help": text} if text else {}))
+        command = commands.add_parser(name, help=text) if text else commands.add_parser(name)
         command.add_argument(
             "--dir", type=Path, default=PROJECT / ".services", help="where their state lies (default: .services)"
         )

@@ -34,9 +34,9 @@ OPTIONS = {
 
 class PostgreSQL:
     name = "postgres"
-    packages = ("postgresql",)
+    packages: tuple[str, ...] = ("postgresql",)
     # Immediate shutdown: ends its children and their shared memory, writes no checkpoint.
-    stop_signal = signal.SIGQUIT
+    stop_signal: int = signal.SIGQUIT
 
     def missing(self) -> str | None:
         return None if _binaries() else "PostgreSQL (postgresql) is not installed."

@@ -27,7 +27,7 @@ PARTS = ("s3", "master", "volume", "filer", "admin")
 class SeaweedFS:
     name = "s3"
     packages: tuple[str, ...] = ()
-    stop_signal = signal.SIGKILL
+    stop_signal: int = signal.SIGKILL
 
     def missing(self) -> str | None:
         if _program():
