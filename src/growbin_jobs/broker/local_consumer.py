@@ -7,12 +7,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.common import current_millis
-from dramatiq.errors import ConnectionClosed
+from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 
 from growbin_jobs.broker.decoding import Undecodable, decode
 from growbin_jobs.broker.delivery import Delivery
@@ -79,6 +81,7 @@ class LocalConsumer(Consumer):
         self._prefetch = prefetch
         self._timeout = timeout / 1000
         self._fetched: deque[LocalDelivery] = deque()
+        self._rubbish: list[tuple[int, str]] = []
         self._unsettled: set[int] = set()
         self._ailing = False
         self._closed = False
@@ -113,6 +116,7 @@ class LocalConsumer(Consumer):
             return 0
         try:
             pause = self._session.reap()
+            self._bury_rubbish()
             room = self._prefetch - len(self._unsettled)
             if room > 0:
                 pause = min(pause, self._claim(min(room, CLAIM_BATCH)))
@@ -134,16 +138,27 @@ class LocalConsumer(Consumer):
             return REAP_INTERVAL
         if due > now:
             return (due - now) / 1000
-        for claimed in self._session.write(
-            lambda queue: queue.claim(self._queue_name, owner=self._owner, consumer=self._name, limit=limit, now=now)
-        ):
+        for claimed in self._session.write(partial(self._claim_in, limit=limit, now=now)):
             self._unsettled.add(claimed.seq)
             try:
                 self._fetched.append(LocalDelivery(decode(claimed.body, self._queue_name), self, claimed))
             except Undecodable as error:
-                logger.error("Message %d of %s goes to the dead letters: %s", claimed.seq, self._queue_name, error)  # noqa: TRY400
-                self._settle(claimed.seq, _bury(f"not a message: {error}"))
+                self._rubbish.append((claimed.seq, f"not a message: {error}"))
+        self._bury_rubbish()
         return 0
+
+    def _claim_in(self, queue: LocalQueue, *, limit: int, now: int) -> list[Claimed]:
+        # Looked at once more, in the thread that also runs the release: what came after that nobody would release.
+        if self.closed:
+            return []
+        return queue.claim(self._queue_name, owner=self._owner, consumer=self._name, limit=limit, now=now)
+
+    def _bury_rubbish(self) -> None:
+        while self._rubbish:
+            seq, reason = self._rubbish[-1]
+            self._settle(seq, _bury(reason))
+            self._rubbish.pop()
+            logger.error("Message %d of %s is in the dead letters: %s", seq, self._queue_name, reason)
 
     def ack(self, message: MessageProxy) -> None:
         """Delete a message that is done, or return it to its queue if it was given back.
@@ -183,6 +198,8 @@ class LocalConsumer(Consumer):
           BrokerConnectionError: If the file cannot be used; they come back when this process ends.
         """
         unstarted = [delivery for delivery in map(_delivered, messages) if not delivery.stale]
+        if not unstarted:
+            return
         self._session.write(lambda queue: [queue.return_unstarted(each.seq, each.consumer._name) for each in unstarted])
         for each in unstarted:
             each.consumer._unsettled.discard(each.seq)
@@ -190,6 +207,8 @@ class LocalConsumer(Consumer):
     def close(self) -> None:
         """Return everything that was not settled. May be called again."""
         if not self._closed:
+            with suppress(BrokerConnectionError):  # then release() does it, and counts them as delivered
+                self.requeue(self._fetched)
             self._closed = True
             self._session.take_down(self._bell)
             self._session.release(self._name)

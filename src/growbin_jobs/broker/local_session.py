@@ -42,13 +42,14 @@ class LocalSession:
         self._owner_lock = threading.Lock()
         self._closed_consumers: set[str] = set()
         self._next_reap = 0.0
+        self._ending = False
         self._committer = Committer(lambda: LocalStore(path, self._bells))
         forks.watch(self)
 
     @property
     def closed(self) -> bool:
         """True when the file has to be opened anew. Everything that was claimed through this session is void then."""
-        return self._committer.closed
+        return self._ending or self._committer.closed
 
     def read(self, call: Callable[[LocalQueue], T]) -> T:
         """Return the result of a call that only reads.
@@ -90,6 +91,8 @@ class LocalSession:
     def owner(self) -> str:
         """Return this process's name in claims. From the first call on the others watch whether it lives."""
         with self._owner_lock:
+            if self.closed:
+                raise ConnectionClosed(f"The queue {self._path} is closed.")  # type: ignore[no-untyped-call]
             if self._owner is None:
                 # The file may have come from elsewhere, with claims of processes that nobody here has heard of.
                 self.write(lambda queue: [queue.release_owner(name) for name in queue.owners() - known(self._owners)])
@@ -141,9 +144,11 @@ class LocalSession:
 
     def close(self) -> None:
         """Give back everything and end. May be called again."""
+        self._ending = True  # from here on nothing is claimed
         for bell in list(self._hanging):
             self.take_down(bell)
-        owner, self._owner = self._owner, None
+        with self._owner_lock:
+            owner, self._owner = self._owner, None
         if owner:
             try:
                 self.write(lambda queue: queue.release_owner(owner.name))

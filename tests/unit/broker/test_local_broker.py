@@ -212,6 +212,15 @@ def test_what_a_closing_consumer_could_not_give_back_is_given_back_later(
     assert receive(consume(broker)).message_id == delivery.message_id
 
 
+def test_a_claim_that_comes_after_the_close_claims_nothing(broker: LocalBroker) -> None:
+    # Dramatiq closes consumers from another thread, and does not wait for ever for theirs.
+    broker.enqueue(message())
+    consumer = consume(broker)
+    consumer.close()
+    consumer._claim(1)
+    assert broker.depths() == {"q": Depth(ready=1)}
+
+
 def test_what_is_no_message_goes_to_the_dead_letters(broker: LocalBroker) -> None:
     rubbish = [b"\xff\xfe", b"[]", b"{}", b'"text"', message(options=1).encode(), message(kwargs=[]).encode()]
 
@@ -259,9 +268,12 @@ def test_deliveries_are_counted_but_not_those_that_nobody_began(broker: LocalBro
     consumer.requeue([unstarted])
     first = receive(consumer)
     assert (first.deliveries, first.redelivered) == (1, False)
+    broker.enqueue(message(2))
+    consumer._claim(1)  # fetched, but not handed out when it closes
     consumer.close()
-    second = receive(consume(broker))
-    assert (second.deliveries, second.redelivered) == (2, True)
+    consumer = consume(broker)
+    again = [receive(consumer), receive(consumer)]
+    assert [(each.args[0], each.deliveries, each.redelivered) for each in again] == [(0, 2, True), (2, 1, False)]
 
 
 def test_requeued_messages_are_there_before_the_consumer_closes(make: Callable[[], LocalBroker]) -> None:
