@@ -54,12 +54,12 @@ class Transient(GrowbinError):
       message: What happened, for logs.
       max_retries: At most this many retries for this kind of error, where it must be fewer than the
         actor's own limit (a timed out paid call, for instance, may have been billed). None: the actor's.
-      code: What a person is told when no retry is left; a key of :data:`growbin_jobs.reasons.REASONS`.
+      final_code: What a person is told when no retry is left; a key of :data:`growbin_jobs.reasons.REASONS`.
     """
 
-    def __init__(self, message: str, *, max_retries: int | None = None, code: str = "retries_exhausted") -> None:
+    def __init__(self, message: str, *, max_retries: int | None = None, final_code: str = "retries_exhausted") -> None:
         self.max_retries = max_retries
-        self.code = code
+        self.final_code = final_code
         super().__init__(message)
 
 

@@ -2,7 +2,7 @@
 
 from dramatiq import Middleware
 from dramatiq.broker import Broker
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 from pydantic import SecretStr
 
 from growbin_jobs.addresses import without_password

@@ -72,7 +72,7 @@ class Retries(Middleware):
             limit = min(limit, exception.max_retries)
         retries = message.options.get("retries", 0)
         if retries >= limit:
-            code = exception.code if isinstance(exception, Transient) else "retries_exhausted"
+            code = exception.final_code if isinstance(exception, Transient) else "retries_exhausted"
             self._give_up(message, code, {"attempts": retries + 1, "detail": describe(exception)})
             return
         base = message.options.get("min_backoff", options.get("min_backoff", self.min_backoff))

@@ -46,7 +46,7 @@ def test_retries_have_an_end(recording_broker, actor, run):
 
 
 def test_an_error_can_say_what_a_person_is_told_in_the_end(actor, run):
-    delivery = run(actor, Transient("no JSON", code="model_answer_invalid"), "a1", options={"retries": 2})
+    delivery = run(actor, Transient("no JSON", final_code="model_answer_invalid"), "a1", options={"retries": 2})
 
     assert delivery.given_up == ("model_answer_invalid", {"attempts": 3, "detail": "no JSON"})
 

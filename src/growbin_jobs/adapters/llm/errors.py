@@ -95,7 +95,7 @@ def unusable(what: str) -> Transient:
       what: What is wrong with it; never its content, which a picture may have dictated.
     """
     message = f"The model's answer cannot be used: {what}."
-    return Transient(message, max_retries=UNUSABLE_RETRIES, code="model_answer_invalid")
+    return Transient(message, max_retries=UNUSABLE_RETRIES, final_code="model_answer_invalid")
 
 
 def wait_of(headers: Mapping[str, str]) -> float:
