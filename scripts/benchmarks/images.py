@@ -113,5 +113,15 @@ def _show(results: dict[str, Any]) -> None:
         f"gevent: {HUB_JOBS} pictures, pool of {POOL_THREADS} threads, lag of a 5 ms heartbeat, ms; asked: p99 below "
         f"{TARGETS['lag_p99_ms']:g}",
         ["way", "photo", "pictures/s", "p50", "p99", "max"],
-        [[HUB_WAYS[row["way"]], row["photo"], *list(row.values())[2:]] for row in results["hub"]],
+        [
+            [
+                HUB_WAYS[row["way"]],
+                row["photo"],
+                "–" if row["way"] == "idle" else row["pictures_per_second"],
+                row["lag_p50_ms"],
+                row["lag_p99_ms"],
+                row["lag_max_ms"],
+            ]
+            for row in results["hub"]
+        ],
     )
