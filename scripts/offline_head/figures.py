@@ -1,7 +1,8 @@
 """How good the classifier is on photos that its head has not seen: the answers of the real code, counted."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,10 @@ def measure(photos: Sequence[Photo], sights: Sequence[Sight]) -> dict[str, Any]:
 
 
 def _category_of_the_head(sight: Sight) -> str:
-    sums: Counter[str] = Counter()
+    sums: dict[str, float] = defaultdict(float)
     for item, probability in sight.items.items():
-        sums[CATEGORY_OF[item]] += probability  # type: ignore[assignment]
-    return sums.most_common(1)[0][0]
+        sums[CATEGORY_OF[item]] += probability
+    return max(sums, key=lambda category: sums[category])
 
 
 def _share(right: Sequence[bool]) -> float:
@@ -74,7 +75,7 @@ def _recall(names: Sequence[str], right: Sequence[bool]) -> dict[str, dict[str, 
     return {
         name: {
             "photos": names.count(name),
-            "recall": _share([good for other, good in zip(names, right, strict=True) if other == name]),
+            "right": _share([good for other, good in zip(names, right, strict=True) if other == name]),
         }
         for name in sorted(set(names))
     }
@@ -82,7 +83,7 @@ def _recall(names: Sequence[str], right: Sequence[bool]) -> dict[str, dict[str, 
 
 def _by_confidence(answers: Sequence[VisionAnswer], right: Sequence[bool]) -> dict[str, dict[str, float]]:
     table = {}
-    for low, high in zip(CONFIDENCE_STEPS, CONFIDENCE_STEPS[1:], strict=False):
+    for low, high in pairwise(CONFIDENCE_STEPS):
         inside = [good for answer, good in zip(answers, right, strict=True) if low <= answer.confidence < high]
         if inside:
             table[f"{low:.2f}-{min(high, 0.8):.2f}"] = {"photos": len(inside), "right": _share(inside)}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from growbin_jobs.ai.offline.labels import CATEGORY_OF, GENERIC_ITEM
+from growbin_jobs.ai.offline.labels import CATEGORY_OF, GENERIC_ITEM, NAMED_BY_IMAGENET
 from growbin_jobs.messages import GENERAL_ITEM, Category, VisionAnswer
 
 #: Raise it whenever this module would answer differently than before.
@@ -66,6 +66,9 @@ def _unknown(sight: Sight, probability: float) -> bool:
 
 
 def _item(sight: Sight, category: Category, probability: float) -> str:
+    for item, (index, enough) in NAMED_BY_IMAGENET.items():
+        if CATEGORY_OF[item] == category and sight.imagenet.get(index, 0.0) >= enough:
+            return item
     item = max((item for item in sight.items if CATEGORY_OF[item] == category), key=lambda item: sight.items[item])
     return item if sight.items[item] >= LEAST_ITEM_SHARE * probability else GENERIC_ITEM[category]
 

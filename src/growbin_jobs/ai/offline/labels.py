@@ -38,6 +38,10 @@ GENERIC_ITEM: Final[dict[Category, str]] = {
     "general": GENERAL_ITEM,
 }
 
+#: What the head never saw but ImageNet names: item → its class, and the probability from which it is believed.
+#: Foam trays are trays to ImageNet; of 312 plastic photos in TrashNet, 2 reach this without being one.
+NAMED_BY_IMAGENET: Final[dict[str, tuple[int, float]]] = {"styrofoam_tray": (868, 0.4)}
+
 #: ImageNet's classes that waste is taken for, right or wrong: packaging, and what its shapes remind the network of.
 WASTE_LIKE: Final[dict[int, str]] = {
     412: "ashcan", 419: "Band Aid", 435: "bathtub", 438: "beaker", 440: "beer bottle", 441: "beer glass",
