@@ -82,8 +82,8 @@ def prepare(
       PictureRefused: The bytes are not a picture that is accepted.
       Transient: No memory right now.
     """
-    contents = inspect(data, limits)
     with _memory_permitting():
+        contents = inspect(data, limits)
         picture = _small(contents, side, CLOSE_ENOUGH)
         thumbnail = _shrunk(picture, thumbnail_side)
         return PreparedPicture(_encoded(picture, quality), _encoded(thumbnail, quality), *picture.size, contents.name)
@@ -105,8 +105,8 @@ def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits =
       PictureRefused: The bytes are not a picture that is accepted.
       Transient: No memory right now.
     """
-    contents = inspect(data, limits)
     with _memory_permitting():
+        contents = inspect(data, limits)
         return _encoded(_small(contents, side, CLOSE_ENOUGH_TO_SEE), quality)
 
 
