@@ -103,7 +103,7 @@ def _object_store(settings: Settings) -> Iterator[Finding]:
 
     store = object_store(settings)
     store.check()
-    yield Finding("object store", "ok", store.address(""))
+    yield Finding("object store", "ok", settings.object_store_url or f"a folder in {settings.data_dir}")
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:

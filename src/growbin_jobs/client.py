@@ -14,6 +14,7 @@ from growbin_jobs.errors import PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.process import once_a_process
 from growbin_jobs.storage import upload_image
+from growbin_jobs.storage.uploads import checked_id
 from growbin_jobs.wiring import central_database, object_store
 
 Image = bytes | str | os.PathLike[str] | IO[bytes]
@@ -35,11 +36,13 @@ def submit_analysis(user_id: str, image: Image, *, analysis_id: str | None = Non
       The analysis id.
 
     Raises:
+      Permanent: When an id is not valid, or the analysis id belongs to another user.
       PictureRefused: When the file is missing or too large. Everything else about the picture is checked by the worker.
       Deferred: When the database or the object store is away.
-      dramatiq.errors.ConnectionError: When the broker did not confirm the message.
+      dramatiq.errors.BrokerConnectionError: When the broker did not confirm the message.
     """
-    analysis_id = analysis_id or uuid.uuid4().hex
+    checked_id("user_id", user_id)
+    analysis_id = checked_id("analysis_id", analysis_id if analysis_id is not None else uuid.uuid4().hex)
     data = _read(image, settings.upload_max_bytes)
     analyses().accept(analysis_id, user_id)
     address = _store().put(f"spool/{analysis_id}", data, content_type="application/octet-stream")
@@ -64,7 +67,7 @@ def _read(image: Image, limit: int) -> bytes:
     else:
         data = image.read(limit + 1)
     if len(data) > limit:
-        raise PictureRefused("picture_too_many_bytes", limit_megabytes=limit // 1_000_000)
+        raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(limit / 1e6, 1))
     return data
 
 

@@ -289,11 +289,13 @@ def variable(field_name: str) -> str:
     return PREFIX + field_name.upper()
 
 
-def _named(location: tuple[int | str, ...]) -> str:
-    """The variable of a wrong value; a rule between several settings has none of its own."""
-    if location and str(location[0]) in Settings.model_fields:
-        return variable(str(location[0]))
-    return str(location[0]) if location else "together"
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    """What is wrong, after the variable's name; a rule between several settings names them itself."""
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
+    name = str(location[0])
+    return f"{variable(name) if name in Settings.model_fields else name}: {message}"
 
 
 def load(**overrides: Any) -> Settings:
@@ -308,9 +310,7 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"{_named(part['loc'])}: {part['msg']}" for part in error.errors(include_input=False, include_url=False)
-        ]
+        lines = [_sentence(part["loc"], part["msg"]) for part in error.errors(include_input=False, include_url=False)]
         raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
 
 

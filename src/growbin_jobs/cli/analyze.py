@@ -1,12 +1,12 @@
 """``growbin-jobs analyze`` and ``growbin-jobs status``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import err, print_json
+from growbin_jobs.cli.console import complain, print_json, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")]
 
@@ -30,27 +30,47 @@ def analyze(
       growbin-jobs analyze --json *.jpg | jq -r .category
       growbin-jobs status $(growbin-jobs analyze --no-wait bottle.jpg)
     """
+    labels, complete = hand_in(photos, user=user, json=json)
+    if no_wait:
+        for analysis_id, photo in labels.items():
+            print_json({"photo": photo, "id": analysis_id}) if json else print(analysis_id)
+        raise typer.Exit(0 if complete else 1)
+    code = finish(labels, json=json, timeout=timeout, hint=_NO_WORKER)
+    raise typer.Exit(max(code, 0 if complete else 1))
+
+
+def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str, str], bool]:
+    """Hand in photos; say which were not accepted, and why.
+
+    Returns:
+      The photo's path by analysis id, and True when all were accepted.
+    """
+    from dramatiq.errors import BrokerConnectionError
+
     from growbin_jobs import client
-    from growbin_jobs.errors import PictureRefused
+    from growbin_jobs.errors import GrowbinError, PictureRefused
 
     labels: dict[str, str] = {}
-    refused = 0
+    refused: list[dict[str, Any]] = []
+    outage = ""
     for photo in photos:
+        code, sentence = None, outage
         try:
-            labels[client.submit_analysis(user, photo)] = str(photo)
+            if not outage:
+                labels[client.submit_analysis(user, photo)] = str(photo)
+                continue
         except PictureRefused as error:
-            refused += 1
-            err.print(f"[red]{photo}[/]: {error}", highlight=False)
-            if json:
-                print_json(
-                    {"photo": str(photo), "id": None, "status": "failed", "error_code": error.code, "error": str(error)}
-                )
-    if no_wait:
-        for analysis_id, photo_name in labels.items():
-            print_json({"photo": photo_name, "id": analysis_id}) if json else print(analysis_id)
-        raise typer.Exit(1 if refused else 0)
-    code = finish(labels, json=json, timeout=timeout, hint=_NO_WORKER)
-    raise typer.Exit(max(code, 1 if refused else 0))
+            code, sentence = error.code, str(error)
+        except OSError as error:
+            sentence = f"{error.strerror or error}."
+        except (GrowbinError, BrokerConnectionError) as error:  # the next photo would wait for the same thing
+            sentence = outage = str(error)
+        refused.append({"photo": str(photo), "id": None, "status": "failed", "error_code": code, "error": sentence})
+    for one in refused:
+        complain(one["photo"], one["error"])
+        if json:
+            print_json(one)
+    return labels, not refused
 
 
 def finish(
@@ -79,9 +99,9 @@ def finish(
     for analysis_id, photo in labels.items():
         if analysis_id in seen:
             print_json(report.as_json(seen[analysis_id], photo)) if json else report.show(seen[analysis_id], photo)
-    unfinished = [labels[key] for key in labels if key not in seen or not seen[key].status.is_final]
+    unfinished = [key for key in labels if key not in seen or not seen[key].status.is_final]
     if unfinished:
-        err.print(f"[yellow]Still on their way after {timeout:.0f} s: {', '.join(unfinished)}[/]")
+        say(f"Not finished: {', '.join(labels[key] for key in unfinished)}", "yellow")
         return 3
     return int(any(one.status is AnalysisStatus.FAILED for one in seen.values()))
 

@@ -5,13 +5,13 @@ import sys
 import typer
 
 from growbin_jobs.cli import analyze, configuration, demo, doctor, workers
-from growbin_jobs.cli.console import err
+from growbin_jobs.cli.console import complain
 from growbin_jobs.errors import GrowbinError
 
 app = typer.Typer(
     name="growbin-jobs",
     help="Photograph a piece of waste, learn how to sort it: the workers and the tools around them.",
-    epilog="Start with:  growbin-jobs up   and in another terminal   growbin-jobs analyze photo.jpg",
+    epilog="Start with `growbin-jobs up`, and in another terminal `growbin-jobs analyze photo.jpg`.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,  # locals may hold keys
@@ -37,5 +37,5 @@ def run() -> None:
     try:
         app()
     except GrowbinError as error:
-        err.print(f"[bold red]error[/] {error}", highlight=False)
+        complain("error", str(error))
         sys.exit(1)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import err, out, print_json
+from growbin_jobs.cli.console import out, print_json, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
@@ -17,19 +17,19 @@ def settings(json: Json = False) -> None:
       growbin-jobs settings
       growbin-jobs settings --json | jq -r '.[] | select(.origin != "default") | .variable'
     """
-    from rich.table import Table
+    from rich.padding import Padding
+    from rich.text import Text
 
     rows = _settings_rows()
     if json:
         print_json(rows)
         return
-    table = Table(title="Settings", show_lines=False, row_styles=["", "dim"])
-    for column in ("variable", "value", "origin", "help"):
-        table.add_column(column, overflow="fold", no_wrap=column == "origin", ratio=4 if column == "help" else None)
     for row in rows:
-        style = "bold" if row["origin"] != "default" else None
-        table.add_row(row["variable"], str(row["value"]), row["origin"], row["help"], style=style)
-    out.print(table)
+        mine = row["origin"] != "default"
+        value = (str(row["value"]), "bold green" if mine else "") if row["value"] not in ("", []) else ("unset", "dim")
+        out.print(Text.assemble((row["variable"], "bold"), " = ", value, ("  (environment)" if mine else "", "green")))
+        out.print(Padding(Text(row["help"], style="dim"), (0, 0, 0, 4)))
+    say(f"{sum(row['origin'] != 'default' for row in rows)} of {len(rows)} are set in the environment.")
 
 
 def _settings_rows() -> list[dict[str, Any]]:
@@ -41,7 +41,11 @@ def _settings_rows() -> list[dict[str, Any]]:
     rows = []
     for name, field in _settings.Settings.model_fields.items():
         value = getattr(loaded, name)
-        shown = _mask(value.get_secret_value()) if isinstance(value, SecretStr) else value
+        shown: Any = value
+        if isinstance(value, SecretStr):
+            shown = _mask(value.get_secret_value())
+        elif isinstance(value, str) and "://" in value:
+            shown = _mask(value)
         rows.append(
             {
                 "variable": _settings.variable(name),
@@ -89,7 +93,7 @@ def check_rules(json: Json = False) -> None:
         return
     table = Table(title=f"{len(rules)} rules in {folder}")
     for column in ("item", "한국어", "English", "category", "steps"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "item", overflow="fold")
     for rule in rules.values():
         table.add_row(rule.item, rule.name.ko, rule.name.en, rule.category, str(len(rule.rules)))
     out.print(table)
@@ -108,6 +112,6 @@ def upgrade_database() -> None:
 
     applied = upgrade(central_database(_settings.load(), upgraded=False))
     for name in applied:
-        out.print(f"[green]applied[/] {name}", highlight=False)
+        out.print(f"applied {name}")
     if not applied:
-        err.print("The database is up to date.")
+        say("The database is up to date.")

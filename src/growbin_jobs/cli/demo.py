@@ -2,14 +2,15 @@
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import err
-from growbin_jobs.settings import variable
+from growbin_jobs.cli.console import say
 
 #: A demo runs on this machine alone, whatever the environment says of servers.
 _SERVERS = (
@@ -41,7 +42,10 @@ def demo(
       growbin-jobs demo --json my-photo.jpg | jq .response
     """
     from growbin_jobs.samples import sample_pictures
+    from growbin_jobs.settings import variable
 
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _leave)
     chosen = photos or sample_pictures()
     folder = Path(tempfile.mkdtemp(prefix="growbin-demo-"))
     for name in _SERVERS:
@@ -54,13 +58,20 @@ def demo(
     raise typer.Exit(code)
 
 
+def _leave(signum: int, _frame: Any) -> None:
+    """End through the ``finally`` clauses: the workers would go on without us."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + signum)
+
+
 def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int:
-    from growbin_jobs import client, names
+    from growbin_jobs import names
     from growbin_jobs import settings as _settings
-    from growbin_jobs.cli.analyze import finish
+    from growbin_jobs.cli.analyze import finish, hand_in
     from growbin_jobs.cli.command_line import worker_command
-    from growbin_jobs.cli.supervisor import Supervisor
-    from growbin_jobs.errors import GrowbinError, PictureRefused
+    from growbin_jobs.cli.supervisor import STOP_MARGIN, Supervisor
+    from growbin_jobs.errors import GrowbinError
 
     settings = _settings.current()
     log = folder / "workers.log"
@@ -68,20 +79,15 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
     models = (
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
-    err.print(f"Sending {len(photos)} photos through both worker groups ({models}).")
-    refused = False
-    labels: dict[str, str] = {}
-    with Supervisor(commands, env=None, log=log) as supervisor:
-        for photo in photos:
-            try:
-                labels[client.submit_analysis("demo", photo)] = str(photo) if json else photo.name
-            except PictureRefused as error:
-                refused = True
-                err.print(f"[red]{photo}[/]: {error}", highlight=False)
+    say(f"Sending {len(photos)} photos through both worker groups ({models}).")
+    with Supervisor(commands, grace=settings.shutdown_timeout + STOP_MARGIN, log=log) as supervisor:
+        labels, complete = hand_in(photos, user="demo", json=json)
+        if not json:
+            labels = {analysis_id: Path(photo).name for analysis_id, photo in labels.items()}
         code = finish(labels, json=json, timeout=timeout, check=supervisor.tend)
     if code == 3:
         raise GrowbinError("The workers did not finish. Their last words:\n" + _tail(log))
-    return max(code, int(refused))
+    return max(code, 0 if complete else 1)
 
 
 def _tail(log: Path, lines: int = 20) -> str:

@@ -24,6 +24,7 @@ def doctor(
     """
     from rich.status import Status
     from rich.table import Table
+    from rich.text import Text
 
     from growbin_jobs.checks import run_checks
 
@@ -32,9 +33,9 @@ def doctor(
     if json:
         print_json([finding.as_dict() for finding in findings])
     else:
-        table = Table(show_header=False, box=None, padding=(0, 2))
+        table = Table.grid(padding=(0, 2))
         for finding in findings:
-            table.add_row(_SIGNS[finding.status], finding.what, finding.detail)
+            table.add_row(_SIGNS[finding.status], finding.what, Text(finding.detail))
         out.print(table)
     raise typer.Exit(int(any(finding.status == "failed" for finding in findings)))
 

@@ -1,7 +1,11 @@
 """Show what became of a photo."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +13,9 @@ from rich.text import Text
 from growbin_jobs.cli.console import out
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.states import AnalysisStatus
+
+#: What an advice's list items begin with.
+_MARK = re.compile(r"(\d+\.|[-*•]) ")
 
 
 def as_json(analysis: Analysis, photo: str | None = None) -> dict[str, Any]:
@@ -18,22 +25,41 @@ def as_json(analysis: Analysis, photo: str | None = None) -> dict[str, Any]:
 
 def show(analysis: Analysis, photo: str | None = None) -> None:
     """Print one analysis for a person."""
+    parts: list[RenderableType] = [_facts(analysis)]
+    if analysis.response is not None:
+        parts += [Text(), *_paragraphs(analysis.response), Text()]
+        parts.append(Text(f"advice by {analysis.response_source}: {analysis.response_model}", style="dim"))
+    title = Text(photo or analysis.id)
+    out.print(Panel(Group(*parts), title=title, subtitle=Text(analysis.id) if photo else None, title_align="left"))
+
+
+def _facts(analysis: Analysis) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column()
     facts.add_row("status", Text(analysis.status.value, style=_colour(analysis.status)))
     if analysis.category is not None:
-        facts.add_row("category", analysis.category)
-        facts.add_row("item", analysis.item)
-        facts.add_row("state", analysis.state)
-        facts.add_row("confidence", f"{analysis.confidence:.2f}   ({analysis.vision_model})")
-    if analysis.response is not None:
-        facts.add_row("advice", Text(analysis.response))
-        facts.add_row("", Text(f"{analysis.response_source}: {analysis.response_model}", style="dim"))
+        for name in ("category", "item", "state"):
+            facts.add_row(name, Text(str(getattr(analysis, name))))
+        facts.add_row("confidence", Text(f"{analysis.confidence:.2f}  by {analysis.vision_model}"))
     if analysis.error is not None:
-        facts.add_row("failed in", analysis.failed_stage)
-        facts.add_row("reason", Text(analysis.error, style="red"))
-    out.print(Panel(facts, title=photo or analysis.id, subtitle=analysis.id if photo else None, title_align="left"))
+        facts.add_row("failed in", Text(str(analysis.failed_stage)))
+        facts.add_row("reason", Text(f"{analysis.error} ({analysis.error_code})", style="red"))
+    return facts
+
+
+def _paragraphs(text: str) -> Iterator[RenderableType]:
+    """Each line by itself; the broken lines of a list item stay under its words."""
+    for line in text.splitlines():
+        mark = _MARK.match(line)
+        if mark is None:
+            yield Text(line)
+            continue
+        item = Table.grid()
+        item.add_column(no_wrap=True)
+        item.add_column()
+        item.add_row(Text(mark[0]), Text(line[mark.end() :]))
+        yield Padding(item, (0, 0, 0, 1))
 
 
 def _colour(status: AnalysisStatus) -> str:

@@ -1,17 +1,22 @@
 """Keep worker processes running, and stop them cleanly."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from growbin_jobs.middleware.boot import EX_CONFIG
+
+#: Seconds beyond the workers' own shutdown timeout: dramatiq looks once a second whether it is to stop.
+STOP_MARGIN = 15.0
 
 _LONGEST_PAUSE = 30.0
 _STEADY_AFTER = 60.0
@@ -35,22 +40,37 @@ class Supervisor:
 
     Parameters:
       commands: By name.
-      env: Environment of the children.
+      grace: Seconds that :meth:`stop` lets them drain. Longer than their own shutdown timeout, so that it is they
+        who give running work back.
+      env: Environment of the children; None: this process's.
       log: File for their output; None: this process's stderr.
+      say: Told in a sentence when a child ends by itself.
     """
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], *, env: Mapping[str, str] | None, log: Path | None
+        self,
+        commands: Mapping[str, Sequence[str]],
+        *,
+        grace: float,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        say: Callable[[str], object] = str,
     ) -> None:
         self._children = [_Child(name, command) for name, command in commands.items()]
+        self._grace = grace
         self._env = env
         self._log = log
+        self._say = say
         self._stopping = threading.Event()
         self.restarts = 0
 
     def __enter__(self) -> "Supervisor":
-        for child in self._children:
-            self._start(child)
+        try:
+            for child in self._children:
+                self._start(child)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -77,9 +97,12 @@ class Supervisor:
             if code is None:
                 continue
             if code == EX_CONFIG:
+                self._say(f"{child.name} cannot work with this configuration (exit code {code}).")
                 return EX_CONFIG
             if time.monotonic() - child.started > _STEADY_AFTER:
                 child.pause = 1.0
+            _signal_all(child.process, signal.SIGTERM)  # workers whose master was killed
+            self._say(f"{child.name} ended with exit code {code}; it starts again in {child.pause:.0f} s.")
             child.process, child.restart_at = None, time.monotonic() + child.pause
             child.pause = min(child.pause * 2, _LONGEST_PAUSE)
             self.restarts += 1
@@ -89,24 +112,27 @@ class Supervisor:
         """Let :meth:`run` return; safe in a signal handler."""
         self._stopping.set()
 
-    def stop(self, *, grace: float = 90.0) -> None:
-        """Let the children drain, and end those that do not within the grace time (seconds). Twice is safe."""
+    def stop(self) -> None:
+        """Let the children drain, and end those that do not within the grace time. Twice is safe."""
+        self._stopping.set()
         running = [child.process for child in self._children if child.process is not None]
         for process in running:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + grace
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.send_signal(signal.SIGTERM)  # does nothing where it has ended
+        deadline = time.monotonic() + self._grace
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                for process in running:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # also when a second Ctrl-C ends the waiting
+            for process in running:
+                if process.poll() is None:
+                    _signal_all(process, signal.SIGKILL)
+                    process.wait()
 
     def kill(self) -> None:
         """End the children at once: a second Ctrl-C. The broker delivers again what they were doing."""
         for child in self._children:
-            if child.process is not None and child.process.poll() is None:
+            if child.process is not None:
                 child.process.send_signal(signal.SIGTERM)  # dramatiq: the second one kills its workers
 
     def _start(self, child: _Child) -> None:
@@ -125,3 +151,9 @@ class Supervisor:
             if not isinstance(output, int):
                 output.close()
         child.started = time.monotonic()
+
+
+def _signal_all(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
+    """Signal a child's whole session: dramatiq's workers may outlive their master."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signum)

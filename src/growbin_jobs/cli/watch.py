@@ -10,13 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import err
+from growbin_jobs.cli.console import err, say
+from growbin_jobs.errors import Deferred
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
 
 STEPS = (AnalysisStatus.UPLOADED, AnalysisStatus.CLASSIFIED, AnalysisStatus.RULE_FOUND, AnalysisStatus.COMPLETED)
 _MANY = 12
-_POLL = 0.1
+#: Seconds between two looks, and for each analysis that is looked at: many must not keep the database busy.
+_POLL, _POLL_EACH = 0.1, 0.005
 _NO_WORKER_AFTER = 8.0
 
 
@@ -36,29 +38,38 @@ def watch(
       The last known state of each; those that are still on their way at the timeout are among them.
     """
     seen: dict[str, Analysis] = {}
+    waiting = set(labels)
     began = time.monotonic()
-    hinted = not hint
+    was_away = False
     with _display(labels) as show:
         while True:
-            for analysis_id in labels:
-                known = seen.get(analysis_id)
-                if known is None or not known.status.is_final:
-                    current = analyses.get(analysis_id)
-                    if current is not None:
-                        seen[analysis_id] = current
+            away = _look(analyses, waiting, seen)
             show(seen)
             elapsed = time.monotonic() - began
-            if (
-                sum(one.status.is_final for one in seen.values()) == len(labels)
-                or elapsed > timeout
-                or check() is not None
-            ):
+            if not waiting or elapsed > timeout or check() is not None:
                 return seen
-            moved = any(one.status is not AnalysisStatus.PENDING for one in seen.values())
-            if not hinted and not moved and elapsed > _NO_WORKER_AFTER:
-                err.print(f"[yellow]{hint}[/]")
-                hinted = True
-            time.sleep(_POLL)
+            if away and not was_away:
+                say(f"{away} Still trying.", "yellow")
+            was_away = bool(away)
+            if hint and not away and elapsed > _NO_WORKER_AFTER:
+                if all(one.status is AnalysisStatus.PENDING for one in seen.values()):
+                    say(hint, "yellow")
+                hint = ""
+            time.sleep(max(_POLL, _POLL_EACH * len(waiting)))
+
+
+def _look(analyses: Analyses, waiting: set[str], seen: dict[str, Analysis]) -> str:
+    """See how far the waiting ones are; return why that could not be seen, or nothing."""
+    for analysis_id in list(waiting):
+        try:
+            current = analyses.get(analysis_id)
+        except Deferred as error:
+            return str(error)
+        if current is not None:
+            seen[analysis_id] = current
+            if current.status.is_final:
+                waiting.discard(analysis_id)
+    return ""
 
 
 @contextmanager
@@ -95,7 +106,7 @@ class _Show:
             return Group(self.total)
         table = Table.grid(padding=(0, 2))
         for analysis_id, label in self.labels.items():
-            table.add_row(label, _steps(self.seen.get(analysis_id)))
+            table.add_row(Text(label), _steps(self.seen.get(analysis_id)))
         return Group(table, self.total)
 
 

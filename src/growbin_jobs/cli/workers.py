@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import err
+from growbin_jobs.cli.console import say
 
 
 class GroupChoice(StrEnum):
@@ -65,12 +65,16 @@ def up() -> None:
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import worker_command
-    from growbin_jobs.cli.supervisor import Supervisor
+    from growbin_jobs.cli.supervisor import STOP_MARGIN, Supervisor
     from growbin_jobs.names import GROUPS
 
     settings = _settings.load()
     commands = {str(name): worker_command(group, settings) for name, group in GROUPS.items()}
-    supervisor = Supervisor(commands, env=None, log=None)
+    supervisor = Supervisor(
+        commands,
+        grace=settings.shutdown_timeout + STOP_MARGIN,
+        say=lambda words: say(words, "yellow"),
+    )
     interrupts = 0
 
     def interrupt(_signum: int, _frame: Any) -> None:
@@ -78,12 +82,13 @@ def up() -> None:
         interrupts += 1
         supervisor.request_stop() if interrupts == 1 else supervisor.kill()
 
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+    # A closed terminal (SIGHUP) too: the workers have sessions of their own and would go on without us.
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, interrupt)
     models = settings.vision_model if settings.models_online else "offline"
     where = "RabbitMQ" if settings.broker_url else f"embedded in {settings.data_dir}"
-    err.print(f"[bold]growbin-jobs[/] storage and ai workers, broker {where}, models {models}. Ctrl-C stops.")
+    say(f"Workers of both groups; broker: {where}; models: {models}. Ctrl-C stops.", "bold")
     with supervisor:
         code = supervisor.run()
-        err.print("Stopping: running work may finish…")
+        say("Stopping: running work may finish…" if code == 0 else "Stopping.")
     raise typer.Exit(code)

@@ -76,7 +76,7 @@ class Uploads:
           PictureRefused: The picture is not acceptable, or not where it may be.
           Transient, Deferred: The object store or the disk does not serve now.
         """
-        folder = f"uploads/{_checked('user_id', user_id)}/{_checked('analysis_id', analysis_id)}"
+        folder = f"uploads/{checked_id('user_id', user_id)}/{checked_id('analysis_id', analysis_id)}"
         keys = f"{folder}/original.jpg", f"{folder}/thumbnail.jpg"
         if not isinstance(image_path, str):
             raise Permanent("request_invalid", detail="image_path must be text")
@@ -101,7 +101,8 @@ class Uploads:
         self._sources.discard(image_path)
 
 
-def _checked(name: str, value: str) -> str:
+def checked_id(name: str, value: str) -> str:
+    """Return an id that may be part of a key. Raises Permanent for any other."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise Permanent("request_invalid", detail=f"{name} must be 1–64 letters, digits, - or _")
     return value
