@@ -8,16 +8,13 @@ the middle of a worker thread, never strikes inside a transaction.
 from __future__ import annotations
 
 import ctypes
-import sys
-import threading
 from _queue import Empty, SimpleQueue  # gevent replaces queue.SimpleQueue; between native threads only this one works
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import apsw
 
-from growbin_jobs.adapters.offload import gevent_active
+from growbin_jobs.broker.native import make_signal, native
 
 T = TypeVar("T")
 
@@ -206,7 +203,7 @@ class _Call(Generic[S, T]):
         self._call = call
         self.writes = writes
         self.durable = durable
-        self.signal: _Signal = _HubSignal() if gevent_active() else threading.Event()
+        self.signal = make_signal()
         self.error: BaseException | None = None
         self._result: T | None = None
 
@@ -227,40 +224,3 @@ class _Call(Generic[S, T]):
         if self.error:
             raise self.error
         return cast(T, self._result)
-
-
-class _Signal(Protocol):
-    def set(self) -> Any: ...
-
-    def wait(self) -> Any: ...
-
-
-class _HubSignal:
-    """Wakes a greenlet from another native thread."""
-
-    def __init__(self) -> None:
-        from gevent import get_hub
-        from gevent.event import Event
-
-        self._event = Event()
-        # Started before anyone can send, and closed only after that: a signal to a watcher that does not listen is
-        # lost, one to a closed watcher may crash. A started one also tells the hub that there is something to wait for.
-        self._watcher = get_hub().loop.async_()
-        self._watcher.start(self._arrived)
-
-    def _arrived(self) -> None:
-        self._watcher.stop()
-        self._watcher.close()
-        self._event.set()
-
-    def set(self) -> None:
-        self._watcher.send()
-
-    def wait(self) -> None:
-        self._event.wait()
-
-
-def native(module: str, name: str) -> Any:
-    """Return the original of something that gevent may have replaced."""
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey.get_original(module, name) if monkey else getattr(import_module(module), name)

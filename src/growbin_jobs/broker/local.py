@@ -12,8 +12,9 @@ While a message waits in a queue, sending one of the same id to that queue chang
 id may be sent again: that is how Dramatiq retries. Should the process die between the retry and the acknowledgement,
 the retry is the one that stays.
 
-The parts: ``local_queue`` is the SQL, ``committer`` the thread that runs it, ``local_session`` a process's hold on the
-file (with ``owners``, ``bells`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over.
+The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, ``committer`` the thread that runs it on the
+open file (``local_store``), ``local_session`` a process's hold on the file (with ``owners``, ``bells`` and ``forks``),
+and ``local_consumer`` what Dramatiq's worker iterates over.
 """
 
 from __future__ import annotations

@@ -11,8 +11,10 @@ import apsw
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.broker.bells import ring_all
-from growbin_jobs.broker.committer import Closed, native
-from growbin_jobs.broker.local_queue import LocalQueue, create_schema
+from growbin_jobs.broker.committer import Closed
+from growbin_jobs.broker.local_queue import LocalQueue
+from growbin_jobs.broker.local_schema import create_schema
+from growbin_jobs.broker.native import native
 from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, open_database
 
 #: Seconds to wait for another process's transaction.

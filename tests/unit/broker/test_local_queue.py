@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from growbin_jobs.broker.local_queue import SCHEMA_VERSION, Depth, LocalQueue, create_schema
+from growbin_jobs.broker.local_queue import Depth, LocalQueue
+from growbin_jobs.broker.local_schema import SCHEMA_VERSION, create_schema
 from growbin_jobs.errors import ConfigurationError
 
 QUEUES = st.sampled_from(["vision", "text"])
