@@ -204,6 +204,13 @@ def test_connections_that_are_cut_lose_no_accepted_message(broker, rabbitmq_url,
     assert set(accepted) - set(arrived) == set()
 
 
+def test_an_error_on_the_connections_thread_does_not_end_it(broker):
+    broker.enqueue(message(1))
+    broker._connections.admin.call(lambda: 1 / 0)  # as pika has raised from its callbacks before
+    broker.enqueue(message(2))
+    assert drain(broker, 2) == [1, 2]
+
+
 def test_an_existing_queue_of_another_type_is_explained(broker, channel):
     channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "classic"})
 

@@ -34,6 +34,9 @@ T = TypeVar("T")
 #: comes back within milliseconds leaves its consumers neither cancelled nor served, for ever; after 0.3 s all are told.
 REDECLARE_PAUSE = 1.0
 
+#: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
+CONSUME_TIMEOUT = 10.0
+
 
 class RabbitBroker(Broker):
     """Messages through RabbitMQ: none is acknowledged to its sender before RabbitMQ has it on disk.
@@ -50,8 +53,7 @@ class RabbitBroker(Broker):
       middleware: The ordered stack; None is Dramatiq's default.
       queue_type: Kind of queue to declare.
       publisher_connections: Publishing connections of each process.
-      publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting included. Also the wait for
-        declarations and for a consumer to start.
+      publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting and declaring included.
 
     Raises:
       ConfigurationError: If the URL cannot be understood.
@@ -110,7 +112,7 @@ class RabbitBroker(Broker):
 
     def flush_all(self) -> None:
         """Flush every declared queue."""
-        for queue_name in self.queues:
+        for queue_name in self.get_declared_queues():
             self.flush(queue_name)
 
     def join(
@@ -163,7 +165,7 @@ class RabbitBroker(Broker):
             )
             self._connections.next_publisher().publish(publication, remaining)
 
-        self._on_queue(message.queue_name, publish)
+        self._on_queue(message.queue_name, self._publish_timeout, publish)
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -193,7 +195,7 @@ class RabbitBroker(Broker):
                 on_queue_deleted=partial(connections.forget, q_name(queue_name)),
             )
 
-        return self._on_queue(queue_name, start)
+        return self._on_queue(queue_name, min(self._publish_timeout, CONSUME_TIMEOUT), start)
 
     def close(self) -> None:
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
@@ -202,9 +204,15 @@ class RabbitBroker(Broker):
 
     # --- the inside
 
-    def _on_queue(self, queue_name: str, use: Callable[[float], T]) -> T:
-        """Use a queue that exists; when somebody has deleted it, declare it again and use it once more."""
-        deadline = time.monotonic() + self._publish_timeout
+    def _on_queue(self, queue_name: str, timeout: float, use: Callable[[float], T]) -> T:
+        """Use a queue that exists; when somebody has deleted it, declare it again and use it once more.
+
+        Parameters:
+          queue_name: The queue or its delay queue.
+          timeout: Seconds for all of it.
+          use: Gets the seconds that are left.
+        """
+        deadline = time.monotonic() + timeout
         connections = self._connections
         name = q_name(queue_name)
         for last in (False, True):

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-import pika  # type: ignore[import-untyped]
-from pika.adapters.select_connection import SelectConnection  # type: ignore[import-untyped]
-from pika.channel import Channel  # type: ignore[import-untyped]
-from pika.exceptions import ChannelClosedByBroker  # type: ignore[import-untyped]
+import pika
+from pika.adapters.select_connection import SelectConnection
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, describe, explain, is_refusal, refused
 from growbin_jobs.broker.amqp.loop import SocketLoop, reject
@@ -159,6 +159,7 @@ class Link:
                 # A bug, ours or pika's. Whoever waits must not wait for ever, so begin again with a new connection.
                 logger.exception("amqp.loop_failed connection=%s", self.label)
                 self._loop.sever()
+                self._loop.add_callback_threadsafe(self._run_calls)
                 if self._connection is None:
                     self._connect_again()
                 time.sleep(1.0)

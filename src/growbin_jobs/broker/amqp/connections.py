@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import Future
 from functools import partial
 
-import pika  # type: ignore[import-untyped]
+import pika
 
 from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.publisher import Publisher

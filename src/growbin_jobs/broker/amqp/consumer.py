@@ -11,8 +11,8 @@ from typing import Any
 
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
-from pika.channel import Channel  # type: ignore[import-untyped]
-from pika.spec import Basic, BasicProperties  # type: ignore[import-untyped]
+from pika.channel import Channel
+from pika.spec import Basic, BasicProperties
 
 from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, ConsumerClosed

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-import pika  # type: ignore[import-untyped]
+import pika
 from dramatiq.errors import BrokerConnectionError
-from pika.exceptions import (  # type: ignore[import-untyped]
+from pika.exceptions import (
     ChannelClosedByBroker,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,

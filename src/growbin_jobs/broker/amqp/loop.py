@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
-from pika.adapters.select_connection import IOLoop  # type: ignore[import-untyped]
+from pika.adapters.select_connection import IOLoop
 
 T = TypeVar("T")
 

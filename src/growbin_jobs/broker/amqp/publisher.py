@@ -10,11 +10,11 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-import pika  # type: ignore[import-untyped]
-from pika.adapters.select_connection import SelectConnection  # type: ignore[import-untyped]
-from pika.channel import Channel  # type: ignore[import-untyped]
-from pika.exceptions import ChannelClosedByBroker  # type: ignore[import-untyped]
-from pika.spec import Basic, BasicProperties  # type: ignore[import-untyped]
+import pika
+from pika.adapters.select_connection import SelectConnection
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
+from pika.spec import Basic, BasicProperties
 
 from growbin_jobs.broker.amqp.connection import CALLS_A_TURN, Link
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing, explain
@@ -76,7 +76,7 @@ class Publisher:
     def __init__(self, label: str, parameters: list[pika.URLParameters]) -> None:
         self.link = Link(label, parameters, on_open=self._opened, on_refused=self._refuse_waiting)
         self._channel: Channel | None = None  # in confirm mode
-        self._blocked: str | None = None
+        self._blocked = False
         self._next_tag = 1
         self._waiting: deque[Publication] = deque()
         self._unconfirmed: OrderedDict[int, Publication] = OrderedDict()
@@ -118,8 +118,9 @@ class Publisher:
         self.link.close()
 
     def _too_late(self, publication: Publication, timeout: float) -> Exception:
-        state = self._blocked or self.link.state
-        what = f"message {publication.message_id} for queue {publication.queue!r} within {timeout:g} s ({state})"
+        what = (
+            f"message {publication.message_id} for queue {publication.queue!r} in {timeout:.1f} s ({self.link.state})"
+        )
         if publication.sent:
             return NotConfirmed(f"RabbitMQ did not confirm {what}. It may or may not have arrived.")
         return BrokerUnavailable(f"RabbitMQ did not take {what}. It was not sent.")
@@ -154,7 +155,7 @@ class Publisher:
 
     @property
     def _writable(self) -> bool:
-        return self._channel is not None and self._channel.is_open and self._blocked is None
+        return self._channel is not None and self._channel.is_open and not self._blocked
 
     def _flush(self) -> None:
         for _ in range(CALLS_A_TURN):
@@ -210,11 +211,13 @@ class Publisher:
             resolve(publication.confirmed, None)
 
     def _block(self, _connection: SelectConnection, frame: Any) -> None:
-        self._blocked = f"connected, but RabbitMQ blocks all publishers: {frame.method.reason}"
+        self._blocked = True
+        self.link.state = f"RabbitMQ blocks all publishers: {frame.method.reason}"
         logger.warning("amqp.blocked connection=%s reason=%s", self.link.label, frame.method.reason)
 
     def _unblock(self, _connection: SelectConnection, _frame: Any) -> None:
-        self._blocked = None
+        self._blocked = False
+        self.link.state = "connected"
         logger.warning("amqp.unblocked connection=%s", self.link.label)
         self._flush()
 
@@ -224,13 +227,18 @@ class Publisher:
         if isinstance(reason, ChannelClosedByBroker):
             error = explain(reason)
             for publication in lost.values():
-                reject(publication.confirmed, error)
+                self._fail(publication, error)
             self._open_channel(channel.connection)
         else:
-            self._blocked = None
+            self._blocked = False
             self._waiting.extendleft(reversed(lost.values()))
 
     def _refuse_waiting(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, deque()
         for publication in waiting:
-            reject(publication.confirmed, error)
+            self._fail(publication, error)
+
+    def _fail(self, publication: Publication, error: Exception) -> None:
+        if publication.sent:
+            error = NotConfirmed(f"{error} The message may or may not have arrived.")
+        reject(publication.confirmed, error)

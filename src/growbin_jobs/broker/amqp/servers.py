@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-import pika  # type: ignore[import-untyped]
+import pika
 
 from growbin_jobs.errors import ConfigurationError
 
@@ -22,7 +22,7 @@ def parse_urls(url: str) -> list[pika.URLParameters]:
     parameters = []
     for number, part in enumerate(filter(None, map(str.strip, url.split(";"))), start=1):
         try:
-            one = pika.URLParameters(part)
+            one = _parsed(part)
         except Exception:
             raise ConfigurationError(
                 f"GROWBIN_BROKER_URL: address {number} is no AMQP URL. Write amqp://user:password@host:5672/vhost, "
@@ -35,6 +35,12 @@ def parse_urls(url: str) -> list[pika.URLParameters]:
     if not parameters:
         raise ConfigurationError("GROWBIN_BROKER_URL is empty.")
     return parameters
+
+
+def _parsed(url: str) -> pika.URLParameters:
+    if not url.startswith(("amqp://", "amqps://")):  # pika takes any other for amqp://
+        raise ValueError
+    return pika.URLParameters(url)
 
 
 def labelled(parameters: pika.URLParameters, label: str) -> pika.URLParameters:

@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple
 
 from dramatiq.common import dq_name, xq_name
-from pika.channel import Channel  # type: ignore[import-untyped]
-from pika.spec import Queue  # type: ignore[import-untyped]
+from pika.channel import Channel
+from pika.spec import Queue
 
 from growbin_jobs.broker.amqp.loop import resolve
 
