@@ -19,7 +19,7 @@ CONFIDENCE_CAP: Final = 0.8
 #: Of the answer "I do not know this".
 UNKNOWN_CONFIDENCE: Final = 0.3
 
-#: 95 % of held-out training photos are nearer than this: up to here the confidence is not reduced…
+#: About nine in ten held-out training photos are nearer: up to here the confidence is not reduced…
 NEAR: Final = 1.5
 #: …and here, where no held-out photo is, nothing is recognised any more.
 FAR: Final = 4.0

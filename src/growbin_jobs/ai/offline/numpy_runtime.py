@@ -1,4 +1,4 @@
-"""The network on numpy alone: for machines that have no onnxruntime. About five times slower."""
+"""The network on numpy alone: for machines that have no onnxruntime. About four times slower."""
 
 from collections.abc import Callable, Iterator
 
