@@ -4,16 +4,18 @@
 Examples:
   scripts/bench images
   scripts/bench images --json > images.json
+  scripts/bench publishing
 """
 
 import typer
 
-from benchmarks import images
+from benchmarks import images, publishing
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 app.command("images")(images.command)
+app.command("publishing")(publishing.command)
 
 
 @app.callback()
