@@ -8,6 +8,8 @@ the middle of a worker thread, never strikes inside a transaction.
 from __future__ import annotations
 
 import ctypes
+import logging
+import time
 from _queue import Empty, SimpleQueue  # gevent replaces queue.SimpleQueue; between native threads only this one works
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -20,6 +22,11 @@ T = TypeVar("T")
 
 #: Calls that share a commit at most: bounds how long the first of them waits.
 BATCH = 512
+
+#: Told the error or None, and the result.
+Then = Callable[[BaseException | None, T | None], None]
+
+log = logging.getLogger(__name__)
 
 
 class Closed(Exception):
@@ -49,10 +56,12 @@ class Committer(Generic[S]):
     Parameters:
       open_store: Makes the store, in the thread. If it fails, every call fails with its error and the committer is
         closed.
+      linger: Seconds that submitted calls wait for more to share their commit, while nobody waits for one of them.
     """
 
-    def __init__(self, open_store: Callable[[], S]) -> None:
+    def __init__(self, open_store: Callable[[], S], *, linger: float = 0.0) -> None:
         self._open_store = open_store
+        self._linger = linger
         self._calls: SimpleQueue[_Call[S, Any] | None] = SimpleQueue()
         self._refusal: BaseException | None = None
         self._store: S | None = None
@@ -88,6 +97,17 @@ class Committer(Generic[S]):
         """
         return self._submit(_Call(call, writes=True, durable=durable))
 
+    def submit(self, call: Callable[[S], T], then: Then[T]) -> None:
+        """Run a call in a transaction and tell once that is committed; nobody waits.
+
+        Parameters:
+          call: As for :meth:`write`.
+          then: Told what :meth:`write` would raise or return, in the committer's thread; in the caller's if the
+            committer is closed. It must not block, and must know by itself how to reach a greenlet.
+        """
+        self._calls.put(_Call(call, writes=True, durable=False, then=then))
+        self._refuse_if_closed()
+
     def close(self) -> None:
         """Finish the calls that wait, close the store and refuse all others. May be called again."""
         if not self.closed:
@@ -95,7 +115,7 @@ class Committer(Generic[S]):
             self._calls.put(None)
             self._calls.put(finished)
             self._refuse_if_closed()
-            finished.signal.wait()
+            finished.join()
 
     def abandon(self) -> None:
         """In a forked child, where the thread does not exist: refuse all calls and leave the store as it is."""
@@ -150,15 +170,27 @@ class Committer(Generic[S]):
         """Wait for a call; return it with all that wait behind it, and whether more may come."""
         batch: list[_Call[S, Any]] = []
         call = self._calls.get()
+        end = time.monotonic() + self._linger
         while call is not None:
             batch.append(call)
+            if call.awaited:
+                end = 0.0
             if len(batch) == BATCH:
                 return batch, True
             try:
-                call = self._calls.get_nowait()
+                call = self._next_call(end)
             except Empty:
                 return batch, True
         return batch, False
+
+    def _next_call(self, end: float) -> _Call[S, Any] | None:
+        try:
+            return self._calls.get_nowait()
+        except Empty:
+            left = end - time.monotonic() if end else 0.0
+            if left <= 0.0:
+                raise
+            return self._calls.get(timeout=left)
 
     def _run_batch(self, store: S, batch: list[_Call[S, Any]]) -> None:
         try:
@@ -199,11 +231,12 @@ class Committer(Generic[S]):
 
 
 class _Call(Generic[S, T]):
-    def __init__(self, call: Callable[[S], T], *, writes: bool, durable: bool) -> None:
+    def __init__(self, call: Callable[[S], T], *, writes: bool, durable: bool, then: Then[T] | None = None) -> None:
         self._call = call
+        self._then = then
         self.writes = writes
         self.durable = durable
-        self.signal = make_signal()
+        self._signal = None if then else make_signal()
         self.error: BaseException | None = None
         self._result: T | None = None
 
@@ -216,11 +249,26 @@ class _Call(Generic[S, T]):
     def fail(self, error: BaseException) -> None:
         self.error = self.error or error
 
+    @property
+    def awaited(self) -> bool:
+        """Does somebody wait for it?"""
+        return self._signal is not None
+
     def finish(self) -> None:
-        self.signal.set()
+        if self._signal:
+            self._signal.set()
+        elif self._then:
+            try:
+                self._then(self.error, self._result)
+            except Exception:
+                log.exception("committer.then_failed")
+
+    def join(self) -> None:
+        if self._signal:
+            self._signal.wait()
 
     def wait(self) -> T:
-        self.signal.wait()
+        self.join()
         if self.error:
             raise self.error
         return cast(T, self._result)
