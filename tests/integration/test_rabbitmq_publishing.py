@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pika
+import pika.exceptions
 import pytest
 from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
@@ -209,6 +210,17 @@ def test_an_error_on_the_connections_thread_does_not_end_it(broker):
     broker._connections.admin.call(lambda: 1 / 0)  # as pika has raised from its callbacks before
     broker.enqueue(message(2))
     assert drain(broker, 2) == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"queue_name": "q" * 300}, {"message_id": "i" * 300}])
+def test_a_message_that_amqp_cannot_carry_harms_no_other(broker, wrong):
+    broker.enqueue(message(1))
+    before = broker._connections.admin._connection
+    with pytest.raises(pika.exceptions.ShortStringTooLong):
+        broker.enqueue(message().copy(**wrong))
+    broker.enqueue(message(2))
+    assert drain(broker, 2) == [1, 2]
+    assert broker._connections.admin._connection is before
 
 
 def test_an_existing_queue_of_another_type_is_explained(broker, channel):

@@ -67,6 +67,7 @@ class FakeChannel:
 class FakeConnection:
     def __init__(self):
         self.channels = []
+        self.is_open = True
 
     def channel(self, on_open_callback):
         channel = FakeChannel(self)

@@ -180,7 +180,6 @@ class Link:
 
     def _connect(self) -> None:
         if not self.closing:
-            self.state = "connecting"
             SelectConnection.create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
 
     def _connected(self, result: SelectConnection | BaseException) -> None:
@@ -243,8 +242,12 @@ class Link:
     def _work(self, task: _Task, channel: Channel) -> None:
         if task.future.done():
             channel.close()
-        else:
+            return
+        try:
             task.work(channel, task.future)
+        except Exception as error:  # it would fail on the next connection too
+            reject(task.future, error)
+            channel.close()
 
     def _task_channel_closed(self, task: _Task, _channel: Channel, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByBroker):

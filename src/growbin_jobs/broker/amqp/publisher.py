@@ -165,19 +165,26 @@ class Publisher:
         self.link.call(self._flush)
 
     def _write(self, publication: Publication) -> None:
-        if publication.confirmed.done():  # its sender has stopped waiting
-            return
         assert self._channel is not None
-        publication.sent, publication.returned = True, False
-        self._unconfirmed[self._next_tag] = publication
-        self._next_tag += 1
+        publication.sent = (
+            True  # before the question: its sender may give up at this moment, and must not say "not sent"
+        )
+        if publication.confirmed.done():
+            return
+        publication.returned = False
         properties = BasicProperties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
             message_id=publication.message_id,
             priority=publication.priority,
         )
-        self._channel.basic_publish("", publication.queue, publication.body, properties, mandatory=True)
+        try:
+            self._channel.basic_publish("", publication.queue, publication.body, properties, mandatory=True)
+        except Exception as error:  # pika encodes before it writes, so this is about this message alone
+            reject(publication.confirmed, error)
+            return
+        self._unconfirmed[self._next_tag] = publication
+        self._next_tag += 1
 
     def _drop_given_up(self) -> None:
         while self._waiting and self._waiting[0].confirmed.done():
@@ -228,7 +235,8 @@ class Publisher:
             error = explain(reason)
             for publication in lost.values():
                 self._fail(publication, error)
-            self._open_channel(channel.connection)
+            if channel.connection.is_open:
+                self._open_channel(channel.connection)
         else:
             self._blocked = False
             self._waiting.extendleft(reversed(lost.values()))
