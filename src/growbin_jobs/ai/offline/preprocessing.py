@@ -1,6 +1,7 @@
 """From a JPEG to the network's input."""
 
 import io
+import struct
 from typing import Final
 
 import numpy as np
@@ -51,8 +52,8 @@ def decode(picture: bytes) -> Image.Image:
             return ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError:
         raise PictureRefused("picture_not_an_image") from None
-    except (OSError, ValueError, SyntaxError, NotImplementedError, Image.DecompressionBombError):
-        # Pillow raises each of these for one damaged file or another.
+    except (OSError, ValueError, SyntaxError, NotImplementedError, struct.error, Image.DecompressionBombError):
+        # Pillow raises each of these for one damaged file or another, struct.error for a damaged EXIF block.
         raise PictureRefused("picture_truncated") from None
 
 

@@ -95,6 +95,24 @@ def test_refuses_a_truncated_jpeg():
     assert refused.value.code == "picture_truncated"
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_bytes_are_read_or_refused_and_nothing_else():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a description"
+    whole = jpeg((300, 200), (90, 120, 30), exif=exif)
+    chance = np.random.default_rng(7)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in chance.integers(2, len(whole), 8):
+            damaged[place] = chance.integers(256)
+        try:
+            assert preprocessing.pixels_of(bytes(damaged)).shape == (224, 224, 3)
+        except PictureRefused:
+            refused += 1
+    assert 0 < refused < 300
+
+
 def test_refuses_too_many_pixels_before_decoding():
     with pytest.raises(PictureRefused) as refused:
         preprocessing.pixels_of(jpeg((6000, 5000)))
