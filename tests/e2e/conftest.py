@@ -90,7 +90,7 @@ class Stack:
                 env = self.full_env | dict(through or {})
                 self.workers[name] = subprocess.Popen(command, env=env, stdout=log, stderr=log)
 
-    def stop(self, *groups: str, timeout: float = 30.0) -> dict[str, int]:
+    def stop(self, *groups: str, timeout: float = 60.0) -> dict[str, int]:
         """Let workers drain, and return their exit codes."""
         chosen = {name: self.workers.pop(name) for name in groups or list(self.workers)}
         for process in chosen.values():
@@ -174,7 +174,7 @@ class Stack:
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-lines:]) for log in logs)
 
-    def await_log(self, group: str, words: str, *, timeout: float = 30.0) -> None:
+    def await_log(self, group: str, words: str, *, timeout: float = 120.0) -> None:
         """Wait until a group's workers have said something."""
         deadline = time.monotonic() + timeout
         while words not in self.log(group):

@@ -6,12 +6,14 @@ import pytest
 
 from growbin_jobs.states import AnalysisStatus
 
+pytestmark = pytest.mark.timeout(400)
+
 
 def test_200_photos_through_the_embedded_stack(embedded, photos):
     ids = embedded.submit(photos[:200])
     embedded.start(threads=2)
 
-    done = embedded.wait(list(ids), timeout=150)
+    done = embedded.wait(list(ids), timeout=240)
 
     assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: 200}
     assert embedded.times_reached("completed") == dict.fromkeys(ids, 1)
@@ -23,7 +25,6 @@ def test_200_photos_through_the_embedded_stack(embedded, photos):
     assert embedded.stop() == {"storage": 0, "ai": 0}
 
 
-@pytest.mark.timeout(300)
 def test_1000_photos_through_rabbitmq_postgresql_s3_and_a_model_server(clustered, openai, photos):
     ids = clustered.submit(photos[:1000])
     clustered.start(processes=2, threads=16)
@@ -58,11 +59,11 @@ def test_both_groups_run_as_plain_dramatiq(embedded, photos):
     )
     running = [Popen(command, env=embedded.full_env, stdout=DEVNULL, stderr=DEVNULL) for command in commands]
     try:
-        done = embedded.wait(list(ids), timeout=60)
+        done = embedded.wait(list(ids), timeout=150)
     finally:
         for process in running:
             process.terminate()
-        codes = [process.wait(30) for process in running]
+        codes = [process.wait(60) for process in running]
 
     assert {analysis.status for analysis in done.values()} == {AnalysisStatus.COMPLETED}
     assert codes == [0, 0, 0]

@@ -5,6 +5,8 @@ from PIL import Image
 
 from growbin_jobs.states import AnalysisStatus
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def bad_pictures(tmp_path):
@@ -30,7 +32,7 @@ def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(embed
     embedded.start()
     ids = embedded.submit(list(bad))
 
-    failed = embedded.wait(list(ids), timeout=60)
+    failed = embedded.wait(list(ids), timeout=150)
 
     assert {analysis.status for analysis in failed.values()} == {AnalysisStatus.FAILED}
     assert {ids[key].stem: analysis.error_code for key, analysis in failed.items()} == {
@@ -39,7 +41,7 @@ def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(embed
     assert {analysis.failed_stage for analysis in failed.values()} == {"upload"}
     assert all(analysis.error for analysis in failed.values())
     assert "message.retry" not in embedded.log("storage")
-    [after] = embedded.wait(list(embedded.submit([good])), timeout=60).values()
+    [after] = embedded.wait(list(embedded.submit([good])), timeout=150).values()
     assert after.status is AnalysisStatus.COMPLETED
 
 
@@ -61,7 +63,7 @@ def test_a_path_that_may_not_be_read_is_refused(embedded, image_path, code):
     embedded.start("storage")
     embedded.send(f"from growbin_jobs.storage import upload_image; upload_image.send('u', {path!r}, 'a1')")
 
-    analysis = embedded.wait(["a1"], timeout=30)["a1"]
+    analysis = embedded.wait(["a1"], timeout=150)["a1"]
 
     assert (analysis.status, analysis.error_code, analysis.failed_stage) == ("failed", code, "upload")
 
@@ -75,8 +77,8 @@ def test_a_call_that_makes_no_sense_is_dead_and_the_next_one_runs(embedded, phot
         "retrieve_rule.send('a2', 'pet_bottle', {'category': 'wood'})"
     )
 
-    failed = embedded.wait(["a1", "a2"], timeout=30)
-    [after] = embedded.wait(list(embedded.submit(photos[:1])), timeout=60).values()
+    failed = embedded.wait(["a1", "a2"], timeout=150)
+    [after] = embedded.wait(list(embedded.submit(photos[:1])), timeout=150).values()
 
     assert {analysis.error_code for analysis in failed.values()} == {"request_invalid"}
     assert after.status is AnalysisStatus.COMPLETED
