@@ -1,4 +1,4 @@
-"""An opened 355 mL drink can on concrete in the sun."""
+"""A crushed, opened 355 mL drink can lying on concrete by the window."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import grounds
+import labels
 import materials
 import mesh
 import numpy as np
-import prints
 import room
 import scene
 from mathutils import Vector
 from nodes import Tree
 
 RADIUS, NECK, HEIGHT = 0.0331, 0.0262, 0.1222
+# Direction (degrees), height, depth and reach of what the hand pressed in.
+DENTS = ((262, 0.058, 0.0085, 0.028), (120, 0.045, 0.006, 0.022), (320, 0.080, 0.004, 0.014))
 MOUTH = (0.0, -0.0115, 0.0098, 0.0075)  # centre and half axes of the opening
 
 
@@ -24,16 +27,18 @@ def build(textures: Path) -> None:
     parts = [*_wall(textures), _lid(), *_tab()]
     for part in parts[:3]:
         mesh.bend(part, _dent)
-    mesh.group(parts, at=(0.042, 0.044, RADIUS - 0.0003), turn=(-90, 200, 138))
-    scene.ground(scene.concrete(1.05), size=6)
+    mesh.group(parts, at=(0.034, 0.050, RADIUS - 0.0003), turn=(-90, 190, 147))
+    scene.ground(grounds.concrete(1.05), size=6)
     room.daylight(turn=-30, strength=1.0, camera=-92)
-    scene.camera((0.0, 0.0, 0.026), 0.24, 50, turn=-92, roll=-2.5, zoom=1.35, exposure=0.8, focus=0.012)
+    scene.camera((0.0, 0.0, 0.026), 0.24, 50, turn=-92, roll=-2.5, zoom=1.35, exposure=-0.1, focus=0.012)
 
 
 def _wall(textures: Path) -> list[Any]:
     """Draw the can: bare dome below, printed wall, bare neck with its seam."""
     metal = materials.aluminium()
-    dome = mesh.fillet([(0, 0.0105), (0.015, 0.0085, 0.008), (0.0225, 0.0005, 0.002), (0.0245, 0.0005, 0.001), (0.0300, 0.0075, 0.004)])
+    dome = mesh.fillet(
+        [(0, 0.0105), (0.015, 0.0085, 0.008), (0.0225, 0.0005, 0.002), (0.0245, 0.0005, 0.001), (0.0300, 0.0075, 0.004)]
+    )
     side = mesh.fillet(
         [(0.0300, 0.0075), (RADIUS, 0.0135, 0.008), (RADIUS, 0.1015, 0.008), (0.0275, 0.1135, 0.006), (0.0259, 0.1162)]
     )
@@ -52,7 +57,7 @@ def _wall(textures: Path) -> list[Any]:
             (0.0200, 0.1174),
         ]
     )
-    printed = materials.can_body(*prints.can_print(textures))
+    printed = materials.can_body(*labels.can_print(textures))
     return [
         mesh.turned("side", mesh.resampled(side, 0.0015), printed, segments=256),
         mesh.turned("dome", dome, metal, segments=128),
@@ -75,7 +80,7 @@ def _lid() -> Any:
         {
             "Base Color": (0.80, 0.805, 0.81, 1),
             "Metallic": 1.0,
-            "Roughness": 0.27,
+            "Roughness": 0.2,
             "Normal": tree.bump(lines, 0.00004, 0.5),
         },
     )
@@ -98,7 +103,7 @@ def _lid() -> Any:
 
 def _tab() -> list[Any]:
     """Stamp the pull tab: a ring with a finger hole, bent up a little, on its rivet."""
-    metal = materials.aluminium(0.2, 0.2)
+    metal = materials.aluminium(0.12, 0.1)
 
     def place(u: Any, v: Any) -> tuple[Any, Any, Any]:
         # u runs along the band's centre line, v around the band's rounded section.
@@ -123,7 +128,9 @@ def _tab() -> list[Any]:
 
     plate = mesh.sheet("nose", nose, 40, 30, metal)
     mesh.modifier(plate, "SOLIDIFY", thickness=0.0006, offset=0)
-    rivet = mesh.turned("rivet", mesh.fillet([(0.0022, 0.1180), (0.0022, 0.1196, 0.0004), (0, 0.1197)]), metal, segments=48)
+    rivet = mesh.turned(
+        "rivet", mesh.fillet([(0.0022, 0.1180), (0.0022, 0.1196, 0.0004), (0, 0.1197)]), metal, segments=48
+    )
     return [ring, plate, rivet]
 
 
@@ -132,9 +139,9 @@ def _dent(point: Vector) -> Vector:
     radial = Vector((point.x, point.y, 0))
     soft = max(0.0, min(1.0, (0.108 - point.z) / 0.02)) * max(0.0, min(1.0, (point.z - 0.012) / 0.015))
     push = 0.0
-    for angle, high, deep, wide in ((250, 0.060, 0.0085, 0.030), (120, 0.045, 0.006, 0.022), (320, 0.080, 0.004, 0.014)):
+    for angle, high, deep, wide in DENTS:
         at = Vector((RADIUS * np.cos(np.radians(angle)), RADIUS * np.sin(np.radians(angle)), high))
         away = (point - at).length / wide
-        push += deep * float(np.exp(-(away**2))) * (1 + 0.35 * float(np.cos(away * 5.5)))
+        push += deep * float(np.exp(-(away**2))) * (1 + 0.45 * float(np.cos(away * 6.5)))
     crease = abs(mesh.wobble(point, 30, 4.0, 1)) * 0.002
     return -radial.normalized() * (push + crease) * soft if radial.length > 0.001 else Vector()

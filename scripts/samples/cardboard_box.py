@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import bmesh
+import board
+import grounds
+import labels
 import materials
 import mesh
 import numpy as np
-import prints
 import room
 import scene
 from mathutils import Matrix, Vector
@@ -20,9 +23,9 @@ def build(textures: Path) -> None:
     """Set the whole scene: thing, ground, light and camera."""
     parts = [*_walls(textures), *_flaps(textures), *_tape(), _parcel_label(textures)]
     mesh.group(parts, at=(0, 0, 0), turn=(0, 0, 36))
-    scene.ground(scene.wood(0.8), size=14, turn=20)
+    scene.ground(grounds.wood(0.8), size=14, turn=20)
     room.daylight(turn=8, strength=1.0, camera=-90)
-    scene.camera((0.01, -0.02, 0.15), 0.78, 37, turn=-90, roll=1.5, zoom=1.0, exposure=0.8)
+    scene.camera((0.01, -0.02, 0.15), 0.78, 37, turn=-90, roll=1.5, zoom=1.0, exposure=0.25)
 
 
 def _board(name: str, long: float, high: float, faces: Any, edge: Any) -> Any:
@@ -38,8 +41,8 @@ def _board(name: str, long: float, high: float, faces: Any, edge: Any) -> Any:
 
 def _walls(textures: Path) -> list[Any]:
     """Stand up the four walls, on a floor."""
-    edge = materials.board_edge(prints.fluting(textures), THICK)
-    stamped, plain = materials.kraft(prints.box_print(textures), (WIDE, HIGH)), materials.kraft()
+    edge = board.board_edge(labels.fluting(textures), THICK)
+    stamped, plain = board.kraft(labels.box_print(textures), (WIDE, HIGH)), board.kraft()
     front = _board("front", WIDE, HIGH, stamped, edge)
     back = _board("back", WIDE, HIGH, plain, edge)
     left, right = (_board(side, DEEP, HIGH, plain, edge) for side in ("left", "right"))
@@ -54,8 +57,8 @@ def _walls(textures: Path) -> list[Any]:
 
 def _flaps(textures: Path) -> list[Any]:
     """Hinge the four flaps at the rim, each opened at its own angle (degrees past upright)."""
-    edge = materials.board_edge(prints.fluting(textures), THICK)
-    plain = materials.kraft()
+    edge = board.board_edge(labels.fluting(textures), THICK)
+    plain = board.kraft()
     flaps = []
     for name, long, corner, turn, fall, curl in (
         ("front", WIDE, (-WIDE / 2, -DEEP / 2), 0, 72, 0.016),
@@ -73,8 +76,6 @@ def _flaps(textures: Path) -> list[Any]:
 
 def _soften(flap: Any, curl: float) -> None:
     """Cut the board finer and bend it: handled flaps are not flat."""
-    import bmesh
-
     work = bmesh.new()
     work.from_mesh(flap.data)
     long = [edge for edge in work.edges if edge.calc_length() > 0.05]
@@ -91,7 +92,7 @@ def _soften(flap: Any, curl: float) -> None:
 
 def _tape() -> list[Any]:
     """Stick what is left of the packing tape onto the left and right wall."""
-    brown = materials.tape()
+    brown = board.tape()
     strips = []
     for side, seed in ((-1, 1.0), (1, 4.0)):
 
@@ -106,11 +107,10 @@ def _tape() -> list[Any]:
 
 def _parcel_label(textures: Path) -> Any:
     """Stick the shipping label onto the left wall."""
-    paper = materials.label("parcel", prints.parcel_label(textures), roughness=0.45, fibre=0.0001)
+    paper = materials.label("parcel", labels.parcel_label(textures), roughness=0.45, fibre=0.0001)
 
     def place(u: Any, v: Any) -> tuple[Any, Any, Any]:
         lift = 0.0006 + 0.0025 * np.clip(u + v - 1.75, 0, 1) ** 1.5
         return -WIDE / 2 - lift, 0.085 - 0.12 * u + 0.006 * v, 0.075 + 0.09 * v - 0.008 * u
 
     return mesh.sheet("parcel", place, 30, 24, paper)
-

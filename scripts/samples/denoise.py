@@ -1,8 +1,9 @@
 """Take the renderer's noise away. Debian builds Blender without Open Image Denoise, so this does it in numpy.
 
 The method is non-local means over two independent renderings (Rousselle, Knaus, Zwicker: Adaptive Rendering with
-Non-Local Means Filtering, 2012): how alike two places are is judged in one rendering and used on the other, so that noise
-never votes for itself. Colours are divided by the surface's own colour first: textures stay sharp, only light is smoothed.
+Non-Local Means Filtering, 2012): how alike two places are is judged in one rendering and used on the other, so that
+noise never votes for itself. Colours are divided by the surface's own colour first: textures stay sharp, only light
+is smoothed.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import numpy as np
 FLOOR = 0.02  # added to surface colours before dividing by them
 
 
-def denoised(first: Any, second: Any, albedo: Any, normal: Any, reach: int = 5, trust: float = 0.9) -> Any:
+def denoised(takes: Sequence[Sequence[Any]], reach: int = 5, trust: float = 0.9) -> Any:
     """Merge two noisy renderings of a scene into a smooth one.
 
     Parameters:
-        first, second: linear RGB, rendered with different seeds; float32, shape (height, width, 3).
-        albedo, normal: the renderer's feature passes, same shape.
+        takes: two renderings with different seeds, each (linear RGB, albedo, normal), float32 of shape
+            (height, width, 3); the last two are the renderer's passes for denoising.
         reach: how far alike places are looked for (pixels).
         trust: how many times the noise's own spread two places may differ; more is smoother.
 
     Returns:
         linear RGB of the same shape.
     """
-    surface = np.clip(albedo, 0, 1) + FLOOR
-    lights = [np.log1p(4 * np.clip(part, 0, 60) / surface) for part in (first, second)]
+    surfaces = [np.clip(albedo, 0, 1) + FLOOR for _, albedo, _ in takes]
+    lights = [
+        np.log1p(4 * np.clip(colour, 0, 60) / surface) for (colour, _, _), surface in zip(takes, surfaces, strict=True)
+    ]
+    albedo, normal = ((takes[0][index] + takes[1][index]) / 2 for index in (1, 2))
     spread = _blurred(((lights[0] - lights[1]) ** 2).mean(axis=-1) / 2, 3) + 2e-5
     sums = [light.copy() for light in lights]
     weights = [np.ones(spread.shape, np.float32) for _ in lights]
@@ -46,7 +50,7 @@ def denoised(first: Any, second: Any, albedo: Any, normal: Any, reach: int = 5, 
                 total += vote[..., None] * _moved(light, shift) + back[..., None] * _moved(light, (-down, -right))
                 weight += vote + back
     merged = sum(total / weight[..., None] for total, weight in zip(sums, weights, strict=True)) / 2
-    return np.expm1(merged) / 4 * surface
+    return np.expm1(merged) / 4 * sum(surfaces) / 2
 
 
 def _alike(features: Sequence[Any], scales: Sequence[float], shift: tuple[int, int]) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
+import bmesh
 import bpy
 import numpy as np
 from mathutils import Vector, noise
@@ -43,7 +45,7 @@ def fillet(points: Sequence[tuple[float, ...]], steps: int = 6) -> list[tuple[fl
 def resampled(profile: Profile, step: float) -> list[tuple[float, float]]:
     """Put points at most `step` apart into the straight pieces of a line, so that dents have something to bend."""
     line = [profile[0]]
-    for before, after in zip(profile, profile[1:], strict=False):
+    for before, after in pairwise(profile):
         pieces = max(1, int(np.ceil(np.hypot(after[0] - before[0], after[1] - before[1]) / step)))
         for t in np.linspace(0, 1, pieces + 1)[1:]:
             line.append((before[0] + (after[0] - before[0]) * t, before[1] + (after[1] - before[1]) * t))
@@ -100,8 +102,6 @@ def sheet(
 
 def weld(thing: Any) -> None:
     """Join vertices that lie on each other; UVs stay with the faces."""
-    import bmesh
-
     mesh = bmesh.new()
     mesh.from_mesh(thing.data)
     bmesh.ops.remove_doubles(mesh, verts=mesh.verts, dist=1e-6)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import materials
+import board
+import grounds
 import mesh
 import numpy as np
-import prints
+import pages
 import room
 import scene
 from mathutils import Vector
@@ -18,16 +19,14 @@ WIDE, HALF, LAYERS = 0.37, 0.26, 6
 
 def build(textures: Path) -> None:
     """Set the whole scene: thing, ground, light and camera."""
-    front, inner, other = (
-        materials.newsprint(prints.newspaper_page(textures, seed, front=seed == 1)) for seed in (1, 2, 3)
-    )
+    front, inner, other = (board.newsprint(pages.newspaper_page(textures, seed, front=seed == 1)) for seed in (1, 2, 3))
     below = [_folded(number, other, LAYERS - 2, 0.5) for number in range(LAYERS - 2)]
     mesh.group(below, at=(0.03, 0.02, 0.0005), turn=(0, 0, 14))
     above = [_folded(number, inner if number else front, LAYERS) for number in range(LAYERS)]
     mesh.group(above, at=(-0.01, 0, 0.017), turn=(0, 0, -13))
-    scene.ground(scene.desk(), size=4)
+    scene.ground(grounds.desk())
     room.daylight(turn=15, strength=1.0, camera=-90)
-    scene.camera((0.0, 0.0, 0.0), 0.42, 60, turn=-90, roll=-2, zoom=1.0, exposure=0.8)
+    scene.camera((0.0, 0.0, 0.0), 0.42, 60, turn=-90, roll=-2, zoom=1.0, exposure=-0.05)
 
 
 def _folded(number: int, material: Any, layers: int, life: float = 1.0) -> Any:

@@ -1,14 +1,15 @@
-"""An empty, slightly dented 500 mL water bottle on a desk by the window."""
+"""An empty, squeezed 500 mL water bottle on a desk by the window."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import grounds
+import labels
 import materials
 import mesh
 import numpy as np
-import prints
 import room
 import scene
 from mathutils import Vector
@@ -21,12 +22,13 @@ def build(textures: Path) -> None:
     bottle = _bottle()
     parts = [bottle, _label(textures), *_cap()]
     for part in parts:
-        mesh.bend(part, _dent)
+        mesh.bend(part, _squeezed)
     mesh.modifier(bottle, "SOLIDIFY", thickness=0.0005, offset=-1)
-    mesh.group(parts, at=(-0.045, -0.075, RADIUS - 0.0004), turn=(0, 90, 58))
-    scene.ground(scene.desk())
+    lowest = max(vertex.co.x for vertex in bottle.data.vertices)
+    mesh.group(parts, at=(-0.045, -0.075, lowest), turn=(0, 90, 58))
+    scene.ground(grounds.desk())
     room.daylight(turn=-35, strength=1.0, camera=-100)
-    scene.camera((0.008, 0.008, 0.02), 0.29, 64, turn=-97, roll=3, zoom=1.3, exposure=0.75, focus=0.012)
+    scene.camera((0.008, 0.008, 0.02), 0.29, 64, turn=-97, roll=3, zoom=1.3, exposure=-0.1, focus=0.012)
 
 
 def _ribs(r: Any, angle: Any, z: Any) -> Any:
@@ -69,7 +71,7 @@ def _bottle() -> Any:
 
 def _label(textures: Path) -> Any:
     """Wrap the label around; it lies a hair off the wall, as films do."""
-    film = materials.label("film", prints.water_label(textures), roughness=0.32, sheen=0.5)
+    film = materials.label("film", labels.water_label(textures), roughness=0.32, sheen=0.5)
     low, high = LABEL[0] - 0.001, LABEL[1] + 0.001
     line = [(RADIUS - 0.0006, low + (high - low) * t) for t in np.linspace(0, 1, 41)]
     return mesh.turned("label", line, film, segments=192)
@@ -80,7 +82,13 @@ def _cap() -> list[Any]:
     blue = materials.plastic("cap", (0.02, 0.13, 0.42), 0.38, soft=0.08)
     low, high = 0.2003, 0.2155
     line = mesh.fillet(
-        [(0.0138, low), (0.0148, low, 0.0003), (0.0152, low + 0.002, 0.0006), (0.0150, high, 0.0016), (0.0, high + 0.0002)]
+        [
+            (0.0138, low),
+            (0.0148, low, 0.0003),
+            (0.0152, low + 0.002, 0.0006),
+            (0.0150, high, 0.0016),
+            (0.0, high + 0.0002),
+        ]
     )
 
     def knurl(r: Any, angle: Any, z: Any) -> Any:
@@ -93,12 +101,14 @@ def _cap() -> list[Any]:
     ]
 
 
-def _dent(point: Vector) -> Vector:
-    """Squeeze the wall a little, more at one side, the neck not at all."""
-    share = max(0.0, min(1.0, (0.172 - point.z) / 0.04)) * min(1.0, point.z / 0.03)
+def _squeezed(point: Vector) -> Vector:
+    """Press the wall flat from above (x), with folds and crinkles; neck and foot are too stiff for that."""
+    share = max(0.0, min(1.0, (0.176 - point.z) / 0.05)) * max(0.0, min(1.0, (point.z - 0.004) / 0.04))
+    inside = 1.0 if LABEL[0] <= point.z <= LABEL[1] else 1.35
+    fold = mesh.wobble(Vector((point.x * 0.5, point.y * 0.7, point.z)), 24, 3.0, 1)
+    crinkle = abs(mesh.wobble(point, 44, 6.0, 2)) - 0.15
     radial = Vector((point.x, point.y, 0))
-    size = mesh.wobble(Vector((point.x * 0.9, point.y * 0.9, point.z)), 26, 3.0, 2)
-    hit = Vector((-0.024, 0.021, 0.07)) - point
-    thumb = -0.17 * np.exp(-((hit.length / 0.021) ** 2))
-    crinkle = abs(mesh.wobble(point, 46, 6.0, 2)) * min(1.0, max(0.0, (0.09 - point.z) / 0.02))
-    return radial * share * (0.075 * size - 0.11 * crinkle + float(thumb))
+    hit = Vector((-0.022, 0.017, 0.066)) - point
+    thumb = -0.22 * float(np.exp(-((hit.length / 0.02) ** 2)))
+    flat = Vector((-0.20 * point.x, 0.07 * point.y, 0))
+    return share * (flat + radial * (inside * (0.06 * fold - 0.12 * crinkle) + thumb))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 # How a picture that is stored on its side is turned back (EXIF 2.3, tag 0x0112).
 UPRIGHT, ON_ITS_SIDE = 1, 6
@@ -26,12 +26,14 @@ def develop(rendering: Path, seed: int, vignette: float = 0.16, noise: float = 1
     """
     with Image.open(rendering) as opened:
         picture = opened.convert("RGB")
-    pixels = np.asarray(quieter(picture), float)
+    quiet = quieter(picture)
+    lively = Image.blend(quiet, ImageOps.autocontrast(quiet, cutoff=(0.3, 0.4), preserve_tone=True), 0.6)
+    pixels = np.asarray(ImageEnhance.Color(lively).enhance(1.12), float)
     high, wide, _ = pixels.shape
     y, x = np.mgrid[-1 : 1 : high * 1j, -1 : 1 : wide * 1j]
     pixels = pixels * (1 - vignette * ((x * x + y * y) / 2) ** 1.4)[..., None]
     rng = np.random.default_rng(seed)
-    grain = rng.normal(0, 1, (high, wide, 1)) * 1.9 + rng.normal(0, 1, (high, wide, 3)) * 0.9
+    grain = rng.normal(0, 1, (high, wide, 1)) * 1.2 + rng.normal(0, 1, (high, wide, 3)) * 0.6
     grain = (grain + np.roll(grain, 1, 0) + np.roll(grain, 1, 1)) / 2.2
     pixels += grain * noise * (1.25 - pixels.mean(axis=-1, keepdims=True) / 255)
     sharp = Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))

@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the JPEGs")
     parser.add_argument("--only", choices=sorted(SHOTS), action="append", help="render this one; may be given again")
     parser.add_argument("--size", default="1600x1200", help="pixels, wide way (default 1600x1200)")
-    parser.add_argument("--samples", type=int, default=96, help="light paths a pixel, twice (default 96)")
+    parser.add_argument("--samples", type=int, default=16, help="light paths a pixel, twice (default 16)")
     parser.add_argument("--threads", type=int, default=2, help="of the renderer (default 2)")
     options = parser.parse_args(arguments)
     wide, high = (int(side) for side in options.size.split("x"))

@@ -1,4 +1,4 @@
-"""The light: a panorama of an invented room with windows, computed here, so that shiny things have something to mirror."""
+"""The light: a panorama of an invented room with windows, so that shiny things have something to mirror."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def panorama(width: int = 1024, camera: float = -90.0) -> Any:
     hit = way * np.min(reach, axis=-1)[..., None]
     x, y, z = hit[..., 0], hit[..., 1], hit[..., 2]
     from_window = np.linalg.norm(hit - np.array([-WIDE, 0.2, 0.6]), axis=-1)
-    colour = (np.array([0.86, 0.84, 0.80]) * (0.16 + 1.5 / (1.0 + from_window**2))[..., None]).astype(float)
+    colour = (np.array([0.86, 0.84, 0.80]) * (0.12 + 1.3 / (1.0 + from_window**2))[..., None]).astype(float)
     floor = (wall == 2) & (z < 0)
     colour[floor] *= np.array([0.55, 0.42, 0.30])
     door = (wall == 1) & (y > 0) & (np.abs(x - 0.9) < 0.45) & (z < 1.1)
@@ -63,8 +63,8 @@ def _window(
     colour[inside] = 0.75
     pane = inside & (np.abs(u) > 0.045) & (np.abs(u) < 0.95) & (np.abs(v - 0.15) > 0.04) & (np.abs(v) < 0.94)
     trees = v + 0.45 + 0.14 * np.sin(u * 7) + 0.07 * np.sin(u * 19 + 1) < 0
-    sky = np.array([8.6, 9.6, 11.0]) * (0.85 + 0.25 * v)[..., None]
-    green = np.array([1.5, 2.1, 1.0]) * (1.1 + 0.4 * np.sin(u * 31) * np.sin(v * 27))[..., None]
+    sky = np.array([22.0, 24.0, 27.0]) * (0.85 + 0.25 * v)[..., None]
+    green = np.array([3.4, 4.6, 2.2]) * (1.1 + 0.4 * np.sin(u * 31) * np.sin(v * 27))[..., None]
     colour[pane] = strength * np.where(trees[..., None], green, sky)[pane]
 
 
@@ -85,21 +85,3 @@ def daylight(turn: float = 0.0, strength: float = 1.0, camera: float = -90.0) ->
     tree.add("OutputWorld", {"Surface": background.outputs[0]})
     world.cycles.sampling_method = "MANUAL"
     world.cycles.sample_map_resolution = 1024
-
-
-def outdoors(height: float = 42.0, turn: float = 130.0, strength: float = 0.09, sun: float = 0.8) -> None:
-    """Light the scene by sun and sky (Nishita's model): the sun's height and direction in degrees, its share 0 to 1."""
-    world = bpy.data.worlds.new("sky")
-    bpy.context.scene.world = world
-    tree = Tree(world)
-    sky = tree.add(
-        "TexSky",
-        sky_type="NISHITA",
-        sun_elevation=np.radians(height),
-        sun_rotation=np.radians(turn),
-        sun_size=np.radians(0.6),
-        sun_intensity=sun,
-        dust_density=2.0,
-    )
-    background = tree.add("Background", {"Color": sky.outputs[0], "Strength": strength})
-    tree.add("OutputWorld", {"Surface": background.outputs[0]})

@@ -1,4 +1,4 @@
-"""The empty scene, the phone's camera and the ground."""
+"""The empty scene, the ground, the phone's camera and its film."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import bpy
 import denoise
 import numpy as np
 from mathutils import Vector
-from nodes import Tree
 
 # The camera of a common phone: a 1/1.3 inch sensor behind a 26 mm (equivalent) lens, f/1.9.
 SENSOR = (9.8, 7.35)
@@ -43,8 +42,7 @@ def shoot(folder: Path, seed: int) -> Path:
     """Render twice, take the noise away and save a PNG in `folder` as the camera's film would show it."""
     scene = bpy.context.scene
     takes = [_passes(folder, seed * 2 + turn) for turn in (0, 1)]
-    albedo, normal = ((takes[0][index] + takes[1][index]) / 2 for index in (1, 2))
-    smooth = denoise.denoised(takes[0][0], takes[1][0], albedo, normal)
+    smooth = denoise.denoised(takes)
     high, wide, _ = smooth.shape
     film = bpy.data.images.new("film", wide, high, float_buffer=True)
     film.pixels.foreach_set(np.dstack([smooth, np.ones((high, wide))]).astype(np.float32).ravel())
@@ -124,119 +122,10 @@ def camera(
     scene.view_settings.exposure = exposure
 
 
-def ground(material: Any, size: float = 3.0, edge: float | None = None, turn: float = 0.0) -> Any:
-    """Lay a floor of `size` metres at z = 0, turned by `turn` degrees, or a table whose far edge is at y = `edge`."""
-    bpy.ops.mesh.primitive_plane_add(size=size, location=(0, 0 if edge is None else edge - size / 2, 0))
+def ground(material: Any, size: float = 4.0, turn: float = 0.0) -> Any:
+    """Lay a floor or table of `size` metres at z = 0, turned by `turn` degrees."""
+    bpy.ops.mesh.primitive_plane_add(size=size)
     plane = bpy.context.object
     plane.rotation_euler[2] = np.radians(turn)
     plane.data.materials.append(material)
     return plane
-
-
-def desk() -> Any:
-    """Return a white laminate desk: hardly any pattern, faint smears in its gloss."""
-    material = bpy.data.materials.new("desk")
-    tree = Tree(material)
-    place = tree.where()
-    cloud = tree.noise(place, 2.2, 3)
-    grain = tree.noise(place, 900, 2)
-    colour = tree.mix(cloud, (0.72, 0.71, 0.69, 1), (0.80, 0.79, 0.77, 1))
-    colour = tree.mix(tree.math("MULTIPLY", grain, 0.09), colour, (0.45, 0.43, 0.40, 1))
-    smear = tree.noise(tree.stretched(place, 6, 1.2, 1), 9, 6, 0.62)
-    rough = tree.add("MapRange", {"Value": smear, 1: 0.3, 2: 0.7, 3: 0.30, 4: 0.48}).outputs[0]
-    normal = tree.bump(grain, 0.00005, 0.4)
-    tree.surface(
-        tree.add("BsdfPrincipled", {"Base Color": colour, "Roughness": rough, "Specular": 0.35, "Normal": normal})
-    )
-    return material
-
-
-def wood(tone: float = 1.0, plank: float = 0.12, gloss: float = 0.42) -> Any:
-    """Return oiled planks that run along x: `plank` metres wide, `tone` 1 for light oak and less for darker."""
-    material = bpy.data.materials.new("wood")
-    tree = Tree(material)
-    place = tree.where()
-    brick = tree.add(
-        "TexBrick",
-        {
-            "Vector": place,
-            "Scale": 1.0,
-            "Brick Width": plank * 8,
-            "Row Height": plank,
-            "Mortar Size": 0.0007,
-            "Mortar Smooth": 0.3,
-            "Bias": 0.0,
-            "Color1": (0, 0, 0, 1),
-            "Color2": (1, 1, 1, 1),
-            "Mortar": (0.5, 0.5, 0.5, 1),
-        },
-        offset=0.37,
-    )
-    board, joint = brick.outputs["Color"], brick.outputs["Fac"]
-    moved = tree.add("VectorMath", {0: board, 1: (7.3, 3.1, 5.7)}, operation="MULTIPLY").outputs[0]
-    place = tree.add("VectorMath", {0: place, 1: moved}, operation="ADD").outputs[0]
-    flow = tree.noise(tree.stretched(place, 1.1, 9, 1), 1.6, 3, 0.45, Distortion=0.6)
-    rings = tree.math("FRACT", tree.math("MULTIPLY", flow, 13.0))
-    rings = tree.math("POWER", tree.math("ABSOLUTE", tree.math("SUBTRACT", rings, 0.5)), 1.4)
-    fibre = tree.noise(tree.stretched(place, 5, 210, 1), 2.4, 5, 0.65)
-    pore = tree.noise(tree.stretched(place, 14, 520, 1), 2.1, 2, 0.5)
-    light = [0.56 * tone, 0.37 * tone**1.15, 0.205 * tone**1.3, 1]
-    dark = [0.30 * tone, 0.165 * tone**1.15, 0.078 * tone**1.3, 1]
-    colour = tree.mix(tree.math("MULTIPLY_ADD", rings, 0.85, tree.math("MULTIPLY", fibre, 0.35)), light, dark)
-    tint = tree.add("MapRange", {"Value": board, 3: 0.86, 4: 1.12}).outputs[0]
-    colour = tree.add("HueSaturation", {"Color": colour, "Value": tint, "Saturation": 0.92}).outputs[0]
-    pores = tree.add("MapRange", {"Value": pore, 1: 0.60, 2: 0.72}).outputs[0]
-    colour = tree.mix(tree.math("MULTIPLY", pores, 0.55), colour, dark, "MULTIPLY")
-    colour = tree.mix(joint, colour, (0.03, 0.018, 0.01, 1))
-    relief = tree.math("SUBTRACT", tree.math("MULTIPLY", fibre, 0.4), tree.math("MULTIPLY_ADD", joint, 4, pores))
-    rough = tree.math("MULTIPLY_ADD", fibre, 0.22, gloss - 0.1)
-    normal = tree.bump(relief, 0.00012, 0.6)
-    tree.surface(
-        tree.add("BsdfPrincipled", {"Base Color": colour, "Roughness": rough, "Specular": 0.4, "Normal": normal})
-    )
-    return material
-
-
-def concrete(tone: float = 1.0) -> Any:
-    """Return smooth outdoor concrete with stains, sand grains and pores."""
-    material = bpy.data.materials.new("concrete")
-    tree = Tree(material)
-    place = tree.where()
-    stain = tree.noise(place, 2.6, 8, 0.6)
-    mottle = tree.noise(place, 28, 8, 0.65)
-    grain = tree.noise(place, 620, 3, 0.7)
-    low, high = [0.33 * tone, 0.32 * tone, 0.295 * tone, 1], [0.52 * tone, 0.505 * tone, 0.475 * tone, 1]
-    colour = tree.mix(tree.math("MULTIPLY_ADD", stain, 0.75, tree.math("MULTIPLY", mottle, 0.35)), low, high)
-    speck = tree.add("MapRange", {"Value": grain, 1: 0.36, 2: 0.68}).outputs[0]
-    colour = tree.mix(0.36, colour, tree.ramp(speck, (0, (0.18, 0.17, 0.15, 1)), (1, (0.75, 0.73, 0.7, 1))), "OVERLAY")
-    pits = tree.add("TexVoronoi", {"Vector": place, "Scale": 85.0, "Randomness": 1.0}).outputs["Distance"]
-    few = tree.add("MapRange", {"Value": tree.noise(place, 37, 2), 1: 0.58, 2: 0.66, 3: 0.0, 4: 0.2}).outputs[0]
-    pit = tree.math("LESS_THAN", pits, few)
-    colour = tree.mix(tree.math("MULTIPLY", pit, 0.6), colour, (0.10, 0.095, 0.085, 1))
-    relief = tree.math("SUBTRACT", tree.math("MULTIPLY_ADD", mottle, 1.2, grain), tree.math("MULTIPLY", pit, 1.5))
-    tree.surface(
-        tree.add(
-            "BsdfPrincipled",
-            {"Base Color": colour, "Roughness": 0.86, "Specular": 0.3, "Normal": tree.bump(relief, 0.0007, 0.7)},
-        )
-    )
-    return material
-
-
-def linoleum(base: tuple[float, float, float] = (0.60, 0.56, 0.49)) -> Any:
-    """Return a flecked floor of dull gloss."""
-    material = bpy.data.materials.new("linoleum")
-    tree = Tree(material)
-    place = tree.where()
-    marble = tree.noise(tree.stretched(place, 1, 2.2, 1), 17, 7, 0.62, Distortion=1.4)
-    fleck = tree.noise(place, 210, 3, 0.6)
-    colour = tree.mix(marble, [c * 0.84 for c in base] + [1], [min(1, c * 1.14) for c in base] + [1])
-    flecks = tree.add("MapRange", {"Value": fleck, 1: 0.62, 2: 0.72}).outputs[0]
-    colour = tree.mix(tree.math("MULTIPLY", flecks, 0.4), colour, (0.33, 0.29, 0.24, 1))
-    scuff = tree.noise(tree.stretched(place, 3, 1, 1), 5, 7, 0.66)
-    rough = tree.add("MapRange", {"Value": scuff, 1: 0.3, 2: 0.7, 3: 0.34, 4: 0.58}).outputs[0]
-    normal = tree.bump(tree.noise(place, 70, 4), 0.0003, 0.25)
-    tree.surface(
-        tree.add("BsdfPrincipled", {"Base Color": colour, "Roughness": rough, "Specular": 0.4, "Normal": normal})
-    )
-    return material

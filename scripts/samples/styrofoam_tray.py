@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import grounds
 import materials
 import mesh
 import numpy as np
@@ -14,12 +15,12 @@ import scene
 LONG, WIDE, HIGH = 0.215, 0.138, 0.024
 
 
-def build(textures: Path) -> None:
+def build(_textures: Path) -> None:
     """Set the whole scene: thing, ground, light and camera."""
     mesh.group([_tray()], at=(0, 0, 0.0003), turn=(0, 0, 19))
-    scene.ground(scene.wood(0.85), size=4, turn=-6)
+    scene.ground(grounds.wood(0.85), turn=-6)
     room.daylight(turn=10, strength=1.0, camera=-90)
-    scene.camera((0.0, 0.0, 0.008), 0.29, 52, turn=-90, roll=2, zoom=1.15, exposure=0.5, focus=0.01)
+    scene.camera((0.0, 0.0, 0.008), 0.29, 52, turn=-90, roll=2, zoom=1.15, exposure=-0.4, focus=0.01)
 
 
 def _tray() -> Any:
@@ -57,8 +58,7 @@ def _tray() -> Any:
         sag = 0.0012 * np.sin(x * 31 + 1) + 0.0009 * np.sin(y * 45 + x * 20)
         return x, y, z + sag * np.clip(z / HIGH, 0, 1)
 
-    tray = mesh.sheet("tray", place, 360, len(line) - 1, materials.foam(), closed=True)
-    return tray
+    return mesh.sheet("tray", place, 360, len(line) - 1, materials.foam(), closed=True)
 
 
 def _rounded(u: Any, inward: Any) -> tuple[Any, Any]:
@@ -67,7 +67,6 @@ def _rounded(u: Any, inward: Any) -> tuple[Any, Any]:
     half_x = np.where(half_y < 0.0006, half_x - 0.0006, half_x)
     corner = np.clip(0.030 - inward * 0.55, 0.0, half_y)
     straight_x, straight_y = half_x - corner, half_y - corner
-    angle = u * 2 * np.pi
     quarter = np.floor(u * 4) % 4
     within = (u * 4) % 1
     # Each quarter: half a side, the corner's arc, half the next side, by shares 0.3, 0.4, 0.3.
@@ -79,5 +78,4 @@ def _rounded(u: Any, inward: Any) -> tuple[Any, Any]:
     a = np.where(even, straight_x, straight_y) + corner * np.cos(turn) - run_out * (1 - after)
     b = run_in * before + corner * np.sin(turn)
     spin = quarter * np.pi / 2
-    del angle
     return a * np.cos(spin) - b * np.sin(spin), a * np.sin(spin) + b * np.cos(spin)
