@@ -10,17 +10,16 @@ from growbin_jobs.messages import GENERAL_ITEM, Rule
 
 
 def rules_folder(configured: Path | None) -> Path:
-    """Return the folder of the rules: the configured one, the installed one, or the source tree's.
+    """Return the folder of the rules: the configured one, or the one that is installed with the program.
 
     Raises:
-      ConfigurationError: When there is none.
+      ConfigurationError: When there are no rules in it.
     """
-    package = Path(str(files("growbin_jobs")))
-    candidates = [configured] if configured else [package / "rules", package.parents[1] / "rules"]
-    for folder in candidates:
-        if (folder / f"{GENERAL_ITEM}.json").is_file():
-            return folder
-    raise ConfigurationError(f"No rules in {candidates[0]}: it must hold {GENERAL_ITEM}.json. Check GROWBIN_RULES_DIR.")
+    # In the source tree this is a link to the top-level folder.
+    folder = configured or Path(str(files("growbin_jobs"))) / "rules"
+    if (folder / f"{GENERAL_ITEM}.json").is_file():
+        return folder
+    raise ConfigurationError(f"No rules in {folder}: it must hold {GENERAL_ITEM}.json. Check GROWBIN_RULES_DIR.")
 
 
 def load_rules(folder: Path) -> dict[str, Rule]:
