@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.errors import ConfigurationError
 

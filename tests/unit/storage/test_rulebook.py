@@ -1,4 +1,5 @@
 import pytest
+
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.storage.rulebook import Rulebook
 
