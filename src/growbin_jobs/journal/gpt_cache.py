@@ -10,23 +10,9 @@ from typing import Any
 import apsw
 
 from growbin_jobs.adapters.offload import offload_to
-from growbin_jobs.journal.sqlite import check_sqlite, open_database
+from growbin_jobs.journal.files import open_unchecked, opening
+from growbin_jobs.journal.sqlite import check_sqlite
 from growbin_jobs.process import once_a_process
-
-# IMMEDIATE: a transaction that turns from reading to writing does not wait for another writer but fails.
-SCHEMA = """
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS gpt_cache (
-    cache_key  TEXT PRIMARY KEY,
-    prompt     TEXT NOT NULL,               -- its version, never the picture
-    response   TEXT NOT NULL,               -- JSON
-    model      TEXT NOT NULL,
-    created_at REAL NOT NULL,               -- seconds since 1970, UTC
-    ttl        REAL NOT NULL DEFAULT 3600   -- seconds
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS gpt_cache_expiry ON gpt_cache (created_at + ttl);
-COMMIT;
-"""
 
 PUT = """
 INSERT OR REPLACE INTO gpt_cache (cache_key, prompt, response, model, created_at, ttl) VALUES (?, ?, ?, ?, ?, ?)
@@ -105,10 +91,5 @@ class GptCache:
             return connection.execute(sql, values).fetchall()
 
     def _open(self) -> tuple[threading.Lock, apsw.Connection]:
-        connection = open_database(self._path)
-        try:
-            connection.execute(SCHEMA)
-        except BaseException:
-            connection.close()
-            raise
-        return threading.Lock(), connection
+        with opening(self._path.parent):
+            return threading.Lock(), open_unchecked(self._path)

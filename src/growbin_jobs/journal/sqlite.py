@@ -32,7 +32,7 @@ def check_sqlite() -> None:
         )
 
 
-def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> apsw.Connection:
+def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: str | None = None) -> apsw.Connection:
     """Open a SQLite file that several processes write: WAL, ``synchronous=NORMAL``, readable by its owner only.
 
     Open it after the fork (:func:`growbin_jobs.process.once_a_process`), never before. The caller serialises its use.
@@ -40,6 +40,7 @@ def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> apsw.Con
     Parameters:
       path: The file; it and its folder are made where they are missing.
       busy_timeout: Seconds that a statement waits for another process's write.
+      auto_vacuum: SQLite's pragma of that name, for a new file.
 
     Raises:
       ConfigurationError: If SQLite itself is too old.
@@ -55,6 +56,8 @@ def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> apsw.Con
     connection = apsw.Connection(str(path))
     try:
         connection.set_busy_timeout(round(busy_timeout * 1000))
+        if auto_vacuum:
+            connection.pragma("auto_vacuum", auto_vacuum)  # has to stand before the first page is written
         _use_wal(connection, busy_timeout)
         connection.pragma("synchronous", "NORMAL")
         connection.pragma("wal_autocheckpoint", 1000)

@@ -1,0 +1,125 @@
+"""The table ``dead_letter``: messages that were given up, until a person retries or discards them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from growbin_jobs.errors import NotFound
+from growbin_jobs.journal import outbox
+from growbin_jobs.journal.changes import next_seq
+from growbin_jobs.journal.records import DeadLetter, Finish, Owed
+
+COLUMNS = "id, task_id, actor, queue, body, code, params, error, traceback, died_at, retried_at, discarded_at"
+OPEN = "retried_at IS NULL AND discarded_at IS NULL"
+
+#: A message that died again before its first death was seen by anybody is one dead letter.
+PUT = f"""
+INSERT INTO dead_letter (task_id, actor, queue, body, code, params, error, traceback, died_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) WHERE {OPEN} DO UPDATE SET
+    actor = excluded.actor, queue = excluded.queue, body = excluded.body, code = excluded.code,
+    params = excluded.params, error = excluded.error, traceback = excluded.traceback, died_at = excluded.died_at
+"""  # noqa: S608 constants only
+
+LIST = f"""
+SELECT {COLUMNS} FROM dead_letter
+WHERE id < ?1 AND (?2 IS NULL OR queue = ?2) AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR code = ?4)
+  AND (?5 IS NULL OR died_at >= ?5) AND (?6 IS NULL OR died_at < ?6) AND (?7 OR ({OPEN}))
+ORDER BY id DESC LIMIT ?8
+"""  # noqa: S608 constants only
+
+
+def record(connection: apsw.Connection, finish: Finish) -> None:
+    """Note that a message was given up, or that one which had been is done after all. Inside a transaction."""
+    if finish.dead:
+        dead = finish.dead
+        values = (
+            finish.task_id, finish.task_name, finish.queue_name, dead.body, dead.code, dead.params, dead.error,
+            dead.traceback, dead.died_at,
+        )  # fmt: skip
+        connection.execute(PUT, values)
+    else:
+        connection.execute(
+            f"UPDATE dead_letter SET retried_at = ? WHERE task_id = ? AND {OPEN}",  # noqa: S608 constants only
+            (finish.completed_at, finish.task_id),
+        )
+
+
+def find(
+    connection: apsw.Connection,
+    *,
+    queue: str | None = None,
+    actor: str | None = None,
+    code: str | None = None,
+    since: float | None = None,
+    before: float | None = None,
+    dealt_with: bool = False,
+    below_id: int = 2**62,
+    limit: int = 100,
+) -> list[DeadLetter]:
+    """Return dead letters, newest first.
+
+    Parameters:
+      since, before: When they died, seconds since 1970, UTC.
+      dealt_with: Also those that were retried or discarded.
+      below_id: Go on behind the last one of the page before.
+    """
+    values = (below_id, queue, actor, code, since, before, dealt_with, limit)
+    return [_letter(row) for row in connection.execute(LIST, values)]
+
+
+def get(connection: apsw.Connection, letter_id: int) -> DeadLetter:
+    """Return one.
+
+    Raises:
+      NotFound: If there is none of that id.
+    """
+    row = connection.execute(f"SELECT {COLUMNS} FROM dead_letter WHERE id = ?", (letter_id,)).fetchone()  # noqa: S608
+    if row is None:
+        raise NotFound(f"There is no dead letter {letter_id} in this journal.")
+    return _letter(row)
+
+
+def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = None, now: float) -> Owed:
+    """Owe the message to the broker again. Inside a transaction: it is in the outbox until it is paid.
+
+    Parameters:
+      body: The message to send instead of the one that died (its retries counted anew, for instance).
+
+    Returns:
+      What to publish.
+
+    Raises:
+      NotFound: If there is none of that id, or it was retried or discarded before.
+    """
+    letter = get(connection, letter_id)
+    _close(connection, letter_id, "retried_at", now)
+    message = Owed(message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body)
+    connection.execute(
+        "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?",
+        (next_seq(connection), letter.task_id),
+    )
+    return outbox.accept(connection, message, now=now)
+
+
+def discard(connection: apsw.Connection, letter_id: int, *, now: float) -> None:
+    """Say that a dead letter stays dead. Inside a transaction.
+
+    Raises:
+      NotFound: If there is none of that id, or it was retried or discarded before.
+    """
+    get(connection, letter_id)
+    _close(connection, letter_id, "discarded_at", now)
+
+
+def _close(connection: apsw.Connection, letter_id: int, column: str, now: float) -> None:
+    connection.execute(f"UPDATE dead_letter SET {column} = ? WHERE id = ? AND {OPEN}", (now, letter_id))  # noqa: S608
+    if not connection.changes():
+        raise NotFound(f"Dead letter {letter_id} was retried or discarded before.")
+
+
+def _letter(row: Sequence[Any]) -> DeadLetter:
+    return DeadLetter(*row)

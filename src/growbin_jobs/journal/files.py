@@ -1,0 +1,202 @@
+"""The journal's three files as files: opened, checked, put aside when they are damaged, and room kept for deleting."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+
+from growbin_jobs.journal.schema import migrate
+from growbin_jobs.journal.sqlite import open_database
+
+#: SQLite's own files: the database, its write-ahead log and the log's index.
+ENDINGS = ("", "-wal", "-shm")
+
+#: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
+CHECK_WHOLE = 32_000_000
+
+#: Bytes that are given up on a full disk, so that deleting works: SQLite writes in order to delete.
+BALLAST = 4_000_000
+
+DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+
+log = logging.getLogger(__name__)
+
+
+def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.Connection:
+    """Open the journal, making it where it is missing and putting it aside where it is damaged.
+
+    Parameters:
+      damaged: A file that was found to be damaged while it was in use; put aside unless another process did so before.
+
+    Raises:
+      ConfigurationError: If SQLite is too old, or the file was written by a newer version.
+      OSError, apsw.Error: If it cannot be opened or made for now.
+    """
+    with opening(path.parent):
+        if damaged and is_at(damaged, path):
+            quarantine(path, apsw.CorruptError("found while it was in use"))
+        try:
+            return _open_checked(path)
+        except DAMAGED as error:
+            quarantine(path, error)
+            return _open_checked(path)
+
+
+def is_at(file: os.stat_result, path: Path) -> bool:
+    """Is this still the file of that name?"""
+    try:
+        return os.path.samestat(file, path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def opening(folder: Path) -> Iterator[None]:
+    """Let one process at a time make, or put aside, the files of a folder; it is made where it is missing."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def quarantine(path: Path, error: Exception) -> str:
+    """Rename the three files, and say so. The caller holds :func:`opening`.
+
+    Processes that still have them open notice it at their next transaction.
+
+    Returns:
+      The new name of the database file.
+    """
+    name = f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    for ending in ENDINGS:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(path.with_name(name + ending))
+    log.error("journal.quarantined file=%s now=%s error=%s", path, name, error)
+    return name
+
+
+def quarantined(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that were put aside, oldest first."""
+    marker = f"{path.name}.corrupt-"
+    with suppress(FileNotFoundError):
+        names = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(marker)]
+        return tuple(sorted(name for name in names if not name.endswith(("-wal", "-shm"))))
+    return ()
+
+
+def verify(connection: apsw.Connection) -> list[str]:
+    """Read everything and return what is wrong; this takes about a second for each 100 MB."""
+    found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+    return [] if found == ["ok"] else found
+
+
+def checkpoint(connection: apsw.Connection, *, truncate: bool = False) -> tuple[int, int]:
+    """Copy the write-ahead log into the database.
+
+    Parameters:
+      truncate: Also empty the log, if nobody uses the journal: a waiting TRUNCATE keeps all writers out. Else, and
+        where somebody does use it, only what can be copied without waiting.
+
+    Returns:
+      Pages in the log, and how many of them are copied.
+    """
+    modes = [apsw.SQLITE_CHECKPOINT_TRUNCATE] * truncate + [apsw.SQLITE_CHECKPOINT_PASSIVE]
+    for mode in modes:
+        with suppress(apsw.BusyError):
+            return connection.wal_checkpoint(mode=mode)
+    return (-1, -1)
+
+
+class Ballast:
+    """A file beside the journal that is deleted when the disk is full.
+
+    Parameters:
+      path: The journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".ballast")
+
+    def load(self, free: int, floor: int) -> None:
+        """Make it while there is room for it above the floor."""
+        if free <= floor + BALLAST or self._path.exists():
+            return
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, BALLAST)
+            except OSError:
+                self._path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
+    def drop(self) -> bool:
+        """Give its room up; True if there was any."""
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _remove_strays(path: Path) -> None:
+    # Left by a database file that somebody deleted alone. A new one beside them would share a log, or its index, with
+    # processes that still use the old one.
+    if not path.exists():
+        for ending in ENDINGS[1:]:
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def open_unchecked(path: Path) -> apsw.Connection:
+    """Open the journal, making it where it is missing. The caller holds :func:`opening`.
+
+    Raises:
+      ConfigurationError, OSError, apsw.Error: As :func:`open_journal`, and if it is visibly damaged.
+    """
+    _remove_strays(path)
+    connection = open_database(path, auto_vacuum="INCREMENTAL")
+    try:
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_checked(path: Path) -> apsw.Connection:
+    connection = open_unchecked(path)
+    try:
+        check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check(connection: apsw.Connection) -> None:
+    """Look for damage in bounded time.
+
+    Raises:
+      apsw.CorruptError: If there is any.
+    """
+    if connection.pragma("page_count") * connection.pragma("page_size") <= CHECK_WHOLE:
+        found = verify(connection)
+        if found:
+            raise apsw.CorruptError("; ".join(found[:3]))
+        return
+    for table, key in connection.execute(
+        "SELECT name, iif(sql LIKE '%WITHOUT ROWID', NULL, 'rowid') FROM sqlite_schema WHERE type = 'table'"
+    ).fetchall():
+        for order in ("ASC", "DESC") if key else ("",):
+            by = f"ORDER BY {key} {order}" if key else ""
+            connection.execute(f'SELECT * FROM "{table}" {by} LIMIT 1').fetchall()  # noqa: S608 names of our own schema

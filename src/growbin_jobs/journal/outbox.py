@@ -1,0 +1,102 @@
+"""The table ``outbox``: messages owed to the broker, from the transaction that made them until they are confirmed.
+
+The caller runs each function inside a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace as with_changes
+
+import apsw
+
+from growbin_jobs.journal.records import Owed
+
+COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
+
+PUT = """
+INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING seq
+"""
+
+#: What a live process is about to publish itself is left to it for a while; what was accepted waits for a relay.
+OVERDUE = f"""
+SELECT {COLUMNS} FROM outbox WHERE seq > ? AND (parent_id IS NULL OR created_at <= ?) ORDER BY seq LIMIT ?
+"""  # noqa: S608 constants only
+
+
+def of_task(connection: apsw.Connection, parent_id: str) -> tuple[Owed, ...]:
+    """Return what a task still owes, in order."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM outbox WHERE parent_id = ? ORDER BY seq",  # noqa: S608 constants only
+        (parent_id,),
+    )
+    return tuple(_owed(row) for row in rows)
+
+
+def replace(connection: apsw.Connection, parent_id: str, owed: Iterable[Owed], *, now: float) -> tuple[Owed, ...]:
+    """Let a task owe these messages and no others, and return them as stored."""
+    connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
+    return tuple(_put(connection, with_changes(each, parent_id=parent_id), now) for each in owed)
+
+
+def accept(connection: apsw.Connection, message: Owed, *, now: float) -> Owed:
+    """Owe a message that no task made, and return it as stored; one that is owed already stays as it is."""
+    accepted = _put(connection, with_changes(message, parent_id=None), now)
+    if accepted.seq:
+        return accepted
+    query = f"SELECT {COLUMNS} FROM outbox WHERE message_id = ? AND parent_id IS NULL"  # noqa: S608 constants only
+    return _owed(connection.execute(query, (message.message_id,)).get)
+
+
+def paid(connection: apsw.Connection, seqs: Iterable[int]) -> None:
+    """Forget messages that the broker has confirmed."""
+    for seq in seqs:
+        message_id = connection.execute(
+            "DELETE FROM outbox WHERE seq = ? RETURNING iif(parent_id IS NULL, message_id, NULL)", (seq,)
+        ).get
+        if message_id is not None:
+            # It is the broker's now, and the worker that runs it reports it.
+            connection.execute("DELETE FROM task_wal WHERE task_id = ? AND status = 'pending'", (message_id,))
+
+
+def claim(
+    connection: apsw.Connection, *, limit: int, after: int, older_than: float, claimant: str, lease: float, now: float
+) -> list[Owed]:
+    """Return what a relay may publish now, oldest first; nothing while another relay holds the lease."""
+    connection.execute(
+        "INSERT INTO relay_lease (only_row, claimant, until) VALUES (1, ?1, ?2)"
+        " ON CONFLICT DO UPDATE SET claimant = ?1, until = ?2 WHERE claimant = ?1 OR until <= ?3 OR until > ?4",
+        # A lease that ends later than any may was given by a clock that has been set back since.
+        (claimant, now + lease, now, now + 3600.0),
+    )
+    if not connection.changes():
+        return []
+    return [_owed(row) for row in connection.execute(OVERDUE, (after, now - older_than, limit))]
+
+
+def release(connection: apsw.Connection, claimant: str) -> None:
+    """Let another relay go on."""
+    connection.execute("DELETE FROM relay_lease WHERE claimant = ?", (claimant,))
+
+
+def backlog(connection: apsw.Connection) -> int:
+    """Return how many producers' messages wait for the broker."""
+    n: int = connection.execute("SELECT count(*) FROM outbox WHERE parent_id IS NULL").get
+    return n
+
+
+def _put(connection: apsw.Connection, message: Owed, now: float) -> Owed:
+    return with_changes(message, seq=connection.execute(PUT, _values(message, now)).get or 0)
+
+
+def _values(message: Owed, now: float) -> tuple[str | bytes | float | int | None, ...]:
+    return (
+        message.message_id, message.task_name, message.queue_name, message.body, message.parent_id, message.due_at,
+        message.ordinal, now,
+    )  # fmt: skip
+
+
+def _owed(row: Sequence[object]) -> Owed:
+    names = ("message_id", "task_name", "queue_name", "body", "parent_id", "due_at", "ordinal", "seq")
+    return Owed(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]

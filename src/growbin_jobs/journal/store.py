@@ -1,0 +1,54 @@
+"""The journal as the one thread that writes it sees it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from growbin_jobs.broker.committer import Closed
+from growbin_jobs.broker.local_store import _Patience
+from growbin_jobs.journal.files import is_at, open_journal
+from growbin_jobs.journal.sqlite import BUSY_TIMEOUT
+
+#: Pages that SQLite keeps in memory, as negative KiB: the upper levels of the indexes of some million rows.
+CACHE_SIZE = -8_000
+
+
+class JournalStore:
+    """An open file; see :class:`growbin_jobs.broker.committer.Store`.
+
+    Parameters:
+      path: The file.
+      damaged: One that was found to be damaged while it was in use.
+
+    Raises:
+      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.journal.files.open_journal`.
+    """
+
+    def __init__(self, path: Path, *, damaged: os.stat_result | None = None) -> None:
+        self._path = path
+        self.connection = open_journal(path, damaged=damaged)
+        try:
+            self.connection.set_busy_handler(_Patience(BUSY_TIMEOUT).wait)
+            self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
+            self.connection.pragma("cache_size", CACHE_SIZE)
+            #: Which file it is, whatever it is called later.
+            self.file = path.stat()
+        except BaseException:
+            self.connection.close()
+            raise
+        self.is_damaged = False
+
+    def check(self) -> None:
+        """Refuse to go on with a file that is damaged, or that other processes can no longer see.
+
+        Raises:
+          Closed: If it is.
+        """
+        if self.is_damaged:
+            raise Closed("its file is damaged")
+        if not is_at(self.file, self._path):
+            raise Closed("its file was moved or removed")
+
+    def committed(self) -> None:
+        """Nobody waits for news of a commit but its callers."""

@@ -1,0 +1,125 @@
+"""The row of each task: started, finished, crashed. The caller runs each function inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import apsw
+
+from growbin_jobs.journal import dead_letters, outbox, retries
+from growbin_jobs.journal.changes import next_seq
+from growbin_jobs.journal.records import Finish, Known, Owed, Started, TaskState
+
+#: A message that is handed in again keeps what became of it.
+ACCEPTED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, due_at, seq)
+VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+#: A start that is reported late says nothing about a run that has ended since.
+STARTED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, worker,
+                      retry_count, deferrals, seq)
+VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE SET
+    status = 'running', delivery_tag = excluded.delivery_tag, started_at = excluded.started_at,
+    completed_at = NULL, worker = excluded.worker, retry_count = excluded.retry_count,
+    deferrals = excluded.deferrals, due_at = NULL, synced_at = NULL, seq = excluded.seq
+WHERE status NOT IN ('completed', 'dead') AND (started_at IS NULL OR started_at < excluded.started_at)
+"""
+
+#: Completed stays completed, whatever a second delivery comes to; a message that was given up is not retried beside it.
+FINISHED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at,
+                      completed_at, error, retry_count, result, worker, deferrals, due_at, seq)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE SET
+    task_name = excluded.task_name, queue_name = excluded.queue_name, payload = excluded.payload,
+    status = excluded.status, delivery_tag = excluded.delivery_tag, started_at = excluded.started_at,
+    completed_at = excluded.completed_at, error = excluded.error, retry_count = excluded.retry_count,
+    result = excluded.result, worker = excluded.worker, deferrals = excluded.deferrals, due_at = excluded.due_at,
+    crashes = 0, synced_at = NULL, seq = excluded.seq
+WHERE status <> 'completed' AND NOT (status = 'dead' AND excluded.status = 'failed')
+"""
+
+#: A start whose process is gone. What has ended otherwise since is not charged.
+CRASHED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, error, crashes, seq)
+VALUES (?1, ?2, ?3, 'null', 'failed', ?4, ?5, 1, ?6)
+ON CONFLICT (task_id) DO UPDATE SET
+    status = 'failed', error = excluded.error, crashes = crashes + 1, synced_at = NULL, seq = excluded.seq
+WHERE status NOT IN ('completed', 'dead')
+"""
+
+CRASH_ERROR = "its worker process died while it ran"
+
+
+def accept(connection: apsw.Connection, message: Owed, payload: str, *, now: float) -> Owed:
+    """Take over a producer's message until the broker has it, and return it as stored."""
+    values = (message.message_id, message.task_name, message.queue_name, payload, now, message.due_at)
+    connection.execute(ACCEPTED, (*values, next_seq(connection)))
+    return outbox.accept(connection, message, now=now)
+
+
+def started(connection: apsw.Connection, records: Iterable[Started]) -> None:
+    """Show tasks as running."""
+    for record in records:
+        values = (
+            record.task_id, record.task_name, record.queue_name, record.payload, record.delivery_tag,
+            record.started_at if record.created_at is None else record.created_at,
+            record.started_at, record.worker, record.retry_count, record.deferrals, next_seq(connection),
+        )  # fmt: skip
+        connection.execute(STARTED, values)
+
+
+def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
+    """Write the end of a run and everything that it owes.
+
+    Returns:
+      What the task now owes, as stored. An end that comes too late (the task was completed before) changes nothing
+      and returns what is still owed from before.
+    """
+    values = (
+        record.task_id, record.task_name, record.queue_name, record.payload, record.state, record.delivery_tag,
+        record.started_at if record.created_at is None else record.created_at,
+        record.started_at, record.completed_at, record.error, record.retry_count, record.result, record.worker,
+        record.deferrals, record.due_at, next_seq(connection),
+    )  # fmt: skip
+    connection.execute(FINISHED, values)
+    if not connection.changes():
+        return outbox.of_task(connection, record.task_id)
+    retries.record(connection, record)
+    dead_letters.record(connection, record)
+    return outbox.replace(connection, record.task_id, record.owed, now=record.completed_at)
+
+
+def crashed(connection: apsw.Connection, starts: Iterable[tuple[str, str, str]], *, now: float) -> int:
+    """Add a crash to each task.
+
+    Parameters:
+      starts: Id, actor and queue of each.
+
+    Returns:
+      How many were charged.
+    """
+    charged = 0
+    for task_id, task_name, queue_name in starts:
+        connection.execute(CRASHED, (task_id, task_name, queue_name, now, CRASH_ERROR, next_seq(connection)))
+        charged += connection.changes()
+    return charged
+
+
+def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, Known]:
+    """Return what matters before these run: those that have ended here, that owe something, or that crashed."""
+    found = {}
+    for task_id in task_ids:
+        row = connection.execute(
+            "SELECT status, crashes, retry_count, deferrals FROM task_wal WHERE task_id = ?", (task_id,)
+        ).get
+        if row is None:
+            continue
+        state, crashes, retry_count, deferrals = row
+        owed = outbox.of_task(connection, task_id)
+        if crashes or owed or state in (TaskState.COMPLETED, TaskState.DEAD):
+            found[task_id] = Known(task_id, TaskState(state), crashes, retry_count, deferrals, owed)
+    return found

@@ -1,0 +1,206 @@
+"""Writes into the journal whatever happens to its file: what cannot be written is kept and tried again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from growbin_jobs.broker import forks
+from growbin_jobs.broker.committer import Closed, Committer, Then
+from growbin_jobs.broker.local_store import explain
+from growbin_jobs.broker.native import native
+from growbin_jobs.errors import Deferred
+from growbin_jobs.journal import starts
+from growbin_jobs.journal.files import DAMAGED, Ballast
+from growbin_jobs.journal.store import JournalStore
+
+T = TypeVar("T")
+Call = Callable[[apsw.Connection], T]
+
+#: What is wrong with the file or its disk, and not with what is written.
+PASSING = (
+    OSError, apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.ReadOnlyError,
+    apsw.PermissionsError, apsw.NoMemError, apsw.ProtocolError, apsw.InterruptError, *DAMAGED,
+)  # fmt: skip
+
+
+class JournalUnavailable(Deferred):
+    """The journal cannot be used for now; its message says why and what to do."""
+
+
+class Writer:
+    """A process's connection to the journal. It opens the file anew when that is gone or damaged.
+
+    Parameters:
+      path: The file.
+      starts_folder: Of the ledgers of starts; those of dead processes are charged before anything is read.
+      linger: Seconds that what nobody waits for waits for more to share its commit.
+    """
+
+    def __init__(self, path: Path, starts_folder: Path, *, linger: float) -> None:
+        self._path = path
+        self._starts_folder = starts_folder
+        self._linger = linger
+        self._ballast = Ballast(path)
+        self._store: JournalStore | None = None
+        self._damaged: os.stat_result | None = None
+        self._ended = False
+        self._held: deque[tuple[Call[Any], Then[Any]]] = deque()
+        #: The last failure, while nothing could be written since.
+        self.trouble: Exception | None = None
+        self._lock = native("_thread", "allocate_lock")()
+        self._committer = self._start()
+
+    @property
+    def unwritten(self) -> int:
+        """How many calls wait until the journal can be written again."""
+        return len(self._held)
+
+    def read(self, call: Call[T]) -> T:
+        """Return the result of a call that only reads.
+
+        Raises:
+          JournalUnavailable: For now.
+        """
+        return self._now(lambda: self._current().read(lambda store: call(store.connection)))
+
+    def write(self, call: Call[T], *, durable: bool = False) -> T:
+        """Return the result of a call once what it wrote is committed; with ``durable``, once it is on the disk.
+
+        Raises:
+          JournalUnavailable: For now; nothing was written.
+        """
+        result = self._now(lambda: self._current().write(lambda store: call(store.connection), durable=durable))
+        self.trouble = None
+        return result
+
+    def submit(self, call: Call[T], then: Then[T]) -> None:
+        """Write a call, tell once it is committed, and keep trying until it is.
+
+        Parameters:
+          then: Told an error only if the call itself cannot be done, or the journal was closed.
+        """
+        self._current().submit(lambda store: call(store.connection), partial(self._submitted, call, then))
+
+    def attempt(self, call: Call[T], then: Then[T]) -> None:
+        """Write a call if that is possible now, and tell."""
+        self._current().submit(lambda store: call(store.connection), then)
+
+    def try_again(self) -> None:
+        """Try what could not be written."""
+        if self.trouble is None and not self._held:
+            return
+        for _ in range(len(self._held)):
+            self.submit(*self._held.popleft())
+        self.attempt(_probe, self._probed)
+
+    def close(self) -> None:
+        """Finish what can be written; what cannot is told so. May be called again."""
+        self._ended = True
+        self._committer.close()
+        while self._held:
+            _, then = self._held.popleft()
+            then(Closed("the journal was closed before it could be written"), None)
+
+    # --- at a fork, see forks.py
+
+    def pause(self) -> None:
+        """Keep the thread from SQLite."""
+        self._committer.busy.acquire()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._committer.busy.release()
+
+    def abandon(self) -> None:
+        """In the child: leave the parent's connection as it is."""
+        self._ended = True
+        self._committer.abandon()
+
+    # --- the committer
+
+    def _current(self) -> Committer[JournalStore]:
+        if self._committer.closed and not self._ended:
+            with forks.making, self._lock:
+                if self._committer.closed:
+                    self._committer = self._start()
+        return self._committer
+
+    def _start(self) -> Committer[JournalStore]:
+        return Committer(self._open, linger=self._linger)
+
+    def _open(self) -> JournalStore:
+        store = JournalStore(self._path, damaged=self._damaged)
+        try:
+            self._charge(store.connection)
+        except BaseException:
+            store.connection.close()
+            raise
+        self._store, self._damaged = store, None
+        return store
+
+    def _charge(self, connection: apsw.Connection) -> None:
+        dead = starts.dead_owners(self._starts_folder)
+        committed = False
+        try:
+            if dead:
+                connection.execute("BEGIN IMMEDIATE")
+                starts.charge(connection, dead, self._starts_folder, now=time.time())
+                connection.execute("COMMIT")
+                committed = True
+        finally:
+            starts.bury(dead, self._starts_folder, committed=committed)
+
+    # --- failures
+
+    def _submitted(self, call: Call[T], then: Then[T], error: BaseException | None, result: T | None) -> None:
+        if error is None:
+            self.trouble = None
+            then(None, result)
+        elif self._ended or not isinstance(error, (Closed, *PASSING)):
+            then(error, None)
+        elif self._may_help_now(error):
+            self.submit(call, then)
+        else:
+            self._held.append((call, then))
+
+    def _probed(self, error: BaseException | None, _: None) -> None:
+        if error is None:
+            self.trouble = None
+        else:
+            self._may_help_now(error)
+
+    def _now(self, attempt: Callable[[], T]) -> T:
+        for _ in range(3):
+            try:
+                return attempt()
+            except (Closed, *PASSING) as error:
+                failure = error
+                if self._ended or not self._may_help_now(error):
+                    break
+        raise JournalUnavailable(f"The journal {self._path} cannot be used: {explain(failure)}.", wait=5.0) from failure
+
+    def _may_help_now(self, error: BaseException) -> bool:
+        """Deal with a failure. Returns True if the same call may succeed at once."""
+        if isinstance(error, Closed):
+            return True
+        if isinstance(error, DAMAGED) and self._store and not self._store.is_damaged:
+            self._damaged = self._store.file
+            self._store.is_damaged = True
+            return True
+        if isinstance(error, apsw.FullError) and self._ballast.drop():
+            return True
+        if isinstance(error, Exception):
+            self.trouble = error
+        return False
+
+
+def _probe(connection: apsw.Connection) -> None:
+    connection.execute("UPDATE change_number SET seq = seq + 1")
