@@ -16,7 +16,7 @@ ROOMS = (
     ),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("journal", "broker", "models", "limits", "metrics", "adapters")),
-    ("wiring", 3, ("app", "middleware", "wiring", "storage.bootstrap", "ai.bootstrap")),
+    ("wiring", 3, ("app", "middleware", "wiring", "stages", "storage.bootstrap", "ai.bootstrap")),
     ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
     ("services", 2, ("storage", "ai")),
     ("entry", 5, ("client", "checks", "cli", "keeper", "scheduler", "monitor", "testing")),

@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
-
 from growbin_jobs import names
 from growbin_jobs.app import boot, broker, settings
 from growbin_jobs.broker.routes import message_for
-from growbin_jobs.errors import GrowbinError
 from growbin_jobs.messages import Rule, VisionAnswer, parse
+from growbin_jobs.stages import stage
 
 if TYPE_CHECKING:
     from growbin_jobs.ai.bootstrap import Services
@@ -31,15 +29,12 @@ def prepare() -> None:
 boot.prepare_with(prepare)
 
 
-@dramatiq.actor(
-    broker=broker,
-    actor_name=names.ANALYZE_IMAGE.actor,
-    queue_name=names.ANALYZE_IMAGE.queue,
-    stage="vision",
-    throws=GrowbinError,
-    max_retries=settings.vision_retries,
-    min_backoff=int(settings.vision_backoff * 1000),
-    time_limit=settings.vision_time_limit * 1000,
+@stage(
+    names.ANALYZE_IMAGE,
+    retries=settings.vision_retries,
+    backoff=settings.vision_backoff,
+    time_limit=settings.vision_time_limit,
+    records_failure_of="vision",
 )
 def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     """Stage 2: let the vision model say what the picture shows, start stage 3.
@@ -59,15 +54,12 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     return content
 
 
-@dramatiq.actor(
-    broker=broker,
-    actor_name=names.GENERATE_RESPONSE.actor,
-    queue_name=names.GENERATE_RESPONSE.queue,
-    stage="response",
-    throws=GrowbinError,
-    max_retries=settings.response_retries,
-    min_backoff=int(settings.response_backoff * 1000),
-    time_limit=settings.response_time_limit * 1000,
+@stage(
+    names.GENERATE_RESPONSE,
+    retries=settings.response_retries,
+    backoff=settings.response_backoff,
+    time_limit=settings.response_time_limit,
+    records_failure_of="response",
 )
 def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str, Any] | None = None) -> dict[str, Any]:
     """Stage 4: phrase the advice and save it; the analysis is completed.

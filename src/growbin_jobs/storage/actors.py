@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
-
 from growbin_jobs import names
 from growbin_jobs.app import boot, broker, settings
 from growbin_jobs.broker.routes import message_for
-from growbin_jobs.errors import GrowbinError
 from growbin_jobs.messages import VisionAnswer, parse
+from growbin_jobs.stages import stage
 
 if TYPE_CHECKING:
     from growbin_jobs.storage.bootstrap import Services
@@ -31,15 +29,12 @@ def prepare() -> None:
 boot.prepare_with(prepare)
 
 
-@dramatiq.actor(
-    broker=broker,
-    actor_name=names.UPLOAD_IMAGE.actor,
-    queue_name=names.UPLOAD_IMAGE.queue,
-    stage="upload",
-    throws=GrowbinError,
-    max_retries=settings.upload_retries,
-    min_backoff=int(settings.upload_backoff * 1000),
-    time_limit=settings.upload_time_limit * 1000,
+@stage(
+    names.UPLOAD_IMAGE,
+    retries=settings.upload_retries,
+    backoff=settings.upload_backoff,
+    time_limit=settings.upload_time_limit,
+    records_failure_of="upload",
 )
 def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, str]:
     """Stage 1: check and shrink the picture, store it with a thumbnail, start stage 2.
@@ -60,15 +55,12 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
     return picture.model_dump()
 
 
-@dramatiq.actor(
-    broker=broker,
-    actor_name=names.RETRIEVE_RULE.actor,
-    queue_name=names.RETRIEVE_RULE.queue,
-    stage="rule",
-    throws=GrowbinError,
-    max_retries=settings.rule_retries,
-    min_backoff=int(settings.rule_backoff * 1000),
-    time_limit=settings.rule_time_limit * 1000,
+@stage(
+    names.RETRIEVE_RULE,
+    retries=settings.rule_retries,
+    backoff=settings.rule_backoff,
+    time_limit=settings.rule_time_limit,
+    records_failure_of="rule",
 )
 def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = None) -> dict[str, Any]:
     """Stage 3: look the item up in the rules, start stage 4.
@@ -91,15 +83,7 @@ def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = N
     return content
 
 
-@dramatiq.actor(
-    broker=broker,
-    actor_name=names.RECORD_FAILURE.actor,
-    queue_name=names.RECORD_FAILURE.queue,
-    throws=GrowbinError,
-    max_retries=20,
-    min_backoff=5_000,
-    time_limit=60_000,
-)
+@stage(names.RECORD_FAILURE, retries=20, backoff=5, time_limit=60, records_failure_of=None)
 def record_failure(analysis_id: str, stage: str, code: str, params: dict[str, Any]) -> bool:
     """Write down that a stage was given up, and why.
 
