@@ -1,6 +1,6 @@
 """How an actor of the pipeline is declared."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
 
@@ -24,7 +24,7 @@ def stage(
       time_limit: Seconds that it may run.
       records_failure_of: What the analysis says has failed when this is given up; None: it is no stage of an analysis.
     """
-    options = {} if records_failure_of is None else {"stage": records_failure_of}
+    options: dict[str, Any] = {} if records_failure_of is None else {"stage": records_failure_of}
     return dramatiq.actor(
         broker=broker,
         actor_name=route.actor,
