@@ -14,10 +14,10 @@ SELECT {TASK_COLUMNS} FROM task_wal WHERE synced_at IS NULL AND seq > ? ORDER BY
 """  # noqa: S608 constants only
 
 
-def next_seq(connection: apsw.Connection) -> int:
-    """Return the number of the change that is being made."""
-    seq: int = connection.execute("UPDATE change_number SET seq = seq + 1 RETURNING seq").get
-    return seq
+def take_numbers(connection: apsw.Connection, count: int = 1) -> int:
+    """Return the first of ``count`` numbers that nothing else gets."""
+    last: int = connection.execute("UPDATE change_number SET seq = seq + ? RETURNING seq", (count,)).get
+    return last - count + 1
 
 
 def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int = 1000) -> list[Task]:

@@ -9,8 +9,8 @@ import apsw
 
 from growbin_jobs.errors import NotFound
 from growbin_jobs.journal import outbox
-from growbin_jobs.journal.changes import next_seq
-from growbin_jobs.journal.records import DeadLetter, Finish, Owed
+from growbin_jobs.journal.changes import take_numbers
+from growbin_jobs.journal.records import Dead, DeadLetter, Finish, Owed
 
 COLUMNS = "id, task_id, actor, queue, body, code, params, error, traceback, died_at, retried_at, discarded_at"
 OPEN = "retried_at IS NULL AND discarded_at IS NULL"
@@ -32,20 +32,21 @@ ORDER BY id DESC LIMIT ?8
 """  # noqa: S608 constants only
 
 
-def record(connection: apsw.Connection, finish: Finish) -> None:
-    """Note that a message was given up, or that one which had been is done after all. Inside a transaction."""
-    if finish.dead:
-        dead = finish.dead
-        values = (
-            finish.task_id, finish.task_name, finish.queue_name, dead.body, dead.code, dead.params, dead.error,
-            dead.traceback, dead.died_at,
-        )  # fmt: skip
-        connection.execute(PUT, values)
-    else:
-        connection.execute(
-            f"UPDATE dead_letter SET retried_at = ? WHERE task_id = ? AND {OPEN}",  # noqa: S608 constants only
-            (finish.completed_at, finish.task_id),
-        )
+def record(connection: apsw.Connection, finish: Finish, dead: Dead) -> None:
+    """Keep a message that was given up. Inside a transaction."""
+    values = (
+        finish.task_id, finish.task_name, finish.queue_name, dead.body, dead.code, dead.params, dead.error,
+        dead.traceback, dead.died_at,
+    )  # fmt: skip
+    connection.execute(PUT, values)
+
+
+def close(connection: apsw.Connection, task_id: str, *, now: float) -> None:
+    """Note that a message ran again, so that it is not among the dead any more. Inside a transaction."""
+    connection.execute(
+        f"UPDATE dead_letter SET retried_at = ? WHERE task_id = ? AND {OPEN}",  # noqa: S608 constants only
+        (now, task_id),
+    )
 
 
 def find(
@@ -96,13 +97,13 @@ def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = N
       NotFound: If there is none of that id, or it was retried or discarded before.
     """
     letter = get(connection, letter_id)
-    _close(connection, letter_id, "retried_at", now)
+    _deal_with(connection, letter_id, "retried_at", now)
     message = Owed(message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body)
     connection.execute(
         "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?",
-        (next_seq(connection), letter.task_id),
+        (take_numbers(connection), letter.task_id),
     )
-    return outbox.accept(connection, message, now=now)
+    return outbox.accept(connection, message, seq=take_numbers(connection), now=now)
 
 
 def discard(connection: apsw.Connection, letter_id: int, *, now: float) -> None:
@@ -112,10 +113,10 @@ def discard(connection: apsw.Connection, letter_id: int, *, now: float) -> None:
       NotFound: If there is none of that id, or it was retried or discarded before.
     """
     get(connection, letter_id)
-    _close(connection, letter_id, "discarded_at", now)
+    _deal_with(connection, letter_id, "discarded_at", now)
 
 
-def _close(connection: apsw.Connection, letter_id: int, column: str, now: float) -> None:
+def _deal_with(connection: apsw.Connection, letter_id: int, column: str, now: float) -> None:
     connection.execute(f"UPDATE dead_letter SET {column} = ? WHERE id = ? AND {OPEN}", (now, letter_id))  # noqa: S608
     if not connection.changes():
         raise NotFound(f"Dead letter {letter_id} was retried or discarded before.")

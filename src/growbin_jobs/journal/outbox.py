@@ -6,7 +6,7 @@ The caller runs each function inside a transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace as with_changes
+from typing import Any
 
 import apsw
 
@@ -15,8 +15,8 @@ from growbin_jobs.journal.records import Owed
 COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
 
 PUT = """
-INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING seq
+INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING
 """
 
 #: What a live process is about to publish itself is left to it for a while; what was accepted waits for a relay.
@@ -34,16 +34,22 @@ def of_task(connection: apsw.Connection, parent_id: str) -> tuple[Owed, ...]:
     return tuple(_owed(row) for row in rows)
 
 
-def replace(connection: apsw.Connection, parent_id: str, owed: Iterable[Owed], *, now: float) -> tuple[Owed, ...]:
-    """Let a task owe these messages and no others, and return them as stored."""
+def owe(
+    connection: apsw.Connection, parent_id: str, owed: Iterable[Owed], *, first_seq: int, now: float
+) -> tuple[Owed, ...]:
+    """Let a task owe these messages too, and return them as stored."""
+    return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(owed, first_seq))
+
+
+def forgive(connection: apsw.Connection, parent_id: str) -> None:
+    """Let a task owe nothing."""
     connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
-    return tuple(_put(connection, with_changes(each, parent_id=parent_id), now) for each in owed)
 
 
-def accept(connection: apsw.Connection, message: Owed, *, now: float) -> Owed:
+def accept(connection: apsw.Connection, message: Owed, *, seq: int, now: float) -> Owed:
     """Owe a message that no task made, and return it as stored; one that is owed already stays as it is."""
-    accepted = _put(connection, with_changes(message, parent_id=None), now)
-    if accepted.seq:
+    accepted = _put(connection, message, None, seq, now)
+    if connection.changes():
         return accepted
     query = f"SELECT {COLUMNS} FROM outbox WHERE message_id = ? AND parent_id IS NULL"  # noqa: S608 constants only
     return _owed(connection.execute(query, (message.message_id,)).get)
@@ -86,17 +92,18 @@ def backlog(connection: apsw.Connection) -> int:
     return n
 
 
-def _put(connection: apsw.Connection, message: Owed, now: float) -> Owed:
-    return with_changes(message, seq=connection.execute(PUT, _values(message, now)).get or 0)
-
-
-def _values(message: Owed, now: float) -> tuple[str | bytes | float | int | None, ...]:
-    return (
-        message.message_id, message.task_name, message.queue_name, message.body, message.parent_id, message.due_at,
-        message.ordinal, now,
+def _put(connection: apsw.Connection, message: Owed, parent_id: str | None, seq: int, now: float) -> Owed:
+    values = (
+        message.message_id, message.task_name, message.queue_name, message.body, parent_id, message.due_at,
+        message.ordinal, seq,
     )  # fmt: skip
+    connection.execute(PUT, (*values, now))
+    return _owed(values)
 
 
-def _owed(row: Sequence[object]) -> Owed:
-    names = ("message_id", "task_name", "queue_name", "body", "parent_id", "due_at", "ordinal", "seq")
-    return Owed(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
+def _owed(row: Sequence[Any]) -> Owed:
+    message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq = row
+    return Owed(
+        message_id=message_id, task_name=task_name, queue_name=queue_name, body=body, parent_id=parent_id,
+        due_at=due_at, ordinal=ordinal, seq=seq,
+    )  # fmt: skip

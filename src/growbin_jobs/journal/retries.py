@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from growbin_jobs.journal.records import Finish, TaskState
+from growbin_jobs.journal.records import Finish
 
 PUT = """
 INSERT OR REPLACE INTO retry_queue (task_id, retry_count, next_retry_at, error, payload) VALUES (?, ?, ?, ?, ?)
@@ -12,9 +12,11 @@ INSERT OR REPLACE INTO retry_queue (task_id, retry_count, next_retry_at, error, 
 
 
 def record(connection: apsw.Connection, finish: Finish) -> None:
-    """Note the retry of a failed task, or that there is none any more. Inside a transaction."""
-    if finish.state == TaskState.FAILED:
-        due_at = finish.completed_at if finish.due_at is None else finish.due_at
-        connection.execute(PUT, (finish.task_id, finish.retry_count, due_at, finish.error, finish.payload))
-    else:
-        connection.execute("DELETE FROM retry_queue WHERE task_id = ?", (finish.task_id,))
+    """Note the retry of a failed task. Inside a transaction."""
+    due_at = finish.completed_at if finish.due_at is None else finish.due_at
+    connection.execute(PUT, (finish.task_id, finish.retry_count, due_at, finish.error, finish.payload))
+
+
+def forget(connection: apsw.Connection, task_id: str) -> None:
+    """Note that a task does not wait for a retry any more. Inside a transaction."""
+    connection.execute("DELETE FROM retry_queue WHERE task_id = ?", (task_id,))

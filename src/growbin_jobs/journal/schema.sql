@@ -43,13 +43,13 @@ CREATE TRIGGER task_moved AFTER UPDATE OF status ON task_wal WHEN OLD.status <> 
     UPDATE task_count SET n = n + 1 WHERE status = NEW.status;
 END;
 
--- This counter and the outbox's start at the microsecond of creation: a file that replaces a lost one repeats no number.
+-- Numbers changes and debts. It starts at the microsecond of creation, so that a file that replaces a lost one repeats none.
 CREATE TABLE change_number (seq INTEGER NOT NULL) STRICT;
 INSERT INTO change_number VALUES (CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 -- Messages owed to the broker: made by a task (parent_id), or accepted from a producer while the broker was away.
 CREATE TABLE outbox (
-    seq        INTEGER PRIMARY KEY AUTOINCREMENT, -- publishing order; names the debt when it is paid
+    seq        INTEGER PRIMARY KEY,               -- publishing order; names the debt when it is paid
     message_id TEXT    NOT NULL,
     parent_id  TEXT,
     task_name  TEXT    NOT NULL,
@@ -60,7 +60,6 @@ CREATE TABLE outbox (
     created_at REAL    NOT NULL
 ) STRICT;
 
-INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 CREATE INDEX outbox_of_task ON outbox (parent_id) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX outbox_accepted ON outbox (message_id) WHERE parent_id IS NULL;
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from growbin_jobs.journal import dead_letters, outbox, retries
-from growbin_jobs.journal.changes import next_seq
+from growbin_jobs.journal.changes import take_numbers
 from growbin_jobs.journal.records import Finish, Known, Owed, Started, TaskState
 
 #: A message that is handed in again keeps what became of it.
@@ -28,18 +28,22 @@ ON CONFLICT (task_id) DO UPDATE SET
 WHERE status NOT IN ('completed', 'dead') AND (started_at IS NULL OR started_at < excluded.started_at)
 """
 
+_END = (
+    "task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, completed_at, error,"
+    " retry_count, result, worker, deferrals, due_at, seq"
+)
+FIRST_END = f"""
+INSERT INTO task_wal ({_END}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 constants only
+
 #: Completed stays completed, whatever a second delivery comes to; a message that was given up is not retried beside it.
-FINISHED = """
-INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at,
-                      completed_at, error, retry_count, result, worker, deferrals, due_at, seq)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (task_id) DO UPDATE SET
-    task_name = excluded.task_name, queue_name = excluded.queue_name, payload = excluded.payload,
-    status = excluded.status, delivery_tag = excluded.delivery_tag, started_at = excluded.started_at,
-    completed_at = excluded.completed_at, error = excluded.error, retry_count = excluded.retry_count,
-    result = excluded.result, worker = excluded.worker, deferrals = excluded.deferrals, due_at = excluded.due_at,
-    crashes = 0, synced_at = NULL, seq = excluded.seq
-WHERE status <> 'completed' AND NOT (status = 'dead' AND excluded.status = 'failed')
+LATER_END = """
+UPDATE task_wal SET
+    task_name = ?2, queue_name = ?3, payload = ?4, status = ?5, delivery_tag = ?6, started_at = ?8, completed_at = ?9,
+    error = ?10, retry_count = ?11, result = ?12, worker = ?13, deferrals = ?14, due_at = ?15, seq = ?16,
+    crashes = 0, synced_at = NULL
+WHERE task_id = ?1 AND status <> 'completed' AND NOT (status = 'dead' AND ?5 = 'failed')
 """
 
 #: A start whose process is gone. What has ended otherwise since is not charged.
@@ -57,8 +61,9 @@ CRASH_ERROR = "its worker process died while it ran"
 def accept(connection: apsw.Connection, message: Owed, payload: str, *, now: float) -> Owed:
     """Take over a producer's message until the broker has it, and return it as stored."""
     values = (message.message_id, message.task_name, message.queue_name, payload, now, message.due_at)
-    connection.execute(ACCEPTED, (*values, next_seq(connection)))
-    return outbox.accept(connection, message, now=now)
+    seq = take_numbers(connection)
+    connection.execute(ACCEPTED, (*values, seq))
+    return outbox.accept(connection, message, seq=seq, now=now)
 
 
 def started(connection: apsw.Connection, records: Iterable[Started]) -> None:
@@ -67,7 +72,7 @@ def started(connection: apsw.Connection, records: Iterable[Started]) -> None:
         values = (
             record.task_id, record.task_name, record.queue_name, record.payload, record.delivery_tag,
             record.started_at if record.created_at is None else record.created_at,
-            record.started_at, record.worker, record.retry_count, record.deferrals, next_seq(connection),
+            record.started_at, record.worker, record.retry_count, record.deferrals, take_numbers(connection),
         )  # fmt: skip
         connection.execute(STARTED, values)
 
@@ -79,18 +84,29 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
       What the task now owes, as stored. An end that comes too late (the task was completed before) changes nothing
       and returns what is still owed from before.
     """
+    seq = take_numbers(connection, 1 + len(record.owed))
     values = (
         record.task_id, record.task_name, record.queue_name, record.payload, record.state, record.delivery_tag,
         record.started_at if record.created_at is None else record.created_at,
         record.started_at, record.completed_at, record.error, record.retry_count, record.result, record.worker,
-        record.deferrals, record.due_at, next_seq(connection),
+        record.deferrals, record.due_at, seq,
     )  # fmt: skip
-    connection.execute(FINISHED, values)
+    connection.execute(FIRST_END, values)
     if not connection.changes():
-        return outbox.of_task(connection, record.task_id)
-    retries.record(connection, record)
-    dead_letters.record(connection, record)
-    return outbox.replace(connection, record.task_id, record.owed, now=record.completed_at)
+        connection.execute(LATER_END, values)
+        if not connection.changes():
+            return outbox.of_task(connection, record.task_id)
+        outbox.forgive(connection, record.task_id)
+        retries.forget(connection, record.task_id)
+        if not record.dead:
+            dead_letters.close(connection, record.task_id, now=record.completed_at)
+    if record.state == TaskState.FAILED:
+        retries.record(connection, record)
+    if record.dead:
+        dead_letters.record(connection, record, record.dead)
+    if not record.owed:
+        return ()
+    return outbox.owe(connection, record.task_id, record.owed, first_seq=seq + 1, now=record.completed_at)
 
 
 def crashed(connection: apsw.Connection, starts: Iterable[tuple[str, str, str]], *, now: float) -> int:
@@ -104,7 +120,7 @@ def crashed(connection: apsw.Connection, starts: Iterable[tuple[str, str, str]],
     """
     charged = 0
     for task_id, task_name, queue_name in starts:
-        connection.execute(CRASHED, (task_id, task_name, queue_name, now, CRASH_ERROR, next_seq(connection)))
+        connection.execute(CRASHED, (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection)))
         charged += connection.changes()
     return charged
 
