@@ -12,9 +12,9 @@ While a message waits in a queue, sending one of the same id to that queue chang
 id may be sent again: that is how Dramatiq retries. Should the process die between the retry and the acknowledgement,
 the retry is the one that stays.
 
-The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, ``committer`` the thread that runs it on the
-open file (``local_store``), ``local_session`` a process's hold on the file (with ``owners``, ``bells`` and ``forks``),
-and ``local_consumer`` what Dramatiq's worker iterates over.
+The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's
+``committer`` the thread that runs it on the open file (``local_store``), ``local_session`` a process's hold on the file
+(with ``bells`` and the journal's ``owners`` and ``forks``), and ``local_consumer`` what Dramatiq's worker iterates over.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from dramatiq.broker import Broker, MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
-from growbin_jobs.broker import forks
 from growbin_jobs.broker.local_consumer import LocalConsumer
 from growbin_jobs.broker.local_queue import DeadLetter, Depth
 from growbin_jobs.broker.local_session import LocalSession
+from growbin_jobs.journal import forks
 from growbin_jobs.journal.sqlite import check_sqlite
 
 #: Seconds between two looks of :meth:`LocalBroker.join`.

@@ -12,12 +12,13 @@ from typing import TypeVar
 import apsw
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
-from growbin_jobs.broker import forks
 from growbin_jobs.broker.bells import Bell
-from growbin_jobs.broker.committer import Closed, Committer
 from growbin_jobs.broker.local_queue import LocalQueue
-from growbin_jobs.broker.local_store import LocalStore, QueueUnavailable, explain
-from growbin_jobs.broker.owners import DeadOwner, Owner, find_dead, known
+from growbin_jobs.broker.local_store import LocalStore, QueueUnavailable
+from growbin_jobs.journal import forks
+from growbin_jobs.journal.committer import Closed, Committer
+from growbin_jobs.journal.owners import DeadOwner, Owner, find_dead, known
+from growbin_jobs.journal.sqlite import explain
 
 T = TypeVar("T")
 

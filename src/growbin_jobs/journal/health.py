@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from growbin_jobs.broker.local_store import explain
-from growbin_jobs.broker.native import native
+from growbin_jobs.adapters.native import native
 from growbin_jobs.journal import starts, tasks
 from growbin_jobs.journal.files import Ballast, quarantined
 from growbin_jobs.journal.records import Health, Started
+from growbin_jobs.journal.sqlite import explain
 from growbin_jobs.journal.writer import Writer
 
 #: Seconds between two looks.

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import apsw
 
-from growbin_jobs.broker import forks
-from growbin_jobs.journal import outbox, tasks
+from growbin_jobs.journal import forks, outbox, tasks
 from growbin_jobs.journal.health import Pulse
 from growbin_jobs.journal.records import Finish, Health, Known, Owed, Started
 from growbin_jobs.journal.sqlite import check_sqlite

@@ -3,7 +3,7 @@
 Each process maps a file. A slot holds the task that one thread or greenlet runs; setting and clearing it costs a few
 microseconds and no system call. When the process is killed the kernel still has the pages, and another process of this
 node charges a crash to each task in them: to those that had started, not to those that were merely fetched. Whether the
-owner is dead says a kernel lock (:mod:`growbin_jobs.broker.owners`), not a process number.
+owner is dead says a kernel lock (:mod:`growbin_jobs.journal.owners`), not a process number.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs.broker.owners import DeadOwner, Owner, find_dead
 from growbin_jobs.journal import tasks
+from growbin_jobs.journal.owners import DeadOwner, Owner, find_dead
 
 #: Bytes of a slot; the first says how many of the others count.
 SLOT = 256

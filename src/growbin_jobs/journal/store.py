@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from growbin_jobs.broker.committer import Closed
-from growbin_jobs.broker.local_store import _Patience
+from growbin_jobs.journal.committer import Closed
 from growbin_jobs.journal.files import is_at, open_journal
-from growbin_jobs.journal.sqlite import BUSY_TIMEOUT
+from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, Patience
 
 #: Pages that SQLite keeps in memory, as negative KiB: the upper levels of the indexes of some million rows.
 CACHE_SIZE = -8_000
 
 
 class JournalStore:
-    """An open file; see :class:`growbin_jobs.broker.committer.Store`.
+    """An open file; see :class:`growbin_jobs.journal.committer.Store`.
 
     Parameters:
       path: The file.
@@ -29,7 +28,7 @@ class JournalStore:
         self._path = path
         self.connection = open_journal(path, damaged=damaged)
         try:
-            self.connection.set_busy_handler(_Patience(BUSY_TIMEOUT).wait)
+            self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
             self.connection.pragma("cache_size", CACHE_SIZE)
             #: Which file it is, whatever it is called later.

@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 
 import apsw
 
-from growbin_jobs.broker import forks
-from growbin_jobs.broker.committer import Closed, Committer, Then
-from growbin_jobs.broker.local_store import explain
-from growbin_jobs.broker.native import native
+from growbin_jobs.adapters.native import native
 from growbin_jobs.errors import Deferred
-from growbin_jobs.journal import starts
+from growbin_jobs.journal import forks, starts
+from growbin_jobs.journal.committer import Closed, Committer, Then
 from growbin_jobs.journal.files import DAMAGED, Ballast
+from growbin_jobs.journal.sqlite import explain
 from growbin_jobs.journal.store import JournalStore
 
 T = TypeVar("T")

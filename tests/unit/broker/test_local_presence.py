@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from growbin_jobs.broker.bells import Bell, ring_all
-from growbin_jobs.broker.owners import Owner, find_dead, known
+from growbin_jobs.journal.owners import Owner, find_dead, known
 
 
 def test_a_living_process_is_not_found_dead(tmp_path: Path) -> None:

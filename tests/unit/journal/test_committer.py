@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
-from growbin_jobs.broker.committer import Closed, Committer
+from growbin_jobs.journal.committer import Closed, Committer
 
 PATIENCE = 20.0
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import apsw
 
-from growbin_jobs.broker.native import make_signal, native
+from growbin_jobs.adapters.native import make_signal, native
 
 T = TypeVar("T")
 

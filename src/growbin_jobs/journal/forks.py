@@ -6,7 +6,7 @@ import os
 import weakref
 from typing import Protocol
 
-from growbin_jobs.broker.native import native
+from growbin_jobs.adapters.native import native
 
 
 class Watched(Protocol):
