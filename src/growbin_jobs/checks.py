@@ -101,9 +101,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _object_store(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.wiring import object_store
 
-    store = object_store(settings)
-    store.check()
-    yield Finding("object store", "ok", settings.object_store_url or f"a folder in {settings.data_dir}")
+    url = settings.object_store_url
+    try:
+        object_store(settings).check()
+    except ConfigurationError as error:
+        named = f"GROWBIN_OBJECT_STORE_URL is {url}" if url else f"GROWBIN_DATA_DIR is {settings.data_dir}"
+        raise ConfigurationError(f"{error} ({named})") from None
+    yield Finding("object store", "ok", url or f"a folder in {settings.data_dir}")
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:

@@ -1,0 +1,47 @@
+import json
+import signal
+
+from growbin_jobs.samples import sample_pictures
+
+#: Servers that a demo must not touch.
+ELSEWHERE = {
+    "GROWBIN_BROKER_URL": "amqp://127.0.0.1:1/",
+    "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+    "GROWBIN_OBJECT_STORE_URL": "s3://none",
+}
+
+
+def test_a_demo_prints_one_object_a_photo_and_leaves_nothing(command, tmp_path):
+    done = command("demo", "--json", **ELSEWHERE)
+
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (
+        0,
+        "Sending 6 photos through both worker groups (offline classifier, no key).\n",
+    )
+    assert [one["photo"] for one in shown] == [str(photo) for photo in sample_pictures()]
+    assert {one["status"] for one in shown} == {"completed"}
+    assert all(one["category"] and one["item"] and one["response"] for one in shown)
+    assert list(tmp_path.glob("growbin-demo-*")) == []
+
+
+def test_a_demo_shows_a_refused_photo_for_what_it_is(command, tmp_path):
+    note = tmp_path / "note.jpg"
+    note.write_text("no picture")
+
+    done = command("demo", note, sample_pictures()[0], GROWBIN_LANGUAGE="en")
+
+    assert done.returncode == 1
+    assert "This file is not a picture that we accept." in " ".join(done.stdout.replace("│", "").split())
+    assert "completed" in done.stdout
+
+
+def test_a_demo_that_is_ended_ends_its_workers(start, processes_of, tmp_path):
+    process = start("demo", GROWBIN_NODE=tmp_path.name)
+    assert "Sending" in process.stderr.readline()
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert processes_of(tmp_path.name) == []
+    assert list(tmp_path.glob("growbin-demo-*")) == []

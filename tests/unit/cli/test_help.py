@@ -1,0 +1,69 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from growbin_jobs.cli.app import app
+
+
+def commands(command=None, path=()):
+    command = command or typer.main.get_command(app)
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+ALL = list(commands())
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_help_ends_with_examples_to_copy(invoke, path):
+    done = invoke(*path, "--help")
+
+    assert done.exit_code == 0
+    assert f"growbin-jobs {' '.join(path)}" in done.output.partition("Examples:")[2]
+
+
+def test_help_of_every_command_loads_next_to_nothing():
+    """Imports are what makes it slow; Dramatiq and all that come when a command runs. (Typer itself loads pydantic.)"""
+    code = f"""
+import json, sys
+from typer.testing import CliRunner
+from growbin_jobs.cli.app import app
+for path in {ALL!r}:
+    assert CliRunner().invoke(app, [*path, "--help"]).exit_code == 0
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+
+    assert not loaded & {
+        "pydantic_settings",
+        "dramatiq",
+        "pika",
+        "peewee",
+        "apsw",
+        "boto3",
+        "PIL",
+        "openai",
+        "numpy",
+        "gevent",
+    }
+
+
+def test_without_a_command_it_shows_them_all(invoke):
+    shown = invoke().output
+
+    assert [path for path in ALL if path[0] not in shown] == []
+
+
+def test_without_the_extra_it_says_which_one(command):
+    code = "import sys; sys.modules['typer'] = None; from growbin_jobs.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == "The command line needs its extra: pip install 'growbin-jobs[cli]'"

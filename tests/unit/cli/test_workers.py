@@ -1,0 +1,99 @@
+import os
+import shlex
+import signal
+
+import pytest
+
+from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.names import AI, STORAGE
+
+
+def options(done):
+    """The printed command line: what runs, and its options."""
+    program, module, *rest = shlex.split(done.stdout)
+    values: dict[str, list[str]] = {}
+    for word in rest:
+        values.setdefault(word, []) if word.startswith("--") else values[list(values)[-1]].append(word)
+    return os.path.basename(program), module, values
+
+
+def test_storage_runs_under_gevent_with_its_own_queues(invoke):
+    program, module, values = options(invoke("worker", "storage", "--print"))
+
+    assert (program, module) == ("dramatiq-gevent", "growbin_jobs.storage")
+    assert values["--queues"] == list(STORAGE.queues)
+    assert (values["--processes"], values["--threads"]) == (["1"], ["1000"])
+    assert values["--worker-shutdown-timeout"] == ["60000"]
+
+
+@pytest.mark.parametrize("online", [{"OPENAI_API_KEY": "sk-1"}, {"OPENAI_BASE_URL": "http://localhost:1/v1"}])
+def test_ai_with_a_model_server_has_threads_for_the_calls_in_flight(invoke, online):
+    program, module, values = options(invoke("worker", "ai", "--print", **online))
+
+    assert (program, module) == ("dramatiq", "growbin_jobs.ai")
+    assert values["--queues"] == list(AI.queues)
+    # 100/min × 30 s + 200/min × 10 s, rounded up for each.
+    assert int(values["--processes"][0]) * int(values["--threads"][0]) == 50 + 34
+    assert "sk-1" not in invoke("worker", "ai", "--print", **online).output
+
+
+def test_ai_offline_computes_and_takes_no_more_than_the_cores(invoke):
+    _, _, values = options(invoke("worker", "ai", "--print"))
+
+    assert (values["--processes"], values["--threads"]) == (["1"], [str(os.cpu_count() + 1)])
+
+
+def test_numbers_of_ones_own(invoke):
+    _, _, values = options(invoke("worker", "ai", "--print", "--processes", "4", "--threads", "32"))
+
+    assert (values["--processes"], values["--threads"]) == (["4"], ["32"])
+
+
+def test_the_group_may_come_from_the_environment(invoke):
+    assert options(invoke("worker", "--print", WORKER_TYPE="ai"))[1] == "growbin_jobs.ai"
+    assert options(invoke("worker", "storage", "--print", WORKER_TYPE="ai"))[1] == "growbin_jobs.storage"
+
+
+def test_without_a_group_it_says_how_to_name_one(invoke):
+    error = invoke("worker", "--print").exception
+
+    assert isinstance(error, ConfigurationError)
+    assert "WORKER_TYPE" in str(error)
+
+
+def await_words(process, words, times=1):
+    """Read what a process says until it has said something so often; return all of it."""
+    said = ""
+    for line in process.stderr:
+        said += line
+        times -= words in line
+        if times == 0:
+            return said
+    pytest.fail(f"it ended and never said {words!r}:\n{said}")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP])
+def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, tmp_path, signum):
+    node = tmp_path.name
+    process = start("up", GROWBIN_NODE=node)
+    await_words(process, "ready for action", times=2)
+    groups = {name for one in processes_of(node) for name in one.cmdline() if name.startswith("growbin_jobs.")}
+
+    process.send_signal(signum)
+    said = process.stderr.read()
+
+    assert groups == {"growbin_jobs.storage", "growbin_jobs.ai"}
+    assert process.wait() == 0
+    assert "Stopping: running work may finish" in said
+    assert processes_of(node) == []
+
+
+def test_up_ends_with_the_workers_words_when_they_cannot_work(start, processes_of, tmp_path):
+    process = start("up", GROWBIN_NODE=tmp_path.name, GROWBIN_RULES_DIR=str(tmp_path / "none"))
+
+    said = process.stderr.read()
+
+    assert process.wait() == 78
+    assert "storage cannot work with this configuration" in said or "ai cannot work with this configuration" in said
+    assert str(tmp_path / "none") in said
+    assert processes_of(tmp_path.name) == []
