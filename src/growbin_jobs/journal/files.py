@@ -1,32 +1,21 @@
-"""The journal's three files as files: opened, checked, put aside when they are damaged, and room kept for deleting."""
+"""The journal's three files as files: opened by one process at a time, checked, checkpointed."""
 
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
 
+from growbin_jobs.journal.quarantine import DAMAGED, ENDINGS, put_aside, salvage
 from growbin_jobs.journal.schema import migrate
 from growbin_jobs.journal.sqlite import open_database
 
-#: SQLite's own files: the database, its write-ahead log and the log's index.
-ENDINGS = ("", "-wal", "-shm")
-
 #: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
 CHECK_WHOLE = 32_000_000
-
-#: Bytes that are given up on a full disk, so that deleting works: SQLite writes in order to delete.
-BALLAST = 4_000_000
-
-DAMAGED = (apsw.CorruptError, apsw.NotADBError)
-
-log = logging.getLogger(__name__)
 
 
 def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.Connection:
@@ -41,12 +30,15 @@ def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.C
     """
     with opening(path.parent):
         if damaged and is_at(damaged, path):
-            quarantine(path, apsw.CorruptError("found while it was in use"))
-        try:
-            return _open_checked(path)
-        except DAMAGED as error:
-            quarantine(path, error)
-            return _open_checked(path)
+            aside = put_aside(path, apsw.CorruptError("found while it was in use"))
+        else:
+            try:
+                return _open_checked(path)
+            except DAMAGED as error:
+                aside = put_aside(path, error)
+        connection = _open_checked(path)
+        salvage(aside, connection)
+        return connection
 
 
 def is_at(file: os.stat_result, path: Path) -> bool:
@@ -69,34 +61,13 @@ def opening(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def quarantine(path: Path, error: Exception) -> str:
-    """Rename the three files, and say so. The caller holds :func:`opening`.
+def verify(connection: apsw.Connection, *, indexes: bool = True) -> list[str]:
+    """Read everything and return what is wrong.
 
-    Processes that still have them open notice it at their next transaction.
-
-    Returns:
-      The new name of the database file.
+    Parameters:
+      indexes: Also compare them with their tables; this takes several times as long.
     """
-    name = f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-    for ending in ENDINGS:
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(path.with_name(name + ending))
-    log.error("journal.quarantined file=%s now=%s error=%s", path, name, error)
-    return name
-
-
-def quarantined(path: Path) -> tuple[str, ...]:
-    """Return the names of the files that were put aside, oldest first."""
-    marker = f"{path.name}.corrupt-"
-    with suppress(FileNotFoundError):
-        names = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(marker)]
-        return tuple(sorted(name for name in names if not name.endswith(("-wal", "-shm"))))
-    return ()
-
-
-def verify(connection: apsw.Connection) -> list[str]:
-    """Read everything and return what is wrong; this takes about a second for each 100 MB."""
-    found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+    found = [row[0] for row in connection.execute(f"PRAGMA {'integrity' if indexes else 'quick'}_check")]
     return [] if found == ["ok"] else found
 
 
@@ -115,38 +86,6 @@ def checkpoint(connection: apsw.Connection, *, truncate: bool = False) -> tuple[
         with suppress(apsw.BusyError):
             return connection.wal_checkpoint(mode=mode)
     return (-1, -1)
-
-
-class Ballast:
-    """A file beside the journal that is deleted when the disk is full.
-
-    Parameters:
-      path: The journal.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".ballast")
-
-    def load(self, free: int, floor: int) -> None:
-        """Make it while there is room for it above the floor."""
-        if free <= floor + BALLAST or self._path.exists():
-            return
-        with suppress(OSError):
-            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, BALLAST)
-            except OSError:
-                self._path.unlink(missing_ok=True)
-            finally:
-                os.close(descriptor)
-
-    def drop(self) -> bool:
-        """Give its room up; True if there was any."""
-        try:
-            self._path.unlink()
-        except FileNotFoundError:
-            return False
-        return True
 
 
 def _remove_strays(path: Path) -> None:
@@ -190,7 +129,7 @@ def check(connection: apsw.Connection) -> None:
       apsw.CorruptError: If there is any.
     """
     if connection.pragma("page_count") * connection.pragma("page_size") <= CHECK_WHOLE:
-        found = verify(connection)
+        found = verify(connection, indexes=False)
         if found:
             raise apsw.CorruptError("; ".join(found[:3]))
         return

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from growbin_jobs.adapters.native import native
 from growbin_jobs.journal import starts, tasks
-from growbin_jobs.journal.files import Ballast, quarantined
+from growbin_jobs.journal.ballast import Ballast
+from growbin_jobs.journal.quarantine import quarantined
 from growbin_jobs.journal.records import Health, Started
 from growbin_jobs.journal.sqlite import explain
 from growbin_jobs.journal.writer import Writer

@@ -117,6 +117,12 @@ class Finish:
     due_at: float | None = None
     delivery_tag: int | None = None
 
+    def __post_init__(self) -> None:
+        if (self.dead is None) == (self.state is TaskState.DEAD):
+            raise ValueError("a message that was given up, and no other, says why in `dead`")
+        if self.state in (TaskState.PENDING, TaskState.RUNNING):
+            raise ValueError(f"{self.state} is not the end of a run")
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

@@ -8,6 +8,7 @@ owner is dead says a kernel lock (:mod:`growbin_jobs.journal.owners`), not a pro
 
 from __future__ import annotations
 
+import errno
 import logging
 import mmap
 import os
@@ -23,8 +24,9 @@ from growbin_jobs.journal.owners import DeadOwner, Owner, find_dead
 #: Bytes of a slot; the first says how many of the others count.
 SLOT = 256
 
-#: Slots are added this many at a time.
+#: Slots are added a page of this many at a time.
 SLOTS = 1024
+PAGE = SLOTS * SLOT
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +46,14 @@ class Starts:
         self._lock = threading.Lock()
         self._owner = Owner(_owners(folder))
         self._path = folder / self._owner.name
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        self._pages: list[mmap.mmap] = []
+        self._free: list[int] = []
         try:
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            # A hole in a mapped file would kill the process when the disk is full.
-            os.posix_fallocate(self._descriptor, 0, SLOTS * SLOT)
+            self._add_page()
         except BaseException:
-            self._path.unlink(missing_ok=True)
-            self._owner.leave()
+            self.close()
             raise
-        self._map = mmap.mmap(self._descriptor, SLOTS * SLOT)
-        self._free = list(range(SLOTS))
 
     def begin(self, task_id: str, task_name: str, queue_name: str) -> int:
         """Note that a task starts.
@@ -66,14 +66,14 @@ class Starts:
         except IndexError:
             slot = self._grow()
         entry = _entry(task_id, task_name, queue_name)
-        at = slot * SLOT
-        self._map[at + 1 : at + 1 + len(entry)] = entry
-        self._map[at] = len(entry)  # last: killed before this, it has not started
+        page, at = self._pages[slot // SLOTS], slot % SLOTS * SLOT
+        page[at + 1 : at + 1 + len(entry)] = entry
+        page[at] = len(entry)  # last: killed before this, it has not started
         return slot
 
     def end(self, slot: int) -> None:
         """Note that it has ended, whatever became of it."""
-        self._map[slot * SLOT] = 0
+        self._pages[slot // SLOTS][slot % SLOTS * SLOT] = 0
         self._free.append(slot)
 
     def pardon(self) -> None:
@@ -85,6 +85,7 @@ class Starts:
         """Remove it. What still runs is not charged."""
         self.pardon()
         self._owner.leave()
+        os.close(self._descriptor)
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's."""
@@ -94,11 +95,17 @@ class Starts:
     def _grow(self) -> int:
         with self._lock:
             if not self._free:
-                old = len(self._map)
-                os.posix_fallocate(self._descriptor, 0, old + SLOTS * SLOT)
-                self._map.resize(old + SLOTS * SLOT)
-                self._free.extend(range(old // SLOT, len(self._map) // SLOT))
+                self._add_page()
             return self._free.pop()
+
+    def _add_page(self) -> None:
+        start = len(self._pages) * PAGE
+        # Written, not left as a hole: touching a hole in a mapped file kills the process when the disk is full.
+        if os.pwrite(self._descriptor, bytes(PAGE), start) < PAGE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        self._pages.append(mmap.mmap(self._descriptor, PAGE, offset=start))
+        first = (len(self._pages) - 1) * SLOTS
+        self._free.extend(range(first + SLOTS - 1, first - 1, -1))
 
 
 def dead_owners(folder: Path) -> list[DeadOwner]:

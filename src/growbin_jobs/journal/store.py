@@ -12,6 +12,9 @@ from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, Patience
 #: Pages that SQLite keeps in memory, as negative KiB: the upper levels of the indexes of some million rows.
 CACHE_SIZE = -8_000
 
+#: Bytes that the write-ahead log may keep once it has been copied into the database.
+LOG_LIMIT = 64_000_000
+
 
 class JournalStore:
     """An open file; see :class:`growbin_jobs.journal.committer.Store`.
@@ -31,6 +34,7 @@ class JournalStore:
             self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
             self.connection.pragma("cache_size", CACHE_SIZE)
+            self.connection.pragma("journal_size_limit", LOG_LIMIT)
             #: Which file it is, whatever it is called later.
             self.file = path.stat()
         except BaseException:

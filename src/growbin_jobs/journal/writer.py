@@ -15,8 +15,9 @@ import apsw
 from growbin_jobs.adapters.native import native
 from growbin_jobs.errors import Deferred
 from growbin_jobs.journal import forks, starts
+from growbin_jobs.journal.ballast import Ballast
 from growbin_jobs.journal.committer import Closed, Committer, Then
-from growbin_jobs.journal.files import DAMAGED, Ballast
+from growbin_jobs.journal.quarantine import DAMAGED
 from growbin_jobs.journal.sqlite import explain
 from growbin_jobs.journal.store import JournalStore
 
@@ -28,6 +29,10 @@ PASSING = (
     OSError, apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.ReadOnlyError,
     apsw.PermissionsError, apsw.NoMemError, apsw.ProtocolError, apsw.InterruptError, *DAMAGED,
 )  # fmt: skip
+
+
+#: A file that was restored from a backup must not give numbers out again that were given since.
+ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1000000 AS INTEGER))"
 
 
 class JournalUnavailable(Deferred):
@@ -138,6 +143,7 @@ class Writer:
     def _open(self) -> JournalStore:
         store = JournalStore(self._path, damaged=self._damaged)
         try:
+            store.connection.execute(ADVANCE)
             self._charge(store.connection)
         except BaseException:
             store.connection.close()
