@@ -146,9 +146,9 @@ def foam() -> Any:
     bead = tree.add("TexVoronoi", {"Vector": moved, "Scale": 330.0}, feature="DISTANCE_TO_EDGE").outputs["Distance"]
     rim = tree.add("MapRange", {"Value": bead, 1: 0.0, 2: 0.16}).outputs[0]
     tone = tree.add("TexVoronoi", {"Vector": moved, "Scale": 330.0}).outputs["Color"]
-    colour = tree.mix(rim, (0.70, 0.70, 0.69, 1), (0.83, 0.83, 0.82, 1))
-    colour = tree.mix(0.06, colour, tone, "OVERLAY")
-    height = tree.math("MULTIPLY_ADD", rim, 0.8, tree.math("MULTIPLY", tree.noise(place, 90, 4), 0.8))
+    colour = tree.mix(rim, (0.775, 0.775, 0.765, 1), (0.83, 0.83, 0.82, 1))
+    colour = tree.mix(0.02, colour, tone, "OVERLAY")
+    height = tree.math("MULTIPLY_ADD", rim, 0.35, tree.noise(place, 90, 4))
     tree.surface(
         tree.add(
             "BsdfPrincipled",
@@ -159,7 +159,7 @@ def foam() -> Any:
                 "Subsurface Color": (0.9, 0.9, 0.89, 1),
                 "Roughness": 0.5,
                 "Specular": 0.35,
-                "Normal": tree.bump(height, 0.00022, 0.7),
+                "Normal": tree.bump(height, 0.0002, 0.6),
             },
         )
     )

@@ -23,9 +23,9 @@ def build(textures: Path) -> None:
     parts = [bottle, _label(textures), *_cap()]
     for part in parts:
         mesh.bend(part, _squeezed)
-    mesh.modifier(bottle, "SOLIDIFY", thickness=0.0005, offset=-1)
+    mesh.modifier(bottle, "SOLIDIFY", thickness=0.0006, offset=-1)
     lowest = max(vertex.co.x for vertex in bottle.data.vertices)
-    mesh.group(parts, at=(-0.045, -0.075, lowest), turn=(0, 90, 58))
+    mesh.group(parts, at=(-0.080, -0.062, lowest), turn=(0, 90, 36))
     scene.ground(grounds.desk())
     room.daylight(turn=-35, strength=1.0, camera=-100)
     scene.camera((0.008, 0.008, 0.02), 0.29, 64, turn=-97, roll=3, zoom=1.3, exposure=-0.1, focus=0.012)

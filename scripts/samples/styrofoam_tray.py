@@ -20,7 +20,7 @@ def build(_textures: Path) -> None:
     mesh.group([_tray()], at=(0, 0, 0.0003), turn=(0, 0, 19))
     scene.ground(grounds.wood(0.85), turn=-6)
     room.daylight(turn=10, strength=1.0, camera=-90)
-    scene.camera((0.0, 0.0, 0.008), 0.29, 52, turn=-90, roll=2, zoom=1.15, exposure=-0.4, focus=0.01)
+    scene.camera((0.0, 0.0, 0.008), 0.29, 52, turn=-90, roll=2, zoom=1.15, exposure=-0.25, focus=0.01)
 
 
 def _tray() -> Any:
