@@ -21,8 +21,14 @@ from growbin_jobs.models.fields import UtcField
 COMMAND: Final = "growbin-jobs db upgrade"
 
 COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
-    "postgresql": {"text": "TEXT", "json": "JSONB", "double": "DOUBLE PRECISION", "time": "TIMESTAMPTZ"},
-    "sqlite": {"text": "TEXT", "json": "TEXT", "double": "REAL", "time": "TEXT"},
+    "postgresql": {
+        "text": "TEXT",
+        "json": "JSONB",
+        "double": "DOUBLE PRECISION",
+        "bigint": "BIGINT",
+        "time": "TIMESTAMPTZ",
+    },
+    "sqlite": {"text": "TEXT", "json": "TEXT", "double": "REAL", "bigint": "INTEGER", "time": "TEXT"},
 }
 
 #: Of PostgreSQL's advisory lock; any number that nothing else in the same database uses.
