@@ -1,0 +1,193 @@
+"""One set of workers: warm up, load, time the drain, check that nothing is missing."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import apsw
+
+from benchmarks.tasks.rabbit import Rabbit, Vhost
+from benchmarks.tasks.systems import POOLS, STAGES, Pool, commands, environment, first_message, stage_name
+from benchmarks.tasks.tally import Tally
+from benchmarks.tasks.workers import Workers
+from growbin_jobs import settings as _settings
+
+#: Tasks, at least, of the trial that says how many tasks fill the time of a measurement.
+TRIAL = 800
+
+#: Seconds until workers must consume, and seconds without any progress after which a measurement is given up.
+BOOT_TIMEOUT, STALL_TIMEOUT = 60.0, 60.0
+
+#: Seconds that RabbitMQ must say "empty" while chains are missing, before they count as lost.
+LOST_AFTER = 6.0
+
+
+class MeasurementFailed(Exception):
+    """Workers did not come up, or stopped before the end."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long one measurement is.
+
+    Attributes:
+      seconds: What it shall take, by the rate of the warm-up.
+      tasks: Most tasks of one measurement.
+    """
+
+    seconds: float
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one drain gave.
+
+    Attributes:
+      system, pool, length: Who, how, and the stages of a chain.
+      chains: Chains that were loaded.
+      seconds: From the moment the workers may go until RabbitMQ holds nothing any more.
+      chains_per_second: Of that time.
+      cpu_us_per_task: CPU time of all worker processes together, microseconds.
+      connections: Most connections to RabbitMQ of one process.
+      peak_mb: Largest resident memory of one process so far.
+      lost, duplicates: Last stages that never ran, and that ran again.
+      journaled: Tasks that the journal holds as completed, of all that these workers have run; None without a journal.
+    """
+
+    system: str
+    pool: str
+    length: int
+    chains: int
+    seconds: float
+    chains_per_second: float
+    cpu_us_per_task: float
+    connections: int
+    peak_mb: float
+    lost: int
+    duplicates: int
+    journaled: float | None
+
+
+def measure(
+    rabbit: Rabbit, system: str, pool_name: str, lengths: Sequence[int], *, queue_type: str, size: Size
+) -> Iterator[Measurement]:
+    """Start workers, warm them up, and measure chains of each length.
+
+    Parameters:
+      rabbit: Where.
+      system: A key of :data:`SYSTEMS`.
+      pool_name: A key of :data:`POOLS`.
+      lengths: Stages of the chains to measure.
+      queue_type: ``quorum`` or ``classic``.
+      size: How long.
+
+    Raises:
+      MeasurementFailed: With what the workers printed last.
+    """
+    pool = POOLS[pool_name]
+    everyone = max(pool.processes * pool.concurrency, 100)
+    with tempfile.TemporaryDirectory(prefix="growbin-bench-") as name, rabbit.vhost() as vhost:
+        folder = Path(name)
+        tally = Tally(folder / "tally", everyone + (everyone + TRIAL + size.tasks) * len(lengths))
+        env = environment(system, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally")
+        with Workers(commands(system, pool), env, folder / "log") as workers:
+            drain = partial(_Drain, system, vhost, workers, tally)
+            _wait_for_consumers(vhost, workers, pool)
+            drain(range(everyone), STAGES).run()
+            first, tasks = everyone, STAGES * everyone
+            for length in lengths:
+                number = max(everyone // 2, TRIAL // length)
+                rate = number / drain(range(first, first + number), length).run()
+                first, tasks = first + number, tasks + length * number
+                number = max(int(min(rate * size.seconds, size.tasks / length)), 1)
+                cpu = workers.cpu_seconds()
+                one = drain(range(first, first + number), length)
+                seconds = one.run()
+                first, tasks = first + number, tasks + length * number
+                yield Measurement(
+                    system=system,
+                    pool=pool_name,
+                    length=length,
+                    chains=number,
+                    seconds=seconds,
+                    chains_per_second=number / seconds,
+                    cpu_us_per_task=(workers.cpu_seconds() - cpu) / (number * length) * 1e6,
+                    connections=workers.connections(rabbit.port),
+                    peak_mb=workers.peak_mb(),
+                    lost=number - tally.finished(one.chains),
+                    duplicates=tally.duplicates(one.chains),
+                    journaled=_journaled(env["GROWBIN_DATA_DIR"]) / tasks if system == "c" else None,
+                )
+
+
+def _wait_for_consumers(vhost: Vhost, workers: Workers, pool: Pool) -> None:
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    while any(vhost.consumers(stage_name(stage)) < pool.processes for stage in range(1, STAGES + 1)):
+        if not workers.alive or time.monotonic() > deadline:
+            raise MeasurementFailed(f"The workers did not begin to consume.\n{workers.last_words()}")
+        time.sleep(0.1)
+
+
+class _Drain:
+    """Load chains while the workers are frozen, let them go, and wait until RabbitMQ holds nothing any more."""
+
+    def __init__(self, system: str, vhost: Vhost, workers: Workers, tally: Tally, chains: range, length: int) -> None:
+        self.chains = chains
+        self._vhost = vhost
+        self._workers = workers
+        self._tally = tally
+        self._first_message = partial(first_message, system, length=length)
+
+    def run(self) -> float:
+        """Return the seconds that it took."""
+        self._workers.freeze()
+        try:
+            self._vhost.load(stage_name(1), map(self._first_message, self.chains))
+        finally:
+            self._workers.thaw()
+        begin = time.monotonic()
+        self._until_all_ran()
+        # The work of a task ends with its acknowledgement, which comes after the journal's and the next stage's.
+        while self._vhost.left():
+            self._check(begin)
+            time.sleep(0.02)
+        return time.monotonic() - begin
+
+    def _until_all_ran(self) -> None:
+        ran, progress, empty_since = 0, time.monotonic(), None
+        while ran < len(self.chains):
+            time.sleep(0.005)
+            now, before = time.monotonic(), ran
+            ran = self._tally.finished(self.chains)
+            if ran > before:
+                progress, empty_since = now, None
+            elif now - progress > 1.0:
+                self._check(progress)
+                if self._vhost.left():
+                    empty_since = None
+                elif now - (empty_since := empty_since or now) > LOST_AFTER:
+                    return
+
+    def _check(self, progress: float) -> None:
+        if not self._workers.alive or time.monotonic() - progress > STALL_TIMEOUT:
+            ran = f"{self._tally.finished(self.chains)} of {len(self.chains)} chains ended"
+            raise MeasurementFailed(f"{ran}; left: {self._vhost.left()}\n{self._workers.last_words()}")
+
+
+def _journaled(data_dir: str) -> int:
+    """Return how many tasks the node's journal has as completed."""
+    path = _settings.load(data_dir=Path(data_dir)).journal_path
+    if not path.exists():
+        return 0
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        rows = connection.execute("SELECT count(*) FROM task_wal WHERE status = 'completed'")
+        return int(next(rows)[0])
+    except apsw.SQLError:  # the file is another one's part so far
+        return 0
+    finally:
+        connection.close()
