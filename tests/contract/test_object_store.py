@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.objects import ObjectStore, open_store
+from growbin_jobs.adapters.objects.memory import MemoryStore
 from growbin_jobs.errors import ConfigurationError, NotFound, Permanent, PictureRefused
 
 JPEG = "image/jpeg"
@@ -21,8 +22,10 @@ examples = count()
 same_store = [HealthCheck.function_scoped_fixture]
 
 
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
+@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.services)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "memory":
+        return MemoryStore()
     if request.param == "folder":
         return open_store(None, data_dir=tmp_path)
     server = request.getfixturevalue("s3_server")

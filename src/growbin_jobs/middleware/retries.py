@@ -4,6 +4,7 @@ import inspect
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Middleware
@@ -32,12 +33,21 @@ class Retries(Middleware):
       max_retries: Where the actor does not say.
       min_backoff: Milliseconds before the first retry, where the actor does not say.
       max_wait: Seconds that one message may be put off in all.
+      clock: Seconds since 1970; tests have their own.
     """
 
-    def __init__(self, *, max_retries: int = 3, min_backoff: int = 15_000, max_wait: float = 86_400.0) -> None:
+    def __init__(
+        self,
+        *,
+        max_retries: int = 3,
+        min_backoff: int = 15_000,
+        max_wait: float = 86_400.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.max_retries = max_retries
         self.min_backoff = min_backoff
         self.max_wait = max_wait
+        self._clock = clock
 
     @property
     def actor_options(self) -> set[str]:
@@ -84,7 +94,7 @@ class Retries(Middleware):
         )  # fmt: skip
 
     def _put_off(self, broker: Broker, message: Any, exception: Deferred) -> None:
-        now = time.time()
+        now = self._clock()
         since = message.options.get("deferred_since", now)
         if now - since > self.max_wait:
             params: dict[str, str | int | float] = {
