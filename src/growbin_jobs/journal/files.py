@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -16,6 +16,9 @@ from growbin_jobs.journal.sqlite import open_database
 
 #: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
 CHECK_WHOLE = 32_000_000
+
+#: Seconds.
+TRUNCATE_WAIT = 0.05
 
 
 def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.Connection:
@@ -71,21 +74,25 @@ def verify(connection: apsw.Connection, *, indexes: bool = True) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-def checkpoint(connection: apsw.Connection, *, truncate: bool = False) -> tuple[int, int]:
-    """Copy the write-ahead log into the database.
+def checkpoint(path: Path, *, truncate: bool = False) -> tuple[int, int]:
+    """Copy the write-ahead log into the database, on a connection of its own.
 
     Parameters:
-      truncate: Also empty the log, if nobody uses the journal: a waiting TRUNCATE keeps all writers out. Else, and
-        where somebody does use it, only what can be copied without waiting.
+      truncate: Also empty the log; only while nobody works. It keeps all writers out while it waits for a reader, so it
+        waits for :data:`TRUNCATE_WAIT` at most. Where that is not enough, and by default, only what can be copied
+        without waiting is copied.
 
     Returns:
       Pages in the log, and how many of them are copied.
+
+    Raises:
+      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.journal.sqlite.open_database`.
     """
-    modes = [apsw.SQLITE_CHECKPOINT_TRUNCATE] * truncate + [apsw.SQLITE_CHECKPOINT_PASSIVE]
-    for mode in modes:
-        with suppress(apsw.BusyError):
-            return connection.wal_checkpoint(mode=mode)
-    return (-1, -1)
+    with closing(open_database(path, busy_timeout=TRUNCATE_WAIT)) as connection:
+        if truncate:
+            with suppress(apsw.BusyError):
+                return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 def _remove_strays(path: Path) -> None:

@@ -84,7 +84,7 @@ class _Window:
         self.finished = False
         self._status = status
         self._before = before
-        self._after = 0.0
+        self._after = -1.0
 
     def delete_next(self, connection: apsw.Connection) -> int:
         values = (self._status, self._after, self._before, BATCH - 1)

@@ -25,8 +25,19 @@ def test_a_dead_letter_says_all_about_it(connection, die):
 
     (letter,) = dead_letters.find(connection)
 
-    assert (letter.task_id, letter.queue, letter.actor, letter.code, letter.params) == ("t1", "q1", "a1", "c1", '{"n": 1}')
-    assert (letter.body, letter.error, letter.traceback, letter.died_at) == (b"\x00\xff", "it broke", "Traceback…", 100.0)
+    assert (letter.task_id, letter.queue, letter.actor, letter.code, letter.params) == (
+        "t1",
+        "q1",
+        "a1",
+        "c1",
+        '{"n": 1}',
+    )
+    assert (letter.body, letter.error, letter.traceback, letter.died_at) == (
+        b"\x00\xff",
+        "it broke",
+        "Traceback…",
+        100.0,
+    )
     assert dead_letters.get(connection, letter.id) == letter
 
 
@@ -51,7 +62,13 @@ def test_a_retry_owes_the_message_to_the_broker(connection, die):
 
     owed = dead_letters.retry(connection, letter.id, now=500.0)
 
-    assert (owed.message_id, owed.task_name, owed.queue_name, owed.body, owed.parent_id) == ("t1", "a1", "q1", b"body", None)
+    assert (owed.message_id, owed.task_name, owed.queue_name, owed.body, owed.parent_id) == (
+        "t1",
+        "a1",
+        "q1",
+        b"body",
+        None,
+    )
     assert outbox.claim(connection, limit=9, after=0, older_than=30, claimant="r", lease=30, now=500.0) == [owed]
     assert reader.task(connection, "t1").status is TaskState.FAILED
     assert reader.task(connection, "t1").synced_at is None
