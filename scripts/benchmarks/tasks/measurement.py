@@ -4,12 +4,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import apsw
 
-from benchmarks.tasks.rabbit import Rabbit, Vhost
+from benchmarks.tasks.rabbit import COUNT_INTERVAL, Rabbit, Vhost
 from benchmarks.tasks.systems import POOLS, STAGES, Pool, commands, environment, first_message, stage_name
 from benchmarks.tasks.tally import Tally
 from benchmarks.tasks.workers import Workers
@@ -21,8 +20,8 @@ TRIAL = 800
 #: Seconds until workers must consume, and seconds without any progress after which a measurement is given up.
 BOOT_TIMEOUT, STALL_TIMEOUT = 60.0, 60.0
 
-#: Seconds that RabbitMQ must say "empty" while chains are missing, before they count as lost.
-LOST_AFTER = 6.0
+#: Seconds without progress until RabbitMQ is asked, and that it must say "empty" before missing chains count as lost.
+ASK_AFTER, LOST_AFTER = 1.0, 6.0
 
 
 class MeasurementFailed(Exception):
@@ -95,32 +94,27 @@ def measure(
         tally = Tally(folder / "tally", everyone + (everyone + TRIAL + size.tasks) * len(lengths))
         env = environment(system, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally")
         with Workers(commands(system, pool), env, folder / "log") as workers:
-            drain = partial(_Drain, system, vhost, workers, tally)
             _wait_for_consumers(vhost, workers, pool)
-            drain(range(everyone), STAGES).run()
-            first, tasks = everyone, STAGES * everyone
+            session = Session(system, vhost, workers, tally)
+            session.drain(everyone, STAGES)
             for length in lengths:
-                number = max(everyone // 2, TRIAL // length)
-                rate = number / drain(range(first, first + number), length).run()
-                first, tasks = first + number, tasks + length * number
-                number = max(int(min(rate * size.seconds, size.tasks / length)), 1)
+                trial, seconds = session.drain(max(everyone // 2, TRIAL // length), length)
+                number = int(min(len(trial) / seconds * size.seconds, size.tasks / length))
                 cpu = workers.cpu_seconds()
-                one = drain(range(first, first + number), length)
-                seconds = one.run()
-                first, tasks = first + number, tasks + length * number
+                chains, seconds = session.drain(max(number, 1), length)
                 yield Measurement(
                     system=system,
                     pool=pool_name,
                     length=length,
-                    chains=number,
+                    chains=len(chains),
                     seconds=seconds,
-                    chains_per_second=number / seconds,
-                    cpu_us_per_task=(workers.cpu_seconds() - cpu) / (number * length) * 1e6,
+                    chains_per_second=len(chains) / seconds,
+                    cpu_us_per_task=(workers.cpu_seconds() - cpu) / (len(chains) * length) * 1e6,
                     connections=workers.connections(rabbit.port),
                     peak_mb=workers.peak_mb(),
-                    lost=number - tally.finished(one.chains),
-                    duplicates=tally.duplicates(one.chains),
-                    journaled=_journaled(env["GROWBIN_DATA_DIR"]) / tasks if system == "c" else None,
+                    lost=len(chains) - tally.finished(chains),
+                    duplicates=tally.duplicates(chains),
+                    journaled=_journaled(env["GROWBIN_DATA_DIR"]) / session.tasks if system == "c" else None,
                 )
 
 
@@ -132,50 +126,68 @@ def _wait_for_consumers(vhost: Vhost, workers: Workers, pool: Pool) -> None:
         time.sleep(0.1)
 
 
-class _Drain:
-    """Load chains while the workers are frozen, let them go, and wait until RabbitMQ holds nothing any more."""
+class Session:
+    """Drains of one set of workers, one after the other, each with chains of its own.
 
-    def __init__(self, system: str, vhost: Vhost, workers: Workers, tally: Tally, chains: range, length: int) -> None:
-        self.chains = chains
+    Attributes:
+      tasks: Tasks that these workers have been given so far.
+    """
+
+    def __init__(self, system: str, vhost: Vhost, workers: Workers, tally: Tally) -> None:
+        self.tasks = 0
+        self._system = system
         self._vhost = vhost
         self._workers = workers
         self._tally = tally
-        self._first_message = partial(first_message, system, length=length)
+        self._next = 0
 
-    def run(self) -> float:
-        """Return the seconds that it took."""
+    def drain(self, number: int, length: int) -> tuple[range, float]:
+        """Load chains while the workers are frozen, let them go, and wait until RabbitMQ holds nothing any more.
+
+        Returns:
+          The chains, and the seconds that the workers needed.
+        """
+        chains = range(self._next, self._next + number)
+        self._next, self.tasks = chains.stop, self.tasks + number * length
         self._workers.freeze()
         try:
-            self._vhost.load(stage_name(1), map(self._first_message, self.chains))
+            self._vhost.load(stage_name(1), (first_message(self._system, chain, length) for chain in chains))
         finally:
             self._workers.thaw()
         begin = time.monotonic()
-        self._until_all_ran()
-        # The work of a task ends with its acknowledgement, which comes after the journal's and the next stage's.
-        while self._vhost.left():
-            self._check(begin)
-            time.sleep(0.02)
-        return time.monotonic() - begin
+        self._until_all_ran(chains)
+        # A task ends with its acknowledgement, after its journal row and the next stage's message.
+        return chains, self._when_empty() - begin
 
-    def _until_all_ran(self) -> None:
+    def _until_all_ran(self, chains: range) -> None:
         ran, progress, empty_since = 0, time.monotonic(), None
-        while ran < len(self.chains):
+        while ran < len(chains):
             time.sleep(0.005)
             now, before = time.monotonic(), ran
-            ran = self._tally.finished(self.chains)
+            ran = self._tally.finished(chains)
             if ran > before:
                 progress, empty_since = now, None
-            elif now - progress > 1.0:
-                self._check(progress)
+            elif now - progress > ASK_AFTER:
+                self._check(progress, f"{ran} of {len(chains)} chains ended")
                 if self._vhost.left():
                     empty_since = None
                 elif now - (empty_since := empty_since or now) > LOST_AFTER:
                     return
 
-    def _check(self, progress: float) -> None:
+    def _when_empty(self) -> float:
+        begin, empty_since = time.monotonic(), None
+        while empty_since is None or time.monotonic() - empty_since < 1.5 * COUNT_INTERVAL / 1000:
+            if self._vhost.left():
+                empty_since = None
+                self._check(begin, "all tasks ran, not all were acknowledged")
+            else:  # counted anew meanwhile, it must still be
+                empty_since = empty_since or time.monotonic()
+            time.sleep(0.02)
+        return empty_since
+
+    def _check(self, progress: float, words: str) -> None:
         if not self._workers.alive or time.monotonic() - progress > STALL_TIMEOUT:
-            ran = f"{self._tally.finished(self.chains)} of {len(self.chains)} chains ended"
-            raise MeasurementFailed(f"{ran}; left: {self._vhost.left()}\n{self._workers.last_words()}")
+            raise MeasurementFailed(f"{words}; left: {self._vhost.left()}\n{self._workers.last_words()}")
 
 
 def _journaled(data_dir: str) -> int:

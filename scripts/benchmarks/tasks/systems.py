@@ -1,6 +1,7 @@
 """Who is compared: the workers' command lines, what they find in their environment, and the messages they read."""
 
 import json
+import os
 import sys
 import uuid
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ def commands(system: str, pool: Pool) -> list[list[str]]:
 def environment(system: str, *, url: str, queue_type: str, folder: Path, tally: Path) -> Mapping[str, str]:
     """Return what the workers of a system find in their environment; ours reads it as in production."""
     return {
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
         "BENCH_SYSTEM": system,
         "BENCH_URL": url,
         "BENCH_QUEUE_TYPE": queue_type,
