@@ -11,6 +11,7 @@ import socket
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -33,6 +34,7 @@ def _data_dir() -> Path:
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Retries = Annotated[int, Field(ge=0)]
+Days = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseSettings):
@@ -127,6 +129,13 @@ class Settings(BaseSettings):
     thumbnail_side: Count = Field(default=300, description="Largest side of the thumbnail, in pixels.")
     picture_threads: Count = Field(default=2, description="Pictures that one gevent process decodes at the same time.")
 
+    # --- for tests
+    crashpoint: str | None = Field(
+        default=None,
+        description="For tests only: kill the process at a named point of a message's life "
+        "(growbin_jobs.crashpoints). Never set it where real messages are.",
+    )
+
     # --- models
     openai_api_key: SecretStr | None = Field(
         default=None,
@@ -215,6 +224,34 @@ class Settings(BaseSettings):
         description="Seconds that a stopping worker lets running messages finish; keep it below the pod's grace "
         "period.",
     )
+
+    # --- keeper
+    timezone: str = Field(default="Asia/Seoul", description="Time zone of everything that is due at a time of day.")
+    sync_interval: Seconds = Field(
+        default=1.0, description="Seconds between two copies of the node's journal to the central database."
+    )
+    sync_batch: Count = Field(default=5000, description="Journal rows that are copied in one transaction.")
+    relay_after: Seconds = Field(
+        default=30.0, description="Seconds after which the keeper sends a task's messages that nobody else has sent."
+    )
+    final_sync_timeout: Seconds = Field(
+        default=10.0,
+        description="Seconds that the keeper of a stopping node tries to copy the rest of the journal; add it to the "
+        "shutdown timeout when you choose the pod's grace period.",
+    )
+    keep_tasks_days: Days = Field(
+        default=7.0, description="Days that the node's journal keeps tasks which the central database has."
+    )
+    keep_dead_letters_days: Days = Field(default=90.0, description="Days that the journal keeps dead letters.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, ZoneInfoNotFoundError):
+            raise ValueError(f"there is no time zone {value!r}; names are such as Asia/Seoul or UTC") from None
+        return value
 
     @field_validator("spool_dirs", mode="before")
     @classmethod
@@ -312,6 +349,11 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         lines = [_sentence(part["loc"], part["msg"]) for part in error.errors(include_input=False, include_url=False)]
         raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment, for a child that is to have the same settings."""
+    return dict(os.environ)
 
 
 @cache

@@ -1,0 +1,16 @@
+"""The keeper: one process a node, whatever the number of workers, that keeps the node's journal.
+
+It copies the journal to the central database, sweeps, checkpoints and prunes it, sends what is owed to the broker, and
+reports who works here. Each is a job with ``run_once() -> small result`` (``jobs``), run side by side by ``service``.
+
+::
+
+    dramatiq ──fork──> worker processes            hold a kernel lock each (journal/presence.py)
+        └────fork──> python -m growbin_jobs.keeper
+                          │ waits for the node's lock (journal/election.py), having loaded nothing yet
+                          v
+                       serves ──told to stop, or dramatiq is gone──> waits for the workers ──> last copy ──> exits
+
+Each ``dramatiq`` of a node brings a candidate; one serves, the others stand by and take over when it dies. When none is
+left a worker process starts one (middleware/keeping.py). It is no gevent process, whatever the workers are.
+"""
