@@ -144,10 +144,10 @@ def _owners(folder: Path) -> Path:
 
 
 def _entry(task_id: str, task_name: str, queue_name: str) -> bytes:
-    entry = "\n".join((task_id, task_name, queue_name)).encode()
+    entry = f"{task_id}\n{task_name}\n{queue_name}".encode(errors="replace")
     if len(entry) < SLOT:
         return entry
-    entry = f"{task_id}\n\n".encode()
+    entry = f"{task_id}\n\n".encode(errors="replace")
     return entry if len(entry) < SLOT else b""  # a name too long for a slot is no id of ours
 
 
@@ -157,6 +157,6 @@ def _entries(path: Path) -> list[tuple[str, str, str]]:
         ledger = path.read_bytes()
         for at in range(0, len(ledger), SLOT):
             if length := ledger[at]:
-                task_id, task_name, queue_name = ledger[at + 1 : at + 1 + length].decode().split("\n")
+                task_id, task_name, queue_name = ledger[at + 1 : at + 1 + length].decode().rsplit("\n", 2)
                 entries.append((task_id, task_name, queue_name))
     return entries

@@ -171,3 +171,75 @@ def test_nobody_waits_for_ever_when_it_closes(committer: Committer[Numbers]) -> 
     committer.close()
     for _ in threads:
         assert refused.acquire(timeout=PATIENCE)
+
+
+# --- what nobody waits for
+
+
+def test_what_is_submitted_is_told_after_the_commit(committer: Committer[Numbers]) -> None:
+    told: list[tuple[Any, Any, int]] = []
+    done = threading.Event()
+
+    def then(error: BaseException | None, result: int | None) -> None:
+        assert committer._store is not None
+        told.append((error, result, committer._store.commits))
+        done.set()
+
+    committer.submit(lambda store: store.add(7), then)
+
+    assert done.wait(PATIENCE)
+    assert told == [(None, 7, 1)]
+
+
+def test_an_error_is_told_to_its_own_call_only(committer: Committer[Numbers]) -> None:
+    told: list[tuple[Any, Any]] = []
+    done = threading.Semaphore(0)
+
+    def then(error: BaseException | None, result: int | None) -> None:
+        told.append((type(error), result))
+        done.release()
+
+    for n in (1, 1, 2):
+        committer.submit(lambda store, n=n: store.add(n), then)
+    for _ in range(3):
+        assert done.acquire(timeout=PATIENCE)
+
+    assert told == [(type(None), 1), (apsw.ConstraintError, None), (type(None), 2)]
+    assert committer.read(Numbers.all) == [1, 2]
+
+
+def test_a_callback_that_raises_harms_nobody(committer: Committer[Numbers], caplog: pytest.LogCaptureFixture) -> None:
+    def then(error: BaseException | None, result: int | None) -> None:
+        raise RuntimeError("mine")
+
+    committer.submit(lambda store: store.add(1), then)
+
+    assert committer.write(lambda store: store.add(2)) == 2
+    assert committer.read(Numbers.all) == [1, 2]
+    assert "committer.then_failed" in caplog.text
+
+
+def test_a_closed_committer_tells_at_once(committer: Committer[Numbers]) -> None:
+    told: list[BaseException | None] = []
+    committer.close()
+    committer.submit(lambda store: store.add(1), lambda error, _: told.append(error))
+    assert [type(error) for error in told] == [Closed]
+
+
+def test_lingering_shares_commits_and_ends_when_somebody_waits(tmp_path: Path) -> None:
+    committer = Committer(lambda: Numbers(tmp_path / "numbers.db"), linger=3600.0)
+    told: list[int | None] = []
+    for n in range(3):
+        committer.submit(lambda store, n=n: store.add(n), lambda _, result: told.append(result))
+    assert committer.write(lambda store: store.add(3)) == 3
+    assert told == [0, 1, 2]
+    assert committer.read(lambda store: store.commits) == 1
+    committer.close()
+
+
+def test_closing_ends_lingering(tmp_path: Path) -> None:
+    committer = Committer(lambda: Numbers(tmp_path / "numbers.db"), linger=3600.0)
+    told: list[int | None] = []
+    committer.submit(lambda store: store.add(1), lambda _, result: told.append(result))
+    committer.close()
+    assert told == [1]
