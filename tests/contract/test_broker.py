@@ -78,7 +78,7 @@ IMPLEMENTATIONS = [
         "rabbitmq",
         open_rabbit,
         dead=lambda broker, queue: int(broker.get_queue_message_counts(queue)[2]),
-        abilities=frozenset({"shared", "redelivers", "gives back", "any queue"}),
+        abilities=frozenset({"shared", "redelivers", "gives back", "any queue", "holds delays"}),
         marks=(pytest.mark.services,),
     ),
 ]

@@ -141,7 +141,7 @@ def test_messages_survive_and_carry_their_id(broker, channel):
 
 def test_a_queue_that_was_deleted_is_declared_again(broker, channel):
     broker.enqueue(message())
-    for name in (QUEUE, f"{QUEUE}.DQ", f"{QUEUE}.XQ"):
+    for name in (QUEUE, f"{QUEUE}.XQ"):
         channel.queue_delete(name)
 
     broker.enqueue(message())

@@ -16,6 +16,7 @@ import dramatiq
 import pika
 import pytest
 from dramatiq import Actor, Message, Worker
+from dramatiq.middleware import Retries
 
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 
@@ -182,16 +183,48 @@ def test_a_message_whose_worker_is_killed_comes_again(broker, start_worker):
 
 
 def test_restarts_of_workers_dead_letter_nothing(broker):
-    # Given a message that waits, and one that is delayed, while consumers come and go more often than 20 times
+    # Given a message that waits while consumers come and go more often than RabbitMQ 4 would bear
     send(broker, 1)
-    broker.enqueue(Message(queue_name=QUEUE, actor_name="task", args=(1,), kwargs={}, options={}), delay=3_600_000)
-    for name in (QUEUE, f"{QUEUE}.DQ"):
-        for _ in range(25):
-            consumer = broker.consume(name, timeout=int(PATIENCE * 1000))
-            assert next(consumer) is not None
-            consumer.close()
-    # Then both are still where they were
-    eventually(lambda: broker.get_queue_message_counts(QUEUE) == (1, 1, 0))
+    for _ in range(25):
+        consumer = broker.consume(QUEUE, timeout=int(PATIENCE * 1000))
+        assert next(consumer) is not None
+        consumer.close()
+    # Then it is still where it was
+    eventually(lambda: broker.get_queue_message_counts(QUEUE) == (1, 0, 0))
+
+
+def test_thirty_restarts_with_retries_pending_dead_letter_nothing(rabbitmq_url):
+    # Given messages that fail once
+    broker = RabbitBroker(url=rabbitmq_url, middleware=[Retries(min_backoff=2_000, max_backoff=8_000)])
+    failed: SimpleQueue[int] = SimpleQueue()
+    ran: SimpleQueue[int] = SimpleQueue()
+    seen: set[int] = set()
+
+    def fail_once(n: int) -> None:
+        if n in seen:
+            ran.put(n)
+        else:
+            seen.add(n)
+            failed.put(n)
+            raise RuntimeError("once")
+
+    actor = dramatiq.actor(fail_once, queue_name=QUEUE, broker=broker)
+    for n in range(20):
+        actor.send(n)
+    # When workers come and go while their retries are pending
+    for _ in range(30):
+        worker = Worker(broker, worker_threads=4, worker_timeout=20)
+        worker.start()
+        while len(seen) < 20:
+            failed.get(timeout=PATIENCE)
+        worker.stop()
+    # Then all are retried, and none is a dead letter
+    worker = Worker(broker, worker_threads=4, worker_timeout=20)
+    worker.start()
+    assert {ran.get(timeout=PATIENCE) for _ in range(20)} == set(range(20))
+    worker.stop()
+    assert broker.get_queue_message_counts(QUEUE) == (0, 0, 0)
+    broker.close()
 
 
 def test_what_is_no_message_is_a_dead_letter(broker, rabbitmq_url):
@@ -230,9 +263,9 @@ def test_a_deleted_queue_is_declared_and_consumed_again(put, ran, rabbitmq_url):
 
 
 def test_all_queues_of_a_worker_share_one_connection(broker, rabbitmq_url, rabbitmq_control):
-    for n in range(5):
+    for n in range(10):
         broker.declare_queue(f"queue_{n}")
-    consumers = [broker.consume(f"queue_{n}{suffix}", timeout=100) for n in range(5) for suffix in ("", ".DQ")]
+    consumers = [broker.consume(f"queue_{n}", timeout=100) for n in range(10)]
 
     rows = rabbitmq_control("list_connections", "vhost").split()
     assert rows.count(urlsplit(rabbitmq_url).path[1:]) == 2  # this one, and the one that declared

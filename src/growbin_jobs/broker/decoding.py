@@ -21,7 +21,7 @@ def decode(body: bytes, queue_name: str) -> Message[Any]:
 
     Parameters:
       body: What the broker delivered.
-      queue_name: The queue that is consumed, ``.DQ`` included.
+      queue_name: The queue that is consumed.
 
     Raises:
       Undecodable: The message belongs to the dead letters.

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from dramatiq import Message, Middleware
 from dramatiq.broker import Broker, Consumer
-from dramatiq.common import current_millis, dq_name, q_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.adapters.offload import gevent_active
@@ -25,6 +24,7 @@ from growbin_jobs.broker.amqp.errors import BrokerUnavailable, QueueMissing
 from growbin_jobs.broker.amqp.publisher import Publication
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
+from growbin_jobs.broker.delays import way
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ class RabbitBroker(Broker):
     ) -> None:
         super().__init__(middleware=middleware)
         self.queues: set[str] = set()
+        self._queue_type = queue_type
         self._publish_timeout = publish_timeout
         self._connect = partial(Connections, parse_urls(url), publisher_connections, queue_type)
         self._connections = self._connect()
@@ -83,31 +84,26 @@ class RabbitBroker(Broker):
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue that this process consumes. The server learns of it when it is first used.
 
-        Parameters:
-          queue_name: Canonical name, or that of its delay queue.
+        There is no delay queue with it: RabbitMQ holds delayed messages by itself.
         """
-        name = q_name(queue_name)
-        if name not in self.queues:
-            self.emit_before("declare_queue", name)
-            self.queues.add(name)
-            self.emit_after("declare_queue", name)
-            delay_queue = dq_name(name)
-            self.delay_queues.add(delay_queue)
-            self.emit_after("declare_delay_queue", delay_queue)
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
 
     def get_declared_queues(self) -> set[str]:
-        """Return the names of the queues that this process consumes, delay queues not included."""
+        """Return the names of the queues that this process consumes."""
         return self.queues.copy()
 
     def get_queue_message_counts(self, queue_name: str) -> Counts:
-        """Return how many messages are ready in a queue, its delay queue and its dead letter queue.
+        """Return how many messages are ready in a queue and its dead letter queue.
 
-        Messages that a consumer holds are not counted.
+        Messages that a consumer holds are not counted, nor are delayed ones: see :class:`Counts`.
         """
         return self._count(queue_name)
 
     def flush(self, queue_name: str) -> None:
-        """Drop all ready messages of a queue, its delay queue and its dead letter queue."""
+        """Drop all ready messages of a queue and its dead letter queue. Delayed ones still come."""
         self._count(queue_name, purge=True)
 
     def flush_all(self) -> None:
@@ -118,24 +114,23 @@ class RabbitBroker(Broker):
     def join(
         self, queue_name: str, min_successes: int = 10, idle_time: int = 100, *, timeout: int | None = None
     ) -> None:
-        """Wait until a queue and its delay queue look empty; for tests. Messages being worked on are not seen.
+        """Wait until a queue looks empty; for tests. Delayed messages and those being worked on are not seen.
 
         Parameters:
           queue_name: Canonical name.
-          min_successes: How often in a row both must be empty.
+          min_successes: How often in a row it must be empty.
           idle_time: Milliseconds between two looks.
           timeout: Milliseconds to wait at most.
 
         Raises:
-          QueueJoinTimeout: If they are not empty in time.
+          QueueJoinTimeout: If it is not empty in time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         successes = 0
         while successes < min_successes:
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueJoinTimeout(queue_name)  # type: ignore[no-untyped-call]
-            counts = self.get_queue_message_counts(queue_name)
-            successes = 0 if counts.ready or counts.delayed else successes + 1
+            successes = 0 if self.get_queue_message_counts(queue_name).ready else successes + 1
             time.sleep(idle_time / 1000)
 
     # --- messages
@@ -145,7 +140,7 @@ class RabbitBroker(Broker):
 
         Parameters:
           message: Its queue is created on the server if need be.
-          delay: Milliseconds to hold it back.
+          delay: Milliseconds for which RabbitMQ holds it back, rounded up to whole seconds.
 
         Returns:
           The message as it was sent.
@@ -154,23 +149,24 @@ class RabbitBroker(Broker):
           BrokerUnavailable, QueueMissing, BrokerRefused: It did not arrive.
           NotConfirmed: It may or may not have arrived. All four are Dramatiq's ``BrokerConnectionError``.
           QueueMismatch: The queue exists with other properties.
+          ValueError: The message is too large, or the delay longer than 8.5 years.
         """
-        message = _delayed(message, delay)
+        route = way(message.queue_name, delay, self._queue_type)
         self.emit_before("enqueue", message, delay)
         body = message.encode()
 
         def publish(remaining: float) -> None:
             publication = Publication(
-                message.queue_name, body, message.message_id, message.options.get("broker_priority")
+                route.queue, body, message.message_id, message.options.get("broker_priority"), route.headers
             )
             self._connections.next_publisher().publish(publication, remaining)
 
-        self._on_queue(message.queue_name, self._publish_timeout, publish)
+        self._on_queue(message.queue_name, self._publish_timeout, publish, levels=route.levels)
         self.emit_after("enqueue", message, delay)
         return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """Return a consumer of a declared queue or delay queue, once RabbitMQ has accepted it.
+        """Return a consumer of a declared queue, once RabbitMQ has accepted it.
 
         Parameters:
           queue_name: Whose messages.
@@ -181,7 +177,7 @@ class RabbitBroker(Broker):
           QueueNotFound: If this process has not declared the queue.
           BrokerConnectionError, QueueMismatch: As :meth:`enqueue`.
         """
-        if q_name(queue_name) not in self.queues:
+        if queue_name not in self.queues:
             raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
 
         def start(remaining: float) -> RabbitConsumer:
@@ -192,7 +188,7 @@ class RabbitBroker(Broker):
                 prefetch=prefetch,
                 timeout=timeout,
                 open_timeout=remaining,
-                on_queue_deleted=partial(connections.forget, q_name(queue_name)),
+                on_queue_deleted=partial(connections.forget, queue_name),
             )
 
         return self._on_queue(queue_name, min(self._publish_timeout, CONSUME_TIMEOUT), start)
@@ -204,19 +200,19 @@ class RabbitBroker(Broker):
 
     # --- the inside
 
-    def _on_queue(self, queue_name: str, timeout: float, use: Callable[[float], T]) -> T:
+    def _on_queue(self, name: str, timeout: float, use: Callable[[float], T], *, levels: int = 0) -> T:
         """Use a queue that exists; when somebody has deleted it, declare it again and use it once more.
 
         Parameters:
-          queue_name: The queue or its delay queue.
+          name: The queue.
           timeout: Seconds for all of it.
           use: Gets the seconds that are left.
+          levels: Levels of the ladder of delays that must exist too.
         """
         deadline = time.monotonic() + timeout
         connections = self._connections
-        name = q_name(queue_name)
         for last in (False, True):
-            declared = connections.declaration(name)
+            declared = connections.declaration(name, levels)
             _wait(declared, deadline - time.monotonic(), f"declare queue {name!r}", connections.admin)
             try:
                 return use(max(deadline - time.monotonic(), 0.0))
@@ -229,7 +225,7 @@ class RabbitBroker(Broker):
 
     def _count(self, queue_name: str, *, purge: bool = False) -> Counts:
         connections = self._connections
-        counted = connections.count(q_name(queue_name), purge=purge)
+        counted = connections.count(queue_name, purge=purge)
         try:
             return _wait(counted, self._publish_timeout, f"declare queue {queue_name!r}", connections.admin)
         finally:
@@ -240,16 +236,6 @@ class RabbitBroker(Broker):
         connections, self._connections = self._connections, self._connect()
         if gevent_active():
             connections.abandon()
-
-
-def _delayed(message: Message[Any], delay: int | None) -> Message[Any]:
-    """Return the message as it must be sent to arrive after a delay in milliseconds.
-
-    The one place that knows how delays work: Dramatiq's way, a delay queue whose messages wait in a worker's memory.
-    """
-    if delay is None:
-        return message
-    return message.copy(queue_name=dq_name(message.queue_name), options={"eta": current_millis() + delay})
 
 
 def _wait(future: Future[T], timeout: float, what: str, link: Link) -> T:

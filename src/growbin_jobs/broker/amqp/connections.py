@@ -11,8 +11,9 @@ from functools import partial
 import pika
 
 from growbin_jobs.broker.amqp.connection import Link
+from growbin_jobs.broker.amqp.declaration import declare
 from growbin_jobs.broker.amqp.publisher import Publisher
-from growbin_jobs.broker.amqp.topology import Counts, QueueType, declare
+from growbin_jobs.broker.amqp.topology import Counts, QueueType
 
 
 class Connections:
@@ -29,7 +30,7 @@ class Connections:
         self.publishers = [Publisher(f"publisher {number} of {pid}", servers) for number in range(publishers)]
         self.consuming = Link(f"consumer of {pid}", servers)
         self.admin = self.publishers[0].link
-        self._declared: dict[str, Future[Counts]] = {}
+        self._declared: dict[tuple[str, int], Future[Counts]] = {}
         self._queue_type = queue_type
         self._turn = itertools.count()
         self._lock = threading.Lock()
@@ -38,19 +39,26 @@ class Connections:
         """Return the publishers in turn."""
         return self.publishers[next(self._turn) % len(self.publishers)]
 
-    def declaration(self, name: str) -> Future[Counts]:
-        """Return the one declaration of a queue, which all who need it wait for."""
+    def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
+        """Return the one declaration of a queue, which all who need it wait for.
+
+        Parameters:
+          name: Canonical name.
+          levels: Levels of the ladder that messages for it are to climb down (:func:`growbin_jobs.broker.delays.way`).
+        """
         with self._lock:
-            declared = self._declared.get(name)
+            declared = self._declared.get((name, levels))
             if declared is None or (declared.done() and declared.exception() is not None):
-                declared = self._declared[name] = self.admin.run(partial(declare, name, self._queue_type))
+                declared = self.admin.run(partial(declare, name, self._queue_type, levels=levels))
+                self._declared[name, levels] = declared
             return declared
 
     def forget(self, name: str, declared: Future[Counts] | None = None) -> None:
-        """Declare the queue anew next time, unless somebody else has done so since ``declared``."""
+        """Declare the queue and its ladder anew next time, unless somebody else has done so since ``declared``."""
         with self._lock:
-            if declared is None or self._declared.get(name) is declared:
-                self._declared.pop(name, None)
+            for key, known in tuple(self._declared.items()):
+                if key[0] == name and (declared is None or known is declared):
+                    del self._declared[key]
 
     def count(self, name: str, *, purge: bool = False) -> Future[Counts]:
         """Declare a queue and return its counts as they are now."""

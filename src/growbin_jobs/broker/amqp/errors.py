@@ -53,12 +53,12 @@ def explain(reason: ChannelClosedByBroker) -> Exception:
         return QueueMismatch(
             f"RabbitMQ has a queue with other properties than this program declares ({text}). Set GROWBIN_QUEUE_TYPE "
             "to the type that it has. Or, to change its type: let the workers empty it, delete it together with its "
-            ".DQ and .XQ, and start again."
+            ".XQ and growbin.delay.v1.XQ, and start again."
         )
     if reason.reply_code == 403:
         return BrokerRefused(
             f"RabbitMQ: {text}. Give the user of GROWBIN_BROKER_URL the permissions configure, write and read on the "
-            "queues and on amq.default."
+            "queues, on amq.default and on growbin.delay.*"
         )
     return BrokerUnavailable(f"RabbitMQ closed the channel: {reason.reply_code} {text}.")
 

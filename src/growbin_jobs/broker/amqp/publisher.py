@@ -40,6 +40,7 @@ class Publication:
       body: The encoded message.
       message_id: For people who look into a queue, and to recognise a returned message.
       priority: The broker's priority, where the queue has one.
+      headers: What it needs on its way (:mod:`growbin_jobs.broker.delays`).
       confirmed: Done when the broker has it; an error says what is known.
       sent: True once it was written to a connection: from then on it may have arrived.
       returned: True when the broker had no queue for it, as told just before its confirm.
@@ -49,6 +50,7 @@ class Publication:
     body: bytes
     message_id: str
     priority: int | None = None
+    headers: dict[str, Any] | None = None
     confirmed: Future[None] = field(default_factory=Future)
     sent: bool = False
     returned: bool = False
@@ -177,6 +179,7 @@ class Publisher:
             delivery_mode=PERSISTENT,
             message_id=publication.message_id,
             priority=publication.priority,
+            headers=publication.headers,
         )
         try:
             self._channel.basic_publish("", publication.queue, publication.body, properties, mandatory=True)

@@ -1,15 +1,10 @@
-"""The queues behind a queue: their names, arguments and declaration."""
+"""The queues behind a queue: their names and arguments."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple
 
-from dramatiq.common import dq_name, xq_name
-from pika.channel import Channel
-from pika.spec import Queue
-
-from growbin_jobs.broker.amqp.loop import resolve
+from dramatiq.common import xq_name
 
 QueueType = Literal["quorum", "classic"]
 
@@ -19,7 +14,11 @@ DELIVERY_LIMIT = 1_000_000_000
 
 
 class Counts(NamedTuple):
-    """Messages ready for delivery in a queue, its delay queue and its dead letter queue."""
+    """Messages ready for delivery in a queue and its dead letter queue.
+
+    ``delayed`` is there since Dramatiq's brokers have it, and always 0: RabbitMQ keeps the delayed messages of all
+    queues together (:mod:`growbin_jobs.broker.delays`) and does not know how many are for which.
+    """
 
     ready: int
     delayed: int
@@ -35,47 +34,23 @@ def arguments(queue: str, queue_type: QueueType) -> dict[str, dict[str, Any]]:
 
     Parameters:
       queue: Canonical name, without suffix.
-      queue_type: ``quorum`` survives the loss of a node, and moves dead letters only after the target confirmed them
-        (RabbitMQ 3.10, feature flag stream_queue; its documentation asks for ``reject-publish`` with it).
+      queue_type: See :func:`dead_lettering`.
     """
-    kind: dict[str, Any] = {"x-queue-type": queue_type}
-    living = kind | {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": xq_name(queue)}
+    living = dead_lettering(queue_type, "") | {"x-dead-letter-routing-key": xq_name(queue)}
     if queue_type == "quorum":
-        living |= {
-            "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",
-            "x-delivery-limit": DELIVERY_LIMIT,
-        }
-    return {xq_name(queue): kind, dq_name(queue): living, queue: living}
+        living |= {"x-delivery-limit": DELIVERY_LIMIT}
+    return {xq_name(queue): {"x-queue-type": queue_type}, queue: living}
 
 
-def declare(
-    queue: str, queue_type: QueueType, channel: Channel, future: Future[Counts], *, purge: bool = False
-) -> None:
-    """Declare a queue and what belongs to it, close the channel, and settle the future with the counts.
+def dead_lettering(queue_type: QueueType, exchange: str) -> dict[str, Any]:
+    """Return the arguments of a queue whose dead letters must not get lost.
 
     Parameters:
-      queue: Canonical name, without suffix.
-      queue_type: See :func:`arguments`.
-      channel: A channel for this alone.
-      future: Gets the number of messages ready, as RabbitMQ told them with the declaration.
-      purge: Drop all messages that are ready, after they were counted.
+      queue_type: ``quorum`` survives the loss of a node, and moves dead letters only after the target confirmed them
+        (RabbitMQ 3.10, feature flag stream_queue; its documentation asks for ``reject-publish`` with it).
+      exchange: Where they go.
     """
-    counts: dict[str, int] = {}
-    names = arguments(queue, queue_type)
-    awaited = len(names) * (2 if purge else 1)
-
-    def answered(frame: Any) -> None:
-        nonlocal awaited
-        awaited -= 1
-        if isinstance(frame.method, Queue.DeclareOk):
-            counts[frame.method.queue] = frame.method.message_count
-        if not awaited:
-            resolve(future, Counts(counts[queue], counts[dq_name(queue)], counts[xq_name(queue)]))
-            channel.close()
-
-    for name, own in names.items():
-        # pika sends one after the other, each when the one before is answered.
-        channel.queue_declare(name, durable=True, arguments=own, callback=answered)
-        if purge:
-            channel.queue_purge(name, callback=answered)
+    own: dict[str, Any] = {"x-queue-type": queue_type, "x-dead-letter-exchange": exchange}
+    if queue_type == "quorum":
+        own |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+    return own
