@@ -44,7 +44,7 @@ def put_aside(path: Path, error: Exception) -> Path:
 
 def quarantined(path: Path) -> tuple[str, ...]:
     """Return the names of the files that were put aside, oldest first."""
-    with suppress(FileNotFoundError), os.scandir(path.parent) as entries:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path.parent) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(f"{path.name}.corrupt-")]
         return tuple(sorted(name for name in names if not name.endswith(ENDINGS[1:])))
     return ()

@@ -57,15 +57,12 @@ class Writer:
         self._damaged: os.stat_result | None = None
         self._ended = False
         self._held: deque[tuple[Call[Any], Then[Any]]] = deque()
+        #: How many calls wait until the journal can be written again.
+        self.unwritten = 0
         #: The last failure, while nothing could be written since.
         self.trouble: Exception | None = None
         self._lock = native("_thread", "allocate_lock")()
         self._committer = self._start()
-
-    @property
-    def unwritten(self) -> int:
-        """How many calls wait until the journal can be written again."""
-        return len(self._held)
 
     def read(self, call: Call[T]) -> T:
         """Return the result of a call that only reads.
@@ -91,19 +88,16 @@ class Writer:
         Parameters:
           then: Told an error only if the call itself cannot be done, or the journal was closed.
         """
-        self._current().submit(lambda store: call(store.connection), partial(self._submitted, call, then))
+        self._submit(call, then, held=False)
 
     def attempt(self, call: Call[T], then: Then[T]) -> None:
         """Write a call if that is possible now, and tell."""
         self._current().submit(lambda store: call(store.connection), then)
 
     def try_again(self) -> None:
-        """Try what could not be written."""
-        if self.trouble is None and not self._held:
-            return
-        for _ in range(len(self._held)):
-            self.submit(*self._held.popleft())
-        self.attempt(_probe, self._probed)
+        """See whether what could not be written can be written now."""
+        if self.trouble is not None or self._held:
+            self.attempt(_probe, self._probed)
 
     def close(self) -> None:
         """Finish what can be written; what cannot is told so. May be called again."""
@@ -111,6 +105,7 @@ class Writer:
         self._committer.close()
         while self._held:
             _, then = self._held.popleft()
+            self._count(-1)
             then(Closed("the journal was closed before it could be written"), None)
 
     # --- at a fork, see forks.py
@@ -165,22 +160,36 @@ class Writer:
 
     # --- failures
 
-    def _submitted(self, call: Call[T], then: Then[T], error: BaseException | None, result: T | None) -> None:
-        if error is None:
-            self.trouble = None
-            then(None, result)
-        elif self._ended or not isinstance(error, (Closed, *PASSING)):
-            then(error, None)
-        elif self._may_help_now(error):
-            self.submit(call, then)
-        else:
-            self._held.append((call, then))
+    def _submit(self, call: Call[T], then: Then[T], *, held: bool) -> None:
+        self._current().submit(lambda store: call(store.connection), partial(self._submitted, call, then, held))
 
-    def _probed(self, error: BaseException | None, _: None) -> None:
+    def _submitted(
+        self, call: Call[T], then: Then[T], held: bool, error: BaseException | None, result: T | None
+    ) -> None:
+        if error is not None and not self._ended and isinstance(error, (Closed, *PASSING)):
+            if self._may_help_now(error):
+                self._submit(call, then, held=held)
+                return
+            self._held.append((call, then))
+            self._count(not held)
+            return
+        self._count(-held)
         if error is None:
             self.trouble = None
-        else:
+        then(error, result if error is None else None)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.unwritten += change
+
+    def _probed(self, error: BaseException | None, _result: None) -> None:
+        if error is not None:
             self._may_help_now(error)
+        elif not self._held:
+            self.trouble = None
+        for _ in range(len(self._held) if error is None else 0):
+            call, then = self._held.popleft()
+            self._submit(call, then, held=True)
 
     def _now(self, attempt: Callable[[], T]) -> T:
         for _ in range(3):
