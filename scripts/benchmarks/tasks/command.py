@@ -137,12 +137,25 @@ def _show(figures: Sequence[Figures], measured: Sequence[Sequence[Measurement]],
     for pool, length in dict.fromkeys((one.pool, one.length) for one in figures):
         report.show(
             f"{POOLS[pool].words}; chains of {length}; {results['queue_type']} queues; {rounds}; {load}",
-            ["", "chains/s", "from", "to", "CPU µs/task", "connections", "peak MB", "chains", "lost", "twice"],
+            [
+                "",
+                "chains/s",
+                "from",
+                "to",
+                "CPU µs/task",
+                "RabbitMQ's",
+                "connections",
+                "peak MB",
+                "chains",
+                "lost",
+                "twice",
+            ],
             [
                 [
                     f"{one.system}  {SYSTEMS[one.system]}",
                     *(f"{rate:.0f}" for rate in one.rate),
                     f"{one.cpu_us:.0f}",
+                    f"{one.broker_cpu_us:.0f}",
                     one.connections,
                     f"{one.peak_mb:.0f}",
                     one.chains,

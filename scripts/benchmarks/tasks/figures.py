@@ -31,7 +31,7 @@ class Figures:
 
     Attributes:
       rate: Chains per second.
-      cpu_us: Median CPU time of the workers for a task, in microseconds.
+      cpu_us, broker_cpu_us: Median CPU time for a task, of the workers and of RabbitMQ, in microseconds.
       connections, peak_mb: The most of one process in any round.
       chains, lost, duplicates: Of all rounds together.
       journaled: The smallest share of tasks that the journal held as completed; None without a journal.
@@ -42,6 +42,7 @@ class Figures:
     length: int
     rate: Spread
     cpu_us: float
+    broker_cpu_us: float
     connections: int
     peak_mb: float
     chains: int
@@ -62,6 +63,7 @@ def summarise(rounds: Sequence[Sequence[Measurement]]) -> list[Figures]:
             length=length,
             rate=Spread.of(one.chains_per_second for one in group),
             cpu_us=statistics.median(one.cpu_us_per_task for one in group),
+            broker_cpu_us=statistics.median(one.broker_cpu_us_per_task for one in group),
             connections=max(one.connections for one in group),
             peak_mb=max(one.peak_mb for one in group),
             chains=sum(one.chains for one in group),

@@ -50,7 +50,8 @@ class Measurement:
       chains: Chains that were loaded.
       seconds: From the moment the workers may go until RabbitMQ holds nothing any more.
       chains_per_second: Of that time.
-      cpu_us_per_task: CPU time of all worker processes together, microseconds.
+      cpu_us_per_task, broker_cpu_us_per_task: CPU time of all worker processes, and of RabbitMQ, in microseconds. Less
+        shaken by what else the machine does than the rate is.
       connections: Most connections to RabbitMQ of one process.
       peak_mb: Largest resident memory of one process so far.
       lost, duplicates: Last stages that never ran, and that ran again.
@@ -64,6 +65,7 @@ class Measurement:
     seconds: float
     chains_per_second: float
     cpu_us_per_task: float
+    broker_cpu_us_per_task: float
     connections: int
     peak_mb: float
     lost: int
@@ -100,8 +102,9 @@ def measure(
             for length in lengths:
                 trial, seconds = session.drain(max(everyone // 2, TRIAL // length), length)
                 number = int(min(len(trial) / seconds * size.seconds, size.tasks / length))
-                cpu = workers.cpu_seconds()
+                cpu, broker_cpu = workers.cpu_seconds(), rabbit.cpu_seconds()
                 chains, seconds = session.drain(max(number, 1), length)
+                tasks = len(chains) * length
                 yield Measurement(
                     system=system,
                     pool=pool_name,
@@ -109,7 +112,8 @@ def measure(
                     chains=len(chains),
                     seconds=seconds,
                     chains_per_second=len(chains) / seconds,
-                    cpu_us_per_task=(workers.cpu_seconds() - cpu) / (len(chains) * length) * 1e6,
+                    cpu_us_per_task=(workers.cpu_seconds() - cpu) / tasks * 1e6,
+                    broker_cpu_us_per_task=(rabbit.cpu_seconds() - broker_cpu) / tasks * 1e6,
                     connections=workers.connections(rabbit.port),
                     peak_mb=workers.peak_mb(),
                     lost=len(chains) - tally.finished(chains),

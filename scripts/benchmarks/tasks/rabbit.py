@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import amqp
+import psutil
 
 #: Milliseconds between two counts of a queue; RabbitMQ's own 5 s would be the resolution of every measurement.
 COUNT_INTERVAL = 100
@@ -26,6 +27,7 @@ class Rabbit:
     def __init__(self, facts: dict[str, Any]) -> None:
         self._facts = facts
         self.port: int = facts["port"]
+        self._processes = [psutil.Process(pid) for pid in facts["pids"]]
 
     def count_often(self) -> None:
         """Let queues that are declared from now on be counted often."""
@@ -33,6 +35,10 @@ class Rabbit:
         tool = self._facts["rabbitmqctl"]
         command = [*tool["command"], "--quiet", "eval", setting]
         subprocess.run(command, env=tool["env"], check=True, stdout=subprocess.DEVNULL, timeout=60)  # noqa: S603 - ours
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the node has used so far."""
+        return sum(float(times.user + times.system) for times in (one.cpu_times() for one in self._processes))
 
     @contextmanager
     def vhost(self) -> Iterator["Vhost"]:

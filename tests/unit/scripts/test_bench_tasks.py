@@ -31,6 +31,7 @@ def measured(system: str, rate: float, *, pool: str = "threads", length: int = 4
         "chains": 10,
         "seconds": 10 / rate,
         "cpu_us_per_task": 100.0,
+        "broker_cpu_us_per_task": 200.0,
         "connections": 2,
         "peak_mb": 50.0,
         "lost": 0,
@@ -71,7 +72,8 @@ def test_figures_are_the_median_rate_the_worst_of_a_process_and_the_sum_of_what_
     ]
     [figures] = summarise(rounds)
     assert figures.rate == Spread(300, 100, 400)
-    assert (figures.cpu_us, figures.connections, figures.peak_mb) == (100.0, 3, 90.0)
+    assert (figures.cpu_us, figures.broker_cpu_us) == (100.0, 200.0)
+    assert (figures.connections, figures.peak_mb) == (3, 90.0)
     assert (figures.chains, figures.lost, figures.duplicates, figures.journaled) == (30, 1, 2, 0.5)
 
 
