@@ -1,0 +1,197 @@
+"""Worker and producer processes from outside: what they say, and what is done to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .jobs import Request
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+class Process:
+    """A process with its children, in a session of its own, and what it has said.
+
+    Parameters:
+      command: What to run.
+      env: The whole environment.
+    """
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        self.lines: deque[str] = deque(maxlen=2000)
+        self._news = threading.Condition()
+        self._over = False
+        self.popen = subprocess.Popen(
+            list(command),
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.popen.stdout
+        for line in self.popen.stdout:
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self.heard(line)
+                self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+
+    def heard(self, line: str) -> None:
+        """Called for each line that it says."""
+
+    def await_word(self, word: str, timeout: float, *, times: int = 1) -> bool:
+        """Wait until it has said a word so often; False when it ended, or the time did, before."""
+        return self.await_that(lambda: sum(word in line for line in self.lines) >= times, timeout)
+
+    def await_that(self, holds: Callable[[], bool], timeout: float) -> bool:
+        """Wait until something holds, which only what it says can change; False when it or the time ended before."""
+        with self._news:
+            self._news.wait_for(lambda: holds() or self._over, timeout)
+            return holds()
+
+    @property
+    def running(self) -> bool:
+        return self.popen.poll() is None
+
+    def tree(self) -> list[psutil.Process]:
+        """It and all its children."""
+        try:
+            root = psutil.Process(self.popen.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and all its children."""
+        for process in self.tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9 of it and all its children."""
+        self.signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # children whose parent is gone
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self._reap()
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait until it has ended by itself, and return its exit code; None when it has not."""
+        try:
+            self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        self._reap()
+        return self.popen.returncode
+
+    def stop(self, grace: float) -> bool:
+        """Ask it to stop, and kill what is left after the grace time. Returns False where that was needed."""
+        if self.running:
+            self.popen.send_signal(signal.SIGTERM)
+        in_time = self.wait(grace) is not None
+        self.kill()
+        return in_time
+
+    def _reap(self) -> None:
+        self.popen.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self._reader.join(10)
+        for stream in (self.popen.stdin, self.popen.stdout):
+            assert stream
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+class Worker(Process):
+    """``dramatiq`` with the workload's actors.
+
+    Parameters:
+      env: The whole environment.
+      gevent: Greenlets instead of threads.
+      processes, threads: How many; threads or greenlets of each process.
+      grace: Seconds that Dramatiq lets running messages finish.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        gevent: bool = False,
+        processes: int = 1,
+        threads: int = 8,
+        grace: float = 10.0,
+        module: str = "faults.actors",
+    ) -> None:
+        command = Path(sys.executable).parent / ("dramatiq-gevent" if gevent else "dramatiq")
+        super().__init__(
+            [
+                sys.executable, str(command), module,
+                "--processes", str(processes), "--threads", str(threads),
+                "--worker-shutdown-timeout", str(int(grace * 1000)),
+            ],
+            env,
+        )  # fmt: skip
+
+
+class Producer(Process):
+    """``producer.py``, and what it has told."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.log: list[dict[str, Any]] = []
+        self._asked = 0
+        super().__init__([sys.executable, "-m", "faults.producer"], env)
+
+    def heard(self, line: str) -> None:
+        if line.startswith("{"):
+            self.log.append(json.loads(line))
+
+    def hand_in(self, requests: Sequence[Request]) -> None:
+        """Ask it to hand in; returns at once."""
+        assert self.popen.stdin
+        self._asked += len(requests)
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.write("".join(json.dumps(request._asdict()) + "\n" for request in requests))
+            self.popen.stdin.flush()
+
+    def answered(self, timeout: float) -> bool:
+        """Wait until it has an answer to everything; False when it died, or the time is over, before."""
+        return self.await_that(lambda: self._count() >= self._asked, timeout)
+
+    def attempted(self, number: int, timeout: float) -> bool:
+        """Wait until it has tried so many."""
+        return self.await_that(lambda: sum(each["what"] == "attempt" for each in self.log) >= number, timeout)
+
+    def _count(self) -> int:
+        return sum(each["what"] in ("acknowledged", "refused", "unknown") for each in self.log)
+
+
+def await_that(holds: Callable[[], bool], timeout: float, *, every: float = 0.05) -> bool:
+    """Poll for what gives no signal. Returns False when it did not come in time."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True
