@@ -1,0 +1,284 @@
+"""The keeper among real processes: elected, replaced when it dies, last to leave, and nothing is lost on its way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from growbin_jobs.journal import changes, tasks
+from growbin_jobs.journal.election import keeper_pid
+from growbin_jobs.journal.journal import Journal
+from growbin_jobs.journal.records import Finish, Owed, TaskState
+from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.models.workers import WorkerGroup, Workers
+from growbin_jobs.settings import load
+from growbin_jobs.wiring import central_database
+
+HERE = Path(__file__).parent
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for what has no signal; return what the condition returned."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        if found := condition():
+            return found
+        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+class Node:
+    """One node: its folder, its central database, and the processes that a test starts on it."""
+
+    def __init__(self, folder: Path, **overrides: Any) -> None:
+        self.settings = load(node="n1", data_dir=folder, **overrides)
+        self.folder = self.settings.node_dir
+        self.env = os.environ | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder), "PYTHONPATH": str(HERE)}
+        self.env["GROWBIN_SYNC_INTERVAL"] = "0.1"
+        self.log = folder / "log"
+        self.journal = Journal(self.settings.journal_path, node="n1", worker="test")
+        self.database = central_database(self.settings)
+        upgrade(self.database)
+        self.tasks = Tasks(self.database)
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+        self.processes.append(process)
+        return process
+
+    def dramatiq(self, command: str = "dramatiq", processes: int = 1, **env: str) -> subprocess.Popen[bytes]:
+        """Start a master; return once all its workers have booted and there is a keeper."""
+        path = str(Path(sys.executable).with_name(command))
+        ready = self.said("is ready for action") + processes + 1
+        limits = ["--processes", str(processes), "--threads", "2", "--worker-shutdown-timeout", "20000"]
+        master = self.start(path, "keeper_app", *limits, **env)
+        until(lambda: self.said("is ready for action") >= ready, "the workers are up")
+        self.keeper()
+        return master
+
+    def candidate(self, *options: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a keeper that belongs to no dramatiq."""
+        return self.start(sys.executable, "-m", "growbin_jobs.keeper", *options, **env)
+
+    def keeper(self, *, but: int | None = None) -> int:
+        """Return the keeper's process number, once there is one."""
+        return int(until(lambda: (pid := keeper_pid(self.folder)) != but and pid, "there is a keeper"))
+
+    def said(self, words: str) -> int:
+        return self.log.read_text().count(words) if self.log.exists() else 0
+
+    def finish(self, *ids: str, node: str = "n1") -> None:
+        """Write completed tasks into the journal."""
+        now = time.time()
+
+        def write(connection: Any) -> None:
+            for task_id in ids:
+                record = Finish(
+                    task_id=task_id, task_name="upload_image", queue_name="user_input", payload='{"args": []}',
+                    state=TaskState.COMPLETED, worker="n1/storage/1", started_at=now, completed_at=now,
+                )  # fmt: skip
+                tasks.finish(connection, record)
+
+        self.journal.write(write)
+
+    def has(self, *ids: str) -> bool:
+        """Are all these tasks in the central database?"""
+        return all(self.tasks.get(task_id) is not None for task_id in ids)
+
+    def copied(self, *ids: str) -> None:
+        until(lambda: self.has(*ids), f"{ids[0]}… are copied")
+
+    def group(self) -> WorkerGroup | None:
+        return next(iter(Workers(self.database).all()), None)
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+                    kill(child.pid)
+            process.wait()
+        self.journal.close()
+        self.database.close()
+
+
+def kill(pid: int) -> None:
+    try:
+        psutil.Process(pid).kill()
+    except psutil.NoSuchProcess:
+        pass
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    made = Node(tmp_path)
+    yield made
+    made.close()
+
+
+# --- one keeper a node
+
+
+def test_a_keeper_that_is_killed_is_replaced_by_the_one_that_stands_by(node: Node) -> None:
+    masters = [node.dramatiq(processes=2), node.dramatiq()]
+    first = node.keeper()
+    assert node.said("keeper.serving") == 1
+
+    kill(first)
+    second = node.keeper(but=first)
+    node.finish("a")
+
+    node.copied("a")
+    assert node.said("keeper.serving") == 2
+    assert {psutil.Process(pid).parent().pid for pid in (second,)} <= {master.pid for master in masters}
+
+
+def test_a_worker_starts_a_keeper_when_there_is_none_left(node: Node) -> None:
+    master = node.dramatiq(processes=2, TEST_IMPATIENT="1")
+    first = node.keeper()
+    kill(first)
+
+    second = node.keeper(but=first)
+    node.finish("a")
+    node.copied("a")
+
+    master.send_signal(signal.SIGTERM)
+    assert master.wait(PATIENCE) == 0
+    assert not psutil.pid_exists(second)  # a worker has waited for it
+
+
+def test_a_keeper_of_gevent_workers_is_no_gevent_process(node: Node) -> None:
+    master = node.dramatiq("dramatiq-gevent")
+    keeper = psutil.Process(node.keeper())
+
+    assert keeper.cmdline()[1:3] == ["-m", "growbin_jobs.keeper"]
+    assert keeper.ppid() == master.pid
+
+
+# --- the last to leave
+
+
+def test_the_keeper_outlives_the_workers_and_copies_their_last_words(node: Node, tmp_path: Path) -> None:
+    held_up = tmp_path / "held up"
+    held_up.touch()
+    master = node.dramatiq(processes=2, TEST_SHUTDOWN_FILE=str(held_up))
+    keeper = node.keeper()
+    workers = {child.pid for child in psutil.Process(master.pid).children()} - {keeper}
+
+    master.send_signal(signal.SIGTERM)
+    until(lambda: node.said("Stopping worker process") == 2, "the workers are told to stop")
+    node.finish("while they stop")
+    node.copied("while they stop")
+    assert psutil.pid_exists(keeper)
+    held_up.unlink()
+
+    assert master.wait(PATIENCE) == 0
+    assert not psutil.pid_exists(keeper)
+    last = [f"last-{pid}" for pid in workers if node.has(f"last-{pid}")]
+    assert len(last) == 2
+    assert node.journal.read(changes.oldest_unsynced) is None
+    assert node.said("keeper.done") == 1
+
+
+def test_a_keeper_hands_over_while_others_work(node: Node) -> None:
+    masters = {master.pid: master for master in (node.dramatiq(), node.dramatiq())}
+    first = node.keeper()
+    leaving = masters.pop(psutil.Process(first).ppid())
+
+    leaving.send_signal(signal.SIGTERM)
+    assert leaving.wait(PATIENCE) == 0
+    node.finish("afterwards")
+
+    node.copied("afterwards")
+    assert node.said("keeper.hands_over") == 1
+    [remaining] = masters.values()
+    assert psutil.Process(node.keeper()).ppid() == remaining.pid
+
+
+def test_a_keeper_whose_dramatiq_was_killed_serves_until_the_workers_are_gone(node: Node) -> None:
+    master = node.dramatiq()
+    keeper = node.keeper()
+    orphans = [child.pid for child in psutil.Process(master.pid).children() if child.pid != keeper]
+
+    master.kill()
+    master.wait()
+    node.finish("a")
+    node.copied("a")
+    assert psutil.pid_exists(keeper)
+    for pid in orphans:
+        kill(pid)
+
+    until(lambda: not psutil.pid_exists(keeper), "the keeper has left")
+    assert node.said("keeper.done") == 1
+
+
+def test_rows_that_are_left_behind_are_an_error(node: Node, tmp_path: Path) -> None:
+    lost = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing", "GROWBIN_FINAL_SYNC_TIMEOUT": "1"}
+    node.finish("a")
+    keeper = node.candidate(**lost)
+    node.keeper()
+
+    until(lambda: node.said("keeper.serving"), "it serves")
+    keeper.send_signal(signal.SIGTERM)
+
+    assert keeper.wait(PATIENCE) == 75
+    assert node.said("keeper.left_behind node=n1 rows=1 messages=0") == 1
+
+
+# --- nothing is lost
+
+
+def test_a_keeper_that_is_killed_again_and_again_loses_nothing(node: Node) -> None:
+    for number in range(5):
+        keeper = node.candidate()
+        node.keeper(but=keeper.pid - 1)
+        node.finish(*[f"{number}-{row}" for row in range(200)])
+        until(lambda: node.tasks.get(f"{number}-0"), "it copies")
+        keeper.kill()
+        keeper.wait()
+    node.candidate()
+
+    node.copied(*[f"{number}-{row}" for number in range(5) for row in range(200)])
+    assert node.tasks.count_by_status()[TaskState.COMPLETED] == 1000
+
+
+def test_what_a_dead_producer_accepted_is_sent(node: Node) -> None:
+    from dramatiq import Message
+
+    from growbin_jobs.broker.local import LocalBroker
+
+    message = Message(queue_name="user_input", actor_name="nothing", args=(), kwargs={}, options={})
+    owed = Owed(message_id=message.message_id, task_name="nothing", queue_name="user_input", body=message.encode())
+    node.journal.accept(owed, "{}")
+    broker = LocalBroker(node.settings.local_broker_path, middleware=[])
+
+    node.candidate()
+
+    until(lambda: "user_input" in broker.depths(), "the message is sent")
+    until(lambda: node.journal.backlog() == 0, "the debt is paid")
+    broker.close()
+
+
+def test_the_central_database_knows_who_works(node: Node) -> None:
+    master = node.dramatiq(processes=2)
+
+    group = until(lambda: (found := node.group()) and found.processes == 2 and found, "the heartbeat has come")
+    assert (group.node, group.group_name, group.threads, group.queues) == ("n1", "storage", 4, ["user_input"])
+    assert group.stopped_at is None
+
+    master.send_signal(signal.SIGTERM)
+    assert master.wait(PATIENCE) == 0
+    left = node.group()
+    assert left is not None
+    assert left.stopped_at is not None
+    assert (left.pids, left.unsynced) == ([], 0)
