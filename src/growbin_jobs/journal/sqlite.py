@@ -85,6 +85,7 @@ def _use_wal(connection: apsw.Connection, patience: float) -> None:
 
 _REMEDIES: dict[type[Exception], str] = {
     apsw.FullError: "the disk is full; free some space, then it goes on by itself",
+    apsw.IOError: "reading or writing it failed; look at its disk, the quota and the limit of file sizes",
     apsw.BusyError: "another process has held its lock for too long; look for one that is stopped in mid-write",
     apsw.CantOpenError: "it cannot be opened; its folder must be on a local disk and writable",
     apsw.ReadOnlyError: "it cannot be written; check the permissions of the file and its folder",

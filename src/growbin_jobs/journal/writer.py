@@ -100,13 +100,12 @@ class Writer:
             self.attempt(_probe, self._probed)
 
     def close(self) -> None:
-        """Finish what can be written; what cannot is told so. May be called again."""
+        """Finish what can be written now; what cannot is told so. May be called again."""
         self._ended = True
-        self._committer.close()
         while self._held:
-            _, then = self._held.popleft()
-            self._count(-1)
-            then(Closed("the journal was closed before it could be written"), None)
+            call, then = self._held.popleft()
+            self._submit(call, then, held=True)
+        self._committer.close()
 
     # --- at a fork, see forks.py
 
