@@ -355,7 +355,8 @@ def test_ends_that_were_never_written_are_told_so_at_the_close(journal, an_end, 
     while not journal.health().unwritten:
         pass
     journal.close()
-    assert isinstance(told.next()[0], Closed)
+    assert isinstance(told.next()[0], apsw.FullError)
+    assert journal.health().unwritten == 0
 
 
 def test_too_little_free_space_stops_new_messages_but_no_ends(path, an_end, told):
