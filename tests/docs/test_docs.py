@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from growbin_jobs import settings
+from growbin_jobs import errors, settings
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.cli.supervisor import STOP_MARGIN
+from growbin_jobs.names import AI, GROUPS
+from growbin_jobs.states import AnalysisStatus
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -24,7 +27,7 @@ def written():
     return module.pages()
 
 
-@pytest.mark.parametrize("name", ["settings.md", "cli.md", "rules.md", "groups.md"])
+@pytest.mark.parametrize("name", ["settings.md", "cli.md", "rules.md", "reasons.md", "groups.md"])
 def test_written_pages_are_current(written, name):
     assert (DOCS / name).read_text() == written[name], "run scripts/write_docs"
 
@@ -60,6 +63,23 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_headings_lead_somewhere(page):
+    anchors = re.findall(r"\]\(((?!https?://)[^)#\s]*)#([^)\s]+)\)", page.read_text())
+
+    assert [
+        f"{target}#{anchor}"
+        for target, anchor in anchors
+        if anchor not in headings_of(page.parent / target if target else page)
+    ] == []
+
+
+def headings_of(page):
+    """The anchors of a page's headings, as forges make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_variables_that_pages_name_exist(page):
     known = {settings.variable(name) for name in settings.Settings.model_fields}
     named = set(re.findall(r"\bGROWBIN_[A-Z0-9_]+\b", page.read_text()))
@@ -71,3 +91,84 @@ def test_every_page_is_reachable_from_the_readme():
     index = (ROOT / "README.md").read_text() + (DOCS / "README.md").read_text()
 
     assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and page.name not in index] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_pages_show_exist(page, written):
+    known = set(re.findall(r"^## `growbin-jobs ([a-z ]+)`$", written["cli.md"], re.MULTILINE))
+    shown = re.findall(r"(?:^|`|\$\(|&& )growbin-jobs ([a-z]+)(?: ([a-z]+))?", page.read_text(), re.MULTILINE)
+
+    assert [words for words in shown if not {words[0], " ".join(words)} & known and page.name != "cli.md"] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_scripts_and_files_that_pages_name_exist(page):
+    named = set(re.findall(r"(?<![\w/.])((?:scripts|src|tests)/[\w/]+(?:\.\w+)?|\.ci/run)", page.read_text()))
+
+    assert {name for name in named if "NNNN" not in name and not (ROOT / name).exists()} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_pages_compiles_and_names_what_exists(page):
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        compile(code, page.name, "exec")
+        for line in re.findall(r"^from growbin_jobs.*import.*$", code, re.MULTILINE):
+            exec(line, {})
+
+
+def test_both_readmes_have_the_same_parts():
+    english, korean = ((ROOT / name).read_text() for name in ("README.md", "README.ko.md"))
+
+    for part in (r"^#+ ", r"^```\w+$", r"^\|", r"^- ", r"\]\((?!README)"):
+        found = [len(re.findall(part, text, re.MULTILINE)) for text in (english, korean)]
+        assert found[0] == found[1], part
+    commands = [re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for text in (english, korean)]
+    bare = [[re.sub(r" +#.*", "", block) for block in blocks] for blocks in commands]
+    assert bare[0] == bare[1]
+
+
+def test_the_readme_shows_every_state_of_the_demo_as_it_is_printed():
+    for name in ("README.md", "README.ko.md"):
+        panel = re.search(r"^╭.*?^╰.*?$", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)[0]
+        assert "completed" in panel
+        assert "pet_bottle" in panel
+
+
+def test_the_pipeline_page_names_every_status_actor_and_queue():
+    page = (DOCS / "pipeline.md").read_text()
+
+    assert [status for status in AnalysisStatus if f"| `{status}` |" not in page] == []
+    routes = [route for group in GROUPS.values() for route in group.routes]
+    assert [route for route in routes if route.actor not in page or route.queue not in page] == []
+
+
+def test_the_pipeline_page_has_the_limits_of_the_settings():
+    page = (DOCS / "pipeline.md").read_text()
+    defaults = {name: field.default for name, field in settings.Settings.model_fields.items()}
+
+    for stage in ("upload", "vision", "rule", "response"):
+        assert f"{defaults[f'{stage}_retries']}, {defaults[f'{stage}_backoff']:g} s" in page
+        assert f"{defaults[f'{stage}_time_limit']:g} s" in page
+
+
+def test_the_errors_page_draws_the_whole_tree():
+    drawn = re.search(r"```text\n(GrowbinError.*?)```", (DOCS / "errors.md").read_text(), re.DOTALL)[1]
+    ours = [
+        name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
+    ]
+
+    assert sorted(re.findall(r"^[│├└─ ]*([A-Z]\w+)", drawn, re.MULTILINE)) == sorted(ours)
+
+
+def test_the_workers_page_calculates_with_the_table():
+    page = (DOCS / "workers.md").read_text()
+
+    assert f"84 = {AI.processes} processes × {AI.threads} threads" in page
+    assert AI.processes * AI.threads == 84
+    assert f"{STOP_MARGIN:g} s" in page
+    assert f"`GROWBIN_SHUTDOWN_TIMEOUT` ({settings.Settings.model_fields['shutdown_timeout'].default:g} s)" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_no_folder_of_the_machine_they_were_written_on(page):
+    assert re.findall(r"/(?:work|root|home|Users)/\w+", page.read_text()) == []

@@ -79,7 +79,8 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
     models = (
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
-    say(f"Sending {len(photos)} photos through both worker groups ({models}).")
+    count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
+    say(f"Sending {count} through both worker groups ({models}).")
     with Supervisor(commands, grace=settings.shutdown_timeout + STOP_MARGIN, log=log) as supervisor:
         labels, complete = hand_in(photos, user="demo", json=json)
         if not json:
