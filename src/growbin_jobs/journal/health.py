@@ -12,6 +12,7 @@ from pathlib import Path
 from growbin_jobs.adapters.native import native
 from growbin_jobs.journal import starts, tasks
 from growbin_jobs.journal.ballast import Ballast
+from growbin_jobs.journal.payments import Payments
 from growbin_jobs.journal.quarantine import quarantined
 from growbin_jobs.journal.records import Health, Started
 from growbin_jobs.journal.sqlite import explain
@@ -42,7 +43,9 @@ class Pulse:
         self.hints: dict[str, Started] = {}
         self.callbacks: list[Callable[[Health], None]] = []
         self.writer = Writer(path, self._folder, linger=linger)
+        self.payments = Payments(self.writer)
         self._was_writable = True
+        self._quarantined: tuple[str, ...] | None = None
         self._stop = native("_thread", "allocate_lock")()
         self._stop.acquire()
         native("_thread", "start_new_thread")(self._run, ())
@@ -56,7 +59,7 @@ class Pulse:
         return self._starts
 
     def health(self) -> Health:
-        """Return how it is now."""
+        """Return how it is now; what was put aside, as of the last second."""
         free = self._free()
         reason = None
         if self.writer.trouble is not None:
@@ -66,7 +69,9 @@ class Pulse:
                 f"Only {free:,} bytes are free on the journal's disk ({self._path.parent}), {self._free_floor:,} must "
                 "be. Free some space, then it goes on by itself."
             )
-        return Health(reason is None, reason, free, self.writer.unwritten, quarantined(self._path))
+        if self._quarantined is None:
+            self._quarantined = quarantined(self._path)
+        return Health(reason is None, reason, free, self.writer.unwritten, self._quarantined)
 
     def close(self) -> None:
         """End it. May be called again."""
@@ -115,6 +120,7 @@ class Pulse:
                 lambda connection: starts.charge(connection, dead, self._folder, now=time.time()),
                 lambda error, _: starts.bury(dead, self._folder, committed=error is None),
             )
+        self._quarantined = None  # look again
         now = self.health()
         self._ballast.load(now.free_bytes, self._free_floor)
         if now.writable != self._was_writable:
@@ -133,8 +139,10 @@ class Pulse:
         return taken
 
     def _free(self) -> int:
-        folder = next(folder for folder in self._path.absolute().parents if folder.exists())
-        disk = os.statvfs(folder)
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError:  # the folder is not made yet
+            disk = os.statvfs(next(folder for folder in self._path.absolute().parents if folder.is_dir()))
         return disk.f_bavail * disk.f_frsize
 
 

@@ -119,8 +119,7 @@ class Journal:
         Parameters:
           seqs: ``Owed.seq`` of each.
         """
-        paid = tuple(seqs)
-        self._session().writer.submit(lambda connection: outbox.paid(connection, paid), _ignore)
+        self._session().payments.add(seqs)
 
     # --- store and forward
 
