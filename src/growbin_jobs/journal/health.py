@@ -69,9 +69,10 @@ class Pulse:
                 f"Only {free:,} bytes are free on the journal's disk ({self._path.parent}), {self._free_floor:,} must "
                 "be. Free some space, then it goes on by itself."
             )
-        if self._quarantined is None:
-            self._quarantined = quarantined(self._path)
-        return Health(reason is None, reason, free, self.writer.unwritten, self._quarantined)
+        aside = self._quarantined
+        if aside is None:
+            aside = self._quarantined = quarantined(self._path)
+        return Health(reason is None, reason, free, self.writer.unwritten, aside)
 
     def close(self) -> None:
         """End it. May be called again."""
