@@ -22,7 +22,8 @@ def analyze(
 ) -> None:
     """Hand in photos and show how to sort what is on them.
 
-    Exit code 0: all completed; 1: at least one failed; 3: still on their way when the time was up.
+    Exit code 0: all completed; 1: at least one failed; 3: still on their way when the time was up. Ctrl-C ends the
+    waiting and nothing else.
 
     \b
     Examples:
@@ -35,7 +36,11 @@ def analyze(
         for analysis_id, photo in labels.items():
             print_json({"photo": photo, "id": analysis_id}) if json else print(analysis_id)
         raise typer.Exit(0 if complete else 1)
-    code = finish(labels, json=json, timeout=timeout, hint=_NO_WORKER)
+    try:
+        code = finish(labels, json=json, timeout=timeout, hint=_NO_WORKER)
+    except KeyboardInterrupt:
+        say(f"They go on without us; `growbin-jobs status` knows them: {', '.join(labels)}", "yellow")
+        raise typer.Exit(130) from None
     raise typer.Exit(max(code, 0 if complete else 1))
 
 

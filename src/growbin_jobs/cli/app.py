@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from growbin_jobs.cli import analyze, configuration, demo, doctor, workers
+from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, tasks, workers
 from growbin_jobs.cli.console import complain
 from growbin_jobs.errors import GrowbinError
 
@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 rules = typer.Typer(help="The sorting rules.", no_args_is_help=True)
 db = typer.Typer(help="The central database.", no_args_is_help=True)
+journals = typer.Typer(help="The node's journal: what it did and still owes.", no_args_is_help=True)
+letters = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
+messages = typer.Typer(help="What became of messages.", no_args_is_help=True)
 
 app.command("analyze")(analyze.analyze)
 app.command("status")(analyze.status)
@@ -28,8 +31,22 @@ app.command("settings")(configuration.settings)
 app.command("doctor")(doctor.doctor)
 rules.command("check")(configuration.check_rules)
 db.command("upgrade")(configuration.upgrade_database)
+journals.command("status")(journal.status)
+journals.command("tail")(journal.tail)
+journals.command("verify")(journal.verify)
+journals.command("checkpoint")(journal.checkpoint)
+journals.command("sync")(journal.sync)
+journals.command("drain")(journal.drain)
+letters.command("list")(dead.list_)
+letters.command("show")(dead.show)
+letters.command("retry")(dead.retry)
+letters.command("discard")(dead.discard)
+messages.command("show")(tasks.show)
 app.add_typer(rules, name="rules")
 app.add_typer(db, name="db")
+app.add_typer(journals, name="journal")
+app.add_typer(letters, name="dead")
+app.add_typer(messages, name="tasks")
 
 
 def run() -> None:

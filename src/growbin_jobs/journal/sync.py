@@ -20,6 +20,7 @@ import apsw
 from growbin_jobs.errors import Permanent
 from growbin_jobs.journal import changes
 from growbin_jobs.journal.journal import Journal
+from growbin_jobs.journal.records import Task
 from growbin_jobs.models.tasks import Tasks
 
 Row = tuple[Any, ...]
@@ -139,8 +140,7 @@ class Sync:
         rows, oldest = self._journal.read(lambda connection: (count(connection), changes.oldest_unsynced(connection)))
         if oldest is None:
             return Backlog(0, 0.0)
-        moment = oldest.completed_at or oldest.started_at or oldest.created_at
-        return Backlog(rows, max(0.0, self._clock() - moment))
+        return Backlog(rows, max(0.0, self._clock() - moment(oldest)))
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
@@ -217,3 +217,8 @@ def count(connection: apsw.Connection, *, limit: int = COUNT_LIMIT) -> int:
     query = "SELECT count(*) FROM (SELECT 1 FROM task_wal WHERE synced_at IS NULL LIMIT ?)"
     n: int = connection.execute(query, (limit,)).get
     return n
+
+
+def moment(task: Task) -> float:
+    """Return when a task started or ended, as far as its row says; seconds since 1970, UTC."""
+    return task.completed_at or task.started_at or task.created_at

@@ -110,6 +110,11 @@ class Relay:
             self.journal.released(claimant)
         return {"sent": sent} if sent else {}
 
+    def owed(self) -> int:
+        """Return how many messages are owed, those of tasks included."""
+        n: int = self.journal.read(lambda connection: connection.execute("SELECT count(*) FROM outbox").get)
+        return n
+
     def _send(self, page: Sequence[Owed]) -> int:
         confirmed: list[int] = []
         try:

@@ -1,0 +1,77 @@
+"""What ``growbin-jobs journal sync`` and ``drain`` do with a journal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from dramatiq.errors import BrokerConnectionError
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.broker.opening import open_broker
+from growbin_jobs.cli.console import say
+from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.journal.election import keeper_pid
+from growbin_jobs.journal.journal import Journal
+from growbin_jobs.journal.presence import present
+from growbin_jobs.journal.sync import Sync
+from growbin_jobs.keeper.jobs import Relay, send
+from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.settings import Settings
+from growbin_jobs.wiring import central_database
+
+
+def refuse_if_in_use(file: Path) -> None:
+    """Refuse to drain a journal that a living node works with.
+
+    Raises:
+      ConfigurationError: If it does.
+    """
+    keeper, workers = keeper_pid(file.parent), present(file.parent)
+    if keeper or workers:
+        who = f"keeper {keeper}" if keeper else f"{len(workers)} worker processes"
+        raise ConfigurationError(
+            f"{file} is in use ({who}). A living node sends and copies by itself; `journal sync` copies at once."
+        )
+
+
+@contextmanager
+def opened(file: Path, *, node: str | None = None) -> Iterator[tuple[Journal, Settings]]:
+    """Open a journal; the name of its node is that of the settings unless another one is given."""
+    settings = _settings.load()
+    own = file.absolute() == settings.journal_path.absolute()
+    journal = Journal(file, node=node or (settings.node if own else file.absolute().parent.name), worker="cli")
+    try:
+        yield journal, settings
+    finally:
+        journal.close()
+
+
+def copy_all(journal: Journal, settings: Settings) -> dict[str, int]:
+    """Copy everything that the central database lacks; what stands in the way is said."""
+    copied = refused = 0
+    sync = Sync(journal, Tasks(central_database(settings)), batch=settings.sync_batch)
+    try:
+        done = sync.sweep()
+        copied, refused = done.rows, done.refused
+        while done.behind:
+            done = sync.run_once()
+            copied, refused = copied + done.rows, refused + done.refused
+    except Deferred as error:
+        say(str(error), "red")
+    return {"copied": copied, "refused": refused, "left": sync.backlog().rows}
+
+
+def send_all(journal: Journal, settings: Settings) -> dict[str, int]:
+    """Send everything that is owed to the broker; what stands in the way is said."""
+    broker = open_broker(settings, [])
+    relay = Relay(journal, partial(send, broker), 0.0)
+    before = relay.owed()
+    try:
+        relay.run_once()
+    except (Deferred, BrokerConnectionError) as error:
+        say(str(error), "red")
+    finally:
+        broker.close()
+    left = relay.owed()
+    return {"sent": before - left, "owed": left}
