@@ -38,7 +38,7 @@ def _folded(number: int, material: Any, layers: int, life: float = 1.0) -> Any:
     length = 2 * HALF + arc
 
     def place(u: Any, v: Any) -> tuple[Any, Any, Any]:
-        # v runs down the page: from the lower half (below, at its far end) round the fold... and out on top.
+        # v runs up the page: from the end of the half below, round the fold, and over the half on top.
         s = (1 - v) * length
         top = s < HALF
         fold = (s >= HALF) & (s < HALF + arc)

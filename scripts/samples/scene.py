@@ -112,9 +112,7 @@ def camera(
     way = Vector((np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)))
     thing = bpy.data.objects.new("phone", data)
     bpy.context.collection.objects.link(thing)
-    thing.location = Vector(target) + way * distance
-    look = (-way).to_track_quat("-Z", "Y").to_matrix().to_4x4()
-    thing.matrix_world = look
+    thing.matrix_world = (-way).to_track_quat("-Z", "Y").to_matrix().to_4x4()
     thing.location = Vector(target) + way * distance
     thing.rotation_euler.rotate_axis("Z", np.radians(roll))
     scene = bpy.context.scene

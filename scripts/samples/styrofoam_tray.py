@@ -25,7 +25,7 @@ def build(_textures: Path) -> None:
 
 def _tray() -> Any:
     """Press the tray: flat floor with ribs, sloping walls, rolled rim, then down the outside."""
-    # Distance from the rim inwards, height, thickness is what lies between the way in and the way back.
+    # Distance inwards from the rim, and height: from the middle of the inside over the rim to the middle below.
     line = mesh.resampled(
         mesh.fillet(
             [
@@ -64,7 +64,6 @@ def _tray() -> Any:
 def _rounded(u: Any, inward: Any) -> tuple[Any, Any]:
     """Run around a rectangle with round corners, `inward` metres inside the rim."""
     half_x, half_y = LONG / 2 - inward, WIDE / 2 - inward
-    half_x = np.where(half_y < 0.0006, half_x - 0.0006, half_x)
     corner = np.clip(0.030 - inward * 0.55, 0.0, half_y)
     straight_x, straight_y = half_x - corner, half_y - corner
     quarter = np.floor(u * 4) % 4
