@@ -5,13 +5,16 @@ from there it is dead-lettered to that of 4 s, then to that of 1 s, and then to 
 the levels, no worker knows of a message before it is due, and since all messages of a level wait equally long, none
 waits behind another one that is due later::
 
-    default exchange ─> [8 s] ─> (below 8 s) ─> [4 s] ─> (below 4 s) ─┐        ┌─> [user_input]
-                                                   no 2 s: (below 2 s) ─> [1 s] ─> (due) ─> [vision_analysis]
-                                                                                └─> (undeliverable) ─> [XQ]
+    default exchange ─> [8 s] ─> (below 8 s) ─> [4 s] ─> (below 4 s)        ┌─> [user_input]
+                                                              │ not 2 s     │
+                                                        (below 2 s) ─> [1 s] ─> (due) ─> [vision_analysis]
+                                                                            │
+                                                            nobody's: (undeliverable) ─> [XQ]
 
-Squares are queues, round brackets are exchanges of type ``headers``. A message carries a header for each level that
-it still has to pass and one with the queue that it is for. What an exchange has no binding for goes on to its
-alternate exchange: one level down. What is due for a queue that is gone ends in ``growbin.delay.v1.XQ``.
+Squares are queues, round brackets are exchanges of type ``headers``. A message carries the queue that it is for, and
+for each lower level whether it is to pass it. Both answers have a binding. So a message cannot skip a level while
+RabbitMQ starts and has its exchanges but not yet their bindings: it stays where it is and is tried again. What is
+due for a queue that is gone ends in ``growbin.delay.v1.XQ``.
 
 The pattern is known from NServiceBus and from Celery's native delayed delivery, which write the levels into the
 routing key instead. Here the message is published to the queue of its first level by the default exchange, like any
@@ -85,13 +88,13 @@ def way(queue: str, delay: float | None, queue_type: QueueType) -> Way:
             f"{MAX_DELAY // 86_400_000} days. Keep it in the database and send it when it is nearer."
         )
     seconds = math.ceil(delay / 1000)
-    *lower, first = (level for level in range(LEVELS) if seconds >> level & 1)
-    headers: dict[str, Any] = {TARGET: queue} | {passing(level): True for level in lower}
-    return Way(level_queue(first, queue_type), headers, levels=(first // STOREY + 1) * STOREY)
+    first = seconds.bit_length() - 1
+    headers: dict[str, Any] = {passes(level): bool(seconds >> level & 1) for level in range(first)}
+    return Way(level_queue(first, queue_type), {TARGET: queue, **headers}, levels=(first // STOREY + 1) * STOREY)
 
 
-def passing(level: int) -> str:
-    """Return the header of a message that is still to pass a level."""
+def passes(level: int) -> str:
+    """Return the header that says whether a message is to pass a level that is still below it."""
     return f"growbin-delay-{2**level}s"
 
 
@@ -120,19 +123,26 @@ def declare_ladder(channel: Channel, levels: int, queue_type: QueueType) -> None
       levels: How many.
       queue_type: Kind of the queues.
     """
-    _exchange(channel, UNDELIVERABLE, "fanout")
+    channel.exchange_declare(UNDELIVERABLE, "fanout", durable=True, internal=True)
     channel.queue_declare(UNDELIVERABLE_QUEUE, durable=True, arguments={"x-queue-type": queue_type})
     channel.queue_bind(UNDELIVERABLE_QUEUE, UNDELIVERABLE)
-    _exchange(channel, DUE, "headers", otherwise=UNDELIVERABLE)
+    # Not internal: people bring back what is undeliverable by publishing it there.
+    channel.exchange_declare(DUE, "headers", durable=True, arguments={"alternate-exchange": UNDELIVERABLE})
     for level in range(levels):
         # From the bottom up: where a level is, all that its messages still need is there too.
         if level:
-            exchange = below(level, queue_type)
-            _exchange(channel, exchange, "headers", otherwise=below(level - 1, queue_type))
-            channel.queue_bind(level_queue(level - 1, queue_type), exchange, arguments=_all({passing(level - 1): True}))
+            _declare_choice(channel, level, queue_type)
         channel.queue_declare(
             level_queue(level, queue_type), durable=True, arguments=level_arguments(level, queue_type)
         )
+
+
+def _declare_choice(channel: Channel, level: int, queue_type: QueueType) -> None:
+    """Declare the exchange that messages come to from a level, and where they go from there."""
+    exchange, lower = below(level, queue_type), level - 1
+    channel.exchange_declare(exchange, "headers", durable=True, internal=True)
+    channel.queue_bind(level_queue(lower, queue_type), exchange, arguments=_having(passes(lower), True))
+    channel.exchange_bind(below(lower, queue_type), exchange, arguments=_having(passes(lower), False))
 
 
 def receive(channel: Channel, queue: str, callback: Callable[[Any], None]) -> None:
@@ -143,13 +153,8 @@ def receive(channel: Channel, queue: str, callback: Callable[[Any], None]) -> No
       queue: Canonical name.
       callback: Called with RabbitMQ's answer.
     """
-    channel.queue_bind(queue, DUE, arguments=_all({TARGET: queue}), callback=callback)
+    channel.queue_bind(queue, DUE, arguments=_having(TARGET, queue), callback=callback)
 
 
-def _exchange(channel: Channel, name: str, kind: str, otherwise: str | None = None) -> None:
-    arguments = {"alternate-exchange": otherwise} if otherwise else None
-    channel.exchange_declare(name, kind, durable=True, internal=True, arguments=arguments)
-
-
-def _all(headers: dict[str, Any]) -> dict[str, Any]:
-    return {"x-match": "all", **headers}
+def _having(header: str, value: Any) -> dict[str, Any]:
+    return {"x-match": "all", header: value}
