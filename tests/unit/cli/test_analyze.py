@@ -1,4 +1,6 @@
 import json
+import re
+import signal
 
 from growbin_jobs.samples import sample_pictures
 
@@ -48,6 +50,20 @@ def test_with_no_worker_it_stops_waiting_and_says_what_is_not_finished(command):
     assert done.returncode == 3
     assert [one["status"] for one in objects(done)] == ["pending"]
     assert f"Not finished: {PHOTO}" in done.stderr
+
+
+def test_an_interrupt_ends_the_waiting_and_tells_the_ids(start):
+    process = start("analyze", PHOTO)
+    for line in process.stderr:
+        if "is a worker running?" in line:
+            break
+
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+
+    assert process.wait() == 130
+    assert re.search("knows them: [0-9a-f]{32}$", said.strip())
+    assert "Traceback" not in said
 
 
 def test_a_broker_that_is_away_is_waited_for_once_and_not_for_each_photo(command):
