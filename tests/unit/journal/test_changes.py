@@ -3,6 +3,7 @@
 import pytest
 
 from growbin_jobs.journal import changes, reader, tasks
+from growbin_jobs.journal.sync import mark
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_changes_come_in_order_and_in_pages(connection):
 def test_what_was_copied_is_marked_and_logged(connection):
     page = changes.unsynced(connection, limit=3)
 
-    assert changes.mark_synced(connection, page, at=500.0) == 3
+    assert mark(connection, 0, page[-1].seq, [], at=500.0) == 3
 
     assert names(changes.unsynced(connection)) == ["t3", "t4"]
     assert reader.task(connection, "t0").synced_at == 500.0
@@ -42,18 +43,16 @@ def test_what_changed_after_it_was_copied_is_copied_again(connection, an_end):
     page = changes.unsynced(connection)
     tasks.finish(connection, an_end("again"))
 
-    assert changes.mark_synced(connection, page, at=500.0) == 5
+    assert mark(connection, 0, page[-1].seq, [], at=500.0) == 5
     assert names(changes.unsynced(connection)) == ["again"]
 
 
 @pytest.mark.usefixtures("five")
-def test_what_could_not_be_copied_is_logged_and_stays(connection):
-    page = changes.unsynced(connection, limit=1)
+def test_what_was_refused_stays(connection):
+    page = changes.unsynced(connection)
 
-    changes.log_failure(connection, page, error="away", at=500.0)
-
-    assert changes.unsynced(connection, limit=1) == page
-    assert connection.execute("SELECT task_id, status, error FROM sync_log").fetchall() == [("t0", "failed", "away")]
+    assert mark(connection, 0, page[-1].seq, ["t1"], at=500.0) == 4
+    assert names(changes.unsynced(connection)) == ["t1"]
 
 
 def test_nothing_to_copy(connection):

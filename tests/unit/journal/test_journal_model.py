@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from growbin_jobs.journal import changes, dead_letters, outbox, prune, reader, tasks
 from growbin_jobs.journal.files import open_journal
-from growbin_jobs.journal.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.journal.records import Dead, Finish, Owed, Started, Task, TaskState
+from growbin_jobs.journal.sync import mark
 
 TASKS = st.sampled_from(["t1", "t2", "t3"])
 ENDS = st.sampled_from([TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD])
@@ -33,8 +34,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.owed: dict[int, str | None] = {}  # number -> task, None for what was accepted
         self.completed: set[str] = set()
         self.crashes: dict[str, int] = {}
-        self.central: dict[str, object] = {}
-        self.page: list[object] = []
+        self.central: dict[str, Task] = {}
+        self.page: list[Task] = []
 
     def tick(self) -> float:
         self.now += 1.0
@@ -123,9 +124,9 @@ class JournalMachine(RuleBasedStateMachine):
     def mark(self) -> None:
         """Perhaps long after the copy: what has changed since must not count as copied."""
         for task in self.page:
-            if task.seq >= getattr(self.central.get(task.task_id), "seq", 0):
+            if task.task_id not in self.central or task.seq >= self.central[task.task_id].seq:
                 self.central[task.task_id] = task
-        changes.mark_synced(self.connection, self.page, at=self.tick())
+        mark(self.connection, 0, self.page[-1].seq, [], at=self.tick())
 
     @rule()
     def prune(self) -> None:
@@ -167,7 +168,7 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def what_counts_as_copied_is_copied(self) -> None:
         for row in self.connection.execute("SELECT task_id, seq FROM task_wal WHERE synced_at IS NOT NULL").fetchall():
-            assert getattr(self.central[row[0]], "seq") == row[1]  # noqa: B009 it is an object to the type checker
+            assert self.central[row[0]].seq == row[1]
 
     def teardown(self) -> None:
         self.connection.close()

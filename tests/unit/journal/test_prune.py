@@ -2,9 +2,10 @@
 
 import pytest
 
-from growbin_jobs.journal import changes, dead_letters, outbox, prune, tasks
+from growbin_jobs.journal import dead_letters, outbox, prune, tasks
 from growbin_jobs.journal.prune import Retention
 from growbin_jobs.journal.records import Dead, TaskState
+from growbin_jobs.journal.sync import mark
 
 NOW = 1_000_000.0
 KEEP = Retention(tasks=1000.0)
@@ -29,7 +30,7 @@ def run(connection):
 @pytest.fixture
 def sync(connection):
     def sync(at):
-        changes.mark_synced(connection, changes.unsynced(connection, limit=10_000), at=at)
+        mark(connection, 0, 2**62, [], at=at)
 
     return sync
 
