@@ -86,9 +86,9 @@ def _moment(row: str) -> str:
 
 
 def _as_text(name: str, value: str) -> str:
-    if name in _TIMES:
-        return f"printf('%.6f', {value})" if name != "synced_at" else value
-    if name in _NUMBERS or name == "status":
+    if name in _TIMES and name not in _GIVEN:
+        return f"iif({value} IS NULL, NULL, printf('%.6f', {value}))"  # the default would have too few digits
+    if name in _NUMBERS or name in ("status", "synced_at"):
         return value
     for character, escape in (("'\\'", "'\\\\'"), ("char(10)", "'\\n'"), ("char(9)", "'\\t'"), ("char(13)", "'\\r'")):
         value = f"replace({value}, {character}, {escape})"

@@ -1,0 +1,340 @@
+"""What the central tables promise to the journals of many nodes, on both kinds of database."""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from growbin_jobs.journal import dead_letters, tasks
+from growbin_jobs.journal.journal import Journal
+from growbin_jobs.journal.records import Dead, Finish, Started, TaskState
+from growbin_jobs.journal.schema import migrate
+from growbin_jobs.journal.sync import Copied, Sync
+from growbin_jobs.models.database import Database, open_database
+from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.models.workers import WorkerGroup, Workers
+
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    opened = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def central(database: Database) -> Tasks:
+    return Tasks(database)
+
+
+class Node:
+    """A journal, and what happens on its node at a second of the test's time."""
+
+    def __init__(self, folder: Path, name: str, central: Tasks, **options: Any) -> None:
+        self.journal = Journal(folder / name / "task_queue.db", node=name, worker="test")
+        self.sync = Sync(self.journal, central, clock=lambda: START.timestamp() + 1000, **options)
+
+    def started(self, task_id: str, second: float, **fields: Any) -> None:
+        record = Started(
+            task_id=task_id, task_name="upload_image", queue_name="user_input", payload='{"args": [1]}',
+            worker=self.journal.worker, started_at=START.timestamp() + second, **fields,
+        )  # fmt: skip
+        self.journal.write(lambda connection: tasks.started(connection, [record]))
+
+    def ended(self, task_id: str, state: str, second: float, **fields: Any) -> None:
+        values = {"task_name": "upload_image", "queue_name": "user_input", "payload": '{"args": [1]}'}
+        end = START.timestamp() + second
+        dead = Dead(body=b"{}", code="worker_killed", params="{}", error="e", traceback="t", died_at=end)
+        record = Finish(
+            task_id=task_id, state=TaskState(state), worker=self.journal.worker, started_at=end - 0.5,
+            completed_at=end, dead=dead if state == "dead" else None, **values | fields,
+        )  # fmt: skip
+        self.journal.write(lambda connection: tasks.finish(connection, record))
+
+    def retried_by_a_person(self, letter: int) -> None:
+        self.journal.write(lambda connection: dead_letters.retry(connection, letter, now=START.timestamp()))
+
+    def copy(self) -> Copied:
+        return self.sync.run_once()
+
+
+@pytest.fixture
+def new_node(tmp_path: Path, central: Tasks) -> Iterator[Callable[..., Node]]:
+    made: list[Node] = []
+
+    def make(name: str, **options: Any) -> Node:
+        made.append(Node(tmp_path, name, central, **options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.journal.close()
+
+
+@pytest.fixture
+def a(new_node: Callable[..., Node]) -> Node:
+    return new_node("a")
+
+
+@pytest.fixture
+def b(new_node: Callable[..., Node]) -> Node:
+    return new_node("b")
+
+
+def status(central: Tasks, task_id: str = "t") -> tuple[str, str] | None:
+    found = central.get(task_id)
+    return (found.status.value, found.node) if found else None
+
+
+# --- one node
+
+
+def test_a_row_arrives_as_it_is(central: Tasks, a: Node) -> None:
+    a.ended(
+        "t",
+        "failed",
+        2.25,
+        created_at=START.timestamp() - 7,
+        error="was\tsaid\nin \\N \\. words\r",
+        result='{"s3_path": "s3://b/ü/사진"}',
+        retry_count=2,
+        deferrals=3,
+        due_at=START.timestamp() + 9,
+        delivery_tag=2**62,
+        payload='{"args": ["한글", "a\\"b\\\\c\\n"]}',
+    )
+
+    assert a.copy() == Copied(rows=1)
+
+    found = central.get("t")
+    assert found is not None
+    expected = {
+        "task_id": "t", "node": "a", "task_name": "upload_image", "queue_name": "user_input",
+        "payload": {"args": ["한글", 'a"b\\c\n']}, "status": TaskState.FAILED, "delivery_tag": 2**62,
+        "created_at": START - timedelta(seconds=7), "started_at": START + timedelta(seconds=1.75),
+        "completed_at": START + timedelta(seconds=2.25), "error": "was\tsaid\nin \\N \\. words\r", "retry_count": 2,
+        "result": {"s3_path": "s3://b/ü/사진"}, "worker": a.journal.worker, "deferrals": 3, "crashes": 0,
+        "due_at": START + timedelta(seconds=9),
+        "synced_at": START + timedelta(seconds=1000),
+    }  # fmt: skip
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert json.loads(json.dumps(found.as_dict()))["completed_at"] == "2026-11-21T12:00:02.250000+00:00"
+
+
+def test_what_did_not_change_is_not_copied_again(central: Tasks, a: Node) -> None:
+    a.started("t", 1)
+    assert a.copy() == Copied(rows=1)
+    assert a.copy() == Copied()
+    a.ended("t", "completed", 2)
+    assert a.copy() == Copied(rows=1)
+    assert status(central) == ("completed", "a")
+    assert a.journal.read(lambda c: c.execute("SELECT count(*) FROM sync_log").get) == 2
+
+
+def test_pages_of_every_size_bring_the_same(new_node: Callable[..., Node], central: Tasks) -> None:
+    node = new_node("a", batch=3)
+    ids = [f"t{number}" for number in range(10)]
+    for task_id in ids:
+        node.ended(task_id, "completed", 1)
+
+    assert node.copy() == Copied(rows=10)
+
+    assert {status(central, task_id) for task_id in ids} == {("completed", "a")}
+    assert central.count_by_status()[TaskState.COMPLETED] == 10
+
+
+def test_a_run_that_has_no_time_left_is_continued(new_node: Callable[..., Node], central: Tasks) -> None:
+    node = new_node("a", batch=3, seconds=0.0)
+    for number in range(7):
+        node.ended(f"t{number}", "completed", 1)
+
+    runs = list(itertools.takewhile(lambda copied: copied.behind, iter(node.copy, None)))
+
+    assert [copied.rows for copied in runs] == [3, 3]
+    assert central.count_by_status()[TaskState.COMPLETED] == 7
+
+
+def test_a_row_that_changes_while_it_is_copied_is_copied_again(
+    central: Tasks, a: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a.started("t", 1)
+    absorb = central.absorb
+
+    def meanwhile(rows: Any) -> None:
+        absorb(rows)
+        monkeypatch.undo()
+        a.ended("t", "completed", 2)
+
+    monkeypatch.setattr(central, "absorb", meanwhile)
+    a.copy()
+    assert status(central) == ("running", "a")
+    assert a.sync.backlog().rows == 1
+
+    a.copy()
+    assert status(central) == ("completed", "a")
+
+
+def test_a_row_that_the_database_refuses_holds_no_other_up(central: Tasks, a: Node) -> None:
+    for number in range(6):
+        a.ended(f"t{number}", "completed", 1)
+    a.ended("x" * 2000, "completed", 1, created_at=1e300)
+    a.ended("t6", "completed", 1)
+
+    assert a.copy() == Copied(rows=7, refused=1)
+    assert a.copy() == Copied()
+    assert a.sync.sweep() == Copied(refused=1)
+    assert a.sync.backlog().rows == 1
+    log = "SELECT task_id, status FROM sync_log WHERE status = 'failed'"
+    assert a.journal.read(lambda c: c.execute(log).fetchall()) == [("x" * 2000, "failed")] * 2
+
+
+def test_what_a_crash_alone_knows_keeps_what_was_known(central: Tasks, a: Node, b: Node) -> None:
+    a.started("t", 1, created_at=START.timestamp() - 3)
+    a.copy()
+    b.journal.write(lambda c: tasks.crashed(c, [("t", "upload_image", "user_input")], now=START.timestamp() + 5))
+    b.copy()
+
+    found = central.get("t")
+    assert found is not None
+    assert (found.status, found.node, found.crashes) == (TaskState.FAILED, "b", 1)
+    assert (found.payload, found.created_at) == ({"args": [1]}, START - timedelta(seconds=3))
+
+
+# --- several nodes
+
+
+def test_the_later_word_counts(central: Tasks, a: Node, b: Node) -> None:
+    a.ended("t", "failed", 1)
+    b.started("t", 2)
+    b.copy()
+    a.copy()
+    assert status(central) == ("running", "b")
+
+    b.ended("t", "completed", 3)
+    b.copy()
+    assert status(central) == ("completed", "b")
+
+
+def test_completed_is_never_left(central: Tasks, a: Node, b: Node) -> None:
+    a.ended("t", "completed", 1)
+    a.copy()
+    for second, state in enumerate(("failed", "dead"), start=5):
+        b.ended("t", state, second)
+        b.copy()
+        assert status(central) == ("completed", "a")
+
+
+def test_dead_gives_way_to_completed_only(central: Tasks, a: Node, b: Node) -> None:
+    a.ended("t", "dead", 1)
+    a.copy()
+    b.ended("t", "failed", 5)
+    b.copy()
+    assert status(central) == ("dead", "a")
+    b.ended("t", "completed", 6)
+    b.copy()
+    assert status(central) == ("completed", "b")
+
+
+def test_a_dead_task_that_a_person_retries_is_alive_again(central: Tasks, a: Node, b: Node) -> None:
+    a.ended("t", "dead", 1)
+    a.copy()
+    a.retried_by_a_person(1)
+    a.copy()
+    assert status(central) == ("failed", "a")
+    b.started("t", 8)
+    b.copy()
+    assert status(central) == ("running", "b")
+
+
+STATES = ("running", "failed", "dead", "completed")
+
+
+def test_nodes_may_bring_their_words_in_any_order(central: Tasks) -> None:
+    """All states on three nodes in all orders: the same words come to the same end, and said twice change nothing."""
+    connection = apsw.Connection(":memory:")
+    migrate(connection)
+    orders = list(itertools.permutations(range(3)))
+    cases = list(itertools.product(itertools.product(STATES, repeat=3), orders))
+
+    def said(states: tuple[str, ...], which: int, task_id: str) -> None:
+        moment = START.timestamp() + which
+        end = None if states[which] == "running" else moment
+        values = (task_id, states[which], moment - 5, moment if end is None else moment - 4, end)
+        connection.execute(
+            "INSERT INTO task_wal (task_id, status, created_at, started_at, completed_at, task_name, queue_name,"
+            " payload, seq) VALUES (?, ?, ?, ?, ?, 'n', 'q', '{}', 1)", values,
+        )  # fmt: skip
+
+    for turn in (0, 1, 1, 2):
+        for node in range(3):
+            for number, (states, order) in enumerate(cases):
+                if order[turn] == node:
+                    said(states, node, str(number))
+            given = {"node": f"n{node}", "at": 0.0}
+            central.absorb(connection.execute(f"SELECT {central.rendering} FROM task_wal", given).fetchall())
+            connection.execute("DELETE FROM task_wal")
+
+    outcomes: dict[tuple[str, ...], set[Any]] = {}
+    for number, (states, _) in enumerate(cases):
+        outcomes.setdefault(states, set()).add(status(central, str(number)))
+    assert {states: len(found) for states, found in outcomes.items() if len(found) > 1} == {}
+    assert outcomes["completed", "running", "running"] == {("completed", "n0")}
+    assert outcomes["running", "dead", "failed"] == {("dead", "n1")}
+    assert outcomes["failed", "running", "failed"] == {("failed", "n2")}
+
+
+# --- workers
+
+
+def group(name: str = "storage", **changes: Any) -> WorkerGroup:
+    whole = WorkerGroup(
+        node="a", group_name=name, version="1", pids=[7, 8], processes=2, threads=4, queues=["user_input"], running=1,
+        unsynced=3, owed=0, lag=0.5, started_at=START, seen_at=START,
+    )  # fmt: skip
+    return dataclasses.replace(whole, **changes)
+
+
+def test_a_report_replaces_the_one_before(database: Database) -> None:
+    workers = Workers(database)
+    workers.report("a", [group()], unsynced=3, owed=0, at=START)
+    later = group(pids=[9], processes=1, seen_at=START + timedelta(seconds=10))
+
+    workers.report("a", [later, group("ai")], unsynced=3, owed=0, at=later.seen_at)
+
+    assert workers.all() == [group("ai"), later]
+
+
+def test_groups_that_are_gone_have_stopped_and_say_what_they_left(database: Database) -> None:
+    workers = Workers(database)
+    workers.report("a", [group()], unsynced=3, owed=0, at=START)
+    workers.report("b", [group(node="b")], unsynced=0, owed=0, at=START)
+    first, second = START + timedelta(hours=1), START + timedelta(hours=2)
+
+    workers.report("a", [], unsynced=5, owed=1, at=first)
+    workers.report("a", [], unsynced=4, owed=1, at=second)
+
+    gone = group(pids=[], processes=0, threads=0, running=0, unsynced=4, owed=1, stopped_at=first)
+    assert workers.all() == [gone, group(node="b")]
+
+
+def test_only_the_gone_that_left_nothing_are_forgotten(database: Database) -> None:
+    workers = Workers(database)
+    for node, unsynced in (("a", 0), ("b", 2), ("c", 0)):
+        workers.report(node, [group(node=node)], unsynced=unsynced, owed=0, at=START)
+        if node != "c":
+            workers.report(node, [], unsynced=unsynced, owed=0, at=START)
+
+    assert workers.forget(stopped_before=START) == 0
+    assert workers.forget(stopped_before=START + timedelta(seconds=1)) == 1
+    assert [each.node for each in workers.all()] == ["b", "c"]
