@@ -11,8 +11,8 @@ from typing import TypeVar
 import apsw
 
 from growbin_jobs.journal import forks, outbox, tasks
-from growbin_jobs.journal.health import Pulse
 from growbin_jobs.journal.records import Finish, Health, Known, Owed, Started
+from growbin_jobs.journal.session import Session
 from growbin_jobs.journal.sqlite import check_sqlite
 from growbin_jobs.process import once_a_process
 
@@ -89,7 +89,7 @@ class Journal:
 
     def pardon(self) -> None:
         """Charge no crashes if this process is killed from now on: it was told to stop and did not end in time."""
-        self._session().starts().pardon()
+        self._session().pardon()
 
     def started(self, record: Started) -> None:
         """Show a task as running, within about a second unless it ends before. Never blocks; may be dropped."""
@@ -210,9 +210,9 @@ class Journal:
         """Write what waits, and close this process's hold on it. May be called again; it cannot be used after."""
         self._session().close()
 
-    def _open(self) -> Pulse:
+    def _open(self) -> Session:
         with forks.making:
-            session = Pulse(self.path, free_floor=self._free_floor, linger=self._linger)
+            session = Session(self.path, free_floor=self._free_floor, linger=self._linger)
             forks.watch(session)
         return session
 

@@ -82,10 +82,13 @@ class Starts:
             self._path.unlink()
 
     def close(self) -> None:
-        """Remove it. What still runs is not charged."""
+        """Remove it. What still runs is not charged. May be called again."""
+        if self._descriptor < 0:
+            return
         self.pardon()
         self._owner.leave()
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's."""

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.journal import dead_letters, health, reader, tasks
+from growbin_jobs.journal import dead_letters, reader, session, tasks
 from growbin_jobs.journal.committer import Closed
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.quarantine import quarantined
@@ -123,6 +123,14 @@ def test_after_closing_nothing_is_written(journal, an_end, told):
     assert owed == ()
     with pytest.raises(JournalUnavailable):
         journal.read(reader.counts)
+
+
+def test_stragglers_may_begin_and_end_after_the_close(journal, path):
+    slot = journal.begin("late", "a", "q")
+    journal.close()
+    journal.end(slot)
+    journal.end(journal.begin("later", "a", "q"))
+    assert [file for file in (path.parent / "starts").rglob("*") if file.is_file()] == []
 
 
 # --- hints
@@ -322,7 +330,7 @@ def blocked(journal, monkeypatch):
 
     monkeypatch.setattr(tasks, "finish", fail_or(finish))
     monkeypatch.setattr("growbin_jobs.journal.writer._probe", fail_or(lambda _: None))
-    monkeypatch.setattr(health, "INTERVAL", 0.02)
+    monkeypatch.setattr(session, "INTERVAL", 0.02)
     assert probe.trouble is None
     return full
 

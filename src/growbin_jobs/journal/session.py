@@ -1,4 +1,4 @@
-"""A process's session with the journal: its thread that looks once a second whether all is well."""
+"""A process's session with the journal, with a thread that looks once a second whether all is well."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INTERVAL = 1.0
 log = logging.getLogger(__name__)
 
 
-class Pulse:
+class Session:
     """Writes hints, charges the dead, tries again what could not be written, and tells when that changes.
 
     Parameters:
@@ -58,6 +58,11 @@ class Pulse:
                     self._starts = starts.Starts(self._folder)
         return self._starts
 
+    def pardon(self) -> None:
+        """Charge no crashes if this process is killed from now on."""
+        if self._starts:
+            self._starts.pardon()
+
     def health(self) -> Health:
         """Return how it is now; what was put aside, as of the last second."""
         free = self._free()
@@ -79,9 +84,8 @@ class Pulse:
         self.hints.clear()
         self.writer.close()
         with self._starts_lock:
-            ledger, self._starts = self._starts, None
-        if ledger:
-            ledger.close()
+            if self._starts:
+                self._starts.close()
         if self._stop.locked():
             self._stop.release()
 
@@ -109,7 +113,7 @@ class Pulse:
             try:
                 self.run_once()
             except Exception:
-                log.exception("journal.pulse_failed")
+                log.exception("journal.look_failed")
 
     def run_once(self) -> None:
         """Do once what is done every second."""
