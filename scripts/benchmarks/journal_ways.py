@@ -47,7 +47,7 @@ class Commits:
         def committed(_: store.JournalStore) -> None:
             self.count += 1
 
-        store.JournalStore.committed = committed  # type: ignore[method-assign]
+        store.JournalStore.committed = committed  # type: ignore[method-assign,assignment]
 
 
 def ends(journal: Journal, commits: Commits, *, follow_up: bool) -> Run:
