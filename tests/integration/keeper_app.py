@@ -1,7 +1,7 @@
 """What ``dramatiq`` runs in the tests of the keeper: the embedded broker and, around nothing, the real middleware.
 
-Each worker process writes a last row into the journal when it has stopped. ``TEST_SHUTDOWN_FILE`` holds its stop up while
-that file exists; ``TEST_IMPATIENT`` lets workers miss a keeper soon.
+Each worker process writes a last row into the journal when it has stopped. ``TEST_SHUTDOWN_FILE`` holds its stop up
+while that file exists; ``TEST_IMPATIENT`` lets workers miss a keeper soon.
 """
 
 import os

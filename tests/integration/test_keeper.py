@@ -1,17 +1,23 @@
 """The keeper among real processes: elected, replaced when it dies, last to leave, and nothing is lost on its way."""
 
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
+from dramatiq import Message
 
+from growbin_jobs.broker.local import LocalBroker
 from growbin_jobs.journal import changes, tasks
 from growbin_jobs.journal.election import keeper_pid
 from growbin_jobs.journal.journal import Journal
@@ -99,6 +105,9 @@ class Node:
     def copied(self, *ids: str) -> None:
         until(lambda: self.has(*ids), f"{ids[0]}… are copied")
 
+    def has_so_many(self, tasks: int) -> None:
+        until(lambda: self.tasks.count_by_status()[TaskState.COMPLETED] == tasks, f"{tasks} tasks are copied")
+
     def group(self) -> WorkerGroup | None:
         return next(iter(Workers(self.database).all()), None)
 
@@ -113,10 +122,30 @@ class Node:
 
 
 def kill(pid: int) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
-    except psutil.NoSuchProcess:
-        pass
+
+
+@pytest.fixture
+def gate_to() -> Iterator[Callable[[str], tuple[Any, str]]]:
+    """Put a gate in front of the server of a URL; returns the gate and the URL that goes through it."""
+    spec = importlib.util.spec_from_file_location("tcp_gate", HERE.parent / "stubs" / "tcp_gate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    gates = []
+
+    def make(url: str) -> tuple[Any, str]:
+        parts = urlsplit(url)
+        gate = module.Gate(parts.hostname, parts.port)
+        gates.append(gate)
+        user = parts.netloc.rpartition("@")[0]
+        return gate, urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{gate.port}"))
+
+    yield make
+    for gate in gates:
+        gate.shut()
 
 
 @pytest.fixture
@@ -129,18 +158,25 @@ def node(tmp_path: Path) -> Iterator[Node]:
 # --- one keeper a node
 
 
-def test_a_keeper_that_is_killed_is_replaced_by_the_one_that_stands_by(node: Node) -> None:
-    masters = [node.dramatiq(processes=2), node.dramatiq()]
+def test_one_keeper_serves_and_others_stand_by(node: Node) -> None:
+    masters = {master.pid: master for master in (node.dramatiq(processes=2), node.dramatiq())}
     first = node.keeper()
     assert node.said("keeper.serving") == 1
 
+    # Killed: the one that stands by takes over.
     kill(first)
     second = node.keeper(but=first)
     node.finish("a")
-
     node.copied("a")
-    assert node.said("keeper.serving") == 2
-    assert {psutil.Process(pid).parent().pid for pid in (second,)} <= {master.pid for master in masters}
+    leaving = masters.pop(psutil.Process(second).ppid())
+    [remaining] = masters.values()
+
+    # Told to stop, with its workers, while others work: they go on without it, and bring a keeper of their own.
+    leaving.send_signal(signal.SIGTERM)
+    assert leaving.wait(PATIENCE) == 0
+    assert node.said("keeper.hands_over") == 1
+    assert not psutil.pid_exists(second)
+    assert remaining.poll() is None
 
 
 def test_a_worker_starts_a_keeper_when_there_is_none_left(node: Node) -> None:
@@ -157,52 +193,36 @@ def test_a_worker_starts_a_keeper_when_there_is_none_left(node: Node) -> None:
     assert not psutil.pid_exists(second)  # a worker has waited for it
 
 
-def test_a_keeper_of_gevent_workers_is_no_gevent_process(node: Node) -> None:
-    master = node.dramatiq("dramatiq-gevent")
-    keeper = psutil.Process(node.keeper())
-
-    assert keeper.cmdline()[1:3] == ["-m", "growbin_jobs.keeper"]
-    assert keeper.ppid() == master.pid
-
-
 # --- the last to leave
 
 
-def test_the_keeper_outlives_the_workers_and_copies_their_last_words(node: Node, tmp_path: Path) -> None:
+def test_the_keeper_of_gevent_workers_outlives_them_and_copies_their_last_words(node: Node, tmp_path: Path) -> None:
     held_up = tmp_path / "held up"
     held_up.touch()
-    master = node.dramatiq(processes=2, TEST_SHUTDOWN_FILE=str(held_up))
-    keeper = node.keeper()
-    workers = {child.pid for child in psutil.Process(master.pid).children()} - {keeper}
+    master = node.dramatiq("dramatiq-gevent", processes=2, TEST_SHUTDOWN_FILE=str(held_up))
+    keeper = psutil.Process(node.keeper())
+    workers = {child.pid for child in psutil.Process(master.pid).children()} - {keeper.pid}
+    assert keeper.ppid() == master.pid
+    assert keeper.cmdline()[1:3] == ["-m", "growbin_jobs.keeper"]  # a fresh Python
+    group = until(lambda: (found := node.group()) and found.processes == 2 and found, "the heartbeat has come")
+    assert (group.node, group.group_name, group.threads, group.queues) == ("n1", "storage", 4, ["user_input"])
 
     master.send_signal(signal.SIGTERM)
     until(lambda: node.said("Stopping worker process") == 2, "the workers are told to stop")
     node.finish("while they stop")
     node.copied("while they stop")
-    assert psutil.pid_exists(keeper)
+    assert keeper.is_running()
     held_up.unlink()
 
     assert master.wait(PATIENCE) == 0
-    assert not psutil.pid_exists(keeper)
-    last = [f"last-{pid}" for pid in workers if node.has(f"last-{pid}")]
-    assert len(last) == 2
+    assert not keeper.is_running()
+    assert len([pid for pid in workers if node.has(f"last-{pid}")]) == 2
     assert node.journal.read(changes.oldest_unsynced) is None
     assert node.said("keeper.done") == 1
-
-
-def test_a_keeper_hands_over_while_others_work(node: Node) -> None:
-    masters = {master.pid: master for master in (node.dramatiq(), node.dramatiq())}
-    first = node.keeper()
-    leaving = masters.pop(psutil.Process(first).ppid())
-
-    leaving.send_signal(signal.SIGTERM)
-    assert leaving.wait(PATIENCE) == 0
-    node.finish("afterwards")
-
-    node.copied("afterwards")
-    assert node.said("keeper.hands_over") == 1
-    [remaining] = masters.values()
-    assert psutil.Process(node.keeper()).ppid() == remaining.pid
+    left = node.group()
+    assert left is not None
+    assert left.stopped_at is not None
+    assert (left.pids, left.unsynced) == ([], 0)
 
 
 def test_a_keeper_whose_dramatiq_was_killed_serves_until_the_workers_are_gone(node: Node) -> None:
@@ -222,13 +242,12 @@ def test_a_keeper_whose_dramatiq_was_killed_serves_until_the_workers_are_gone(no
     assert node.said("keeper.done") == 1
 
 
-def test_rows_that_are_left_behind_are_an_error(node: Node, tmp_path: Path) -> None:
-    lost = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing", "GROWBIN_FINAL_SYNC_TIMEOUT": "1"}
+def test_what_is_left_behind_is_an_error(node: Node) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing", "GROWBIN_FINAL_SYNC_TIMEOUT": "1"}
     node.finish("a")
-    keeper = node.candidate(**lost)
-    node.keeper()
-
+    keeper = node.candidate(**nowhere)
     until(lambda: node.said("keeper.serving"), "it serves")
+
     keeper.send_signal(signal.SIGTERM)
 
     assert keeper.wait(PATIENCE) == 75
@@ -239,24 +258,43 @@ def test_rows_that_are_left_behind_are_an_error(node: Node, tmp_path: Path) -> N
 
 
 def test_a_keeper_that_is_killed_again_and_again_loses_nothing(node: Node) -> None:
-    for number in range(5):
-        keeper = node.candidate()
-        node.keeper(but=keeper.pid - 1)
-        node.finish(*[f"{number}-{row}" for row in range(200)])
-        until(lambda: node.tasks.get(f"{number}-0"), "it copies")
+    def ids(turn: int) -> list[str]:
+        return [f"{turn}-{row}" for row in range(500)]
+
+    for turn in range(3):
+        node.finish(*ids(turn))
+        keeper = node.candidate(GROWBIN_SYNC_BATCH="20")
+        until(partial(node.has, f"{turn}-0"), "it copies")
         keeper.kill()
         keeper.wait()
     node.candidate()
 
-    node.copied(*[f"{number}-{row}" for number in range(5) for row in range(200)])
-    assert node.tasks.count_by_status()[TaskState.COMPLETED] == 1000
+    node.has_so_many(1500)
+
+
+@pytest.mark.services
+def test_a_database_that_goes_away_gets_everything_when_it_is_back(
+    tmp_path: Path, postgres_url: str, gate_to: Callable[[str], tuple[Any, str]]
+) -> None:
+    gate, url = gate_to(postgres_url)
+    node = Node(tmp_path, database_url=postgres_url)
+    try:
+        node.candidate(DATABASE_URL=url, GROWBIN_DATABASE_TIMEOUT="3")
+        node.finish("before")
+        node.copied("before")
+
+        gate.shut()
+        node.finish(*[f"meanwhile-{number}" for number in range(1000)])
+        until(lambda: node.said("keeper.job_waits job=copy"), "it notices")
+        gate.open()
+
+        node.has_so_many(1001)
+        assert node.said("keeper.job_recovered job=copy") == 1
+    finally:
+        node.close()
 
 
 def test_what_a_dead_producer_accepted_is_sent(node: Node) -> None:
-    from dramatiq import Message
-
-    from growbin_jobs.broker.local import LocalBroker
-
     message = Message(queue_name="user_input", actor_name="nothing", args=(), kwargs={}, options={})
     owed = Owed(message_id=message.message_id, task_name="nothing", queue_name="user_input", body=message.encode())
     node.journal.accept(owed, "{}")
@@ -267,18 +305,3 @@ def test_what_a_dead_producer_accepted_is_sent(node: Node) -> None:
     until(lambda: "user_input" in broker.depths(), "the message is sent")
     until(lambda: node.journal.backlog() == 0, "the debt is paid")
     broker.close()
-
-
-def test_the_central_database_knows_who_works(node: Node) -> None:
-    master = node.dramatiq(processes=2)
-
-    group = until(lambda: (found := node.group()) and found.processes == 2 and found, "the heartbeat has come")
-    assert (group.node, group.group_name, group.threads, group.queues) == ("n1", "storage", 4, ["user_input"])
-    assert group.stopped_at is None
-
-    master.send_signal(signal.SIGTERM)
-    assert master.wait(PATIENCE) == 0
-    left = node.group()
-    assert left is not None
-    assert left.stopped_at is not None
-    assert (left.pids, left.unsynced) == ([], 0)

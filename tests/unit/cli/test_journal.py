@@ -1,0 +1,346 @@
+"""``growbin-jobs journal``, ``dead`` and ``tasks``, as a person uses them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from dramatiq import Message
+
+from growbin_jobs.broker.local import LocalBroker
+from growbin_jobs.journal import tasks
+from growbin_jobs.journal.election import Election
+from growbin_jobs.journal.journal import Journal
+from growbin_jobs.journal.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.models.database import open_database
+from growbin_jobs.models.tasks import Tasks
+
+#: Nobody listens there.
+AWAY = {"DATABASE_URL": "postgresql://u@127.0.0.1:9/n", "GROWBIN_DATABASE_TIMEOUT": "1"}
+
+
+class Node:
+    """A journal with a past."""
+
+    def __init__(self, folder, name=None):
+        self.name = name or socket.gethostname()
+        self.file = folder / self.name / "task_queue.db"
+        self.journal = Journal(self.file, node=self.name, worker="test")
+        self.now = time.time()
+
+    def finish(self, task_id, state="completed", *, code="retries_exhausted", actor="upload_image", **fields):
+        message = Message(
+            queue_name="user_input", actor_name=actor, args=("u1",), kwargs={}, message_id=task_id,
+            options={"retries": 3, "deferrals": 2, "deferred_since": 1.0},
+        )  # fmt: skip
+        dead = Dead(
+            body=message.encode(), code=code, params='{"attempts": 4, "detail": "Boom"}', error="Boom",
+            traceback="Traceback…\n  in actors.py", died_at=self.now,
+        )  # fmt: skip
+        record = Finish(
+            task_id=task_id, task_name=actor, queue_name="user_input", payload=message.encode().decode(),
+            state=TaskState(state), worker="n/storage/1", started_at=self.now - 1.5, completed_at=self.now,
+            dead=dead if state == "dead" else None, **fields,
+        )  # fmt: skip
+        self.journal.write(lambda connection: tasks.finish(connection, record))
+
+    def accept(self):
+        message = Message(queue_name="user_input", actor_name="upload_image", args=(), kwargs={}, options={})
+        owed = Owed(message_id=message.message_id, task_name="a", queue_name="user_input", body=message.encode())
+        self.journal.accept(owed, "{}")
+
+
+@pytest.fixture
+def node(tmp_path):
+    made = Node(tmp_path / "data")
+    made.journal.lookup([])  # makes the file
+    yield made
+    made.journal.close()
+
+
+@pytest.fixture
+def central(tmp_path):
+    database = open_database(None, default_path=tmp_path / "data" / "central.db", pool_size=2, timeout=5)
+    yield Tasks(database)
+    database.close()
+
+
+@pytest.fixture
+def broker(tmp_path):
+    opened = LocalBroker(tmp_path / "data" / "broker.db", middleware=[])
+    yield opened
+    opened.close()
+
+
+def waiting(broker):
+    """The messages that wait for a worker."""
+    broker.declare_queue("user_input")
+    consumer = broker.consume("user_input", prefetch=100, timeout=100)
+    found = []
+    while (delivery := next(consumer)) is not None:
+        found.append(delivery)
+    consumer.close()
+    return found
+
+
+# --- journal
+
+
+def test_without_a_journal_it_says_where_one_would_be(invoke, tmp_path):
+    done = invoke("journal", "status")
+
+    assert done.exit_code == 1
+    assert f"There is no journal {tmp_path / 'data'}" in str(done.exception)
+
+
+def test_status_says_how_it_is(invoke, node):
+    node.finish("a")
+    node.finish("b", "dead")
+    node.accept()
+
+    found = json.loads(invoke("journal", "status", "--json").stdout)
+
+    assert found["tasks"] == {"pending": 1, "running": 0, "completed": 1, "failed": 0, "dead": 1}
+    assert (found["unsynced"], found["owed"], found["dead_letters"]) == (3, 1, 1)
+    assert (found["keeper"], found["workers"], found["quarantined"]) == (None, [], [])
+    assert found["bytes"]["database"] > 0
+    shown = invoke("journal", "status").stdout
+    assert "1 completed" in shown
+    assert "none: it comes with a worker" in shown
+
+
+def test_tail_shows_the_latest(invoke, node):
+    node.finish("a")
+    node.now += 1
+    node.finish("b", "failed", error="Boom", due_at=1.0)
+
+    lines = invoke("journal", "tail", "--no-follow").stdout.splitlines()
+
+    assert [line.split()[1:3] for line in lines] == [["completed", "upload_image"], ["failed", "upload_image"]]
+    assert "1.500 s" in lines[0]
+    assert lines[1].endswith("Boom")
+
+
+def test_tail_follows_every_change_once_copied_or_not(command, node, central, environment):
+    from growbin_jobs.journal.sync import Sync
+    from growbin_jobs.models.upgrade import upgrade
+
+    upgrade(central.database)
+    sync = Sync(node.journal, central)
+    node.finish("old")
+    code = "from growbin_jobs.cli import main; main()"
+    follower = subprocess.Popen(
+        [sys.executable, "-c", code, "journal", "tail", "--json", "-n", "1"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert json.loads(follower.stdout.readline())["task_id"] == "old"
+        node.finish("new", "failed", due_at=1.0)
+        sync.run_once()
+        node.finish("newer")
+        seen = [json.loads(follower.stdout.readline()) for _ in range(2)]
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()
+    assert [(row["task_id"], row["status"]) for row in seen] == [("new", "failed"), ("newer", "completed")]
+
+
+def test_verify_finds_damage(invoke, node):
+    assert invoke("journal", "verify").exit_code == 0
+    node.journal.close()
+    size = node.file.stat().st_size
+    with node.file.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(size - 4096))
+
+    done = invoke("journal", "verify", "--json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["problems"] != []
+
+
+def test_checkpoint_copies_the_log(invoke, node):
+    node.finish("a")
+
+    found = json.loads(invoke("journal", "checkpoint", "--json").stdout)
+
+    assert found["pages"] == found["copied"] > 0
+
+
+def test_sync_copies_at_once(invoke, node, central):
+    node.finish("a")
+
+    done = invoke("journal", "sync")
+
+    assert (done.exit_code, done.stdout) == (0, "1 rows copied, 0 refused, 0 left.\n")
+    assert central.get("a").node == node.name
+
+
+def test_sync_that_cannot_says_what_is_left(invoke, node):
+    node.finish("a")
+
+    done = invoke(
+        "journal", "sync", "--json", DATABASE_URL="postgresql://u@127.0.0.1:9/n", GROWBIN_DATABASE_TIMEOUT="1"
+    )
+
+    assert done.exit_code == 75
+    assert json.loads(done.stdout) == {"copied": 0, "refused": 0, "left": 1}
+    assert "127.0.0.1:9" in done.stderr
+
+
+def test_drain_empties_what_a_node_left_behind(invoke, tmp_path, central, broker):
+    gone = Node(tmp_path / "kept", "storage-3")
+    gone.finish("a")
+    gone.accept()
+    gone.journal.close()
+
+    first = invoke("journal", "drain", "--path", gone.file, "--json")
+    second = invoke("journal", "drain", "--path", gone.file, "--json")
+
+    assert first.exit_code == second.exit_code == 0
+    # What waits to be sent has a row too; it goes with the message.
+    assert json.loads(first.stdout) == {"copied": 2, "refused": 0, "left": 0, "sent": 1, "owed": 0}
+    assert json.loads(second.stdout) == {"copied": 0, "refused": 0, "left": 0, "sent": 0, "owed": 0}
+    assert central.get("a").node == "storage-3"
+    assert len(waiting(broker)) == 1
+
+
+def test_drain_leaves_a_living_node_alone(invoke, node):
+    keeper = Election(node.file.parent)
+    keeper.win()
+
+    done = invoke("journal", "drain", "--path", node.file)
+
+    assert done.exit_code == 1
+    assert f"is in use (keeper {os.getpid()})" in str(done.exception)
+    keeper.step_down()
+
+
+# --- dead
+
+
+def test_the_dead_are_listed_with_the_reason_in_the_reader_s_language(invoke, node):
+    node.finish("a", "dead")
+    node.finish("b", "dead", code="no_such_reason", actor="other")
+
+    korean = [json.loads(line) for line in invoke("dead", "list", "--json").stdout.splitlines()]
+    english = json.loads(invoke("dead", "list", "--json", "--actor", "upload_image", GROWBIN_LANGUAGE="en").stdout)
+
+    assert [letter["task_id"] for letter in korean] == ["b", "a"]
+    assert korean[0]["reason"] == "Boom"
+    assert any("\uac00" <= character <= "\ud7a3" for character in korean[1]["reason"])
+    assert english["reason"].isascii()
+    assert english["message"]["args"] == ["u1"]
+    assert "retries_exhausted" in invoke("dead", "list").stdout
+    assert invoke("dead", "list", "--code", "nothing").stdout == ""
+
+
+def test_one_of_the_dead_is_shown_with_its_traceback(invoke, node):
+    node.finish("a", "dead")
+
+    assert "in actors.py" in invoke("dead", "show", 1).stdout
+    assert json.loads(invoke("dead", "show", 1, "--json").stdout)["params"] == {"attempts": 4, "detail": "Boom"}
+    assert invoke("dead", "show", 2).exit_code == 1
+
+
+def test_a_retried_message_is_sent_with_its_counts_anew(invoke, node, broker):
+    node.finish("a", "dead")
+
+    done = invoke("dead", "retry", 1)
+
+    assert (done.exit_code, done.stdout) == (0, "1 retried.\n")
+    [message] = waiting(broker)
+    # More put off than before: a node that saw it end would else take it for the run that it knows.
+    assert (message.message_id, message.options["retries"], message.options["deferrals"]) == ("a", 0, 3)
+    assert "deferred_since" not in message.options
+    assert invoke("dead", "list").stdout == ""
+    again = invoke("dead", "retry", 1)
+    assert again.exit_code == 1
+    assert "retried or discarded before" in again.stderr
+
+
+def test_the_dead_are_retried_by_filter_and_many_only_when_confirmed(invoke, node, broker):
+    for number in range(22):
+        node.finish(f"a{number}", "dead")
+    node.finish("b", "dead", actor="other")
+
+    assert "Say which" in str(invoke("dead", "retry").exception)
+    assert "Say which" in str(invoke("dead", "retry", 1, "--all").exception)
+    assert "Add --yes" in str(invoke("dead", "retry", "--actor", "upload_image").exception)
+    assert invoke("dead", "retry", "--actor", "upload_image", "--yes").stdout == "22 retried.\n"
+
+    assert len(waiting(broker)) == 22
+    assert [json.loads(line)["task_id"] for line in invoke("dead", "list", "--json").stdout.splitlines()] == ["b"]
+
+
+def test_without_a_broker_a_retry_is_owed(invoke, node):
+    node.finish("a", "dead")
+
+    done = invoke("dead", "retry", 1, GROWBIN_BROKER_URL="amqp://127.0.0.1:9", GROWBIN_PUBLISH_TIMEOUT="1")
+
+    assert done.exit_code == 0
+    assert "the keeper goes on with them" in done.stderr
+    assert node.journal.backlog() == 1
+
+
+def test_discarded_ones_stay_dead(invoke, node, broker):
+    node.finish("a", "dead")
+
+    assert invoke("dead", "discard", "--all").stdout == "1 discarded.\n"
+
+    assert invoke("dead", "list").stdout == ""
+    assert "a" in invoke("dead", "list", "--dealt-with").stdout
+    assert waiting(broker) == []
+
+
+def test_the_dead_of_all_nodes_are_listed_from_the_central_database(invoke, node, tmp_path):
+    other = Node(tmp_path / "data", "other")
+    other.finish("there", "dead", error="Boom")
+    other.journal.close()
+    invoke("journal", "drain", "--path", other.file)
+
+    found = json.loads(invoke("dead", "list", "--cluster", "--json").stdout)
+
+    assert (found["task_id"], found["node"], found["error"]) == ("there", "other", "Boom")
+    assert "other" in invoke("dead", "list", "--cluster").stdout
+
+
+# --- tasks
+
+
+def test_a_task_is_shown_with_its_history(invoke, node):
+    node.finish("a", "dead", error="Boom")
+    invoke("journal", "sync")
+    invoke("dead", "retry", 1)
+
+    found = json.loads(invoke("tasks", "show", "a", "--json").stdout)
+
+    events = [event["event"] for event in found["history"]]
+    assert events == ["created", "started", "failed", "given up", "copied", "sent once more"]
+    assert (found["central"]["status"], found["journal"]["status"]) == ("dead", "failed")
+    shown = invoke("tasks", "show", "a").stdout
+    assert "sent once more" in shown
+    assert "Boom" in shown
+
+
+def test_a_task_can_be_shown_while_the_database_is_away(invoke, node):
+    node.finish("a")
+
+    done = invoke("tasks", "show", "a", **AWAY)
+
+    assert done.exit_code == 0
+    assert "completed" in done.stdout
+    assert "127.0.0.1:9" in done.stdout
+
+
+def test_an_unknown_task_is_an_error(invoke, node):
+    done = invoke("tasks", "show", "nobody")
+
+    assert done.exit_code == 1
+    assert "There is no task 'nobody'" in str(done.exception)
