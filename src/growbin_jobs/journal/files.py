@@ -6,13 +6,14 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import apsw
 
 from growbin_jobs.journal.quarantine import DAMAGED, ENDINGS, put_aside, salvage
 from growbin_jobs.journal.schema import migrate
-from growbin_jobs.journal.sqlite import open_database
+from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, Patience, open_database
 
 #: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
 CHECK_WHOLE = 32_000_000
@@ -54,11 +55,21 @@ def is_at(file: os.stat_result, path: Path) -> bool:
 
 @contextmanager
 def opening(folder: Path) -> Iterator[None]:
-    """Let one process at a time make, or put aside, the files of a folder; it is made where it is missing."""
+    """Let one process at a time make, or put aside, the files of a folder; it is made where it is missing.
+
+    Raises:
+      TimeoutError: If another one takes longer than :data:`growbin_jobs.journal.sqlite.BUSY_TIMEOUT`.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        patience = Patience(BUSY_TIMEOUT)
+        for waits in count():
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if not patience.wait(waits):
+                raise TimeoutError(f"another process has been opening a file in {folder} for too long; is it stopped?")
         yield
     finally:
         os.close(descriptor)

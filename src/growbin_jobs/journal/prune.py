@@ -19,7 +19,10 @@ Write = Callable[[Callable[[apsw.Connection], int]], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long rows are kept, in seconds. A task goes only after it was synced, and while it owes nothing."""
+    """How long rows are kept, in seconds.
+
+    A task goes only after it was synced, while it owes nothing, and not before its dead letter.
+    """
 
     tasks: float = 7 * 86_400.0
     dead_letters: float = 90 * 86_400.0
@@ -34,6 +37,8 @@ ORDER BY created_at LIMIT 1 OFFSET ?4
 _TASKS = """
 DELETE FROM task_wal WHERE status = ?1 AND created_at > ?2 AND created_at <= ?3 AND synced_at < ?4
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE parent_id = task_wal.task_id)
+    AND NOT EXISTS (SELECT 1 FROM dead_letter
+                    WHERE task_id = task_wal.task_id AND retried_at IS NULL AND discarded_at IS NULL)
 """
 
 #: ?1 is the time before which rows go, ?2 the batch.
@@ -55,8 +60,10 @@ DELETE FROM retry_queue WHERE task_id IN (SELECT task_id FROM retry_queue WHERE 
 _LEDGERS = "DELETE FROM charged_ledger WHERE name IN (SELECT name FROM charged_ledger WHERE charged_at < ?1 LIMIT ?2)"
 
 
-def prune(write: Write, retention: Retention, *, now: float, seconds: float = 30.0) -> dict[str, int]:
+def prune(write: Write, retention: Retention, *, now: float, seconds: float = 600.0) -> dict[str, int]:
     """Delete what is older than it may be and give free pages back to the disk.
+
+    After each portion it leaves the file to the others for as long as the portion took.
 
     Parameters:
       write: Such as :meth:`growbin_jobs.journal.journal.Journal.write`.
@@ -65,16 +72,53 @@ def prune(write: Write, retention: Retention, *, now: float, seconds: float = 30
     Returns:
       Deleted rows by table, and ``pages`` given back.
     """
-    end = time.monotonic() + seconds
-    deleted = {"task_wal": 0}
+    turns = _Turns(write, seconds)
+    deleted = {}
+    for table, statement, before in _statements(retention, now):
+        deleted[table] = turns.repeat(statement, (before, BATCH))
+    deleted["task_wal"] = 0
     for status in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD, TaskState.RUNNING):
         window = _Window(status, now - retention.tasks)
-        while not window.finished and time.monotonic() < end:
-            deleted["task_wal"] += write(window.delete_next)
-    for table, statement, before in _statements(retention, now):
-        deleted[table] = _repeat(write, end, statement, (before, BATCH))
-    deleted["pages"] = _repeat(write, end, f"PRAGMA incremental_vacuum({BATCH})", ())
+        while turns.left and not window.finished:
+            deleted["task_wal"] += turns.run(window.delete_next)
+    deleted["pages"] = turns.repeat(f"PRAGMA incremental_vacuum({BATCH})", ())
     return deleted
+
+
+class _Turns:
+    """Takes turns with everybody else, until the time is over."""
+
+    def __init__(self, write: Write, seconds: float) -> None:
+        self._write = write
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> bool:
+        """Is there time left?"""
+        return time.monotonic() < self._end
+
+    def run(self, call: Callable[[apsw.Connection], int]) -> int:
+        """Run a call in a transaction, and then leave the file to the others for as long."""
+        begin = time.monotonic()
+        done = self._write(call)
+        time.sleep(time.monotonic() - begin)
+        return done
+
+    def repeat(self, statement: str, values: tuple[float, ...]) -> int:
+        """Run a statement that deletes a batch, or frees pages, until there is nothing left or no time."""
+
+        def run(connection: apsw.Connection) -> int:
+            free: int = connection.pragma("freelist_count")
+            connection.execute(statement, values).fetchall()
+            return connection.changes() if values else free - int(connection.pragma("freelist_count"))
+
+        total = 0
+        while self.left:
+            done = self.run(run)
+            total += done
+            if done < BATCH:
+                break
+        return total
 
 
 class _Window:
@@ -104,20 +148,3 @@ def _statements(retention: Retention, now: float) -> Iterator[tuple[str, str, fl
     yield "file_cache", _EXPIRED.format(table="file_cache", key="key"), now
     yield "retry_queue", _RETRIES, now - retention.logs
     yield "charged_ledger", _LEDGERS, now - retention.logs
-
-
-def _repeat(write: Write, end: float, statement: str, values: tuple[float, ...]) -> int:
-    """Run a statement that deletes a batch, or frees pages, until there is nothing left or no time."""
-
-    def run(connection: apsw.Connection) -> int:
-        free: int = connection.pragma("freelist_count")
-        connection.execute(statement, values).fetchall()
-        return connection.changes() if values else free - int(connection.pragma("freelist_count"))
-
-    total = 0
-    while time.monotonic() < end:
-        done = write(run)
-        total += done
-        if done < BATCH:
-            break
-    return total

@@ -46,13 +46,14 @@ class Starts:
         self._lock = threading.Lock()
         self._owner = Owner(_owners(folder))
         self._path = folder / self._owner.name
-        self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         self._pages: list[mmap.mmap] = []
         self._free: list[int] = []
         try:
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             self._add_page()
         except BaseException:
-            self.close()
+            self._path.unlink(missing_ok=True)
+            self._owner.leave()
             raise
 
     def begin(self, task_id: str, task_name: str, queue_name: str) -> int:
@@ -160,6 +161,7 @@ def _entries(path: Path) -> list[tuple[str, str, str]]:
         ledger = path.read_bytes()
         for at in range(0, len(ledger), SLOT):
             if length := ledger[at]:
-                task_id, task_name, queue_name = ledger[at + 1 : at + 1 + length].decode().rsplit("\n", 2)
-                entries.append((task_id, task_name, queue_name))
+                parts = ledger[at + 1 : at + 1 + length].decode(errors="replace").rsplit("\n", 2)
+                if len(parts) == 3:  # else the machine crashed and left anything
+                    entries.append((parts[0], parts[1], parts[2]))
     return entries

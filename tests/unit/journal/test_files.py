@@ -110,6 +110,13 @@ def test_a_log_without_its_database_is_not_taken_for_the_new_ones(path, an_end):
     connection.close()
 
 
+def test_a_process_that_is_stuck_while_it_opens_does_not_hold_up_others_for_ever(path, monkeypatch):
+    monkeypatch.setattr(files, "BUSY_TIMEOUT", 0.01)
+    with files.opening(path.parent), pytest.raises(TimeoutError, match="is it stopped"):
+        files.open_journal(path)
+    files.open_journal(path).close()
+
+
 def test_all_files_are_the_owners_alone(path):
     connection = files.open_journal(path)
     Ballast(path).load(free=2**40, floor=0)

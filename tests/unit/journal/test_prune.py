@@ -39,7 +39,7 @@ def left(connection):
     return sorted(task_id for (task_id,) in connection.execute("SELECT task_id FROM task_wal"))
 
 
-@pytest.mark.parametrize("state", [TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD])
+@pytest.mark.parametrize("state", [TaskState.COMPLETED, TaskState.FAILED])
 def test_what_ended_and_was_synced_long_ago_goes(connection, run, sync, an_end, state):
     tasks.finish(connection, an_end("old", state, created_at=NOW - 1001))
     tasks.finish(connection, an_end("young", state, created_at=NOW - 999))
@@ -67,6 +67,16 @@ def test_what_owes_something_stays(connection, run, sync, an_end, a_message):
     assert run()["task_wal"] == 0
     outbox.paid(connection, [debt.seq])
     assert run()["task_wal"] == 1
+
+
+def test_what_is_dead_stays_while_its_letter_is_open(connection, run, sync, an_end):
+    tasks.finish(connection, an_end("old", TaskState.DEAD, created_at=1.0))
+    sync(2.0)
+    keep = Retention(tasks=1000.0, dead_letters=1e9)
+    assert run(keep)["task_wal"] == 0
+    (letter,) = dead_letters.find(connection)
+    dead_letters.discard(connection, letter.id, now=3.0)
+    assert run(keep)["task_wal"] == 1
 
 
 def test_what_is_pending_stays(connection, run, sync, a_message):

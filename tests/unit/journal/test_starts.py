@@ -193,6 +193,18 @@ def test_an_id_that_is_no_text_harms_no_other(ledger, charge):
     assert charge()["other"] == 1
 
 
+def test_what_a_crash_of_the_machine_left_is_read_as_far_as_it_goes(ledger, charge, folder):
+    ledger.begin("torn", "a", "q")
+    ledger.begin("running", "a", "q")
+    (file,) = [file for file in folder.iterdir() if file.is_file()]
+    with file.open("r+b") as torn:
+        torn.write(b"\x0a\xff\xff\x00 garbage")
+        torn.seek(0, os.SEEK_END)
+        torn.write(b"\x09abc")
+    die(ledger)
+    assert charge() == {"running": 1}
+
+
 def test_a_full_disk_leaves_no_ledger_behind(folder, monkeypatch):
     monkeypatch.setattr(os, "pwrite", lambda *_: 10)
     with pytest.raises(OSError, match="No space left"):
