@@ -60,7 +60,14 @@ DELETE FROM retry_queue WHERE task_id IN (SELECT task_id FROM retry_queue WHERE 
 _LEDGERS = "DELETE FROM charged_ledger WHERE name IN (SELECT name FROM charged_ledger WHERE charged_at < ?1 LIMIT ?2)"
 
 
-def prune(write: Write, retention: Retention, *, now: float, seconds: float = 600.0) -> dict[str, int]:
+def prune(
+    write: Write,
+    retention: Retention,
+    *,
+    now: float,
+    seconds: float = 600.0,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, int]:
     """Delete what is older than it may be and give free pages back to the disk.
 
     After each portion it leaves the file to the others for as long as the portion took.
@@ -68,11 +75,12 @@ def prune(write: Write, retention: Retention, *, now: float, seconds: float = 60
     Parameters:
       write: Such as :meth:`growbin_jobs.journal.journal.Journal.write`.
       seconds: Stop then; the next call goes on.
+      stopped: Asked after each portion; stop when it says True.
 
     Returns:
       Deleted rows by table, and ``pages`` given back.
     """
-    turns = _Turns(write, seconds)
+    turns = _Turns(write, seconds, stopped)
     deleted = {}
     for table, statement, before in _statements(retention, now):
         deleted[table] = turns.repeat(statement, (before, BATCH))
@@ -88,14 +96,15 @@ def prune(write: Write, retention: Retention, *, now: float, seconds: float = 60
 class _Turns:
     """Takes turns with everybody else, until the time is over."""
 
-    def __init__(self, write: Write, seconds: float) -> None:
+    def __init__(self, write: Write, seconds: float, stopped: Callable[[], bool]) -> None:
         self._write = write
         self._end = time.monotonic() + seconds
+        self._stopped = stopped
 
     @property
     def left(self) -> bool:
         """Is there time left?"""
-        return time.monotonic() < self._end
+        return time.monotonic() < self._end and not self._stopped()
 
     def run(self, call: Callable[[apsw.Connection], int]) -> int:
         """Run a call in a transaction, and then leave the file to the others for as long."""

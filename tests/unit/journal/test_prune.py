@@ -107,6 +107,14 @@ def test_it_stops_when_its_time_is_over(connection, run, sync, an_end):
     assert run()["task_wal"] == 1
 
 
+def test_it_stops_when_it_is_told_to(connection, run, sync, an_end):
+    for n in range(prune.BATCH * 2):
+        tasks.finish(connection, an_end(f"t{n}", created_at=float(n)))
+    sync(2.0)
+    assert run(stopped=lambda: any(run.calls))["task_wal"] == prune.BATCH
+    assert run.calls[-1] == prune.BATCH
+
+
 def test_free_pages_go_back_to_the_disk(connection, run, sync, an_end):
     for n in range(200):
         tasks.finish(connection, an_end(f"t{n}", created_at=1.0, result="r" * 4000))
