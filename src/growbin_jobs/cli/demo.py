@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,8 +43,6 @@ def demo(
     from growbin_jobs.samples import sample_pictures
     from growbin_jobs.settings import variable
 
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _leave)
     chosen = photos or sample_pictures()
     folder = Path(tempfile.mkdtemp(prefix="growbin-demo-"))
     for name in _SERVERS:
@@ -56,13 +53,6 @@ def demo(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     raise typer.Exit(code)
-
-
-def _leave(signum: int, _frame: Any) -> None:
-    """End through the ``finally`` clauses: the workers would go on without us."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(128 + signum)
 
 
 def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int:
@@ -80,12 +70,23 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
+    supervisor = Supervisor(commands, grace=settings.shutdown_timeout + STOP_MARGIN, log=log)
+    signals: list[int] = []
+
+    def leave(signum: int, _frame: Any) -> None:
+        # No exception: in the middle of a start it would leave a worker that nobody knows.
+        supervisor.kill() if signals else signals.append(signum)
+
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, leave)
     say(f"Sending {count} through both worker groups ({models}).")
-    with Supervisor(commands, grace=settings.shutdown_timeout + STOP_MARGIN, log=log) as supervisor:
+    with supervisor:
         labels, complete = hand_in(photos, user="demo", json=json)
         if not json:
             labels = {analysis_id: Path(photo).name for analysis_id, photo in labels.items()}
-        code = finish(labels, json=json, timeout=timeout, check=supervisor.tend)
+        code = finish(labels, json=json, timeout=timeout, check=lambda: signals[0] if signals else supervisor.tend())
+    if signals:
+        return 128 + signals[0]
     if code == 3:
         raise GrowbinError("The workers did not finish. Their last words:\n" + _tail(log))
     return max(code, 0 if complete else 1)

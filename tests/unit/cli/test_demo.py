@@ -1,5 +1,8 @@
 import json
 import signal
+from uuid import uuid4
+
+import pytest
 
 from growbin_jobs.samples import sample_pictures
 
@@ -36,12 +39,14 @@ def test_a_demo_shows_a_refused_photo_for_what_it_is(command, tmp_path):
     assert "completed" in done.stdout
 
 
-def test_a_demo_that_is_ended_ends_its_workers(start, processes_of, tmp_path):
-    process = start("demo", GROWBIN_NODE=tmp_path.name)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_ended_ends_its_workers(start, processes_of, tmp_path, signum):
+    node = uuid4().hex
+    process = start("demo", GROWBIN_NODE=node)
     assert "Sending" in process.stderr.readline()
 
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signum)
 
-    assert process.wait(60) == 128 + signal.SIGTERM
-    assert processes_of(tmp_path.name) == []
+    assert process.wait(60) == 128 + signum
+    assert processes_of(node) == []
     assert list(tmp_path.glob("growbin-demo-*")) == []

@@ -1,6 +1,7 @@
 import os
 import shlex
 import signal
+from uuid import uuid4
 
 import pytest
 
@@ -73,8 +74,8 @@ def await_words(process, words, times=1):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP])
-def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, tmp_path, signum):
-    node = tmp_path.name
+def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum):
+    node = uuid4().hex
     process = start("up", GROWBIN_NODE=node)
     await_words(process, "ready for action", times=2)
     groups = {name for one in processes_of(node) for name in one.cmdline() if name.startswith("growbin_jobs.")}
@@ -89,11 +90,12 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, tmp_pat
 
 
 def test_up_ends_with_the_workers_words_when_they_cannot_work(start, processes_of, tmp_path):
-    process = start("up", GROWBIN_NODE=tmp_path.name, GROWBIN_RULES_DIR=str(tmp_path / "none"))
+    node = uuid4().hex
+    process = start("up", GROWBIN_NODE=node, GROWBIN_RULES_DIR=str(tmp_path / "none"))
 
     said = process.stderr.read()
 
     assert process.wait() == 78
     assert "storage cannot work with this configuration" in said or "ai cannot work with this configuration" in said
     assert str(tmp_path / "none") in said
-    assert processes_of(tmp_path.name) == []
+    assert processes_of(node) == []
