@@ -11,7 +11,7 @@ import apsw
 from growbin_jobs.journal.records import TaskState
 
 #: Rows of one transaction.
-BATCH = 500
+BATCH = 200
 
 #: Runs a function in a transaction of its own.
 Write = Callable[[Callable[[apsw.Connection], int]], int]
