@@ -408,6 +408,41 @@ def test_a_delay_is_no_business_of_the_workers(place: Place) -> None:
     assert (received.queue_name, "eta" in received.options) == (place.queue, False)
 
 
+@over("holds delays")
+def test_messages_come_in_the_order_in_which_they_are_due(place: Place) -> None:
+    broker = place.broker()
+    due: dict[int, float] = {}
+    for n, delay in enumerate([3000, 1000, 4000, 2500, 500, 3500, 1, 2000]):
+        due[n] = time.monotonic() + delay / 1000
+        broker.enqueue(place.message(n), delay=delay)
+    consumer = place.consumer(broker)
+    came: list[int] = []
+    for _ in due:
+        came += numbers(receive(consumer))
+        # 5 ms: due times are whole milliseconds of another clock, at each step on the way.
+        assert time.monotonic() >= due[came[-1]] - 0.005
+    # 1.5 s: a broker may keep delays to the second only.
+    assert not [(one, other) for n, one in enumerate(came) for other in came[n:] if due[one] > due[other] + 1.5]
+
+
+@over("holds delays")
+def test_a_long_delay_holds_up_no_short_one(place: Place) -> None:
+    broker = place.broker()
+    for n, delay in enumerate([365 * 86_400_000, 3_600_000, 60_000, 1000]):
+        broker.enqueue(place.message(n), delay=delay)
+    assert numbers(receive(place.consumer(broker))) == [3]
+
+
+@over("holds delays", "redelivers")
+def test_consumers_that_come_and_go_do_not_touch_what_is_delayed(place: Place) -> None:
+    broker = place.broker()
+    broker.enqueue(place.message(), delay=1500)
+    for _ in range(5):
+        place.consumer(broker, prefetch=100).close()
+    [received] = receive(place.consumer(broker))
+    assert not received.redelivered
+
+
 @over()
 def test_a_failing_actor_is_retried_until_it_succeeds(place: Place) -> None:
     broker = place.broker(Retries(min_backoff=10, max_backoff=20))

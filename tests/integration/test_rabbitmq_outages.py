@@ -122,3 +122,30 @@ def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeo
     consumer.close()
     assert [n for n in arrived if n != 1] == [0, 4, *range(10, 20)]
     hasty.close()
+
+
+def test_a_restart_of_the_server_loses_no_delayed_message_and_brings_none_early(broker, control):
+    # Given delays that end before, during and after a restart
+    due: dict[int, float] = {}
+
+    def send(n: int) -> None:
+        due[n] = time.time() + n * 0.06
+        broker.enqueue(message(n), delay=n * 60)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(1, 250)))
+    # When
+    control("stop_app")
+    control("start_app")
+    # Then all come
+    came: dict[int, float] = {}
+    consumer = broker.consume(QUEUE, prefetch=100, timeout=500)
+    end = time.monotonic() + PATIENCE
+    while due.keys() - came.keys() and time.monotonic() < end:
+        received = next(consumer)
+        if received is not None:
+            came[received.args[0]] = time.time()
+            consumer.ack(received)
+    consumer.close()
+    assert due.keys() - came.keys() == set()
+    assert [n for n in came if came[n] < due[n] - 0.01] == []
