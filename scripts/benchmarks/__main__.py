@@ -2,24 +2,28 @@
 
 \b
 Examples:
+  scripts/bench delays
   scripts/bench images
   scripts/bench images --json > images.json
   scripts/bench journal
   scripts/bench publishing
+  scripts/bench sync
   scripts/bench tasks --quick
 """
 
 import typer
 
-from benchmarks import images, journal, publishing
+from benchmarks import delays, images, journal, publishing, sync
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+app.command("delays")(delays.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)
 app.command("publishing")(publishing.command)
+app.command("sync")(sync.command)
 app.command("tasks")(tasks)
 
 

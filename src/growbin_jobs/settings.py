@@ -228,7 +228,7 @@ class Settings(BaseSettings):
     # --- keeper
     timezone: str = Field(default="Asia/Seoul", description="Time zone of everything that is due at a time of day.")
     sync_interval: Seconds = Field(
-        default=1.0, description="Seconds between two copies of the node's journal to the central database."
+        default=0.5, description="Seconds between two copies of the node's journal to the central database."
     )
     sync_batch: Count = Field(default=5000, description="Journal rows that are copied in one transaction.")
     relay_after: Seconds = Field(

@@ -27,17 +27,16 @@ Row = tuple[Any, ...]
 
 logger = logging.getLogger(__name__)
 
-#: Characters of a page, about.
+#: Bytes of a page, about.
 PAGE_SIZE = 16_000_000
 
 PAGE = """
-SELECT seq, task_id, length(payload) + ifnull(length(result), 0) + ifnull(length(error), 0), {rendering} FROM task_wal
+SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), {rendering} FROM task_wal
 WHERE synced_at IS NULL AND seq > :after ORDER BY seq LIMIT :limit
 """
 
-_MARKED = """
-synced_at IS NULL AND seq > :after AND seq <= :last AND task_id NOT IN (SELECT value FROM json_each(:failed))
-"""
+_MARKED = "synced_at IS NULL AND seq > :after AND seq <= :last"
+_BUT = " AND task_id NOT IN (SELECT value FROM json_each(:failed))"
 LOG = f"""
 INSERT INTO sync_log (task_id, synced_at, status) SELECT task_id, :at, 'success' FROM task_wal WHERE {_MARKED}
 """  # noqa: S608 constants only
@@ -207,8 +206,9 @@ def mark(connection: apsw.Connection, after: int, last: int, failed: list[str], 
       How many were marked.
     """
     values = {"after": after, "last": last, "failed": json.dumps(failed), "at": at}
-    connection.execute(LOG, values)
-    connection.execute(MARK, values)
+    but = _BUT if failed else ""
+    connection.execute(LOG + but, values)
+    connection.execute(MARK + but, values)
     return connection.changes()
 
 
