@@ -170,9 +170,11 @@ class Writer:
                 self._submit(call, then, held=held)
                 return
             self._held.append((call, then))
-            self._count(not held)
+            if not held:
+                self._count(1)
             return
-        self._count(-held)
+        if held:
+            self._count(-1)
         if error is None:
             self.trouble = None
         then(error, result if error is None else None)
