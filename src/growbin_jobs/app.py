@@ -4,16 +4,22 @@ Actors import it first, since Dramatiq makes a RabbitMQ broker on 127.0.0.1 by i
 none is set. Nothing connects here: the first message does.
 """
 
+from functools import cache, partial
+
 import dramatiq
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.broker.opening import open_broker
+from growbin_jobs.crashpoints import arm
+from growbin_jobs.journal.opening import open_journal
 from growbin_jobs.logs import quiet_dramatiq
 from growbin_jobs.middleware import stack
 from growbin_jobs.middleware.boot import Boot
 
 settings = _settings.current()
 boot = Boot()
-broker = open_broker(settings, stack(settings, boot))
+journal = cache(partial(open_journal, settings))
+broker = open_broker(settings, stack(settings, boot, journal))
 dramatiq.set_broker(broker)
 quiet_dramatiq()
+arm(settings.crashpoint)

@@ -85,6 +85,14 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "여러 번 시도했지만 처리하지 못했습니다. 잠시 후 다시 시도해 주세요.",
         "en": "It failed {attempts} times and was given up. Last error: {detail}",
     },
+    "worker_killed": {
+        "ko": "처리하는 동안 프로그램이 {times}번 멈추어 중단했습니다. 관리자에게 알려 주세요.",
+        "en": "Its worker died {times} times while it ran (out of memory?), so it was given up.",
+    },
+    "actor_unknown": {
+        "ko": "이 작업({actor})을 처리할 수 있는 프로그램이 없습니다. 관리자에게 알려 주세요.",
+        "en": "This worker knows no actor {actor}. Deploy workers before what sends to them.",
+    },
     "waited_too_long": {
         "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
         "en": "It waited longer than {hours} hours for something that did not come back: {detail}",

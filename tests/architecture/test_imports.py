@@ -12,7 +12,7 @@ ROOMS = (
     (
         "words",
         0,
-        ("settings", "errors", "reasons", "names", "states", "messages", "process", "addresses", "logs", "__init__"),
+        ("settings", "errors", "reasons", "names", "states", "messages", "process", "addresses", "logs", "crashpoints", "__init__"),
     ),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("journal", "broker", "models", "limits", "metrics", "adapters")),

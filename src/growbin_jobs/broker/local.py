@@ -12,9 +12,10 @@ While a message waits in a queue, sending one of the same id to that queue chang
 id may be sent again: that is how Dramatiq retries. Should the process die between the retry and the acknowledgement,
 the retry is the one that stays.
 
-The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's
-``committer`` the thread that runs it on the open file (``local_store``), ``local_session`` a process's hold on the file
-(with ``bells`` and the journal's ``owners`` and ``forks``), and ``local_consumer`` what Dramatiq's worker iterates over.
+The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's ``committer`` the thread that
+runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``bells`` and the
+journal's ``owners`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over, and ``local_payments`` how
+its finished messages are settled together with what they have sent.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ from dramatiq.broker import Broker, MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from growbin_jobs.broker.delivery import Intake
 from growbin_jobs.broker.local_consumer import LocalConsumer
 from growbin_jobs.broker.local_queue import DeadLetter, Depth
 from growbin_jobs.broker.local_session import LocalSession
+from growbin_jobs.broker.outbox import option, outbox_of
+from growbin_jobs.crashpoints import crashpoint
 from growbin_jobs.journal import forks
+from growbin_jobs.journal.records import Owed
 from growbin_jobs.journal.sqlite import check_sqlite
 
 #: Seconds between two looks of :meth:`LocalBroker.join`.
@@ -47,9 +52,14 @@ class LocalBroker(Broker):
       path: The file, on a local disk; made, with its folder, where it is missing.
       middleware: The ordered stack; None for Dramatiq's own.
 
+    Attributes:
+      intake: Is asked before messages are handed out, and shown them; set before a worker starts.
+
     Raises:
       ConfigurationError: If the SQLite library may corrupt a file that several processes write.
     """
+
+    intake: Intake | None = None
 
     def __init__(self, path: Path, middleware: list[Middleware] | None = None) -> None:
         super().__init__(middleware)
@@ -91,10 +101,19 @@ class LocalBroker(Broker):
         """
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
-        return LocalConsumer(self._hold(), queue_name, prefetch=prefetch, timeout=timeout)
+        return LocalConsumer(
+            self._hold(),
+            queue_name,
+            prefetch=prefetch,
+            timeout=timeout,
+            intake=self.intake,
+            priority_of=self._priority_of,
+        )
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Put a message into its queue, known here or not; it is on the disk when this returns.
+
+        Inside a message that a worker of this broker runs, it goes to that one's outbox instead.
 
         Parameters:
           message: Of a message id that waits in the queue already it is dropped.
@@ -106,20 +125,27 @@ class LocalBroker(Broker):
         """
         if isinstance(message, MessageProxy):  # a retry: it must not share its options with the delivery
             message = message.copy()
-        priority = self._priority(message)
+        priority = self._priority(message.actor_name, message.options.get("broker_priority"))
+        outbox = outbox_of(self)
+        if outbox is not None:
+            return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
+        crashpoint("producer.publish.before")
         queue_name, message_id, body, now = message.queue_name, message.message_id, message.encode(), current_millis()
         due = now + max(0, int(delay or 0))
         self._hold().write(
             lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True
         )
+        crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
 
-    def _priority(self, message: Message[Any]) -> int:
-        priority = message.options.get("broker_priority")
+    def _priority_of(self, owed: Owed) -> int:
+        return self._priority(owed.task_name, option(owed.body, "broker_priority"))
+
+    def _priority(self, actor_name: str, priority: Any) -> int:
         if priority is None:
-            actor = self.actors.get(message.actor_name)
+            actor = self.actors.get(actor_name)
             return actor.priority if actor else 0
         if not isinstance(priority, int) or abs(priority) >= 2**63:
             raise ValueError(f"broker_priority must be a whole number, not {priority!r}")

@@ -17,10 +17,12 @@ from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 
 from growbin_jobs.broker.decoding import Undecodable, decode
-from growbin_jobs.broker.delivery import Delivery
+from growbin_jobs.broker.delivery import Delivery, Intake, Payment, Verdict
+from growbin_jobs.broker.local_payments import Entry
 from growbin_jobs.broker.local_queue import Claimed, LocalQueue
 from growbin_jobs.broker.local_session import REAP_INTERVAL, LocalSession
 from growbin_jobs.broker.local_store import QueueUnavailable
+from growbin_jobs.journal.records import Owed
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,9 @@ class LocalDelivery(Delivery):
     def __init__(self, message: Message[Any], consumer: LocalConsumer, claimed: Claimed) -> None:
         # A due time that some other broker put there is over: Dramatiq would wait for it once more, in memory.
         message.options.pop("eta", None)
-        super().__init__(message, consumer)
+        super().__init__(message, consumer, claimed.body)
         self.seq = claimed.seq
+        self.reason = "rejected"
         self.deliveries = claimed.deliveries
 
     @property
@@ -69,11 +72,26 @@ class LocalConsumer(Consumer):
       prefetch: Messages that it has at most, handed out and not settled.
       timeout: Milliseconds that ``next()`` waits before it returns None.
 
+      intake: Is asked before messages are handed out, and shown them; None: hand out everything.
+      priority_of: Of a message that a delivery owes.
+
     Raises:
       BrokerConnectionError: If the file cannot be used.
     """
 
-    def __init__(self, session: LocalSession, queue_name: str, *, prefetch: int, timeout: int) -> None:
+    def __init__(
+        self,
+        session: LocalSession,
+        queue_name: str,
+        *,
+        prefetch: int,
+        timeout: int,
+        intake: Intake | None = None,
+        priority_of: Callable[[Owed], int] = lambda _: 0,
+    ) -> None:
+        self._intake = intake
+        self._priority_of = priority_of
+        self._arrived: list[LocalDelivery] = []  # and not looked up yet
         self._session = session
         self._owner = session.owner()
         self._name = f"{self._owner}/{next(_numbers)}"
@@ -117,9 +135,13 @@ class LocalConsumer(Consumer):
         try:
             pause = self._session.reap()
             self._bury_rubbish()
+            if self._intake and not self._intake.ready():
+                return pause
             room = self._prefetch - len(self._unsettled)
-            if room > 0:
+            if room > 0 and not self._arrived:
                 pause = min(pause, self._claim(min(room, CLAIM_BATCH)))
+            if self._arrived and not self._hand_out():
+                pause = REAP_INTERVAL
         except QueueUnavailable as error:
             # Not raised: Dramatiq would close this consumer and so run twice whatever is being worked on.
             if not self._ailing:
@@ -141,11 +163,18 @@ class LocalConsumer(Consumer):
         for claimed in self._session.write(partial(self._claim_in, limit=limit, now=now)):
             self._unsettled.add(claimed.seq)
             try:
-                self._fetched.append(LocalDelivery(decode(claimed.body, self._queue_name), self, claimed))
+                self._arrived.append(LocalDelivery(decode(claimed.body, self._queue_name), self, claimed))
             except Undecodable as error:
                 self._rubbish.append((claimed.seq, f"not a message: {error}"))
         self._bury_rubbish()
         return 0
+
+    def _hand_out(self) -> bool:
+        if self._intake and not self._intake.receive(self._arrived):
+            return False
+        self._fetched.extend(self._arrived)
+        self._arrived.clear()
+        return True
 
     def _claim_in(self, queue: LocalQueue, *, limit: int, now: int) -> list[Claimed]:
         # Looked at once more, in the thread that also runs the release: what came after that nobody would release.
@@ -163,22 +192,52 @@ class LocalConsumer(Consumer):
     def ack(self, message: MessageProxy) -> None:
         """Delete a message that is done, or return it to its queue if it was given back.
 
+        Whoever has something to do before that, does it now (:attr:`Delivery.conclusion`), and nothing here waits.
+
         Raises:
           BrokerConnectionError: If the file cannot be used; try again.
         """
         delivery = _delivered(message)
-        delivery.consumer._settle(delivery.seq, _give_back if delivery.returned else LocalQueue.ack)
+        if delivery.conclusion is not None:
+            delivery.conclusion(delivery)
+        else:
+            delivery.consumer._settle(delivery.seq, _give_back if delivery.returned else LocalQueue.ack)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a message to the dead letters, or return it to its queue if it was given back.
+        """Move a message to the dead letters, or return it to its queue if it was given back; otherwise as :meth:`ack`.
 
         Raises:
           BrokerConnectionError: If the file cannot be used; try again.
         """
         delivery = _delivered(message)
         error = delivery._exception
-        reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH] if error else "rejected"
-        delivery.consumer._settle(delivery.seq, _give_back if delivery.returned else _bury(reason))
+        if error is not None:
+            delivery.reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH]
+        if delivery.conclusion is not None:
+            delivery.conclusion(delivery)
+        else:
+            delivery.consumer._settle(delivery.seq, _give_back if delivery.returned else _bury(delivery.reason))
+
+    def conclude(self, payment: Payment) -> None:
+        """Put what a delivery owes into its queues and settle it, in one transaction. Returns at once."""
+        self._session.payments.add(Entry(payment, [self._priority_of(owed) for owed in payment.owed], self))
+
+    def settle_in(self, queue: LocalQueue, payment: Payment) -> None:
+        """Settle a delivery inside a transaction."""
+        delivery = _delivered(payment.delivery)
+        if self.closed:
+            return
+        match payment.verdict:
+            case Verdict.ACKNOWLEDGE:
+                queue.ack(delivery.seq, self._name)
+            case Verdict.REJECT:
+                _bury(delivery.reason)(queue, delivery.seq, self._name)
+            case Verdict.GIVE_BACK:
+                _give_back(queue, delivery.seq, self._name)
+
+    def settled(self, payment: Payment) -> None:
+        """Be told, in any thread, that a delivery is settled."""
+        self._forget(_delivered(payment.delivery).seq)
 
     def _settle(self, seq: int, settle: Callable[[LocalQueue, int, str], bool]) -> None:
         if self.closed:
@@ -186,6 +245,9 @@ class LocalConsumer(Consumer):
             return
         if not self._session.write(lambda queue: settle(queue, seq, self._name)):
             logger.warning("Message %d was no longer claimed when it was settled.", seq)
+        self._forget(seq)
+
+    def _forget(self, seq: int) -> None:
         was_full = len(self._unsettled) >= self._prefetch
         self._unsettled.discard(seq)
         if was_full:
@@ -208,7 +270,7 @@ class LocalConsumer(Consumer):
         """Return everything that was not settled. May be called again."""
         if not self._closed:
             with suppress(BrokerConnectionError):  # then release() does it, and counts them as delivered
-                self.requeue(self._fetched)
+                self.requeue([*self._fetched, *self._arrived])
             self._closed = True
             self._session.take_down(self._bell)
             self._session.release(self._name)

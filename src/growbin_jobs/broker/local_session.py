@@ -13,10 +13,11 @@ import apsw
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
 from growbin_jobs.broker.bells import Bell
+from growbin_jobs.broker.local_payments import Payments
 from growbin_jobs.broker.local_queue import LocalQueue
 from growbin_jobs.broker.local_store import LocalStore, QueueUnavailable
 from growbin_jobs.journal import forks
-from growbin_jobs.journal.committer import Closed, Committer
+from growbin_jobs.journal.committer import Closed, Committer, Then
 from growbin_jobs.journal.owners import DeadOwner, Owner, find_dead, known
 from growbin_jobs.journal.sqlite import explain
 
@@ -45,6 +46,7 @@ class LocalSession:
         self._next_reap = 0.0
         self._ending = False
         self._committer = Committer(lambda: LocalStore(path, self._bells))
+        self.payments = Payments(self)
         forks.watch(self)
 
     @property
@@ -71,6 +73,10 @@ class LocalSession:
         """
         with self._explained():
             return self._committer.write(lambda store: call(store.queue), durable=durable)
+
+    def submit(self, call: Callable[[LocalQueue], T], then: Then[T], *, durable: bool = False) -> None:
+        """Run a call in a transaction and tell once that is committed, in the session's native thread; nobody waits."""
+        self._committer.submit(lambda store: call(store.queue), then, durable=durable)
 
     def _in_thread(self, call: Callable[[], T]) -> T:
         """Touch files where it does not stop a hub."""

@@ -21,10 +21,15 @@ from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.connections import Connections
 from growbin_jobs.broker.amqp.consumer import RabbitConsumer
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, QueueMissing
+from growbin_jobs.broker.amqp.loop import Promise
 from growbin_jobs.broker.amqp.publisher import Publication
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
 from growbin_jobs.broker.delays import way
+from growbin_jobs.broker.delivery import Intake
+from growbin_jobs.broker.outbox import option, outbox_of
+from growbin_jobs.crashpoints import crashpoint
+from growbin_jobs.journal.records import Owed
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +60,14 @@ class RabbitBroker(Broker):
       publisher_connections: Publishing connections of each process.
       publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting and declaring included.
 
+    Attributes:
+      intake: Is asked before messages are handed out, and shown them; set before a worker starts.
+
     Raises:
       ConfigurationError: If the URL cannot be understood.
     """
+
+    intake: Intake | None = None
 
     def __init__(
         self,
@@ -138,6 +148,8 @@ class RabbitBroker(Broker):
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Publish a message and wait until RabbitMQ has confirmed it.
 
+        Inside a message that a worker of this broker runs, it goes to that one's outbox instead.
+
         Parameters:
           message: Its queue is created on the server if need be.
           delay: Milliseconds for which RabbitMQ holds it back, rounded up to whole seconds.
@@ -152,8 +164,12 @@ class RabbitBroker(Broker):
           ValueError: The message is too large, or the delay longer than 8.5 years.
         """
         route = way(message.queue_name, delay, self._queue_type)
+        outbox = outbox_of(self)
+        if outbox is not None:
+            return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
         body = message.encode()
+        crashpoint("producer.publish.before")
 
         def publish(remaining: float) -> None:
             publication = Publication(
@@ -162,6 +178,7 @@ class RabbitBroker(Broker):
             self._connections.next_publisher().publish(publication, remaining)
 
         self._on_queue(message.queue_name, self._publish_timeout, publish, levels=route.levels)
+        crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -184,7 +201,9 @@ class RabbitBroker(Broker):
             connections = self._connections
             return RabbitConsumer(
                 connections.consuming,
+                connections.payer(self._publication),
                 queue_name,
+                intake=self.intake,
                 prefetch=prefetch,
                 timeout=timeout,
                 open_timeout=remaining,
@@ -230,6 +249,13 @@ class RabbitBroker(Broker):
             return _wait(counted, self._publish_timeout, f"declare queue {queue_name!r}", connections.admin)
         finally:
             counted.cancel()
+
+    def _publication(self, owed: Owed, confirmed: Promise) -> tuple[Publication, int]:
+        """Return what is published for a message that is owed, and the levels of the ladder that it needs."""
+        delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
+        route = way(owed.queue_name, delay, self._queue_type)
+        priority = option(owed.body, "broker_priority")
+        return Publication(route.queue, owed.body, owed.message_id, priority, route.headers, confirmed), route.levels
 
     def _forked(self) -> None:
         """In a forked child: leave the parent's connections alone and open our own."""

@@ -97,15 +97,15 @@ class Committer(Generic[S]):
         """
         return self._submit(_Call(call, writes=True, durable=durable))
 
-    def submit(self, call: Callable[[S], T], then: Then[T]) -> None:
+    def submit(self, call: Callable[[S], T], then: Then[T], *, durable: bool = False) -> None:
         """Run a call in a transaction and tell once that is committed; nobody waits.
 
         Parameters:
-          call: As for :meth:`write`.
+          call, durable: As for :meth:`write`.
           then: Told what :meth:`write` would raise or return, in the committer's thread; in the caller's if the
             committer is closed. It must not block, and must know by itself how to reach a greenlet.
         """
-        self._calls.put(_Call(call, writes=True, durable=False, then=then))
+        self._calls.put(_Call(call, writes=True, durable=durable, then=then))
         self._refuse_if_closed()
 
     def close(self) -> None:

@@ -131,6 +131,7 @@ class Known:
     Attributes:
       state: What has become of it here.
       crashes: How many of its starts in a row took the process with them.
+      lone_crashes: In how many of those no other message was suspected of it.
       retry_count, deferrals: Of the last run that ended here: the same as the message's say that this very run ended.
       owed: What it still owes to the broker.
     """
@@ -141,6 +142,7 @@ class Known:
     retry_count: int
     deferrals: int
     owed: tuple[Owed, ...]
+    lone_crashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

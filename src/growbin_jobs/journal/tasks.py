@@ -43,22 +43,23 @@ LATER_END = """
 UPDATE task_wal SET
     task_name = ?2, queue_name = ?3, payload = ?4, status = ?5, delivery_tag = ?6, started_at = ?8, completed_at = ?9,
     error = ?10, retry_count = ?11, result = ?12, worker = ?13, deferrals = ?14, due_at = ?15, seq = ?16,
-    crashes = 0, synced_at = NULL
+    crashes = 0, lone_crashes = 0, synced_at = NULL
 WHERE task_id = ?1 AND status <> 'completed' AND NOT (status = 'dead' AND ?5 = 'failed')
 """
 
 #: A start whose process is gone. What has ended otherwise since is not charged.
 CRASHED = """
-INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, error, crashes, seq)
-VALUES (?1, ?2, ?3, 'null', 'failed', ?4, ?5, 1, ?6)
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, error, crashes, lone_crashes, seq)
+VALUES (?1, ?2, ?3, 'null', 'failed', ?4, ?5, 1, ?7, ?6)
 ON CONFLICT (task_id) DO UPDATE SET
-    status = 'failed', error = excluded.error, crashes = crashes + 1, synced_at = NULL, seq = excluded.seq
+    status = 'failed', error = excluded.error, crashes = crashes + 1,
+    lone_crashes = lone_crashes + excluded.lone_crashes, synced_at = NULL, seq = excluded.seq
 WHERE status NOT IN ('completed', 'dead')
 """
 
 #: One statement for all: most ids are unheard of, and then this costs about a microsecond for each.
 LOOKUP = """
-SELECT task_id, status, crashes, retry_count, deferrals FROM task_wal
+SELECT task_id, status, crashes, lone_crashes, retry_count, deferrals FROM task_wal
 WHERE task_id IN (SELECT value FROM json_each(?))
 """
 
@@ -116,8 +117,11 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
     return outbox.owe(connection, record.task_id, record.owed, first_seq=seq + 1, now=record.completed_at)
 
 
-def crashed(connection: apsw.Connection, starts: Iterable[tuple[str, str, str]], *, now: float) -> int:
-    """Add a crash to each task.
+def crashed(connection: apsw.Connection, starts: Sequence[tuple[str, str, str]], *, now: float) -> int:
+    """Add a crash to each task that one process was running when it died.
+
+    One of them may have killed it, and nobody knows which. It was a lone crash for one that ran alone, or was the only
+    one that a process had died of before.
 
     Parameters:
       starts: Id, actor and queue of each.
@@ -126,8 +130,12 @@ def crashed(connection: apsw.Connection, starts: Iterable[tuple[str, str, str]],
       How many were charged.
     """
     charged = 0
+    ids = [task_id for task_id, *_ in starts]
+    suspects = [row[0] for row in connection.execute(LOOKUP, (json.dumps(ids),)).fetchall() if row[2]]
+    lone = ids if len(ids) == 1 else suspects if len(suspects) == 1 else []
     for task_id, task_name, queue_name in starts:
-        connection.execute(CRASHED, (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection)))
+        values = (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection), int(task_id in lone))
+        connection.execute(CRASHED, values)
         charged += connection.changes()
     return charged
 
@@ -135,8 +143,10 @@ def crashed(connection: apsw.Connection, starts: Iterable[tuple[str, str, str]],
 def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, Known]:
     """Return what matters before these run: those that have ended here, that owe something, or that crashed."""
     found = {}
-    for task_id, state, crashes, retry_count, deferrals in connection.execute(LOOKUP, (json.dumps(task_ids),)):
+    for task_id, state, crashes, lone_crashes, retry_count, deferrals in connection.execute(
+        LOOKUP, (json.dumps(task_ids),)
+    ):
         owed = outbox.of_task(connection, task_id)
-        if crashes or owed or state in (TaskState.COMPLETED, TaskState.DEAD):
-            found[task_id] = Known(task_id, TaskState(state), crashes, retry_count, deferrals, owed)
+        if crashes or owed or state in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD):
+            found[task_id] = Known(task_id, TaskState(state), crashes, retry_count, deferrals, owed, lone_crashes)
     return found

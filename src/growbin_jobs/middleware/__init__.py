@@ -6,40 +6,57 @@ The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up
 middleware              before the actor                              after the actor
 ======================  ============================================  ===========================================
 ``DropStale``           skips what the broker already has back        –
+``Journaling``          skips what has ended here; notes the start    writes down the end, last of all
 ``FailureRecording``    –                                             tells the database that a stage was given up
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
 ``Boot``                (at boot) builds the group's services         –
-``TimeLimit``           starts the clock, last of all                 stops the clock, first of all
+``TimeLimit``           sets the limit                                –
+``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
 ======================  ============================================  ===========================================
 
-``TimeLimit`` stands last, so that its clock covers the actor and nothing else: a limit that strikes while the retry
-is being published would lose the message.
+So what the actor has sent counts only if it came to a good end, and what ``Retries`` and ``FailureRecording`` send
+counts always: all of it lies in the outbox when ``Journaling`` closes that. What happens then is no middleware's
+business (:mod:`growbin_jobs.broker.settlement`). The clock of ``TimeLimit`` runs inside the actor's own call, so that
+it never strikes in any of these.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from dramatiq import Middleware
-from dramatiq.middleware import TimeLimit
 
 from growbin_jobs.middleware.boot import Boot
 from growbin_jobs.middleware.failure_recording import FailureRecording
+from growbin_jobs.middleware.journal import Journaling
+from growbin_jobs.middleware.outbox import OutboxScope
 from growbin_jobs.middleware.prefetch import Prefetch
 from growbin_jobs.middleware.retries import Retries
 from growbin_jobs.middleware.stale import DropStale
+from growbin_jobs.middleware.time_limit import TimeLimit
 from growbin_jobs.settings import Settings
 
+if TYPE_CHECKING:
+    from growbin_jobs.journal.journal import Journal
 
-def stack(settings: Settings, boot: Boot) -> list[Middleware]:
+
+def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> list[Middleware]:
     """Return the ordered middleware of every process, producer or worker.
 
     Parameters:
       settings: For the limits.
       boot: Where the groups say what they prepare.
+      journal: Returns the process's journal; called by workers only.
     """
+    journaling = Journaling(journal)
+    boot.prepare_with(journaling.prepare)
     return [
         DropStale(),
+        journaling,
         FailureRecording(),
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
         boot,
-        TimeLimit(interval=500),
+        TimeLimit(),
+        OutboxScope(),
     ]

@@ -245,7 +245,7 @@ def test_what_was_written_may_have_arrived():
     publisher.link.opened(connection)
     connection.on_channel_open(connection.channels[-1])
     publication = Publication("q", b"{}", "id")
-    publisher._accept(publication)
+    publisher.accept(publication)
     with (
         patch.object(publisher, "submit", return_value=publication.confirmed),
         pytest.raises(NotConfirmed, match="may or may not"),
@@ -260,8 +260,8 @@ def test_a_returned_message_is_an_error_and_its_neighbour_is_not():
     channel = connection.channels[-1]
     connection.on_channel_open(channel)
     lost, kept = Publication("gone", b"{}", "1"), Publication("q", b"{}", "2")
-    publisher._accept(lost)
-    publisher._accept(kept)
+    publisher.accept(lost)
+    publisher.accept(kept)
 
     channel.on_return(channel, Basic.Return(routing_key="gone"), channel.written[1][1], b"{}")
     channel.on_answer(SimpleNamespace(method=Basic.Ack(2, multiple=True)))

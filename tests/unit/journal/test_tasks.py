@@ -121,7 +121,20 @@ def test_crashes_are_counted_until_a_run_ends(connection, a_start, an_end):
     assert row(connection).payload == "[]"
 
     tasks.finish(connection, an_end(state=FAILED))
-    assert tasks.lookup(connection, ["task"]) == {}
+    known = tasks.lookup(connection, ["task"])["task"]
+    assert (known.crashes, known.lone_crashes) == (0, 0)
+
+
+def test_of_several_that_ran_only_a_known_suspect_is_charged_a_lone_crash(connection):
+    def crash(*ids):
+        tasks.crashed(connection, [(task_id, "actor", "queue") for task_id in ids], now=110.0)
+        found = tasks.lookup(connection, ["killer", "one", "two"])
+        return {task_id: (known.crashes, known.lone_crashes) for task_id, known in found.items()}
+
+    assert crash("killer", "one") == {"killer": (1, 0), "one": (1, 0)}  # nobody knows which
+    assert crash("killer", "two") == {"killer": (2, 1), "one": (1, 0), "two": (1, 0)}
+    assert crash("killer") == {"killer": (3, 2), "one": (1, 0), "two": (1, 0)}
+    assert crash("one", "two")["one"] == (2, 0)
 
 
 def test_a_crash_of_a_task_without_a_row_is_counted_too(connection):
@@ -154,7 +167,7 @@ def test_a_lookup_returns_only_what_matters(connection, a_start, an_end, a_messa
     found = tasks.lookup(connection, ids)
 
     assert {known.task_id: str(known.state) for known in found.values()} == {
-        "completed": "completed", "dead": "dead", "owing": "failed", "crashed": "failed"
+        "completed": "completed", "dead": "dead", "failed": "failed", "owing": "failed", "crashed": "failed"
     }  # fmt: skip
     assert (found["owing"].retry_count, found["owing"].deferrals) == (4, 2)
 

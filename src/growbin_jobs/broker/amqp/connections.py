@@ -12,6 +12,7 @@ import pika
 
 from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.declaration import declare
+from growbin_jobs.broker.amqp.payer import Payer, Prepare
 from growbin_jobs.broker.amqp.publisher import Publisher
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
 
@@ -33,11 +34,19 @@ class Connections:
         self._declared: dict[tuple[str, int], Future[Counts]] = {}
         self._queue_type = queue_type
         self._turn = itertools.count()
+        self._payer: Payer | None = None
         self._lock = threading.Lock()
 
     def next_publisher(self) -> Publisher:
         """Return the publishers in turn."""
         return self.publishers[next(self._turn) % len(self.publishers)]
+
+    def payer(self, prepare: Prepare) -> Payer:
+        """Return the one payer; the first call decides how debts are prepared."""
+        with self._lock:
+            if self._payer is None:
+                self._payer = Payer(self, prepare)
+            return self._payer
 
     def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
         """Return the one declaration of a queue, which all who need it wait for.
@@ -67,6 +76,8 @@ class Connections:
     def close(self) -> None:
         """Close all connections. Closing twice is fine."""
         self.consuming.close()
+        if self._payer is not None:
+            self._payer.close()
         for publisher in self.publishers:
             publisher.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -17,13 +19,18 @@ from pika.spec import Basic, BasicProperties
 from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, ConsumerClosed
 from growbin_jobs.broker.amqp.loop import resolve
+from growbin_jobs.broker.amqp.payer import Payer
+from growbin_jobs.broker.amqp.verdicts import Verdicts
 from growbin_jobs.broker.decoding import Undecodable, decode
-from growbin_jobs.broker.delivery import Delivery
+from growbin_jobs.broker.delivery import Delivery, Intake, Payment, Verdict
 
 logger = logging.getLogger(__name__)
 
 #: Seconds to wait for RabbitMQ's goodbye when a consumer closes.
 CLOSE_TIMEOUT = 5.0
+
+#: Messages that are looked up together at most.
+INTAKE_BATCH = 256
 
 
 class RabbitDelivery(Delivery):
@@ -35,8 +42,8 @@ class RabbitDelivery(Delivery):
 
     consumer: RabbitConsumer
 
-    def __init__(self, message: Message[Any], consumer: RabbitConsumer, method: Basic.Deliver) -> None:
-        super().__init__(message, consumer)
+    def __init__(self, message: Message[Any], consumer: RabbitConsumer, method: Basic.Deliver, body: bytes) -> None:
+        super().__init__(message, consumer, body)
         self.tag: int = method.delivery_tag
         self.redelivered: bool = method.redelivered
 
@@ -46,6 +53,8 @@ class RabbitConsumer(Consumer):
 
     Parameters:
       link: The process's consuming connection.
+      payer: Publishes what its deliveries owe.
+      intake: Is asked before messages are handed out, and shown them; None: hand out everything.
       queue_name: What to consume; it exists.
       prefetch: Deliveries that may be unacknowledged at a time.
       timeout: Milliseconds that an iteration waits for a message.
@@ -60,8 +69,10 @@ class RabbitConsumer(Consumer):
     def __init__(
         self,
         link: Link,
+        payer: Payer,
         queue_name: str,
         *,
+        intake: Intake | None = None,
         prefetch: int,
         timeout: int,
         open_timeout: float,
@@ -69,12 +80,17 @@ class RabbitConsumer(Consumer):
     ) -> None:
         self.closed = False
         self._link = link
+        self._payer = payer
+        self._intake = intake
         self._queue_name = queue_name
         self._prefetch = prefetch
         self._timeout = timeout / 1000
         self._on_queue_deleted = on_queue_deleted
         self._inbox: Queue[tuple[Basic.Deliver, bytes] | None] = Queue()
-        self._unsettled: set[int] = set()
+        self._arrived: list[RabbitDelivery] = []  # and not looked up yet
+        self._fetched: deque[RabbitDelivery] = deque()
+        self._verdicts: Verdicts = Verdicts()
+        self._telling = False
         self._channel: Channel | None = None
         self._reason = ""
         self._gone: Future[None] = Future()
@@ -91,37 +107,69 @@ class RabbitConsumer(Consumer):
     # --- from Dramatiq's threads
 
     def __next__(self) -> MessageProxy | None:
+        if not self._fetched:
+            self._fetch()
+        if self.closed:
+            raise ConsumerClosed(f"{self._queue_name}: {self._reason or 'the consumer was closed'}")
+        return self._fetched.popleft() if self._fetched else None
+
+    def _fetch(self) -> None:
+        """Take what has arrived, all at once: the journal is asked about many messages as fast as about one."""
+        if self._intake and not self._intake.ready():
+            time.sleep(self._timeout)
+            return
+        if not self._arrived:
+            self._receive()
+        if self._arrived and self._intake and not self._intake.receive(self._arrived):
+            time.sleep(self._timeout)
+            return
+        self._fetched.extend(self._arrived)
+        self._arrived.clear()
+
+    def _receive(self) -> None:
         try:
             delivered = None if self.closed else self._inbox.get(timeout=self._timeout)
+            while delivered is not None:
+                self._decode(*delivered)
+                if len(self._arrived) == INTAKE_BATCH:
+                    return
+                delivered = self._inbox.get_nowait()
         except Empty:
-            return None
-        if self.closed or delivered is None:
-            raise ConsumerClosed(f"{self._queue_name}: {self._reason or 'the consumer was closed'}")
-        method, body = delivered
-        tag = method.delivery_tag
-        self._unsettled.add(tag)
+            return
+
+    def _decode(self, method: Basic.Deliver, body: bytes) -> None:
         try:
             message = decode(body, self._queue_name)
         except Undecodable as error:
             logger.warning("message.undecodable queue=%s reason=%s moved_to=dead_letters", self._queue_name, error)
-            self._settle(tag, lambda channel: channel.basic_nack(tag, requeue=False))
-            return None
-        return RabbitDelivery(message, self, method)
+            self._settle(method.delivery_tag, Verdict.REJECT)
+        else:
+            self._arrived.append(RabbitDelivery(message, self, method, body))
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a delivery where it came from, or give it back; a stale one is left alone."""
+        """Acknowledge a delivery where it came from, or give it back; a stale one is left alone.
+
+        Whoever has something to do before that, does it now (:attr:`Delivery.conclusion`); nothing here waits.
+        """
         assert isinstance(message, RabbitDelivery)
-        tag = message.tag
-        if message.returned:
-            message.consumer._settle(tag, lambda channel: channel.basic_nack(tag, requeue=True))
+        if message.conclusion is not None:
+            message.conclusion(message)
         else:
-            message.consumer._settle(tag, lambda channel: channel.basic_ack(tag))
+            verdict = Verdict.GIVE_BACK if message.returned else Verdict.ACKNOWLEDGE
+            message.consumer._settle(message.tag, verdict)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a delivery to the dead letters, or give it back; a stale one is left alone."""
+        """Move a delivery to the dead letters, or give it back; otherwise as :meth:`ack`."""
         assert isinstance(message, RabbitDelivery)
-        tag, requeue = message.tag, message.returned
-        message.consumer._settle(tag, lambda channel: channel.basic_nack(tag, requeue=requeue))
+        if message.conclusion is not None:
+            message.conclusion(message)
+        else:
+            verdict = Verdict.GIVE_BACK if message.returned else Verdict.REJECT
+            message.consumer._settle(message.tag, verdict)
+
+    def conclude(self, payment: Payment) -> None:
+        """Publish what a delivery owes, then settle it. Returns at once; from any thread."""
+        self._payer.pay(payment, _settle)
 
     def close(self) -> None:
         """Let everything out that was settled before, then let RabbitMQ have the rest back. Closing twice is fine."""
@@ -134,14 +182,13 @@ class RabbitConsumer(Consumer):
         except TimeoutError:
             logger.warning("consumer.close_unanswered queue=%s", self._queue_name)
 
-    def _settle(self, tag: int, verdict: Callable[[Channel], None]) -> None:
+    def _settle(self, tag: int, verdict: Verdict) -> None:
         if self.closed:  # RabbitMQ has it back, and on another channel the tag is another message
             return
-        try:
-            self._unsettled.remove(tag)
-        except KeyError:  # a second time: RabbitMQ would close the channel for it
-            return
-        self._link.call(partial(self._send, verdict))
+        self._verdicts.add(tag, verdict)
+        if not self._telling:
+            self._telling = True
+            self._link.call(self._tell)
 
     # --- on the link's thread
 
@@ -160,9 +207,16 @@ class RabbitConsumer(Consumer):
     def _delivered(self, _channel: Channel, method: Basic.Deliver, _properties: BasicProperties, body: bytes) -> None:
         self._inbox.put((method, body))
 
-    def _send(self, verdict: Callable[[Channel], None]) -> None:
-        if self._channel is not None and self._channel.is_open:
-            verdict(self._channel)
+    def _tell(self) -> None:
+        self._telling = False  # before the verdicts are taken: whoever adds one from now on calls us again
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            return
+        for one in self._verdicts.take():
+            if one.verdict is Verdict.ACKNOWLEDGE:
+                channel.basic_ack(one.tag, multiple=one.multiple)
+            else:
+                channel.basic_nack(one.tag, requeue=one.verdict is Verdict.GIVE_BACK)
 
     def _cancelled(self, channel: Channel, _frame: Any) -> None:
         self._reason = "RabbitMQ cancelled the consumer, since the queue was deleted"
@@ -181,3 +235,8 @@ class RabbitConsumer(Consumer):
             self._reason = self._reason or str(reason)
             resolve(self._gone, None)
             self._inbox.put(None)
+
+
+def _settle(delivery: Delivery, verdict: Verdict) -> None:
+    assert isinstance(delivery, RabbitDelivery)
+    delivery.consumer._settle(delivery.tag, verdict)

@@ -5,11 +5,24 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pika.adapters.select_connection import IOLoop
 
 T = TypeVar("T")
+
+
+class Promise(Protocol):
+    """What a publication settles: a future, or something lighter where nobody waits."""
+
+    def done(self) -> bool:
+        """Is it settled, or does nobody want to know any more?"""
+
+    def set_result(self, value: None, /) -> None:
+        """Settle it well."""
+
+    def set_exception(self, error: BaseException | None, /) -> None:
+        """Settle it badly."""
 
 
 class SocketLoop(IOLoop):  # type: ignore[misc]
@@ -43,16 +56,16 @@ class SocketLoop(IOLoop):  # type: ignore[misc]
         self.stop()
 
 
-def resolve(future: Future[T], value: T) -> bool:
+def resolve(future: Future[T] | Promise, value: T) -> bool:
     """Give a future its result, unless its owner has stopped waiting. Return whether it was taken."""
     try:
-        future.set_result(value)
+        future.set_result(value)  # type: ignore[arg-type]
     except InvalidStateError:
         return False
     return True
 
 
-def reject(future: Future[Any], error: BaseException) -> None:
+def reject(future: Future[Any] | Promise, error: BaseException) -> None:
     """Give a future an error, unless its owner has stopped waiting."""
     try:
         future.set_exception(error)

@@ -18,7 +18,7 @@ from pika.spec import Basic, BasicProperties
 
 from growbin_jobs.broker.amqp.connection import CALLS_A_TURN, Link
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing, explain
-from growbin_jobs.broker.amqp.loop import reject, resolve
+from growbin_jobs.broker.amqp.loop import Promise, reject, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Publication:
     message_id: str
     priority: int | None = None
     headers: dict[str, Any] | None = None
-    confirmed: Future[None] = field(default_factory=Future)
+    confirmed: Promise = field(default_factory=Future[None])
     sent: bool = False
     returned: bool = False
 
@@ -87,8 +87,10 @@ class Publisher:
 
     def submit(self, publication: Publication) -> Future[None]:
         """Publish without waiting. Whoever stops waiting for the future cancels it."""
-        self.link.call(partial(self._accept, publication))
-        return publication.confirmed
+        confirmed = publication.confirmed
+        assert isinstance(confirmed, Future)
+        self.link.call(partial(self.accept, publication))
+        return confirmed
 
     def publish(self, publication: Publication, timeout: float) -> None:
         """Publish and wait for the confirm.
@@ -147,7 +149,8 @@ class Publisher:
         self._next_tag = 1
         self._flush()
 
-    def _accept(self, publication: Publication) -> None:
+    def accept(self, publication: Publication) -> None:
+        """Publish without waiting. Of the link's thread only."""
         if self.link.closing:
             reject(publication.confirmed, BrokerUnavailable("The connection to RabbitMQ has been closed."))
         elif self._waiting or not self._writable:

@@ -1,0 +1,173 @@
+"""Paying: publish what finished messages owe, and settle each when RabbitMQ has confirmed the last of its debts.
+
+No thread or greenlet waits. All of it happens on the publishing connection's own thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from growbin_jobs.adapters.offload import gevent_active
+from growbin_jobs.broker.amqp.errors import QueueMissing
+from growbin_jobs.broker.amqp.loop import Promise
+from growbin_jobs.broker.amqp.publisher import Publication, Publisher
+from growbin_jobs.broker.delivery import Delivery, Payment, Verdict
+from growbin_jobs.crashpoints import crashpoint
+from growbin_jobs.journal.records import Owed
+
+if TYPE_CHECKING:
+    from growbin_jobs.broker.amqp.connections import Connections
+
+#: Settles a delivery on its own consumer.
+Settle = Callable[[Delivery, Verdict], None]
+
+#: Makes of a debt what is published, and tells how many levels of the ladder of delays must be declared for it.
+Prepare = Callable[[Owed, Promise], tuple[Publication, int]]
+
+
+class Payer:
+    """Takes payments from any thread, native ones too, and sees them through.
+
+    Parameters:
+      connections: The process's connections; the first publishing one is used, and the queues that they know.
+      prepare: Makes of a debt what is published.
+    """
+
+    def __init__(self, connections: Connections, prepare: Prepare) -> None:
+        self._connections = connections
+        self._publisher: Publisher = connections.publishers[0]
+        self._prepare = prepare
+        self._waiting: deque[tuple[Payment, Settle]] = deque()
+        self._woken = False
+        link = self._publisher.link
+        link.call(lambda: None)  # starts its thread, which the hub could not
+        self._wake, self._unhook = _waker(partial(link.call, self._run))
+
+    def pay(self, payment: Payment, settle: Settle) -> None:
+        """Publish what is owed, then settle the delivery, then tell. Returns at once."""
+        self._waiting.append((payment, settle))
+        if not self._woken:
+            self._woken = True
+            self._wake()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._unhook()
+
+    # --- on the link's thread
+
+    def _run(self) -> None:
+        self._woken = False  # before the first popleft: whoever appends from now on wakes us again
+        for _ in range(len(self._waiting)):
+            payment, settle = self._waiting.popleft()
+            if payment.owed:
+                _Debt(self, payment, settle).publish()
+            else:
+                conclude(payment, settle)
+
+    def publish(self, owed: Owed, notice: Notice) -> None:
+        """Publish one message to a queue that exists."""
+        try:
+            publication, levels = self._prepare(owed, notice)
+        except Exception as unusable:
+            notice.set_exception(unusable)
+            return
+        declared = self._connections.declaration(owed.queue_name, levels)
+        if not declared.done():
+            declared.add_done_callback(lambda _: self.publish(owed, notice))
+            return
+        error = declared.exception()
+        if error is not None:
+            notice.set_exception(error)
+            return
+        crashpoint("publish.before")
+        self._publisher.accept(publication)
+
+    def forget(self, queue_name: str) -> None:
+        """Declare a queue anew before it is next used."""
+        self._connections.forget(queue_name)
+
+
+class Notice:
+    """What the publisher settles instead of a future: it is told once, and nobody waits."""
+
+    __slots__ = ("_done", "_then")
+
+    def __init__(self, then: Callable[[BaseException | None], None]) -> None:
+        self._then = then
+        self._done = False
+
+    def done(self) -> bool:
+        """Has it been told?"""
+        return self._done
+
+    def set_result(self, _: None) -> None:
+        """Be told that RabbitMQ has it."""
+        self._tell(None)
+
+    def set_exception(self, error: BaseException | None) -> None:
+        """Be told why not."""
+        self._tell(error)
+
+    def _tell(self, error: BaseException | None) -> None:
+        if not self._done:
+            self._done = True
+            self._then(error)
+
+
+class _Debt:
+    """What is still to be confirmed of one payment."""
+
+    __slots__ = ("_error", "_left", "_payer", "_payment", "_settle")
+
+    def __init__(self, payer: Payer, payment: Payment, settle: Settle) -> None:
+        self._payer = payer
+        self._payment = payment
+        self._settle = settle
+        self._left = len(payment.unpaid)
+        self._error: BaseException | None = None
+
+    def publish(self) -> None:
+        for owed in tuple(self._payment.unpaid):
+            self._payer.publish(owed, Notice(partial(self._told, owed)))
+
+    def _told(self, owed: Owed, error: BaseException | None) -> None:
+        if error is None:
+            crashpoint("publish.after")
+            self._payment.unpaid.remove(owed)
+        else:
+            self._error = error
+            if isinstance(error, QueueMissing):
+                self._payer.forget(owed.queue_name)
+        self._left -= 1
+        if self._left:
+            return
+        if self._error is None:
+            conclude(self._payment, self._settle)
+        else:
+            self._payment.then(self._error)
+
+
+def conclude(payment: Payment, settle: Settle) -> None:
+    """Settle a delivery that owes nothing any more."""
+    crashpoint("ack.before")
+    settle(payment.delivery, payment.verdict)
+    crashpoint("ack.after")
+    payment.then(None)
+
+
+def _waker(wake: Callable[[], None]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return ``wake`` in a form that native threads may call, and what ends it.
+
+    pika's loop is a greenlet where gevent is, and only the hub's own thread may wake that.
+    """
+    if not gevent_active():
+        return wake, lambda: None
+    from gevent import get_hub
+
+    watcher = get_hub().loop.async_(ref=False)
+    watcher.start(wake)
+    return watcher.send, watcher.stop  # never closed: a late send to a closed one may crash

@@ -1,0 +1,88 @@
+"""Which runs this process knows of: a message that is delivered twice to it runs once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+from growbin_jobs.broker.delivery import Delivery, Verdict
+
+#: A message and which of its runs: a retry has the same id and is another run.
+Key = tuple[str, int, int]
+
+
+def counted(options: dict[str, Any], name: str) -> int:
+    """Return a counter of a message's options; anybody may have put anything there."""
+    value = options.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def key_of(delivery: Delivery) -> Key:
+    """Return which run of which message a delivery asks for."""
+    options = delivery.options
+    return delivery.message_id, counted(options, "retries"), counted(options, "deferrals")
+
+
+class Run:
+    """One run of a message, however often it was delivered here.
+
+    The first delivery that asks runs; all others, for instance what the broker delivers again after a reconnect while
+    the first still runs, wait for its end and share its fate. No locks: taking from a deque is atomic, and each
+    delivery is taken by one.
+    """
+
+    __slots__ = ("__weakref__", "_chances", "_verdict", "_waiting", "key")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self._chances: deque[None] = deque([None])
+        self._waiting: deque[Delivery] = deque()
+        self._verdict: Verdict | None = None
+
+    def take(self) -> bool:
+        """Return True to the one who may run it."""
+        try:
+            self._chances.pop()
+        except IndexError:
+            return False
+        return True
+
+    def wait(self, delivery: Delivery, settle: Callable[[Delivery, Verdict], None]) -> None:
+        """Settle a delivery that does not run as soon as the one that runs is settled."""
+        self._waiting.append(delivery)
+        if self._verdict is not None:
+            self._settle_waiting(self._verdict, settle)
+
+    def end(self, verdict: Verdict, settle: Callable[[Delivery, Verdict], None]) -> None:
+        """Let the others share the verdict on the one that ran."""
+        if verdict is Verdict.GIVE_BACK:
+            self._chances.append(None)  # the next delivery may try
+        else:
+            self._verdict = verdict
+        self._settle_waiting(verdict, settle)
+
+    def _settle_waiting(self, verdict: Verdict, settle: Callable[[Delivery, Verdict], None]) -> None:
+        while True:
+            try:
+                delivery = self._waiting.popleft()
+            except IndexError:
+                return
+            settle(delivery, verdict)
+
+
+class Runs:
+    """All runs of deliveries that this process has not settled yet, or that somebody still holds."""
+
+    def __init__(self) -> None:
+        self._runs: WeakValueDictionary[Key, Run] = WeakValueDictionary()
+
+    def of(self, delivery: Delivery) -> Run:
+        """Return the run that a delivery asks for."""
+        key = key_of(delivery)
+        run = self._runs.get(key)
+        if run is None:
+            # setdefault, since another thread may have made it meanwhile.
+            run = self._runs.setdefault(key, Run(key))
+        return run

@@ -1,0 +1,244 @@
+"""What happens to a delivery behind the worker thread, from the end of its run to its acknowledgement.
+
+::
+
+    run ended ──> its end is committed ──> what it owes is published and confirmed ──> acknowledged
+                  (journal)                (consumer.conclude)                         or rejected
+
+Nobody waits: each step calls the next one, on whatever thread it ends. A step that fails is tried again while this
+process lives; if it dies, or loses its consumer, the broker delivers the message again, the journal knows that it has
+ended, and it goes on behind the commit. So it is lost nowhere and runs twice nowhere on this node. Prefetch bounds how
+much is between two steps. ``docs/delivery.md`` draws it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from growbin_jobs.broker.delivery import Delivery, Payment, Verdict
+from growbin_jobs.broker.endings import GivenUp, ending
+from growbin_jobs.broker.runs import Runs, key_of
+from growbin_jobs.crashpoints import crashpoint
+from growbin_jobs.errors import Deferred
+from growbin_jobs.journal.records import Finish, Health, Known, Owed, TaskState
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until a payment that failed is tried again: first, and at most.
+FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
+
+#: Seconds between two looks at the journal's health while it is good.
+HEALTH_INTERVAL = 1.0
+
+
+class Journal(Protocol):
+    """What the settlement needs of :class:`growbin_jobs.journal.journal.Journal`."""
+
+    @property
+    def worker(self) -> str:
+        """This process's name in rows."""
+
+    def lookup(self, task_ids: Sequence[str]) -> dict[str, Known]:
+        """Return what is known about messages, or raise Deferred."""
+
+    def finish(self, record: Finish, then: Callable[[BaseException | None, tuple[Owed, ...]], None]) -> None:
+        """Write an end, and tell once it is committed."""
+
+    def paid(self, seqs: Iterable[int]) -> None:
+        """Forget what the broker has confirmed."""
+
+    def health(self) -> Health:
+        """Can it be written?"""
+
+
+class Settlement:
+    """Takes deliveries from their arrival to their acknowledgement; one for each worker process.
+
+    Parameters:
+      journal: Where ends are written.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._runs = Runs()
+        self._open: set[Delivery] = set()
+        self._failed: deque[tuple[float, float, Payment]] = deque()
+        self._writable = True
+        self._next_look = 0.0
+
+    # --- arrival: see Intake
+
+    def ready(self) -> bool:
+        """Return False while the journal cannot be written; also the moment to try again what has failed."""
+        if self._failed:
+            self._try_again()
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + HEALTH_INTERVAL
+            health = self._journal.health()
+            if health.writable != self._writable:
+                self._writable = health.writable
+                logger.log(
+                    logging.WARNING if health.writable else logging.CRITICAL,
+                    "worker.%s %s", "resumed" if health.writable else "stopped_fetching", health.reason or "",
+                )  # fmt: skip
+        return self._writable
+
+    def receive(self, deliveries: Sequence[Delivery]) -> bool:
+        """Learn what the journal knows about what has arrived.
+
+        Returns:
+          False if it cannot be asked for now.
+        """
+        try:
+            known = self._journal.lookup([each.message_id for each in deliveries])
+        except Deferred as error:
+            logger.warning("journal.lookup_failed error=%s", error)
+            return False
+        for delivery in deliveries:
+            delivery.run = self._runs.of(delivery)
+            delivery.known = known.get(delivery.message_id)
+            delivery.conclusion = self._settle_unrun
+        crashpoint("message.received")
+        return True
+
+    # --- around the run
+
+    def take(self, delivery: Delivery) -> bool:
+        """Return True if a delivery is to be run now. Otherwise it is settled without: skip it."""
+        run = delivery.run
+        assert run is not None
+        if not run.take():
+            delivery.conclusion = self._settle_with_the_other
+            return False
+        known = delivery.known
+        if known is not None and has_ended(delivery, known):
+            delivery.failed = known.state is TaskState.DEAD
+            delivery.conclusion = partial(self._settle_again, known.owed)
+            logger.info("message.known actor=%s id=%s state=%s", delivery.actor_name, delivery.message_id, known.state)
+            return False
+        delivery.conclusion = self._give_back
+        return True
+
+    def finished(self, delivery: Delivery, record: Finish) -> None:
+        """Note the end of a run; when Dramatiq acknowledges the delivery it goes its way from here."""
+        delivery.conclusion = self._give_back if delivery.returned else partial(self._commit, record)
+
+    # --- after it
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until everything that has ended is settled.
+
+        Parameters:
+          timeout: Seconds.
+
+        Returns:
+          False if something is left; the broker will deliver it again.
+        """
+        end = time.monotonic() + timeout
+        while self._open:
+            self._try_again()
+            if time.monotonic() >= end:
+                logger.warning("worker.unsettled messages=%d they will be delivered again", len(self._open))
+                return False
+            time.sleep(0.01)
+        return True
+
+    def _commit(self, record: Finish, delivery: Delivery) -> None:
+        self._open.add(delivery)
+        crashpoint("commit.before")
+        self._journal.finish(record, partial(self._committed, delivery))
+
+    def _committed(self, delivery: Delivery, error: BaseException | None, owed: tuple[Owed, ...]) -> None:
+        if error is not None:
+            logger.error("journal.finish_failed message=%s it will be delivered again", delivery, exc_info=error)
+            self._open.discard(delivery)
+            return
+        crashpoint("commit.after")
+        self._conclude(delivery, owed, delivery.verdict)
+
+    def _settle_again(self, owed: tuple[Owed, ...], delivery: Delivery) -> None:
+        self._open.add(delivery)
+        self._conclude(delivery, owed, delivery.verdict)
+
+    def _conclude(self, delivery: Delivery, owed: tuple[Owed, ...], verdict: Verdict) -> None:
+        payment = Payment(owed, delivery, verdict, _nothing)
+        payment.then = partial(self._concluded, payment, FIRST_PAUSE)
+        delivery.consumer.conclude(payment)
+
+    def _concluded(self, payment: Payment, pause: float, error: BaseException | None) -> None:
+        delivery = payment.delivery
+        if error is not None:
+            logger.warning("message.unpaid message=%s next_try_in=%.1f error=%s", delivery, pause, error)
+            payment.then = partial(self._concluded, payment, min(pause * 2, LAST_PAUSE))
+            self._failed.append((time.monotonic() + pause, pause, payment))
+            return
+        if payment.owed:
+            self._journal.paid([each.seq for each in payment.owed])
+        self._open.discard(delivery)
+        if delivery.run is not None:
+            # One dead letter is enough, where the first one was really rejected.
+            first_is_dead = payment.verdict is Verdict.REJECT and not delivery.stale
+            delivery.run.end(Verdict.ACKNOWLEDGE if first_is_dead else payment.verdict, _settle)
+
+    def _try_again(self) -> None:
+        now = time.monotonic()
+        for _ in range(len(self._failed)):
+            try:
+                due, pause, payment = self._failed.popleft()
+            except IndexError:
+                return
+            if due <= now:
+                payment.delivery.consumer.conclude(payment)
+            else:
+                self._failed.append((due, pause, payment))
+
+    # --- what did not run
+
+    def _settle_unrun(self, delivery: Delivery) -> None:
+        if not delivery.failed or delivery.stale:
+            _settle(delivery, delivery.verdict)
+            return
+        # Dramatiq rejects what is for an actor that this process does not know.
+        given_up = GivenUp("actor_unknown", {"actor": delivery.actor_name}, "no such actor", delivery._exception)
+        record = ending(
+            delivery, TaskState.DEAD, worker=self._journal.worker, started_at=time.time(), error=given_up.error,
+            given_up=given_up,
+        )  # fmt: skip
+        self._commit(record, delivery)
+
+    def _settle_with_the_other(self, delivery: Delivery) -> None:
+        assert delivery.run is not None
+        delivery.run.wait(delivery, _settle)
+
+    def _give_back(self, delivery: Delivery) -> None:
+        _settle(delivery, Verdict.GIVE_BACK)
+        if delivery.run is not None:
+            delivery.run.end(Verdict.GIVE_BACK, _settle)
+
+
+def has_ended(delivery: Delivery, known: Known) -> bool:
+    """Has this very run of a message ended here before?
+
+    A message that has failed is delivered again as its own retry, which counts one more; what counts no more than the
+    journal is an old delivery. After a crash the counts say nothing: then it is run.
+    """
+    if known.state is TaskState.COMPLETED:
+        return True
+    if known.state not in (TaskState.FAILED, TaskState.DEAD) or known.crashes:
+        return False
+    _, retries, deferrals = key_of(delivery)
+    return retries <= known.retry_count and deferrals <= known.deferrals
+
+
+def _settle(delivery: Delivery, verdict: Verdict) -> None:
+    delivery.consumer.conclude(Payment((), delivery, verdict, _nothing))
+
+
+def _nothing(_: BaseException | None) -> None:
+    return None

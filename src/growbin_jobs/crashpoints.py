@@ -1,0 +1,68 @@
+"""Named points in the life of a message at which a test can kill the process: ``kill -9``, nothing is cleaned up.
+
+Off unless ``GROWBIN_CRASHPOINT`` names one (:mod:`growbin_jobs.settings`), or a test arms one. ``name`` kills at the
+first time a process passes the point, ``name:3`` at the third.
+
+===========================  ================================================  ======================================
+point                        what has happened                                 what must hold after a restart
+===========================  ================================================  ======================================
+``message.received``         a delivery is decoded, nobody has looked at it    runs, no crash charged
+``message.begun``            its start is in the ledger                        runs, one crash charged
+``actor.before``             its outbox is open                                runs, one crash charged
+``actor.after``              the actor has returned or raised                  runs again, one crash charged
+``commit.before``            its end is about to be handed to the journal      runs again, no crash charged
+``commit.after``             its end is on record, nothing of it is published  not run again here; its debts are paid
+``publish.before``           before each message that it owes                  as ``commit.after``
+``publish.after``            after the confirm of each one                     follow-ups may arrive twice, run once
+``ack.before``               all that it owes is confirmed                     not run again here; acknowledged
+``ack.after``                the acknowledgement is on its way                 as ``ack.before``, or nothing is left
+``producer.publish.before``  P2: before a message is handed to the broker      none, or owed
+``producer.publish.after``   P3: it is confirmed                               it runs once
+``producer.accept.before``   P1: the broker is away                            no message
+``producer.accept.after``    P1: it is in the journal                          it is forwarded
+===========================  ================================================  ======================================
+"""
+
+import os
+import signal
+from typing import Final
+
+POINTS: Final = frozenset(
+    {
+        "message.received", "message.begun", "actor.before", "actor.after", "commit.before", "commit.after",
+        "publish.before", "publish.after", "ack.before", "ack.after", "producer.accept.before",
+        "producer.accept.after", "producer.publish.before", "producer.publish.after",
+    }
+)  # fmt: skip
+
+_armed: str | None = None
+_left = 0
+
+
+def arm(point: str | None) -> None:
+    """Choose where this process is killed.
+
+    Parameters:
+      point: A name of :data:`POINTS`, with ``:n`` for the n-th pass; None or empty: nowhere.
+
+    Raises:
+      ValueError: If there is no such point.
+    """
+    global _armed, _left
+    name, _, times = (point or "").partition(":")
+    if name and name not in POINTS:
+        raise ValueError(f"There is no crash point {name!r}. There are: {', '.join(sorted(POINTS))}.")
+    _armed, _left = name or None, int(times or 1)
+
+
+def crashpoint(name: str) -> None:
+    """Die here if this point is armed; costs next to nothing otherwise."""
+    if _armed is not None and name == _armed:
+        _pass()
+
+
+def _pass() -> None:
+    global _left
+    _left -= 1
+    if _left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
