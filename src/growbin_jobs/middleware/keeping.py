@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
+from dramatiq.common import q_name
 
 from growbin_jobs import __version__
 from growbin_jobs.journal.election import has_keeper
@@ -129,7 +130,7 @@ def keeper_command(folder: Path, master: int, *options: str) -> list[str]:
 
 
 def _facts(broker: Broker, worker: Worker) -> WorkerProcess:
-    queues = broker.get_declared_queues()
+    queues = {q_name(queue) for queue in broker.get_declared_queues()}
     if worker.consumer_whitelist:
         queues &= worker.consumer_whitelist
     group = next((name for name, group in GROUPS.items() if queues & set(group.queues)), "other")
