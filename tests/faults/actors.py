@@ -13,9 +13,9 @@ from pathlib import Path
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
+
 from faults.effects import Effects
 from faults.jobs import LEAVES, STEPS
-
 from growbin_jobs.app import broker, settings
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.process import once_a_process

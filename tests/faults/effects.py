@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import peewee
 
+from faults.history import Effect
 from growbin_jobs.models.database import Database
-
-from .history import Effect
 
 TABLES = (
     "CREATE TABLE effect (job TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL,"
@@ -57,7 +57,6 @@ class Effects:
 
     def begin(self, job: str, message: str) -> int:
         """Note that a run begins, and return how many have begun of this message."""
-        AttemptRow.insert(job=job, message=message, what="begin")
 
         def work(connection: peewee.Database) -> int:
             AttemptRow.insert(job=job, message=message, what="begin").execute(connection)
@@ -81,12 +80,8 @@ class Effects:
         rows = self._database.rows(EffectRow.select(EffectRow.job, EffectRow.key, EffectRow.message))
         return [Effect(row["job"], row["key"], row["message"]) for row in rows]
 
-    def runs(self, what: str) -> Counter[str]:
-        """Return how many runs of each message have reached their ``begin`` or ``end``."""
-        query = AttemptRow.select(AttemptRow.message).where(AttemptRow.what == what)
-        return Counter(row["message"] for row in self._database.rows(query))
-
-    def clear(self) -> None:
-        """Forget everything, between two rounds of a soak."""
-        self._database.run(lambda connection: connection.execute_sql("DELETE FROM effect"))
-        self._database.run(lambda connection: connection.execute_sql("DELETE FROM attempt"))
+    def runs(self, what: str, jobs: Collection[str] | None = None) -> Counter[str]:
+        """Return how often each message, of some jobs or of all, has come to its ``begin`` or ``end``."""
+        query = AttemptRow.select(AttemptRow.job, AttemptRow.message).where(AttemptRow.what == what)
+        rows = self._database.rows(query)
+        return Counter(row["message"] for row in rows if jobs is None or row["job"] in jobs)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import random
+import re
 import signal
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import apsw
+
+from faults.effects import Effects
+from faults.history import History, Verdict, judge, read_log
+from faults.jobs import MIX, Request, requests
+from faults.links import Link
+from faults.processes import TESTS, Process, Producer, Worker, await_that
+from faults.servers import Embedded, Rabbit
 from growbin_jobs import settings as _settings
 from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.wiring import central_database
-
-from .effects import Effects
-from .history import History, Verdict, judge, read_log
-from .jobs import Request, requests
-from .links import Link
-from .processes import TESTS, Producer, Worker, await_that
-from .servers import Embedded, Rabbit
 
 #: Seconds until something that must happen counts as not happening; only a test that fails waits so long.
 PATIENCE = 60.0
@@ -51,6 +56,7 @@ class Installation:
       broker_link, database_link: What workers and producers go through; None where it is a file.
       workers: By name.
       nodes: Names of the nodes that have worked here.
+      ended: Messages that were completed when :meth:`note_ended` looked.
     """
 
     def __init__(
@@ -75,10 +81,12 @@ class Installation:
         if self.database_link:
             self.env["DATABASE_URL"] = self.database_link.url
         self.workers: dict[str, Worker] = {}
-        self.ended: deque[Worker] = deque(maxlen=3)
+        self._before: deque[Process] = deque(maxlen=3)
+        self._kills = 0
         self.nodes = {"node-1"}
+        self.ended: set[str] = set()
         self._producers: list[Producer] = []
-        self._log: list[dict[str, Any]] = []
+        self._asked: list[Request] = []
         settings = _load(self.env | ({"DATABASE_URL": postgres_url} if postgres_url else {}))
         self._database = central_database(settings)
         upgrade(self._database)
@@ -95,19 +103,36 @@ class Installation:
         """A node's journal."""
         return self.folder / "data" / node / "task_queue.db"
 
+    def note_ended(self) -> None:
+        """Remember which messages the journals of all nodes hold as completed now."""
+        for node in self.nodes:
+            self.ended.update(row[0] for row in self._rows(node, "task_wal") if "completed" in row)
+
     # --- workers
 
-    def start(self, name: str = WORKER, *, node: str = "node-1", env: Mapping[str, str] | None = None, **how: Any) -> Worker:
+    def start(
+        self, name: str = WORKER, *, node: str = "node-1", env: Mapping[str, str] | None = None, **how: Any
+    ) -> Worker:
         """Start a ``dramatiq`` under a name; what ran under it before is dead or stopped."""
         before = self.workers.get(name)
         assert before is None or not before.running, f"{name} still runs"
         if before is not None:
             before.kill()  # orphans
-            self.ended.append(before)
+            self._bury(before)
         self.nodes.add(node)
         worker = Worker(self.env | {"GROWBIN_NODE": node} | dict(env or {}), **how)
         self.workers[name] = worker
         return worker
+
+    def _bury(self, process: Process) -> None:
+        self._kills += process.popen.returncode != 0
+        self._before.append(process)
+
+    @property
+    def kills(self) -> int:
+        """How many workers and producers did not end by themselves in peace."""
+        ended = [each for each in [*self.workers.values(), *self._producers] if not each.running]
+        return self._kills + sum(each.popen.returncode != 0 for each in ended)
 
     def ensure(self, name: str = WORKER, **how: Any) -> Worker:
         """Start it unless it runs."""
@@ -120,7 +145,7 @@ class Installation:
         """Start a producer and wait until it is ready."""
         producer = Producer(self.env | dict(env or {}))
         self._producers.append(producer)
-        assert producer.await_word('"ready"', PATIENCE), self.last_words()
+        assert producer.await_that(lambda: producer.ready, PATIENCE), self.last_words()
         return producer
 
     def hand_in(self, load: Mapping[str, int], *, by: Producer | None = None, wait: bool = True) -> list[Request]:
@@ -131,26 +156,58 @@ class Installation:
           by: Which producer; None: the first one, which is started if need be.
           wait: Until all are answered.
         """
-        if by is None:
-            by = self._producers[0] if self._producers and self._producers[0].running else self.producer()
+        by = by or self._any_producer()
         asked = requests(dict(load), self.dice)
+        self._asked += asked
         by.hand_in(asked)
         if wait:
             assert by.answered(PATIENCE), f"not all was answered.\n{self.last_words()}"
         return asked
 
+    def _any_producer(self) -> Producer:
+        running = (producer for producer in self._producers if producer.running)
+        return next(running, None) or self.producer()
+
+    @contextlib.contextmanager
+    def dripping(self, *, every: float = 0.1) -> Iterator[None]:
+        """Let jobs of all harmless kinds come in, one by one, as long as the block lasts.
+
+        Parameters:
+          every: Seconds between two.
+        """
+        producer = self._any_producer()
+        over = threading.Event()
+        dice = random.Random(self.dice.random())
+        kinds = itertools.cycle(MIX)
+
+        def drip() -> None:
+            while not over.wait(every):
+                producer.hand_in(requests({next(kinds): 1}, dice))  # if it is killed, nothing more comes
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     # --- what has come of it
 
     def history(self) -> History:
         """Return everything that was seen so far."""
-        log = [*self._log, *(line for producer in self._producers for line in list(producer.log))]
+        log = [line for producer in self._producers for line in list(producer.log)]
         effects = self.effects.all()
         return History(
-            read_log(line for line in log if line["what"] != "ready"),
+            read_log(log),
             effects,
             self.broker.dead(),
             dict(self.effects.runs("end")),
         )
+
+    def handed_in(self, kind: str) -> list[str]:
+        """Return the jobs of a kind that :meth:`hand_in` has handed in."""
+        return [request.job for request in self._asked if request.kind == kind]
 
     def begun(self) -> int:
         """Return how many runs have begun."""
@@ -164,6 +221,10 @@ class Installation:
         """Wait until so many effects are there."""
         assert await_that(lambda: len(self.effects.all()) >= number, timeout), self.last_words()
 
+    def settled(self, timeout: float = PATIENCE) -> bool:
+        """Wait until all that was accepted is done or dead; True when it is."""
+        return await_that(lambda: not judge(self.history()).lost, timeout, every=0.2)
+
     def settle(self, timeout: float = PATIENCE) -> Verdict:
         """Wait until all that was accepted is done or dead and all queues are empty, stop all, and judge.
 
@@ -171,6 +232,7 @@ class Installation:
         """
         for producer in self._producers:
             producer.answered(timeout)
+            producer.close()
         verdict = judge(self.history())
         deadline = time.monotonic() + timeout
         while (verdict.lost or self.broker.waiting()) and time.monotonic() < deadline:
@@ -194,19 +256,31 @@ class Installation:
         for worker in self.workers.values():
             assert worker.stop(grace), f"a worker did not stop in {grace} s.\n{self.last_words()}"
 
-    def forget(self) -> None:
-        """Forget this round's history, between two rounds of a soak."""
-        for producer in self._producers:
-            producer.kill()
-        self._producers.clear()
-        self._log.clear()
-        self.effects.clear()
-        self.broker.clear()
+    def evidence(self, verdict: Verdict) -> str:
+        """Return what is known of the jobs that went wrong, and the end of what the processes said."""
+        wanted = {
+            name.partition("/")[0] for name in verdict.lost | verdict.duplicated | verdict.unexpected | verdict.killed
+        }
+        found = [f"{self.broker.waiting()} messages are in the queues"]
+        for node in sorted(self.nodes):
+            for table in ("task_wal", "outbox"):
+                found += [f"{node} {table}: {row}" for row in self._rows(node, table) if wanted & set(_ids(row))]
+        attempts = [f"{what}: {dict(self.effects.runs(what, wanted))}" for what in ("begin", "end")]
+        return "\n".join([str(verdict), *found[:60], *attempts, self.last_words()])
+
+    def _rows(self, node: str, table: str) -> list[tuple[Any, ...]]:
+        if not self.journal(node).exists():
+            return []
+        with contextlib.closing(apsw.Connection(str(self.journal(node)))) as connection:
+            try:
+                return list(connection.execute(f"SELECT * FROM {table}"))
+            except apsw.Error as error:  # it is what the fault has made of it
+                return [(str(error),)]
 
     def last_words(self, lines: int = 25) -> str:
         """The end of what the processes said."""
         processes = {**self.workers, **{f"producer {n}": each for n, each in enumerate(self._producers)}}
-        processes |= {f"before {n}": each for n, each in enumerate(self.ended)}
+        processes |= {f"before {n}": each for n, each in enumerate(self._before)}
         return "\n".join(
             f"--- {name}\n" + "\n".join(list(process.lines)[-lines:]) for name, process in processes.items()
         )
@@ -225,6 +299,13 @@ class Installation:
         for link in (self.broker_link, self.database_link):
             if link:
                 link.close()
+
+
+def _ids(row: tuple[Any, ...]) -> Iterator[str]:
+    """The UUIDs in a row's texts, whole messages included."""
+    for value in row:
+        text = value.decode() if isinstance(value, bytes) else value if isinstance(value, str) else ""
+        yield from re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)
 
 
 def _load(env: Mapping[str, str]) -> _settings.Settings:

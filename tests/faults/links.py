@@ -18,7 +18,8 @@ class Link:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        assert parts.hostname and parts.port
+        assert parts.hostname
+        assert parts.port
         self._target = (parts.hostname, parts.port)
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()

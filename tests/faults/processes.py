@@ -17,9 +17,12 @@ from typing import Any
 
 import psutil
 
-from .jobs import Request
+from faults.jobs import Request
 
 TESTS = Path(__file__).resolve().parents[1]
+
+#: Threads of a worker process unless a fault says otherwise.
+THREADS = 8
 
 
 class Process:
@@ -140,7 +143,7 @@ class Worker(Process):
         *,
         gevent: bool = False,
         processes: int = 1,
-        threads: int = 8,
+        threads: int = THREADS,
         grace: float = 10.0,
         module: str = "faults.actors",
     ) -> None:
@@ -160,20 +163,32 @@ class Producer(Process):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.log: list[dict[str, Any]] = []
+        self.ready = False
         self._asked = 0
+        self._asking = threading.Lock()
         super().__init__([sys.executable, "-m", "faults.producer"], env)
 
     def heard(self, line: str) -> None:
-        if line.startswith("{"):
-            self.log.append(json.loads(line))
+        if line.startswith('{"what"'):
+            said = json.loads(line)
+            self.ready = self.ready or said["what"] == "ready"
+            if said["what"] != "ready":
+                self.log.append(said)
 
     def hand_in(self, requests: Sequence[Request]) -> None:
         """Ask it to hand in; returns at once."""
         assert self.popen.stdin
-        self._asked += len(requests)
-        with contextlib.suppress(BrokenPipeError):
-            self.popen.stdin.write("".join(json.dumps(request._asdict()) + "\n" for request in requests))
+        lines = "".join(json.dumps(request._asdict()) + "\n" for request in requests)
+        with self._asking, contextlib.suppress(OSError, ValueError):  # it is dead, or closed
+            self._asked += len(requests)
+            self.popen.stdin.write(lines)
             self.popen.stdin.flush()
+
+    def close(self) -> None:
+        """Tell it that nothing more comes: it ends when it has its answers."""
+        assert self.popen.stdin
+        with self._asking, contextlib.suppress(OSError, ValueError):
+            self.popen.stdin.close()
 
     def answered(self, timeout: float) -> bool:
         """Wait until it has an answer to everything; False when it died, or the time is over, before."""

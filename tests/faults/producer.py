@@ -11,10 +11,10 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from dramatiq import Message
+
 from faults.actors import CHAIN_QUEUE, QUEUE, broker
 from faults.jobs import KINDS
-
-from dramatiq import Message
 from growbin_jobs.broker.amqp.errors import BrokerRefused, BrokerUnavailable, QueueMissing
 
 

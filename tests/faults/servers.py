@@ -17,10 +17,9 @@ from uuid import uuid4
 
 import pika
 
+from faults.history import Dead
+from faults.processes import Process, await_that
 from growbin_jobs.broker.local import LocalBroker
-
-from .history import Dead
-from .processes import Process, await_that
 
 SERVICES = Path(__file__).resolve().parents[2] / "scripts" / "services"
 
@@ -34,9 +33,6 @@ class Broker(Protocol):
     def waiting(self) -> int:
         """Return how many messages are in any queue, dead letters and what consumers hold left out."""
 
-    def clear(self) -> None:
-        """Forget dead letters, between two rounds of a soak."""
-
 
 def dead_letter(body: bytes) -> Dead:
     """Return whose dead letter a message is."""
@@ -49,10 +45,12 @@ class Node:
 
     Parameters:
       facts: Of ``scripts/services up --json``.
+      folder: Its ``--dir``, where the node belongs to the caller, who may kill it and must :meth:`remove` it.
     """
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
+    def __init__(self, facts: Mapping[str, Any], folder: Path | None = None) -> None:
         self.facts = facts
+        self._folder = folder
         self._again: Process | None = None
 
     @classmethod
@@ -62,9 +60,7 @@ class Node:
         up = subprocess.run(
             [*command, "--with-pid", str(os.getpid())], capture_output=True, text=True, check=True, timeout=180
         )
-        node = cls(json.loads(up.stdout)["rabbitmq"])
-        node._folder = folder
-        return node
+        return cls(json.loads(up.stdout)["rabbitmq"], folder)
 
     def remove(self) -> None:
         """End an own node."""
@@ -92,6 +88,7 @@ class Node:
 
     def kill_and_restart(self) -> None:
         """kill -9 of the node, and start it on the same files."""
+        assert self._folder, "it is not ours to kill"
         pid = self._again.popen.pid if self._again else self.facts["pids"][-1]  # the first one is its port mapper
         os.kill(pid, 9)
         if self._again:
@@ -144,11 +141,6 @@ class Rabbit:
                 channel.queue_declare(queue, passive=True).method.message_count for queue in self._queues(dead=False)
             )
 
-    def clear(self) -> None:
-        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
-            for queue in self._queues(dead=True):
-                connection.channel().queue_purge(queue)
-
     def delete_queue(self, name: str) -> None:
         """Delete a queue under those who use it."""
         self.node.ask("DELETE", f"/queues/{self.vhost}/{quote(name, safe='')}")
@@ -173,10 +165,6 @@ class Embedded:
 
     def waiting(self) -> int:
         return sum(depth.ready + depth.claimed + depth.delayed for depth in self._broker.depths().values())
-
-    def clear(self) -> None:
-        for queue in self._broker.depths():
-            self._broker.flush(queue)
 
     def close(self) -> None:
         self._broker.close()

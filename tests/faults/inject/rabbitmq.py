@@ -1,0 +1,69 @@
+"""What RabbitMQ, or who operates it, does."""
+
+from __future__ import annotations
+
+import time
+
+from faults.installation import PATIENCE, Installation
+from faults.jobs import mixed
+from faults.servers import Rabbit
+
+
+def rabbit_of(installation: Installation) -> Rabbit:
+    """Return the installation's RabbitMQ."""
+    assert installation.rabbit
+    return installation.rabbit
+
+
+def queue_deleted(installation: Installation) -> None:
+    """Queues are deleted under a worker that waits, and a producer that has used them."""
+    installation.hand_in({"one": 2, "chain": 1})
+    assert installation.settled(PATIENCE), installation.last_words()
+    for queue in ("faults", "faults_chain"):
+        rabbit_of(installation).delete_queue(queue)
+    installation.hand_in(mixed(8))
+
+
+def connections_closed(installation: Installation) -> None:
+    """RabbitMQ closes all connections."""
+    installation.await_begun(4)
+    rabbit_of(installation).close_connections()
+
+
+def killed(installation: Installation) -> None:
+    """kill -9 of RabbitMQ; it comes back on its files."""
+    installation.await_begun(4)
+    rabbit_of(installation).node.kill_and_restart()
+
+
+def memory_alarm(installation: Installation) -> None:
+    """RabbitMQ blocks all publishers; producers go on."""
+    control = rabbit_of(installation).node.control
+    installation.await_begun(4)
+    control("set_vm_memory_high_watermark", "0")
+    try:
+        installation.hand_in(mixed(8), wait=False)
+        time.sleep(1.0)
+    finally:
+        control("set_vm_memory_high_watermark", "0.4")
+
+
+def consumer_timeout(installation: Installation) -> None:
+    """RabbitMQ closes channels whose messages stay unacknowledged for too long, while jobs take longer than that."""
+    control = rabbit_of(installation).node.control
+
+    def limits(timeout: int, tick: int) -> None:
+        """Both in milliseconds; for channels that are opened from now on."""
+        values = {"consumer_timeout": timeout, "channel_tick_interval": tick}
+        control(
+            "eval", "".join(f"application:set_env(rabbit, {key}, {value})," for key, value in values.items()) + "ok."
+        )
+
+    limits(600, 200)
+    try:
+        worker = installation.start()
+        installation.hand_in({"slow": 6, "one": 6})
+        assert worker.await_word("consumer_lost", PATIENCE), installation.last_words()
+    finally:
+        limits(1_800_000, 60_000)
+    worker.kill()  # its channels still have the short limit

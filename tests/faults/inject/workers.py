@@ -1,0 +1,87 @@
+"""What happens to worker processes: C1 to C8 of the protocol, and their lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from faults.installation import PATIENCE, WORKER, Installation
+from faults.jobs import mixed
+from faults.processes import TESTS, THREADS, await_that
+
+
+def dies_at(point: str, installation: Installation) -> None:
+    """A worker is killed at a named point."""
+    doomed = installation.start("doomed", env={"GROWBIN_CRASHPOINT": point})
+    assert doomed.wait(PATIENCE) is not None, f"{point} was never reached.\n{installation.last_words()}"
+    installation.note_ended()
+
+
+def dies_running(installation: Installation) -> None:
+    """kill -9 of a worker while its actors run."""
+    installation.await_begun(4)
+    installation.workers[WORKER].kill()
+
+
+def stopped_and_killed(installation: Installation) -> None:
+    """SIGTERM under load, and SIGKILL before the worker could finish."""
+    installation.await_begun(4)
+    worker = installation.workers[WORKER]
+    worker.popen.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    worker.kill()
+
+
+def frozen(installation: Installation) -> None:
+    """A worker is frozen, loses its connections, others do its work; then it goes on as if nothing had happened."""
+    installation.await_begun(4)
+    zombie = installation.workers[WORKER]
+    zombie.signal(signal.SIGSTOP)
+    if installation.broker_link:
+        installation.broker_link.cut()
+    installation.ensure("other", node="node-2")
+    installation.hand_in(mixed(8), wait=False)
+    time.sleep(2.0)
+    zombie.signal(signal.SIGCONT)
+
+
+def restarted_often(times: int, installation: Installation) -> None:
+    """kill -9 of a worker again and again while retries and deferrals wait."""
+    for _ in range(times):
+        worker = installation.ensure()
+        # Some way on each time: what is running at three kills in a row counts as what has killed its worker.
+        enough = installation.begun() + 3 * THREADS
+        await_that(lambda enough=enough: installation.begun() >= enough, 5)
+        worker.kill()
+
+
+def next_release(installation: Installation) -> None:
+    """Workers of the next release come, with one more actor; those of the last one go, under load."""
+    installation.await_begun(4)
+    following = installation.ensure("next", env={"FAULTS_RELEASE": "next"})
+    assert following.await_word("ready for action", PATIENCE), installation.last_words()
+    old = installation.workers.pop(WORKER)
+    assert old.stop(PATIENCE), installation.last_words()
+    installation.hand_in({"new": 4} | mixed(4))
+
+
+def hub_blocked(installation: Installation) -> None:
+    """Greenlets compute while others have work prefetched."""
+    installation.hand_in({"computing": 2, "one": 20, "chain": 4})
+    installation.await_done(2)
+
+
+def with_greenlets(installation: Installation) -> None:
+    """Have a gevent worker."""
+    installation.start(gevent=True, threads=50)
+
+
+def clocks_wrong(installation: Installation) -> None:
+    """Two nodes whose clocks are an hour slow and an hour fast share the work with one whose clock is right."""
+    path = os.pathsep.join((str(TESTS / "faults" / "skewed_clock"), installation.env["PYTHONPATH"]))
+    for name, hours in (("slow-clock", -1), ("fast-clock", 1)):
+        skew = {"PYTHONPATH": path, "FAULTS_CLOCK": str(3600 * hours)}
+        worker = installation.ensure(name, node=name, env=skew)
+        assert worker.await_word("ready for action", PATIENCE), installation.last_words()
+    installation.hand_in(mixed(24))
