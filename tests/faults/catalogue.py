@@ -103,19 +103,19 @@ def quiet(number: int, name: str, what: str, inject: Act, holds: str = "", **mor
 
 
 FAULTS: tuple[Fault, ...] = (
-    quiet(1, "producer-dies-before-accept", "a producer is killed before its message is anywhere, the client tries anew",
+    quiet(1, "producer-dies-before-accept", "a producer is killed before its message is anywhere, the client retries",
           partial(producers.producer_dies, "producer.publish.before:3"), "one job", check=all_came_to_an_end),
     quiet(2, "producer-dies-after-accept", "broker away: a producer is killed, its message is in the journal, unsent",
           partial(producers.producer_dies_offline, "producer.accept.after:3"), "the node's next process sends it",
           check=all_came_to_an_end, where=SERVERS, before=nothing),
-    quiet(3, "producer-dies-unconfirmed", "a message arrives, its producer is killed unconfirmed, the client tries anew",
+    quiet(3, "producer-dies-unconfirmed", "a message arrives, its producer is killed unconfirmed, the client retries",
           partial(producers.confirms_held_up, kill=True), "copies are one job", where=SERVERS,
           check=all_came_to_an_end),
     quiet(4, "confirm-lost", "messages arrive, the connection is cut before the confirms",
           partial(producers.confirms_held_up, kill=False), "copies are one job", where=SERVERS),
     quiet(5, "queue-deleted", "queues are deleted under workers and producers", rabbitmq.queue_deleted,
           "declared again and consumed", where=SERVERS, check=all_came_to_an_end, mixes=False),
-    quiet(6, "producer-dies-after-confirm", "a producer is killed before it can say yes, the client tries anew",
+    quiet(6, "producer-dies-after-confirm", "a producer is killed before it can say yes, the client retries",
           partial(producers.producer_dies, "producer.publish.after:3"), "one job", check=all_came_to_an_end),
     at(7, "message.received", "delivered again"),
     at(8, "message.begun", "runs again"),
