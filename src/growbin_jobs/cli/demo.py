@@ -70,7 +70,8 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
-    supervisor = Supervisor(commands, grace=settings.shutdown_timeout + STOP_MARGIN, log=log)
+    grace = settings.shutdown_timeout + settings.final_sync_timeout + STOP_MARGIN
+    supervisor = Supervisor(commands, grace=grace, log=log)
     signals: list[int] = []
 
     def leave(signum: int, _frame: Any) -> None:

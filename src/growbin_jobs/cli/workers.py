@@ -72,7 +72,7 @@ def up() -> None:
     commands = {str(name): worker_command(group, settings) for name, group in GROUPS.items()}
     supervisor = Supervisor(
         commands,
-        grace=settings.shutdown_timeout + STOP_MARGIN,
+        grace=settings.shutdown_timeout + settings.final_sync_timeout + STOP_MARGIN,
         say=lambda words: say(words, "yellow"),
     )
     interrupts = 0

@@ -10,6 +10,7 @@ middleware              before the actor                              after the 
 ``FailureRecording``    –                                             tells the database that a stage was given up
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
+``Keeping``             (at boot) sees to it that the node has a keeper  –
 ``Boot``                (at boot) builds the group's services         –
 ``TimeLimit``           sets the limit                                –
 ``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
@@ -29,6 +30,7 @@ from dramatiq import Middleware
 from growbin_jobs.middleware.boot import Boot
 from growbin_jobs.middleware.failure_recording import FailureRecording
 from growbin_jobs.middleware.journal import Journaling
+from growbin_jobs.middleware.keeping import Keeping
 from growbin_jobs.middleware.outbox import OutboxScope
 from growbin_jobs.middleware.prefetch import Prefetch
 from growbin_jobs.middleware.retries import Retries
@@ -56,6 +58,7 @@ def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> l
         FailureRecording(),
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
+        Keeping(settings.node_dir, final_sync_timeout=settings.final_sync_timeout),
         boot,
         TimeLimit(),
         OutboxScope(),
