@@ -179,15 +179,16 @@ class Session:
                     return
 
     def _when_empty(self) -> float:
-        begin, empty_since = time.monotonic(), None
-        while empty_since is None or time.monotonic() - empty_since < 1.5 * COUNT_INTERVAL / 1000:
+        """Return when RabbitMQ held nothing any more: in the middle between the last two counts, on average."""
+        ran, empty_since, waited = time.monotonic(), None, False
+        while empty_since is None or time.monotonic() - empty_since < 1.5 * COUNT_INTERVAL:
             if self._vhost.left():
-                empty_since = None
-                self._check(begin, "all tasks ran, not all were acknowledged")
+                empty_since, waited = None, True
+                self._check(ran, "all tasks ran, not all were acknowledged")
             else:  # counted anew meanwhile, it must still be
                 empty_since = empty_since or time.monotonic()
             time.sleep(0.02)
-        return empty_since
+        return max(ran, empty_since - COUNT_INTERVAL / 2) if waited else ran
 
     def _check(self, progress: float, words: str) -> None:
         if not self._workers.alive or time.monotonic() - progress > STALL_TIMEOUT:

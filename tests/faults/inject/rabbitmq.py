@@ -63,7 +63,7 @@ def consumer_timeout(installation: Installation) -> None:
     try:
         worker = installation.start()
         installation.hand_in({"slow": 6, "one": 6})
-        assert worker.await_word("consumer_lost", PATIENCE), installation.last_words()
+        assert worker.await_word("acknowledgement on channel", PATIENCE), installation.last_words()
     finally:
         limits(1_800_000, 60_000)
     worker.kill()  # its channels still have the short limit

@@ -207,6 +207,7 @@ class Fake:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measurement, "COUNT_INTERVAL", 0.02)
     monkeypatch.setattr(measurement, "ASK_AFTER", 0.01)
     monkeypatch.setattr(measurement, "LOST_AFTER", 0.02)
     monkeypatch.setattr(measurement, "STALL_TIMEOUT", 0.2)
@@ -267,6 +268,7 @@ def test_workers_are_gone_after_the_block_and_frozen_ones_too(tmp_path: Path) ->
 @pytest.mark.timeout(60)
 def test_real_workers_drain_every_chain_once(rabbitmq_server: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "TRIAL", 8)
+    monkeypatch.setattr(measurement, "COUNT_INTERVAL", 0.05)
     size = Size(seconds=0.2, tasks=400)
     # Classic queues are counted at once without a change to a server that other tests use too.
     for system in "cd":
