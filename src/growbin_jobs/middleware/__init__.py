@@ -5,12 +5,13 @@ The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up
 ======================  ============================================  ===========================================
 middleware              before the actor                              after the actor
 ======================  ============================================  ===========================================
+``Keeping``             (at boot) sees to it that there is a keeper   (at the end) leaves last of all
 ``DropStale``           skips what the broker already has back        –
 ``Journaling``          skips what has ended here; notes the start    writes down the end, last of all
 ``FailureRecording``    –                                             tells the database that a stage was given up
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
-``Keeping``             (at boot) sees to it that the node has a keeper  –
+``QuickWorkQueue``      (at boot) hands messages to the workers       –
 ``Boot``                (at boot) builds the group's services         –
 ``TimeLimit``           sets the limit                                –
 ``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
@@ -36,6 +37,7 @@ from growbin_jobs.middleware.prefetch import Prefetch
 from growbin_jobs.middleware.retries import Retries
 from growbin_jobs.middleware.stale import DropStale
 from growbin_jobs.middleware.time_limit import TimeLimit
+from growbin_jobs.middleware.work_queue import QuickWorkQueue
 from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,12 +55,13 @@ def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> l
     journaling = Journaling(journal)
     boot.prepare_with(journaling.prepare)
     return [
+        Keeping(settings.node_dir, final_sync_timeout=settings.final_sync_timeout),
         DropStale(),
         journaling,
         FailureRecording(),
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
-        Keeping(settings.node_dir, final_sync_timeout=settings.final_sync_timeout),
+        QuickWorkQueue(),
         boot,
         TimeLimit(),
         OutboxScope(),
