@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
+from pika.frame import decode_frame
 from pika.spec import Basic
 
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing
@@ -38,6 +39,8 @@ class FakeLink:
 class FakeChannel:
     """The server's end: what was written on this channel, by tag."""
 
+    channel_number = 1
+
     def __init__(self, connection):
         self.connection = connection
         self.is_open = True
@@ -59,15 +62,35 @@ class FakeChannel:
         assert properties.delivery_mode == 2
         self.written[len(self.written) + 1] = (queue, properties)
 
+    def take(self, data):
+        """Take frames that were written without pika: the method, the header and a body of one frame each."""
+        while data:
+            read = []
+            for _ in range(3):
+                size, frame = decode_frame(data)
+                read.append(frame)
+                data = data[size:]
+            method, header, _body = read
+            properties, queue = header.properties, method.method.routing_key
+            self.basic_publish("", queue, b"", properties, mandatory=method.method.mandatory)
+
     def close(self, reason):
         self.is_open = False
         self.on_close(self, reason)
 
 
 class FakeConnection:
+    _body_max_length = 1000
+
     def __init__(self):
         self.channels = []
         self.is_open = True
+
+    def read_with(self, channel, reader):
+        assert channel is self.channels[-1]
+
+    def _output_marshaled_frames(self, data):
+        self.channels[-1].take(b"".join(data))
 
     def channel(self, on_open_callback):
         channel = FakeChannel(self)
@@ -262,6 +285,7 @@ def test_a_returned_message_is_an_error_and_its_neighbour_is_not():
     lost, kept = Publication("gone", b"{}", "1"), Publication("q", b"{}", "2")
     publisher.accept(lost)
     publisher.accept(kept)
+    publisher.link.turn()
 
     channel.on_return(channel, Basic.Return(routing_key="gone"), channel.written[1][1], b"{}")
     channel.on_answer(SimpleNamespace(method=Basic.Ack(2, multiple=True)))

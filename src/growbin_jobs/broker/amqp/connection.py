@@ -19,6 +19,7 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, describe, explain, is_refusal, refused
+from growbin_jobs.broker.amqp.frames import QuickConnection
 from growbin_jobs.broker.amqp.loop import SocketLoop, reject
 from growbin_jobs.broker.amqp.servers import labelled
 
@@ -180,7 +181,7 @@ class Link:
 
     def _connect(self) -> None:
         if not self.closing:
-            SelectConnection.create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
+            QuickConnection.create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
 
     def _connected(self, result: SelectConnection | BaseException) -> None:
         if isinstance(result, BaseException):

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from queue import Empty, Queue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from pika.channel import Channel
-from pika.spec import Basic, BasicProperties
 
+from growbin_jobs.broker.amqp import frames
 from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, ConsumerClosed
 from growbin_jobs.broker.amqp.loop import resolve
@@ -42,10 +42,12 @@ class RabbitDelivery(Delivery):
 
     consumer: RabbitConsumer
 
-    def __init__(self, message: Message[Any], consumer: RabbitConsumer, method: Basic.Deliver, body: bytes) -> None:
+    def __init__(
+        self, message: Message[Any], consumer: RabbitConsumer, tag: int, redelivered: bool, body: bytes
+    ) -> None:
         super().__init__(message, consumer, body)
-        self.tag: int = method.delivery_tag
-        self.redelivered: bool = method.redelivered
+        self.tag = tag
+        self.redelivered = redelivered
 
 
 class RabbitConsumer(Consumer):
@@ -86,7 +88,7 @@ class RabbitConsumer(Consumer):
         self._prefetch = prefetch
         self._timeout = timeout / 1000
         self._on_queue_deleted = on_queue_deleted
-        self._inbox: Queue[tuple[Basic.Deliver, bytes] | None] = Queue()
+        self._inbox: SimpleQueue[tuple[int, bool, bytes] | None] = SimpleQueue()
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
         self._fetched: deque[RabbitDelivery] = deque()
         self._verdicts: Verdicts = Verdicts()
@@ -137,14 +139,14 @@ class RabbitConsumer(Consumer):
         except Empty:
             return
 
-    def _decode(self, method: Basic.Deliver, body: bytes) -> None:
+    def _decode(self, tag: int, redelivered: bool, body: bytes) -> None:
         try:
             message = decode(body, self._queue_name)
         except Undecodable as error:
             logger.warning("message.undecodable queue=%s reason=%s moved_to=dead_letters", self._queue_name, error)
-            self._settle(method.delivery_tag, Verdict.REJECT)
+            self._settle(tag, Verdict.REJECT)
         else:
-            self._arrived.append(RabbitDelivery(message, self, method, body))
+            self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a delivery where it came from, or give it back; a stale one is left alone.
@@ -202,21 +204,30 @@ class RabbitConsumer(Consumer):
         channel.add_on_close_callback(self._lost)
         channel.add_on_cancel_callback(partial(self._cancelled, channel))
         channel.basic_qos(prefetch_count=self._prefetch)
-        channel.basic_consume(self._queue_name, self._delivered, callback=consuming)
+        channel.connection.read_with(channel, self)
+        channel.basic_consume(self._queue_name, lambda *_: None, callback=consuming)
 
-    def _delivered(self, _channel: Channel, method: Basic.Deliver, _properties: BasicProperties, body: bytes) -> None:
-        self._inbox.put((method, body))
+    def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
+        """Take a message; see :class:`growbin_jobs.broker.amqp.frames.Reader`."""
+        self._inbox.put((tag, redelivered, body))
+
+    def confirmed(self, tag: int, multiple: bool) -> None:
+        """Nobody publishes here."""
 
     def _tell(self) -> None:
         self._telling = False  # before the verdicts are taken: whoever adds one from now on calls us again
         channel = self._channel
         if channel is None or not channel.is_open:
             return
-        for one in self._verdicts.take():
-            if one.verdict is Verdict.ACKNOWLEDGE:
-                channel.basic_ack(one.tag, multiple=one.multiple)
-            else:
-                channel.basic_nack(one.tag, requeue=one.verdict is Verdict.GIVE_BACK)
+        number = channel.channel_number
+        words = [
+            frames.ack(number, one.tag, multiple=one.multiple)
+            if one.verdict is Verdict.ACKNOWLEDGE
+            else frames.nack(number, one.tag, requeue=one.verdict is Verdict.GIVE_BACK)
+            for one in self._verdicts.take()
+        ]
+        if words:
+            frames.write(channel, b"".join(words))
 
     def _cancelled(self, channel: Channel, _frame: Any) -> None:
         self._reason = "RabbitMQ cancelled the consumer, since the queue was deleted"

@@ -64,24 +64,24 @@ class Payer:
         for _ in range(len(self._waiting)):
             payment, settle = self._waiting.popleft()
             if payment.owed:
-                _Debt(self, payment, settle).publish()
+                Account(self, payment, settle).publish()
             else:
                 conclude(payment, settle)
 
-    def publish(self, owed: Owed, notice: Notice) -> None:
-        """Publish one message to a queue that exists."""
+    def publish(self, debt: Debt) -> None:
+        """Publish one message, once its queue exists."""
         try:
-            publication, levels = self._prepare(owed, notice)
+            publication, levels = self._prepare(debt.owed, debt)
         except Exception as unusable:
-            notice.set_exception(unusable)
+            debt.set_exception(unusable)
             return
-        declared = self._connections.declaration(owed.queue_name, levels)
+        declared = self._connections.declaration(debt.owed.queue_name, levels)
         if not declared.done():
-            declared.add_done_callback(lambda _: self.publish(owed, notice))
+            declared.add_done_callback(lambda _: self.publish(debt))
             return
         error = declared.exception()
         if error is not None:
-            notice.set_exception(error)
+            debt.set_exception(error)
             return
         crashpoint("publish.before")
         self._publisher.accept(publication)
@@ -91,13 +91,14 @@ class Payer:
         self._connections.forget(queue_name)
 
 
-class Notice:
-    """What the publisher settles instead of a future: it is told once, and nobody waits."""
+class Debt:
+    """One message that is owed, and what the publisher settles instead of a future: nobody waits for it."""
 
-    __slots__ = ("_done", "_then")
+    __slots__ = ("_account", "_done", "owed")
 
-    def __init__(self, then: Callable[[BaseException | None], None]) -> None:
-        self._then = then
+    def __init__(self, owed: Owed, account: Account) -> None:
+        self.owed = owed
+        self._account = account
         self._done = False
 
     def done(self) -> bool:
@@ -115,11 +116,11 @@ class Notice:
     def _tell(self, error: BaseException | None) -> None:
         if not self._done:
             self._done = True
-            self._then(error)
+            self._account.told(self, error)
 
 
-class _Debt:
-    """What is still to be confirmed of one payment."""
+class Account:
+    """All debts of one payment, while they are on their way."""
 
     __slots__ = ("_error", "_left", "_payer", "_payment", "_settle")
 
@@ -131,24 +132,26 @@ class _Debt:
         self._error: BaseException | None = None
 
     def publish(self) -> None:
+        """Publish all of them."""
         for owed in tuple(self._payment.unpaid):
-            self._payer.publish(owed, Notice(partial(self._told, owed)))
+            self._payer.publish(Debt(owed, self))
 
-    def _told(self, owed: Owed, error: BaseException | None) -> None:
+    def told(self, debt: Debt, error: BaseException | None) -> None:
+        """Be told about one of them."""
         if error is None:
             crashpoint("publish.after")
-            self._payment.unpaid.remove(owed)
+            self._payment.unpaid.remove(debt.owed)
         else:
             self._error = error
             if isinstance(error, QueueMissing):
-                self._payer.forget(owed.queue_name)
+                self._payer.forget(debt.owed.queue_name)
         self._left -= 1
         if self._left:
             return
         if self._error is None:
             conclude(self._payment, self._settle)
         else:
-            self._payment.then(self._error)
+            self._payment.then(self._payment, self._error)
 
 
 def conclude(payment: Payment, settle: Settle) -> None:
@@ -156,7 +159,7 @@ def conclude(payment: Payment, settle: Settle) -> None:
     crashpoint("ack.before")
     settle(payment.delivery, payment.verdict)
     crashpoint("ack.after")
-    payment.then(None)
+    payment.then(payment, None)
 
 
 def _waker(wake: Callable[[], None]) -> tuple[Callable[[], None], Callable[[], None]]:

@@ -16,6 +16,7 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
+from growbin_jobs.broker.amqp import frames
 from growbin_jobs.broker.amqp.connection import CALLS_A_TURN, Link
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing, explain
 from growbin_jobs.broker.amqp.loop import Promise, reject, resolve
@@ -80,6 +81,7 @@ class Publisher:
         self._channel: Channel | None = None  # in confirm mode
         self._blocked = False
         self._next_tag = 1
+        self._unwritten: list[bytes] = []  # of this turn, on this channel
         self._waiting: deque[Publication] = deque()
         self._unconfirmed: OrderedDict[int, Publication] = OrderedDict()
 
@@ -142,6 +144,7 @@ class Publisher:
 
     def _channel_opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._returned)
+        channel.connection.read_with(channel, self)
         channel.confirm_delivery(self._answered, callback=lambda _: self._ready(channel))
 
     def _ready(self, channel: Channel) -> None:
@@ -177,6 +180,31 @@ class Publisher:
         if publication.confirmed.done():
             return
         publication.returned = False
+        try:
+            if publication.headers is None:
+                self._write_quickly(publication, self._channel)
+            else:
+                self._write_with_headers(publication, self._channel)
+        except Exception as error:  # encoding comes before writing, so this is about this message alone
+            reject(publication.confirmed, error)
+            return
+        self._unconfirmed[self._next_tag] = publication
+        self._next_tag += 1
+
+    def _write_quickly(self, publication: Publication, channel: Channel) -> None:
+        message = frames.publish(
+            channel.channel_number,
+            publication.queue,
+            publication.body,
+            publication.message_id,
+            publication.priority,
+            channel.connection._body_max_length,
+        )
+        if not self._unwritten:
+            self.link.call(self._emit)
+        self._unwritten.append(message)
+
+    def _write_with_headers(self, publication: Publication, channel: Channel) -> None:
         properties = BasicProperties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
@@ -184,13 +212,14 @@ class Publisher:
             priority=publication.priority,
             headers=publication.headers,
         )
-        try:
-            self._channel.basic_publish("", publication.queue, publication.body, properties, mandatory=True)
-        except Exception as error:  # pika encodes before it writes, so this is about this message alone
-            reject(publication.confirmed, error)
-            return
-        self._unconfirmed[self._next_tag] = publication
-        self._next_tag += 1
+        self._emit()  # tags count in the order of writing
+        channel.basic_publish("", publication.queue, publication.body, properties, mandatory=True)
+
+    def _emit(self) -> None:
+        """Write what this turn has published, in one piece."""
+        messages, self._unwritten = self._unwritten, []
+        if messages and self._channel is not None and self._channel.is_open:
+            frames.write(self._channel, b"".join(messages))
 
     def _drop_given_up(self) -> None:
         while self._waiting and self._waiting[0].confirmed.done():
@@ -202,16 +231,24 @@ class Publisher:
             if publication.message_id == properties.message_id and publication.queue == method.routing_key:
                 publication.returned = True
 
+    def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
+        """Nobody consumes here; see :class:`growbin_jobs.broker.amqp.frames.Reader`."""
+
+    def confirmed(self, tag: int, multiple: bool) -> None:
+        """Take RabbitMQ's confirm of one publication, or of all up to it."""
+        self._answer(tag, multiple, taken=True)
+
     def _answered(self, frame: Any) -> None:
+        # Only the refusals; pika never sees the confirms.
         method = frame.method
-        if method.multiple:
-            tags = list(takewhile(lambda tag: tag <= method.delivery_tag, self._unconfirmed))
-        else:
-            tags = [method.delivery_tag]
-        for tag in tags:
-            publication = self._unconfirmed.pop(tag, None)
+        self._answer(method.delivery_tag, method.multiple, taken=isinstance(method, Basic.Ack))
+
+    def _answer(self, tag: int, multiple: bool, *, taken: bool) -> None:
+        tags = list(takewhile(lambda each: each <= tag, self._unconfirmed)) if multiple else [tag]
+        for one in tags:
+            publication = self._unconfirmed.pop(one, None)
             if publication is not None:
-                self._settle(publication, taken=isinstance(method, Basic.Ack))
+                self._settle(publication, taken=taken)
 
     def _settle(self, publication: Publication, *, taken: bool) -> None:
         if not taken:
@@ -236,6 +273,7 @@ class Publisher:
 
     def _channel_closed(self, channel: Channel, reason: BaseException) -> None:
         self._channel = None
+        self._unwritten.clear()
         lost, self._unconfirmed = self._unconfirmed, OrderedDict()
         if isinstance(reason, ChannelClosedByBroker):
             error = explain(reason)

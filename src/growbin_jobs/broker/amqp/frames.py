@@ -1,0 +1,185 @@
+"""The few AMQP frames that each message needs, written and read without pika's objects.
+
+pika makes some thirty objects and three system calls for a message that it publishes, and as many for one that it
+delivers. These make one piece of bytes for all that is written in a turn, and take deliveries and confirms straight out
+of what was read. Everything else, from the handshake to errors, heartbeats and returned messages, stays pika's.
+
+AMQP 0-9-1, sections 4.2.3 (frames) and 1.8 of its XML (class basic). The tests hold them against pika's own.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import Any, Protocol
+
+from pika.adapters.select_connection import SelectConnection
+from pika.channel import Channel
+from pika.exceptions import ShortStringTooLong
+from pika.frame import decode_frame
+
+METHOD, HEADER, BODY, END = 1, 2, 3, b"\xce"
+BASIC = 60
+
+_FRAME = struct.Struct(">BHI")  # type, channel, size of the payload
+_HEADER = struct.Struct(">HHQH")  # class, weight, size of the body, flags of the properties that follow
+_SETTLE = struct.Struct(">BHIHHQBB")  # a whole frame: class, method, tag, bits, end
+_DELIVERY = struct.Struct(">QB")  # tag, redelivered
+
+_DELIVER = struct.pack(">HH", BASIC, 60)
+_ACK = struct.pack(">HH", BASIC, 80)
+
+#: Bits of the properties that are set: content_type, delivery_mode, priority, message_id.
+_CONTENT_TYPE, _DELIVERY_MODE, _PRIORITY, _MESSAGE_ID = 1 << 15, 1 << 12, 1 << 11, 1 << 7
+
+_JSON = b"application/json"
+_JSON_PERSISTENT = bytes((len(_JSON),)) + _JSON + b"\x02"
+
+
+def publish(channel: int, queue: str, body: bytes, message_id: str, priority: int | None, body_max: int) -> bytes:
+    """Return a persistent JSON message for the default exchange, mandatory.
+
+    Parameters:
+      channel: Its number.
+      body_max: Bytes of the body that one frame may carry.
+
+    Raises:
+      ShortStringTooLong: If a name has more than 255 bytes.
+      ValueError: If the priority is none of 0 to 255.
+    """
+    flags = _CONTENT_TYPE | _DELIVERY_MODE | _MESSAGE_ID
+    properties = _JSON_PERSISTENT
+    if priority is not None:
+        flags |= _PRIORITY
+        properties += bytes((priority,))
+    header = _HEADER.pack(BASIC, 0, len(body), flags) + properties + _short(message_id)
+    parts = [_publish_method(channel, queue), _FRAME.pack(HEADER, channel, len(header)), header, END]
+    for start in range(0, len(body), body_max):
+        part = body[start : start + body_max]
+        parts += (_FRAME.pack(BODY, channel, len(part)), part, END)
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _publish_method(channel: int, queue: str) -> bytes:
+    # Reserved, no exchange, the queue, mandatory.
+    payload = struct.pack(">HHHB", BASIC, 40, 0, 0) + _short(queue) + b"\x01"
+    return _FRAME.pack(METHOD, channel, len(payload)) + payload + END
+
+
+def _short(name: str) -> bytes:
+    encoded = name.encode()
+    if len(encoded) > 255:
+        raise ShortStringTooLong(encoded)
+    return bytes((len(encoded),)) + encoded
+
+
+def ack(channel: int, tag: int, *, multiple: bool) -> bytes:
+    """Return the acknowledgement of a delivery, or of all up to it."""
+    return _SETTLE.pack(METHOD, channel, 13, BASIC, 80, tag, multiple, END[0])
+
+
+def nack(channel: int, tag: int, *, requeue: bool) -> bytes:
+    """Return the rejection of one delivery."""
+    return _SETTLE.pack(METHOD, channel, 13, BASIC, 120, tag, 2 * requeue, END[0])
+
+
+def write(channel: Channel, data: bytes) -> None:
+    """Write frames of a channel, behind everything that pika has written before. On the link's thread."""
+    channel.connection._output_marshaled_frames([data])
+
+
+class Reader(Protocol):
+    """Who takes what arrives on a channel."""
+
+    def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
+        """Take a message."""
+
+    def confirmed(self, tag: int, multiple: bool) -> None:
+        """Take the confirm of a publication."""
+
+
+class _Incoming:
+    """A message of which not everything has arrived."""
+
+    __slots__ = ("left", "parts", "redelivered", "tag")
+
+    def __init__(self, tag: int, redelivered: bool) -> None:
+        self.tag = tag
+        self.redelivered = redelivered
+        self.left = -1  # bytes of its body; not known before its header
+        self.parts: list[bytes] = []
+
+
+class QuickConnection(SelectConnection):  # type: ignore[misc]
+    """pika's connection, with a short way for deliveries and confirms of channels that have a reader."""
+
+    _frame_buffer: bytes
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._readers: dict[int, Reader] = {}
+        self._incoming: dict[int, _Incoming] = {}
+        super().__init__(*args, **kwargs)
+
+    def read_with(self, channel: Channel, reader: Reader) -> None:
+        """Give a channel's deliveries and confirms to a reader, and not to pika's callbacks, until it closes."""
+        number = channel.channel_number
+        self._readers[number] = reader
+        channel.add_on_close_callback(lambda *_: self._forget(number, reader))
+
+    def _forget(self, number: int, reader: Reader) -> None:
+        if self._readers.get(number) is reader:  # the number may be another channel's by now
+            del self._readers[number]
+            self._incoming.pop(number, None)
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        data = self._frame_buffer + data_in if self._frame_buffer else data_in
+        at, length = 0, len(data)
+        self._frame_buffer = b""
+        while length - at >= 8:
+            kind, channel, size = _FRAME.unpack_from(data, at)
+            end = at + 8 + size
+            if data[at : at + 4] == b"AMQP" or end > length:
+                break
+            if not (channel in self._readers and data[end - 1] == END[0] and self._read(kind, channel, data, at + 7)):
+                self._process_frame(decode_frame(data[at:end])[1])
+            self.bytes_received += end - at
+            at = end
+        rest = data[at:]
+        if rest[:4] == b"AMQP":  # the server speaks another version, and pika says so
+            super()._on_data_available(rest)
+        else:
+            self._frame_buffer = rest
+
+    def _read(self, kind: int, channel: int, data: bytes, at: int) -> bool:
+        """Take the frame whose payload begins at a place; False if it is pika's."""
+        if kind == METHOD:
+            return self._read_method(channel, data, at)
+        incoming = self._incoming.get(channel)
+        if incoming is None:
+            return False
+        if kind == HEADER:
+            incoming.left = _HEADER.unpack_from(data, at)[2]
+        elif kind == BODY:
+            size = _FRAME.unpack_from(data, at - 7)[2]
+            incoming.parts.append(data[at : at + size])
+            incoming.left -= size
+        else:
+            return False
+        if incoming.left == 0:
+            del self._incoming[channel]
+            self._readers[channel].delivered(incoming.tag, incoming.redelivered, b"".join(incoming.parts))
+        return True
+
+    def _read_method(self, channel: int, data: bytes, at: int) -> bool:
+        method = data[at : at + 4]
+        if method == _DELIVER:
+            place = at + 5 + data[at + 4]  # behind the consumer's tag
+            tag, redelivered = _DELIVERY.unpack_from(data, place)
+            self._incoming[channel] = _Incoming(tag, bool(redelivered))
+            return True
+        if method == _ACK:
+            tag, multiple = _DELIVERY.unpack_from(data, at + 4)
+            self._readers[channel].confirmed(tag, bool(multiple))
+            return True
+        return False
