@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
-from growbin_jobs.journal.records import Known, Owed
+from growbin_jobs.journal.records import Finish, Known, Owed
 
 if TYPE_CHECKING:
     from growbin_jobs.broker.outbox import Outbox
@@ -36,16 +36,18 @@ class Payment:
       owed: To be published and confirmed first, in this order.
       delivery: To be settled after that, on the consumer that delivered it; left alone where that is closed.
       verdict: How.
-      then: Told None when all of it is done, or an error when something was not published: then the delivery is not
-        settled. May be called on any thread; does not block.
+      then: Told this payment, and None when all of it is done, or an error when something was not published: then the
+        delivery is not settled. May be called on any thread; does not block.
       unpaid: What has not been confirmed so far.
+      pause: Seconds until the next try, when one has failed.
     """
 
     owed: tuple[Owed, ...]
     delivery: Delivery
     verdict: Verdict
-    then: Callable[[BaseException | None], None]
+    then: Callable[[Payment, BaseException | None], None]
     unpaid: list[Owed] = field(init=False)
+    pause: float = 0.0
 
     def __post_init__(self) -> None:
         self.unpaid = list(self.owed)
@@ -87,20 +89,24 @@ class Delivery(MessageProxy):
       slot: Its place in the ledger of starts while it runs.
       started_at: Seconds since 1970, UTC.
       outbox: What it has sent.
+      record: How it ended.
       conclusion: Called instead of settling the delivery, by whoever has something to do before.
     """
+
+    # On the class, since most deliveries never set most of them, and all are made in a hurry.
+    returned: bool = False
+    run: Run | None = None
+    known: Known | None = None
+    given_up: tuple[str, Mapping[str, str | int | float]] | None = None
+    slot: int | None = None
+    started_at: float = 0.0
+    outbox: Outbox | None = None
+    record: Finish | None = None
+    conclusion: Callable[[Delivery], None] | None = None
 
     def __init__(self, message: Message[Any], consumer: DeliveringConsumer, body: bytes | None = None) -> None:
         super().__init__(message)
         self.consumer = consumer
-        self.returned = False
-        self.run: Run | None = None
-        self.known: Known | None = None
-        self.given_up: tuple[str, Mapping[str, str | int | float]] | None = None
-        self.slot: int | None = None
-        self.started_at = 0.0
-        self.outbox: Outbox | None = None
-        self.conclusion: Callable[[Delivery], None] | None = None
         self._body = body
 
     #: A delivery is itself, however equal its message is to another one's.

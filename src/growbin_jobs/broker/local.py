@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from dramatiq import Message, Middleware
-from dramatiq.broker import Broker, MessageProxy
+from dramatiq.broker import MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.broker.delivery import Intake
+from growbin_jobs.broker.hooks import QuickHooks
 from growbin_jobs.broker.local_consumer import LocalConsumer
 from growbin_jobs.broker.local_queue import DeadLetter, Depth
 from growbin_jobs.broker.local_session import LocalSession
@@ -43,7 +44,7 @@ from growbin_jobs.journal.sqlite import check_sqlite
 JOIN_INTERVAL = 0.02
 
 
-class LocalBroker(Broker):
+class LocalBroker(QuickHooks):
     """A Dramatiq broker on a SQLite file.
 
     It opens the file when it is first used, anew in each process: it may be made before a fork.

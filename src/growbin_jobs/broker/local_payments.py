@@ -80,7 +80,7 @@ class Payments:
                     crashpoint("publish.after")
                 crashpoint("ack.after")
                 consumer.settled(payment)
-            payment.then(error)
+            payment.then(payment, error)
 
     def _take_all(self) -> list[Entry]:
         taken = []

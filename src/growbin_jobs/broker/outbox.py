@@ -78,7 +78,15 @@ class Outbox:
         message_id = message.message_id
         if message_id == self.parent.message_id or not is_random(message_id):
             return message
-        return message.copy(message_id=follow_up_id(self.parent.message_id, message.actor_name, ordinal))
+        return Message(
+            queue_name=message.queue_name,
+            actor_name=message.actor_name,
+            args=message.args,
+            kwargs=message.kwargs,
+            options=message.options,
+            message_id=follow_up_id(self.parent.message_id, message.actor_name, ordinal),
+            message_timestamp=message.message_timestamp,
+        )
 
     def _put(self, message: Message[Any], delay: int | None) -> None:
         self._owed.append(

@@ -67,7 +67,7 @@ class Settlement:
         self._journal = journal
         self._runs = Runs()
         self._open: set[Delivery] = set()
-        self._failed: deque[tuple[float, float, Payment]] = deque()
+        self._failed: deque[tuple[float, Payment]] = deque()
         self._writable = True
         self._next_look = 0.0
 
@@ -127,7 +127,8 @@ class Settlement:
 
     def finished(self, delivery: Delivery, record: Finish) -> None:
         """Note the end of a run; when Dramatiq acknowledges the delivery it goes its way from here."""
-        delivery.conclusion = self._give_back if delivery.returned else partial(self._commit, record)
+        delivery.record = record
+        delivery.conclusion = self._give_back if delivery.returned else self._commit
 
     # --- after it
 
@@ -149,10 +150,11 @@ class Settlement:
             time.sleep(0.01)
         return True
 
-    def _commit(self, record: Finish, delivery: Delivery) -> None:
+    def _commit(self, delivery: Delivery) -> None:
+        assert delivery.record is not None
         self._open.add(delivery)
         crashpoint("commit.before")
-        self._journal.finish(record, partial(self._committed, delivery))
+        self._journal.finish(delivery.record, partial(self._committed, delivery))
 
     def _committed(self, delivery: Delivery, error: BaseException | None, owed: tuple[Owed, ...]) -> None:
         if error is not None:
@@ -167,16 +169,14 @@ class Settlement:
         self._conclude(delivery, owed, delivery.verdict)
 
     def _conclude(self, delivery: Delivery, owed: tuple[Owed, ...], verdict: Verdict) -> None:
-        payment = Payment(owed, delivery, verdict, _nothing)
-        payment.then = partial(self._concluded, payment, FIRST_PAUSE)
-        delivery.consumer.conclude(payment)
+        delivery.consumer.conclude(Payment(owed, delivery, verdict, self._concluded))
 
-    def _concluded(self, payment: Payment, pause: float, error: BaseException | None) -> None:
+    def _concluded(self, payment: Payment, error: BaseException | None) -> None:
         delivery = payment.delivery
         if error is not None:
-            logger.warning("message.unpaid message=%s next_try_in=%.1f error=%s", delivery, pause, error)
-            payment.then = partial(self._concluded, payment, min(pause * 2, LAST_PAUSE))
-            self._failed.append((time.monotonic() + pause, pause, payment))
+            payment.pause = min(max(2 * payment.pause, FIRST_PAUSE), LAST_PAUSE)
+            logger.warning("message.unpaid message=%s next_try_in=%.1f error=%s", delivery, payment.pause, error)
+            self._failed.append((time.monotonic() + payment.pause, payment))
             return
         if payment.owed:
             self._journal.paid([each.seq for each in payment.owed])
@@ -190,13 +190,13 @@ class Settlement:
         now = time.monotonic()
         for _ in range(len(self._failed)):
             try:
-                due, pause, payment = self._failed.popleft()
+                due, payment = self._failed.popleft()
             except IndexError:
                 return
             if due <= now:
                 payment.delivery.consumer.conclude(payment)
             else:
-                self._failed.append((due, pause, payment))
+                self._failed.append((due, payment))
 
     # --- what did not run
 
@@ -206,11 +206,11 @@ class Settlement:
             return
         # Dramatiq rejects what is for an actor that this process does not know.
         given_up = GivenUp("actor_unknown", {"actor": delivery.actor_name}, "no such actor", delivery._exception)
-        record = ending(
+        delivery.record = ending(
             delivery, TaskState.DEAD, worker=self._journal.worker, started_at=time.time(), error=given_up.error,
             given_up=given_up,
         )  # fmt: skip
-        self._commit(record, delivery)
+        self._commit(delivery)
 
     def _settle_with_the_other(self, delivery: Delivery) -> None:
         assert delivery.run is not None
@@ -240,5 +240,5 @@ def _settle(delivery: Delivery, verdict: Verdict) -> None:
     delivery.consumer.conclude(Payment((), delivery, verdict, _nothing))
 
 
-def _nothing(_: BaseException | None) -> None:
+def _nothing(_payment: Payment, _error: BaseException | None) -> None:
     return None

@@ -73,15 +73,22 @@ class Journal:
         """
         return self.read(lambda connection: tasks.lookup(connection, task_ids))
 
-    def begin(self, task_id: str, task_name: str, queue_name: str) -> int:
+    def begin(self, task_id: str, task_name: str, queue_name: str, hint: Callable[[], Started] | None = None) -> int:
         """Note, in about a microsecond, that a thread or greenlet starts a task; returns what :meth:`end` wants.
 
         If the process dies before that, the task is charged a crash.
 
+        Parameters:
+          hint: Makes what :meth:`started` is told; called if the task still runs when hints are written.
+
         Raises:
           OSError: If the ledger cannot be made, for instance on a full disk.
         """
-        return self._session().starts().begin(task_id, task_name, queue_name)
+        session = self._session()
+        slot = session.starts().begin(task_id, task_name, queue_name)
+        if hint is not None and len(session.hints) < HINTS:
+            session.hints[task_id] = hint
+        return slot
 
     def end(self, slot: int) -> None:
         """Note that the actor has returned or raised, in the thread or greenlet that began."""
@@ -95,7 +102,7 @@ class Journal:
         """Show a task as running, within about a second unless it ends before. Never blocks; may be dropped."""
         hints = self._session().hints
         if len(hints) < HINTS:
-            hints[record.task_id] = record
+            hints[record.task_id] = lambda: record
 
     def finish(self, record: Finish, then: Then) -> None:
         """Write the end of a run with all that it owes, in one transaction. Returns at once.
@@ -109,9 +116,7 @@ class Journal:
         """
         session = self._session()
         session.hints.pop(record.task_id, None)
-        session.writer.submit(
-            lambda connection: tasks.finish(connection, record), lambda error, owed: then(error, owed or ())
-        )
+        session.ends.add(record, then)
 
     def paid(self, seqs: Iterable[int]) -> None:
         """Forget debts that the broker has confirmed. Returns at once; if the process dies first, they are paid twice.

@@ -5,6 +5,7 @@ The caller runs each function inside a transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,9 +15,17 @@ from growbin_jobs.journal.records import Owed
 
 COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
 
-PUT = """
-INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING
+PUT_ROWS = (
+    "INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at) VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING",
+)
+PUT = " ".join(PUT_ROWS)
+
+ACCEPTED_PAID = """
+DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (
+    SELECT message_id FROM outbox WHERE parent_id IS NULL AND seq IN (SELECT value FROM json_each(?))
+)
 """
 
 #: What a live process is about to publish itself is left to it for a while; what was accepted waits for a relay.
@@ -41,6 +50,19 @@ def owe(
     return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(owed, first_seq))
 
 
+def numbered(owed: Iterable[Owed], parent_id: str, first_seq: int) -> tuple[Owed, ...]:
+    """Return a task's messages as they are stored under numbers from ``first_seq`` on."""
+    return tuple(_owed(row(each, parent_id, seq, 0.0)[:-1]) for seq, each in enumerate(owed, first_seq))
+
+
+def row(message: Owed, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
+    """Return the values of :data:`PUT`."""
+    return (
+        message.message_id, message.task_name, message.queue_name, message.body, parent_id, message.due_at,
+        message.ordinal, seq, now,
+    )  # fmt: skip
+
+
 def forgive(connection: apsw.Connection, parent_id: str) -> None:
     """Let a task owe nothing."""
     connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
@@ -57,13 +79,10 @@ def accept(connection: apsw.Connection, message: Owed, *, seq: int, now: float) 
 
 def paid(connection: apsw.Connection, seqs: Iterable[int]) -> None:
     """Forget messages that the broker has confirmed."""
-    for seq in seqs:
-        message_id = connection.execute(
-            "DELETE FROM outbox WHERE seq = ? RETURNING iif(parent_id IS NULL, message_id, NULL)", (seq,)
-        ).get
-        if message_id is not None:
-            # It is the broker's now, and the worker that runs it reports it.
-            connection.execute("DELETE FROM task_wal WHERE task_id = ? AND status = 'pending'", (message_id,))
+    numbers = json.dumps(list(seqs))
+    # What was accepted is the broker's now, and the worker that runs it reports it.
+    connection.execute(ACCEPTED_PAID, (numbers,))
+    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
 
 
 def claim(
@@ -93,12 +112,9 @@ def backlog(connection: apsw.Connection) -> int:
 
 
 def _put(connection: apsw.Connection, message: Owed, parent_id: str | None, seq: int, now: float) -> Owed:
-    values = (
-        message.message_id, message.task_name, message.queue_name, message.body, parent_id, message.due_at,
-        message.ordinal, seq,
-    )  # fmt: skip
-    connection.execute(PUT, (*values, now))
-    return _owed(values)
+    values = row(message, parent_id, seq, now)
+    connection.execute(PUT, values)
+    return _owed(values[:-1])
 
 
 def _owed(row: Sequence[Any]) -> Owed:

@@ -12,6 +12,7 @@ from pathlib import Path
 from growbin_jobs.adapters.native import native
 from growbin_jobs.journal import starts, tasks
 from growbin_jobs.journal.ballast import Ballast
+from growbin_jobs.journal.ends import Ends
 from growbin_jobs.journal.payments import Payments
 from growbin_jobs.journal.quarantine import quarantined
 from growbin_jobs.journal.records import Health, Started
@@ -40,9 +41,10 @@ class Session:
         self._folder = path.parent / "starts"
         self._starts: starts.Starts | None = None
         self._starts_lock = threading.Lock()
-        self.hints: dict[str, Started] = {}
+        self.hints: dict[str, Callable[[], Started]] = {}
         self.callbacks: list[Callable[[Health], None]] = []
         self.writer = Writer(path, self._folder, linger=linger)
+        self.ends = Ends(self.writer)
         self.payments = Payments(self.writer)
         self._was_writable = True
         self._quarantined: tuple[str, ...] | None = None
@@ -77,7 +79,7 @@ class Session:
         aside = self._quarantined
         if aside is None:
             aside = self._quarantined = quarantined(self._path)
-        return Health(reason is None, reason, free, self.writer.unwritten, aside)
+        return Health(reason is None, reason, free, self.ends.unwritten, aside)
 
     def close(self) -> None:
         """End it. May be called again."""
@@ -138,7 +140,7 @@ class Session:
         taken = []
         while self.hints:
             try:
-                taken.append(self.hints.popitem()[1])
+                taken.append(self.hints.popitem()[1]())
             except KeyError:
                 break
         return taken

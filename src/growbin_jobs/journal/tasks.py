@@ -33,10 +33,12 @@ _END = (
     "task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, completed_at, error,"
     " retry_count, result, worker, deferrals, due_at, seq"
 )
-FIRST_END = f"""
-INSERT INTO task_wal ({_END}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-ON CONFLICT DO NOTHING
-"""  # noqa: S608 constants only
+FIRST_END_ROWS = (
+    f"INSERT INTO task_wal ({_END}) VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT DO NOTHING",
+)
+FIRST_END = " ".join(FIRST_END_ROWS)
 
 #: Completed stays completed, whatever a second delivery comes to; a message that was given up is not retried beside it.
 LATER_END = """
@@ -93,12 +95,7 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
       and returns what is still owed from before.
     """
     seq = take_numbers(connection, 1 + len(record.owed))
-    values = (
-        record.task_id, record.task_name, record.queue_name, record.payload, record.state, record.delivery_tag,
-        record.started_at if record.created_at is None else record.created_at,
-        record.started_at, record.completed_at, record.error, record.retry_count, record.result, record.worker,
-        record.deferrals, record.due_at, seq,
-    )  # fmt: skip
+    values = end_values(record, seq)
     connection.execute(FIRST_END, values)
     if not connection.changes():
         connection.execute(LATER_END, values)
@@ -115,6 +112,16 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
     if not record.owed:
         return ()
     return outbox.owe(connection, record.task_id, record.owed, first_seq=seq + 1, now=record.completed_at)
+
+
+def end_values(record: Finish, seq: int) -> tuple[str | float | None, ...]:
+    """Return the values of :data:`FIRST_END` and :data:`LATER_END`."""
+    return (
+        record.task_id, record.task_name, record.queue_name, record.payload, record.state, record.delivery_tag,
+        record.started_at if record.created_at is None else record.created_at,
+        record.started_at, record.completed_at, record.error, record.retry_count, record.result, record.worker,
+        record.deferrals, record.due_at, seq,
+    )  # fmt: skip
 
 
 def crashed(connection: apsw.Connection, starts: Sequence[tuple[str, str, str]], *, now: float) -> int:

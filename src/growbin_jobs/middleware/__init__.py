@@ -11,6 +11,7 @@ middleware              before the actor                              after the 
 ``FailureRecording``    –                                             tells the database that a stage was given up
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
+``QuickWorkQueue``      (at boot) hands messages to the workers       –
 ``Boot``                (at boot) builds the group's services         –
 ``TimeLimit``           sets the limit                                –
 ``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
@@ -36,6 +37,7 @@ from growbin_jobs.middleware.prefetch import Prefetch
 from growbin_jobs.middleware.retries import Retries
 from growbin_jobs.middleware.stale import DropStale
 from growbin_jobs.middleware.time_limit import TimeLimit
+from growbin_jobs.middleware.work_queue import QuickWorkQueue
 from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> l
         FailureRecording(),
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
+        QuickWorkQueue(),
         boot,
         TimeLimit(),
         OutboxScope(),

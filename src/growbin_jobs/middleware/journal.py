@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import Middleware, Worker
@@ -75,14 +76,15 @@ class Journaling(Middleware):
         if message.known is not None and message.known.crashes and not self._suspect(message, message.known):
             return
         try:
-            message.slot = self._journal.begin(message.message_id, message.actor_name, message.queue_name)
+            message.slot = self._journal.begin(
+                message.message_id, message.actor_name, message.queue_name, partial(_started, message, self._journal)
+            )
         except OSError as error:
             # Never run unjournaled: back to the queue, from where nothing is taken while the journal is ill.
             logger.exception("journal.start_failed message=%s", message)
             self._probation.leave(message)
             message.give_back()
             raise SkipMessage from error
-        self._journal.started(_started(message, self._journal.worker))
         crashpoint("message.begun")
 
     def after_process_message(
@@ -170,13 +172,13 @@ class Journaling(Middleware):
         delivery.give_back()
 
 
-def _started(delivery: Delivery, worker: str) -> Started:
+def _started(delivery: Delivery, journal: Journal) -> Started:
     return Started(
         task_id=delivery.message_id,
         task_name=delivery.actor_name,
         queue_name=delivery.queue_name,
         payload=delivery.body.decode("utf-8", "replace"),
-        worker=worker,
+        worker=journal.worker,
         started_at=delivery.started_at,
         created_at=delivery.message_timestamp / 1000,
         retry_count=counted(delivery.options, "retries"),

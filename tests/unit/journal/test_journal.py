@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.journal import dead_letters, reader, session, tasks
+from growbin_jobs.journal import dead_letters, ends, reader, session, tasks
 from growbin_jobs.journal.committer import Closed
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.quarantine import quarantined
@@ -329,6 +329,7 @@ def blocked(journal, monkeypatch):
         return run
 
     monkeypatch.setattr(tasks, "finish", fail_or(finish))
+    monkeypatch.setattr(ends, "finish_all", fail_or(ends.finish_all))
     monkeypatch.setattr("growbin_jobs.journal.writer._probe", fail_or(lambda _: None))
     monkeypatch.setattr(session, "INTERVAL", 0.02)
     assert probe.trouble is None
