@@ -19,7 +19,7 @@ from growbin_jobs.middleware.boot import Boot
 settings = _settings.current()
 boot = Boot()
 journal = cache(partial(open_journal, settings))
-broker = open_broker(settings, stack(settings, boot, journal))
+broker = open_broker(settings, stack(settings, boot, journal), journal=journal)
 dramatiq.set_broker(broker)
 quiet_dramatiq()
 arm(settings.crashpoint)

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     publish_timeout: Seconds = Field(
         default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message."
     )
+    send_patience: Annotated[float, Field(ge=0)] = Field(
+        default=0.7,
+        description="Seconds that sending waits for RabbitMQ before the message is kept in this node's journal, to be "
+        "sent when RabbitMQ is back. 0: messages are not kept, sending fails after GROWBIN_PUBLISH_TIMEOUT.",
+    )
 
     # --- central database
     database_url: SecretStr | None = Field(

@@ -1,5 +1,8 @@
 """From settings to a broker."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from dramatiq import Middleware
 from dramatiq.broker import Broker
 from dramatiq.errors import BrokerConnectionError
@@ -9,29 +12,40 @@ from growbin_jobs.addresses import without_password
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.settings import Settings
 
+if TYPE_CHECKING:
+    from growbin_jobs.journal.journal import Journal
+
 #: Seconds that a check waits for a server.
 _CHECK_TIMEOUT = 5
 
 
-def open_broker(settings: Settings, middleware: list[Middleware]) -> Broker:
+def open_broker(
+    settings: Settings, middleware: list[Middleware], *, journal: "Callable[[], Journal] | None" = None
+) -> Broker:
     """Return the broker that the settings name; it connects when it is first used.
 
     Parameters:
       settings: ``broker_url`` unset means the embedded broker.
       middleware: The ordered stack; it must be there before actors are declared.
+      journal: Returns the process's journal, for what cannot be sent to RabbitMQ for now; None: sending fails then.
     """
     if settings.broker_url is None:
         from growbin_jobs.broker.local import LocalBroker
 
         return LocalBroker(settings.local_broker_path, middleware=middleware)
+    from growbin_jobs.broker.forwarding import Keeping
     from growbin_jobs.broker.rabbitmq import RabbitBroker
 
+    keeping = None
+    if journal is not None and settings.send_patience > 0:
+        keeping = Keeping(journal, settings.journal_path, settings.send_patience)
     return RabbitBroker(
         url=settings.broker_url.get_secret_value(),
         middleware=middleware,
         queue_type=settings.queue_type,
         publisher_connections=settings.publisher_connections,
         publish_timeout=settings.publish_timeout,
+        keeping=keeping,
     )
 
 

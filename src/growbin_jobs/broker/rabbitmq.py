@@ -13,20 +13,22 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dramatiq import Message, Middleware
-from dramatiq.broker import Broker, Consumer
+from dramatiq.broker import Consumer
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.adapters.offload import gevent_active
 from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.connections import Connections
 from growbin_jobs.broker.amqp.consumer import RabbitConsumer
-from growbin_jobs.broker.amqp.errors import BrokerUnavailable, QueueMissing
+from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing
 from growbin_jobs.broker.amqp.loop import Promise
 from growbin_jobs.broker.amqp.publisher import Publication
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
-from growbin_jobs.broker.delays import way
+from growbin_jobs.broker.delays import Way, way
 from growbin_jobs.broker.delivery import Intake
+from growbin_jobs.broker.forwarding import Forwarder, Keeping
+from growbin_jobs.broker.hooks import QuickHooks
 from growbin_jobs.broker.outbox import option, outbox_of
 from growbin_jobs.crashpoints import crashpoint
 from growbin_jobs.journal.records import Owed
@@ -39,11 +41,14 @@ T = TypeVar("T")
 #: comes back within milliseconds leaves its consumers neither cancelled nor served, for ever; after 0.3 s all are told.
 REDECLARE_PAUSE = 1.0
 
+#: Seconds that closing waits for what is still kept to be sent.
+CLOSE_PATIENCE = 5.0
+
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
 
 
-class RabbitBroker(Broker):
+class RabbitBroker(QuickHooks):
     """Messages through RabbitMQ: none is acknowledged to its sender before RabbitMQ has it on disk.
 
     A process opens at most ``publisher_connections + 1`` connections, at first use: all its threads and greenlets
@@ -59,6 +64,7 @@ class RabbitBroker(Broker):
       queue_type: Kind of queue to declare.
       publisher_connections: Publishing connections of each process.
       publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting and declaring included.
+      keeping: How messages are kept that cannot be sent now; None: they are not, ``enqueue`` fails.
 
     Attributes:
       intake: Is asked before messages are handed out, and shown them; set before a worker starts.
@@ -77,11 +83,14 @@ class RabbitBroker(Broker):
         queue_type: QueueType = "quorum",
         publisher_connections: int = 1,
         publish_timeout: float = 30.0,
+        keeping: Keeping | None = None,
     ) -> None:
         super().__init__(middleware=middleware)
         self.queues: set[str] = set()
         self._queue_type = queue_type
         self._publish_timeout = publish_timeout
+        self._keeping = keeping
+        self._forwarders: dict[int, Forwarder] = {}
         self._connect = partial(Connections, parse_urls(url), publisher_connections, queue_type)
         self._connections = self._connect()
         _tame_pika()
@@ -148,7 +157,8 @@ class RabbitBroker(Broker):
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Publish a message and wait until RabbitMQ has confirmed it.
 
-        Inside a message that a worker of this broker runs, it goes to that one's outbox instead.
+        Inside a message that a worker of this broker runs, it goes to that one's outbox instead. When RabbitMQ does not
+        confirm it within the patience of ``keeping``, it goes to this node's journal and is sent when that is back.
 
         Parameters:
           message: Its queue is created on the server if need be.
@@ -168,16 +178,15 @@ class RabbitBroker(Broker):
         if outbox is not None:
             return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
-        body = message.encode()
+        owed = Owed(
+            message_id=message.message_id,
+            task_name=message.actor_name,
+            queue_name=message.queue_name,
+            body=message.encode(),
+            due_at=None if delay is None else time.time() + delay / 1000,
+        )
         crashpoint("producer.publish.before")
-
-        def publish(remaining: float) -> None:
-            publication = Publication(
-                route.queue, body, message.message_id, message.options.get("broker_priority"), route.headers
-            )
-            self._connections.next_publisher().publish(publication, remaining)
-
-        self._on_queue(message.queue_name, self._publish_timeout, publish, levels=route.levels)
+        self._publish_or_keep(owed, route)
         crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
@@ -214,10 +223,55 @@ class RabbitBroker(Broker):
 
     def close(self) -> None:
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
+        forwarder = self._forwarders.pop(os.getpid(), None)
+        if forwarder is not None:
+            forwarder.close(CLOSE_PATIENCE)
         connections, self._connections = self._connections, self._connect()
         connections.close()
 
     # --- the inside
+
+    def _publish_or_keep(self, owed: Owed, route: Way) -> None:
+        forwarder = self._forwarder()
+        if forwarder is None or self._keeping is None:
+            self._publish(owed, route, self._publish_timeout)
+            return
+        end = time.monotonic() + self._publish_timeout
+        if forwarder.pending and forwarder.accept(owed):
+            return
+        try:
+            self._publish(owed, route, min(self._keeping.patience, self._publish_timeout))
+        except (BrokerUnavailable, NotConfirmed):
+            if not forwarder.accept(owed):
+                self._publish(owed, route, end - time.monotonic())
+
+    def _publish(self, owed: Owed, route: Way, timeout: float) -> None:
+        priority = option(owed.body, "broker_priority")
+
+        def publish(remaining: float) -> None:
+            publication = Publication(route.queue, owed.body, owed.message_id, priority, route.headers)
+            self._connections.next_publisher().publish(publication, remaining)
+
+        self._on_queue(owed.queue_name, timeout, publish, levels=route.levels)
+
+    def _forwarder(self) -> Forwarder | None:
+        """Return this process's forwarder. A process that sends also sends what a dead one has left."""
+        if self._keeping is None:
+            return None
+        forwarder = self._forwarders.get(os.getpid())
+        if forwarder is None:
+            made = Forwarder(self._keeping.journal, self._forward)
+            forwarder = self._forwarders.setdefault(os.getpid(), made)
+            if forwarder is made and self._keeping.path.exists():
+                forwarder.start()
+        return forwarder
+
+    def _forward(self, owed: Owed) -> None:
+        self._publish(owed, self._way(owed), self._publish_timeout)
+
+    def _way(self, owed: Owed) -> Way:
+        delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
+        return way(owed.queue_name, delay, self._queue_type)
 
     def _on_queue(self, name: str, timeout: float, use: Callable[[float], T], *, levels: int = 0) -> T:
         """Use a queue that exists; when somebody has deleted it, declare it again and use it once more.
@@ -252,8 +306,7 @@ class RabbitBroker(Broker):
 
     def _publication(self, owed: Owed, confirmed: Promise) -> tuple[Publication, int]:
         """Return what is published for a message that is owed, and the levels of the ladder that it needs."""
-        delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
-        route = way(owed.queue_name, delay, self._queue_type)
+        route = self._way(owed)
         priority = option(owed.body, "broker_priority")
         return Publication(route.queue, owed.body, owed.message_id, priority, route.headers, confirmed), route.levels
 
