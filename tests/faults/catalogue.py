@@ -105,9 +105,6 @@ def quiet(number: int, name: str, what: str, inject: Act, holds: str = "", **mor
 FAULTS: tuple[Fault, ...] = (
     quiet(1, "producer-dies-before-accept", "a producer is killed before its message is anywhere, the client retries",
           partial(producers.producer_dies, "producer.publish.before:3"), "one job", check=all_came_to_an_end),
-    quiet(2, "producer-dies-after-accept", "broker away: a producer is killed, its message is in the journal, unsent",
-          partial(producers.producer_dies_offline, "producer.accept.after:3"), "the node's next process sends it",
-          check=all_came_to_an_end, where=SERVERS, before=nothing),
     quiet(3, "producer-dies-unconfirmed", "a message arrives, its producer is killed unconfirmed, the client retries",
           partial(producers.confirms_held_up, kill=True), "copies are one job", where=SERVERS,
           check=all_came_to_an_end),
@@ -144,8 +141,6 @@ FAULTS: tuple[Fault, ...] = (
           "one effect each; without a claim both nodes may run it"),
     Fault(18, "frozen", "SIGSTOP, others run its messages meanwhile, SIGCONT", workers.frozen,
           "its late ends change nothing", load=mixed(16) | {"slow": 4}),
-    Fault(19, "broker-killed", "kill -9 of RabbitMQ, and a restart on its files", rabbitmq.killed, where=OWN,
-          mixes=False),
     Fault(19, "memory-alarm", "RabbitMQ blocks all publishers", rabbitmq.memory_alarm, where=OWN, mixes=False),
     Fault(20, "broker-away", "RabbitMQ cannot be reached for 4 s, producers go on",
           partial(network.down_for, "broker", 4.0), "accepted meanwhile", where=SERVERS),
@@ -175,7 +170,7 @@ FAULTS: tuple[Fault, ...] = (
     quiet(31, "consumer-timeout", "RabbitMQ's consumer_timeout is shorter than the jobs", rabbitmq.consumer_timeout,
           "they end all the same", where=OWN, before=nothing, mixes=False),
     Fault(32, "restarted-often", "five kill -9 while retries and deferrals wait", partial(workers.restarted_often, 5),
-          "none is given up", load={"fickle": 10, "waiting": 10, "one": 4}, drips=False),
+          "none is given up", load={"fickle": 10, "waiting": 10, "one": 4}),
     Fault(32, "restarted-30-times", "thirty kill -9 while retries and deferrals wait",
           partial(workers.restarted_often, 30), "none is given up", load={"fickle": 20, "waiting": 20, "one": 20},
           run="soak", mixes=False),
@@ -184,6 +179,7 @@ FAULTS: tuple[Fault, ...] = (
 
 #: Faults of the list that are proven elsewhere, or cannot be yet.
 ELSEWHERE: dict[int, str] = {
+    2: "a producer is killed when its message is in the journal and not sent: producers do not store and forward yet",
     9: "a worker dies between the answer to a paid call and its keeping. `tests/e2e/test_faults.py` kills workers in "
     "model calls; that nobody pays twice needs a lease that is not built yet",
     33: "S3 and models that fail, hang or talk nonsense: `tests/e2e/test_faults.py` and "

@@ -226,7 +226,7 @@ class Installation:
         return await_that(lambda: not judge(self.history()).lost, timeout, every=0.2)
 
     def settle(self, timeout: float = PATIENCE) -> Verdict:
-        """Wait until all that was accepted is done or dead and all queues are empty, stop all, and judge.
+        """Wait until all that was accepted is done or dead and all queues are empty, stop the workers, and judge.
 
         What is still missing when the time is over is lost, by the verdict.
         """
@@ -241,18 +241,24 @@ class Installation:
                     self.start(name)
             time.sleep(0.2)
             verdict = judge(self.history())
-        self.stop()
-        # What workers held unnoticed is back in its queue now.
+        if self.rabbit:
+            self.stop()  # what workers held unnoticed is back in its queue then
+        else:
+            self.kill()  # the embedded broker says what they hold
         left = self.broker.waiting()
         verdict = judge(self.history())
         assert not left or verdict.lost, f"{left} messages are left in the queues.\n{self.last_words()}"
         return verdict
 
-    def stop(self, grace: float = 30.0) -> None:
-        """Stop all workers as an operator does, and the producers."""
+    def kill(self) -> None:
+        """kill -9 of all workers."""
         for worker in self.workers.values():
-            if worker.running:
-                worker.popen.send_signal(signal.SIGTERM)
+            worker.kill()
+
+    def stop(self, grace: float = 30.0) -> None:
+        """Stop all workers as an operator does."""
+        for worker in self.workers.values():
+            worker.ask_to_stop()
         for worker in self.workers.values():
             assert worker.stop(grace), f"a worker did not stop in {grace} s.\n{self.last_words()}"
 

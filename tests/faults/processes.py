@@ -37,6 +37,7 @@ class Process:
         self.lines: deque[str] = deque(maxlen=2000)
         self._news = threading.Condition()
         self._over = False
+        self._asked_to_stop = False
         self.popen = subprocess.Popen(
             list(command),
             env=dict(env),
@@ -108,10 +109,15 @@ class Process:
         self._reap()
         return self.popen.returncode
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, once: Dramatiq takes the second one for a wish to be killed."""
+        if self.running and not self._asked_to_stop:
+            self._asked_to_stop = True
+            self.popen.send_signal(signal.SIGTERM)
+
     def stop(self, grace: float) -> bool:
         """Ask it to stop, and kill what is left after the grace time. Returns False where that was needed."""
-        if self.running:
-            self.popen.send_signal(signal.SIGTERM)
+        self.ask_to_stop()
         in_time = self.wait(grace) is not None
         self.kill()
         return in_time
@@ -157,6 +163,22 @@ class Worker(Process):
             env,
         )  # fmt: skip
 
+    def await_death(self, timeout: float) -> bool:
+        """Wait until one of its processes has died, and kill the rest. Returns False when none did in time.
+
+        Dramatiq's master ends then too, but takes 30 s where the worker process died while others were booting.
+        """
+        seen: set[int] = set()
+
+        def dead() -> bool:
+            children = {each.pid: each for each in self.tree()[1:]}
+            seen.update(children)
+            return not self.running or seen != children.keys() or any(map(_is_zombie, children.values()))
+
+        died = await_that(dead, timeout)
+        self.kill()
+        return died
+
 
 class Producer(Process):
     """``producer.py``, and what it has told."""
@@ -200,6 +222,13 @@ class Producer(Process):
 
     def _count(self) -> int:
         return sum(each["what"] in ("acknowledged", "refused", "unknown") for each in self.log)
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def await_that(holds: Callable[[], bool], timeout: float, *, every: float = 0.05) -> bool:

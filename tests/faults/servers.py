@@ -18,7 +18,6 @@ from uuid import uuid4
 import pika
 
 from faults.history import Dead
-from faults.processes import Process, await_that
 from growbin_jobs.broker.local import LocalBroker
 
 SERVICES = Path(__file__).resolve().parents[2] / "scripts" / "services"
@@ -45,13 +44,12 @@ class Node:
 
     Parameters:
       facts: Of ``scripts/services up --json``.
-      folder: Its ``--dir``, where the node belongs to the caller, who may kill it and must :meth:`remove` it.
+      folder: Its ``--dir``, where the node belongs to the caller, who must :meth:`remove` it.
     """
 
     def __init__(self, facts: Mapping[str, Any], folder: Path | None = None) -> None:
         self.facts = facts
         self._folder = folder
-        self._again: Process | None = None
 
     @classmethod
     def own(cls, folder: Path) -> Node:
@@ -64,8 +62,6 @@ class Node:
 
     def remove(self) -> None:
         """End an own node."""
-        if self._again is not None:
-            self._again.kill()
         command = [sys.executable, str(SERVICES), "down", "--only", "rabbitmq", "--dir", str(self._folder)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
@@ -85,25 +81,6 @@ class Node:
         tool = self.facts["rabbitmqctl"]
         command = [*tool["command"], "--quiet", *arguments]
         return subprocess.run(command, env=tool["env"], capture_output=True, text=True, check=True, timeout=90).stdout
-
-    def kill_and_restart(self) -> None:
-        """kill -9 of the node, and start it on the same files."""
-        assert self._folder, "it is not ours to kill"
-        pid = self._again.popen.pid if self._again else self.facts["pids"][-1]  # the first one is its port mapper
-        os.kill(pid, 9)
-        if self._again:
-            self._again.kill()
-        tool = self.facts["rabbitmqctl"]
-        assert await_that(lambda: not self._answers(), 30)
-        self._again = Process([str(Path(tool["command"][0]).parent / "rabbitmq-server")], tool["env"])
-        assert await_that(self._answers, 90, every=0.2), list(self._again.lines)
-
-    def _answers(self) -> bool:
-        try:
-            self.ask("GET", f"/health/checks/port-listener/{self.facts['port']}")
-        except OSError:
-            return False
-        return True
 
 
 class Rabbit:

@@ -21,16 +21,6 @@ def producer_dies(point: str, installation: Installation) -> None:
     assert patient.answered(PATIENCE), installation.last_words()
 
 
-def producer_dies_offline(point: str, installation: Installation) -> None:
-    """As :func:`producer_dies`, while the broker is away; nobody hands anything in again."""
-    assert installation.broker_link
-    installation.broker_link.down()
-    doomed = installation.producer({"GROWBIN_CRASHPOINT": point, "FAULTS_SENDERS": "1"})
-    installation.hand_in(mixed(8), by=doomed, wait=False)
-    assert doomed.wait(PATIENCE) == -signal.SIGKILL, installation.last_words()
-    installation.broker_link.open()
-
-
 def confirms_held_up(installation: Installation, *, kill: bool) -> None:
     """Messages arrive, their confirms do not; then the connection is cut, or the producer killed first."""
     link = installation.broker_link

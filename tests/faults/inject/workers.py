@@ -14,7 +14,7 @@ from faults.processes import TESTS, THREADS, await_that
 def dies_at(point: str, installation: Installation) -> None:
     """A worker is killed at a named point."""
     doomed = installation.start("doomed", env={"GROWBIN_CRASHPOINT": point})
-    assert doomed.wait(PATIENCE) is not None, f"{point} was never reached.\n{installation.last_words()}"
+    assert doomed.await_death(PATIENCE), f"{point} was never reached.\n{installation.last_words()}"
     installation.note_ended()
 
 
@@ -28,7 +28,7 @@ def stopped_and_killed(installation: Installation) -> None:
     """SIGTERM under load, and SIGKILL before the worker could finish."""
     installation.await_begun(4)
     worker = installation.workers[WORKER]
-    worker.popen.send_signal(signal.SIGTERM)
+    worker.ask_to_stop()
     time.sleep(0.5)
     worker.kill()
 
