@@ -289,7 +289,7 @@ def test_a_database_that_goes_away_gets_everything_when_it_is_back(
         gate.open()
 
         node.has_so_many(1001)
-        assert node.said("keeper.job_recovered job=copy") == 1
+        until(lambda: node.said("keeper.job_recovered job=copy"), "it says so, once the rows are there")
     finally:
         node.close()
 

@@ -77,7 +77,8 @@ def command(
       scripts/bench tasks --only a,c --pool gevent1000 --chain 4 --rounds 5
       scripts/bench tasks --json > tasks.json
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)
     systems = chosen(only, SYSTEMS, "--only")
     pools = chosen(pool, POOLS, "--pool") if pool else ["gevent100", "threads"] if quick else list(POOLS)
     lengths = [int(one) for one in chosen(chain, [str(stage) for stage in range(1, STAGES + 1)], "--chain")]
@@ -111,6 +112,13 @@ def command(
         print(words, file=sys.stderr)
     if failures:
         raise typer.Exit(1)
+
+
+def _interrupt(*_: Any) -> None:
+    """End as Ctrl-C does, and let nothing interrupt the clearing away: it takes a second or two."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextmanager

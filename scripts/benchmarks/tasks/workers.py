@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import psutil
 
@@ -37,22 +37,30 @@ class Workers:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        with self._log.open("ab") as log:
-            for command in self._commands:
-                self._started.append(
-                    subprocess.Popen(  # noqa: S603 - our own commands
-                        command,
-                        env=self._env,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,  # Ctrl-C is for us
-                        preexec_fn=_in_child,
-                    )
-                )
+        try:
+            with self._log.open("ab") as log:
+                for command in self._commands:
+                    self._started.append(self._start(command, log))
+        except BaseException:  # interrupted between two of them: the first must not stay
+            self._kill()
+            raise
         return self
 
     def __exit__(self, *_exc: Any) -> None:
+        self._kill()
+
+    def _start(self, command: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own commands
+            command,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us
+            preexec_fn=_in_child,
+        )
+
+    def _kill(self) -> None:
         for process in self._tree():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

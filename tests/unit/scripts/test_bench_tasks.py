@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -259,6 +260,33 @@ def test_workers_are_gone_after_the_block_and_frozen_ones_too(tmp_path: Path) ->
         assert workers.alive
         workers.freeze()
     assert not workers.alive
+
+
+def test_workers_are_gone_when_the_start_of_the_next_one_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    workers = Workers([sleeper, sleeper], {}, tmp_path / "log")
+    start, started = workers._start, []
+
+    def interrupted(*arguments: Any) -> Any:
+        if started:
+            raise KeyboardInterrupt
+        started.append(start(*arguments))
+        return started[0]
+
+    monkeypatch.setattr(workers, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        workers.__enter__()
+    assert started[0].poll() is not None
+
+
+def test_an_interrupt_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers: dict[int, Any] = {}
+    monkeypatch.setattr(bench.signal, "signal", handlers.__setitem__)
+    with pytest.raises(KeyboardInterrupt):
+        bench._interrupt()
+    assert set(handlers.values()) == {signal.SIG_IGN}
 
 
 # --- for real
