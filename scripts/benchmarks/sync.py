@@ -85,7 +85,7 @@ def _services(*arguments: str) -> str:
 
 
 def _copying(database: Database, path: Path, rows: int, batch: int, passes: int) -> dict[str, Any]:
-    journal = Journal(path, node="n1", worker="bench")
+    journal = Journal(path, node="n1", worker="bench", free_floor=1)
     chance = random.Random(5)  # noqa: S311 - ids, not secrets
     for begin in range(0, rows, 5000):
         ends = [_end(chance, time.time()) for _ in range(min(5000, rows - begin))]
@@ -149,7 +149,7 @@ def _cursor(connection: Any) -> Any:
 def _under_load(database: Database, url: str, folder: Path, rate: int, seconds: float) -> dict[str, float]:
     env = os.environ | {"DATABASE_URL": url, "GROWBIN_NODE": "n2", "GROWBIN_DATA_DIR": str(folder)}
     keeper = subprocess.Popen([sys.executable, "-m", "growbin_jobs.keeper"], env=env)
-    journal = Journal(folder / "n2" / "task_queue.db", node="n2", worker="bench")
+    journal = Journal(folder / "n2" / "task_queue.db", node="n2", worker="bench", free_floor=1)
     chance, written, lags = random.Random(6), 0, []  # noqa: S311
     try:
         journal.finish(_end(chance, time.time()), _nothing)

@@ -36,6 +36,9 @@ Count = Annotated[int, Field(ge=1)]
 Retries = Annotated[int, Field(ge=0)]
 Days = Annotated[float, Field(gt=0)]
 
+#: Bytes. Less than 10 MB would not leave the journal room to end what runs; more than 1 TB is a slip of the hand.
+FreeDisk = Annotated[int, Field(ge=10_000_000, le=1_000_000_000_000)]
+
 
 class Settings(BaseSettings):
     """All settings, validated. See :func:`load`."""
@@ -230,7 +233,12 @@ class Settings(BaseSettings):
         "period.",
     )
 
-    # --- keeper
+    # --- journal and keeper
+    journal_free_floor: FreeDisk = Field(
+        default=256_000_000,
+        description="Bytes that must be free on the journal's disk. With less a worker takes no new messages, and goes "
+        "on by itself when there is room again.",
+    )
     timezone: str = Field(default="Asia/Seoul", description="Time zone of everything that is due at a time of day.")
     sync_interval: Seconds = Field(
         default=0.5, description="Seconds between two copies of the node's journal to the central database."

@@ -42,7 +42,7 @@ class Node:
     """A journal, and what happens on its node at a second of the test's time."""
 
     def __init__(self, folder: Path, name: str, central: Tasks, **options: Any) -> None:
-        self.journal = Journal(folder / name / "task_queue.db", node=name, worker="test")
+        self.journal = Journal(folder / name / "task_queue.db", node=name, worker="test", free_floor=1)
         self.sync = Sync(self.journal, central, clock=lambda: START.timestamp() + 1000, **options)
 
     def started(self, task_id: str, second: float, **fields: Any) -> None:

@@ -20,7 +20,7 @@ from growbin_jobs.settings import current
 if os.environ.get("TEST_IMPATIENT"):
     keeping.PATIENCE = keeping.INTERVAL = 0.3
 settings = current()
-journal = Journal(settings.journal_path, node=settings.node, worker="storage")
+journal = Journal(settings.journal_path, node=settings.node, worker="storage", free_floor=1)
 
 
 class LastWords(Middleware):

@@ -1,91 +1,11 @@
 """A message that was given up, sent again by a person: it runs once more, on the node that saw it die."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import psutil
-import pytest
 
-from growbin_jobs.journal import reader
-
-HERE = Path(__file__).parent
-PATIENCE = 60.0
-
-
-class Product:
-    """The command line and a worker, embedded."""
-
-    def __init__(self, folder: Path) -> None:
-        self.broken, self.runs = folder / "broken", folder / "runs"
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")} | {
-            "GROWBIN_DATA_DIR": str(folder / "data"),
-            "GROWBIN_NODE": "n1",
-            "PYTHONPATH": str(HERE),
-            "TEST_BROKEN_FILE": str(self.broken),
-            "TEST_RUNS_FILE": str(self.runs),
-        }
-        self.log = folder / "log"
-        self.journal = folder / "data" / "n1" / "task_queue.db"
-        path = str(Path(sys.executable).with_name("dramatiq"))
-        with self.log.open("ab") as log:
-            self.worker = subprocess.Popen(
-                [path, "fragile_app", "--processes", "1", "--threads", "2"],
-                env=self.env, stdout=log, stderr=log, cwd=HERE,
-            )  # fmt: skip
-
-    def send(self, word: str) -> str:
-        code = f"from fragile_app import fragile; print(fragile.send({word!r}).message_id)"
-        return self._run([sys.executable, "-c", code]).stdout.strip()
-
-    def command(self, *arguments: str) -> list[dict[str, Any]]:
-        main = "from growbin_jobs.cli import main; main()"
-        done = self._run([sys.executable, "-c", main, *arguments, "--json"])
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def status(self, task_id: str) -> str | None:
-        if not self.journal.exists():
-            return None
-        with closing(reader.open_reader(self.journal)) as connection:
-            task = reader.task(connection, task_id)
-        return task.status.value if task else None
-
-    def until(self, condition: Callable[[], Any], what: str) -> Any:
-        """Wait for what has no signal."""
-        deadline = time.monotonic() + PATIENCE
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"not in time: {what}\n{self.log.read_text()}"
-            time.sleep(0.1)
-        return found
-
-    def close(self) -> None:
-        self.worker.send_signal(signal.SIGTERM)
-        try:
-            self.worker.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            for child in psutil.Process(self.worker.pid).children(recursive=True):
-                child.kill()
-            self.worker.kill()
-
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)
-
-
-@pytest.fixture
-def product(tmp_path: Path) -> Iterator[Product]:
-    made = Product(tmp_path)
-    yield made
-    made.close()
-
-
-def test_a_dead_letter_that_is_retried_runs_again_and_ends_well(product: Product) -> None:
+def test_a_dead_letter_that_is_retried_runs_again_and_ends_well(start_product: Callable[..., Any]) -> None:
+    product = start_product()
     product.broken.touch()
     message_id = product.send("once")
     product.until(lambda: product.status(message_id) == "dead", "it is given up")

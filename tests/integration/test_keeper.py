@@ -51,7 +51,7 @@ class Node:
         self.env = os.environ | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder), "PYTHONPATH": str(HERE)}
         self.env["GROWBIN_SYNC_INTERVAL"] = "0.1"
         self.log = folder / "log"
-        self.journal = Journal(self.settings.journal_path, node="n1", worker="test")
+        self.journal = Journal(self.settings.journal_path, node="n1", worker="test", free_floor=1)
         self.database = central_database(self.settings)
         upgrade(self.database)
         self.tasks = Tasks(self.database)

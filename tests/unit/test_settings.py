@@ -64,6 +64,9 @@ def test_an_empty_variable_means_unset(monkeypatch):
         ("GROWBIN_OBJECT_STORE_URL", "ftp://pictures"),
         ("GROWBIN_VISION_TIMEOUT", "-1"),
         ("GROWBIN_UPLOAD_RETRIES", "many"),
+        ("GROWBIN_JOURNAL_FREE_FLOOR", "9999999"),
+        ("GROWBIN_JOURNAL_FREE_FLOOR", "1000000000001"),
+        ("GROWBIN_JOURNAL_FREE_FLOOR", "256MB"),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch, variable, value):

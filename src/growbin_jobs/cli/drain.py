@@ -40,7 +40,8 @@ def opened(file: Path, *, node: str | None = None) -> Iterator[tuple[Journal, Se
     """Open a journal; the name of its node is that of the settings unless another one is given."""
     settings = _settings.load()
     own = file.absolute() == settings.journal_path.absolute()
-    journal = Journal(file, node=node or (settings.node if own else file.absolute().parent.name), worker="cli")
+    name = node or (settings.node if own else file.absolute().parent.name)
+    journal = Journal(file, node=name, worker="cli", free_floor=settings.journal_free_floor)
     try:
         yield journal, settings
     finally:

@@ -44,9 +44,7 @@ class Journal:
       ConfigurationError: If SQLite is too old for several writers.
     """
 
-    def __init__(
-        self, path: Path, *, node: str, worker: str, free_floor: int = 256_000_000, linger: float = 0.003
-    ) -> None:
+    def __init__(self, path: Path, *, node: str, worker: str, free_floor: int, linger: float = 0.003) -> None:
         check_sqlite()
         self.path = path
         self.node = node

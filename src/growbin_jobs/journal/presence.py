@@ -46,6 +46,7 @@ class Presence:
     """
 
     def __init__(self, folder: Path, process: WorkerProcess) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the data folder may be missing too
         self._owner: Owner | None = Owner(_workers(folder))
         (_workers(folder) / self._owner.name).write_text(json.dumps(asdict(process)))
         # A child that lives on would keep us alive in the keeper's eyes.

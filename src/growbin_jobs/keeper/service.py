@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 
 from growbin_jobs.broker.opening import open_broker
 from growbin_jobs.errors import Deferred
-from growbin_jobs.journal.journal import Journal
+from growbin_jobs.journal.opening import open_journal
 from growbin_jobs.journal.prune import Retention
 from growbin_jobs.journal.sync import Sync
 from growbin_jobs.keeper.jobs import Checkpoint, Copy, Heartbeat, Job, Prune, Relay, Sweep, send
@@ -60,7 +60,7 @@ class Keeper:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.journal = Journal(settings.journal_path, node=settings.node, worker="keeper")
+        self.journal = open_journal(settings, "keeper")
         self.database = database = central_database(settings, upgraded=False)
         broker = open_broker(settings, [])
         workers = Workers(database)

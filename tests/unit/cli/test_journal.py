@@ -28,7 +28,7 @@ class Node:
     def __init__(self, folder, name=None):
         self.name = name or socket.gethostname()
         self.file = folder / self.name / "task_queue.db"
-        self.journal = Journal(self.file, node=self.name, worker="test")
+        self.journal = Journal(self.file, node=self.name, worker="test", free_floor=1)
         self.now = time.time()
 
     def finish(self, task_id, state="completed", *, code="retries_exhausted", actor="upload_image", **fields):

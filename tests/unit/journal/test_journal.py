@@ -54,7 +54,7 @@ def damage(path, table):
 
 
 def test_constructing_one_opens_nothing(path):
-    Journal(path, node="n", worker="w")
+    Journal(path, node="n", worker="w", free_floor=1)
     assert not path.parent.exists()
 
 

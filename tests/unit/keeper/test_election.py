@@ -65,6 +65,15 @@ def test_workers_are_present_until_they_leave(tmp_path):
     other.leave()
 
 
+def test_the_first_worker_makes_the_folders(tmp_path):
+    node = tmp_path / "data" / "n1"
+
+    worker = Presence(node, process())
+
+    assert list(present(node).values()) == [process()]
+    worker.leave()
+
+
 def test_a_worker_that_has_not_said_yet_what_it_is_lives(tmp_path):
     worker = Presence(tmp_path, process())
     [name] = present(tmp_path)

@@ -24,7 +24,7 @@ from growbin_jobs.models.workers import Workers
 
 @pytest.fixture
 def journal(tmp_path):
-    opened = Journal(tmp_path / "n1" / "task_queue.db", node="n1", worker="keeper")
+    opened = Journal(tmp_path / "n1" / "task_queue.db", node="n1", worker="keeper", free_floor=1)
     yield opened
     opened.close()
 
