@@ -93,6 +93,10 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "이 작업({actor})을 처리할 수 있는 프로그램이 없습니다. 관리자에게 알려 주세요.",
         "en": "This worker knows no actor {actor}. Deploy workers before what sends to them.",
     },
+    "queue_missing": {
+        "ko": "작업 대기열({queue})이 없어져 처리하지 못했습니다. 관리자에게 알려 주세요.",
+        "en": "The queue {queue} was gone when the message was due. Start its workers, then retry it.",
+    },
     "waited_too_long": {
         "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
         "en": "It waited longer than {hours} hours for something that did not come back: {detail}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +14,9 @@ from typing import Any, Protocol
 import apsw
 from dramatiq import Message
 from dramatiq.broker import Broker
-from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.errors import Deferred
-from growbin_jobs.journal import files, outbox, prune
+from growbin_jobs.broker import relay
+from growbin_jobs.journal import files, prune
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.presence import WorkerProcess, present
 from growbin_jobs.journal.records import Owed, TaskState
@@ -28,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 #: Rows of groups that stopped this long ago and left nothing behind are forgotten.
 FORGET_AFTER = timedelta(days=7)
+
+#: Seconds that sending one message takes at most, as the settings have it unless they are changed.
+PUBLISH_PATIENCE = 30.0
 
 
 class Job(Protocol):
@@ -82,9 +84,9 @@ class Prune:
         return {table: count for table, count in (deleted | {"workers": forgotten}).items() if count}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Relay:
-    """Send what is owed to the broker and nobody else has sent, in order; one relay a node at a time.
+    """Send what is owed to the broker and nobody else has sent.
 
     Attributes:
       publish: Returns once the broker has a message.
@@ -100,36 +102,15 @@ class Relay:
 
     def send(self, older_than: float) -> dict[str, int]:
         """Send all that is owed for longer than so many seconds."""
-        sent = after = 0
-        claimant = self.journal.worker
-        try:
-            while page := self.journal.owed(claimant=claimant, limit=100, after=after, older_than=older_than):
-                sent += self._send(page)
-                after = page[-1].seq
-        finally:
-            self.journal.released(claimant)
+        publish = relay.one_by_one(self.publish)
+        sender = relay.Relay(self.journal, publish, claimant=self.journal.worker, patience=PUBLISH_PATIENCE, window=1)
+        sent = sender.run(older_than).sent
         return {"sent": sent} if sent else {}
 
     def owed(self) -> int:
         """Return how many messages are owed, those of tasks included."""
         n: int = self.journal.read(lambda connection: connection.execute("SELECT count(*) FROM outbox").get)
         return n
-
-    def _send(self, page: Sequence[Owed]) -> int:
-        confirmed: list[int] = []
-        try:
-            for message in page:
-                try:
-                    self.publish(message)
-                except (Deferred, BrokerConnectionError):
-                    raise
-                except Exception:  # this one cannot be sent; those behind it can
-                    logger.exception("relay.message_refused id=%s queue=%s", message.message_id, message.queue_name)
-                else:
-                    confirmed.append(message.seq)
-        finally:
-            self.journal.write(lambda connection: outbox.paid(connection, confirmed))
-        return len(confirmed)
 
 
 @dataclass(slots=True)

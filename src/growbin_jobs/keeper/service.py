@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,7 @@ from growbin_jobs.journal.sync import Sync
 from growbin_jobs.keeper.jobs import Checkpoint, Copy, Heartbeat, Job, Prune, Relay, Sweep, send
 from growbin_jobs.keeper.steady import Steady
 from growbin_jobs.keeper.term import LOOK, Term
+from growbin_jobs.keeper.undeliverable import Undeliverable
 from growbin_jobs.models.tasks import Tasks
 from growbin_jobs.models.workers import Workers
 from growbin_jobs.settings import Settings
@@ -79,7 +80,16 @@ class Keeper:
             Duty("heartbeat", self.heartbeat, lambda: self._each(seconds=10), at_once=True),
             Duty("checkpoint", Checkpoint(self.journal), lambda: self._each(hours=1)),
             Duty("prune", prune, self._daily, level=logging.INFO),
+            *self._of_rabbitmq(settings),
         )
+
+    def _of_rabbitmq(self, settings: Settings) -> Iterator[Duty]:
+        if settings.broker_url is None:  # the embedded broker keeps delayed messages in their own queue
+            return
+        from growbin_jobs.broker.undeliverable import collect
+
+        job = Undeliverable(self.journal, partial(collect, settings.broker_url.get_secret_value(), settings.queue_type))
+        yield Duty("undeliverable", job, lambda: self._each(minutes=1), at_once=True, level=logging.INFO)
 
     def serve(self, term: Term) -> int:
         """Work until the term is over; return the exit code.
