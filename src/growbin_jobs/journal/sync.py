@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 
 from growbin_jobs.errors import Permanent
-from growbin_jobs.journal import changes
+from growbin_jobs.journal import changes, sync_log
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.records import Task
 from growbin_jobs.models.tasks import Tasks
@@ -37,10 +37,6 @@ WHERE synced_at IS NULL AND seq > :after ORDER BY seq LIMIT :limit
 
 _MARKED = "synced_at IS NULL AND seq > :after AND seq <= :last"
 _BUT = " AND task_id NOT IN (SELECT value FROM json_each(:failed))"
-LOG = f"""
-INSERT INTO sync_log (task_id, synced_at, status) SELECT task_id, :at, 'success' FROM task_wal WHERE {_MARKED}
-"""  # noqa: S608 constants only
-REFUSED = "INSERT INTO sync_log (task_id, synced_at, status, error) VALUES (?, ?, 'failed', ?)"
 MARK = f"UPDATE task_wal SET synced_at = :at WHERE {_MARKED}"  # noqa: S608 constants only
 
 #: Backlogs are counted up to here, so that asking stays cheap.
@@ -186,7 +182,7 @@ class Sync:
                 return self._copy(page[:middle]) + self._copy(page[middle:])
             task_id, words = page[0][1], str(error)
             logger.error("sync.row_refused task=%s error=%s", task_id, words)  # noqa: TRY400 no traceback needed
-            self._journal.write(lambda connection: connection.execute(REFUSED, (task_id, self._clock(), words)))
+            self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
             return [task_id]
         return []
 
@@ -207,7 +203,7 @@ def mark(connection: apsw.Connection, after: int, last: int, failed: list[str], 
     """
     values = {"after": after, "last": last, "failed": json.dumps(failed), "at": at}
     but = _BUT if failed else ""
-    connection.execute(LOG + but, values)
+    sync_log.copied(connection, _MARKED + but, values)
     connection.execute(MARK + but, values)
     return connection.changes()
 
