@@ -1,22 +1,23 @@
-"""Store and forward: what cannot be sent now is kept in the sender's journal and sent when the broker is back."""
+"""Store and forward: what cannot be sent now is kept in the sender's journal, and sent when the broker is back."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dramatiq.errors import BrokerConnectionError
-
+from growbin_jobs.adapters.offload import offload
+from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.crashpoints import crashpoint
-from growbin_jobs.errors import Deferred
-from growbin_jobs.journal import outbox
 from growbin_jobs.journal.records import Owed
 
 if TYPE_CHECKING:
+    from growbin_jobs.broker.relay import Publish, Relayed
     from growbin_jobs.journal.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,11 @@ logger = logging.getLogger(__name__)
 #: Seconds between two tries while the broker is away, or while another process of this node forwards.
 PAUSE = 0.5
 
-#: Messages of tasks are left to the workers that made them, and to the keeper.
-_NO_TASKS = 1e9
+#: Seconds until what RabbitMQ refuses is tried again.
+REFUSED_PAUSE = 60.0
+
+#: Only what producers handed in: messages of tasks are left to the workers that made them, and to the keeper.
+_PRODUCERS_ONLY = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,124 +48,162 @@ class Keeping:
 
 
 class Forwarder:
-    """Keeps what a process could not send, and forwards it in the order in which it was accepted.
+    """Keeps what one process could not send, and forwards it in the order in which it was accepted.
 
-    What is kept is in the node's journal, on the disk. If this process dies, the next one that sends from this node
-    forwards it, or the node's keeper; only one of them at a time.
+    What is kept is in the node's journal, on the disk. If this process ends before it is forwarded, the next one that
+    sends from this node forwards it, or the node's keeper; only one of them at a time.
+
+    The journal is opened when something has to be kept or forwarded, and not before.
 
     Parameters:
-      journal: Returns the process's journal; called when something has to be kept.
-      send: Hands one message to the broker and returns once it is confirmed; raises ``BrokerConnectionError`` while
-        the broker is away.
+      keeping: Where and when to keep.
+      publish: Hands messages to the broker (:class:`growbin_jobs.broker.relay.Relay`).
+      patience: Seconds that ``publish`` takes at most.
 
     Attributes:
-      pending: While it is True, a new message must be kept behind those that wait.
+      pending: While it is True, a new message is kept behind those that wait.
     """
 
-    def __init__(self, journal: Callable[[], Journal], send: Callable[[Owed], None]) -> None:
-        self._journal = journal
-        self._send = send
+    def __init__(self, keeping: Keeping, publish: Publish, patience: float) -> None:
+        self._keeping = keeping
+        self._publish = publish
+        self._patience = patience
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._woken = threading.Event()
         self._stopping = threading.Event()
+        self._accepted = 0
+        self._away = False
+        self._abandoned = False
         self.pending = False
 
-    def accept(self, message: Owed) -> bool:
-        """Keep a message; when this returns True it is on the disk and will be sent.
+    def send(self, message: Owed, publish: Callable[[float], None], timeout: float) -> None:
+        """Publish a message, or keep it; when this returns it is safe.
 
-        Returns:
-          False if this node cannot keep it: there is no journal that can be written.
+        Parameters:
+          publish: Publishes it and waits so many seconds for the confirm.
+          timeout: Seconds to wait for the broker if the message cannot be kept.
+
+        Raises:
+          BrokerUnavailable: It was neither sent nor kept; the message says why.
+          NotConfirmed: It was not kept, and may or may not have arrived.
+          Exception: As ``publish``, where waiting is no use.
         """
-        self.pending = True
+        end = time.monotonic() + timeout
+        if self.pending and self._keep(message) is None:
+            return
+        try:
+            publish(min(self._keeping.patience, timeout))
+        except (BrokerUnavailable, NotConfirmed) as first:
+            trouble = self._keep(message)
+            if trouble is None:
+                return
+            try:
+                publish(end - time.monotonic())
+            except (BrokerUnavailable, NotConfirmed) as last:
+                # One of two tries may have arrived, even if the last one has not.
+                error = first if isinstance(first, NotConfirmed) else last
+                raise type(error)(f"{error} Nor could it be kept to be sent later: {trouble}") from last
+
+    def look(self) -> None:
+        """Forward what an earlier process of this node has left, if there is anything."""
+        if self._keeping.path.exists():
+            self._start()
+
+    def close(self, timeout: float) -> None:
+        """Forward no more than what is on its way. What is left stays in the journal.
+
+        Parameters:
+          timeout: Seconds to wait for the broker, as long as it answers.
+        """
+        self._stopping.set()
+        self._woken.set()
+        thread = self._thread
+        if thread is not None and self.pending and not self._away:
+            thread.join(timeout)
+
+    def abandon(self) -> None:
+        """Do nothing more, in a forked child where this one's greenlet lives on."""
+        self._abandoned = True
+
+    def _keep(self, message: Owed) -> Exception | None:
+        """Keep a message. Returns why that is not possible, or None: then it is on the disk and will be sent."""
         crashpoint("producer.accept.before")
         try:
-            self._journal().accept(message, message.body.decode("utf-8", "replace"))
-        except (Deferred, OSError) as error:
+            self._keeping.journal().accept(message, message.body.decode("utf-8", "replace"))
+        except Exception as error:  # whatever is wrong with this node, the broker may be back soon
             logger.warning("message.not_kept id=%s queue=%s error=%s", message.message_id, message.queue_name, error)
-            self.start()
-            return False
+            return error
         crashpoint("producer.accept.after")
-        logger.warning("message.kept id=%s queue=%s until the broker is back", message.message_id, message.queue_name)
-        self.pending = True  # the thread may have ended since the first time
-        self.start()
-        return True
+        logger.info("message.kept id=%s queue=%s", message.message_id, message.queue_name)
+        with self._lock:
+            self._accepted += 1
+            if not self.pending:
+                logger.warning("forwarder.keeps messages are kept in %s until RabbitMQ is back", self._keeping.path)
+                self.pending = self._away = True
+        self._woken.set()
+        self._start()
+        return None
 
-    def start(self) -> None:
-        """Forward what waits, in a thread of its own, which ends when nothing does."""
+    def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._stopping.is_set():
                 self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
                 self._thread.start()
 
-    def close(self, timeout: float) -> None:
-        """Give what waits a last chance, and stop. May be called again.
-
-        Parameters:
-          timeout: Seconds.
-        """
-        thread = self._thread
-        if thread is not None and self.pending:
-            thread.join(timeout)
-        self._stopping.set()
-        if thread is not None:
-            thread.join(PAUSE)
+    # --- in its thread, which ends when nothing waits any more
 
     def _run(self) -> None:
-        refused: set[int] = set()
-        while not self._stopping.is_set():
-            self.pending = False  # before the look: whoever accepts from now on says so again
-            try:
-                done = self.forward(refused)
-            except (Deferred, OSError) as error:
-                logger.warning("forwarder.journal_away error=%s", error)
-                done = False
-            self.pending = self.pending or not done
-            with self._lock:
-                if not self.pending:
-                    self._thread = None
-                    return
-            if not done:
+        from growbin_jobs.journal.reader import holds_messages  # with SQLite, which most producers never need
+
+        if not self._accepted and not offload(holds_messages, self._keeping.path) and self._ended(0):
+            return
+        while not (self._stopping.is_set() or self._abandoned):
+            self._woken.clear()
+            accepted = self._accepted
+            refused = self._forward()
+            if refused is None:
                 self._stopping.wait(PAUSE)
+            elif self._ended(accepted, refused):
+                return
+            elif refused:
+                self._woken.wait(REFUSED_PAUSE)
 
-    def forward(self, refused: set[int]) -> bool:
-        """Send what waits, in order, until the broker is away.
+    def _ended(self, accepted: int, refused: int = 0) -> bool:
+        """Let messages go straight to the broker again, unless one was kept meanwhile. Returns True to end."""
+        with self._lock:
+            if accepted != self._accepted:
+                return False
+            self.pending = False
+            if not refused:
+                self._thread = None
+            return not refused
 
-        Parameters:
-          refused: Numbers of messages that the broker will never take; more may be added.
+    def _forward(self) -> int | None:
+        """Send what waits; return how many messages are refused, or None while others have to wait."""
+        try:
+            relayed = self._relay()
+            waiting = self._keeping.journal().backlog() - relayed.refused
+        except Exception as error:
+            # The broker or the journal is away; or there is a bug, and then what was kept must not be stuck for ever.
+            logger.info("forwarder.waits error=%s", error)
+            self._away = True
+            return None
+        if relayed.sent:
+            logger.warning("forwarder.sent messages=%d", relayed.sent)
+        return None if waiting > 0 else relayed.refused
 
-        Returns:
-          True if nothing waits any more.
-        """
-        journal = self._journal()
+    def _relay(self) -> Relayed:
+        from growbin_jobs.broker.relay import Relay
+
+        journal = self._keeping.journal()
         claimant = f"{journal.worker}/forwarder"
-        after = 0
-        try:
-            while page := journal.owed(claimant=claimant, limit=100, after=after, older_than=_NO_TASKS):
-                after = page[-1].seq
-                if not self._send_all(journal, page, refused):
-                    return False
-        finally:
-            journal.released(claimant)
-        return journal.backlog() <= len(refused)
+        return Relay(journal, self._published, claimant=claimant, patience=self._patience).run(_PRODUCERS_ONLY)
 
-    def _send_all(self, journal: Journal, page: list[Owed], refused: set[int]) -> bool:
-        sent: list[int] = []
-        try:
-            for message in page:
-                if message.seq in refused or self._stopping.is_set():
-                    continue
-                try:
-                    self._send(message)
-                except BrokerConnectionError as error:
-                    logger.info("forwarder.broker_away error=%s", error)
-                    return False
-                except Exception:
-                    logger.exception("forwarder.message_refused id=%s queue=%s", message.message_id, message.queue_name)
-                    refused.add(message.seq)
-                else:
-                    sent.append(message.seq)
-            return True
-        finally:
-            if sent:
-                journal.write(lambda connection: outbox.paid(connection, sent))
-                logger.info("forwarder.sent messages=%d", len(sent))
+    def _published(self, messages: Sequence[Owed]) -> Sequence[Exception | None]:
+        if self._abandoned:
+            raise BrokerUnavailable("This process was forked.")
+        outcomes = self._publish(messages)
+        if None in outcomes:
+            self._away = False
+        return outcomes

@@ -7,8 +7,7 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,12 +16,12 @@ from dramatiq.broker import Consumer
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.adapters.offload import gevent_active
-from growbin_jobs.broker.amqp.connection import Link
 from growbin_jobs.broker.amqp.connections import Connections
 from growbin_jobs.broker.amqp.consumer import RabbitConsumer
-from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing
+from growbin_jobs.broker.amqp.errors import QueueMissing
 from growbin_jobs.broker.amqp.loop import Promise
-from growbin_jobs.broker.amqp.publisher import Publication
+from growbin_jobs.broker.amqp.publisher import Publication, check_size
+from growbin_jobs.broker.amqp.sequence import publish_in_order
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
 from growbin_jobs.broker.delays import Way, way
@@ -41,7 +40,10 @@ T = TypeVar("T")
 #: comes back within milliseconds leaves its consumers neither cancelled nor served, for ever; after 0.3 s all are told.
 REDECLARE_PAUSE = 1.0
 
-#: Seconds that closing waits for what is still kept to be sent.
+#: Seconds that messages which are forwarded together wait for their confirms, connecting included.
+FORWARD_PATIENCE = 5.0
+
+#: Seconds that closing waits for messages which are being forwarded.
 CLOSE_PATIENCE = 5.0
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
@@ -158,7 +160,8 @@ class RabbitBroker(QuickHooks):
         """Publish a message and wait until RabbitMQ has confirmed it.
 
         Inside a message that a worker of this broker runs, it goes to that one's outbox instead. When RabbitMQ does not
-        confirm it within the patience of ``keeping``, it goes to this node's journal and is sent when that is back.
+        confirm it within the patience of ``keeping``, it is on this node's disk when this returns, and is sent when
+        RabbitMQ is back.
 
         Parameters:
           message: Its queue is created on the server if need be.
@@ -168,7 +171,7 @@ class RabbitBroker(QuickHooks):
           The message as it was sent.
 
         Raises:
-          BrokerUnavailable, QueueMissing, BrokerRefused: It did not arrive.
+          BrokerUnavailable, QueueMissing, BrokerRefused: It did not arrive, nor was it kept.
           NotConfirmed: It may or may not have arrived. All four are Dramatiq's ``BrokerConnectionError``.
           QueueMismatch: The queue exists with other properties.
           ValueError: The message is too large, or the delay longer than 8.5 years.
@@ -186,10 +189,19 @@ class RabbitBroker(QuickHooks):
             due_at=None if delay is None else time.time() + delay / 1000,
         )
         crashpoint("producer.publish.before")
-        self._publish_or_keep(owed, route)
+        self._send(owed, route)
         crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
+
+    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+        """Publish what a journal owes, in order, and wait for RabbitMQ's confirms for a few seconds; fires no hooks.
+
+        Returns:
+          For each message None, if RabbitMQ has it, or why not.
+        """
+        timeout = min(FORWARD_PATIENCE, self._publish_timeout)
+        return publish_in_order(self._connections, self._publication, messages, timeout)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return a consumer of a declared queue, once RabbitMQ has accepted it.
@@ -231,19 +243,14 @@ class RabbitBroker(QuickHooks):
 
     # --- the inside
 
-    def _publish_or_keep(self, owed: Owed, route: Way) -> None:
+    def _send(self, owed: Owed, route: Way) -> None:
         forwarder = self._forwarder()
-        if forwarder is None or self._keeping is None:
-            self._publish(owed, route, self._publish_timeout)
-            return
-        end = time.monotonic() + self._publish_timeout
-        if forwarder.pending and forwarder.accept(owed):
-            return
-        try:
-            self._publish(owed, route, min(self._keeping.patience, self._publish_timeout))
-        except (BrokerUnavailable, NotConfirmed):
-            if not forwarder.accept(owed):
-                self._publish(owed, route, end - time.monotonic())
+        publish = partial(self._publish, owed, route)
+        if forwarder is None:
+            publish(self._publish_timeout)
+        else:
+            check_size(owed.body)  # what is kept must be fit to be sent
+            forwarder.send(owed, publish, self._publish_timeout)
 
     def _publish(self, owed: Owed, route: Way, timeout: float) -> None:
         priority = option(owed.body, "broker_priority")
@@ -260,14 +267,11 @@ class RabbitBroker(QuickHooks):
             return None
         forwarder = self._forwarders.get(os.getpid())
         if forwarder is None:
-            made = Forwarder(self._keeping.journal, self._forward)
+            made = Forwarder(self._keeping, self.forward, min(FORWARD_PATIENCE, self._publish_timeout))
             forwarder = self._forwarders.setdefault(os.getpid(), made)
-            if forwarder is made and self._keeping.path.exists():
-                forwarder.start()
+            if forwarder is made:
+                forwarder.look()
         return forwarder
-
-    def _forward(self, owed: Owed) -> None:
-        self._publish(owed, self._way(owed), self._publish_timeout)
 
     def _way(self, owed: Owed) -> Way:
         delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
@@ -286,7 +290,7 @@ class RabbitBroker(QuickHooks):
         connections = self._connections
         for last in (False, True):
             declared = connections.declaration(name, levels)
-            _wait(declared, deadline - time.monotonic(), f"declare queue {name!r}", connections.admin)
+            connections.admin.wait(declared, deadline - time.monotonic(), f"declare queue {name!r}")
             try:
                 return use(max(deadline - time.monotonic(), 0.0))
             except QueueMissing:
@@ -300,7 +304,7 @@ class RabbitBroker(QuickHooks):
         connections = self._connections
         counted = connections.count(queue_name, purge=purge)
         try:
-            return _wait(counted, self._publish_timeout, f"declare queue {queue_name!r}", connections.admin)
+            return connections.admin.wait(counted, self._publish_timeout, f"declare queue {queue_name!r}")
         finally:
             counted.cancel()
 
@@ -313,15 +317,11 @@ class RabbitBroker(QuickHooks):
     def _forked(self) -> None:
         """In a forked child: leave the parent's connections alone and open our own."""
         connections, self._connections = self._connections, self._connect()
+        forwarders, self._forwarders = self._forwarders, {}
         if gevent_active():
             connections.abandon()
-
-
-def _wait(future: Future[T], timeout: float, what: str, link: Link) -> T:
-    try:
-        return future.result(max(timeout, 0.0))
-    except TimeoutError:
-        raise BrokerUnavailable(f"RabbitMQ did not {what} in time ({link.state}).") from None
+            for forwarder in forwarders.values():
+                forwarder.abandon()
 
 
 def _call(reference: weakref.ref[RabbitBroker], method: Callable[[RabbitBroker], None]) -> None:

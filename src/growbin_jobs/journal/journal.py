@@ -162,6 +162,22 @@ class Journal:
             )
         )  # fmt: skip
 
+    def forwarded(self, seqs: Sequence[int]) -> None:
+        """Forget debts that the broker has confirmed; returns once :meth:`backlog` counts them no more.
+
+        Raises:
+          JournalUnavailable: For now; they will be sent again, under the same ids.
+        """
+        self.write(lambda connection: outbox.paid(connection, seqs))
+
+    def refused(self, message: Owed, why: str) -> None:
+        """Show people why the broker does not take a message; it stays owed.
+
+        Raises:
+          JournalUnavailable: For now.
+        """
+        self.write(lambda connection: tasks.refused(connection, message.message_id, why))
+
     def released(self, claimant: str) -> None:
         """Let another relay go on, because this one is done or cannot reach the broker."""
         self._session().writer.attempt(lambda connection: outbox.release(connection, claimant), _ignore)

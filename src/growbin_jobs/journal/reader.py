@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from growbin_jobs.journal import outbox
 from growbin_jobs.journal.records import Task, TaskState
 from growbin_jobs.journal.sqlite import check_sqlite
 
@@ -32,6 +34,15 @@ def open_reader(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(5000)
     return connection
+
+
+def holds_messages(path: Path) -> bool:
+    """Do producers' messages wait in a journal? True where that cannot be seen: opening it to write mends it."""
+    try:
+        with closing(open_reader(path)) as connection:
+            return outbox.backlog(connection) > 0
+    except apsw.Error:
+        return path.exists()
 
 
 def task(connection: apsw.Connection, task_id: str) -> Task | None:

@@ -17,6 +17,12 @@ INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_a
 VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT DO NOTHING
 """
 
+#: It stays pending: somebody may mend the broker.
+REFUSED = """
+UPDATE task_wal SET error = ?2, seq = ?3, synced_at = NULL
+WHERE task_id = ?1 AND status = 'pending' AND error IS NOT ?2
+"""
+
 #: A start that is reported late says nothing about a run that has ended since.
 STARTED = """
 INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, worker,
@@ -74,6 +80,11 @@ def accept(connection: apsw.Connection, message: Owed, payload: str, *, now: flo
     seq = take_numbers(connection)
     connection.execute(ACCEPTED, (*values, seq))
     return outbox.accept(connection, message, seq=seq, now=now)
+
+
+def refused(connection: apsw.Connection, task_id: str, why: str) -> None:
+    """Say why the broker does not take a producer's message."""
+    connection.execute(REFUSED, (task_id, why, take_numbers(connection)))
 
 
 def started(connection: apsw.Connection, records: Iterable[Started]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,8 +21,6 @@ from growbin_jobs.journal.presence import WorkerProcess, present
 from growbin_jobs.journal.records import Owed, TaskState
 from growbin_jobs.journal.sync import Copied, Sync
 from growbin_jobs.models.workers import WorkerGroup, Workers
-
-logger = logging.getLogger(__name__)
 
 #: Rows of groups that stopped this long ago and left nothing behind are forgotten.
 FORGET_AFTER = timedelta(days=7)

@@ -113,6 +113,21 @@ class Link:
         self.call(partial(self._begin, task))
         return task.future
 
+    def wait(self, future: Future[T], timeout: float, what: str) -> T:
+        """Wait for the outcome of work.
+
+        Parameters:
+          timeout: Seconds.
+          what: What RabbitMQ was asked to do, for the message of the error.
+
+        Raises:
+          BrokerUnavailable: It did not do it in time.
+        """
+        try:
+            return future.result(max(timeout, 0.0))
+        except TimeoutError:
+            raise BrokerUnavailable(f"RabbitMQ did not {what} in time ({self.state}).") from None
+
     def later(self, seconds: float, what: Callable[[], None]) -> None:
         """Run something on the link's thread after a while. Of the link's thread only."""
         self._loop.call_later(seconds, what)

@@ -57,11 +57,20 @@ class Publication:
     returned: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.body) > MAX_BODY:
-            raise ValueError(
-                f"A message of {len(self.body)} bytes is too large: at most {MAX_BODY}. Put the data into the object "
-                "store and send where it is."
-            )
+        check_size(self.body)
+
+
+def check_size(body: bytes) -> None:
+    """Refuse a message that RabbitMQ would not take.
+
+    Raises:
+      ValueError: With what to do instead.
+    """
+    if len(body) > MAX_BODY:
+        raise ValueError(
+            f"A message of {len(body)} bytes is too large: at most {MAX_BODY}. Put the data into the object store and "
+            "send where it is."
+        )
 
 
 class Publisher:
@@ -107,17 +116,26 @@ class Publisher:
           QueueMissing: There is no such queue.
           BrokerRefused: RabbitMQ refuses the user or the operation.
         """
-        confirmed = self.submit(publication)
+        self.submit(publication)
+        self.wait(publication, timeout)
+
+    def wait(self, publication: Publication, timeout: float) -> None:
+        """Wait for the confirm of what was submitted.
+
+        Raises:
+          BrokerUnavailable, NotConfirmed, QueueMissing, BrokerRefused: As :meth:`publish`.
+        """
+        confirmed = publication.confirmed
+        assert isinstance(confirmed, Future)
         try:
             confirmed.result(timeout)
         except TimeoutError:
-            if not confirmed.cancel():
-                return confirmed.result()  # it came in the last moment
-            self.link.call(self._drop_given_up)
-            raise self._too_late(publication, timeout) from None
+            if confirmed.cancel():
+                self.link.call(self._drop_given_up)
+                raise self._too_late(publication, timeout) from None
+            confirmed.result()  # it came in the last moment
         finally:
             confirmed.cancel()  # nobody waits any more, whatever interrupted us
-        return None
 
     def close(self) -> None:
         """Close the connection; what waits fails. Closing twice is fine."""
