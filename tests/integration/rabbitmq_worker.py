@@ -1,4 +1,4 @@
-"""A worker process for the tests of RabbitMQ: says what it begins and finishes, and finishes what it is told to.
+"""A worker process for the tests of RabbitMQ: says what it fetches, begins and ends, and ends what it is told to.
 
 Arguments: broker URL, queue, threads. On stdin, ``go N`` lets a run of message N end, ``pass`` lets all end from now
 on. SIGTERM stops it.
@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 
 import dramatiq
 from dramatiq import Worker
-from dramatiq.broker import Consumer
 
+from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.middleware.stale import DropStale
 
@@ -25,15 +26,20 @@ def say(what: str, task: int) -> None:
 url, queue, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 
-class Telling(RabbitBroker):
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        consumer = super().consume(queue_name, prefetch, timeout)
-        if queue_name == queue:
-            say("consuming", 0)
-        return consumer
+class Telling:
+    """Says what arrives."""
+
+    def ready(self) -> bool:
+        return True
+
+    def receive(self, deliveries: Sequence[Delivery]) -> bool:
+        for delivery in deliveries:
+            say("fetched", delivery.args[0])
+        return True
 
 
-broker = Telling(url=url, middleware=[DropStale()])
+broker = RabbitBroker(url=url, middleware=[DropStale()])
+broker.intake = Telling()
 tickets: defaultdict[int, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(0))
 everyone = threading.Event()
 

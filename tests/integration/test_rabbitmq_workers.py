@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,25 +38,21 @@ class WorkerProcess:
             bufsize=1,
             env={**os.environ, "dramatiq_restart_delay": "100"},
         )
-        self.ended: list[int] = []
-        self._lines: SimpleQueue[list[str]] = SimpleQueue()
+        self._happened: defaultdict[str, SimpleQueue[int]] = defaultdict(SimpleQueue)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         for line in self.process.stdout:
-            self._lines.put(line.split())
+            what, task = line.split()
+            self._happened[what].put(int(task))
 
     def wait(self, what: str, number: int = 1) -> list[int]:
-        """Wait until a thing has happened so many times more, and return the tasks."""
-        tasks: list[int] = []
-        while len(tasks) < number:
-            happened, task = self._lines.get(timeout=PATIENCE)
-            if happened == "end":
-                self.ended.append(int(task))
-            if happened == what:
-                tasks.append(int(task))
-        return tasks
+        """Wait until a thing has happened so many times more, and return the tasks, in the order of the lines.
+
+        Two threads that begin tasks one after the other may say so the other way round.
+        """
+        return [self._happened[what].get(timeout=PATIENCE) for _ in range(number)]
 
     def tell(self, line: str) -> None:
         self.process.stdin.write(line + "\n")
@@ -64,12 +61,13 @@ class WorkerProcess:
         self.process.send_signal(sign)
         self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
-        while not self._lines.empty():
-            what, n = self._lines.get()
-            if what == "end":
-                self.ended.append(int(n))
         self.process.stdin.close()
         self.process.stdout.close()
+
+    def rest(self, what: str) -> list[int]:
+        """Return the tasks with which a thing has happened that nobody has waited for. Of one that has ended."""
+        happened = self._happened[what]
+        return [happened.get() for _ in range(happened.qsize())]
 
 
 @pytest.fixture
@@ -149,23 +147,24 @@ def test_work_that_outlives_its_connection_acknowledges_nothing_else(broker, sta
     # Given a worker whose delivery tags have moved on: tasks 0–2 are done, 3 and 4 run, 5 and 6 are fetched
     send(broker, 12)
     worker = start_worker(2)
-    worker.wait("consuming")
     for n in range(3):
         worker.tell(f"go {n}")
-    running = worker.wait("begin", 5)[3:]
+    assert set(worker.wait("begin", 5)) == {0, 1, 2, 3, 4}
+    # RabbitMQ hands over no more than 4 at a time, so it has the acknowledgements of 0–2 when 6 is here
+    assert worker.wait("fetched", 7)[-1] == 6
     # When its connection is lost, RabbitMQ delivers 3–6 again with the tags from 1 on, and only then 3 and 4 end
     cut_connections()
-    worker.wait("consuming")
-    eventually(lambda: broker.get_queue_message_counts(QUEUE).ready == 5)
-    for n in running:
-        worker.tell(f"go {n}")
+    assert set(worker.wait("fetched", 4)) == {3, 4, 5, 6}
+    worker.tell("go 3")
+    worker.tell("go 4")
     worker.wait("begin", 2)
     # And it is killed
     worker.end(signal.SIGKILL)
     # Then everything that has not ended is still there
-    left = drain(broker, 12 - len(set(worker.ended)))
-    assert set(worker.ended) == {0, 1, 2, *running}
-    assert set(range(12)) - set(worker.ended) - set(left) == set()
+    ended = set(worker.rest("end"))
+    left = drain(broker, 12 - len(ended))
+    assert ended == {0, 1, 2, 3, 4}
+    assert set(range(12)) - ended - set(left) == set()
 
 
 def test_a_message_whose_worker_is_killed_comes_again(broker, start_worker):
