@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from growbin_jobs.cli import tether
 from growbin_jobs.middleware.boot import EX_CONFIG
 
 #: Seconds beyond the workers' own shutdown timeout: dramatiq looks once a second whether it is to stop.
@@ -36,7 +37,10 @@ class Supervisor:
     """Run commands side by side; restart one that ends by itself, with growing pauses.
 
     ``dramatiq`` ends all its processes when one of them dies (its ``cli.py``), so something has to start it again. A
-    child that says that its configuration is wrong is not restarted: then everything stops.
+    child that says that its configuration is wrong is not restarted: then everything stops. Children that have lost
+    their supervisor drain as if it had asked them to (:mod:`growbin_jobs.cli.tether`).
+
+    Start and tend it in one thread: on Linux it is the end of the thread that started a child that stops the child.
 
     Parameters:
       commands: By name.
@@ -140,7 +144,7 @@ class Supervisor:
         output: IO[bytes] | int = self._log.open("ab") if self._log else sys.stderr.fileno()
         try:
             child.process = subprocess.Popen(  # noqa: S603
-                child.command,
+                [sys.executable, "-m", tether.__name__, str(os.getpid()), *child.command],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -175,6 +176,32 @@ def test_workers_whose_master_was_killed_do_not_go_on_beside_new_ones(stage):
         supervisor.tend()
 
         stage.await_the_death_of_all()
+
+
+def test_children_drain_when_their_supervisor_is_killed(stage):
+    commands = {"one": stage.child(DRAINS), "two": stage.child(DRAINS)}
+    code = (
+        "from growbin_jobs.cli.supervisor import Supervisor\n"
+        f"with Supervisor({commands!r}, grace=30) as supervisor:\n"
+        "    supervisor.run()"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code])
+    assert {stage.hear().split()[0], stage.hear().split()[0]} == {"here"}
+
+    supervisor.kill()
+    supervisor.wait()
+
+    assert (stage.hear(), stage.hear()) == ("drained", "drained")
+    stage.await_the_death_of_all()
+
+
+def test_a_child_whose_supervisor_is_gone_before_it_begins_does_not_begin(stage):
+    command = [sys.executable, "-m", "growbin_jobs.cli.tether", str(os.getppid()), *stage.child("say('begun')")]
+
+    done = subprocess.run(command, check=False)
+
+    assert done.returncode == 128 + signal.SIGTERM
+    assert not os.path.exists(stage.lock)
 
 
 def test_kill_signals_once_more(stage):

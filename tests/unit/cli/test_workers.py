@@ -92,6 +92,18 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum)
     assert processes_of(node) == []
 
 
+def test_workers_drain_when_up_itself_is_killed(start, processes_of):
+    node = uuid4().hex
+    process = start("up", GROWBIN_NODE=node)
+    await_words(process, "ready for action", times=2)
+
+    process.kill()
+    said = process.stderr.read()  # to its end: until all who inherited it are gone
+
+    assert said.count("Stopping worker process...") == 2
+    assert processes_of(node) == []
+
+
 def test_up_ends_with_the_workers_words_when_they_cannot_work(start, processes_of, tmp_path):
     node = uuid4().hex
     process = start("up", GROWBIN_NODE=node, GROWBIN_RULES_DIR=str(tmp_path / "none"))

@@ -1,0 +1,28 @@
+"""``python -m growbin_jobs.cli.tether PARENT COMMAND…``: become a command that ends with its parent.
+
+When the parent is gone, whatever ended it, the kernel sends the command ``SIGTERM`` (Linux; elsewhere nothing is sent).
+That is set up here and not in a ``preexec_fn``, which runs between fork and exec, where a lock that another thread of
+the parent held stays locked.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+#: From ``linux/prctl.h``. It outlives exec, and strikes when the thread that started this process ends.
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Replace this process with the command. Where the parent is gone already, end instead."""
+    parent, *command = sys.argv[1:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != int(parent):
+        sys.exit(128 + signal.SIGTERM)
+    os.execvp(command[0], command)  # noqa: S606 what the supervisor was given
+
+
+if __name__ == "__main__":
+    main()
