@@ -14,12 +14,13 @@ from growbin_jobs.crashpoints import arm
 from growbin_jobs.journal.opening import open_journal
 from growbin_jobs.logs import quiet_dramatiq
 from growbin_jobs.middleware import stack
-from growbin_jobs.middleware.boot import Boot
+from growbin_jobs.middleware.boot import Boot, ending_a_wrong_worker
 
-settings = _settings.current()
-boot = Boot()
-journal = cache(partial(open_journal, settings))
-broker = open_broker(settings, stack(settings, boot, journal), journal=journal)
-dramatiq.set_broker(broker)
-quiet_dramatiq()
-arm(settings.crashpoint)
+with ending_a_wrong_worker():
+    settings = _settings.current()
+    boot = Boot()
+    journal = cache(partial(open_journal, settings))
+    broker = open_broker(settings, stack(settings, boot, journal), journal=journal)
+    dramatiq.set_broker(broker)
+    quiet_dramatiq()
+    arm(settings.crashpoint)

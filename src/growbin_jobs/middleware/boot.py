@@ -1,13 +1,15 @@
 """A worker that cannot work says so and stops, before it takes a message."""
 
 import logging
+import multiprocessing
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
-from growbin_jobs.errors import Deferred, GrowbinError
+from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
 
 logger = logging.getLogger(__name__)
 
@@ -41,3 +43,27 @@ class Boot(Middleware):
         except Exception:
             logger.critical("boot.failed", exc_info=True)
             sys.exit(1)
+
+
+@contextmanager
+def ending_a_wrong_worker() -> Iterator[None]:
+    """End a worker process of the ``dramatiq`` command that finds its configuration wrong while it imports its actors.
+
+    It says the sentence and ends as :class:`Boot` does. Dramatiq would show a traceback, which hides it. A producer
+    gets the exception.
+
+    Raises:
+      ConfigurationError: Out of the block, in any other process.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        if not _is_dramatiq_worker():
+            raise
+        logger.critical("%s", error)
+        sys.exit(EX_CONFIG)
+
+
+def _is_dramatiq_worker() -> bool:
+    # Only the command loads its module, and its workers are the children of its process.
+    return "dramatiq.cli" in sys.modules and multiprocessing.parent_process() is not None
