@@ -242,6 +242,21 @@ def test_a_keeper_whose_dramatiq_was_killed_serves_until_the_workers_are_gone(no
     assert node.said("keeper.done") == 1
 
 
+def test_its_log_goes_where_that_of_its_workers_goes_to_the_last_word(node: Node, tmp_path: Path) -> None:
+    path = tmp_path / "worker's log"
+    dramatiq = str(Path(sys.executable).with_name("dramatiq"))
+    master = node.start(dramatiq, "keeper_app", "--processes", "1", "--log-file", str(path))
+    until(lambda: path.exists() and "keeper.serving" in path.read_text(), "the keeper serves")
+
+    master.send_signal(signal.SIGTERM)
+
+    assert master.wait(PATIENCE) == 0
+    said = path.read_text()
+    assert "Worker process is ready for action" in said
+    assert said.index("Stopping worker process") < said.index("keeper.done")
+    assert node.said("keeper.") == 0  # on stderr
+
+
 def test_what_is_left_behind_is_an_error(node: Node) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing", "GROWBIN_FINAL_SYNC_TIMEOUT": "1"}
     node.finish("a")

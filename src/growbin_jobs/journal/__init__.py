@@ -2,7 +2,7 @@
 
 ``journal`` is what a process uses: ``session`` (one for each process) with ``writer`` (whatever happens to the file),
 ``starts`` (who runs what) and ``payments``. In SQL, on a connection: ``tasks``, ``outbox``, ``retries``,
-``dead_letters``, ``changes``, ``prune`` and ``reader``, on the tables of ``schema``. The file itself: ``files``,
-``quarantine``, ``ballast``. Shared with the embedded broker: ``sqlite``, ``committer``, ``owners``, ``forks``. One
-keeper a node uses ``sync``, ``election`` and ``presence``. ``docs/journal.md`` says what it promises.
+``dead_letters``, ``changes``, ``sync_log``, ``prune`` and ``reader``, on the tables of ``schema``. The file itself:
+``files``, ``quarantine``, ``ballast``. Shared with the embedded broker: ``sqlite``, ``committer``, ``owners``,
+``forks``. One keeper a node uses ``sync``, ``election`` and ``presence``. ``docs/journal.md`` says what it promises.
 """

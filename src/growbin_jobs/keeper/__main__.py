@@ -24,13 +24,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="the node's folder; default: that of the settings")
     parser.add_argument("--master", type=int, help="process number of the dramatiq whose workers it outlives")
     parser.add_argument("--at-once", action="store_true", help="do not stand by: exit where there is a keeper already")
+    parser.add_argument("--log-file", help="append the log to this file; default: stderr")
     given = parser.parse_args()
     folder = given.folder or _settings_folder()
     term = Term(folder, given.master)
     term.listen()
     if not _elected(Election(folder), term, at_once=given.at_once):
         return 0
-    return _serve(term)
+    return _serve(term, given.log_file)
 
 
 def _elected(election: Election, term: Term, *, at_once: bool) -> bool:
@@ -54,14 +55,14 @@ def _elected(election: Election, term: Term, *, at_once: bool) -> bool:
     return True
 
 
-def _serve(term: Term) -> int:
+def _serve(term: Term, log_file: str | None) -> int:
     import logging
 
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.settings import current
 
     form = "[%(asctime)s] [PID %(process)d] [keeper] [%(name)s] [%(levelname)s] %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form)
+    logging.basicConfig(level=logging.INFO, format=form, filename=log_file, encoding="utf-8")
     # It logs every run of every job, and each time that one is still running when it is due again.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     try:

@@ -126,7 +126,25 @@ def become_keeper() -> int:
 def keeper_command(folder: Path, master: int, *options: str) -> list[str]:
     """Return the command of a candidate that belongs to the dramatiq of that process number."""
     module = "growbin_jobs.keeper"
+    log_file = _log_file()
+    if log_file is not None:
+        options = (*options, "--log-file", log_file)
     return [sys.executable, "-m", module, "--folder", str(folder), "--master", str(master), *options]
+
+
+def _log_file() -> str | None:
+    """Return the file that dramatiq was told to write its log to.
+
+    Its processes log through pipes that nobody reads any more when the workers are gone, and the keeper's last words
+    come after that. So it appends to the file itself.
+    """
+    from dramatiq.cli import make_argument_parser
+
+    try:
+        given, _ = make_argument_parser().parse_known_args()  # type: ignore[no-untyped-call]
+    except SystemExit:  # no dramatiq's command line
+        return None
+    return str(given.log_file) if given.log_file else None
 
 
 def _facts(broker: Broker, worker: Worker) -> WorkerProcess:
