@@ -2,8 +2,13 @@
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
+from dramatiq.worker import QUEUE_PREFETCH
 
 from growbin_jobs.names import GROUPS
+
+#: Deliveries of a queue that have run and whose acknowledgement is on its way: their ends are being committed and what
+#: they have sent is being confirmed. They count as fetched too, so without them quick tasks would wait for that.
+SETTLING = 64
 
 _MAX_AMQP_PREFETCH = 65_535
 
@@ -11,12 +16,15 @@ _MAX_AMQP_PREFETCH = 65_535
 class Prefetch(Middleware):
     """Set the prefetch of each queue to the group's factor times the threads that this process really has.
 
-    A process of slow calls fetches no more than it can run, so that a waiting message is free for other nodes.
+    A process of slow calls fetches no more than it can run, so that a waiting message is free for other nodes. Queues
+    of no group get what Dramatiq gives them and :data:`SETTLING` more; ``dramatiq_queue_prefetch`` decides otherwise.
     Set here and not by an environment variable, so that plain ``dramatiq growbin_jobs.ai`` has it too.
     """
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         declared = broker.get_declared_queues()
-        for group in GROUPS.values():
-            if declared & set(group.queues):
-                worker.queue_prefetch = min(group.prefetch_factor * worker.worker_threads, _MAX_AMQP_PREFETCH)
+        factors = [group.prefetch_factor for group in GROUPS.values() if declared & set(group.queues)]
+        if factors:
+            worker.queue_prefetch = min(factors[-1] * worker.worker_threads, _MAX_AMQP_PREFETCH)
+        elif not QUEUE_PREFETCH:
+            worker.queue_prefetch = min(worker.queue_prefetch + SETTLING, _MAX_AMQP_PREFETCH)

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import dramatiq
 import pytest
@@ -82,6 +82,16 @@ def test_random_ids_are_those_that_dramatiq_makes():
     assert is_random(message().message_id)
     assert is_random(str(uuid4()))
     assert not is_random(follow_up_id(str(uuid4()), "a", 0))
+
+
+@given(st.uuids(), st.text(), st.integers(0, 10_000))
+def test_the_id_of_a_follow_up_is_a_uuid5_of_its_parents(parent, actor, ordinal):
+    assert follow_up_id(str(parent), actor, ordinal) == str(uuid5(parent, f"{actor}:{ordinal}"))
+
+
+@given(st.text())
+def test_an_id_that_is_no_uuid_has_follow_ups_too(parent):
+    assert UUID(follow_up_id(parent, "a", 0)).version == 5
 
 
 def test_what_is_owed_is_in_order_with_due_times_and_the_bodies_as_sent(run, monkeypatch):

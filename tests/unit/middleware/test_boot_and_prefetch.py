@@ -6,8 +6,9 @@ from dramatiq.middleware import SkipMessage
 
 from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.middleware import prefetch
 from growbin_jobs.middleware.boot import EX_CONFIG, Boot
-from growbin_jobs.middleware.prefetch import Prefetch
+from growbin_jobs.middleware.prefetch import SETTLING, Prefetch
 from growbin_jobs.middleware.stale import DropStale
 
 
@@ -42,7 +43,7 @@ def test_a_worker_starts_while_a_dependency_is_away():
     boot_that_raises(Deferred("database is away", wait=1)).emit_before("worker_boot", None)
 
 
-@pytest.mark.parametrize(("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10)])
+@pytest.mark.parametrize(("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10 + SETTLING)])
 def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
     broker = StubBroker(middleware=[Prefetch()])
     dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name=queue)
@@ -51,6 +52,18 @@ def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
     broker.emit_before("worker_boot", worker)
 
     assert worker.queue_prefetch == expected
+
+
+def test_who_has_set_the_prefetch_has_it(monkeypatch):
+    monkeypatch.setattr(prefetch, "QUEUE_PREFETCH", 7)
+    monkeypatch.setattr("dramatiq.worker.QUEUE_PREFETCH", 7)
+    broker = StubBroker(middleware=[Prefetch()])
+    dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name="other")
+    worker = Worker(broker, worker_threads=5)
+
+    broker.emit_before("worker_boot", worker)
+
+    assert worker.queue_prefetch == 7
 
 
 @pytest.mark.parametrize("closed", [True, False])
