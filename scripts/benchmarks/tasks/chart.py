@@ -6,8 +6,8 @@ from pathlib import Path
 from benchmarks.tasks.figures import Figures
 from benchmarks.tasks.systems import POOLS, SYSTEMS
 
-COLOURS = {"a": "#c8ccd0", "b": "#9aa1a8", "c": "#1b7f5c", "d": "#d9a441"}
-BAR = 0.2
+COLOURS = {"a": "#c8ccd0", "e": "#b3b9bf", "b": "#9aa1a8", "c": "#1b7f5c", "d": "#d9a441"}
+BAR = 0.17
 
 
 def draw(figures: Sequence[Figures], path: Path) -> None:
@@ -22,7 +22,7 @@ def draw(figures: Sequence[Figures], path: Path) -> None:
     systems = [system for system in SYSTEMS if any(one.system == system for one in figures)]
     lengths = sorted({one.length for one in figures})
     figure, panels = pyplot.subplots(
-        1, len(lengths), figsize=(4.8 * len(lengths), 0.6 + 1.15 * len(pools)), squeeze=False, layout="constrained"
+        1, len(lengths), figsize=(4.8 * len(lengths), 0.6 + 1.35 * len(pools)), squeeze=False, layout="constrained"
     )
     for panel, length in zip(panels[0], lengths, strict=True):
         for one in figures:
@@ -41,6 +41,6 @@ def draw(figures: Sequence[Figures], path: Path) -> None:
         panel.tick_params(axis="x", labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
     handles = [Patch(color=COLOURS[system]) for system in systems]
-    figure.legend(handles, [SYSTEMS[system] for system in systems], loc="outside lower center", ncols=4, fontsize=9)
+    figure.legend(handles, [SYSTEMS[system] for system in systems], loc="outside lower center", ncols=5, fontsize=9)
     figure.savefig(path, dpi=144)
     pyplot.close(figure)

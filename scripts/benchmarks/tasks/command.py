@@ -41,7 +41,7 @@ def chosen(value: str, known: Collection[str], option: str) -> list[str]:
 
 
 def command(
-    only: Annotated[str, typer.Option(help="Some of the systems.")] = "a,b,c,d",
+    only: Annotated[str, typer.Option(help="Some of the systems.")] = "a,e,b,c,d",
     pool: Annotated[str | None, typer.Option(help=f"Some of {','.join(POOLS)}.")] = None,
     chain: Annotated[str, typer.Option(help="Stages of the chains, up to 4.")] = "1,4",
     rounds: Annotated[
@@ -60,11 +60,13 @@ def command(
 
     \b
     a  Dramatiq as it comes: no confirms, no journal
+    e  the same, told to fetch as far ahead as c does
     b  Dramatiq with confirm_delivery
     c  growbin_jobs as the product wires it: journal and confirms
     d  Celery with acks_late, confirms, and a SQLite row for each task with autocommit
     \b
-    Everybody gets the same private RabbitMQ, the same kind of queue, a queue for each stage and the same prefetch.
+    Everybody gets the same private RabbitMQ, the same kind of queue and a queue for each stage, and fetches as far
+    ahead as it does by default: a, b and d twice what can run, c 64 more.
     Workers warm up until each greenlet has worked; then they are frozen, messages are loaded, and the clock runs from
     their release until RabbitMQ holds nothing any more, so a task counts when it is acknowledged. How many messages
     is the warm-up's rate times --seconds, so that fast and slow are measured for equally long. Tasks do nothing and

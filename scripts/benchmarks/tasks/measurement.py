@@ -94,7 +94,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="growbin-bench-") as name, rabbit.vhost() as vhost:
         folder = Path(name)
         tally = Tally(folder / "tally", everyone + (everyone + TRIAL + size.tasks) * len(lengths))
-        env = environment(system, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally")
+        env = environment(system, pool, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally")
         with Workers(commands(system, pool), env, folder / "log") as workers:
             _wait_for_consumers(vhost, workers, pool)
             session = Session(system, vhost, workers, tally)

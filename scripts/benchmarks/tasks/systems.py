@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from dramatiq import Message
 
+from growbin_jobs.middleware.prefetch import SETTLING
+
 #: What a task carries beside its numbers.
 PAYLOAD = "x" * 300
 
@@ -46,6 +48,7 @@ POOLS = {
 
 SYSTEMS = {
     "a": "Dramatiq",
+    "e": "Dramatiq, fetching as c",
     "b": "Dramatiq, confirms",
     "c": "growbin_jobs",
     "d": "Celery",
@@ -69,9 +72,10 @@ def commands(system: str, pool: Pool) -> list[list[str]]:
     return [[dramatiq, "benchmarks.tasks.dramatiq_worker", *numbers]]
 
 
-def environment(system: str, *, url: str, queue_type: str, folder: Path, tally: Path) -> Mapping[str, str]:
+def environment(system: str, pool: Pool, *, url: str, queue_type: str, folder: Path, tally: Path) -> Mapping[str, str]:
     """Return what the workers of a system find in their environment; ours reads it as in production."""
-    return {
+    fetching = {"dramatiq_queue_prefetch": str(2 * pool.concurrency + SETTLING)} if system == "e" else {}
+    return fetching | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
         "BENCH_SYSTEM": system,
         "BENCH_URL": url,

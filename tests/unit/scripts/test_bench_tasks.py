@@ -149,7 +149,7 @@ def test_a_system_that_fails_leaves_the_others_their_figures_and_the_status_tell
     assert result.exit_code == 1
     assert "b fell over" in result.stderr
     found = json.loads(result.stdout)
-    assert [one["system"] for one in found["figures"]] == ["a", "c", "d"]
+    assert [one["system"] for one in found["figures"]] == ["a", "e", "c", "d"]
     assert len(found["failures"]) == 1
 
 
