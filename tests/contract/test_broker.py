@@ -22,6 +22,7 @@ from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
 from growbin_jobs.broker.local import LocalBroker
+from growbin_jobs.journal.records import Owed
 
 #: Seconds until something that must happen counts as not happening.
 PATIENCE = 20.0
@@ -71,14 +72,14 @@ IMPLEMENTATIONS = [
         open_local,
         dead=lambda broker, queue: int(broker.get_queue_message_counts(queue)[2]),
         abilities=frozenset(
-            {"shared", "redelivers", "gives back", "any queue", "priorities", "no doubles", "holds delays"}
+            {"shared", "redelivers", "gives back", "any queue", "priorities", "no doubles", "holds delays", "forwards"}
         ),
     ),
     Implementation(
         "rabbitmq",
         open_rabbit,
         dead=lambda broker, queue: int(broker.get_queue_message_counts(queue)[2]),
-        abilities=frozenset({"shared", "redelivers", "gives back", "any queue", "holds delays"}),
+        abilities=frozenset({"shared", "redelivers", "gives back", "any queue", "holds delays", "forwards"}),
         marks=(pytest.mark.services,),
     ),
 ]
@@ -441,6 +442,48 @@ def test_consumers_that_come_and_go_do_not_touch_what_is_delayed(place: Place) -
         place.consumer(broker, prefetch=100).close()
     [received] = receive(place.consumer(broker))
     assert not received.redelivered
+
+
+def owed(message: Message[Any], **fields: Any) -> Owed:
+    names = {"message_id": message.message_id, "task_name": message.actor_name, "queue_name": message.queue_name}
+    return Owed(**{**names, "body": message.encode(), **fields})
+
+
+@over("forwards")
+def test_what_a_journal_owes_arrives_in_order(place: Place) -> None:
+    broker: Any = place.broker()
+    sent = [place.message(n) for n in range(100)]
+
+    assert broker.forward([owed(message) for message in sent]) == [None] * 100
+
+    received = receive(place.consumer(broker, prefetch=100), 100)
+    assert [message.message_id for message in received] == [message.message_id for message in sent]
+
+
+@over("forwards")
+def test_what_is_owed_comes_with_what_is_left_of_its_delay(place: Place) -> None:
+    broker: Any = place.broker()
+    due = time.time() + 2.0
+    later, now = owed(place.message(1), due_at=due), owed(place.message(2), due_at=time.time() - 60.0)
+
+    assert broker.forward([later, now]) == [None, None]
+
+    consumer = place.consumer(broker)
+    assert numbers(receive(consumer)) == [2]
+    assert numbers(receive(consumer)) == [1]
+    assert time.time() >= due - 0.005
+
+
+@over("forwards")
+def test_what_cannot_be_sent_holds_up_nothing_that_is_owed(place: Place) -> None:
+    broker: Any = place.broker()
+    bad = owed(place.message(2), body=b'{"broker_priority": ')
+
+    first, second, third = broker.forward([owed(place.message(1)), bad, owed(place.message(3))])
+
+    assert (first, third) == (None, None)
+    assert isinstance(second, ValueError)
+    assert numbers(receive(place.consumer(broker), 2)) == [1, 3]
 
 
 @over()

@@ -21,6 +21,7 @@ its finished messages are settled together with what they have sent.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from growbin_jobs.broker.delivery import Intake
 from growbin_jobs.broker.hooks import QuickHooks
 from growbin_jobs.broker.local_consumer import LocalConsumer
-from growbin_jobs.broker.local_queue import DeadLetter, Depth
+from growbin_jobs.broker.local_payments import put
+from growbin_jobs.broker.local_queue import DeadLetter, Depth, LocalQueue
 from growbin_jobs.broker.local_session import LocalSession
 from growbin_jobs.broker.outbox import option, outbox_of
 from growbin_jobs.crashpoints import crashpoint
@@ -140,6 +142,32 @@ class LocalBroker(QuickHooks):
         crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
+
+    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+        """Put what a journal owes into its queues, in order; it is on the disk when this returns. Fires no hooks.
+
+        Returns:
+          For each message None, or why it cannot be taken.
+
+        Raises:
+          BrokerConnectionError: If the file cannot be used; no message was taken.
+        """
+        taken: list[tuple[Owed, int]] = []
+        outcomes: list[Exception | None] = []
+        for owed in messages:
+            try:
+                taken.append((owed, self._priority_of(owed)))
+            except ValueError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+
+        def put_all(queue: LocalQueue) -> None:
+            for owed, priority in taken:
+                put(queue, owed, priority, now=current_millis())
+
+        self._hold().write(put_all, durable=True)
+        return outcomes
 
     def _priority_of(self, owed: Owed) -> int:
         return self._priority(owed.task_name, option(owed.body, "broker_priority"))

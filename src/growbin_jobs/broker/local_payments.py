@@ -11,6 +11,7 @@ from dramatiq.common import current_millis
 from growbin_jobs.broker.delivery import Payment
 from growbin_jobs.broker.local_queue import LocalQueue
 from growbin_jobs.crashpoints import crashpoint
+from growbin_jobs.journal.records import Owed
 
 if TYPE_CHECKING:
     from growbin_jobs.broker.local_session import LocalSession
@@ -32,6 +33,12 @@ class Entry(NamedTuple):
     payment: Payment
     priorities: list[int]
     consumer: Settles
+
+
+def put(queue: LocalQueue, owed: Owed, priority: int, *, now: int) -> None:
+    """Put a message that is owed into its queue; ``now`` in milliseconds."""
+    due = now if owed.due_at is None else max(now, int(owed.due_at * 1000))
+    queue.put(owed.queue_name, owed.message_id, owed.body, priority=priority, due=due, now=now)
 
 
 class Payments:
@@ -65,8 +72,7 @@ class Payments:
         for payment, priorities, consumer in batch:
             for owed, priority in zip(payment.owed, priorities, strict=True):
                 crashpoint("publish.before")
-                due = now if owed.due_at is None else max(now, int(owed.due_at * 1000))
-                queue.put(owed.queue_name, owed.message_id, owed.body, priority=priority, due=due, now=now)
+                put(queue, owed, priority, now=now)
             crashpoint("ack.before")
             consumer.settle_in(queue, payment)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
-from dramatiq.broker import Broker
 from dramatiq.errors import BrokerConnectionError
 from pydantic import SecretStr
 
@@ -13,6 +12,8 @@ from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
+    from growbin_jobs.broker.local import LocalBroker
+    from growbin_jobs.broker.rabbitmq import RabbitBroker
     from growbin_jobs.journal.journal import Journal
 
 #: Seconds that a check waits for a server.
@@ -21,7 +22,7 @@ _CHECK_TIMEOUT = 5
 
 def open_broker(
     settings: Settings, middleware: list[Middleware], *, journal: "Callable[[], Journal] | None" = None
-) -> Broker:
+) -> "LocalBroker | RabbitBroker":
     """Return the broker that the settings name; it connects when it is first used.
 
     Parameters:

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dramatiq.errors import BrokerConnectionError
@@ -24,7 +25,7 @@ Publish = Callable[[Sequence[Owed]], Sequence[Exception | None]]
 PAGE = 100
 
 #: Seconds after which the lease is renewed.
-RENEWAL = 5.0
+RENEWAL = 2.0
 
 #: What RabbitMQ will say again until a person changes something.
 REFUSALS = (BrokerRefused, QueueMismatch)
@@ -69,7 +70,7 @@ class Relay:
       claimant: Name of this relay.
       window: Messages that ``publish`` is given at once, as soon as one was confirmed.
       patience: Seconds that one call of ``publish`` takes at most. If this process dies, another one may go on after
-        so many and ten more.
+        so many and four more.
       clock: Seconds that only grow.
     """
 
@@ -107,7 +108,8 @@ class Relay:
                 after = self._send_page(run, page)
         finally:
             if os.getpid() == self._pid:  # else this is a greenlet's copy in a forked child
-                self._journal.released(self._claimant)
+                with suppress(Deferred):
+                    self._journal.released(self._claimant)
         return run.relayed
 
     def _claim(self, run: _Run, after: int) -> list[Owed]:
@@ -153,20 +155,3 @@ class Relay:
         if not isinstance(error, (NotConfirmed, QueueMissing)):
             run.relayed.refused += 1
             self._journal.refused(message, str(error))
-
-
-def one_by_one(publish: Callable[[Owed], object]) -> Publish:
-    """Return how messages are handed to a broker that takes one at a time."""
-
-    def each(messages: Sequence[Owed]) -> list[Exception | None]:
-        return [_outcome(publish, message) for message in messages]
-
-    return each
-
-
-def _outcome(publish: Callable[[Owed], object], message: Owed) -> Exception | None:
-    try:
-        publish(message)
-    except Exception as error:
-        return error
-    return None

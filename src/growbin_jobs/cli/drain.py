@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from dramatiq.errors import BrokerConnectionError
@@ -15,7 +14,7 @@ from growbin_jobs.journal.election import keeper_pid
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.presence import present
 from growbin_jobs.journal.sync import Sync
-from growbin_jobs.keeper.jobs import Relay, send
+from growbin_jobs.keeper.jobs import Relay
 from growbin_jobs.models.tasks import Tasks
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database
@@ -66,7 +65,7 @@ def copy_all(journal: Journal, settings: Settings) -> dict[str, int]:
 def send_all(journal: Journal, settings: Settings) -> dict[str, int]:
     """Send everything that is owed to the broker; what stands in the way is said."""
     broker = open_broker(settings, [])
-    relay = Relay(journal, partial(send, broker), 0.0)
+    relay = Relay(journal, broker.forward, 0.0)
     before = relay.owed()
     try:
         relay.run_once()

@@ -11,22 +11,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import apsw
-from dramatiq import Message
-from dramatiq.broker import Broker
 
 from growbin_jobs.broker import relay
+from growbin_jobs.broker.rabbitmq import FORWARD_PATIENCE
 from growbin_jobs.journal import files, prune
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.presence import WorkerProcess, present
-from growbin_jobs.journal.records import Owed, TaskState
+from growbin_jobs.journal.records import TaskState
 from growbin_jobs.journal.sync import Copied, Sync
 from growbin_jobs.models.workers import WorkerGroup, Workers
 
 #: Rows of groups that stopped this long ago and left nothing behind are forgotten.
 FORGET_AFTER = timedelta(days=7)
-
-#: Seconds that sending one message takes at most, as the settings have it unless they are changed.
-PUBLISH_PATIENCE = 30.0
 
 
 class Job(Protocol):
@@ -86,12 +82,12 @@ class Relay:
     """Send what is owed to the broker and nobody else has sent.
 
     Attributes:
-      publish: Returns once the broker has a message.
+      publish: Hands a page to the broker and returns once that has it: ``forward`` of either broker.
       older_than: Seconds that a task's messages are left to the worker that made them.
     """
 
     journal: Journal
-    publish: Callable[[Owed], object]
+    publish: relay.Publish
     older_than: float
 
     def run_once(self) -> dict[str, int]:
@@ -99,8 +95,8 @@ class Relay:
 
     def send(self, older_than: float) -> dict[str, int]:
         """Send all that is owed for longer than so many seconds."""
-        publish = relay.one_by_one(self.publish)
-        sender = relay.Relay(self.journal, publish, claimant=self.journal.worker, patience=PUBLISH_PATIENCE, window=1)
+        claimant = self.journal.worker
+        sender = relay.Relay(self.journal, self.publish, claimant=claimant, patience=FORWARD_PATIENCE)
         sent = sender.run(older_than).sent
         return {"sent": sent} if sent else {}
 
@@ -146,12 +142,6 @@ class Heartbeat:
             groups.append(group)
         self.workers.report(self.journal.node, groups, unsynced=backlog.rows, owed=owed, at=now)
         return groups
-
-
-def send(broker: Broker, owed: Owed) -> None:
-    """Send a message that is owed; returns once the broker has it."""
-    delay = None if owed.due_at is None else max(0, round((owed.due_at - time.time()) * 1000))
-    broker.enqueue(Message.decode(owed.body), delay=delay)
 
 
 def _running(connection: apsw.Connection) -> dict[int, int]:

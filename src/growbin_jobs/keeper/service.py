@@ -22,14 +22,15 @@ from growbin_jobs.errors import Deferred
 from growbin_jobs.journal.opening import open_journal
 from growbin_jobs.journal.prune import Retention
 from growbin_jobs.journal.sync import Sync
-from growbin_jobs.keeper.jobs import Checkpoint, Copy, Heartbeat, Job, Prune, Relay, Sweep, send
+from growbin_jobs.keeper.jobs import Checkpoint, Copy, Heartbeat, Job, Prune, Relay, Sweep
+from growbin_jobs.keeper.spool import ClearSpool
 from growbin_jobs.keeper.steady import Steady
 from growbin_jobs.keeper.term import LOOK, Term
 from growbin_jobs.keeper.undeliverable import Undeliverable
 from growbin_jobs.models.tasks import Tasks
 from growbin_jobs.models.workers import Workers
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database
+from growbin_jobs.wiring import central_database, object_store
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +67,15 @@ class Keeper:
         broker = open_broker(settings, [])
         workers = Workers(database)
         self.sync = Sync(self.journal, Tasks(database), batch=settings.sync_batch)
-        self.relay = Relay(self.journal, partial(send, broker), settings.relay_after)
+        self.relay = Relay(self.journal, broker.forward, settings.relay_after)
         self.heartbeat = Heartbeat(self.journal, self.sync, workers, settings.node_dir)
         self._zone = ZoneInfo(settings.timezone)
         self._final_seconds = settings.final_sync_timeout
         retention = Retention(tasks=settings.keep_tasks_days * DAY, dead_letters=settings.keep_dead_letters_days * DAY)
         prune = Prune(self.journal, retention, workers)
+        # Not while a message may still be put off and need its picture, however short dead letters are kept.
+        unused_after = max(retention.dead_letters, settings.deferral_max_age + DAY)
+        spool = ClearSpool(partial(object_store, settings), unused_after)
         every = settings.sync_interval
         self._duties = (
             Duty("copy", Copy(self.sync), lambda: self._each(seconds=every), at_once=True),
@@ -80,6 +84,7 @@ class Keeper:
             Duty("heartbeat", self.heartbeat, lambda: self._each(seconds=10), at_once=True),
             Duty("checkpoint", Checkpoint(self.journal), lambda: self._each(hours=1)),
             Duty("prune", prune, self._daily, level=logging.INFO),
+            Duty("spool", spool, self._daily, level=logging.INFO),
             *self._of_rabbitmq(settings),
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from growbin_jobs.broker.amqp.errors import BrokerRefused, BrokerUnavailable, NotConfirmed, QueueMismatch, QueueMissing
-from growbin_jobs.broker.relay import PAGE, RENEWAL, Relay, Relayed, one_by_one
+from growbin_jobs.broker.relay import PAGE, RENEWAL, Relay, Relayed
 from growbin_jobs.errors import Deferred
 from growbin_jobs.journal import reader
 from growbin_jobs.journal.journal import Journal
@@ -176,10 +176,11 @@ def test_the_lease_is_renewed_however_slow_the_broker_is(journal, monkeypatch):
 
     monkeypatch.setattr(journal, "owed", claimed)
 
-    def slowly(message: Owed) -> None:
+    def slowly(messages: Sequence[Owed]) -> list[None]:
         clock[0] += 2.0
+        return [None] * len(messages)
 
-    Relay(journal, one_by_one(slowly), claimant="me", patience=2.0, window=1, clock=lambda: clock[0]).run(math.inf)
+    Relay(journal, slowly, claimant="me", patience=2.0, window=1, clock=lambda: clock[0]).run(math.inf)
 
     assert clock[0] == 20.0
     assert max(later - earlier for earlier, later in itertools.pairwise(renewed)) <= RENEWAL + 2.0
@@ -197,13 +198,3 @@ def test_a_copy_in_a_forked_child_leaves_the_lease_to_its_parent(journal, broker
 
     assert journal.owed(claimant="next") == []
     assert journal.owed(claimant="me")
-
-
-def test_one_by_one_goes_on_after_an_error():
-    def publish(message: Owed) -> None:
-        if message.message_id == "b":
-            raise ValueError("no")
-
-    messages = [Owed(message_id=name, task_name="a", queue_name="q", body=b"") for name in "abc"]
-    outcomes = one_by_one(publish)(messages)
-    assert [str(outcome) for outcome in outcomes] == ["None", "no", "None"]
