@@ -17,6 +17,7 @@ from dramatiq.middleware import CurrentMessage
 from faults.effects import Effects
 from faults.jobs import LEAVES, STEPS
 from growbin_jobs.app import broker, settings
+from growbin_jobs.crashpoints import arm
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.process import once_a_process
 from growbin_jobs.wiring import central_database
@@ -24,6 +25,16 @@ from growbin_jobs.wiring import central_database
 QUEUE, CHAIN_QUEUE = "faults", "faults_chain"
 
 broker.add_middleware(CurrentMessage())
+
+
+def take_orders(*_: object) -> None:
+    """Arm a crash point in a process that runs already."""
+    point = Path(os.environ["FAULTS_ORDERS"]).read_text()
+    arm(point)
+    os.write(1, f"armed: {point}\n".encode())
+
+
+signal.signal(signal.SIGUSR1, take_orders)
 
 OFTEN = {"max_retries": 50, "min_backoff": 100, "time_limit": 60_000}
 

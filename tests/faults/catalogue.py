@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from faults.checks import all_came_to_an_end, ended_stays_ended, given_up_after_three_starts, no_more, one_object_each
 from faults.history import Verdict
@@ -52,7 +52,7 @@ class Fault:
       before: Puts the installation to work.
       heal: Mends it.
       where: On which installations. ``own node``: a RabbitMQ that no other test uses.
-      run: ``ci``: with all tests. ``soak``: by ``scripts/soak --only`` alone, since it takes a minute.
+      ci: On which of them with all tests; None: on all. The others: by ``scripts/soak``.
       mixes: ``scripts/soak`` may play it among others, on workers that are already at work.
     """
 
@@ -67,8 +67,13 @@ class Fault:
     before: Act = working
     heal: Act = working
     where: tuple[Where, ...] = BOTH
-    run: Literal["ci", "soak"] = "ci"
+    ci: tuple[Where, ...] | None = None
     mixes: bool = True
+
+    @property
+    def in_ci(self) -> tuple[Where, ...]:
+        """Where it is played with all tests."""
+        return self.where if self.ci is None else self.ci
 
 
 def play(fault: Fault, installation: Installation, *, drips: bool) -> None:
@@ -79,6 +84,7 @@ def play(fault: Fault, installation: Installation, *, drips: bool) -> None:
       installation: To whom.
       drips: Let jobs come in while it happens.
     """
+    installation.begin()
     fault.before(installation)
     if fault.load:
         installation.hand_in(fault.load)
@@ -87,24 +93,29 @@ def play(fault: Fault, installation: Installation, *, drips: bool) -> None:
     fault.heal(installation)
 
 
-def at(number: int, point: str, holds: str, check: Callable[[Installation, Verdict], None] = no_more) -> Fault:
+def quiet(number: int, name: str, what: str, inject: Act, holds: str = "", **more: Any) -> Fault:
+    """A fault that hands in its own jobs."""
+    return Fault(number, name, what, inject, holds, **{"load": {}, "drips": False, **more})
+
+
+def at(
+    number: int, point: str, holds: str, check: Callable[[Installation, Verdict], None] = no_more, **more: Any
+) -> Fault:
     """A worker that is killed at a crash point."""
     name = f"dies-at-{point.replace('.', '-').replace(':', '-')}"
-    load = {"chain": 8, "fan": 3, "one": 4}
-    return Fault(
-        number, name, f"kill -9 at `{point}`", partial(workers.dies_at, point), holds, check, load, drips=False,
-        before=nothing,
-    )  # fmt: skip
-
-
-def quiet(number: int, name: str, what: str, inject: Act, holds: str = "", **more: object) -> Fault:
-    """A fault that hands in its own jobs."""
-    return Fault(number, name, what, inject, holds, **{"load": {}, "drips": False, **more})  # type: ignore[arg-type]
+    inject = partial(workers.dies_at, point, {"chain": 8, "fan": 3, "one": 4})
+    return quiet(number, name, f"kill -9 at `{point}`", inject, holds, check=check, **more)
 
 
 FAULTS: tuple[Fault, ...] = (
     quiet(1, "producer-dies-before-accept", "a producer is killed before its message is anywhere, the client retries",
           partial(producers.producer_dies, "producer.publish.before:3"), "one job", check=all_came_to_an_end),
+    quiet(2, "producer-dies-after-accept", "broker away: a producer is killed, its messages are in the journal, unsent",
+          partial(producers.producer_dies_offline, "producer"), "the node's next producer sends them",
+          check=all_came_to_an_end, where=SERVERS),
+    quiet(2, "kept-for-the-keeper", "as before, and the node has workers and no other producer",
+          partial(producers.producer_dies_offline, "keeper"), "the keeper sends them",
+          check=all_came_to_an_end, where=SERVERS),
     quiet(3, "producer-dies-unconfirmed", "a message arrives, its producer is killed unconfirmed, the client retries",
           partial(producers.confirms_held_up, kill=True), "copies are one job", where=SERVERS,
           check=all_came_to_an_end),
@@ -141,11 +152,13 @@ FAULTS: tuple[Fault, ...] = (
           "one effect each; without a claim both nodes may run it"),
     Fault(18, "frozen", "SIGSTOP, others run its messages meanwhile, SIGCONT", workers.frozen,
           "its late ends change nothing", load=mixed(16) | {"slow": 4}),
+    Fault(19, "broker-killed", "kill -9 of RabbitMQ, and a restart on its files", rabbitmq.killed, where=OWN, ci=(),
+          mixes=False),
     Fault(19, "memory-alarm", "RabbitMQ blocks all publishers", rabbitmq.memory_alarm, where=OWN, mixes=False),
     Fault(20, "broker-away", "RabbitMQ cannot be reached for 4 s, producers go on",
           partial(network.down_for, "broker", 4.0), "accepted meanwhile", where=SERVERS),
     Fault(20, "broker-away-long", "RabbitMQ cannot be reached for a minute, producers go on",
-          partial(network.down_for, "broker", 60.0), "accepted meanwhile", where=SERVERS, run="soak", mixes=False),
+          partial(network.down_for, "broker", 60.0), "accepted meanwhile", where=SERVERS, ci=(), mixes=False),
     Fault(21, "database-away", "PostgreSQL cannot be reached for 4 s", partial(network.down_for, "database", 4.0),
           where=SERVERS),
     Fault(22, "journal-full", "the journal's disk is full for 3 s", journal.full, "resumes by itself"),
@@ -173,13 +186,12 @@ FAULTS: tuple[Fault, ...] = (
           "none is given up", load={"fickle": 10, "waiting": 10, "one": 4}),
     Fault(32, "restarted-30-times", "thirty kill -9 while retries and deferrals wait",
           partial(workers.restarted_often, 30), "none is given up", load={"fickle": 20, "waiting": 20, "one": 20},
-          run="soak", mixes=False),
+          ci=(), mixes=False),
     Fault(35, "slow-links", "each link is slow and stalls", network.slow_links, where=SERVERS),
 )  # fmt: skip
 
 #: Faults of the list that are proven elsewhere, or cannot be yet.
 ELSEWHERE: dict[int, str] = {
-    2: "a producer is killed when its message is in the journal and not sent: producers do not store and forward yet",
     9: "a worker dies between the answer to a paid call and its keeping. `tests/e2e/test_faults.py` kills workers in "
     "model calls; that nobody pays twice needs a lease that is not built yet",
     33: "S3 and models that fail, hang or talk nonsense: `tests/e2e/test_faults.py` and "

@@ -80,6 +80,11 @@ class Effects:
         rows = self._database.rows(EffectRow.select(EffectRow.job, EffectRow.key, EffectRow.message))
         return [Effect(row["job"], row["key"], row["message"]) for row in rows]
 
+    def begun(self) -> int:
+        """Return how many runs have begun."""
+        query = AttemptRow.select(peewee.fn.COUNT("*").alias("begun")).where(AttemptRow.what == "begin")
+        return int(self._database.rows(query)[0]["begun"])
+
     def runs(self, what: str, jobs: Collection[str] | None = None) -> Counter[str]:
         """Return how often each message, of some jobs or of all, has come to its ``begin`` or ``end``."""
         query = AttemptRow.select(AttemptRow.job, AttemptRow.message).where(AttemptRow.what == what)

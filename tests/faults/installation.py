@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,12 @@ QUICK = {
 
 WORKER = "worker"
 
+#: How a worker is started unless a fault says otherwise.
+ORDINARY = {"node": "node-1", "env": None}
+
+#: The producers' node.
+PRODUCERS = "producers"
+
 
 class Installation:
     """Everything that one fault needs.
@@ -56,7 +62,8 @@ class Installation:
       broker_link, database_link: What workers and producers go through; None where it is a file.
       workers: By name.
       nodes: Names of the nodes that have worked here.
-      ended: Messages that were completed when :meth:`note_ended` looked.
+      earlier: Jobs of the faults before this one.
+      ended: Messages that were completed when :meth:`note_ended` looked, and how often each had run to its end.
     """
 
     def __init__(
@@ -72,6 +79,7 @@ class Installation:
             "GROWBIN_DATA_DIR": str(folder / "data"),
             "GROWBIN_NODE": "node-1",
             "FAULTS_OBJECTS": str(self.objects),
+            "FAULTS_ORDERS": str(folder / "orders"),
         }
         self.objects.mkdir(parents=True)
         self.broker_link = Link(rabbit.url) if rabbit else None
@@ -81,11 +89,16 @@ class Installation:
         if self.database_link:
             self.env["DATABASE_URL"] = self.database_link.url
         self.workers: dict[str, Worker] = {}
-        self._before: deque[Process] = deque(maxlen=3)
+        self._how: dict[str, dict[str, Any]] = {}
+        self._buried: deque[Process] = deque(maxlen=3)
         self._kills = 0
-        self.nodes = {"node-1"}
-        self.ended: set[str] = set()
+        self.nodes = {"node-1", PRODUCERS}
+        self.earlier: frozenset[str] = frozenset()
+        self._begun_earlier = 0
+        self._fresh: set[str] = set()
+        self.ended: dict[str, int] = {}
         self._producers: list[Producer] = []
+        self._main: Producer | None = None
         self._asked: list[Request] = []
         settings = _load(self.env | ({"DATABASE_URL": postgres_url} if postgres_url else {}))
         self._database = central_database(settings)
@@ -104,9 +117,21 @@ class Installation:
         return self.folder / "data" / node / "task_queue.db"
 
     def note_ended(self) -> None:
-        """Remember which messages the journals of all nodes hold as completed now."""
-        for node in self.nodes:
-            self.ended.update(row[0] for row in self._rows(node, "task_wal") if "completed" in row)
+        """Remember which messages the journals of all nodes hold as completed now, and how often they have ended."""
+        ends = self.effects.runs("end")
+        rows = [row for node in self.nodes for row in self._rows(node, "task_wal")]
+        self.ended = {row[0]: ends[row[0]] for row in rows if "completed" in row and row[0] in ends}
+
+    def suspects(self, crashes: int) -> int:
+        """Return how many messages were running at so many kills in a row, by the first node's journal."""
+        return len(self._rows("node-1", f"task_wal WHERE crashes >= {crashes} AND status <> 'dead'"))
+
+    def begin(self) -> None:
+        """Note that another fault begins."""
+        self.earlier = frozenset(self.history().jobs)
+        self._begun_earlier = self.effects.begun()
+        self._fresh.clear()
+        self.ended = {}
 
     # --- workers
 
@@ -118,15 +143,29 @@ class Installation:
         assert before is None or not before.running, f"{name} still runs"
         if before is not None:
             before.kill()  # orphans
-            self._bury(before)
+            self._bury(name)
         self.nodes.add(node)
         worker = Worker(self.env | {"GROWBIN_NODE": node} | dict(env or {}), **how)
         self.workers[name] = worker
+        self._how[name] = {"node": node, "env": env, **how}
+        self._fresh.add(name)
         return worker
 
-    def _bury(self, process: Process) -> None:
-        self._kills += process.popen.returncode != 0
-        self._before.append(process)
+    def ensure(self, name: str = WORKER, **how: Any) -> Worker:
+        """Start it unless it runs, the way it was started last unless one is given."""
+        worker = self.workers.get(name)
+        return worker if worker is not None and worker.running else self.start(name, **(how or self._how.get(name, {})))
+
+    def ready(self, name: str = WORKER, **how: Any) -> Worker:
+        """As :meth:`ensure`, and wait until it takes messages."""
+        worker = self.ensure(name, **how)
+        assert worker.await_word("ready for action", PATIENCE), self.last_words()
+        return worker
+
+    def _bury(self, name: str) -> None:
+        worker = self.workers.pop(name)
+        self._kills += worker.popen.returncode != 0
+        self._buried.append(worker)
 
     @property
     def kills(self) -> int:
@@ -134,16 +173,14 @@ class Installation:
         ended = [each for each in [*self.workers.values(), *self._producers] if not each.running]
         return self._kills + sum(each.popen.returncode != 0 for each in ended)
 
-    def ensure(self, name: str = WORKER, **how: Any) -> Worker:
-        """Start it unless it runs."""
-        worker = self.workers.get(name)
-        return worker if worker is not None and worker.running else self.start(name, **how)
-
     # --- producers
 
     def producer(self, env: Mapping[str, str] | None = None) -> Producer:
-        """Start a producer and wait until it is ready."""
-        producer = Producer(self.env | dict(env or {}))
+        """Start a producer and wait until it is ready.
+
+        It has a node of its own: what it could not send is in its journal, not in the one that faults happen to.
+        """
+        producer = Producer(self.env | {"GROWBIN_NODE": PRODUCERS} | dict(env or {}))
         self._producers.append(producer)
         assert producer.await_that(lambda: producer.ready, PATIENCE), self.last_words()
         return producer
@@ -156,7 +193,7 @@ class Installation:
           by: Which producer; None: the first one, which is started if need be.
           wait: Until all are answered.
         """
-        by = by or self._any_producer()
+        by = by or self._first_producer()
         asked = requests(dict(load), self.dice)
         self._asked += asked
         by.hand_in(asked)
@@ -164,9 +201,10 @@ class Installation:
             assert by.answered(PATIENCE), f"not all was answered.\n{self.last_words()}"
         return asked
 
-    def _any_producer(self) -> Producer:
-        running = (producer for producer in self._producers if producer.running)
-        return next(running, None) or self.producer()
+    def _first_producer(self) -> Producer:
+        if self._main is None or not self._main.running:
+            self._main = self.producer()
+        return self._main
 
     @contextlib.contextmanager
     def dripping(self, *, every: float = 0.1) -> Iterator[None]:
@@ -175,7 +213,7 @@ class Installation:
         Parameters:
           every: Seconds between two.
         """
-        producer = self._any_producer()
+        producer = self._first_producer()
         over = threading.Event()
         dice = random.Random(self.dice.random())
         kinds = itertools.cycle(MIX)
@@ -210,83 +248,90 @@ class Installation:
         return [request.job for request in self._asked if request.kind == kind]
 
     def begun(self) -> int:
-        """Return how many runs have begun."""
-        return sum(self.effects.runs("begin").values())
+        """Return how many runs have begun since the fault has."""
+        return self.effects.begun() - self._begun_earlier
 
     def await_begun(self, number: int, timeout: float = PATIENCE) -> None:
         """Wait until so many runs have begun."""
         assert await_that(lambda: self.begun() >= number, timeout), self.last_words()
 
-    def await_done(self, number: int, timeout: float = PATIENCE) -> None:
-        """Wait until so many effects are there."""
-        assert await_that(lambda: len(self.effects.all()) >= number, timeout), self.last_words()
-
     def settled(self, timeout: float = PATIENCE) -> bool:
         """Wait until all that was accepted is done or dead; True when it is."""
         return await_that(lambda: not judge(self.history()).lost, timeout, every=0.2)
 
-    def settle(self, timeout: float = PATIENCE) -> Verdict:
-        """Wait until all that was accepted is done or dead and all queues are empty, stop the workers, and judge.
+    def unsettled(self) -> int:
+        """Return how many messages are in any queue, with a consumer, or owed by a journal; dead letters left out."""
+        held = self.broker_link.held if self.broker_link else 0
+        return self.broker.waiting() + held + sum(len(self._rows(node, "outbox")) for node in self.nodes)
 
-        What is still missing when the time is over is lost, by the verdict.
+    def settle(self, timeout: float = PATIENCE) -> Verdict:
+        """Wait until all that was accepted is done or dead and nothing is in a queue or with a consumer, and judge.
+
+        What is still missing when the time is over is lost, by the verdict. Workers that have lived through the fault
+        are told to stop, and must. One that was started since to mend it stays, for the next fault.
         """
         for producer in self._producers:
             producer.answered(timeout)
-            producer.close()
-        verdict = judge(self.history())
         deadline = time.monotonic() + timeout
-        while (verdict.lost or self.broker.waiting()) and time.monotonic() < deadline:
-            for name, worker in self.workers.items():
+        while (judge(self.history()).lost or self.unsettled()) and time.monotonic() < deadline:
+            for name, worker in list(self.workers.items()):
                 if not worker.running:  # a poisonous message has ended it; its supervisor starts it again
-                    self.start(name)
-            time.sleep(0.2)
-            verdict = judge(self.history())
-        if self.rabbit:
-            self.stop()  # what workers held unnoticed is back in its queue then
-        else:
-            self.kill()  # the embedded broker says what they hold
-        left = self.broker.waiting()
+                    self.ensure(name)
+            time.sleep(0.1)
+        left = self.unsettled()
+        self._dismiss_producers()
+        self.stop([name for name in self.workers if name not in self._fresh or self._how[name] != ORDINARY])
         verdict = judge(self.history())
-        assert not left or verdict.lost, f"{left} messages are left in the queues.\n{self.last_words()}"
+        assert not left or verdict.lost, f"{left} messages are not settled.\n{self.last_words()}"
         return verdict
 
-    def kill(self) -> None:
-        """kill -9 of all workers."""
-        for worker in self.workers.values():
-            worker.kill()
+    def _dismiss_producers(self) -> None:
+        """Close all producers but the first one."""
+        for producer in self._producers:
+            if producer is not self._main:
+                producer.close()
 
-    def stop(self, grace: float = 30.0) -> None:
-        """Stop all workers as an operator does."""
-        for worker in self.workers.values():
-            worker.ask_to_stop()
-        for worker in self.workers.values():
-            assert worker.stop(grace), f"a worker did not stop in {grace} s.\n{self.last_words()}"
+    def stop(self, names: Collection[str] | None = None, grace: float = 30.0) -> None:
+        """Stop workers as an operator does.
+
+        Parameters:
+          names: Which ones; None: all.
+          grace: Seconds that they may take.
+        """
+        names = list(self.workers) if names is None else names
+        for name in names:
+            self.workers[name].ask_to_stop()
+        for name in names:
+            assert self.workers[name].stop(grace), f"{name} did not stop in {grace} s.\n{self.last_words()}"
+            self._bury(name)
 
     def evidence(self, verdict: Verdict) -> str:
         """Return what is known of the jobs that went wrong, and the end of what the processes said."""
         wanted = {
             name.partition("/")[0] for name in verdict.lost | verdict.duplicated | verdict.unexpected | verdict.killed
         }
-        found = [f"{self.broker.waiting()} messages are in the queues"]
+        found = [f"{self.unsettled()} messages are in the queues or with consumers"]
         for node in sorted(self.nodes):
             for table in ("task_wal", "outbox"):
                 found += [f"{node} {table}: {row}" for row in self._rows(node, table) if wanted & set(_ids(row))]
         attempts = [f"{what}: {dict(self.effects.runs(what, wanted))}" for what in ("begin", "end")]
         return "\n".join([str(verdict), *found[:60], *attempts, self.last_words()])
 
-    def _rows(self, node: str, table: str) -> list[tuple[Any, ...]]:
+    def _rows(self, node: str, source: str) -> list[tuple[Any, ...]]:
         if not self.journal(node).exists():
             return []
-        with contextlib.closing(apsw.Connection(str(self.journal(node)))) as connection:
-            try:
-                return list(connection.execute(f"SELECT * FROM {table}"))
-            except apsw.Error as error:  # it is what the fault has made of it
-                return [(str(error),)]
+        try:
+            # Read-only, so that a look changes nothing: the last one to close a journal folds its log into it.
+            flags = apsw.SQLITE_OPEN_READONLY
+            with contextlib.closing(apsw.Connection(str(self.journal(node)), flags)) as connection:
+                return list(connection.execute(f"SELECT * FROM {source}"))
+        except apsw.Error:  # it is what the fault has made of it
+            return []
 
     def last_words(self, lines: int = 25) -> str:
         """The end of what the processes said."""
         processes = {**self.workers, **{f"producer {n}": each for n, each in enumerate(self._producers)}}
-        processes |= {f"before {n}": each for n, each in enumerate(self._before)}
+        processes |= {f"buried {n}": each for n, each in enumerate(self._buried)}
         return "\n".join(
             f"--- {name}\n" + "\n".join(list(process.lines)[-lines:]) for name, process in processes.items()
         )

@@ -8,6 +8,8 @@ import threading
 import time
 from urllib.parse import urlsplit, urlunsplit
 
+from faults.wire import Direction, Wire
+
 
 class Link:
     """Forwards connections to a server, on one port as long as it lives.
@@ -23,8 +25,10 @@ class Link:
         self._target = (parts.hostname, parts.port)
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
+        self._wires: set[Wire] = set()
+        self._reads = parts.scheme.startswith("amqp")
         self._up = True
-        self._flows = {"to": threading.Event(), "from": threading.Event()}
+        self._flows: dict[Direction, threading.Event] = {"to": threading.Event(), "from": threading.Event()}
         self.latency = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -33,6 +37,12 @@ class Link:
         place = f"{user}@127.0.0.1:{self.port}" if user else f"127.0.0.1:{self.port}"
         self.url = urlunsplit(parts._replace(netloc=place))
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def held(self) -> int:
+        """How many messages RabbitMQ has handed out through this link that nobody has settled yet."""
+        with self._lock:
+            return sum(wire.held for wire in self._wires)
 
     def open(self) -> None:
         """Let everything through again."""
@@ -57,7 +67,7 @@ class Link:
         self._up = False
         self.cut()
 
-    def stall(self, direction: str) -> None:
+    def stall(self, direction: Direction) -> None:
         """Hold back what goes ``to`` the server or comes ``from`` it. :meth:`cut` drops what was held back."""
         self._flows[direction].clear()
 
@@ -82,22 +92,30 @@ class Link:
                 continue
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wire = Wire() if self._reads else None
             with self._lock:
                 self._ends |= {near, far}
+                if wire:
+                    self._wires.add(wire)
             for source, sink, direction in ((near, far, "to"), (far, near, "from")):
-                threading.Thread(target=self._pump, args=(source, sink, direction), daemon=True).start()
+                threading.Thread(target=self._pump, args=(source, sink, direction, wire), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, direction: str) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, direction: Direction, wire: Wire | None) -> None:
         flow = self._flows[direction]
         with contextlib.suppress(OSError, ValueError):
             while data := source.recv(65536):
                 if self.latency:
                     time.sleep(self.latency)
                 flow.wait()
+                if wire and direction == "from":
+                    wire.feed("from", data)
                 sink.sendall(data)
+                if wire and direction == "to":
+                    wire.feed("to", data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             with self._lock:
                 self._ends.discard(end)
+                self._wires -= {wire}
             end.close()

@@ -34,13 +34,14 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        self._env = dict(env)
         self.lines: deque[str] = deque(maxlen=2000)
         self._news = threading.Condition()
         self._over = False
         self._asked_to_stop = False
         self.popen = subprocess.Popen(
             list(command),
-            env=dict(env),
+            env=self._env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -163,6 +164,13 @@ class Worker(Process):
             env,
         )  # fmt: skip
 
+    def arm(self, point: str) -> None:
+        """Have one of its processes killed at a crash point that it passes from now on; it is ready for action."""
+        mortal = next(each for each in self.tree() if _handles(each.pid, signal.SIGUSR1))
+        Path(self._env["FAULTS_ORDERS"]).write_text(point)
+        mortal.send_signal(signal.SIGUSR1)
+        assert self.await_word(f"armed: {point}", 10), list(self.lines)
+
     def await_death(self, timeout: float) -> bool:
         """Wait until one of its processes has died, and kill the rest. Returns False when none did in time.
 
@@ -222,6 +230,12 @@ class Producer(Process):
 
     def _count(self) -> int:
         return sum(each["what"] in ("acknowledged", "refused", "unknown") for each in self.log)
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(caught >> (number - 1) & 1)
 
 
 def _is_zombie(process: psutil.Process) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -16,8 +18,10 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pika
+import psycopg2
 
 from faults.history import Dead
+from faults.processes import Process, await_that
 from growbin_jobs.broker.local import LocalBroker
 
 SERVICES = Path(__file__).resolve().parents[2] / "scripts" / "services"
@@ -44,12 +48,13 @@ class Node:
 
     Parameters:
       facts: Of ``scripts/services up --json``.
-      folder: Its ``--dir``, where the node belongs to the caller, who must :meth:`remove` it.
+      folder: Its ``--dir``, where the node belongs to the caller, who may kill it and must :meth:`remove` it.
     """
 
     def __init__(self, facts: Mapping[str, Any], folder: Path | None = None) -> None:
         self.facts = facts
         self._folder = folder
+        self._again: Process | None = None
 
     @classmethod
     def own(cls, folder: Path) -> Node:
@@ -62,6 +67,8 @@ class Node:
 
     def remove(self) -> None:
         """End an own node."""
+        if self._again is not None:
+            self._again.kill()
         command = [sys.executable, str(SERVICES), "down", "--only", "rabbitmq", "--dir", str(self._folder)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
@@ -81,6 +88,25 @@ class Node:
         tool = self.facts["rabbitmqctl"]
         command = [*tool["command"], "--quiet", *arguments]
         return subprocess.run(command, env=tool["env"], capture_output=True, text=True, check=True, timeout=90).stdout
+
+    def kill_and_restart(self) -> None:
+        """kill -9 of the node, and start it on the same files."""
+        assert self._folder, "it is not ours to kill"
+        if self._again:
+            self._again.kill()
+        else:
+            os.kill(self.facts["pids"][-1], signal.SIGKILL)  # the first one is its port mapper
+        assert await_that(lambda: not self._answers(), 30)
+        tool = self.facts["rabbitmqctl"]
+        self._again = Process([str(Path(tool["command"][0]).parent / "rabbitmq-server")], tool["env"])
+        assert await_that(self._answers, 90, every=0.2), list(self._again.lines)
+
+    def _answers(self) -> bool:
+        try:
+            self.ask("GET", f"/health/checks/port-listener/{self.facts['port']}")
+        except OSError:
+            return False
+        return True
 
 
 class Rabbit:
@@ -129,6 +155,29 @@ class Rabbit:
     def _queues(self, *, dead: bool) -> list[str]:
         names = [queue["name"] for queue in self.node.ask("GET", f"/queues/{self.vhost}?columns=name")]
         return [name for name in names if name.endswith(".XQ") == dead]
+
+
+class Postgres:
+    """A database of its own on a server.
+
+    Parameters:
+      server_url: Of any database there.
+    """
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url
+        self._name = f"faults_{uuid4().hex[:12]}"
+        self._run(f"CREATE DATABASE {self._name}")
+        self.url = f"{server_url.rpartition('/')[0]}/{self._name}"
+
+    def remove(self) -> None:
+        """Drop it, even while it is in use."""
+        self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
+
+    def _run(self, statement: str) -> None:
+        with contextlib.closing(psycopg2.connect(self._server_url)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
 
 
 class Embedded:

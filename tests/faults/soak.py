@@ -38,7 +38,7 @@ from rich.table import Table
 from faults.catalogue import FAULTS, Fault, play
 from faults.history import Verdict
 from faults.installation import Installation
-from faults.servers import SERVICES, Node, Rabbit
+from faults.servers import SERVICES, Node, Postgres, Rabbit
 
 #: Seconds that a round may take to run empty once all is well.
 DRAIN = 180.0
@@ -161,8 +161,8 @@ def _round(
     began = time.monotonic()
     place = folder / f"round-{totals.rounds}"
     rabbit = Rabbit(node) if node else None
-    database = _new_database(postgres_url, f"round_{totals.rounds}") if postgres_url else None
-    installation = Installation(place, rabbit=rabbit, postgres_url=database, seed=dice.getrandbits(32))
+    postgres = Postgres(postgres_url) if postgres_url else None
+    installation = Installation(place, rabbit=rabbit, postgres_url=postgres and postgres.url, seed=dice.getrandbits(32))
     try:
         if not alone:
             installation.start(gevent=dice.random() < 0.5, processes=dice.choice((1, 1, 2)))
@@ -172,6 +172,7 @@ def _round(
                 play(fault, installation, drips=alone and fault.drips)
         show("running empty")
         verdict = installation.settle(DRAIN)
+        installation.stop()
         totals.add(verdict, chosen, installation.kills)
         if not verdict.holds:
             names = [fault.name for fault in chosen]
@@ -183,8 +184,8 @@ def _round(
         installation.close()
         if rabbit:
             rabbit.remove()
-        if database and postgres_url:
-            _sql(postgres_url, f"DROP DATABASE {database.rpartition('/')[2]} WITH (FORCE)")
+        if postgres:
+            postgres.remove()
     if verdict.holds:
         shutil.rmtree(place)
     show("")
@@ -213,22 +214,6 @@ def _servers(broker: BrokerChoice, folder: Path) -> Iterator[tuple[Node | None, 
         node.remove()
         down = [sys.executable, str(SERVICES), "down", "--dir", str(folder / "services")]
         subprocess.run(down, stdout=subprocess.DEVNULL, check=False)
-
-
-def _new_database(url: str, name: str) -> str:
-    _sql(url, f"CREATE DATABASE {name}")
-    return f"{url.rpartition('/')[0]}/{name}"
-
-
-def _sql(url: str, statement: str) -> None:
-    import psycopg2
-
-    connection = psycopg2.connect(url)
-    try:
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-    finally:
-        connection.close()
 
 
 @contextmanager

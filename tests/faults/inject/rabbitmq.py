@@ -30,6 +30,12 @@ def connections_closed(installation: Installation) -> None:
     rabbit_of(installation).close_connections()
 
 
+def killed(installation: Installation) -> None:
+    """kill -9 of RabbitMQ; it comes back on its files."""
+    installation.await_begun(4)
+    rabbit_of(installation).node.kill_and_restart()
+
+
 def memory_alarm(installation: Installation) -> None:
     """RabbitMQ blocks all publishers; producers go on."""
     control = rabbit_of(installation).node.control
@@ -53,6 +59,7 @@ def consumer_timeout(installation: Installation) -> None:
             "eval", "".join(f"application:set_env(rabbit, {key}, {value})," for key, value in values.items()) + "ok."
         )
 
+    installation.stop()
     limits(600, 200)
     try:
         worker = installation.start()
