@@ -1,4 +1,4 @@
-"""A door in front of a server: open it forwards, shut it refuses and cuts what goes through."""
+"""A door in front of a server: open it forwards, shut it refuses and cuts what goes through, held it says nothing."""
 
 import contextlib
 import socket
@@ -16,6 +16,8 @@ class Gate:
         self._target = (host, port)
         self._lock = threading.Lock()
         self._through: set[socket.socket] = set()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._listener: socket.socket | None = None
         self.port = 0
         self.open()
@@ -30,8 +32,17 @@ class Gate:
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
+    def hold(self) -> None:
+        """Let connections stand, new ones too, and let nothing through them: a network that drops every packet."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Let through what was held, and everything after it."""
+        self._flowing.set()
+
     def shut(self) -> None:
         """Refuse new connections and cut the ones that are through."""
+        self._flowing.set()
         listener, self._listener = self._listener, None
         if listener is not None:
             with contextlib.suppress(OSError):
@@ -60,12 +71,13 @@ class Gate:
                 far.close()
                 return
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+                threading.Thread(target=_pump, args=(source, sink, self._flowing), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, flowing: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
+            flowing.wait()
             sink.sendall(data)
     for end in (source, sink):
         with contextlib.suppress(OSError):

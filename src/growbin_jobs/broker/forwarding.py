@@ -110,7 +110,7 @@ class Forwarder:
         if self._keeping.path.exists():
             self._start()
 
-    def close(self, timeout: float) -> None:
+    def stop(self, timeout: float) -> None:
         """Forward no more than what is on its way. What is left stays in the journal.
 
         Parameters:
@@ -118,8 +118,13 @@ class Forwarder:
         """
         self._stopping.set()
         self._woken.set()
+        if self.pending and not self._away:
+            self.join(timeout)
+
+    def join(self, timeout: float) -> None:
+        """Wait until the lease is free for the next process; after :meth:`stop`, with the connections closed."""
         thread = self._thread
-        if thread is not None and self.pending and not self._away:
+        if thread is not None:
             thread.join(timeout)
 
     def abandon(self) -> None:

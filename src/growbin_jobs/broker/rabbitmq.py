@@ -41,7 +41,7 @@ T = TypeVar("T")
 REDECLARE_PAUSE = 1.0
 
 #: Seconds that messages which are forwarded together wait for their confirms, connecting included.
-FORWARD_PATIENCE = 5.0
+FORWARD_PATIENCE = 3.0
 
 #: Seconds that closing waits for messages which are being forwarded.
 CLOSE_PATIENCE = 5.0
@@ -237,9 +237,11 @@ class RabbitBroker(QuickHooks):
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
         forwarder = self._forwarders.pop(os.getpid(), None)
         if forwarder is not None:
-            forwarder.close(CLOSE_PATIENCE)
+            forwarder.stop(CLOSE_PATIENCE)
         connections, self._connections = self._connections, self._connect()
         connections.close()
+        if forwarder is not None:
+            forwarder.join(CLOSE_PATIENCE)
 
     # --- the inside
 

@@ -68,7 +68,6 @@ class Relay:
       journal: Whose debts.
       publish: Hands a few messages to the broker.
       claimant: Name of this relay.
-      window: Messages that ``publish`` is given at once, as soon as one was confirmed.
       patience: Seconds that one call of ``publish`` takes at most. If this process dies, another one may go on after
         so many and four more.
       clock: Seconds that only grow.
@@ -81,14 +80,12 @@ class Relay:
         *,
         claimant: str,
         patience: float,
-        window: int = PAGE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
         self._publish = publish
         self._claimant = claimant
         self._lease = patience + 2 * RENEWAL
-        self._window = window
         self._clock = clock
         self._pid = os.getpid()
 
@@ -123,7 +120,7 @@ class Relay:
         looked_at = 0
         while looked_at < len(page) and (looked_at == 0 or self._clock() < end):
             # Alone until something is confirmed: what a silent RabbitMQ is sent again and again arrives as often.
-            size = self._window if run.relayed.sent else 1
+            size = PAGE if run.relayed.sent else 1
             self._send(run, page[looked_at : looked_at + size])
             looked_at = min(looked_at + size, len(page))
         return page[looked_at - 1].seq

@@ -179,8 +179,12 @@ class Journal:
         self.write(lambda connection: tasks.refused(connection, message.message_id, why))
 
     def released(self, claimant: str) -> None:
-        """Let another relay go on, because this one is done or cannot reach the broker."""
-        self._session().writer.attempt(lambda connection: outbox.release(connection, claimant), _ignore)
+        """Let another relay go on, because this one is done or cannot reach the broker.
+
+        Raises:
+          JournalUnavailable: For now; the lease ends by itself.
+        """
+        self.write(lambda connection: outbox.release(connection, claimant))
 
     def backlog(self) -> int:
         """Return how many producers' messages wait here. While there are any, a new one must wait behind them."""
@@ -234,7 +238,3 @@ class Journal:
             session = Session(self.path, free_floor=self._free_floor, linger=self._linger)
             forks.watch(session)
         return session
-
-
-def _ignore(_: BaseException | None, __: object) -> None:
-    return None
