@@ -14,6 +14,7 @@ from growbin_jobs.errors import PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.process import once_a_process
 from growbin_jobs.storage import upload_image
+from growbin_jobs.storage.sources import spool_key
 from growbin_jobs.storage.uploads import checked_id
 from growbin_jobs.wiring import central_database, object_store
 
@@ -45,7 +46,7 @@ def submit_analysis(user_id: str, image: Image, *, analysis_id: str | None = Non
     analysis_id = checked_id("analysis_id", analysis_id if analysis_id is not None else uuid.uuid4().hex)
     data = _read(image, settings.upload_max_bytes)
     analyses().accept(analysis_id, user_id)
-    address = _store().put(f"spool/{analysis_id}", data, content_type="application/octet-stream")
+    address = _store().put(spool_key(analysis_id), data, content_type="application/octet-stream")
     upload_image.send(user_id, address, analysis_id)
     return analysis_id
 

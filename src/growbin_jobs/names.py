@@ -1,13 +1,16 @@
-"""Wire names: groups, queues and actors. They are in messages and dashboards, so they never change with a refactor.
+"""Wire names: groups, queues, actors, the spool.
 
-A stage sends to the next one by :class:`Route`, which is a name and not an import: the two worker groups
-never import each other.
+They are in messages and dashboards, so they never change with a refactor. A stage sends to the next one by
+:class:`Route`, which is a name and not an import: the two worker groups never import each other.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 GroupName = Literal["storage", "ai"]
+
+#: Keys of the object store that a producer writes before it sends, and that are emptied by the workers.
+SPOOL_PREFIX: Final = "spool/"
 
 
 @dataclass(frozen=True, slots=True)

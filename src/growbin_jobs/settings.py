@@ -255,7 +255,10 @@ class Settings(BaseSettings):
     keep_tasks_days: Days = Field(
         default=7.0, description="Days that the node's journal keeps tasks which the central database has."
     )
-    keep_dead_letters_days: Days = Field(default=90.0, description="Days that the journal keeps dead letters.")
+    keep_dead_letters_days: Days = Field(
+        default=90.0,
+        description="Days that the journal keeps dead letters, and the spool the pictures that they need.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -323,7 +326,7 @@ class Settings(BaseSettings):
 
     @property
     def spool_folders(self) -> list[Path]:
-        """Folders that ``image_path`` may point into; the client writes into the first."""
+        """Folders that ``image_path`` may point into."""
         return self.spool_dirs or [self.data_dir / "spool"]
 
 

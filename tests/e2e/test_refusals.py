@@ -1,9 +1,13 @@
 """Bad input: said plainly, never retried, and the worker lives on."""
 
+import json
+import subprocess
+
 import pytest
 from PIL import Image
 
 from growbin_jobs.states import AnalysisStatus
+from growbin_jobs.wiring import object_store
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -27,6 +31,23 @@ def bad_pictures(tmp_path):
     return {path: path.stem for path in folder.iterdir() if path != good}, good
 
 
+def spooled(stack):
+    """The keys of the pictures that were handed in and are neither stored nor refused."""
+    return [entry.key for entry in object_store(stack.settings).list("spool/")]
+
+
+def run(stack, *arguments):
+    """Run the command line and return what it says."""
+    return subprocess.run(
+        stack.command(*arguments), env=stack.full_env, check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+
+
+def dead_letters(stack):
+    """The dead letters that nobody has dealt with."""
+    return [json.loads(line) for line in run(stack, "dead", "list", "--json").splitlines()]
+
+
 def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(embedded, bad_pictures):
     bad, good = bad_pictures
     embedded.start()
@@ -41,6 +62,7 @@ def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(embed
     assert {analysis.failed_stage for analysis in failed.values()} == {"upload"}
     assert all(analysis.error for analysis in failed.values())
     assert "message.retry" not in embedded.log("storage")
+    assert spooled(embedded) == []
     [after] = embedded.wait(list(embedded.submit([good])), timeout=150).values()
     assert after.status is AnalysisStatus.COMPLETED
 
@@ -68,6 +90,59 @@ def test_paths_that_may_not_be_read_are_refused(embedded):
 
     assert {ids[key]: analysis.error_code for key, analysis in failed.items()} == paths
     assert {(analysis.status, analysis.failed_stage) for analysis in failed.values()} == {("failed", "upload")}
+
+
+def test_a_refused_file_of_somebody_elses_is_left_where_it_is(embedded):
+    spool = embedded.settings.spool_folders[0]
+    spool.mkdir(parents=True)
+    note = spool / "note.jpg"
+    note.write_text("no picture, and its owner's")
+    theirs = object_store(embedded.settings).put("spool/theirs.jpg", b"neither", content_type="image/jpeg")
+    embedded.start("storage")
+    embedded.send(
+        "from growbin_jobs.storage import upload_image\n"
+        f"upload_image.send('u', {str(note)!r}, 'a1')\n"
+        f"upload_image.send('u', {theirs!r}, 'a2')"
+    )
+
+    failed = embedded.wait(["a1", "a2"], timeout=150)
+
+    assert {analysis.error_code for analysis in failed.values()} == {"picture_not_an_image"}
+    assert note.exists()
+    assert spooled(embedded) == ["spool/theirs.jpg"]
+
+
+def test_a_refused_picture_that_is_sent_again_is_gone_and_that_is_said(embedded, bad_pictures):
+    bad, _ = bad_pictures
+    embedded.start("storage")
+    [analysis_id] = embedded.submit([next(iter(bad))])
+    [failed] = embedded.wait([analysis_id], timeout=150).values()
+    [letter] = dead_letters(embedded)
+    assert letter["code"] == failed.error_code
+
+    said = run(embedded, "dead", "retry", str(letter["id"]))
+
+    assert said == "1 retried.\n"
+    embedded.await_log("storage", "code=picture_missing")
+    while not (letters := dead_letters(embedded)):  # its end is written behind the log
+        pass
+    assert [letter["code"] for letter in letters] == ["picture_missing"]
+    # Who handed it in is told still why it was refused.
+    assert embedded.analyses.get(analysis_id).error_code == failed.error_code
+
+
+def test_a_worker_that_is_killed_before_it_has_told_of_a_refusal_tells_of_it_when_it_is_back(embedded, bad_pictures):
+    bad, _ = bad_pictures
+    # The first end is that of stage 1, the second that of the recording.
+    embedded.start("storage", through={"GROWBIN_CRASHPOINT": "commit.before:2"})
+    [analysis_id] = embedded.submit([next(iter(bad))])
+    embedded.workers.pop("storage").wait(100)
+
+    embedded.start("storage")
+
+    [failed] = embedded.wait([analysis_id], timeout=150).values()
+    assert failed.error_code == bad[next(iter(bad))]
+    assert spooled(embedded) == []
 
 
 def test_a_call_that_makes_no_sense_is_dead_and_the_next_one_runs(embedded, photos):

@@ -1,10 +1,13 @@
 """Errors, reasons, states and names: the words that everything else is written in."""
 
+import re
 import string
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+import growbin_jobs
 from growbin_jobs import names
 from growbin_jobs.errors import Permanent
 from growbin_jobs.reasons import REASONS, reason
@@ -33,6 +36,14 @@ def test_a_permanent_error_is_the_english_sentence():
 def test_an_unknown_code_cannot_be_raised():
     with pytest.raises(KeyError):
         Permanent("no_such_code")
+
+
+def test_codes_of_refused_pictures_are_told_by_their_beginning():
+    """Whoever has the code only, such as the recording of a failure, knows by it what became of the picture."""
+    source = "".join(path.read_text() for path in Path(growbin_jobs.__file__).parent.rglob("*.py"))
+    refusals = set(re.findall(r"PictureRefused\(\s*\"(\w+)\"", source))
+
+    assert refusals == {code for code in REASONS if code.startswith("picture_")}
 
 
 def test_placeholders_are_plain_names():

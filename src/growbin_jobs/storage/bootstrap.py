@@ -36,10 +36,11 @@ def services() -> Services:
     """Return this process's services."""
     settings = _settings.current()
     analyses = Analyses(central_database(settings))
+    uploads = _uploads(settings)
     return Services(
-        uploads=_uploads(settings),
+        uploads=uploads,
         rulebook=Rulebook(load_rules(rules_folder(settings.rules_dir))),
-        failures=Failures(analyses, language=settings.language),
+        failures=Failures(analyses, language=settings.language, discard=uploads.discard_refused),
         analyses=analyses,
     )
 

@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Final
 
 from growbin_jobs.adapters.offload import offload
 from growbin_jobs.errors import NotFound, PictureRefused, Transient
+from growbin_jobs.names import SPOOL_PREFIX
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.objects import ObjectStore
 
-#: Keys that a producer writes before it sends.
-SPOOL_PREFIX: Final = "spool/"
 
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
+
+
+def spool_key(analysis_id: str) -> str:
+    """Return the key of the copy that ``submit_analysis`` makes of a picture."""
+    return f"{SPOOL_PREFIX}{analysis_id}"
 
 
 class PictureSources:

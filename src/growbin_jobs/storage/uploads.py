@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from growbin_jobs.adapters.offload import offload_to
 from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
-from growbin_jobs.storage.sources import PictureSources
+from growbin_jobs.storage.sources import PictureSources, spool_key
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.objects import ObjectStore
@@ -99,6 +99,13 @@ class Uploads:
         Call it last in stage 1. A run after it finds the stored objects (see :meth:`store`).
         """
         self._sources.discard(image_path)
+
+    def discard_refused(self, analysis_id: str) -> None:
+        """Delete the copy that ``submit_analysis`` made of a picture that was refused; one that is gone is fine.
+
+        A picture that its owner keeps, in a spool folder or under a key of their own, is left alone.
+        """
+        self._objects.delete(spool_key(checked_id("analysis_id", analysis_id)))
 
 
 def checked_id(name: str, value: str) -> str:

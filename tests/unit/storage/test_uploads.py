@@ -102,6 +102,22 @@ def test_a_refused_picture_stores_nothing(uploads: Uploads, objects: FolderStore
     assert list(objects.list()) == []
 
 
+def test_of_a_refused_picture_only_our_own_copy_is_deleted(uploads: Uploads, objects: FolderStore, spool: Path) -> None:
+    for key in ("spool/a1", "spool/a2", "spool/a1.jpg", ORIGINAL):
+        objects.put(key, b"x", content_type="image/jpeg")
+    for _twice in range(2):
+        uploads.discard_refused("a1")
+    assert {entry.key for entry in objects.list()} == {"spool/a2", "spool/a1.jpg", ORIGINAL}
+    assert (spool / "photo.png").exists()
+
+
+def test_no_id_deletes_something_else(uploads: Uploads, objects: FolderStore) -> None:
+    objects.put(ORIGINAL, b"x", content_type="image/jpeg")
+    with pytest.raises(Permanent):
+        uploads.discard_refused(f"../{ORIGINAL}")
+    assert objects.exists(ORIGINAL)
+
+
 @pytest.mark.parametrize(
     "bad", ["", "a/b", "..", ".", "a.b", "a b", "a\n", "a\0", "ü", "사용자", "x" * 65, "a%2fb", None, 7, ["a"]]
 )

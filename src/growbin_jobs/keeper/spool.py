@@ -1,0 +1,34 @@
+"""The keeper's job for pictures that were handed in and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from growbin_jobs.adapters.objects import ObjectStore
+from growbin_jobs.names import SPOOL_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class ClearSpool:
+    """Delete old pictures from the object store's spool.
+
+    Such a picture belongs to a dead letter, which is not kept longer, or to a message that was never sent. The keepers
+    of all nodes do this; what another one has deleted is fine.
+
+    Attributes:
+      objects: Returns the object store. Called by the first run: opening S3 loads boto3.
+      older_than: Seconds since the picture was handed in.
+    """
+
+    objects: Callable[[], ObjectStore]
+    older_than: float
+
+    def run_once(self) -> dict[str, int]:
+        objects = self.objects()
+        before = datetime.now(UTC) - timedelta(seconds=self.older_than)
+        old = [entry.key for entry in objects.list(SPOOL_PREFIX) if entry.modified < before]
+        for key in old:
+            objects.delete(key)
+        return {"pictures": len(old)} if old else {}
