@@ -4,7 +4,7 @@ Actors import it first, since Dramatiq makes a RabbitMQ broker on 127.0.0.1 by i
 none is set. Nothing connects here: the first message does.
 """
 
-from functools import cache, partial
+from functools import partial
 
 import dramatiq
 
@@ -15,11 +15,12 @@ from growbin_jobs.journal.opening import open_journal
 from growbin_jobs.logs import quiet_dramatiq
 from growbin_jobs.middleware import stack
 from growbin_jobs.middleware.boot import Boot, ending_a_wrong_worker
+from growbin_jobs.process import once_a_process
 
 with ending_a_wrong_worker():
     settings = _settings.current()
     boot = Boot()
-    journal = cache(partial(open_journal, settings))
+    journal = once_a_process(partial(open_journal, settings))
     broker = open_broker(settings, stack(settings, boot, journal), journal=journal)
     dramatiq.set_broker(broker)
     quiet_dramatiq()
