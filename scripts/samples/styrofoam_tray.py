@@ -20,7 +20,7 @@ def build(_textures: Path) -> None:
     mesh.group([_tray()], at=(0, 0, 0.0003), turn=(0, 0, 19))
     scene.ground(grounds.wood(0.85), turn=-6)
     room.daylight(turn=10, strength=1.0, camera=-90)
-    scene.camera((0.0, 0.0, 0.008), 0.29, 52, turn=-90, roll=2, zoom=1.15, exposure=-0.25, focus=0.01)
+    scene.camera((0.0, 0.0, 0.008), 0.29, 52, turn=-90, roll=2, zoom=1.4, exposure=-0.25, focus=0.01)
 
 
 def _tray() -> Any:
@@ -53,7 +53,7 @@ def _tray() -> Any:
         x, y = _rounded(u, far)
         upper = index < np.argmax(height)
         floor = upper & (far > 0.0285)
-        ribs = 0.0007 * np.cos((x + y) / 0.0105 * 2 * np.pi) * np.cos((x - y) / 0.0105 * 2 * np.pi)
+        ribs = 0.0004 * np.cos((x + y) / 0.0105 * 2 * np.pi) * np.cos((x - y) / 0.0105 * 2 * np.pi)
         z = z + np.where(floor, ribs * np.clip((far - 0.0285) / 0.004, 0, 1), 0)
         sag = 0.0012 * np.sin(x * 31 + 1) + 0.0009 * np.sin(y * 45 + x * 20)
         return x, y, z + sag * np.clip(z / HIGH, 0, 1)

