@@ -13,7 +13,7 @@ import pytest
 
 from growbin_jobs.journal import dead_letters, tasks
 from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Dead, Finish, Started, TaskState
+from growbin_jobs.journal.records import Dead, Finish, Owed, Started, TaskState
 from growbin_jobs.journal.schema import migrate
 from growbin_jobs.journal.sync import Copied, Sync
 from growbin_jobs.models.database import Database, open_database
@@ -44,6 +44,12 @@ class Node:
     def __init__(self, folder: Path, name: str, central: Tasks, **options: Any) -> None:
         self.journal = Journal(folder / name / "task_queue.db", node=name, worker="test", free_floor=1)
         self.sync = Sync(self.journal, central, clock=lambda: START.timestamp() + 1000, **options)
+
+    def accepted(self, task_id: str, second: float) -> int:
+        """Take over a producer's message, and return the number of the debt."""
+        message = Owed(message_id=task_id, task_name="upload_image", queue_name="user_input", body=b"{}")
+        at = START.timestamp() + second
+        return self.journal.write(lambda connection: tasks.accept(connection, message, "{}", now=at)).seq
 
     def started(self, task_id: str, second: float, **fields: Any) -> None:
         record = Started(
@@ -209,6 +215,44 @@ def test_what_a_crash_alone_knows_keeps_what_was_known(central: Tasks, a: Node, 
     assert found is not None
     assert (found.status, found.node, found.crashes) == (TaskState.FAILED, "b", 1)
     assert (found.payload, found.created_at) == ({"args": [1]}, START - timedelta(seconds=3))
+
+
+# --- a producer's message, accepted on one node while the broker was away, run on another one
+
+
+def test_a_message_that_waited_walks_forward(central: Tasks, a: Node, b: Node) -> None:
+    debt = a.accepted("t", 1)
+    a.copy()
+    assert status(central) == ("pending", "a")
+    a.journal.forwarded([debt])
+    a.copy()
+    assert status(central) == ("pending", "a")  # the broker has it now
+
+    b.started("t", 2)
+    b.copy()
+    assert status(central) == ("running", "b")
+    b.ended("t", "completed", 3)
+    b.copy()
+    assert status(central) == ("completed", "b")
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "dead", "completed"])
+def test_that_it_waits_is_never_said_after_it_has_run(central: Tasks, a: Node, b: Node, state: str) -> None:
+    a.accepted("t", 5)  # unconfirmed, it has arrived all the same; or the clocks differ
+    b.started("t", 1)
+    if state != "running":
+        b.ended("t", state, 2)
+    b.copy()
+    a.copy()
+    assert status(central) == (state, "b")
+
+
+def test_a_run_is_shown_whatever_the_clock_of_the_node_where_it_waited(central: Tasks, a: Node, b: Node) -> None:
+    a.accepted("t", 5)
+    a.copy()
+    b.started("t", 1)
+    b.copy()
+    assert status(central) == ("running", "b")
 
 
 # --- several nodes

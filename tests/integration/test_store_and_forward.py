@@ -27,7 +27,9 @@ from growbin_jobs.broker.forwarding import Keeping
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.journal import outbox, reader
 from growbin_jobs.journal.journal import Journal
-from growbin_jobs.keeper.jobs import Relay
+from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.settings import load
+from growbin_jobs.wiring import central_database
 
 HERE = Path(__file__).parent
 QUEUE = "forwarding"
@@ -59,12 +61,12 @@ def url(rabbitmq_url: str, gate: Any) -> str:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "node-1" / "task_queue.db"
+    return tmp_path / "data" / "n1" / "task_queue.db"
 
 
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
-    journal = Journal(path, node="node-1", worker="producer", free_floor=1)
+    journal = Journal(path, node="n1", worker="producer", free_floor=1)
     yield journal
     journal.close()
 
@@ -353,22 +355,48 @@ def test_of_many_processes_one_forwards(start, gate, observer, path, journal, tm
         assert [name for name in arrived if name.startswith(f"{n}-")] == [f"{n}-{i}" for i in range(100)]
 
 
-def test_the_keeper_forwards_what_a_killed_producer_has_kept(start, gate, observer, journal):
-    gate.shut()
-    process = start("plain", "killed", 3)
-    said(process, 3)
-    process.kill()
-    process.wait()
-    gate.open()
+def fragile(word: str) -> Message[Any]:
+    """A message for the actor of :class:`Product`."""
+    return Message(queue_name="user_input", actor_name="fragile", args=(word,), kwargs={}, options={})
 
-    relay = Relay(journal, observer.forward, 30.0)
-    sent = 0
-    end = time.monotonic() + PATIENCE
-    while sent < 3:  # the dead one may have held the lease
-        assert time.monotonic() < end
-        sent += relay.run_once().get("sent", 0)
-        time.sleep(0.1)
-    assert names(observer, 3) == ["killed-0", "killed-1", "killed-2"]
+
+def test_the_nodes_keeper_forwards_what_a_killed_producer_has_kept(gate, url, path, rabbitmq_url, start_product):
+    gate.shut()
+    code = (
+        "import sys; from dramatiq import Message; from growbin_jobs.app import broker;"
+        "broker.enqueue(Message.decode(sys.argv[1].encode()))"
+    )
+    killed = fragile("kept")
+    env = {**os.environ, "GROWBIN_BROKER_URL": url, "GROWBIN_DATA_DIR": str(path.parent.parent), "GROWBIN_NODE": "n1"}
+    env["GROWBIN_CRASHPOINT"] = "producer.accept.after"
+    done = subprocess.run([sys.executable, "-c", code, killed.encode().decode()], env=env, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+    product = start_product(GROWBIN_BROKER_URL=rabbitmq_url)
+    product.until(lambda: product.status(killed.message_id) == "completed", "the message runs")
+
+    assert product.runs.read_text() == "kept\n"
+    with closing(central_database(load(data_dir=path.parent.parent))) as database:
+        central = Tasks(database)
+        product.until(lambda: central.get(killed.message_id).status == "completed", "the central row says so")
+
+
+def test_a_message_that_has_come_twice_runs_once(producer, gate, journal, start_product, rabbitmq_url, observer):
+    producer.enqueue(fragile("first"))  # connects, and declares the queue
+    gate.hold()
+    twice = fragile("twice")
+    producer.enqueue(twice)  # written, and never confirmed
+    gate.release()
+    emptied(journal.path)
+    assert observer.get_queue_message_counts("user_input").ready >= 3
+
+    product = start_product(GROWBIN_BROKER_URL=rabbitmq_url)
+    last = product.send("last")
+    product.until(lambda: product.status(last) == "completed", "what came behind them runs")
+    product.close()
+
+    assert sorted(product.runs.read_text().split()) == ["first", "last", "twice"]
+    assert observer.get_queue_message_counts("user_input").ready == 0
 
 
 @pytest.mark.parametrize("kind", ["fork", "gevent-fork"])
