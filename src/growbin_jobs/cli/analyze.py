@@ -65,7 +65,7 @@ def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str,
                 labels[client.submit_analysis(user, photo)] = str(photo)
                 continue
         except PictureRefused as error:
-            code, sentence = error.code, str(error)
+            code, sentence = error.code, _not_there(photo) if error.code == "picture_missing" else str(error)
         except OSError as error:
             sentence = f"{error.strerror or error}."
         except (GrowbinError, BrokerConnectionError) as error:  # the next photo would wait for the same thing
@@ -76,6 +76,10 @@ def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str,
         if json:
             print_json(one)
     return labels, not refused
+
+
+def _not_there(photo: Path) -> str:
+    return "This is a folder. Name the photos in it." if photo.is_dir() else "There is no such file."
 
 
 def finish(

@@ -33,7 +33,8 @@ def demo(
     """Start the real workers of both groups, send photos through all four stages, print the advice, stop everything.
 
     Needs no server and no key; what it makes lies in a temporary folder and is removed. With OPENAI_API_KEY set the
-    models of the settings answer instead of the offline ones.
+    models of the settings answer instead of the offline ones. The advice is Korean, or
+    with GROWBIN_LANGUAGE=en English.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def watch(
             if away and not was_away:
                 say(f"{away} Still trying.", "yellow")
             was_away = bool(away)
-            if hint and not away and elapsed > _NO_WORKER_AFTER:
+            if hint and not away and elapsed > min(_NO_WORKER_AFTER, timeout / 2):
                 if all(one.status is AnalysisStatus.PENDING for one in seen.values()):
                     say(hint, "yellow")
                 hint = ""

@@ -17,7 +17,7 @@ def test_a_missing_photo_is_a_sentence_and_exit_code_1(command, tmp_path):
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == f"{tmp_path}/none.jpg: The picture cannot be found. Upload it again.\n"
+    assert done.stderr == f"{tmp_path}/none.jpg: There is no such file.\n"
 
 
 def test_in_json_every_photo_has_its_object(command, tmp_path):
@@ -30,9 +30,9 @@ def test_in_json_every_photo_has_its_object(command, tmp_path):
         "failed",
         "picture_missing",
     )
-    assert folder["error_code"] == "picture_missing"
+    assert (folder["error_code"], folder["error"]) == ("picture_missing", "This is a folder. Name the photos in it.")
     assert set(accepted) == {"photo", "id"}
-    assert "[red]none.jpg: The picture" in done.stderr
+    assert "[red]none.jpg: There is no such file." in done.stderr
 
 
 def test_no_wait_prints_the_id_that_status_takes(command):
@@ -49,6 +49,7 @@ def test_with_no_worker_it_stops_waiting_and_says_what_is_not_finished(command):
 
     assert done.returncode == 3
     assert [one["status"] for one in objects(done)] == ["pending"]
+    assert "is a worker running?" in done.stderr
     assert f"Not finished: {PHOTO}" in done.stderr
 
 
@@ -66,8 +67,17 @@ def test_an_interrupt_ends_the_waiting_and_tells_the_ids(start):
     assert "Traceback" not in said
 
 
-def test_a_broker_that_is_away_is_waited_for_once_and_not_for_each_photo(command):
+def test_photos_are_accepted_while_the_broker_is_away(command):
     done = command("analyze", "--json", "--no-wait", PHOTO, PHOTO, **DEAD_BROKER)
+
+    assert done.returncode == 0
+    assert all(one["id"] for one in objects(done))
+    assert "messages are kept in" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_a_broker_that_is_away_is_waited_for_once_and_not_for_each_photo(command):
+    done = command("analyze", "--json", "--no-wait", PHOTO, PHOTO, **DEAD_BROKER, GROWBIN_SEND_PATIENCE="0")
 
     assert done.returncode == 1
     assert [one["id"] for one in objects(done)] == [None, None]
