@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from growbin_jobs.cli.console import complain, out, print_json, say
-from growbin_jobs.cli.journal import File, Json, existing
+from growbin_jobs.cli.journal import File, Json
 
 if TYPE_CHECKING:
     import apsw
@@ -52,7 +52,7 @@ def list_(
       growbin-jobs dead list --json | jq -r .code | sort | uniq -c
     """
     from growbin_jobs.cli import dead_view as view
-    from growbin_jobs.cli.journal_view import reading
+    from growbin_jobs.cli.journal_file import existing, reading
     from growbin_jobs.journal import dead_letters
 
     if cluster:
@@ -80,7 +80,7 @@ def show(
       growbin-jobs dead show 17 --json | jq -r .traceback
     """
     from growbin_jobs.cli import dead_view as view
-    from growbin_jobs.cli.journal_view import reading
+    from growbin_jobs.cli.journal_file import existing, reading
     from growbin_jobs.journal import dead_letters
 
     with reading(existing(path)) as connection:
@@ -118,9 +118,10 @@ def retry(
 
     from growbin_jobs.broker.reruns import rerun
     from growbin_jobs.cli.drain import opened, send_all
+    from growbin_jobs.cli.journal_file import sound
     from growbin_jobs.journal import dead_letters
 
-    file = existing(path)
+    file = sound(path)
     chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
     _ask("Retry", len(chosen), yes=yes)
 
@@ -156,9 +157,10 @@ def discard(
     import time
 
     from growbin_jobs.cli.drain import opened
+    from growbin_jobs.cli.journal_file import sound
     from growbin_jobs.journal import dead_letters
 
-    file = existing(path)
+    file = sound(path)
     chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
     _ask("Discard", len(chosen), yes=yes)
 
@@ -177,7 +179,7 @@ Filters = tuple[str | None, str | None, str | None, float | None]
 
 
 def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadLetter]":
-    from growbin_jobs.cli.journal_view import reading
+    from growbin_jobs.cli.journal_file import reading
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.journal import dead_letters
 

@@ -13,6 +13,7 @@ from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.journal.election import keeper_pid
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.presence import present
+from growbin_jobs.journal.quarantine import quarantined
 from growbin_jobs.journal.sync import Sync
 from growbin_jobs.keeper.jobs import Relay
 from growbin_jobs.models.tasks import Tasks
@@ -45,6 +46,16 @@ def opened(file: Path, *, node: str | None = None) -> Iterator[tuple[Journal, Se
         yield journal, settings
     finally:
         journal.close()
+
+
+@contextmanager
+def put_aside(file: Path) -> Iterator[list[str]]:
+    """Say which files were found to be damaged meanwhile; their names are in what this returns."""
+    before, found = set(quarantined(file)), list[str]()
+    yield found
+    found += [name for name in quarantined(file) if name not in before]
+    for name in found:
+        say(f"{file} was damaged and is now {name}. Only messages that could be read were taken over from it.", "red")
 
 
 def copy_all(journal: Journal, settings: Settings) -> dict[str, int]:

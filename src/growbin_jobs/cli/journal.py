@@ -29,6 +29,7 @@ def status(json: Json = False, path: File = None) -> None:
     from rich.text import Text
 
     from growbin_jobs.cli import journal_view as view
+    from growbin_jobs.cli.journal_file import existing
 
     found = view.status(existing(path))
     if json:
@@ -57,6 +58,7 @@ def tail(
       growbin-jobs journal tail --json | jq -r 'select(.status == "failed") | .error'
     """
     from growbin_jobs.cli import journal_view as view
+    from growbin_jobs.cli.journal_file import existing
 
     for task in view.changes(existing(path), lines, follow=follow):
         print_json(view.task_json(task)) if json else out.print(view.task_line(task), soft_wrap=True)
@@ -72,18 +74,15 @@ def verify(json: Json = False, path: File = None) -> None:
       growbin-jobs journal verify
       growbin-jobs journal verify --json --path /mnt/left-behind/storage-3/task_queue.db
     """
-    from contextlib import closing
-
-    import apsw
-
-    from growbin_jobs.journal import files, quarantine, reader
+    from growbin_jobs.cli.journal_file import Damaged, existing, reading
+    from growbin_jobs.journal import files, quarantine
 
     file = existing(path)
     try:
-        with closing(reader.open_reader(file)) as connection:
+        with reading(file) as connection:
             problems = files.verify(connection)
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        problems = [str(error)]
+    except Damaged as damage:
+        problems = [damage.found]
     aside = list(quarantine.quarantined(file))
     if json:
         print_json({"path": str(file), "problems": problems, "quarantined": aside})
@@ -110,9 +109,12 @@ def checkpoint(
       growbin-jobs journal checkpoint
       growbin-jobs journal checkpoint --truncate
     """
+    from growbin_jobs.cli.journal_file import in_words, sound
     from growbin_jobs.journal import files
 
-    pages, copied = files.checkpoint(existing(path), truncate=truncate)
+    file = sound(path)
+    with in_words(file):
+        pages, copied = files.checkpoint(file, truncate=truncate)
     if json:
         print_json({"pages": pages, "copied": copied})
     else:
@@ -130,8 +132,9 @@ def sync(json: Json = False, path: File = None) -> None:
       growbin-jobs journal sync --json | jq .left
     """
     from growbin_jobs.cli.drain import copy_all, opened
+    from growbin_jobs.cli.journal_file import sound
 
-    with opened(existing(path)) as (journal, settings):
+    with opened(sound(path)) as (journal, settings):
         report = copy_all(journal, settings)
     if json:
         print_json(report)
@@ -147,38 +150,28 @@ def drain(
 ) -> None:
     """Empty the journal of a node that is gone: copy its rows to the central database, send what it owed.
 
-    Refuses while workers or a keeper use it. Nothing is deleted; running it twice does nothing twice. Exit code 75 when
-    something is left.
+    Refuses while workers or a keeper use it. Nothing is deleted; running it twice does nothing twice. A damaged file is
+    put aside, and what can be read of its messages is sent. Exit code 75 when something is left.
 
     \b
     Examples:
       growbin-jobs journal drain --path /var/lib/growbin/storage-3/task_queue.db
       growbin-jobs journal drain --json --path /mnt/storage-3/task_queue.db --node storage-3 | jq .sent
     """
-    from growbin_jobs.cli.drain import copy_all, opened, refuse_if_in_use, send_all
+    from contextlib import suppress
+
+    from growbin_jobs.cli.drain import copy_all, opened, put_aside, refuse_if_in_use, send_all
+    from growbin_jobs.cli.journal_file import Damaged, existing, sound
 
     file = existing(path)
+    with suppress(Damaged):  # what can be read of its messages is sent
+        sound(file)
     refuse_if_in_use(file)
-    with opened(file, node=node or file.absolute().parent.name) as (journal, settings):
+    with put_aside(file) as damaged, opened(file, node=node or file.absolute().parent.name) as (journal, settings):
         report = copy_all(journal, settings) | send_all(journal, settings)
     if json:
-        print_json(report)
+        print_json(report | {"quarantined": damaged})
     else:
         out.print(f"{report['copied']} rows copied, {report['refused']} refused, {report['left']} left.")
         out.print(f"{report['sent']} messages sent, {report['owed']} left.")
-    raise typer.Exit(EX_TEMPFAIL if report["left"] or report["owed"] else 0)
-
-
-def existing(path: Path | None) -> Path:
-    """Return the journal's file.
-
-    Raises:
-      NotFound: If there is none.
-    """
-    from growbin_jobs import settings as _settings
-    from growbin_jobs.errors import NotFound
-
-    file = path or _settings.load().journal_path
-    if not file.is_file():
-        raise NotFound(f"There is no journal {file}. It is made when a worker starts; `--path` names another one.")
-    return file
+    raise typer.Exit(EX_TEMPFAIL if report["left"] or report["owed"] or damaged else 0)

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 import apsw
 from rich.text import Text
 
-from growbin_jobs.errors import GrowbinError
+from growbin_jobs.cli.journal_file import reading
 from growbin_jobs.journal import changes as numbered
-from growbin_jobs.journal import outbox, quarantine, reader
+from growbin_jobs.journal import quarantine, reader
 from growbin_jobs.journal.election import keeper_pid
 from growbin_jobs.journal.presence import present
 from growbin_jobs.journal.records import Task
@@ -29,22 +28,6 @@ LOOK = 0.25
 SLOW = 10.0
 
 
-@contextmanager
-def reading(file: Path) -> Iterator[apsw.Connection]:
-    """Open a journal for reading; what is wrong with the file is said in a sentence.
-
-    Raises:
-      GrowbinError: If it cannot be read.
-    """
-    try:
-        with closing(reader.open_reader(file)) as connection:
-            yield connection
-    except apsw.Error as error:
-        raise GrowbinError(
-            f"The journal {file} cannot be read ({type(error).__name__}: {error}). Try: growbin-jobs journal verify"
-        ) from None
-
-
 def status(file: Path) -> dict[str, Any]:
     """Return how a journal is, ready for JSON. Takes the same time however large it is."""
     with reading(file) as connection:
@@ -55,7 +38,7 @@ def status(file: Path) -> dict[str, Any]:
             "tasks": {state.value: n for state, n in reader.counts(connection).items()},
             "unsynced": count(connection),
             "lag": max(0.0, time.time() - moment(oldest)) if oldest else 0.0,
-            "owed": outbox.backlog(connection),
+            "owed": connection.execute("SELECT count(*) FROM outbox").get,
             "dead_letters": connection.execute(OPEN_LETTERS).get,
         }
     disk = os.statvfs(file.parent)

@@ -7,10 +7,12 @@ from typing import Any
 
 import apsw
 
-from growbin_jobs.cli.journal_view import iso, reading, task_json
-from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.cli.journal_file import existing, reading
+from growbin_jobs.cli.journal_view import iso, task_json
+from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.journal import reader
 from growbin_jobs.journal.records import DeadLetter, Task
+from growbin_jobs.models.tasks import Task as Central
 from growbin_jobs.models.tasks import Tasks
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database
@@ -22,41 +24,68 @@ SELECT {", ".join(field.name for field in fields(DeadLetter))} FROM dead_letter 
 Event = tuple[float, str, str]
 
 
-def known_of(task_id: str, settings: Settings, journal: Path) -> dict[str, Any]:
-    """Return what the node's journal and the central database know of a task, ready for JSON.
+def known_of(task_id: str, settings: Settings, path: Path | None) -> dict[str, Any]:
+    """Return what a journal and the central database know of a task, ready for JSON.
+
+    Parameters:
+      path: The journal; None: this node's, if there is one.
 
     Returns:
-      ``central`` and ``journal``: its rows, or None. ``central_error``: why the database could not be asked, or None.
-      ``history``: events with ``at``, ``event`` and ``detail``, oldest first; the journal's only.
+      ``journal`` and ``central``: its rows, or None. ``journal_error`` and ``central_error``: why one could not be
+      asked, or None. ``latest``: the row that knows more, or None. ``history``: events with ``at``, ``event`` and
+      ``detail``, oldest first.
+
+    Raises:
+      NotFound: There is no journal of that path.
     """
     central, central_error = _central(task_id, settings)
-    row: Task | None = None
-    events: list[Event] = []
-    if journal.is_file():
-        with reading(journal) as connection:
-            row = reader.task(connection, task_id)
-            events = sorted(_events(connection, task_id, row), key=lambda event: event[0])
-    history = [{"at": iso(at), "event": event, "detail": detail} for at, event, detail in events]
+    row, events, journal_error = _journal(task_id, settings, path)
+    latest = task_json(row) if row else None
+    # What a node says follows its own order; the central database hears of it a moment later.
+    if central and not (row and central.node == _node(settings, path) and central.seq <= row.seq):
+        latest = central.as_dict()
+        events += _of_central(central, known=row is not None)
+    events.sort(key=lambda event: event[0])
     return {
         "task_id": task_id,
-        "central": central,
+        "latest": latest,
+        "central": central.as_dict() if central else None,
         "central_error": central_error,
         "journal": task_json(row) if row else None,
-        "history": history,
+        "journal_error": journal_error,
+        "history": [{"at": iso(at), "event": event, "detail": detail} for at, event, detail in events],
     }
 
 
-def _central(task_id: str, settings: Settings) -> tuple[dict[str, Any] | None, str | None]:
+def _central(task_id: str, settings: Settings) -> tuple[Central | None, str | None]:
     try:
-        task = Tasks(central_database(settings)).get(task_id)
+        return Tasks(central_database(settings)).get(task_id), None
     except (Deferred, ConfigurationError) as error:  # the journal can be read all the same
         return None, str(error)
-    return (task.as_dict() if task else None), None
+
+
+def _node(settings: Settings, path: Path | None) -> str:
+    return path.absolute().parent.name if path else settings.node
+
+
+def _journal(task_id: str, settings: Settings, path: Path | None) -> tuple[Task | None, list[Event], str | None]:
+    if path is None and not settings.journal_path.is_file():
+        return None, [], None
+    file = existing(path)
+    try:
+        with reading(file) as connection:
+            row = reader.task(connection, task_id)
+            return row, list(_events(connection, task_id, row)), None
+    except GrowbinError as error:
+        if path is not None:
+            raise
+        return None, [], str(error)
 
 
 def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iterator[Event]:
     if row is not None:
-        yield from _of_row(row)
+        yield row.created_at, "created", f"{row.task_name} for {row.queue_name}"
+        yield from _of_run(row, row.created_at, row.started_at, row.completed_at)
     for at, status, error in connection.execute(
         "SELECT synced_at, status, error FROM sync_log WHERE task_id = ? ORDER BY id", (task_id,)
     ):
@@ -73,14 +102,27 @@ def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iter
         yield float(created_at), "owes", f"{name} to {queue}: {message_id}"
 
 
-def _of_row(row: Task) -> Iterator[Event]:
-    yield row.created_at, "created", f"{row.task_name} for {row.queue_name}"
-    if row.started_at is not None:
-        yield row.started_at, "started", f"by {row.worker}" + (f", retry {row.retry_count}" if row.retry_count else "")
-    if row.completed_at is not None:
-        yield row.completed_at, row.status.value, row.error or ""
-    elif row.crashes:
-        yield row.started_at or row.created_at, "its worker died", f"{row.crashes} times"
+def _of_run(
+    row: Task | Central, created_at: float, started_at: float | None, completed_at: float | None
+) -> Iterator[Event]:
+    if started_at is not None:
+        yield started_at, "started", f"by {row.worker}" + (f", retry {row.retry_count}" if row.retry_count else "")
+    if completed_at is not None:
+        yield completed_at, row.status.value, row.error or ""
+    if row.crashes:  # since that end; nobody has seen when
+        yield completed_at or started_at or created_at, "its worker died", f"{row.crashes} times"
+
+
+def _of_central(task: Central, *, known: bool) -> Iterator[Event]:
+    """What another node says; ``known``: this one has seen the task too."""
+    if not known:
+        yield task.created_at.timestamp(), "created", f"{task.task_name} for {task.queue_name}"
+    started_at = task.started_at.timestamp() if task.started_at else None
+    completed_at = task.completed_at.timestamp() if task.completed_at else None
+    yield from _of_run(task, task.created_at.timestamp(), started_at, completed_at)
+    if task.due_at is not None:
+        yield task.due_at.timestamp(), "retry due", f"number {task.retry_count + 1}"
+    yield task.synced_at.timestamp(), "copied", f"from {task.node}"
 
 
 def _of_letter(letter: DeadLetter) -> Iterator[Event]:

@@ -26,16 +26,24 @@ def show(
     from growbin_jobs.errors import NotFound
 
     settings = _settings.load()
-    found = known_of(task_id, settings, path or settings.journal_path)
-    if found["central"] is None and found["journal"] is None and not found["history"]:
-        raise NotFound(
-            f"There is no task {task_id!r} in this node's journal nor in the central database; "
-            "`growbin-jobs settings` shows which these are."
-        )
+    found = known_of(task_id, settings, path)
+    if not found["history"]:
+        raise NotFound(_nowhere(task_id, found))
     if json:
         print_json(found)
         return
     _print(task_id, found)
+
+
+def _nowhere(task_id: str, found: dict[str, Any]) -> str:
+    """Say that there is no such task, as far as that could be seen."""
+    problems = [found[name] for name in ("journal_error", "central_error") if found[name]]
+    if problems:
+        return f"There is no task {task_id!r} as far as could be seen. {' '.join(problems)}"
+    return (
+        f"There is no task {task_id!r} in this node's journal nor in the central database; "
+        "`growbin-jobs settings` shows which these are."
+    )
 
 
 def _print(task_id: str, found: dict[str, Any]) -> None:
@@ -44,7 +52,7 @@ def _print(task_id: str, found: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    known = found["central"] or found["journal"] or {}
+    known = found["latest"] or {}
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column()
@@ -58,8 +66,9 @@ def _print(task_id: str, found: dict[str, Any]) -> None:
     for event in found["history"]:
         history.add_row(Text(event["at"][:23].replace("T", " "), "dim"), Text(event["event"]), Text(event["detail"]))
     parts: list[RenderableType] = [facts, Text(), history]
-    if found["central_error"]:
-        parts += [Text(), Text(found["central_error"], "yellow")]
+    for name in ("journal_error", "central_error"):
+        if found[name]:
+            parts += [Text(), Text(found[name], "yellow")]
     out.print(Panel(Group(*parts), title=Text(task_id), title_align="left"))
 
 

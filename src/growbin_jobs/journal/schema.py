@@ -32,6 +32,12 @@ def migrate(connection: apsw.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def is_journal(connection: apsw.Connection) -> bool:
+    """Has this database a journal's tables, of whatever version?"""
+    tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('task_wal', 'outbox', 'dead_letter')"
+    return bool(connection.pragma("user_version")) and connection.execute(tables).get == 3
+
+
 def _take_steps(connection: apsw.Connection) -> None:
     version = int(connection.pragma("user_version"))
     if version > len(STEPS):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import apsw
 import pytest
 from dramatiq import Message
 
@@ -94,6 +95,64 @@ def test_without_a_journal_it_says_where_one_would_be(invoke, tmp_path):
 
     assert done.exit_code == 1
     assert f"There is no journal {tmp_path / 'data'}" in str(done.exception)
+
+
+NOT_A_JOURNAL = {
+    "no-such-file": ("There is no file", None),
+    "folder": ("Did you mean", None),
+    "text": ("it is no SQLite database", b"a text\n" * 1000),
+    "empty": ("it has none of its tables", b""),
+    "other": ("it has none of its tables", "another database"),
+}
+ON_A_FILE = [
+    ["journal", "status"], ["journal", "tail", "--no-follow"], ["journal", "verify"], ["journal", "checkpoint"],
+    ["journal", "sync"], ["journal", "drain"], ["dead", "list"], ["dead", "show", "1"], ["dead", "retry", "1"],
+    ["dead", "discard", "--all"], ["tasks", "show", "t"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ON_A_FILE, ids=" ".join)
+def test_what_is_no_journal_is_said_so_and_left_as_it_is(invoke, tmp_path, arguments):
+    other = apsw.Connection(str(tmp_path / "other"))
+    other.execute("CREATE TABLE t (x); PRAGMA user_version = 1")
+    other.close()
+    for name, (_, content) in NOT_A_JOURNAL.items():
+        if isinstance(content, bytes):
+            (tmp_path / name).write_bytes(content)
+    Journal(tmp_path / "folder" / "task_queue.db", node="n", worker="test", free_floor=1).lookup([])
+
+    for name, (words, _) in NOT_A_JOURNAL.items():
+        file = tmp_path / name
+        before = file.read_bytes() if file.is_file() else None
+
+        done = invoke(*arguments, "--path", file)
+
+        assert done.exit_code == 1
+        assert words in str(done.exception)
+        assert (file.read_bytes() if file.is_file() else None) == before
+
+
+@pytest.mark.parametrize("arguments", ON_A_FILE, ids=" ".join)
+def test_a_damaged_journal_is_put_aside_by_a_drain_only(invoke, tmp_path, arguments):
+    gone = Node(tmp_path / "kept", "n3")
+    gone.accept()
+    gone.journal.close()
+    with gone.file.open("r+b") as file:
+        file.seek(100)
+        file.write(os.urandom(8000))  # the schema
+
+    done = invoke(*arguments, "--path", gone.file)
+
+    aside = [path.name for path in gone.file.parent.glob("*.corrupt-*Z")]
+    if arguments == ["journal", "drain"]:
+        assert (done.exit_code, len(aside)) == (75, 1)
+        assert f"was damaged and is now {aside[0]}" in done.stderr
+    elif arguments == ["journal", "verify"]:
+        assert "damaged" in done.stdout
+    else:
+        assert "is damaged" in str(done.exception)
+    assert done.exit_code in (1, 75)
+    assert aside == [] or arguments == ["journal", "drain"]
 
 
 def test_status_says_how_it_is(invoke, node):
@@ -205,8 +264,9 @@ def test_drain_empties_what_a_node_left_behind(invoke, tmp_path, central, broker
 
     assert first.exit_code == second.exit_code == 0
     # What waits to be sent has a row too; it goes with the message.
-    assert json.loads(first.stdout) == {"copied": 2, "refused": 0, "left": 0, "sent": 1, "owed": 0}
-    assert json.loads(second.stdout) == {"copied": 0, "refused": 0, "left": 0, "sent": 0, "owed": 0}
+    report = {"copied": 2, "refused": 0, "left": 0, "sent": 1, "owed": 0, "quarantined": []}
+    assert json.loads(first.stdout) == report
+    assert json.loads(second.stdout) == report | {"copied": 0, "sent": 0}
     assert central.get("a").node == "storage-3"
     assert len(waiting(broker)) == 1
 
@@ -323,10 +383,47 @@ def test_a_task_is_shown_with_its_history(invoke, node):
 
     events = [event["event"] for event in found["history"]]
     assert events == ["created", "started", "failed", "given up", "copied", "sent once more"]
-    assert (found["central"]["status"], found["journal"]["status"]) == ("dead", "failed")
+    # The database hears a moment later that it was retried.
+    assert (found["central"]["status"], found["journal"]["status"], found["latest"]["status"]) == (
+        "dead", "failed", "failed",
+    )  # fmt: skip
     shown = invoke("tasks", "show", "a").stdout
     assert "sent once more" in shown
     assert "Boom" in shown
+
+
+def test_a_task_of_another_node_is_shown_with_what_the_database_knows(invoke, node, tmp_path):
+    other = Node(tmp_path / "data", "other")
+    other.finish("there", "failed", error="Boom", due_at=other.now + 60)
+    with_crash = "INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, crashes, seq)"
+    other.journal.write(lambda c: c.execute(f"{with_crash} VALUES ('crashed', 'a', 'q', 'null', 'failed', 1, 2, 9)"))
+    other.journal.close()
+    invoke("journal", "drain", "--path", other.file)
+
+    found = json.loads(invoke("tasks", "show", "there", "--json").stdout)
+    crashed = invoke("tasks", "show", "crashed").stdout
+
+    assert (found["journal"], found["latest"]) == (None, found["central"])
+    events = [(event["event"], event["detail"]) for event in found["history"]]
+    assert events == [
+        ("created", "upload_image for user_input"), ("started", "by n/storage/1"), ("failed", "Boom"),
+        ("copied", "from other"), ("retry due", "number 1"),
+    ]  # fmt: skip
+    assert "its worker died  2 times" in crashed
+
+
+def test_a_task_is_shown_though_this_node_s_journal_is_damaged(invoke, node):
+    node.finish("a")
+    invoke("journal", "sync")
+    node.journal.close()
+    node.file.write_bytes(node.file.read_bytes()[:100] + os.urandom(8000))
+
+    done = invoke("tasks", "show", "a")
+
+    assert done.exit_code == 0
+    assert "completed" in done.stdout
+    assert "is damaged" in " ".join(done.stdout.split())
+    assert "as far as could be seen" in str(invoke("tasks", "show", "b").exception)
 
 
 def test_a_task_can_be_shown_while_the_database_is_away(invoke, node):
