@@ -106,6 +106,22 @@ def test_the_database_goes_away_while_the_advice_is_phrased(gated, openai, photo
     assert openai.stats()["text"] == 1  # kept on the node, and not paid for twice
 
 
+@pytest.mark.services
+@pytest.mark.parametrize("gated", ["GROWBIN_BROKER_URL"], indirect=True)
+def test_rabbitmq_is_away_while_photos_are_handed_in(gated, photos):
+    stack = gated.stack
+    stack.env |= gated.through
+    gated.gate.shut()
+    ids = stack.submit(photos[:3])  # its process has ended: the node's keeper sends what it has kept
+    assert {analysis.status for analysis in map(stack.analyses.get, ids)} == {"pending"}
+
+    gated.gate.open()
+    stack.start()
+
+    assert all_completed(stack.wait(list(ids), timeout=150))
+    assert stack.times_reached("completed") == dict.fromkeys(ids, 1)
+
+
 # --- workers that end
 
 

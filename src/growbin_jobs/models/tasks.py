@@ -83,8 +83,8 @@ class Tasks:
     """The only writer of ``tasks``.
 
     One row a task. Where two nodes know a task, the one that knows better has it: ``completed`` is never left;
-    ``dead`` gives way to ``completed`` of another node only; ``pending`` of one gives way to everything of another; else
-    the later start or end counts. What one node says follows its own order of changes, so that a dead task that a
+    ``dead`` gives way to ``completed`` of another node only; ``pending`` of one gives way to everything of another;
+    else the later start or end counts. What one node says follows its own order of changes, so that a dead task that a
     person retries is alive again.
 
     Parameters:
