@@ -48,12 +48,15 @@ def dead_letters(stack):
     return [json.loads(line) for line in run(stack, "dead", "list", "--json").splitlines()]
 
 
-def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(embedded, bad_pictures):
+@pytest.mark.parametrize(
+    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
+)
+def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(either, bad_pictures):
     bad, good = bad_pictures
-    embedded.start()
-    ids = embedded.submit(list(bad))
+    either.start()
+    ids = either.submit(list(bad))
 
-    failed = embedded.wait(list(ids), timeout=150)
+    failed = either.wait(list(ids), timeout=150)
 
     assert {analysis.status for analysis in failed.values()} == {AnalysisStatus.FAILED}
     assert {ids[key].stem: analysis.error_code for key, analysis in failed.items()} == {
@@ -61,9 +64,9 @@ def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(embed
     }
     assert {analysis.failed_stage for analysis in failed.values()} == {"upload"}
     assert all(analysis.error for analysis in failed.values())
-    assert "message.retry" not in embedded.log("storage")
-    assert spooled(embedded) == []
-    [after] = embedded.wait(list(embedded.submit([good])), timeout=150).values()
+    assert "message.retry" not in either.log("storage")
+    assert spooled(either) == []
+    [after] = either.wait(list(either.submit([good])), timeout=150).values()
     assert after.status is AnalysisStatus.COMPLETED
 
 
