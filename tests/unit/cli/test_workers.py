@@ -95,7 +95,7 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum)
 def test_workers_drain_when_up_itself_is_killed(start, processes_of):
     node = uuid4().hex
     process = start("up", GROWBIN_NODE=node)
-    await_words(process, "ready for action", times=2)
+    await_words(process, "Worker process is ready for action", times=2)
 
     process.kill()
     said = process.stderr.read()  # to its end: until all who inherited it are gone
