@@ -84,8 +84,8 @@ class Settings(BaseSettings):
         default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message."
     )
     send_patience: Annotated[float, Field(ge=0)] = Field(
-        default=0.7,
-        description="Seconds that sending waits for RabbitMQ before the message is kept in this node's journal, to be "
+        default=0.5,
+        description="Seconds in which RabbitMQ confirms nothing until a message is kept in this node's journal, to be "
         "sent when RabbitMQ is back. 0: messages are not kept, sending fails after GROWBIN_PUBLISH_TIMEOUT.",
     )
 

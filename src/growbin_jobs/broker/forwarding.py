@@ -39,7 +39,7 @@ class Keeping:
     Attributes:
       journal: Returns the process's journal; called when something has to be kept or forwarded.
       path: The journal's file. Where there is one, an earlier process may have left something in it.
-      patience: Seconds to wait for the broker before a message is kept.
+      patience: Seconds in which the broker confirms nothing before a message is kept.
     """
 
     journal: Callable[[], Journal]
@@ -77,11 +77,11 @@ class Forwarder:
         self._abandoned = False
         self.pending = False
 
-    def send(self, message: Owed, publish: Callable[[float], None], timeout: float) -> None:
+    def send(self, message: Owed, publish: Callable[[float, float], None], timeout: float) -> None:
         """Publish a message, or keep it; when this returns it is safe.
 
         Parameters:
-          publish: Publishes it and waits so many seconds for the confirm.
+          publish: Publishes it and waits for the confirm: so many seconds at most, and so many of silence.
           timeout: Seconds to wait for the broker if the message cannot be kept.
 
         Raises:
@@ -93,13 +93,13 @@ class Forwarder:
         if self.pending and self._keep(message) is None:
             return
         try:
-            publish(min(self._keeping.patience, timeout))
+            publish(timeout, self._keeping.patience)
         except (BrokerUnavailable, NotConfirmed) as first:
             trouble = self._keep(message)
             if trouble is None:
                 return
             try:
-                publish(end - time.monotonic())
+                publish(end - time.monotonic(), math.inf)
             except (BrokerUnavailable, NotConfirmed) as last:
                 # One of two tries may have arrived, even if the last one has not.
                 error = first if isinstance(first, NotConfirmed) else last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import time
 import weakref
@@ -231,7 +232,7 @@ class RabbitBroker(QuickHooks):
                 on_queue_deleted=partial(connections.forget, queue_name),
             )
 
-        return self._on_queue(queue_name, min(self._publish_timeout, CONSUME_TIMEOUT), start)
+        return LastingConsumer(lambda: self._on_queue(queue_name, min(self._publish_timeout, CONSUME_TIMEOUT), start))
 
     def close(self) -> None:
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
@@ -249,19 +250,19 @@ class RabbitBroker(QuickHooks):
         forwarder = self._forwarder()
         publish = partial(self._publish, owed, route)
         if forwarder is None:
-            publish(self._publish_timeout)
+            publish(self._publish_timeout, math.inf)
         else:
             check_size(owed.body)  # what is kept must be fit to be sent
             forwarder.send(owed, publish, self._publish_timeout)
 
-    def _publish(self, owed: Owed, route: Way, timeout: float) -> None:
+    def _publish(self, owed: Owed, route: Way, timeout: float, patience: float) -> None:
         priority = option(owed.body, "broker_priority")
 
         def publish(remaining: float) -> None:
             publication = Publication(route.queue, owed.body, owed.message_id, priority, route.headers)
-            self._connections.next_publisher().publish(publication, remaining)
+            self._connections.next_publisher().publish(publication, remaining, patience=patience)
 
-        self._on_queue(owed.queue_name, timeout, publish, levels=route.levels)
+        self._on_queue(owed.queue_name, timeout, publish, levels=route.levels, patience=patience)
 
     def _forwarder(self) -> Forwarder | None:
         """Return this process's forwarder. A process that sends also sends what a dead one has left."""
@@ -279,7 +280,15 @@ class RabbitBroker(QuickHooks):
         delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
         return way(owed.queue_name, delay, self._queue_type)
 
-    def _on_queue(self, name: str, timeout: float, use: Callable[[float], T], *, levels: int = 0) -> T:
+    def _on_queue(
+        self,
+        name: str,
+        timeout: float,
+        use: Callable[[float], T],
+        *,
+        levels: int = 0,
+        patience: float = math.inf,
+    ) -> T:
         """Use a queue that exists; when somebody has deleted it, declare it again and use it once more.
 
         Parameters:
@@ -287,12 +296,13 @@ class RabbitBroker(QuickHooks):
           timeout: Seconds for all of it.
           use: Gets the seconds that are left.
           levels: Levels of the ladder of delays that must exist too.
+          patience: Seconds to wait for the declaration at most.
         """
         deadline = time.monotonic() + timeout
         connections = self._connections
         for last in (False, True):
             declared = connections.declaration(name, levels)
-            connections.admin.wait(declared, deadline - time.monotonic(), f"declare queue {name!r}")
+            connections.admin.wait(declared, min(deadline - time.monotonic(), patience), f"declare queue {name!r}")
             try:
                 return use(max(deadline - time.monotonic(), 0.0))
             except QueueMissing:

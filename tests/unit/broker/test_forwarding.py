@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,12 +26,12 @@ class Broker:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.held: threading.Event | None = None
-        self.direct: list[tuple[str, float]] = []
+        self.direct: list[tuple[str, float, float]] = []
         self.forwarded: SimpleQueue[str] = SimpleQueue()
 
-    def publish(self, message: Owed) -> Callable[[float], None]:
-        def publish(seconds: float) -> None:
-            self.direct.append((message.message_id, seconds))
+    def publish(self, message: Owed) -> Callable[[float, float], None]:
+        def publish(timeout: float, patience: float) -> None:
+            self.direct.append((message.message_id, round(timeout), patience))
             if self.error:
                 raise self.error
 
@@ -106,7 +107,7 @@ def idle(forwarder: Forwarder) -> None:
 
 def test_what_the_broker_takes_opens_no_journal(send, broker, opened, path):
     send("a")
-    assert broker.direct == [("a", 0.7)]
+    assert broker.direct == [("a", 30, 0.7)]
     assert opened == []
     assert not path.parent.exists()
 
@@ -127,12 +128,12 @@ def test_while_one_waits_the_others_go_behind_it_and_wait_for_nobody(send, broke
     ids = [f"m{n}" for n in range(50)]
     for each in ids:
         send(each)
-    assert broker.direct == [("m0", 0.7)]  # only the first has waited
+    assert broker.direct == [("m0", 30, 0.7)]  # only the first has waited
     broker.error = None
     assert broker.got(50) == ids
     idle(forwarder)
     send("later")
-    assert broker.direct[1:] == [("later", 0.7)]
+    assert broker.direct[1:] == [("later", 30, 0.7)]
 
 
 def test_what_is_sent_while_older_ones_are_on_their_way_goes_behind_them(send, broker, forwarder):
@@ -144,7 +145,7 @@ def test_what_is_sent_while_older_ones_are_on_their_way_goes_behind_them(send, b
         send(f"b{n}")
     broker.held.set()
     assert broker.got(6) == ["a", "b0", "b1", "b2", "b3", "b4"]
-    assert [message_id for message_id, _ in broker.direct] == ["a"]
+    assert [message_id for message_id, *_ in broker.direct] == ["a"]
 
 
 def test_many_threads_lose_nothing_at_the_moment_when_it_comes_back(send, broker, forwarder):
@@ -165,7 +166,7 @@ def test_many_threads_lose_nothing_at_the_moment_when_it_comes_back(send, broker
         each.join(PATIENCE)
     idle(forwarder)
     forwarded = [broker.forwarded.get() for _ in range(broker.forwarded.qsize())]
-    direct = [message_id for message_id, _ in broker.direct if message_id not in forwarded]
+    direct = [message_id for message_id, *_ in broker.direct if message_id not in forwarded]
     assert sorted([*forwarded, *direct]) == sorted(["first", *accepted])
     for thread in range(8):
         own = [n for n in forwarded if n.startswith(f"{thread}-")]
@@ -186,14 +187,14 @@ def test_what_can_be_neither_sent_nor_kept_is_an_error_that_says_both(send, brok
         BrokerUnavailable, match=r"RabbitMQ is away\. Nor could it be kept to be sent later: The journal"
     ):
         send("a")
-    assert [round(seconds) for _, seconds in broker.direct] == [1, 30]  # it has waited for the broker as ever
+    assert broker.direct == [("a", 30, 0.7), ("a", 30, math.inf)]  # it has waited for the broker as ever
 
 
 def test_a_message_that_may_have_arrived_and_cannot_be_kept_is_not_called_unsent(forwarder, path):
     path.parent.write_text("a file where the folder should be")
     errors = iter([NotConfirmed("It may or may not have arrived."), BrokerUnavailable("It was not sent.")])
 
-    def publish(_seconds: float) -> None:
+    def publish(_timeout: float, _patience: float) -> None:
         raise next(errors)
 
     with pytest.raises(NotConfirmed, match="may or may not have arrived"):
@@ -204,7 +205,7 @@ def test_where_nothing_can_be_kept_a_broker_that_comes_back_in_time_is_enough(fo
     path.parent.write_text("a file where the folder should be")
     answers = iter([BrokerUnavailable("away"), None])
 
-    def publish(_seconds: float) -> None:
+    def publish(_timeout: float, _patience: float) -> None:
         if error := next(answers):
             raise error
 
@@ -218,7 +219,7 @@ def test_a_journal_that_fails_later_stops_nobody_who_can_reach_the_broker(send, 
     opened[0].close()
     broker.error = None
     send("b")
-    assert [message_id for message_id, _ in broker.direct] == ["a", "b"]
+    assert [message_id for message_id, *_ in broker.direct] == ["a", "b"]
     assert forwarder.pending
 
 

@@ -1,5 +1,7 @@
 """The publisher's states, whatever RabbitMQ and the network do: nothing is lost, nothing is confirmed that was not."""
 
+import threading
+import time
 from collections import deque
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -274,6 +276,33 @@ def test_what_was_written_may_have_arrived():
         pytest.raises(NotConfirmed, match="may or may not"),
     ):
         publisher.publish(publication, timeout=0.01)
+
+
+def test_who_is_impatient_does_not_wait_for_a_silent_rabbitmq():
+    publisher = make_publisher()
+    with pytest.raises(BrokerUnavailable):
+        publisher.publish(Publication("q", b"{}", "id"), timeout=1000.0, patience=0.01)
+
+
+def test_who_is_impatient_waits_while_rabbitmq_confirms_other_messages():
+    publisher = make_publisher()
+    connection = FakeConnection()
+    publisher.link.opened(connection)
+    connection.on_channel_open(connection.channels[-1])
+    others, own = Publication("q", b"{}", "1"), Publication("q", b"{}", "2")
+    publisher.accept(others)
+
+    def confirm_others_and_then_it():
+        publisher.link.turn()
+        for _ in range(20):
+            publisher.confirmed(1, multiple=False)
+            time.sleep(0.1)
+        publisher.confirmed(2, multiple=False)
+
+    answering = threading.Timer(0.1, confirm_others_and_then_it)
+    answering.start()
+    publisher.publish(own, timeout=1000.0, patience=1.0)  # raises where the silence counts from its own beginning
+    answering.join()
 
 
 def test_a_returned_message_is_an_error_and_its_neighbour_is_not():

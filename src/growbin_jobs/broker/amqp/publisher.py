@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import OrderedDict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -93,6 +95,7 @@ class Publisher:
         self._unwritten: list[bytes] = []  # of this turn, on this channel
         self._waiting: deque[Publication] = deque()
         self._unconfirmed: OrderedDict[int, Publication] = OrderedDict()
+        self._heard_at = 0.0  # when RabbitMQ has last confirmed anything
 
     # --- from any thread
 
@@ -103,12 +106,13 @@ class Publisher:
         self.link.call(partial(self.accept, publication))
         return confirmed
 
-    def publish(self, publication: Publication, timeout: float) -> None:
+    def publish(self, publication: Publication, timeout: float, *, patience: float = math.inf) -> None:
         """Publish and wait for the confirm.
 
         Parameters:
           publication: A fresh one.
           timeout: Seconds to wait, connecting included.
+          patience: Seconds to wait while RabbitMQ confirms nothing, not even other messages.
 
         Raises:
           BrokerUnavailable: It was not sent in time.
@@ -117,9 +121,9 @@ class Publisher:
           BrokerRefused: RabbitMQ refuses the user or the operation.
         """
         self.submit(publication)
-        self.wait(publication, timeout)
+        self.wait(publication, timeout, patience=patience)
 
-    def wait(self, publication: Publication, timeout: float) -> None:
+    def wait(self, publication: Publication, timeout: float, *, patience: float = math.inf) -> None:
         """Wait for the confirm of what was submitted.
 
         Raises:
@@ -127,13 +131,18 @@ class Publisher:
         """
         confirmed = publication.confirmed
         assert isinstance(confirmed, Future)
+        begun = time.monotonic()
+        left = min(timeout, patience)
         try:
-            confirmed.result(timeout)
-        except TimeoutError:
-            if confirmed.cancel():
-                self.link.call(self._drop_given_up)
-                raise self._too_late(publication, timeout) from None
-            confirmed.result()  # it came in the last moment
+            while not _is_settled(confirmed, left):
+                now = time.monotonic()
+                left = min(begun + timeout, max(begun, self._heard_at) + patience) - now
+                if left > 0.0:
+                    continue  # RabbitMQ is busy with others' messages
+                if confirmed.cancel():
+                    self.link.call(self._drop_given_up)
+                    raise self._too_late(publication, now - begun)
+            confirmed.result()
         finally:
             confirmed.cancel()  # nobody waits any more, whatever interrupted us
 
@@ -254,6 +263,7 @@ class Publisher:
 
     def confirmed(self, tag: int, multiple: bool) -> None:
         """Take RabbitMQ's confirm of one publication, or of all up to it."""
+        self._heard_at = time.monotonic()
         self._answer(tag, multiple, taken=True)
 
     def _answered(self, frame: Any) -> None:
@@ -312,3 +322,12 @@ class Publisher:
         if publication.sent:
             error = NotConfirmed(f"{error} The message may or may not have arrived.")
         reject(publication.confirmed, error)
+
+
+def _is_settled(future: Future[None], timeout: float) -> bool:
+    """Wait until a future has an outcome, for so many seconds at most."""
+    try:
+        future.exception(timeout)
+    except TimeoutError:
+        return future.done()
+    return True
