@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 
-#: From ``linux/prctl.h``. It outlives exec, and strikes when the thread that started this process ends.
+#: From ``linux/prctl.h``. It outlives exec. It strikes when the thread that started this process ends, and again for
+#: each other thread of the parent that ends later: then Dramatiq hurries.
 _PR_SET_PDEATHSIG = 1
 
 
