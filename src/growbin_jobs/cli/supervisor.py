@@ -40,8 +40,8 @@ class Supervisor:
     child that says that its configuration is wrong is not restarted: then everything stops. Children that have lost
     their supervisor drain as if it had asked them to (:mod:`growbin_jobs.cli.tether`).
 
-    Start and tend it in one thread: on Linux it is the end of the thread that started a child that stops the child. Other
-    threads in its process may make children that have lost it hurry.
+    Start and tend it in one thread: on Linux it is the end of the thread that started a child that stops the child.
+    Other threads of its process may make children that have lost it hurry.
 
     Parameters:
       commands: By name.
