@@ -19,6 +19,7 @@ import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.middleware import Retries
 
+from growbin_jobs.broker.amqp.topology import arguments
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 
 QUEUE = "working"
@@ -258,6 +259,20 @@ def test_a_deleted_queue_is_declared_and_consumed_again(put, ran, rabbitmq_url):
         connection.channel().queue_delete(QUEUE)
     put.send(2)
 
+    assert ran.get(timeout=PATIENCE) == 2
+
+
+def test_a_consumer_that_rabbitmq_has_forgotten_begins_anew(put, ran, rabbitmq_url, monkeypatch):
+    # Given a queue that is deleted and declared again before RabbitMQ has told its consumers
+    monkeypatch.setattr("growbin_jobs.broker.amqp.renewal.SILENCE", 2.0)
+    put.send(1)
+    assert ran.get(timeout=PATIENCE) == 1
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        channel.queue_delete(QUEUE)
+        channel.queue_declare(QUEUE, durable=True, arguments=arguments(QUEUE, "quorum")[QUEUE])
+    # Then what is sent to it arrives
+    put.send(2)
     assert ran.get(timeout=PATIENCE) == 2
 
 

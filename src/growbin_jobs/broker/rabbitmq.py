@@ -22,6 +22,7 @@ from growbin_jobs.broker.amqp.consumer import RabbitConsumer
 from growbin_jobs.broker.amqp.errors import QueueMissing
 from growbin_jobs.broker.amqp.loop import Promise
 from growbin_jobs.broker.amqp.publisher import Publication, check_size
+from growbin_jobs.broker.amqp.renewal import LastingConsumer
 from growbin_jobs.broker.amqp.sequence import publish_in_order
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.amqp.topology import Counts, QueueType

@@ -91,7 +91,8 @@ class RabbitConsumer(Consumer):
         self._inbox: SimpleQueue[tuple[int, bool, bytes] | None] = SimpleQueue()
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
         self._fetched: deque[RabbitDelivery] = deque()
-        self._verdicts: Verdicts = Verdicts()
+        self._verdicts = Verdicts()
+        self._received = 0
         self._telling = False
         self._channel: Channel | None = None
         self._reason = ""
@@ -107,6 +108,11 @@ class RabbitConsumer(Consumer):
             started.cancel()
 
     # --- from Dramatiq's threads
+
+    @property
+    def idle(self) -> bool:
+        """True while everything that has arrived is settled."""
+        return self._verdicts.told == self._received
 
     def __next__(self) -> MessageProxy | None:
         if not self._fetched:
@@ -198,7 +204,7 @@ class RabbitConsumer(Consumer):
         def consuming(_frame: Any) -> None:
             if resolve(started, None):
                 self._channel = channel
-            else:  # nobody waits for it any more: it must not keep messages to itself
+            elif channel.is_open:  # nobody waits for it any more: it must not keep messages to itself
                 channel.close()
 
         channel.add_on_close_callback(self._lost)
@@ -209,6 +215,7 @@ class RabbitConsumer(Consumer):
 
     def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
         """Take a message; see :class:`growbin_jobs.broker.amqp.frames.Reader`."""
+        self._received += 1
         self._inbox.put((tag, redelivered, body))
 
     def confirmed(self, tag: int, multiple: bool) -> None:
@@ -232,7 +239,8 @@ class RabbitConsumer(Consumer):
     def _cancelled(self, channel: Channel, _frame: Any) -> None:
         self._reason = "RabbitMQ cancelled the consumer, since the queue was deleted"
         self._on_queue_deleted()
-        channel.close()
+        if channel.is_open:
+            channel.close()
 
     def _close_channel(self) -> None:
         if self._channel is not None and self._channel.is_open:

@@ -39,7 +39,8 @@ def declare(
 
     def done(_frame: Any) -> None:
         resolve(future, Counts(counts[queue], 0, counts[xq_name(queue)]))
-        channel.close()
+        if channel.is_open:  # else the whole connection closes
+            channel.close()
 
     # RabbitMQ carries out what comes over one channel in its order, so the last answer stands for all.
     declare_ladder(channel, levels, queue_type)

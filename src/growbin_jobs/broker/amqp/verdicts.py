@@ -35,6 +35,11 @@ class Verdicts:
         self._waiting: deque[tuple[int, Verdict]] = deque()
         self._settled: set[int] = set()  # from low on
 
+    @property
+    def told(self) -> int:
+        """How many deliveries are settled. Another thread than the one that takes may see fewer, never more."""
+        return self.low - 1 + len(self._settled)
+
     def add(self, tag: int, verdict: Verdict) -> None:
         """Remember a verdict; from any thread."""
         self._waiting.append((tag, verdict))
