@@ -30,7 +30,7 @@ def started() -> list[Inner]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(renewal.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(renewal, "monotonic", lambda: now[0])
     return now
 
 

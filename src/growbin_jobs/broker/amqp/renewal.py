@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import monotonic
 
 from dramatiq.broker import Consumer, MessageProxy
 
@@ -28,16 +28,16 @@ class LastingConsumer(Consumer):
     def __init__(self, start: Callable[[], RabbitConsumer]) -> None:
         self._start = start
         self._consumer = start()
-        self._heard = time.monotonic()
+        self._heard = monotonic()
 
     def __next__(self) -> MessageProxy | None:
         message = next(self._consumer)
         if message is not None:
-            self._heard = time.monotonic()
-        elif time.monotonic() - self._heard >= SILENCE and self._consumer.idle:
+            self._heard = monotonic()
+        elif monotonic() - self._heard >= SILENCE and self._consumer.idle:
             self._consumer.close()
             self._consumer = self._start()
-            self._heard = time.monotonic()
+            self._heard = monotonic()
         return message
 
     def ack(self, message: MessageProxy) -> None:
