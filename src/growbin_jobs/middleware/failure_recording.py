@@ -7,7 +7,9 @@ from typing import Any
 from dramatiq import Message, Middleware
 from dramatiq.broker import Broker
 
+from growbin_jobs.broker.outbox import follow_up_id
 from growbin_jobs.broker.routes import message_for
+from growbin_jobs.broker.runs import counted
 from growbin_jobs.names import RECORD_FAILURE
 
 logger = logging.getLogger(__name__)
@@ -52,4 +54,8 @@ class FailureRecording(Middleware):
         if not isinstance(analysis_id, str):
             return None
         code, params = given_up
-        return message_for(RECORD_FAILURE, analysis_id=analysis_id, stage=stage, code=code, params=params)
+        record = message_for(RECORD_FAILURE, analysis_id=analysis_id, stage=stage, code=code, params=params)
+        # Its usual id would be that of the first death: after a person's retry, which counts as put off once more, a
+        # second one with another reason would pass for told already.
+        run = counted(message.options, "deferrals")
+        return record.copy(message_id=follow_up_id(message.message_id, RECORD_FAILURE.actor, run))

@@ -1,6 +1,7 @@
 import dramatiq
 import pytest
 
+from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.errors import Permanent, Transient
 
 
@@ -21,6 +22,21 @@ def test_a_stage_that_is_given_up_is_reported_by_message(recording_broker, stage
     assert delivery.failed
     assert (record.actor_name, record.queue_name, delay) == ("record_failure", "failure_recording", None)
     assert record.kwargs == {"analysis_id": "a1", "stage": "vision", "code": "object_missing", "params": {}}
+
+
+def test_each_death_is_reported_under_an_id_of_its_own(recording_broker, stage):
+    original = stage.message("a1", "s3://b/k")
+    retried = original.copy(options={"deferrals": 1})  # by a person: see growbin_jobs.broker.reruns
+
+    def told(message):
+        delivery = Delivery(message, None)
+        delivery.given_up = ("object_missing", {})
+        delivery.fail()
+        recording_broker.emit_after("process_message", delivery)
+        return recording_broker.sent[-1][0].message_id
+
+    assert told(original) == told(original.copy())
+    assert told(retried) != told(original)
 
 
 def test_a_retry_reports_nothing(recording_broker, stage, run):
