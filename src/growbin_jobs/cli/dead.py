@@ -35,7 +35,7 @@ def list_(
     code: Code = None,
     hours: Hours = None,
     dealt_with: Annotated[bool, typer.Option(help="Also those that were retried or discarded.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=MOST)] = 50,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="The dead tasks of all nodes, from the central database.")
     ] = False,

@@ -46,7 +46,9 @@ def status(json: Json = False, path: File = None) -> None:
 def tail(
     json: Json = False,
     path: File = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="Begin with so many of the latest.", min=0)] = 20,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", help="Begin with so many of the latest.", min=0, max=100_000)
+    ] = 20,
     follow: Annotated[bool, typer.Option(help="Go on with what changes, until Ctrl-C.")] = True,
 ) -> None:
     """Show the latest tasks of this node, and every change from now on.
