@@ -6,6 +6,7 @@ Examples:
   scripts/bench images
   scripts/bench images --json > images.json
   scripts/bench journal
+  scripts/bench outage
   scripts/bench publishing
   scripts/bench sync
   scripts/bench tasks --quick
@@ -13,7 +14,7 @@ Examples:
 
 import typer
 
-from benchmarks import delays, images, journal, publishing, sync
+from benchmarks import delays, images, journal, outage, publishing, sync
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command("delays")(delays.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)
+app.command("outage")(outage.command)
 app.command("publishing")(publishing.command)
 app.command("sync")(sync.command)
 app.command("tasks")(tasks)

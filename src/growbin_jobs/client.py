@@ -40,7 +40,7 @@ def submit_analysis(user_id: str, image: Image, *, analysis_id: str | None = Non
       Permanent: When an id is not valid, or the analysis id belongs to another user.
       PictureRefused: When the file is missing or too large. Everything else about the picture is checked by the worker.
       Deferred: When the database or the object store is away.
-      dramatiq.errors.BrokerConnectionError: When the broker did not confirm the message.
+      dramatiq.errors.BrokerConnectionError: When the message could be neither sent nor kept to be sent later.
     """
     checked_id("user_id", user_id)
     analysis_id = checked_id("analysis_id", analysis_id if analysis_id is not None else uuid.uuid4().hex)
