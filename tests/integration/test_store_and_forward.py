@@ -300,14 +300,14 @@ def test_a_thousand_at_once_are_all_kept_in_one_journal(start, gate, observer, p
 def test_a_script_that_ends_leaves_its_messages_to_the_next_one(start, gate, observer, path, tmp_path):
     gate.shut()
     (tmp_path / "end").touch()
-    first = start("plain", "first", 3)
-    assert first.wait(PATIENCE) == 0
+    assert start("plain", "first", 3).wait(PATIENCE) == 0
     with closing(reader.open_reader(path)) as connection:
         assert outbox.backlog(connection) == 3
     gate.open()
-    (tmp_path / "end").unlink()
-    start("plain", "second", 1)
 
+    assert start("plain", "second", 1).wait(PATIENCE) == 0  # which ends as soon as it may
+
+    emptied(path)
     arrived = names(observer, 4)
     assert [name for name in arrived if name.startswith("first")] == ["first-0", "first-1", "first-2"]
     assert sorted(arrived) == ["first-0", "first-1", "first-2", "second-0"]

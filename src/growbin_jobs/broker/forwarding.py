@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dramatiq.errors import BrokerConnectionError
+
 from growbin_jobs.adapters.offload import offload
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.crashpoints import crashpoint
+from growbin_jobs.errors import Deferred
 from growbin_jobs.journal.records import Owed
 
 if TYPE_CHECKING:
@@ -70,10 +73,11 @@ class Forwarder:
         self._patience = patience
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._idle = threading.Event()
+        self._idle.set()
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._accepted = 0
-        self._away = False
         self._abandoned = False
         self.pending = False
 
@@ -111,15 +115,16 @@ class Forwarder:
             self._start()
 
     def stop(self, timeout: float) -> None:
-        """Forward no more than what is on its way. What is left stays in the journal.
+        """Give what waits here a last chance, and forward no more. What is left stays in the journal.
+
+        A script that sends one message a day must not leave it, nor what its predecessor has left, to tomorrow's.
 
         Parameters:
-          timeout: Seconds to wait for the broker, as long as it answers.
+          timeout: Seconds to wait for the broker.
         """
+        self._idle.wait(timeout)
         self._stopping.set()
         self._woken.set()
-        if self.pending and not self._away:
-            self.join(timeout)
 
     def join(self, timeout: float) -> None:
         """Wait until the lease is free for the next process; after :meth:`stop`, with the connections closed."""
@@ -145,7 +150,8 @@ class Forwarder:
             self._accepted += 1
             if not self.pending:
                 logger.warning("forwarder.keeps messages are kept in %s until RabbitMQ is back", self._keeping.path)
-                self.pending = self._away = True
+                self.pending = True
+            self._idle.clear()
         self._woken.set()
         self._start()
         return None
@@ -153,6 +159,7 @@ class Forwarder:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._stopping.is_set():
+                self._idle.clear()
                 self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
                 self._thread.start()
 
@@ -180,6 +187,7 @@ class Forwarder:
             if accepted != self._accepted:
                 return False
             self.pending = False
+            self._idle.set()
             if not refused:
                 self._thread = None
             return not refused
@@ -189,10 +197,11 @@ class Forwarder:
         try:
             relayed = self._relay()
             waiting = self._keeping.journal().backlog() - relayed.refused
-        except Exception as error:
-            # The broker or the journal is away; or there is a bug, and then what was kept must not be stuck for ever.
+        except (BrokerConnectionError, Deferred) as error:
             logger.info("forwarder.waits error=%s", error)
-            self._away = True
+            return None
+        except Exception:  # a bug; what was kept must not be stuck for ever because of it
+            logger.exception("forwarder.failed")
             return None
         if relayed.sent:
             logger.warning("forwarder.sent messages=%d", relayed.sent)
@@ -208,7 +217,4 @@ class Forwarder:
     def _published(self, messages: Sequence[Owed]) -> Sequence[Exception | None]:
         if self._abandoned:
             raise BrokerUnavailable("This process was forked.")
-        outcomes = self._publish(messages)
-        if None in outcomes:
-            self._away = False
-        return outcomes
+        return self._publish(messages)

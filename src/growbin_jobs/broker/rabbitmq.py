@@ -45,7 +45,7 @@ REDECLARE_PAUSE = 1.0
 #: Seconds that messages which are forwarded together wait for their confirms, connecting included.
 FORWARD_PATIENCE = 3.0
 
-#: Seconds that closing waits for messages which are being forwarded.
+#: Seconds that closing gives to messages which wait to be forwarded.
 CLOSE_PATIENCE = 5.0
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.

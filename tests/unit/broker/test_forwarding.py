@@ -79,7 +79,7 @@ def forwarder(
 
     forwarder = Forwarder(Keeping(asked, path, patience=0.7), broker.forward, 5.0)
     yield forwarder
-    forwarder.stop(PATIENCE)
+    forwarder.stop(0.0)
     forwarder.join(PATIENCE)
     journal.close()
 
@@ -297,29 +297,42 @@ def test_what_is_refused_waits_apart_and_is_tried_again(send, broker, forwarder,
 # --- the end
 
 
-def test_stopping_does_not_wait_for_a_broker_that_is_away(send, broker, forwarder, opened, monkeypatch):
-    broker.error = BrokerUnavailable("away")
-    send("a")
-    join, joined = forwarder.join, []
-    monkeypatch.setattr(forwarder, "join", joined.append)
-    forwarder.stop(1000.0)
-    assert joined == []
-    join(PATIENCE)
-    assert opened[0].backlog() == 1  # for the next process
-    assert opened[0].owed(claimant="next")  # which need not wait for the lease
-
-
-def test_stopping_lets_what_is_on_its_way_arrive(send, broker, forwarder, opened):
+def test_stopping_gives_what_waits_a_last_chance(send, broker, forwarder, opened):
     broker.error = BrokerUnavailable("away")
     for n in range(3):
         send(f"m{n}")
-    broker.error = None
-    assert broker.got(2) == ["m0", "m1"]  # the second batch, so that the first one was noticed
+    back = threading.Timer(0.3, setattr, (broker, "error", None))
+    back.start()
+    forwarder.stop(PATIENCE)
+    assert opened[0].backlog() == 0
+    back.join()
+
+
+def test_stopping_leaves_the_rest_to_the_next_process(send, broker, forwarder, opened):
+    broker.error = BrokerUnavailable("away")
+    send("a")
+    forwarder.stop(0.05)
+    forwarder.join(PATIENCE)
+    assert opened[0].owed(claimant="next")  # which need not wait for the lease
+
+
+def test_stopping_waits_for_what_an_earlier_process_has_left(path, forwarder, broker, opened):
+    leave(path, "a")
+    forwarder.look()
     forwarder.stop(PATIENCE)
     assert opened[0].backlog() == 0
 
 
-def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(send, broker, forwarder, opened, monkeypatch):
+def test_stopping_does_not_wait_for_what_is_refused(send, broker, forwarder):
+    broker.error = BrokerUnavailable("away")
+    send("a")
+    broker.error = BrokerRefused("no permission")
+    forwarder.stop(10 * PATIENCE)  # the test's own limit is shorter
+
+
+def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(
+    send, broker, forwarder, opened, monkeypatch, caplog
+):
     broker.error = BrokerUnavailable("away")
     send("a")
     backlog = opened[0].backlog
@@ -334,3 +347,5 @@ def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(send, broke
     broker.error = None
     assert broker.got(1) == ["a"]
     idle(forwarder)
+    assert "forwarder.failed" in caplog.text
+    assert "a bug" in caplog.text
