@@ -173,6 +173,26 @@ def test_many_threads_lose_nothing_at_the_moment_when_it_comes_back(send, broker
         assert own == sorted(own, key=lambda name: int(name.split("-")[1]))
 
 
+def test_what_is_kept_at_the_moment_when_nothing_waited_any_more_is_not_forgotten(
+    send, broker, forwarder, opened, monkeypatch
+):
+    broker.error = BrokerUnavailable("away")
+    send("a")
+    backlog = opened[0].backlog
+    moments = iter(["b"])
+
+    def looked() -> int:
+        found = backlog()
+        for message_id in moments if not found else ():
+            send(message_id)
+        return found
+
+    monkeypatch.setattr(opened[0], "backlog", looked)
+    broker.error = None
+    assert broker.got(2) == ["a", "b"]
+    idle(forwarder)
+
+
 def test_what_waiting_does_not_mend_is_raised_at_once_and_not_kept(send, broker, opened):
     broker.error = BrokerRefused("wrong password")
     with pytest.raises(BrokerRefused, match="wrong password"):
@@ -267,8 +287,13 @@ def test_while_another_process_forwards_new_messages_still_go_behind(send, broke
     while not opened[0].owed(claimant="another"):  # our own relay holds the lease for a moment
         time.sleep(0.001)
     broker.error = None
+    looks = len(opened)
+    end = time.monotonic() + PATIENCE
+    while len(opened) < looks + 6:  # it has looked and found the lease taken
+        assert forwarder.pending
+        assert time.monotonic() < end
+        time.sleep(0.005)
     send("b")
-    assert forwarder.pending
     assert broker.forwarded.empty()
     opened[0].released("another")
     assert broker.got(2) == ["a", "b"]
