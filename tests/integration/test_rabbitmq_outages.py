@@ -18,7 +18,9 @@ import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.broker.forwarding import Keeping
 from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.journal.journal import Journal
 
 pytestmark = pytest.mark.services
 
@@ -225,6 +227,42 @@ def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeo
     consumer.close()
     assert [n for n in arrived if n != 1] == [0, 4, *range(10, 20)]
     hasty.close()
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        (["set_vm_memory_high_watermark", "0"], ["set_vm_memory_high_watermark", "0.4"]),
+        (["stop_app"], ["start_app"]),
+    ],
+    ids=["alarm", "restart"],
+)
+def test_producers_keep_what_it_does_not_take_and_bring_it_in_order(node, broker, tmp_path, away, back):
+    journal = Journal(tmp_path / "task_queue.db", node="n", worker="producer", free_floor=1)
+    keeping = Keeping(lambda: journal, journal.path, 0.5)
+    producer = RabbitBroker(url=node.url, middleware=[], publish_timeout=1000.0, keeping=keeping)
+    producer.enqueue(message(0))
+    node.control(*away)
+    try:
+        for n in range(1, 100):
+            producer.enqueue(message(n))
+        assert journal.backlog() == 99
+    finally:
+        node.control(*back)
+    producer.enqueue(message(100))
+
+    came: dict[int, None] = {}  # the first one may come twice: RabbitMQ reads it and then gives the alarm
+    consumer = broker.consume(QUEUE, prefetch=100, timeout=500)
+    end = time.monotonic() + PATIENCE
+    while len(came) < 101 and time.monotonic() < end:
+        received = next(consumer)
+        if received is not None:
+            came[received.args[0]] = None
+            consumer.ack(received)
+    consumer.close()
+    assert list(came) == list(range(101))
+    producer.close()
+    journal.close()
 
 
 def test_a_restart_of_the_server_loses_no_delayed_message_and_brings_none_early(node, broker):

@@ -10,10 +10,14 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from dramatiq import Message
+from dramatiq.broker import MessageProxy
 
 from growbin_jobs.broker import forwarding
 from growbin_jobs.broker.amqp.errors import BrokerRefused, BrokerUnavailable, NotConfirmed
 from growbin_jobs.broker.forwarding import Forwarder, Keeping
+from growbin_jobs.broker.outbox import Outbox
+from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.records import Owed
 
@@ -355,6 +359,17 @@ def test_stopping_does_not_wait_for_what_is_refused(send, broker, forwarder):
     forwarder.stop(10 * PATIENCE)  # the test's own limit is shorter
 
 
+def test_a_copy_in_a_forked_child_forwards_nothing(send, broker, forwarder, opened):
+    broker.error = BrokerUnavailable("away")
+    send("a")
+    forwarder.abandon()
+    broker.error = None
+    forwarder.join(PATIENCE)
+    assert not forwarder._thread.is_alive()
+    assert broker.forwarded.empty()
+    assert opened[0].backlog() == 1
+
+
 def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(
     send, broker, forwarder, opened, monkeypatch, caplog
 ):
@@ -374,3 +389,20 @@ def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(
     idle(forwarder)
     assert "forwarder.failed" in caplog.text
     assert "a bug" in caplog.text
+
+
+# --- inside a message
+
+
+def test_what_a_message_sends_is_its_workers_business(path):
+    broker = RabbitBroker(
+        url="amqp://127.0.0.1:1/", middleware=[], keeping=Keeping(lambda: pytest.fail("kept"), path, patience=0.5)
+    )
+    parent = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={})
+    outbox = Outbox(broker, MessageProxy(parent))
+    outbox.open()
+    follow_up = broker.enqueue(Message(queue_name="q", actor_name="b", args=(), kwargs={}, options={}))
+
+    assert [owed.message_id for owed in outbox.close()] == [follow_up.message_id]
+    assert not path.exists()
+    broker.close()
