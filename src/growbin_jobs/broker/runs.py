@@ -33,13 +33,14 @@ class Run:
     delivery is taken by one.
     """
 
-    __slots__ = ("__weakref__", "_chances", "_verdict", "_waiting", "key")
+    __slots__ = ("__weakref__", "_chances", "_settle", "_verdict", "_waiting", "key")
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self._chances: deque[None] = deque([None])
         self._waiting: deque[Delivery] = deque()
         self._verdict: Verdict | None = None
+        self._settle: Callable[[Delivery, Verdict], None]
 
     def take(self) -> bool:
         """Return True to the one who may run it."""
@@ -49,27 +50,33 @@ class Run:
             return False
         return True
 
-    def wait(self, delivery: Delivery, settle: Callable[[Delivery, Verdict], None]) -> None:
+    def wait(self, delivery: Delivery) -> None:
         """Settle a delivery that does not run as soon as the one that runs is settled."""
         self._waiting.append(delivery)
         if self._verdict is not None:
-            self._settle_waiting(self._verdict, settle)
+            self._settle_waiting(self._verdict)
 
     def end(self, verdict: Verdict, settle: Callable[[Delivery, Verdict], None]) -> None:
-        """Let the others share the verdict on the one that ran."""
+        """Let the others, also those that come later, share the verdict on the one that ran.
+
+        Parameters:
+          verdict: ``GIVE_BACK`` lets another one run.
+          settle: Called with each of the others and the verdict.
+        """
+        self._settle = settle  # first: whoever sees a verdict needs it
         if verdict is Verdict.GIVE_BACK:
             self._chances.append(None)  # the next delivery may try
         else:
             self._verdict = verdict
-        self._settle_waiting(verdict, settle)
+        self._settle_waiting(verdict)
 
-    def _settle_waiting(self, verdict: Verdict, settle: Callable[[Delivery, Verdict], None]) -> None:
+    def _settle_waiting(self, verdict: Verdict) -> None:
         while True:
             try:
                 delivery = self._waiting.popleft()
             except IndexError:
                 return
-            settle(delivery, verdict)
+            self._settle(delivery, verdict)
 
 
 class Runs:

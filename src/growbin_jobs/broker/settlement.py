@@ -182,9 +182,7 @@ class Settlement:
             self._journal.paid([each.seq for each in payment.owed])
         self._open.discard(delivery)
         if delivery.run is not None:
-            # One dead letter is enough, where the first one was really rejected.
-            first_is_dead = payment.verdict is Verdict.REJECT and not delivery.stale
-            delivery.run.end(Verdict.ACKNOWLEDGE if first_is_dead else payment.verdict, _settle)
+            delivery.run.end(payment.verdict, partial(_settle_copy, delivery))
 
     def _try_again(self) -> None:
         now = time.monotonic()
@@ -214,7 +212,7 @@ class Settlement:
 
     def _settle_with_the_other(self, delivery: Delivery) -> None:
         assert delivery.run is not None
-        delivery.run.wait(delivery, _settle)
+        delivery.run.wait(delivery)
 
     def _give_back(self, delivery: Delivery) -> None:
         _settle(delivery, Verdict.GIVE_BACK)
@@ -238,6 +236,13 @@ def has_ended(delivery: Delivery, known: Known) -> bool:
 
 def _settle(delivery: Delivery, verdict: Verdict) -> None:
     delivery.consumer.conclude(Payment((), delivery, verdict, _nothing))
+
+
+def _settle_copy(first: Delivery, copy: Delivery, verdict: Verdict) -> None:
+    # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been lost
+    # with its connection, and the copy may be here for that very reason.
+    rejected = verdict is Verdict.REJECT and not first.stale
+    _settle(copy, Verdict.ACKNOWLEDGE if rejected else verdict)
 
 
 def _nothing(_payment: Payment, _error: BaseException | None) -> None:

@@ -367,6 +367,37 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
     assert payment.verdict is Verdict.REJECT
 
 
+@pytest.mark.parametrize(
+    ("lost", "verdict"),
+    [(False, Verdict.ACKNOWLEDGE), (True, Verdict.REJECT)],
+    ids=["one dead letter is enough", "the first rejection went down with its connection"],
+)
+def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
+    journal, broker = ModelJournal(), ModelBroker()
+    here, consumer = Settlement(journal), ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    first = broker.deliver(consumer)
+    here.receive([first])
+    assert here.take(first)
+    first.fail()
+    given_up = GivenUp("retries_exhausted", {"attempts": 1}, "odd")
+    here.finished(first, ending(first, DEAD, worker="w", started_at=0.0, given_up=given_up))
+    first.conclusion(first)
+    journal.commit()
+    broker.pay(broker.payments.pop(), None)
+
+    if lost:
+        consumer.closed, consumer = True, ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    copy = broker.deliver(consumer)
+    here.receive([copy])
+    assert not here.take(copy)
+    copy.conclusion(copy)
+
+    [payment] = broker.payments
+    assert (payment.delivery, payment.verdict) == (copy, verdict)
+
+
 def test_an_end_that_can_never_be_written_is_not_acknowledged():
     journal, broker = ModelJournal(), ModelBroker()
     here, consumer = Settlement(journal), ModelConsumer(broker)

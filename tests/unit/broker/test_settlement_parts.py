@@ -65,12 +65,12 @@ def test_who_comes_second_shares_the_fate_of_the_first_before_and_after(verdict)
     before, after = delivery(), delivery()
     assert run.take()
     assert not run.take()
-    run.wait(before, settle)
+    run.wait(before)
     assert settled == []
 
     run.end(verdict, settle)
     assert not run.take()
-    run.wait(after, settle)
+    run.wait(after)
 
     assert [(id(one), fate) for one, fate in settled] == [(id(before), verdict), (id(after), verdict)]
 
@@ -78,7 +78,7 @@ def test_who_comes_second_shares_the_fate_of_the_first_before_and_after(verdict)
 def test_what_is_given_back_may_be_run_again():
     run, settled = Run(("m", 0, 0)), []
     assert run.take()
-    run.wait(delivery(), lambda _, fate: settled.append(fate))
+    run.wait(delivery())
 
     run.end(GIVE_BACK, lambda _, fate: settled.append(fate))
 
