@@ -118,7 +118,17 @@ PIKAS = st.sampled_from(
 ).map(lambda each: (each.marshal(), [each]))
 
 
-@given(st.lists(DELIVERIES | CONFIRMS | PIKAS, max_size=8), st.data())
+def returned(body):
+    method = frame.Method(CHANNEL, spec.Basic.Return(312, "NO_ROUTE", "", "queue"))
+    bodies = [frame.Body(CHANNEL, body)] if body else []
+    frames_of_it = [method, frame.Header(CHANNEL, len(body), spec.BasicProperties(message_id="m")), *bodies]
+    return b"".join(one.marshal() for one in frames_of_it), frames_of_it
+
+
+RETURNS = st.binary(max_size=45).map(returned)
+
+
+@given(st.lists(DELIVERIES | CONFIRMS | PIKAS | RETURNS, max_size=8), st.data())
 def test_whatever_comes_in_whatever_pieces_reaches_whom_it_is_for(sent, data):
     connection, reader, _ = reading()
     stream = b"".join(each for each, _ in sent)
