@@ -294,14 +294,14 @@ def test_who_is_impatient_waits_while_rabbitmq_confirms_other_messages():
 
     def confirm_others_and_then_it():
         publisher.link.turn()
-        for _ in range(20):
+        for _ in range(30):
             publisher.confirmed(1, multiple=False)
             time.sleep(0.1)
         publisher.confirmed(2, multiple=False)
 
     answering = threading.Timer(0.1, confirm_others_and_then_it)
     answering.start()
-    publisher.publish(own, timeout=1000.0, patience=1.0)  # raises where the silence counts from its own beginning
+    publisher.publish(own, timeout=1000.0, patience=2.0)  # raises where the silence counts from its own beginning
     answering.join()
 
 
