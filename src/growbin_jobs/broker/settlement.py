@@ -239,8 +239,8 @@ def _settle(delivery: Delivery, verdict: Verdict) -> None:
 
 
 def _settle_copy(first: Delivery, copy: Delivery, verdict: Verdict) -> None:
-    # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been lost
-    # with its connection, and the copy may be here for that very reason.
+    # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been
+    # lost with its connection, and the copy may be here for that very reason.
     rejected = verdict is Verdict.REJECT and not first.stale
     _settle(copy, Verdict.ACKNOWLEDGE if rejected else verdict)
 
