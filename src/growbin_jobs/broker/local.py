@@ -8,9 +8,9 @@ due.
 The lower priority number goes first, as everywhere in Dramatiq, and within a priority the message that was due first. A
 message's own option ``broker_priority`` wins over its actor's ``priority``. (RabbitMQ's priorities run the other way.)
 
-While a message waits in a queue, sending one of the same id to that queue changes nothing. Once it is claimed, the same
-id may be sent again: that is how Dramatiq retries. Should the process die between the retry and the acknowledgement,
-the retry is the one that stays.
+While a message waits in a queue, sending one of the same id to that queue changes nothing, unless that is its retry,
+which takes its place. Once it is claimed, the same id may be sent again: that is how Dramatiq retries. Should the
+process die between the retry and the acknowledgement, the retry is the one that stays.
 
 The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's ``committer`` the thread that
 runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``bells`` and the
@@ -119,7 +119,7 @@ class LocalBroker(QuickHooks):
         Inside a message that a worker of this broker runs, it goes to that one's outbox instead.
 
         Parameters:
-          message: Of a message id that waits in the queue already it is dropped.
+          message: Of a message id that waits in the queue already it is dropped, unless it is a retry of that one.
           delay: Milliseconds until it may be delivered.
 
         Raises:

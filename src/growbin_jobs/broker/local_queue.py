@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from growbin_jobs.broker.local_twins import merge, replace_earlier
+
 
 class Claimed(NamedTuple):
     """A message that a consumer has got.
@@ -73,17 +75,20 @@ class LocalQueue:
         self.touched: set[str] = set()
 
     def put(self, queue: str, message_id: str, body: bytes, *, priority: int, due: int, now: int) -> bool:
-        """Add a message, unless one of that id already waits in that queue.
+        """Add a message, unless one of that id already waits in that queue; one that asks for an earlier run gives way.
 
         Returns:
           False if it waits there already; that one stays as it is.
         """
+        state = "delayed" if due > now else "ready"
         self._connection.execute(
             "INSERT INTO message (queue, id, body, priority, due, state) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (queue, id) WHERE state <> 'claimed' DO NOTHING",
-            (queue, message_id, body, priority, due, "delayed" if due > now else "ready"),
+            (queue, message_id, body, priority, due, state),
         )
-        added = self._connection.changes() == 1
+        added = self._connection.changes() == 1 or replace_earlier(
+            self._connection, queue, message_id, body, priority=priority, due=due, state=state
+        )
         if added:
             self.touched.add(queue)
         return added
@@ -159,19 +164,14 @@ class LocalQueue:
         return self._release("state = 'ready'", (), "owner = ?", (owner,))
 
     def _release(self, change: str, values: tuple[int, ...], which: str, whose: tuple[int | str, ...]) -> int:
-        """Make claimed messages wait again; one that waits already, its retry or its double, is the survivor."""
+        """Make claimed messages wait again; one that waits already, its retry or its double, absorbs them."""
         which = f"state = 'claimed' AND {which}"
         released = self._rows(
             f"UPDATE OR IGNORE message SET {change}, owner = NULL, consumer = NULL WHERE {which} RETURNING queue",  # noqa: S608 constants only
             (*values, *whose),
         )
         self.touched.update(queue for (queue,) in released)
-        self._connection.execute(
-            f"DELETE FROM message WHERE {which} AND EXISTS (SELECT 1 FROM message AS twin"  # noqa: S608 constants only
-            " WHERE twin.queue = message.queue AND twin.id = message.id AND twin.state <> 'claimed')",
-            whose,
-        )
-        return len(released) + self._connection.changes()
+        return len(released) + merge(self._connection, which, whose)
 
     def owners(self) -> set[str]:
         """Return the processes that have claimed something."""

@@ -1,5 +1,6 @@
 """The embedded broker's SQL against a model that a person can check by reading."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -201,6 +202,45 @@ def test_a_retry_survives_a_crash_before_the_acknowledgement(queue: LocalQueue) 
     queue.release_owner("p")
     assert queue.claim("q", owner="o", consumer="o/1", limit=9, now=5) == []
     assert [claimed.body for claimed in queue.claim("q", owner="o", consumer="o/1", limit=9, now=10)] == [b"retry"]
+
+
+def asking(*, retries: int = 0, deferrals: int = 0) -> bytes:
+    return json.dumps({"options": {"retries": retries, "deferrals": deferrals}}).encode()
+
+
+FIRST, SECOND, THIRD = asking(), asking(deferrals=1), asking(retries=1, deferrals=1)
+
+
+def waiting(queue: LocalQueue) -> list[bytes]:
+    return [claimed.body for claimed in queue.claim("q", owner="o", consumer="o/1", limit=9, now=99)]
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "stays"), [(FIRST, SECOND, SECOND), (THIRD, SECOND, THIRD), (b"?", FIRST, b"?")]
+)
+def test_a_retry_takes_the_place_of_a_double_that_waits(
+    queue: LocalQueue, before: bytes, later: bytes, stays: bytes
+) -> None:
+    queue.put("q", "id", before, priority=0, due=0, now=0)
+
+    assert queue.put("q", "id", later, priority=0, due=5, now=0) == (stays == later)
+
+    assert waiting(queue) == [stays]
+
+
+@pytest.mark.parametrize("order", [(FIRST, SECOND, THIRD), (THIRD, FIRST, SECOND)])
+def test_what_asks_for_the_latest_run_stays_where_several_come_back(
+    queue: LocalQueue, order: tuple[bytes, ...]
+) -> None:
+    *claimed, left = order
+    for body in claimed:
+        queue.put("q", "id", body, priority=0, due=0, now=0)
+        queue.claim("q", owner="p", consumer="p/1", limit=1, now=0)
+    queue.put("q", "id", left, priority=0, due=50, now=0)
+
+    assert queue.release_owner("p") == 2
+
+    assert waiting(queue) == [THIRD]
 
 
 def test_two_claimed_messages_of_one_id_become_one(queue: LocalQueue) -> None:
