@@ -80,7 +80,17 @@ def log_cut_short(installation: Installation) -> None:
     installation.workers[WORKER].kill()
     log = files(installation)[1]
     if log.exists():
-        os.truncate(log, log.stat().st_size // 2)
+        os.truncate(log, _written(log) // 2)
+
+
+def _written(log: Path) -> int:
+    """Return how many bytes of a log count: behind them lies what an earlier round of it has left."""
+    content = log.read_bytes()
+    size, salts = int.from_bytes(content[8:12], "big"), content[16:24]
+    at = 32
+    while content[at + 8 : at + 16] == salts:
+        at += 24 + size
+    return at
 
 
 def files(installation: Installation) -> list[Path]:
