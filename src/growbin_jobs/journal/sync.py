@@ -10,8 +10,9 @@ import json
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 #: Bytes of a page, about.
 PAGE_SIZE = 16_000_000
+
+#: Pages that are on their way to the database together.
+IN_FLIGHT = 2
 
 PAGE = """
 SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), {rendering} FROM task_wal
@@ -74,7 +78,8 @@ class Backlog:
 class Sync:
     """Copies one journal to the table ``tasks``. One run at a time; a second caller waits.
 
-    While a page is on its way to the database, the next one is read.
+    While pages are on their way to the database, each on a connection of its own, the next one is read and the one
+    before is marked. Which of them arrives first makes no difference: the database goes by the numbers of changes.
 
     Parameters:
       journal: From where.
@@ -100,6 +105,7 @@ class Sync:
         self._clock = clock
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, "sync")
+        self._copying = ThreadPoolExecutor(IN_FLIGHT, "sync-copy")
         self._page = PAGE.format(rendering=tasks.rendering)
         self._after = 0
 
@@ -139,20 +145,27 @@ class Sync:
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
+        sent: deque[tuple[list[Row], Future[list[str]]]] = deque()
         marking: Future[int] | None = None
         page = self._read(self._after)
-        while page:
-            last: int = page[-1][0]
-            following = self._beside.submit(self._read, last)
-            failed = self._copy(page)
-            if marking:
-                marking.result()
-            marking = self._beside.submit(self._mark, self._after, last, failed)
-            rows, refused = rows + len(page) - len(failed), refused + len(failed)
-            self._after = last
-            page = following.result()
-            if page and time.monotonic() > end:
-                break
+        more = bool(page)
+        try:
+            while sent or more:
+                if more and len(sent) < IN_FLIGHT:
+                    sent.append((page, self._copying.submit(self._copy, page)))
+                    page = self._beside.submit(self._read, page[-1][0]).result()
+                    more = bool(page) and time.monotonic() <= end
+                    continue
+                copied, copying = sent[0]
+                failed = copying.result()
+                sent.popleft()
+                if marking:
+                    marking.result()
+                marking = self._beside.submit(self._mark, self._after, copied[-1][0], failed)
+                self._after = copied[-1][0]
+                rows, refused = rows + len(copied) - len(failed), refused + len(failed)
+        finally:
+            wait([copying for _, copying in sent])  # the next run must not meet them
         if marking:
             marking.result()
         return Copied(rows, refused, behind=bool(page))
