@@ -13,6 +13,7 @@ nothing else. Any exception from outside this tree counts as transient.
 """
 
 from growbin_jobs.reasons import reason
+from growbin_jobs.text import well_formed
 
 
 class GrowbinError(Exception):
@@ -39,8 +40,8 @@ class Permanent(GrowbinError):
 
     def __init__(self, code: str, **params: str | int | float) -> None:
         self.code = code
-        self.params = params
-        super().__init__(reason(code, "en", params))
+        self.params = {name: well_formed(value) if isinstance(value, str) else value for name, value in params.items()}
+        super().__init__(reason(code, "en", self.params))
 
 
 class PictureRefused(Permanent):

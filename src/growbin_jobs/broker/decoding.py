@@ -7,6 +7,8 @@ from typing import Any
 from dramatiq import Message
 from dramatiq.errors import DecodeError
 
+from growbin_jobs.text import well_formed
+
 
 class Undecodable(ValueError):
     """These bytes are no message. The text names what is wrong and never the content."""
@@ -34,4 +36,7 @@ def decode(body: bytes, queue_name: str) -> Message[Any]:
     for field, kind in expected.items():
         if not isinstance(getattr(message, field), kind):
             raise Undecodable(f"{field} is no {kind.__name__}")
+    for field in ("actor_name", "message_id"):
+        if well_formed(getattr(message, field)) != getattr(message, field):
+            raise Undecodable(f"{field} holds lone surrogates")
     return message if message.queue_name == queue_name else message.copy(queue_name=queue_name)

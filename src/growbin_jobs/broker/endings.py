@@ -12,6 +12,7 @@ from typing import Any
 from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.broker.runs import counted
 from growbin_jobs.journal.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.text import well_formed
 
 #: Characters of a result that are kept; a larger one is for the central database or the object store.
 RESULT_LENGTH = 65_536
@@ -96,12 +97,12 @@ def _places(exception: BaseException | None) -> str:
     while exception is not None:
         parts.append(f"{''.join(traceback.format_tb(exception.__traceback__))}{type(exception).__qualname__}\n")
         exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
-    return "\n".join(reversed(parts))
+    return well_formed("\n".join(reversed(parts)))
 
 
 def _as_json(result: Any) -> str | None:
     try:
-        text = json.dumps(result, ensure_ascii=False)
+        text = well_formed(json.dumps(result, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):  # an actor may return what it likes to who calls it directly
         return None
     return text if len(text) <= RESULT_LENGTH else None

@@ -160,6 +160,8 @@ class Settlement:
         if error is not None:
             logger.error("journal.finish_failed message=%s it will be delivered again", delivery, exc_info=error)
             self._open.discard(delivery)
+            if delivery.run is not None:
+                delivery.run.end(Verdict.GIVE_BACK, _settle)  # so that it may run then
             return
         crashpoint("commit.after")
         self._conclude(delivery, owed, delivery.verdict)

@@ -11,6 +11,7 @@ from dramatiq import Middleware
 from dramatiq.broker import Broker
 
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
+from growbin_jobs.text import well_formed
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def backoff(retries: int, base: int) -> int:
 
 def describe(exception: BaseException) -> str:
     """Return an error in words that may be stored: the text of a foreign error may hold personal data."""
-    return str(exception) if isinstance(exception, GrowbinError) else type(exception).__name__
+    return well_formed(str(exception)) if isinstance(exception, GrowbinError) else type(exception).__name__
 
 
 def _fits(broker: Broker, message: Any) -> bool:

@@ -172,3 +172,11 @@ def test_what_is_wrong_is_named_without_the_content():
     with pytest.raises(Undecodable) as caught:
         decode(b'{"secret": 1', "q")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["message_id", "actor_name"])
+def test_a_name_that_no_journal_can_store_is_no_message(field):
+    message = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={}).copy(**{field: "\ud800"})
+
+    with pytest.raises(Undecodable, match=field):
+        decode(message.encode(), "q")

@@ -415,6 +415,13 @@ def test_an_end_that_can_never_be_written_is_not_acknowledged():
     assert delivery in consumer.unacked
     assert here.drain(0.0)
 
+    # When its channel has gone it is delivered again, and must not wait for the run that came to nothing.
+    consumer.closed, consumer = True, ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    again = broker.deliver(consumer)
+    here.receive([again])
+    assert here.take(again)
+
 
 def test_a_result_that_is_no_json_or_too_long_is_left_out():
     one = Delivery(message("m"), ModelConsumer(ModelBroker()))
@@ -426,6 +433,7 @@ def test_a_result_that_is_no_json_or_too_long_is_left_out():
     assert result(object()) is None
     assert result("x" * 100_000) is None
     assert result(None) is None
+    assert result("\ud800") == '"?"'
 
 
 def test_a_dead_letter_says_where_the_error_came_from_and_not_what_it_said():
