@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import random
-import re
 import signal
 import sys
 import threading
@@ -16,11 +15,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import apsw
-
 from faults.effects import Effects
 from faults.history import History, Verdict, judge, read_log
 from faults.jobs import MIX, Request, requests
+from faults.journals import Journals
 from faults.links import Link
 from faults.processes import TESTS, Process, Producer, Worker, await_that
 from faults.servers import Embedded, Rabbit
@@ -42,8 +40,11 @@ QUICK = {
 
 WORKER = "worker"
 
+#: The node that most faults happen to.
+NODE = "node-1"
+
 #: How a worker is started unless a fault says otherwise.
-ORDINARY = {"node": "node-1", "env": None}
+ORDINARY = {"node": NODE, "env": None}
 
 #: The producers' node.
 PRODUCERS = "producers"
@@ -61,7 +62,7 @@ class Installation:
     Attributes:
       broker_link, database_link: What workers and producers go through; None where it is a file.
       workers: By name.
-      nodes: Names of the nodes that have worked here.
+      journals: Of all nodes.
       earlier: Jobs of the faults before this one.
       ended: Messages that were completed when :meth:`note_ended` looked, and how often each had run to its end.
     """
@@ -77,7 +78,7 @@ class Installation:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))),
             "PYTHONUNBUFFERED": "1",
             "GROWBIN_DATA_DIR": str(folder / "data"),
-            "GROWBIN_NODE": "node-1",
+            "GROWBIN_NODE": NODE,
             "FAULTS_OBJECTS": str(self.objects),
             "FAULTS_ORDERS": str(folder / "orders"),
         }
@@ -92,7 +93,7 @@ class Installation:
         self._how: dict[str, dict[str, Any]] = {}
         self._buried: deque[Process] = deque(maxlen=3)
         self._kills = 0
-        self.nodes = {"node-1", PRODUCERS}
+        self.journals = Journals(folder / "data", {NODE, PRODUCERS})
         self.earlier: frozenset[str] = frozenset()
         self._begun_earlier = 0
         self._fresh: set[str] = set()
@@ -112,19 +113,10 @@ class Installation:
         """Where the actor ``stumbling`` stores its objects."""
         return self.folder / "objects"
 
-    def journal(self, node: str = "node-1") -> Path:
-        """A node's journal."""
-        return self.folder / "data" / node / "task_queue.db"
-
     def note_ended(self) -> None:
-        """Remember which messages the journals of all nodes hold as completed now, and how often they have ended."""
+        """Remember which messages the journals hold as completed now, and how often they have ended."""
         ends = self.effects.runs("end")
-        rows = [row for node in self.nodes for row in self._rows(node, "task_wal")]
-        self.ended = {row[0]: ends[row[0]] for row in rows if "completed" in row and row[0] in ends}
-
-    def suspects(self, crashes: int) -> int:
-        """Return how many messages were running at so many kills in a row, by the first node's journal."""
-        return len(self._rows("node-1", f"task_wal WHERE crashes >= {crashes} AND status <> 'dead'"))
+        self.ended = {message: ends[message] for message in self.journals.completed() & ends.keys()}
 
     def begin(self) -> None:
         """Note that another fault begins."""
@@ -136,7 +128,7 @@ class Installation:
     # --- workers
 
     def start(
-        self, name: str = WORKER, *, node: str = "node-1", env: Mapping[str, str] | None = None, **how: Any
+        self, name: str = WORKER, *, node: str = NODE, env: Mapping[str, str] | None = None, **how: Any
     ) -> Worker:
         """Start a ``dramatiq`` under a name; what ran under it before is dead or stopped."""
         before = self.workers.get(name)
@@ -144,7 +136,7 @@ class Installation:
         if before is not None:
             before.kill()  # orphans
             self._bury(name)
-        self.nodes.add(node)
+        self.journals.nodes.add(node)
         worker = Worker(self.env | {"GROWBIN_NODE": node} | dict(env or {}), **how)
         self.workers[name] = worker
         self._how[name] = {"node": node, "env": env, **how}
@@ -159,7 +151,7 @@ class Installation:
     def ready(self, name: str = WORKER, **how: Any) -> Worker:
         """As :meth:`ensure`, and wait until it takes messages."""
         worker = self.ensure(name, **how)
-        assert worker.await_word("ready for action", PATIENCE), self.last_words()
+        assert worker.await_that(lambda: worker.ready, PATIENCE), self.last_words()
         return worker
 
     def _bury(self, name: str) -> None:
@@ -259,10 +251,14 @@ class Installation:
         """Wait until all that was accepted is done or dead; True when it is."""
         return await_that(lambda: not judge(self.history()).lost, timeout, every=0.2)
 
-    def unsettled(self) -> int:
-        """Return how many messages are in any queue, with a consumer, or owed by a journal; dead letters left out."""
-        held = self.broker_link.held if self.broker_link else 0
-        return self.broker.waiting() + held + sum(len(self._rows(node, "outbox")) for node in self.nodes)
+    def unsettled(self) -> dict[str, int]:
+        """Return where messages still are, and how many: dead letters are left out, and so is where there are none."""
+        places = {
+            "in queues": self.broker.waiting(),
+            "with consumers": self.broker_link.held if self.broker_link else 0,
+            "owed by journals": self.journals.owed(),
+        }
+        return {place: number for place, number in places.items() if number}
 
     def settle(self, timeout: float = PATIENCE) -> Verdict:
         """Wait until all that was accepted is done or dead and nothing is in a queue or with a consumer, and judge.
@@ -282,7 +278,7 @@ class Installation:
         self._dismiss_producers()
         self.stop([name for name in self.workers if name not in self._fresh or self._how[name] != ORDINARY])
         verdict = judge(self.history())
-        assert not left or verdict.lost, f"{left} messages are not settled.\n{self.last_words()}"
+        assert not left or verdict.lost, f"{left}\n{self.last_words()}"
         return verdict
 
     def _dismiss_producers(self) -> None:
@@ -310,23 +306,9 @@ class Installation:
         wanted = {
             name.partition("/")[0] for name in verdict.lost | verdict.duplicated | verdict.unexpected | verdict.killed
         }
-        found = [f"{self.unsettled()} messages are in the queues or with consumers"]
-        for node in sorted(self.nodes):
-            for table in ("task_wal", "outbox"):
-                found += [f"{node} {table}: {row}" for row in self._rows(node, table) if wanted & set(_ids(row))]
+        found = [f"messages left: {self.unsettled()}", *self.journals.about(wanted)]
         attempts = [f"{what}: {dict(self.effects.runs(what, wanted))}" for what in ("begin", "end")]
         return "\n".join([str(verdict), *found[:60], *attempts, self.last_words()])
-
-    def _rows(self, node: str, source: str) -> list[tuple[Any, ...]]:
-        if not self.journal(node).exists():
-            return []
-        try:
-            # Read-only, so that a look changes nothing: the last one to close a journal folds its log into it.
-            flags = apsw.SQLITE_OPEN_READONLY
-            with contextlib.closing(apsw.Connection(str(self.journal(node)), flags)) as connection:
-                return list(connection.execute(f"SELECT * FROM {source}"))
-        except apsw.Error:  # it is what the fault has made of it
-            return []
 
     def last_words(self, lines: int = 25) -> str:
         """The end of what the processes said."""
@@ -350,13 +332,6 @@ class Installation:
         for link in (self.broker_link, self.database_link):
             if link:
                 link.close()
-
-
-def _ids(row: tuple[Any, ...]) -> Iterator[str]:
-    """The UUIDs in a row's texts, whole messages included."""
-    for value in row:
-        text = value.decode() if isinstance(value, bytes) else value if isinstance(value, str) else ""
-        yield from re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)
 
 
 def _load(env: Mapping[str, str]) -> _settings.Settings:

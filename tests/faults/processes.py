@@ -142,6 +142,9 @@ class Worker(Process):
       gevent: Greenlets instead of threads.
       processes, threads: How many; threads or greenlets of each process.
       grace: Seconds that Dramatiq lets running messages finish.
+
+    Attributes:
+      ready: It takes messages.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class Worker(Process):
         grace: float = 10.0,
         module: str = "faults.actors",
     ) -> None:
+        self.ready = False
         command = Path(sys.executable).parent / ("dramatiq-gevent" if gevent else "dramatiq")
         super().__init__(
             [
@@ -163,6 +167,9 @@ class Worker(Process):
             ],
             env,
         )  # fmt: skip
+
+    def heard(self, line: str) -> None:
+        self.ready = self.ready or "ready for action" in line
 
     def arm(self, point: str) -> None:
         """Have one of its processes killed at a crash point that it passes from now on; it is ready for action."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from faults.installation import WORKER, Installation
+from faults.installation import NODE, WORKER, Installation
 from faults.jobs import mixed
 from faults.processes import Worker
 
@@ -95,5 +95,5 @@ def _written(log: Path) -> int:
 
 def files(installation: Installation) -> list[Path]:
     """The journal, its log, and the log's index."""
-    path = installation.journal()
+    path = installation.journals.path(NODE)
     return [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]

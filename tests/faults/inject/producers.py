@@ -7,7 +7,7 @@ import time
 from typing import Literal
 
 from faults.history import Answer, read_log
-from faults.installation import PATIENCE, PRODUCERS, WORKER, Installation
+from faults.installation import NODE, PATIENCE, PRODUCERS, WORKER, Installation
 from faults.jobs import mixed
 
 
@@ -30,7 +30,7 @@ def producer_dies_offline(next_one: Literal["producer", "keeper"], installation:
     """
     link = installation.broker_link
     assert link
-    node = PRODUCERS if next_one == "producer" else "node-1"
+    node = PRODUCERS if next_one == "producer" else NODE
     link.down()
     doomed = installation.producer(
         {"GROWBIN_NODE": node, "GROWBIN_CRASHPOINT": "producer.accept.after:3", "FAULTS_SENDERS": "1"}

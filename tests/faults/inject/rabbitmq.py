@@ -6,6 +6,7 @@ import time
 
 from faults.installation import PATIENCE, Installation
 from faults.jobs import mixed
+from faults.processes import await_that
 from faults.servers import Rabbit
 
 
@@ -19,6 +20,7 @@ def queue_deleted(installation: Installation) -> None:
     """Queues are deleted under a worker that waits, and a producer that has used them."""
     installation.hand_in({"one": 2, "chain": 1})
     assert installation.settled(PATIENCE), installation.last_words()
+    assert await_that(lambda: not installation.unsettled(), PATIENCE), installation.unsettled()
     for queue in ("faults", "faults_chain"):
         rabbit_of(installation).delete_queue(queue)
     installation.hand_in(mixed(8))
@@ -46,7 +48,7 @@ def queues_known(installation: Installation) -> None:
 
 def killed(installation: Installation) -> None:
     """kill -9 of RabbitMQ under load; it comes back on its files."""
-    installation.await_begun(20)
+    installation.await_begun(installation.begun() + 4)
     rabbit_of(installation).node.kill_and_restart()
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Mapping
 
-from faults.installation import PATIENCE, WORKER, Installation
+from faults.installation import NODE, PATIENCE, WORKER, Installation
 from faults.jobs import mixed
 from faults.processes import TESTS, THREADS, await_that
 
@@ -57,7 +57,7 @@ def restarted_often(times: int, installation: Installation) -> None:
         # what is running at three kills in a row counts as what has killed its worker.
         enough = installation.begun() + 3 * THREADS
         await_that(lambda enough=enough: installation.begun() >= enough, 5)
-        assert await_that(lambda: not installation.suspects(2), PATIENCE), installation.last_words()
+        assert await_that(lambda: not installation.journals.suspects(NODE, 2), PATIENCE), installation.last_words()
         worker.kill()
 
 
