@@ -61,7 +61,8 @@ def sending(kind: str, number: int, how: str) -> dict[str, float]:
 
 def forwarding(number: int, url: str) -> dict[str, float]:
     """Send what waits in a journal."""
-    from growbin_jobs.broker.rabbitmq import FORWARD_PATIENCE, RabbitBroker
+    from growbin_jobs.broker.rabbitmq import RabbitBroker
+    from growbin_jobs.broker.rabbitmq_producer import FORWARD_PATIENCE
     from growbin_jobs.broker.relay import Relay
     from growbin_jobs.journal import tasks
     from growbin_jobs.journal.opening import open_journal

@@ -20,7 +20,8 @@ from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.broker.amqp.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
-from growbin_jobs.broker.amqp.publisher import Publication, Publisher
+from growbin_jobs.broker.amqp.publication import Publication
+from growbin_jobs.broker.amqp.publisher import Publisher
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 
@@ -207,7 +208,7 @@ def test_connections_that_are_cut_lose_no_accepted_message(broker, rabbitmq_url,
 
 def test_an_error_on_the_connections_thread_does_not_end_it(broker):
     broker.enqueue(message(1))
-    broker._connections.admin.call(lambda: 1 / 0)  # as pika has raised from its callbacks before
+    broker._session.connections.admin.call(lambda: 1 / 0)  # as pika has raised from its callbacks before
     broker.enqueue(message(2))
     assert drain(broker, 2) == [1, 2]
 
@@ -215,12 +216,12 @@ def test_an_error_on_the_connections_thread_does_not_end_it(broker):
 @pytest.mark.parametrize("wrong", [{"queue_name": "q" * 300}, {"message_id": "i" * 300}])
 def test_a_message_that_amqp_cannot_carry_harms_no_other(broker, wrong):
     broker.enqueue(message(1))
-    before = broker._connections.admin._connection
+    before = broker._session.connections.admin._connection
     with pytest.raises(pika.exceptions.ShortStringTooLong):
         broker.enqueue(message().copy(**wrong))
     broker.enqueue(message(2))
     assert drain(broker, 2) == [1, 2]
-    assert broker._connections.admin._connection is before
+    assert broker._session.connections.admin._connection is before
 
 
 def test_an_existing_queue_of_another_type_is_explained(broker, channel):

@@ -238,7 +238,7 @@ def test_a_queue_that_refuses_holds_up_no_other_and_loses_nothing(
     assert row.status == "pending"
     assert "GROWBIN_QUEUE_TYPE" in row.error
     end = time.monotonic() + PATIENCE
-    while producer._forwarder().pending:
+    while producer._producer._forwarder().pending:
         assert time.monotonic() < end
         time.sleep(0.01)
     producer.enqueue(message("direct"))  # and the others go straight to RabbitMQ again

@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import math
-import os
 import time
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from dramatiq import Message, Middleware
 from dramatiq.broker import Consumer
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
-from growbin_jobs.adapters.offload import gevent_active
 from growbin_jobs.broker.amqp.connections import Connections
 from growbin_jobs.broker.amqp.consumer import RabbitConsumer
-from growbin_jobs.broker.amqp.errors import QueueMissing
-from growbin_jobs.broker.amqp.loop import Promise
-from growbin_jobs.broker.amqp.publisher import Publication, check_size
 from growbin_jobs.broker.amqp.renewal import LastingConsumer
-from growbin_jobs.broker.amqp.sequence import publish_in_order
 from growbin_jobs.broker.amqp.servers import parse_urls
+from growbin_jobs.broker.amqp.session import Session
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
-from growbin_jobs.broker.delays import Way, way
+from growbin_jobs.broker.delays import way
 from growbin_jobs.broker.delivery import Intake
-from growbin_jobs.broker.forwarding import Forwarder, Keeping
+from growbin_jobs.broker.forwarding import Keeping
 from growbin_jobs.broker.hooks import QuickHooks
-from growbin_jobs.broker.outbox import option, outbox_of
+from growbin_jobs.broker.outbox import outbox_of
+from growbin_jobs.broker.rabbitmq_producer import RabbitProducer
 from growbin_jobs.crashpoints import crashpoint
 from growbin_jobs.journal.records import Owed
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-#: Seconds between the news that a queue is gone and its next declaration. Tried on RabbitMQ 3.10.8: a quorum queue that
-#: comes back within milliseconds leaves its consumers neither cancelled nor served, for ever; after 0.3 s all are told.
-REDECLARE_PAUSE = 1.0
-
-#: Seconds that messages which are forwarded together wait for their confirms, connecting included.
-FORWARD_PATIENCE = 3.0
-
-#: Seconds that closing gives to messages which wait to be forwarded.
-CLOSE_PATIENCE = 5.0
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
@@ -93,14 +72,9 @@ class RabbitBroker(QuickHooks):
         self.queues: set[str] = set()
         self._queue_type = queue_type
         self._publish_timeout = publish_timeout
-        self._keeping = keeping
-        self._forwarders: dict[int, Forwarder] = {}
-        self._connect = partial(Connections, parse_urls(url), publisher_connections, queue_type)
-        self._connections = self._connect()
+        self._session = Session(partial(Connections, parse_urls(url), publisher_connections, queue_type))
+        self._producer = RabbitProducer(self._session, queue_type, publish_timeout, keeping)
         _tame_pika()
-        self_reference = weakref.ref(self)
-        os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitBroker._forked))
-        atexit.register(_call, self_reference, RabbitBroker.close)
 
     # --- queues
 
@@ -123,11 +97,11 @@ class RabbitBroker(QuickHooks):
 
         Messages that a consumer holds are not counted, nor are delayed ones: see :class:`Counts`.
         """
-        return self._count(queue_name)
+        return self._session.count(queue_name, self._publish_timeout)
 
     def flush(self, queue_name: str) -> None:
         """Drop all ready messages of a queue and its dead letter queue. Delayed ones still come."""
-        self._count(queue_name, purge=True)
+        self._session.count(queue_name, self._publish_timeout, purge=True)
 
     def flush_all(self) -> None:
         """Flush every declared queue."""
@@ -191,7 +165,7 @@ class RabbitBroker(QuickHooks):
             due_at=None if delay is None else time.time() + delay / 1000,
         )
         crashpoint("producer.publish.before")
-        self._send(owed, route)
+        self._producer.send(owed, route)
         crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
@@ -202,8 +176,7 @@ class RabbitBroker(QuickHooks):
         Returns:
           For each message None, if RabbitMQ has it, or why not.
         """
-        timeout = min(FORWARD_PATIENCE, self._publish_timeout)
-        return publish_in_order(self._connections, self._publication, messages, timeout)
+        return self._producer.forward(messages)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return a consumer of a declared queue, once RabbitMQ has accepted it.
@@ -221,10 +194,10 @@ class RabbitBroker(QuickHooks):
             raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
 
         def start(remaining: float) -> RabbitConsumer:
-            connections = self._connections
+            connections = self._session.connections
             return RabbitConsumer(
                 connections.consuming,
-                connections.payer(self._publication),
+                connections.payer(self._producer.publication),
                 queue_name,
                 intake=self.intake,
                 prefetch=prefetch,
@@ -233,114 +206,12 @@ class RabbitBroker(QuickHooks):
                 on_queue_deleted=partial(connections.forget, queue_name),
             )
 
-        return LastingConsumer(lambda: self._on_queue(queue_name, min(self._publish_timeout, CONSUME_TIMEOUT), start))
+        timeout_to_start = min(self._publish_timeout, CONSUME_TIMEOUT)
+        return LastingConsumer(lambda: self._session.on_queue(queue_name, timeout_to_start, start))
 
     def close(self) -> None:
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
-        forwarder = self._forwarders.pop(os.getpid(), None)
-        if forwarder is not None:
-            forwarder.stop(CLOSE_PATIENCE)
-        connections, self._connections = self._connections, self._connect()
-        connections.close()
-        if forwarder is not None:
-            forwarder.join(CLOSE_PATIENCE)
-
-    # --- the inside
-
-    def _send(self, owed: Owed, route: Way) -> None:
-        forwarder = self._forwarder()
-        publish = partial(self._publish, owed, route)
-        if forwarder is None:
-            publish(self._publish_timeout, math.inf)
-        else:
-            check_size(owed.body)  # what is kept must be fit to be sent
-            forwarder.send(owed, publish, self._publish_timeout)
-
-    def _publish(self, owed: Owed, route: Way, timeout: float, patience: float) -> None:
-        priority = option(owed.body, "broker_priority")
-
-        def publish(remaining: float) -> None:
-            publication = Publication(route.queue, owed.body, owed.message_id, priority, route.headers)
-            self._connections.next_publisher().publish(publication, remaining, patience=patience)
-
-        self._on_queue(owed.queue_name, timeout, publish, levels=route.levels, patience=patience)
-
-    def _forwarder(self) -> Forwarder | None:
-        """Return this process's forwarder. A process that sends also sends what a dead one has left."""
-        if self._keeping is None:
-            return None
-        forwarder = self._forwarders.get(os.getpid())
-        if forwarder is None:
-            made = Forwarder(self._keeping, self.forward, min(FORWARD_PATIENCE, self._publish_timeout))
-            forwarder = self._forwarders.setdefault(os.getpid(), made)
-            if forwarder is made:
-                forwarder.look()
-        return forwarder
-
-    def _way(self, owed: Owed) -> Way:
-        delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
-        return way(owed.queue_name, delay, self._queue_type)
-
-    def _on_queue(
-        self,
-        name: str,
-        timeout: float,
-        use: Callable[[float], T],
-        *,
-        levels: int = 0,
-        patience: float = math.inf,
-    ) -> T:
-        """Use a queue that exists; when somebody has deleted it, declare it again and use it once more.
-
-        Parameters:
-          name: The queue.
-          timeout: Seconds for all of it.
-          use: Gets the seconds that are left.
-          levels: Levels of the ladder of delays that must exist too.
-          patience: Seconds to wait for the declaration at most.
-        """
-        deadline = time.monotonic() + timeout
-        connections = self._connections
-        for last in (False, True):
-            declared = connections.declaration(name, levels)
-            connections.admin.wait(declared, min(deadline - time.monotonic(), patience), f"declare queue {name!r}")
-            try:
-                return use(max(deadline - time.monotonic(), 0.0))
-            except QueueMissing:
-                connections.forget(name, declared)
-                if last:
-                    raise
-                time.sleep(REDECLARE_PAUSE)
-        raise AssertionError("unreachable")
-
-    def _count(self, queue_name: str, *, purge: bool = False) -> Counts:
-        connections = self._connections
-        counted = connections.count(queue_name, purge=purge)
-        try:
-            return connections.admin.wait(counted, self._publish_timeout, f"declare queue {queue_name!r}")
-        finally:
-            counted.cancel()
-
-    def _publication(self, owed: Owed, confirmed: Promise) -> tuple[Publication, int]:
-        """Return what is published for a message that is owed, and the levels of the ladder that it needs."""
-        route = self._way(owed)
-        priority = option(owed.body, "broker_priority")
-        return Publication(route.queue, owed.body, owed.message_id, priority, route.headers, confirmed), route.levels
-
-    def _forked(self) -> None:
-        """In a forked child: leave the parent's connections alone and open our own."""
-        connections, self._connections = self._connections, self._connect()
-        forwarders, self._forwarders = self._forwarders, {}
-        if gevent_active():
-            connections.abandon()
-            for forwarder in forwarders.values():
-                forwarder.abandon()
-
-
-def _call(reference: weakref.ref[RabbitBroker], method: Callable[[RabbitBroker], None]) -> None:
-    broker = reference()
-    if broker is not None:
-        method(broker)
+        self._producer.close()
 
 
 def _tame_pika() -> None:

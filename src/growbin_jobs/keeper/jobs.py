@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import apsw
 
 from growbin_jobs.broker import relay
-from growbin_jobs.broker.rabbitmq import FORWARD_PATIENCE
+from growbin_jobs.broker.rabbitmq_producer import FORWARD_PATIENCE
 from growbin_jobs.journal import files, prune
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.presence import WorkerProcess, present

@@ -19,7 +19,7 @@ from growbin_jobs.broker.amqp.errors import (
     is_refusal,
     refused,
 )
-from growbin_jobs.broker.amqp.publisher import MAX_BODY, Publication
+from growbin_jobs.broker.amqp.publication import MAX_BODY, Publication
 from growbin_jobs.broker.amqp.servers import BLOCKED_TIMEOUT, parse_urls
 from growbin_jobs.broker.amqp.topology import arguments
 from growbin_jobs.broker.decoding import Undecodable, decode

@@ -15,7 +15,8 @@ from pika.frame import decode_frame
 from pika.spec import Basic
 
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed, QueueMissing
-from growbin_jobs.broker.amqp.publisher import Publication, Publisher
+from growbin_jobs.broker.amqp.publication import Publication
+from growbin_jobs.broker.amqp.publisher import Publisher
 
 
 class FakeLink:
@@ -108,7 +109,7 @@ class FakeConnection:
 
 
 def make_publisher():
-    with patch("growbin_jobs.broker.amqp.publisher.Link", FakeLink):
+    with patch("growbin_jobs.broker.amqp.confirm_channel.Link", FakeLink):
         return Publisher("test", [])
 
 
@@ -220,7 +221,7 @@ class Publishing(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_done_or_in_one_place(self):
-        waiting, unconfirmed = list(self.publisher._waiting), list(self.publisher._unconfirmed.values())
+        waiting, unconfirmed = list(self.publisher.channel._waiting), list(self.publisher.channel._unconfirmed.values())
         for publication in self.publications:
             places = (waiting + unconfirmed).count(publication)
             assert places == 1 or (publication.confirmed.done() and places <= 1)
@@ -261,7 +262,7 @@ def test_what_was_never_written_was_not_sent():
         publisher.publish(Publication("q", b"{}", "id"), timeout=0.01)
     # And it does not wait in memory for a server that may stay away
     publisher.link.turn()
-    assert not publisher._waiting
+    assert not publisher.channel._waiting
 
 
 def test_what_was_written_may_have_arrived():
@@ -270,7 +271,7 @@ def test_what_was_written_may_have_arrived():
     publisher.link.opened(connection)
     connection.on_channel_open(connection.channels[-1])
     publication = Publication("q", b"{}", "id")
-    publisher.accept(publication)
+    publisher.channel.accept(publication)
     with (
         patch.object(publisher, "submit", return_value=publication.confirmed),
         pytest.raises(NotConfirmed, match="may or may not"),
@@ -290,14 +291,14 @@ def test_who_is_impatient_waits_while_rabbitmq_confirms_other_messages():
     publisher.link.opened(connection)
     connection.on_channel_open(connection.channels[-1])
     others, own = Publication("q", b"{}", "1"), Publication("q", b"{}", "2")
-    publisher.accept(others)
+    publisher.channel.accept(others)
 
     def confirm_others_and_then_it():
         publisher.link.turn()
         for _ in range(30):
-            publisher.confirmed(1, multiple=False)
+            publisher.channel.confirmed(1, multiple=False)
             time.sleep(0.1)
-        publisher.confirmed(2, multiple=False)
+        publisher.channel.confirmed(2, multiple=False)
 
     answering = threading.Timer(0.1, confirm_others_and_then_it)
     answering.start()
@@ -312,8 +313,8 @@ def test_a_returned_message_is_an_error_and_its_neighbour_is_not():
     channel = connection.channels[-1]
     connection.on_channel_open(channel)
     lost, kept = Publication("gone", b"{}", "1"), Publication("q", b"{}", "2")
-    publisher.accept(lost)
-    publisher.accept(kept)
+    publisher.channel.accept(lost)
+    publisher.channel.accept(kept)
     publisher.link.turn()
 
     channel.on_return(channel, Basic.Return(routing_key="gone"), channel.written[1][1], b"{}")

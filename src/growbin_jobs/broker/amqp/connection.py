@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -20,7 +17,8 @@ from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, describe, explain, is_refusal, refused
 from growbin_jobs.broker.amqp.frames import QuickConnection
-from growbin_jobs.broker.amqp.loop import SocketLoop, reject
+from growbin_jobs.broker.amqp.loop import reject
+from growbin_jobs.broker.amqp.loop_thread import LoopThread
 from growbin_jobs.broker.amqp.servers import labelled
 
 logger = logging.getLogger(__name__)
@@ -29,9 +27,6 @@ T = TypeVar("T")
 
 #: Seconds before the first try to connect again; doubled up to the last, with jitter.
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
-
-#: Calls run in one turn of the loop. Under gevent a turn holds up every other greenlet.
-CALLS_A_TURN = 64
 
 
 @dataclass(eq=False)
@@ -42,7 +37,7 @@ class _Task:
     future: Future[Any] = field(default_factory=Future)
 
 
-class Link:
+class Link(LoopThread):
     """A connection that opens at its first use, and again whenever it is lost.
 
     Everything of pika happens on the link's own thread, which is a greenlet where gevent has patched
@@ -67,35 +62,17 @@ class Link:
         on_open: Callable[[SelectConnection], None] | None = None,
         on_refused: Callable[[Exception], None] | None = None,
     ) -> None:
-        self.label = label
+        super().__init__(label)
         self.state = "not connected yet"
-        self.closing = False
         self._parameters = [labelled(one, label) for one in parameters]
         self._on_open = on_open
         self._on_refused = on_refused
-        self._calls: deque[Callable[[], None]] = deque()
-        self._woken = False
-        self._start_lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         # From here on: of the link's thread only.
-        self._loop: SocketLoop
         self._connection: SelectConnection | None = None
         self._tasks: list[_Task] = []
         self._failures = 0
-        self._ended = False
 
     # --- from any thread
-
-    def call(self, what: Callable[[], None]) -> None:
-        """Run something on the link's thread, soon and in the order of the calls."""
-        self._calls.append(what)
-        if self._thread is None:
-            self._start()
-        if not self._woken:
-            self._woken = True
-            self._loop.add_callback_threadsafe(self._run_calls)
-        if self._ended:  # nobody will take it any more, so that it is refused here
-            self._run_calls()
 
     def run(self, work: Callable[[Channel, Future[T]], None]) -> Future[T]:
         """Run work on a channel of its own as soon as there is a connection.
@@ -128,71 +105,22 @@ class Link:
         except TimeoutError:
             raise BrokerUnavailable(f"RabbitMQ did not {what} in time ({self.state}).") from None
 
-    def later(self, seconds: float, what: Callable[[], None]) -> None:
-        """Run something on the link's thread after a while. Of the link's thread only."""
-        self._loop.call_later(seconds, what)
-
     def close(self, timeout: float = 5.0) -> None:
         """Close the connection and end the thread; what still waits fails. Closing twice is fine.
 
         Parameters:
           timeout: Seconds to wait for RabbitMQ's goodbye.
         """
-        with self._start_lock:
-            thread = self._thread
-        if thread is None or not thread.is_alive():
-            return
-        self.call(partial(self._shut, timeout))
-        thread.join(timeout + 1.0)
-
-    def abandon(self) -> None:
-        """Let go of the connection in a forked child under gevent, where this link's greenlet lives on.
-
-        It belongs to the parent: not a byte may be read from it or written to it here.
-        """
-        if self._thread is not None:
-            self.closing = True
-            self._loop.forget_handlers()
+        self._end(partial(self._shut, timeout), timeout + 1.0)
 
     # --- on the link's thread
 
-    def _start(self) -> None:
-        with self._start_lock:
-            if self._thread is None:
-                self._loop = SocketLoop()
-                self._loop.add_callback_threadsafe(self._connect)
-                self._thread = threading.Thread(target=self._serve, name=f"amqp-{self.label}", daemon=True)
-                self._thread.start()
+    def _on_start(self) -> None:
+        self._connect()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                self._loop.start()
-                break
-            except Exception:
-                if self.closing:
-                    break
-                # A bug, ours or pika's. Whoever waits must not wait for ever, so begin again with a new connection.
-                logger.exception("amqp.loop_failed connection=%s", self.label)
-                self._loop.sever()
-                self._loop.add_callback_threadsafe(self._run_calls)
-                if self._connection is None:
-                    self._connect_again()
-                time.sleep(1.0)
-        self._loop.close()
-        self._ended = True
-        self._run_calls()
-
-    def _run_calls(self) -> None:
-        self._woken = False  # before the first popleft: whoever appends from now on wakes us again
-        for _ in range(CALLS_A_TURN):
-            try:
-                what = self._calls.popleft()
-            except IndexError:
-                return
-            what()
-        self._woken = True
-        self._loop.add_callback_threadsafe(self._run_calls)
+    def _on_failure(self) -> None:
+        if self._connection is None:
+            self._connect_again()
 
     def _connect(self) -> None:
         if not self.closing:
@@ -228,14 +156,14 @@ class Link:
         self._connection = None
         self.state = f"not connected: {describe(reason)}"
         if self.closing:
-            self._end()
+            self._stop()
         else:
             logger.warning("amqp.lost connection=%s reason=%s", self.label, describe(reason))
             self._connect_again()
 
     def _connect_again(self) -> None:
         if self.closing:
-            self._end()
+            self._stop()
             return
         self._tasks = [task for task in self._tasks if not task.future.done()]
         pause = min(FIRST_PAUSE * 2**self._failures, LAST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
@@ -280,13 +208,13 @@ class Link:
 
     def _shut(self, timeout: float) -> None:
         self.closing = True
-        self._loop.call_later(timeout, self._end)
+        self._loop.call_later(timeout, self._stop)
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
         elif self._connection is None:
-            self._end()
+            self._stop()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         self._fail_waiting(BrokerUnavailable("The connection to RabbitMQ has been closed."))
         self._loop.sever()
         self._loop.stop()

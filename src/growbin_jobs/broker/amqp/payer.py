@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from growbin_jobs.adapters.offload import gevent_active
 from growbin_jobs.broker.amqp.errors import QueueMissing
 from growbin_jobs.broker.amqp.loop import Promise
-from growbin_jobs.broker.amqp.publisher import Publication, Publisher
+from growbin_jobs.broker.amqp.publication import Publication
+from growbin_jobs.broker.amqp.publisher import Publisher
 from growbin_jobs.broker.delivery import Delivery, Payment, Verdict
 from growbin_jobs.crashpoints import crashpoint
 from growbin_jobs.journal.records import Owed
@@ -84,7 +85,7 @@ class Payer:
             debt.set_exception(error)
             return
         crashpoint("publish.before")
-        self._publisher.accept(publication)
+        self._publisher.channel.accept(publication)
 
     def forget(self, queue_name: str) -> None:
         """Declare a queue anew before it is next used."""

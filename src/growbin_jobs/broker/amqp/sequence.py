@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from growbin_jobs.broker.amqp.connections import Connections
 from growbin_jobs.broker.amqp.errors import QueueMissing
 from growbin_jobs.broker.amqp.payer import Prepare
-from growbin_jobs.broker.amqp.publisher import Publication, Publisher
+from growbin_jobs.broker.amqp.publication import Publication
+from growbin_jobs.broker.amqp.publisher import Publisher
 from growbin_jobs.journal.records import Owed
 
 
