@@ -23,6 +23,7 @@ ROOMS = (
             "addresses",
             "logs",
             "crashpoints",
+            "text",
             "__init__",
         ),
     ),
