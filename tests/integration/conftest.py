@@ -1,4 +1,4 @@
-"""What several integration tests start: the installed product, as a person has it on one machine."""
+"""What several integration tests use: a broker of the private RabbitMQ, or the product as it is installed."""
 
 import json
 import os
@@ -11,9 +11,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pika
 import psutil
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
+from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.journal import reader
 from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.settings import load
@@ -91,6 +94,22 @@ class Product:
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)
+
+
+@pytest.fixture
+def broker(rabbitmq_url: str, request: pytest.FixtureRequest) -> Iterator[RabbitBroker]:
+    """A broker of the private RabbitMQ that consumes the queue ``QUEUE`` of the test's module."""
+    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
+    broker.declare_queue(request.module.QUEUE)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
+    """RabbitMQ as somebody else uses it."""
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        yield connection.channel()
 
 
 @pytest.fixture

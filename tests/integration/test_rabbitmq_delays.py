@@ -4,12 +4,10 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
 from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
@@ -24,21 +22,6 @@ PATIENCE = 30.0
 
 #: Seconds that a delay may end too early: RabbitMQ reckons in whole milliseconds, at each level anew.
 EARLY = 0.01
-
-
-@pytest.fixture
-def broker(rabbitmq_url: str) -> Iterator[RabbitBroker]:
-    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
-    broker.declare_queue(QUEUE)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    """For what an operator would do."""
-    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
-        yield connection.channel()
 
 
 def message(n: int = 0, queue: str = QUEUE) -> Message[Any]:

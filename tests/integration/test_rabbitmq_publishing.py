@@ -31,22 +31,6 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-def broker(rabbitmq_url: str) -> Iterator[RabbitBroker]:
-    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
-    broker.declare_queue(QUEUE)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def channel(rabbitmq_url: str) -> Iterator[Any]:
-    """RabbitMQ as somebody else uses it."""
-    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
-    yield connection.channel()
-    connection.close()
-
-
-@pytest.fixture
 def connections(rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> Callable[[], list[str]]:
     """Return the labels of the test's connections."""
     vhost = urlsplit(rabbitmq_url).path[1:]

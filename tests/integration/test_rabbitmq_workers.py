@@ -72,14 +72,6 @@ class WorkerProcess:
 
 
 @pytest.fixture
-def broker(rabbitmq_url: str) -> Iterator[RabbitBroker]:
-    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
-    broker.declare_queue(QUEUE)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
 def start_worker(rabbitmq_url: str) -> Iterator[Callable[[int], WorkerProcess]]:
     started: list[WorkerProcess] = []
 

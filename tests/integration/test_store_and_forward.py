@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import pika
 import pytest
 from dramatiq import Message
 
@@ -80,20 +79,9 @@ def producer(url: str, journal: Journal) -> Iterator[RabbitBroker]:
 
 
 @pytest.fixture
-def observer(rabbitmq_url: str) -> Iterator[RabbitBroker]:
+def observer(broker: RabbitBroker) -> RabbitBroker:
     """Who looks into the queues, past the gate."""
-    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
-    broker.declare_queue(QUEUE)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def channel(rabbitmq_url: str) -> Iterator[Any]:
-    """RabbitMQ as somebody else uses it."""
-    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
-    yield connection.channel()
-    connection.close()
+    return broker
 
 
 def message(name: Any, queue: str = QUEUE) -> Message[Any]:

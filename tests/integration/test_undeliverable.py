@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
 from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
@@ -24,20 +23,6 @@ from growbin_jobs.keeper.undeliverable import Undeliverable
 
 QUEUE = "short-lived"
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def broker(rabbitmq_url: str) -> Iterator[RabbitBroker]:
-    broker = RabbitBroker(url=rabbitmq_url, middleware=[])
-    broker.declare_queue(QUEUE)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
-        yield connection.channel()
 
 
 @pytest.fixture
