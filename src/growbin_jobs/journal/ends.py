@@ -38,7 +38,9 @@ class Ends:
 
     @property
     def unwritten(self) -> int:
-        """How many ends are on their way."""
+        """How many ends wait until the journal can be written again; none while it can."""
+        if not self._writer.unwritten:
+            return 0
         return len(self._waiting) + sum(len(call.batch) for call in tuple(self._calls))
 
     def add(self, record: Finish, then: Then) -> None:

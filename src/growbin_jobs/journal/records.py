@@ -195,7 +195,7 @@ class Health:
       writable: False: take no new messages.
       reason: Why not, with what to do; None when it is writable.
       free_bytes: Left on its disk.
-      unwritten: Ends of runs that wait to be written; nothing is dropped.
+      unwritten: Ends of runs that wait until it can be written again; nothing is dropped.
       quarantined: Damaged files that were put aside, by name, newest last.
     """
 

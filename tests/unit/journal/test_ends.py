@@ -78,6 +78,7 @@ def test_together_is_as_one_after_the_other(tmp_path_factory, earlier, together)
 class KeepingWriter:
     def __init__(self):
         self.calls = []
+        self.unwritten = 0
 
     def submit(self, call, then):
         self.calls.append((call, then))
@@ -88,6 +89,8 @@ def test_ends_that_wait_are_one_call_and_each_is_told(connection, an_end, a_mess
     ends = Ends(writer)
     for n in range(3):
         ends.add(an_end(f"t{n}", owed=(a_message(f"m{n}"),)), lambda error, owed, n=n: told.append((n, error, owed)))
+    assert ends.unwritten == 0
+    writer.unwritten = 1
     assert ends.unwritten == 3
 
     [(call, then)] = writer.calls
