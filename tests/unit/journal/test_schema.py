@@ -1,6 +1,7 @@
 """The tables of the spec, made once by any number of processes."""
 
-import multiprocessing
+import subprocess
+import sys
 
 import apsw
 import pytest
@@ -38,21 +39,28 @@ def test_the_pragmas_of_the_spec(connection):
     assert connection.pragma("user_version") == len(schema.STEPS)
 
 
-def _open(path, gate, results):
-    gate.wait()
-    connection = open_journal(path)
-    results.put((connection.pragma("user_version"), connection.execute("SELECT count(*) FROM task_count").get))
+#: In processes of their own and not in forks of this one, where other tests have left threads.
+OPENING = """
+import sys
+from pathlib import Path
+from growbin_jobs.journal.files import open_journal
+print("ready", flush=True)
+sys.stdin.readline()
+connection = open_journal(Path(sys.argv[1]))
+print(connection.pragma("user_version"), connection.execute("SELECT count(*) FROM task_count").get)
+"""
 
 
 def test_processes_that_open_a_new_file_at_once_make_it_once(path):
-    context = multiprocessing.get_context("fork")
-    gate, results = context.Barrier(6), context.SimpleQueue()
-    children = [context.Process(target=_open, args=(path, gate, results)) for _ in range(6)]
-    for child in children:
-        child.start()
-    assert [results.get() for _ in children] == [(len(schema.STEPS), 5)] * 6
-    for child in children:
-        child.join()
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", OPENING, str(path)]
+    openers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)]
+    assert {opener.stdout.readline() for opener in openers} == {"ready\n"}
+    for opener in openers:
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    assert {opener.communicate()[0] for opener in openers} == {f"{len(schema.STEPS)} 5\n"}
+    assert {opener.returncode for opener in openers} == {0}
 
 
 def test_a_file_of_a_newer_version_is_left_alone(connection, path):
