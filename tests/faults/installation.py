@@ -23,11 +23,13 @@ from faults.links import Link
 from faults.processes import TESTS, Process, Producer, Worker, await_that
 from faults.servers import Embedded, Rabbit
 from growbin_jobs import settings as _settings
+from growbin_jobs.broker.amqp.renewal import SILENCE
 from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.wiring import central_database
 
-#: Seconds until something that must happen counts as not happening; only a test that fails waits so long.
-PATIENCE = 60.0
+#: Seconds until something that must happen counts as not happening. A queue that was deleted may keep a consumer that
+#: RabbitMQ has forgotten, which begins anew after a while of silence: two messages then wait for that long.
+PATIENCE = SILENCE + 40.0
 
 QUICK = {
     "GROWBIN_DEFERRAL_WAIT": "0.5",
