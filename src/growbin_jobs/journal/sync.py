@@ -104,7 +104,7 @@ class Sync:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._beside = ThreadPoolExecutor(1, "sync")
+        self._marking = ThreadPoolExecutor(1, "sync-mark")
         self._copying = ThreadPoolExecutor(IN_FLIGHT, "sync-copy")
         self._page = PAGE.format(rendering=tasks.rendering)
         self._after = 0
@@ -153,7 +153,7 @@ class Sync:
             while sent or more:
                 if more and len(sent) < IN_FLIGHT:
                     sent.append((page, self._copying.submit(self._copy, page)))
-                    page = self._beside.submit(self._read, page[-1][0]).result()
+                    page = self._read(page[-1][0])
                     more = bool(page) and time.monotonic() <= end
                     continue
                 copied, copying = sent[0]
@@ -161,7 +161,7 @@ class Sync:
                 sent.popleft()
                 if marking:
                     marking.result()
-                marking = self._beside.submit(self._mark, self._after, copied[-1][0], failed)
+                marking = self._marking.submit(self._mark, self._after, copied[-1][0], failed)
                 self._after = copied[-1][0]
                 rows, refused = rows + len(copied) - len(failed), refused + len(failed)
         finally:

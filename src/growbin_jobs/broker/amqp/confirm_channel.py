@@ -103,9 +103,8 @@ class ConfirmChannel:
 
     def _write(self, publication: Publication) -> None:
         assert self._channel is not None
-        publication.sent = (
-            True  # before the question: its sender may give up at this moment, and must not say "not sent"
-        )
+        # Before the question: its sender may give up at this moment, and must not say "not sent".
+        publication.sent = True
         if publication.confirmed.done():
             return
         publication.returned = False
