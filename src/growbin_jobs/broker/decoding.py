@@ -14,7 +14,7 @@ class Undecodable(ValueError):
     """These bytes are no message. The text names what is wrong and never the content."""
 
 
-def decode(body: bytes, queue_name: str) -> Message[Any]:
+def decode(body: bytes, queue_name: str | None) -> Message[Any]:
     """Return the message in a delivery.
 
     Dramatiq looks into ``options`` and finds the consumer by the message's own ``queue_name``. A wrong type in the
@@ -23,7 +23,7 @@ def decode(body: bytes, queue_name: str) -> Message[Any]:
 
     Parameters:
       body: What the broker delivered.
-      queue_name: The queue that is consumed.
+      queue_name: The queue that is consumed; None where the message itself says whose it is.
 
     Raises:
       Undecodable: The message belongs to the dead letters.
@@ -33,10 +33,12 @@ def decode(body: bytes, queue_name: str) -> Message[Any]:
     except DecodeError as error:
         raise Undecodable(f"{type(error.error).__name__} while decoding") from None
     expected = {"actor_name": str, "message_id": str, "kwargs": dict, "options": dict, "message_timestamp": int}
+    if queue_name is None:
+        expected["queue_name"] = str
     for field, kind in expected.items():
         if not isinstance(getattr(message, field), kind):
             raise Undecodable(f"{field} is no {kind.__name__}")
     for field in ("actor_name", "message_id"):
         if well_formed(getattr(message, field)) != getattr(message, field):
             raise Undecodable(f"{field} holds lone surrogates")
-    return message if message.queue_name == queue_name else message.copy(queue_name=queue_name)
+    return message if queue_name in (None, message.queue_name) else message.copy(queue_name=queue_name)

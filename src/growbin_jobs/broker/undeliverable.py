@@ -15,7 +15,6 @@ from contextlib import contextmanager
 import pika
 from dramatiq import Message
 from dramatiq.common import xq_name
-from dramatiq.errors import DecodeError
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import BasicProperties
@@ -23,6 +22,7 @@ from pika.spec import BasicProperties
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, QueueMissing, describe, explain
 from growbin_jobs.broker.amqp.servers import labelled, parse_urls
 from growbin_jobs.broker.amqp.topology import QueueType, arguments
+from growbin_jobs.broker.decoding import Undecodable, decode
 from growbin_jobs.broker.delays import UNDELIVERABLE_QUEUE
 from growbin_jobs.broker.runs import counted
 from growbin_jobs.journal.records import Dead, Finish, TaskState
@@ -74,8 +74,8 @@ def _move(
     keep: Callable[[Finish], object],
 ) -> bool:
     try:
-        message = Message.decode(body)
-    except DecodeError:
+        message = decode(body, None)
+    except Undecodable:
         logger.warning("undeliverable.not_ours id=%s it stays in %s", properties.message_id, UNDELIVERABLE_QUEUE)
         channel.basic_publish("", UNDELIVERABLE_QUEUE, body, properties, mandatory=True)  # behind the others
         return False

@@ -180,3 +180,12 @@ def test_a_name_that_no_journal_can_store_is_no_message(field):
 
     with pytest.raises(Undecodable, match=field):
         decode(message.encode(), "q")
+
+
+@pytest.mark.parametrize(("field", "value"), [("queue_name", 1), ("options", [])])
+def test_a_message_that_must_say_itself_whose_it_is(field, value):
+    message = Message(queue_name="mine", actor_name="a", args=(), kwargs={}, options={})
+
+    assert decode(message.encode(), None).queue_name == "mine"
+    with pytest.raises(Undecodable, match=field):
+        decode(json.dumps(json.loads(message.encode()) | {field: value}).encode(), None)
