@@ -286,9 +286,8 @@ def either(request: pytest.FixtureRequest) -> Stack:
 
 @pytest.fixture(scope="session")
 def photos() -> list[Path]:
-    """Different photos of waste, the same each time; skipped only where the folder beside the project is absent."""
-    if not PHOTOS.is_dir():
-        pytest.skip("the photos beside the project (../shared/photos) are not here")
+    """Different photos of waste, the same each time. They are data beside the project."""
+    assert PHOTOS.is_dir(), "put ../shared/photos beside the project"
     by_class = [sorted(folder.glob("*.jpg")) for folder in sorted(PHOTOS.glob("*/*"))]
     longest = max(map(len, by_class))
     return [files[index] for index in range(longest) for files in by_class if index < len(files)]

@@ -26,6 +26,5 @@ def hostile() -> ModuleType:
 @pytest.fixture(scope="session")
 def phone_photos() -> list[bytes]:
     """Real photos of 16 MP, EXIF orientations 1 and 6. They are data beside the project."""
-    if not PHONE_PHOTOS.is_dir():
-        pytest.skip("no ../shared/photos/phone beside the repository")
+    assert PHONE_PHOTOS.is_dir(), "put ../shared/photos/phone beside the project"
     return [path.read_bytes() for path in sorted(PHONE_PHOTOS.glob("*.jpg"))]

@@ -33,10 +33,6 @@ def test_is_a_vision_model(classifier):
     assert len(model.fingerprint) == 16
 
 
-FOLDERS = ["general/trash", "glass/glass", "metal/metal", "paper/cardboard", "paper/paper", "plastic/plastic"]
-
-
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the training photos are not beside the project")
 @pytest.mark.parametrize(
     "folder", ["general/trash", "glass/glass", "metal/metal", "paper/cardboard", "paper/paper", "plastic/plastic"]
 )
