@@ -367,18 +367,24 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
     assert payment.verdict is Verdict.REJECT
 
 
+def running():
+    """Return a journal, a broker, a settlement, a consumer, and a message that it has delivered and that runs."""
+    journal, broker = ModelJournal(), ModelBroker()
+    here, consumer = Settlement(journal), ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    delivery = broker.deliver(consumer)
+    here.receive([delivery])
+    assert here.take(delivery)
+    return journal, broker, here, consumer, delivery
+
+
 @pytest.mark.parametrize(
     ("lost", "verdict"),
     [(False, Verdict.ACKNOWLEDGE), (True, Verdict.REJECT)],
     ids=["one dead letter is enough", "the first rejection went down with its connection"],
 )
 def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
-    journal, broker = ModelJournal(), ModelBroker()
-    here, consumer = Settlement(journal), ModelConsumer(broker)
-    broker.queue.append(message("m").encode())
-    first = broker.deliver(consumer)
-    here.receive([first])
-    assert here.take(first)
+    journal, broker, here, consumer, first = running()
     first.fail()
     given_up = GivenUp("retries_exhausted", {"attempts": 1}, "odd")
     here.finished(first, ending(first, DEAD, worker="w", started_at=0.0, given_up=given_up))
@@ -399,12 +405,7 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
 
 
 def test_an_end_that_can_never_be_written_is_not_acknowledged():
-    journal, broker = ModelJournal(), ModelBroker()
-    here, consumer = Settlement(journal), ModelConsumer(broker)
-    broker.queue.append(message("m").encode())
-    delivery = broker.deliver(consumer)
-    here.receive([delivery])
-    assert here.take(delivery)
+    journal, broker, here, consumer, delivery = running()
     here.finished(delivery, ending(delivery, COMPLETED, worker="w", started_at=0.0))
     delivery.conclusion(delivery)
 
