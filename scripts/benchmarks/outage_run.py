@@ -62,7 +62,6 @@ def sending(kind: str, number: int, how: str) -> dict[str, float]:
 def forwarding(number: int, url: str) -> dict[str, float]:
     """Send what waits in a journal."""
     from growbin_jobs.broker.rabbitmq import RabbitBroker
-    from growbin_jobs.broker.rabbitmq_producer import FORWARD_PATIENCE
     from growbin_jobs.broker.relay import Relay
     from growbin_jobs.journal import tasks
     from growbin_jobs.journal.opening import open_journal
@@ -76,7 +75,7 @@ def forwarding(number: int, url: str) -> dict[str, float]:
     broker = RabbitBroker(url=url, middleware=[])
     broker.flush(QUEUE)
     began = time.perf_counter()
-    relay = Relay(journal, broker.forward, claimant="bench", patience=FORWARD_PATIENCE)
+    relay = Relay(journal, broker.forward, claimant="bench")
     sent = relay.run(0.0).sent
     seconds = time.perf_counter() - began
     broker.flush(QUEUE)

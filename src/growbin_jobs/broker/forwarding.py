@@ -15,12 +15,12 @@ from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.adapters.offload import offload
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, NotConfirmed
+from growbin_jobs.broker.relay import Publish, Relay, Relayed
 from growbin_jobs.crashpoints import crashpoint
 from growbin_jobs.errors import Deferred
 from growbin_jobs.journal.records import Owed
 
 if TYPE_CHECKING:
-    from growbin_jobs.broker.relay import Publish, Relayed
     from growbin_jobs.journal.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -208,8 +208,6 @@ class Forwarder:
         return None if waiting > 0 else relayed.refused
 
     def _relay(self) -> Relayed:
-        from growbin_jobs.broker.relay import Relay
-
         journal = self._keeping.journal()
         claimant = f"{journal.worker}/forwarder"
         return Relay(journal, self._published, claimant=claimant, patience=self._patience).run(_PRODUCERS_ONLY)

@@ -19,10 +19,8 @@ from growbin_jobs.broker.amqp.topology import QueueType
 from growbin_jobs.broker.delays import Way, way
 from growbin_jobs.broker.forwarding import Forwarder, Keeping
 from growbin_jobs.broker.outbox import option
+from growbin_jobs.broker.relay import FORWARD_PATIENCE
 from growbin_jobs.journal.records import Owed
-
-#: Seconds that messages which are forwarded together wait for their confirms, connecting included.
-FORWARD_PATIENCE = 3.0
 
 #: Seconds that closing gives to messages which wait to be forwarded.
 CLOSE_PATIENCE = 5.0

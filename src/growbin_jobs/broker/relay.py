@@ -8,18 +8,24 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.broker.amqp.errors import BrokerRefused, NotConfirmed, QueueMismatch, QueueMissing
 from growbin_jobs.errors import Deferred
-from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.records import Owed
+
+if TYPE_CHECKING:
+    from growbin_jobs.journal.journal import Journal
 
 logger = logging.getLogger(__name__)
 
 #: Hands messages to the broker in their order; returns None for each that it has confirmed, else the error.
 Publish = Callable[[Sequence[Owed]], Sequence[Exception | None]]
+
+#: Seconds that messages which are forwarded together wait for the broker, connecting included.
+FORWARD_PATIENCE = 3.0
 
 #: Messages that are in flight together, and that one transaction forgets.
 PAGE = 100
@@ -79,7 +85,7 @@ class Relay:
         publish: Publish,
         *,
         claimant: str,
-        patience: float,
+        patience: float = FORWARD_PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal

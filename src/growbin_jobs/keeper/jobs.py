@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import apsw
 
 from growbin_jobs.broker import relay
-from growbin_jobs.broker.rabbitmq_producer import FORWARD_PATIENCE
 from growbin_jobs.journal import files, prune
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.presence import WorkerProcess, present
@@ -95,8 +94,7 @@ class Relay:
 
     def send(self, older_than: float) -> dict[str, int]:
         """Send all that is owed for longer than so many seconds."""
-        claimant = self.journal.worker
-        sender = relay.Relay(self.journal, self.publish, claimant=claimant, patience=FORWARD_PATIENCE)
+        sender = relay.Relay(self.journal, self.publish, claimant=self.journal.worker)
         sent = sender.run(older_than).sent
         return {"sent": sent} if sent else {}
 
