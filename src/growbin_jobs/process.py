@@ -15,20 +15,23 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
     answers. A call that raises is tried anew at the next call.
     """
     lock = threading.Lock()
-    made: dict[int, T] = {}
+    made: list[T] = []
+    inherited: list[T] = []
 
     def get() -> T:
-        pid = os.getpid()
-        if pid not in made:
+        if not made:
             with lock:
-                if pid not in made:
-                    made[pid] = make()
-        return made[pid]
+                if not made:
+                    made.append(make())
+        return made[0]
 
-    def forget_the_lock() -> None:
+    def begin_anew() -> None:
         # Another thread of the parent may have held it at the fork; nobody in the child would release it.
         nonlocal lock
         lock = threading.Lock()
+        # Kept for ever: what ends with the child's copy may still be the parent's.
+        inherited.extend(made)
+        made.clear()
 
-    os.register_at_fork(after_in_child=forget_the_lock)
+    os.register_at_fork(after_in_child=begin_anew)
     return get

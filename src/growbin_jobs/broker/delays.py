@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pika.channel import Channel
@@ -81,7 +82,7 @@ def way(queue: str, delay: float | None, queue_type: QueueType) -> Way:
       ValueError: If the delay is longer than :data:`MAX_DELAY`.
     """
     if delay is None or delay <= 0:
-        return Way(queue)
+        return _straight(queue)
     if delay > MAX_DELAY:
         raise ValueError(
             f"A delay of {delay / 86_400_000:.0f} days is longer than RabbitMQ can hold: at most "
@@ -91,6 +92,11 @@ def way(queue: str, delay: float | None, queue_type: QueueType) -> Way:
     first = seconds.bit_length() - 1
     headers: dict[str, Any] = {passes(level): bool(seconds >> level & 1) for level in range(first)}
     return Way(level_queue(first, queue_type), {TARGET: queue, **headers}, levels=(first // STOREY + 1) * STOREY)
+
+
+@lru_cache(maxsize=1024)
+def _straight(queue: str) -> Way:
+    return Way(queue)
 
 
 def passes(level: int) -> str:

@@ -106,6 +106,8 @@ class Delivery(MessageProxy):
 
     def __init__(self, message: Message[Any], consumer: DeliveringConsumer, body: bytes | None = None) -> None:
         super().__init__(message)
+        # MessageProxy finds the message's fields by __getattr__, and they are asked for some twenty times.
+        vars(self).update(vars(message))
         self.consumer = consumer
         self._body = body
 

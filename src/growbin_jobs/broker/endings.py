@@ -75,9 +75,16 @@ def ending(
         deferrals=counted(options, "deferrals"),
         owed=owed,
         dead=None if given_up is None else _dead(delivery, given_up, now),
-        due_at=next((each.due_at for each in owed if each.message_id == delivery.message_id), None),
+        due_at=_retry_due_at(delivery, owed),
         delivery_tag=getattr(delivery, "tag", None),
     )
+
+
+def _retry_due_at(delivery: Delivery, owed: tuple[Owed, ...]) -> float | None:
+    for each in owed:
+        if each.message_id == delivery.message_id:
+            return each.due_at
+    return None
 
 
 def _dead(delivery: Delivery, given_up: GivenUp, now: float) -> Dead:

@@ -9,6 +9,8 @@ from dramatiq import Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
+Hooks = tuple[Callable[..., Any], ...]
+
 
 class QuickHooks(Broker):
     """Emits signals as Dramatiq's broker does, to those middleware that have something to do with them.
@@ -18,7 +20,8 @@ class QuickHooks(Broker):
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
-        self._hooks: dict[str, tuple[Callable[..., Any], ...]] = {}
+        self._before: dict[str, Hooks] = {}
+        self._after: dict[str, Hooks] = {}
         super().__init__(middleware=middleware)
 
     def add_middleware(
@@ -30,33 +33,34 @@ class QuickHooks(Broker):
     ) -> None:
         """Add a middleware, last or beside another one."""
         super().add_middleware(middleware, before=before, after=after)
-        self._hooks.clear()
+        self._before.clear()
+        self._after.clear()
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, first to last; only a ``MiddlewareError`` stops it."""
-        name = "before_" + signal
-        for hook in self._having(name):
+        hooks = self._before.get(signal)
+        if hooks is None:
+            hooks = self._before[signal] = self._having("before_" + signal)
+        for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
             except MiddlewareError:
                 raise
             except Exception:
-                self.logger.critical("Unexpected failure in %s of %r.", name, hook, exc_info=True)
+                self.logger.critical("Unexpected failure in before_%s of %r.", signal, hook, exc_info=True)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, last to first."""
-        name = "after_" + signal
-        for hook in reversed(self._having(name)):
+        hooks = self._after.get(signal)
+        if hooks is None:
+            hooks = self._after[signal] = self._having("after_" + signal)[::-1]
+        for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
             except Exception:
-                self.logger.critical("Unexpected failure in %s of %r.", name, hook, exc_info=True)
+                self.logger.critical("Unexpected failure in after_%s of %r.", signal, hook, exc_info=True)
 
-    def _having(self, name: str) -> tuple[Callable[..., Any], ...]:
-        hooks = self._hooks.get(name)
-        if hooks is not None:
-            return hooks
+    def _having(self, name: str) -> Hooks:
         empty = getattr(Middleware, name)
         found = [getattr(middleware, name) for middleware in self.middleware]
-        hooks = self._hooks[name] = tuple(hook for hook in found if getattr(hook, "__func__", None) is not empty)
-        return hooks
+        return tuple(hook for hook in found if getattr(hook, "__func__", None) is not empty)

@@ -30,6 +30,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from growbin_jobs.broker.codec import encode
 from growbin_jobs.broker.delivery import Intake
 from growbin_jobs.broker.hooks import QuickHooks
 from growbin_jobs.broker.local_consumer import LocalConsumer
@@ -134,7 +135,7 @@ class LocalBroker(QuickHooks):
             return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
         crashpoint("producer.publish.before")
-        queue_name, message_id, body, now = message.queue_name, message.message_id, message.encode(), current_millis()
+        queue_name, message_id, body, now = message.queue_name, message.message_id, encode(message), current_millis()
         due = now + max(0, int(delay or 0))
         self._hold().write(
             lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True

@@ -16,7 +16,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 
-from growbin_jobs.broker.decoding import Undecodable, decode
+from growbin_jobs.broker.codec import Undecodable, decode
 from growbin_jobs.broker.delivery import Delivery, Intake, Payment, Verdict
 from growbin_jobs.broker.local_payments import Entry
 from growbin_jobs.broker.local_queue import Claimed, LocalQueue

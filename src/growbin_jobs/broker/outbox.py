@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from contextvars import ContextVar
 from hashlib import sha1
 from typing import Any
@@ -21,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from dramatiq import Message
 from dramatiq.broker import Broker, MessageProxy
 
+from growbin_jobs.broker.codec import assemble, encode
 from growbin_jobs.journal.records import Owed
 
 #: Namespace of the ids whose parent's id is no UUID.
@@ -44,7 +44,7 @@ class Outbox:
         self.closed = False
         self._broker = broker
         self._owed: list[Owed] = []
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
 
     def open(self) -> None:
         """Take what this thread or greenlet sends from now on."""
@@ -74,19 +74,13 @@ class Outbox:
         return tuple(self._owed)
 
     def _identified(self, message: Message[Any]) -> Message[Any]:
-        ordinal = self._counts[message.actor_name]
+        ordinal = self._counts.get(message.actor_name, 0)
         self._counts[message.actor_name] = ordinal + 1
         message_id = message.message_id
         if message_id == self.parent.message_id or not is_random(message_id):
             return message
-        return Message(
-            queue_name=message.queue_name,
-            actor_name=message.actor_name,
-            args=message.args,
-            kwargs=message.kwargs,
-            options=message.options,
-            message_id=follow_up_id(self.parent.message_id, message.actor_name, ordinal),
-            message_timestamp=message.message_timestamp,
+        return assemble(
+            vars(message) | {"message_id": follow_up_id(self.parent.message_id, message.actor_name, ordinal)}
         )
 
     def _put(self, message: Message[Any], delay: int | None) -> None:
@@ -95,7 +89,7 @@ class Outbox:
                 message_id=message.message_id,
                 task_name=message.actor_name,
                 queue_name=message.queue_name,
-                body=message.encode(),
+                body=encode(message),
                 parent_id=self.parent.message_id,
                 due_at=None if delay is None else time.time() + delay / 1000,
                 ordinal=len(self._owed),

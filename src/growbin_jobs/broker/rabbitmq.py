@@ -18,6 +18,7 @@ from growbin_jobs.broker.amqp.renewal import LastingConsumer
 from growbin_jobs.broker.amqp.servers import parse_urls
 from growbin_jobs.broker.amqp.session import Session
 from growbin_jobs.broker.amqp.topology import Counts, QueueType
+from growbin_jobs.broker.codec import encode
 from growbin_jobs.broker.delays import way
 from growbin_jobs.broker.delivery import Intake
 from growbin_jobs.broker.forwarding import Keeping
@@ -161,7 +162,7 @@ class RabbitBroker(QuickHooks):
             message_id=message.message_id,
             task_name=message.actor_name,
             queue_name=message.queue_name,
-            body=message.encode(),
+            body=encode(message),
             due_at=None if delay is None else time.time() + delay / 1000,
         )
         crashpoint("producer.publish.before")

@@ -22,7 +22,7 @@ from pika.spec import BasicProperties
 from growbin_jobs.broker.amqp.errors import BrokerUnavailable, QueueMissing, describe, explain
 from growbin_jobs.broker.amqp.servers import labelled, parse_urls
 from growbin_jobs.broker.amqp.topology import QueueType, arguments
-from growbin_jobs.broker.decoding import Undecodable, decode
+from growbin_jobs.broker.codec import Undecodable, decode
 from growbin_jobs.broker.delays import UNDELIVERABLE_QUEUE
 from growbin_jobs.broker.runs import counted
 from growbin_jobs.journal.records import Dead, Finish, TaskState

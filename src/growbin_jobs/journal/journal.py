@@ -48,15 +48,15 @@ class Journal:
         check_sqlite()
         self.path = path
         self.node = node
-        self._worker = worker
         self._free_floor = free_floor
         self._linger = linger
         self._session = once_a_process(self._open)
+        self._name = once_a_process(lambda: f"{node}/{worker}/{os.getpid()}")
 
     @property
     def worker(self) -> str:
         """This process's name in rows."""
-        return f"{self.node}/{self._worker}/{os.getpid()}"
+        return self._name()
 
     # --- the life of a message
 

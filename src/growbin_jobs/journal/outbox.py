@@ -52,7 +52,7 @@ def owe(
 
 def numbered(owed: Iterable[Owed], parent_id: str, first_seq: int) -> tuple[Owed, ...]:
     """Return a task's messages as they are stored under numbers from ``first_seq`` on."""
-    return tuple(_owed(row(each, parent_id, seq, 0.0)[:-1]) for seq, each in enumerate(owed, first_seq))
+    return tuple([_stored(each, parent_id, seq) for seq, each in enumerate(owed, first_seq)])
 
 
 def row(message: Owed, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
@@ -112,9 +112,15 @@ def backlog(connection: apsw.Connection) -> int:
 
 
 def _put(connection: apsw.Connection, message: Owed, parent_id: str | None, seq: int, now: float) -> Owed:
-    values = row(message, parent_id, seq, now)
-    connection.execute(PUT, values)
-    return _owed(values[:-1])
+    connection.execute(PUT, row(message, parent_id, seq, now))
+    return _stored(message, parent_id, seq)
+
+
+def _stored(message: Owed, parent_id: str | None, seq: int) -> Owed:
+    return Owed(
+        message_id=message.message_id, task_name=message.task_name, queue_name=message.queue_name, body=message.body,
+        parent_id=parent_id, due_at=message.due_at, ordinal=message.ordinal, seq=seq,
+    )  # fmt: skip
 
 
 def _owed(row: Sequence[Any]) -> Owed:

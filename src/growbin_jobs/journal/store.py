@@ -35,6 +35,8 @@ class JournalStore:
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
             self.connection.pragma("cache_size", CACHE_SIZE)
             self.connection.pragma("journal_size_limit", LOG_LIMIT)
+            # What undoes a statement or a savepoint went to a file in /var/tmp: half of all that was written.
+            self.connection.pragma("temp_store", "MEMORY")
             #: Which file it is, whatever it is called later.
             self.file = path.stat()
         except BaseException:

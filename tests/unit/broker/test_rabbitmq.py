@@ -22,7 +22,7 @@ from growbin_jobs.broker.amqp.errors import (
 from growbin_jobs.broker.amqp.publication import MAX_BODY, Publication
 from growbin_jobs.broker.amqp.servers import BLOCKED_TIMEOUT, parse_urls
 from growbin_jobs.broker.amqp.topology import arguments
-from growbin_jobs.broker.decoding import Undecodable, decode
+from growbin_jobs.broker.codec import Undecodable, decode
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.errors import ConfigurationError
 

@@ -21,7 +21,7 @@ from growbin_jobs.broker.amqp.errors import BrokerUnavailable, ConsumerClosed
 from growbin_jobs.broker.amqp.loop import resolve
 from growbin_jobs.broker.amqp.payer import Payer
 from growbin_jobs.broker.amqp.verdicts import Verdicts
-from growbin_jobs.broker.decoding import Undecodable, decode
+from growbin_jobs.broker.codec import Undecodable, decode
 from growbin_jobs.broker.delivery import Delivery, Intake, Payment, Verdict
 
 logger = logging.getLogger(__name__)
