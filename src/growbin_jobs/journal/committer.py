@@ -65,6 +65,7 @@ class Committer(Generic[S]):
         self._calls: SimpleQueue[_Call[S, Any] | None] = SimpleQueue()
         self._refusal: BaseException | None = None
         self._store: S | None = None
+        self._durable: bool | None = None
         #: Held while SQLite is at work. A fork must wait for it: a mutex of SQLite's that is held at the fork stays
         #: locked in the child for ever.
         self.busy = native("_thread", "allocate_lock")()
@@ -87,7 +88,8 @@ class Committer(Generic[S]):
         """Run a call in a transaction and return its result once that is committed.
 
         Parameters:
-          call: If it raises, what it wrote is undone and the others of its transaction go on.
+          call: If it raises, what it wrote is undone and the others of its transaction go on. Those are undone too
+            and run again: a call does nothing that may not happen twice but in the database.
           durable: Wait until the commit has reached the disk. Otherwise a power cut may undo it (a killed process
             never does); the file stays consistent either way.
 
@@ -211,15 +213,13 @@ class Committer(Generic[S]):
             return
         connection = store.connection
         try:
-            connection.pragma("synchronous", "FULL" if any(call.durable for call in calls) else "NORMAL")
+            self._wait_for_the_disk(connection, any(call.durable for call in calls))
             connection.execute("BEGIN IMMEDIATE")
             for call in calls:
-                connection.execute("SAVEPOINT one_call")
                 call.run(store)
-                # Where SQLite gave the whole transaction up, as it may when the disk is full, both of these fail.
                 if call.error:
-                    connection.execute("ROLLBACK TO one_call")
-                connection.execute("RELEASE one_call")
+                    self._run_apart(store, calls)
+                    break
             connection.execute("COMMIT")
         except BaseException as error:
             for call in calls:
@@ -228,6 +228,26 @@ class Committer(Generic[S]):
                 connection.execute("ROLLBACK")
         else:
             store.committed()
+
+
+    def _wait_for_the_disk(self, connection: apsw.Connection, durable: bool) -> None:
+        if durable is not self._durable:
+            connection.pragma("synchronous", "FULL" if durable else "NORMAL")
+            self._durable = durable
+
+    def _run_apart(self, store: S, calls: list[_Call[S, Any]]) -> None:
+        """Begin anew, so that a call that fails is undone alone. Rare enough not to pay for it each time."""
+        connection = store.connection
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        for call in calls:
+            connection.execute("SAVEPOINT one_call")
+            call.run(store)
+            # Where SQLite gave the whole transaction up, as it may when the disk is full, both of these fail.
+            if call.error:
+                connection.execute("ROLLBACK TO one_call")
+            connection.execute("RELEASE one_call")
 
 
 class _Call(Generic[S, T]):
@@ -241,6 +261,7 @@ class _Call(Generic[S, T]):
         self._result: T | None = None
 
     def run(self, store: S) -> None:
+        self.error = None
         try:
             self._result = self._call(store)
         except BaseException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import apsw
 
@@ -16,6 +17,9 @@ from growbin_jobs.journal.writer import PASSING, Writer
 
 #: Told once an end is committed; see :meth:`growbin_jobs.journal.journal.Journal.finish`.
 Then = Callable[[BaseException | None, tuple[Owed, ...]], None]
+
+#: Rows that one statement inserts at most; a power of two.
+MOST_ROWS = 256
 
 Ended = list[tuple[Owed, ...]]
 Row = tuple[str | bytes | float | None, ...]
@@ -130,15 +134,24 @@ def finish_all(connection: apsw.Connection, records: Sequence[Finish]) -> Ended:
 
 
 def _insert(connection: apsw.Connection, statement: tuple[str, str, str], rows: Sequence[Row]) -> int:
-    """Insert rows in portions of few sizes, so that the statements stay prepared; return how many were inserted."""
-    start, inserted, (head, row, tail) = 0, 0, statement
-    for size in (64, 16, 4, 1):
-        while len(rows) - start >= size:
-            values = [value for each in rows[start : start + size] for value in each]
-            connection.execute(f"{head} {', '.join([row] * size)} {tail}", values)
-            inserted += connection.changes()
-            start += size
+    """Insert rows with one statement, or one for each :data:`MOST_ROWS`; return how many were inserted."""
+    inserted = 0
+    for start in range(0, len(rows), MOST_ROWS):
+        portion = rows[start : start + MOST_ROWS]
+        size = 1 << (len(portion) - 1).bit_length()
+        values = [value for row in portion for value in row]
+        values += [None] * ((size - len(portion)) * len(rows[0]))
+        connection.execute(_statement(statement, size), values)
+        inserted += connection.changes()
     return inserted
+
+
+@lru_cache(maxsize=64)
+def _statement(statement: tuple[str, str, str], size: int) -> str:
+    """Return a statement for so many rows. There are few sizes, so that they stay prepared; rows of NULL fill one up."""
+    head, row, tail = statement
+    rows = ", ".join([row] * size)
+    return f"{head} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL {tail}"  # noqa: S608 constants only
 
 
 def _written(connection: apsw.Connection, numbers: dict[str, int]) -> dict[str, int]:

@@ -168,7 +168,7 @@ class Journal:
         Raises:
           JournalUnavailable: For now; they will be sent again, under the same ids.
         """
-        self.write(lambda connection: outbox.paid(connection, seqs))
+        self.write(lambda connection: outbox.forwarded(connection, seqs))
 
     def refused(self, message: Owed, why: str) -> None:
         """Show people why the broker does not take a message; it stays owed.

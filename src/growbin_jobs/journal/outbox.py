@@ -16,11 +16,11 @@ from growbin_jobs.journal.records import Owed
 COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
 
 PUT_ROWS = (
-    "INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at) VALUES",
+    "INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING",
 )
-PUT = " ".join(PUT_ROWS)
+PUT = " VALUES ".join(PUT_ROWS[:2]) + " " + PUT_ROWS[2]
 
 ACCEPTED_PAID = """
 DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (
@@ -78,11 +78,15 @@ def accept(connection: apsw.Connection, message: Owed, *, seq: int, now: float) 
 
 
 def paid(connection: apsw.Connection, seqs: Iterable[int]) -> None:
-    """Forget messages that the broker has confirmed."""
-    numbers = json.dumps(list(seqs))
+    """Forget messages of tasks that the broker has confirmed."""
+    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
+
+
+def forwarded(connection: apsw.Connection, seqs: Sequence[int]) -> None:
+    """Forget messages, of tasks or of producers, that the broker has confirmed."""
     # What was accepted is the broker's now, and the worker that runs it reports it.
-    connection.execute(ACCEPTED_PAID, (numbers,))
-    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
+    connection.execute(ACCEPTED_PAID, (json.dumps(seqs),))
+    paid(connection, seqs)
 
 
 def claim(

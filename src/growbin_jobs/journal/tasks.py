@@ -40,11 +40,11 @@ _END = (
     " retry_count, result, worker, deferrals, due_at, seq"
 )
 FIRST_END_ROWS = (
-    f"INSERT INTO task_wal ({_END}) VALUES",
+    f"INSERT INTO task_wal ({_END})",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT DO NOTHING",
 )
-FIRST_END = " ".join(FIRST_END_ROWS)
+FIRST_END = " VALUES ".join(FIRST_END_ROWS[:2]) + " " + FIRST_END_ROWS[2]
 
 #: Completed stays completed, whatever a second delivery comes to; a message that was given up is not retried beside it.
 LATER_END = """

@@ -63,6 +63,9 @@ class Writer:
         self.trouble: Exception | None = None
         self._lock = native("_thread", "allocate_lock")()
         self._committer = self._start()
+        #: Reads beside what is being written, since it would have to wait for that. Made at the first read.
+        self._reader: Committer[JournalStore] | None = None
+        self._read_store: JournalStore | None = None
 
     def read(self, call: Call[T]) -> T:
         """Return the result of a call that only reads.
@@ -70,7 +73,7 @@ class Writer:
         Raises:
           JournalUnavailable: For now.
         """
-        return self._now(lambda: self._current().read(lambda store: call(store.connection)))
+        return self._now(lambda: self._reading().read(lambda store: call(store.connection)))
 
     def write(self, call: Call[T], *, durable: bool = False) -> T:
         """Return the result of a call once what it wrote is committed; with ``durable``, once it is on the disk.
@@ -105,24 +108,45 @@ class Writer:
         while self._held:
             call, then = self._held.popleft()
             self._submit(call, then, held=True)
-        self._committer.close()
+        for committer in self._committers():
+            committer.close()
 
     # --- at a fork, see forks.py
 
     def pause(self) -> None:
-        """Keep the thread from SQLite."""
-        self._committer.busy.acquire()
+        """Keep the threads from SQLite."""
+        for committer in self._committers():
+            committer.busy.acquire()
 
     def resume(self) -> None:
-        """Let it go on."""
-        self._committer.busy.release()
+        """Let them go on."""
+        for committer in self._committers():
+            committer.busy.release()
 
     def abandon(self) -> None:
-        """In the child: leave the parent's connection as it is."""
+        """In the child: leave the parent's connections as they are."""
         self._ended = True
-        self._committer.abandon()
+        for committer in self._committers():
+            committer.abandon()
 
-    # --- the committer
+    # --- the committers
+
+    def _committers(self) -> list[Committer[JournalStore]]:
+        return [self._committer] if self._reader is None else [self._committer, self._reader]
+
+    def _reading(self) -> Committer[JournalStore]:
+        reader = self._reader
+        if reader is None or (reader.closed and not self._ended):
+            self._current().read(_nothing)  # it has opened the file, or another one, and charged the dead
+            with forks.making, self._lock:
+                reader = self._reader
+                if reader is None or reader.closed:
+                    reader = self._reader = Committer(self._open_to_read)
+        return reader
+
+    def _open_to_read(self) -> JournalStore:
+        self._read_store = JournalStore(self._path, to_read=True)
+        return self._read_store
 
     def _current(self) -> Committer[JournalStore]:
         if self._committer.closed and not self._ended:
@@ -193,7 +217,7 @@ class Writer:
             self._submit(call, then, held=True)
 
     def _now(self, attempt: Callable[[], T]) -> T:
-        for _ in range(3):
+        for _ in range(5):  # damage ends the reader, then the writer, then another file is opened
             try:
                 return attempt()
             except (Closed, *PASSING) as error:
@@ -209,12 +233,18 @@ class Writer:
         if isinstance(error, DAMAGED) and self._store and not self._store.is_damaged:
             self._damaged = self._store.file
             self._store.is_damaged = True
+            if self._read_store is not None:
+                self._read_store.is_damaged = True
             return True
         if isinstance(error, apsw.FullError) and self._ballast.drop():
             return True
         if isinstance(error, Exception):
             self.trouble = error
         return False
+
+
+def _nothing(_store: JournalStore) -> None:
+    return None
 
 
 def _probe(connection: apsw.Connection) -> None:

@@ -93,7 +93,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def pay(self, data: st.DataObject) -> None:
         seqs = data.draw(st.lists(st.sampled_from(sorted(self.owed) or [0]), max_size=3))
-        outbox.paid(self.connection, seqs)
+        outbox.forwarded(self.connection, seqs)
         for seq in seqs:
             self.owed.pop(seq, None)
 

@@ -47,17 +47,17 @@ def test_a_lease_from_before_the_clock_was_set_back_does_not_last(connection, ac
 
 
 def test_what_is_paid_is_gone_and_no_longer_pending(connection, accepted):
-    outbox.paid(connection, [accepted[0].seq, accepted[2].seq])
+    outbox.forwarded(connection, [accepted[0].seq, accepted[2].seq])
 
     assert claim(connection) == ["m1", "m3", "m4"]
     assert reader.task(connection, "m0") is None
     assert reader.task(connection, "m1").status == "pending"
-    outbox.paid(connection, [accepted[0].seq, 12345])  # twice, or unheard of
+    outbox.forwarded(connection, [accepted[0].seq, 12345])  # twice, or unheard of
 
 
 def test_a_message_that_ran_here_before_it_was_paid_keeps_its_row(connection, accepted, an_end):
     tasks.finish(connection, an_end("m0"))
-    outbox.paid(connection, [accepted[0].seq])
+    outbox.forwarded(connection, [accepted[0].seq])
 
     assert reader.task(connection, "m0").status == "completed"
 
@@ -80,7 +80,7 @@ def test_paying_an_old_debt_does_not_pay_a_new_one_of_the_same_message(connectio
     (old,) = tasks.finish(connection, an_end(state="failed", owed=(a_message("task"),)))
     (new,) = tasks.finish(connection, an_end(state="failed", owed=(a_message("task"),), retry_count=1))
 
-    outbox.paid(connection, [old.seq])
+    outbox.forwarded(connection, [old.seq])
 
     assert outbox.of_task(connection, "task") == (new,)
 
@@ -88,6 +88,6 @@ def test_paying_an_old_debt_does_not_pay_a_new_one_of_the_same_message(connectio
 def test_the_same_message_may_be_accepted_and_be_its_own_retry(connection, accepted, an_end, a_message):
     (retry,) = tasks.finish(connection, an_end("m0", state="failed", owed=(a_message("m0", body=b"retry"),)))
 
-    outbox.paid(connection, [accepted[0].seq])
+    outbox.forwarded(connection, [accepted[0].seq])
 
     assert outbox.of_task(connection, "m0") == (retry,)

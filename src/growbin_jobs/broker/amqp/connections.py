@@ -32,6 +32,7 @@ class Connections:
         self.consuming = Link(f"consumer of {pid}", servers)
         self.admin = self.publishers[0].link
         self._declared: dict[tuple[str, int], Future[Counts]] = {}
+        self._existing: set[tuple[str, int]] = set()
         self._queue_type = queue_type
         self._turn = itertools.count()
         self._payer: Payer | None = None
@@ -48,6 +49,10 @@ class Connections:
                 self._payer = Payer(self, prepare)
             return self._payer
 
+    def declared(self, name: str, levels: int = 0) -> bool:
+        """Return whether a queue is known to exist. Each message asks for it, and a future takes locks to answer."""
+        return (name, levels) in self._existing
+
     def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
         """Return the one declaration of a queue, which all who need it wait for.
 
@@ -57,10 +62,12 @@ class Connections:
         """
         with self._lock:
             declared = self._declared.get((name, levels))
-            if declared is None or (declared.done() and declared.exception() is not None):
-                declared = self.admin.run(partial(declare, name, self._queue_type, levels=levels))
-                self._declared[name, levels] = declared
-            return declared
+            if declared is not None and not (declared.done() and declared.exception() is not None):
+                return declared
+            declared = self.admin.run(partial(declare, name, self._queue_type, levels=levels))
+            self._declared[name, levels] = declared
+        declared.add_done_callback(partial(self._note, (name, levels)))  # at once, if it has failed already
+        return declared
 
     def forget(self, name: str, declared: Future[Counts] | None = None) -> None:
         """Declare the queue and its ladder anew next time, unless somebody else has done so since ``declared``."""
@@ -68,6 +75,12 @@ class Connections:
             for key, known in tuple(self._declared.items()):
                 if key[0] == name and (declared is None or known is declared):
                     del self._declared[key]
+                    self._existing.discard(key)
+
+    def _note(self, key: tuple[str, int], declared: Future[Counts]) -> None:
+        with self._lock:
+            if self._declared.get(key) is declared and not declared.cancelled() and declared.exception() is None:
+                self._existing.add(key)
 
     def count(self, name: str, *, purge: bool = False) -> Future[Counts]:
         """Declare a queue and return its counts as they are now."""

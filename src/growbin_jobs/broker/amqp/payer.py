@@ -76,14 +76,15 @@ class Payer:
         except Exception as unusable:
             debt.set_exception(unusable)
             return
-        declared = self._connections.declaration(debt.owed.queue_name, levels)
-        if not declared.done():
-            declared.add_done_callback(lambda _: self.publish(debt))
-            return
-        error = declared.exception()
-        if error is not None:
-            debt.set_exception(error)
-            return
+        if not self._connections.declared(debt.owed.queue_name, levels):
+            declared = self._connections.declaration(debt.owed.queue_name, levels)
+            if not declared.done():
+                declared.add_done_callback(lambda _: self.publish(debt))
+                return
+            error = declared.exception()
+            if error is not None:
+                debt.set_exception(error)
+                return
         crashpoint("publish.before")
         self._publisher.channel.accept(publication)
 
