@@ -12,6 +12,7 @@ middleware              before the actor                              after the 
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
 ``QuickWorkQueue``      (at boot) hands messages to the workers       –
+``RareCollections``     (at boot) keeps Python from garbage           –
 ``Boot``                (at boot) builds the group's services         –
 ``TimeLimit``           sets the limit                                –
 ``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
@@ -30,6 +31,7 @@ from dramatiq import Middleware
 
 from growbin_jobs.middleware.boot import Boot
 from growbin_jobs.middleware.failure_recording import FailureRecording
+from growbin_jobs.middleware.garbage import RareCollections
 from growbin_jobs.middleware.journal import Journaling
 from growbin_jobs.middleware.keeping import Keeping
 from growbin_jobs.middleware.outbox import OutboxScope
@@ -62,6 +64,7 @@ def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> l
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
         QuickWorkQueue(),
+        RareCollections(),
         boot,
         TimeLimit(),
         OutboxScope(),
