@@ -229,7 +229,6 @@ class Committer(Generic[S]):
         else:
             store.committed()
 
-
     def _wait_for_the_disk(self, connection: apsw.Connection, durable: bool) -> None:
         if durable is not self._durable:
             connection.pragma("synchronous", "FULL" if durable else "NORMAL")

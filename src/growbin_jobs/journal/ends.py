@@ -148,7 +148,7 @@ def _insert(connection: apsw.Connection, statement: tuple[str, str, str], rows: 
 
 @lru_cache(maxsize=64)
 def _statement(statement: tuple[str, str, str], size: int) -> str:
-    """Return a statement for so many rows. There are few sizes, so that they stay prepared; rows of NULL fill one up."""
+    """Return a statement for so many rows; few sizes, so that they stay prepared, and rows of NULL fill one up."""
     head, row, tail = statement
     rows = ", ".join([row] * size)
     return f"{head} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL {tail}"  # noqa: S608 constants only
