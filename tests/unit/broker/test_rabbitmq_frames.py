@@ -79,7 +79,7 @@ class Connection(frames.QuickConnection):
     """The reading half, without a socket."""
 
     def __init__(self):
-        self._readers, self._incoming, self._frame_buffer, self.bytes_received = {}, {}, b"", 0
+        self._delivered, self._confirmed, self._incoming, self._frame_buffer, self.bytes_received = {}, {}, {}, b"", 0
         self.left_to_pika = []
 
     def _process_frame(self, frame_value):
@@ -89,7 +89,8 @@ class Connection(frames.QuickConnection):
 def reading():
     connection, reader, closing = Connection(), Taking(), []
     channel = SimpleNamespace(channel_number=CHANNEL, add_on_close_callback=closing.append)
-    connection.read_with(channel, reader)
+    connection.deliver_to(channel, reader.delivered)
+    connection.confirm_to(channel, reader.confirmed)
     return connection, reader, closing
 
 
@@ -160,16 +161,19 @@ def test_a_closed_channel_is_no_longer_read_but_its_successor_is():
     connection, reader, closing = reading()
     connection._on_data_available(delivery(1, False, b"unfinished")[:-5])
     successor = Taking()
-    [close] = closing
-    close(None, None)
+    for close in closing:
+        close(None, None)
     connection._frame_buffer = b""
-    connection.read_with(SimpleNamespace(channel_number=CHANNEL, add_on_close_callback=lambda _: None), successor)
-    close(None, None)  # told twice, late
+    channel = SimpleNamespace(channel_number=CHANNEL, add_on_close_callback=lambda _: None)
+    connection.deliver_to(channel, successor.delivered)
+    connection.confirm_to(channel, successor.confirmed)
+    for close in closing:
+        close(None, None)  # told twice, late
 
-    connection._on_data_available(delivery(1, True, b"next"))
+    connection._on_data_available(delivery(1, True, b"next") + frames.ack(CHANNEL, 2, multiple=False))
 
     assert reader.taken == []
-    assert successor.taken == [("delivered", 1, True, b"next")]
+    assert successor.taken == [("delivered", 1, True, b"next"), ("confirmed", 2, False)]
 
 
 def test_a_damaged_frame_is_pikas_to_complain_about():

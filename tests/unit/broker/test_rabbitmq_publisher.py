@@ -89,7 +89,7 @@ class FakeConnection:
         self.channels = []
         self.is_open = True
 
-    def read_with(self, channel, reader):
+    def confirm_to(self, channel, confirmed):
         assert channel is self.channels[-1]
 
     def _output_marshaled_frames(self, data):
@@ -296,9 +296,9 @@ def test_who_is_impatient_waits_while_rabbitmq_confirms_other_messages():
     def confirm_others_and_then_it():
         publisher.link.turn()
         for _ in range(30):
-            publisher.channel.confirmed(1, multiple=False)
+            publisher.channel._confirmed(1, multiple=False)
             time.sleep(0.1)
-        publisher.channel.confirmed(2, multiple=False)
+        publisher.channel._confirmed(2, multiple=False)
 
     answering = threading.Timer(0.1, confirm_others_and_then_it)
     answering.start()

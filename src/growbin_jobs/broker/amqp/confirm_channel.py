@@ -82,7 +82,7 @@ class ConfirmChannel:
 
     def _channel_opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._returned)
-        channel.connection.read_with(channel, self)
+        channel.connection.confirm_to(channel, self._confirmed)
         channel.confirm_delivery(self._answered, callback=lambda _: self._ready(channel))
 
     def _ready(self, channel: Channel) -> None:
@@ -155,11 +155,7 @@ class ConfirmChannel:
             if publication.message_id == properties.message_id and publication.queue == method.routing_key:
                 publication.returned = True
 
-    def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
-        """Nobody consumes here; see :class:`growbin_jobs.broker.amqp.frames.Reader`."""
-
-    def confirmed(self, tag: int, multiple: bool) -> None:
-        """Take RabbitMQ's confirm of one publication, or of all up to it."""
+    def _confirmed(self, tag: int, multiple: bool) -> None:
         self.heard_at = time.monotonic()
         self._answer(tag, multiple, taken=True)
 

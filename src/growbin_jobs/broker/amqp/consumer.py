@@ -210,16 +210,12 @@ class RabbitConsumer(Consumer):
         channel.add_on_close_callback(self._lost)
         channel.add_on_cancel_callback(partial(self._cancelled, channel))
         channel.basic_qos(prefetch_count=self._prefetch)
-        channel.connection.read_with(channel, self)
+        channel.connection.deliver_to(channel, self._delivered)
         channel.basic_consume(self._queue_name, lambda *_: None, callback=consuming)
 
-    def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
-        """Take a message; see :class:`growbin_jobs.broker.amqp.frames.Reader`."""
+    def _delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
         self._received += 1
         self._inbox.put((tag, redelivered, body))
-
-    def confirmed(self, tag: int, multiple: bool) -> None:
-        """Nobody publishes here."""
 
     def _tell(self) -> None:
         self._telling = False  # before the verdicts are taken: whoever adds one from now on calls us again

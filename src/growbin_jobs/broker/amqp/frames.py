@@ -10,8 +10,9 @@ AMQP 0-9-1, sections 4.2.3 (frames) and 1.8 of its XML (class basic). The tests 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
@@ -89,14 +90,11 @@ def write(channel: Channel, data: bytes) -> None:
     channel.connection._output_marshaled_frames([data])
 
 
-class Reader(Protocol):
-    """Who takes what arrives on a channel."""
+#: Takes a message: its tag, whether RabbitMQ has delivered it before, its body.
+Delivered = Callable[[int, bool, bytes], None]
 
-    def delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
-        """Take a message."""
-
-    def confirmed(self, tag: int, multiple: bool) -> None:
-        """Take the confirm of a publication."""
+#: Takes the confirm of a publication: its tag, and whether it holds for all before it too.
+Confirmed = Callable[[int, bool], None]
 
 
 class _Incoming:
@@ -112,25 +110,38 @@ class _Incoming:
 
 
 class QuickConnection(SelectConnection):  # type: ignore[misc]
-    """pika's connection, with a short way for deliveries and confirms of channels that have a reader."""
+    """pika's connection, with a short way for deliveries and confirms."""
 
     _frame_buffer: bytes
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._readers: dict[int, Reader] = {}
+        self._delivered: dict[int, Delivered] = {}
+        self._confirmed: dict[int, Confirmed] = {}
         self._incoming: dict[int, _Incoming] = {}
         super().__init__(*args, **kwargs)
 
-    def read_with(self, channel: Channel, reader: Reader) -> None:
-        """Give a channel's deliveries and confirms to a reader, and not to pika's callbacks, until it closes."""
+    def deliver_to(self, channel: Channel, delivered: Delivered) -> None:
+        """Give a channel's deliveries to a function, and not to pika's callbacks, until it closes."""
         number = channel.channel_number
-        self._readers[number] = reader
-        channel.add_on_close_callback(lambda *_: self._forget(number, reader))
+        self._delivered[number] = delivered
 
-    def _forget(self, number: int, reader: Reader) -> None:
-        if self._readers.get(number) is reader:  # the number may be another channel's by now
-            del self._readers[number]
-            self._incoming.pop(number, None)
+        def forget(*_: object) -> None:
+            if self._delivered.get(number) is delivered:  # the number may be another channel's by now
+                del self._delivered[number]
+                self._incoming.pop(number, None)
+
+        channel.add_on_close_callback(forget)
+
+    def confirm_to(self, channel: Channel, confirmed: Confirmed) -> None:
+        """Give a channel's confirms to a function, and not to pika's callbacks, until it closes."""
+        number = channel.channel_number
+        self._confirmed[number] = confirmed
+
+        def forget(*_: object) -> None:
+            if self._confirmed.get(number) is confirmed:
+                del self._confirmed[number]
+
+        channel.add_on_close_callback(forget)
 
     def _on_data_available(self, data_in: bytes) -> None:
         data = self._frame_buffer + data_in if self._frame_buffer else data_in
@@ -141,7 +152,7 @@ class QuickConnection(SelectConnection):  # type: ignore[misc]
             end = at + 8 + size
             if data[at : at + 4] == b"AMQP" or end > length:
                 break
-            if not (channel in self._readers and data[end - 1] == END[0] and self._read(kind, channel, data, at + 7)):
+            if data[end - 1] != END[0] or not self._read(kind, channel, data, at + 7):
                 self._process_frame(decode_frame(data[at:end])[1])
             self.bytes_received += end - at
             at = end
@@ -168,18 +179,18 @@ class QuickConnection(SelectConnection):  # type: ignore[misc]
             return False
         if incoming.left == 0:
             del self._incoming[channel]
-            self._readers[channel].delivered(incoming.tag, incoming.redelivered, b"".join(incoming.parts))
+            self._delivered[channel](incoming.tag, incoming.redelivered, b"".join(incoming.parts))
         return True
 
     def _read_method(self, channel: int, data: bytes, at: int) -> bool:
         method = data[at : at + 4]
-        if method == _DELIVER:
+        if method == _DELIVER and channel in self._delivered:
             place = at + 5 + data[at + 4]  # behind the consumer's tag
             tag, redelivered = _DELIVERY.unpack_from(data, place)
             self._incoming[channel] = _Incoming(tag, bool(redelivered))
             return True
-        if method == _ACK:
+        if method == _ACK and channel in self._confirmed:
             tag, multiple = _DELIVERY.unpack_from(data, at + 4)
-            self._readers[channel].confirmed(tag, bool(multiple))
+            self._confirmed[channel](tag, bool(multiple))
             return True
         return False
