@@ -17,7 +17,8 @@ from growbin_jobs.broker.local_payments import Payments
 from growbin_jobs.broker.local_queue import LocalQueue
 from growbin_jobs.broker.local_store import LocalStore, QueueUnavailable
 from growbin_jobs.journal import forks
-from growbin_jobs.journal.committer import Closed, Committer, Then
+from growbin_jobs.journal.calls import Then
+from growbin_jobs.journal.committer import Closed, Committer
 from growbin_jobs.journal.owners import DeadOwner, Owner, find_dead, known
 from growbin_jobs.journal.sqlite import explain
 

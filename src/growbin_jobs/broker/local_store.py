@@ -22,7 +22,7 @@ class QueueUnavailable(BrokerConnectionError):
 
 
 class LocalStore:
-    """An open file; see :class:`growbin_jobs.journal.committer.Store`.
+    """An open file; see :class:`growbin_jobs.journal.transactions.Store`.
 
     Parameters:
       path: The file; made, with its folder, where it is missing.

@@ -21,7 +21,7 @@ LOG_LIMIT = 64_000_000
 
 
 class JournalStore:
-    """An open file; see :class:`growbin_jobs.journal.committer.Store`.
+    """An open file; see :class:`growbin_jobs.journal.transactions.Store`.
 
     Parameters:
       path: The file.

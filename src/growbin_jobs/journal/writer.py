@@ -16,7 +16,8 @@ from growbin_jobs.adapters.native import native
 from growbin_jobs.errors import Deferred
 from growbin_jobs.journal import forks, starts
 from growbin_jobs.journal.ballast import Ballast
-from growbin_jobs.journal.committer import Closed, Committer, Then
+from growbin_jobs.journal.calls import Then
+from growbin_jobs.journal.committer import Closed, Committer
 from growbin_jobs.journal.quarantine import DAMAGED
 from growbin_jobs.journal.sqlite import explain
 from growbin_jobs.journal.store import JournalStore

@@ -1,7 +1,9 @@
 """One thread, many callers: shared commits, errors of one that are not those of others, and no caller left waiting."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,33 @@ def test_an_error_undoes_its_own_call_only(committer: Committer[Numbers]) -> Non
     assert isinstance(results[1], UnicodeError)
     assert results[2] == 2
     assert committer.read(Numbers.all) == [1, 2]
+
+
+def test_the_others_are_run_again_and_the_one_that_fails_no_oftener_than_they(committer: Committer[Numbers]) -> None:
+    runs: Counter[int] = Counter()
+
+    def counted(n: int, store: Numbers) -> int:
+        runs[n] += 1
+        return store.add(n)
+
+    results = together(committer, [partial(counted, n) for n in (1, 2, 2, 3)])
+    assert results[0] == 1
+    assert sum(isinstance(result, apsw.ConstraintError) for result in results) == 1
+    assert all(runs[n] <= limit for n, limit in {1: 2, 2: 4, 3: 2}.items())
+    assert committer.read(Numbers.all) == [1, 2, 3]
+
+
+def test_one_that_fails_alone_is_run_once(committer: Committer[Numbers]) -> None:
+    runs: list[int] = []
+
+    def fails(store: Numbers) -> None:
+        runs.append(store.add(1))
+        raise UnicodeError("not storable")
+
+    with pytest.raises(UnicodeError):
+        committer.write(fails)
+    assert runs == [1]
+    assert committer.read(Numbers.all) == []
 
 
 def test_a_failed_transaction_fails_all_its_calls_and_no_later_one(committer: Committer[Numbers]) -> None:
