@@ -95,11 +95,11 @@ class Session:
 
     def pause(self) -> None:
         """Reach a state that may be copied."""
-        self.writer.pause()
+        self.writer.committers.pause()
 
     def resume(self) -> None:
         """Go on."""
-        self.writer.resume()
+        self.writer.committers.resume()
 
     def abandon(self) -> None:
         """In the child."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -14,13 +12,12 @@ import apsw
 
 from growbin_jobs.adapters.native import native
 from growbin_jobs.errors import Deferred
-from growbin_jobs.journal import forks, starts
 from growbin_jobs.journal.ballast import Ballast
 from growbin_jobs.journal.calls import Then
-from growbin_jobs.journal.committer import Closed, Committer
+from growbin_jobs.journal.committer import Closed
+from growbin_jobs.journal.committers import Committers
 from growbin_jobs.journal.quarantine import DAMAGED
 from growbin_jobs.journal.sqlite import explain
-from growbin_jobs.journal.store import JournalStore
 
 T = TypeVar("T")
 Call = Callable[[apsw.Connection], T]
@@ -32,30 +29,22 @@ PASSING = (
 )  # fmt: skip
 
 
-#: A file that was restored from a backup must not give numbers out again that were given since.
-ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1000000 AS INTEGER))"
-
-
 class JournalUnavailable(Deferred):
     """The journal cannot be used for now; its message says why and what to do."""
 
 
 class Writer:
-    """A process's connection to the journal. It opens the file anew when that is gone or damaged.
+    """What a process writes into the journal, and reads from it.
 
     Parameters:
-      path: The file.
-      starts_folder: Of the ledgers of starts; those of dead processes are charged before anything is read.
-      linger: Seconds that what nobody waits for waits for more to share its commit.
+      path, starts_folder, linger: See :class:`growbin_jobs.journal.committers.Committers`.
     """
 
     def __init__(self, path: Path, starts_folder: Path, *, linger: float) -> None:
         self._path = path
-        self._starts_folder = starts_folder
-        self._linger = linger
         self._ballast = Ballast(path)
-        self._store: JournalStore | None = None
-        self._damaged: os.stat_result | None = None
+        #: The threads that do it.
+        self.committers = Committers(path, starts_folder, linger=linger)
         self._ended = False
         self._held: deque[tuple[Call[Any], Then[Any]]] = deque()
         #: How many calls wait until the journal can be written again.
@@ -63,10 +52,6 @@ class Writer:
         #: The last failure, while nothing could be written since.
         self.trouble: Exception | None = None
         self._lock = native("_thread", "allocate_lock")()
-        self._committer = self._start()
-        #: Reads beside what is being written, since it would have to wait for that. Made at the first read.
-        self._reader: Committer[JournalStore] | None = None
-        self._read_store: JournalStore | None = None
 
     def read(self, call: Call[T]) -> T:
         """Return the result of a call that only reads.
@@ -74,7 +59,7 @@ class Writer:
         Raises:
           JournalUnavailable: For now.
         """
-        return self._now(lambda: self._reading().read(lambda store: call(store.connection)))
+        return self._now(lambda: self.committers.reading().read(lambda store: call(store.connection)))
 
     def write(self, call: Call[T], *, durable: bool = False) -> T:
         """Return the result of a call once what it wrote is committed; with ``durable``, once it is on the disk.
@@ -82,7 +67,9 @@ class Writer:
         Raises:
           JournalUnavailable: For now; nothing was written.
         """
-        result = self._now(lambda: self._current().write(lambda store: call(store.connection), durable=durable))
+        result = self._now(
+            lambda: self.committers.writing().write(lambda store: call(store.connection), durable=durable)
+        )
         self.trouble = None
         return result
 
@@ -96,7 +83,7 @@ class Writer:
 
     def attempt(self, call: Call[T], then: Then[T]) -> None:
         """Write a call if that is possible now, and tell."""
-        self._current().submit(lambda store: call(store.connection), then)
+        self.committers.writing().submit(lambda store: call(store.connection), then)
 
     def try_again(self) -> None:
         """See whether what could not be written can be written now."""
@@ -109,83 +96,19 @@ class Writer:
         while self._held:
             call, then = self._held.popleft()
             self._submit(call, then, held=True)
-        for committer in self._committers():
-            committer.close()
-
-    # --- at a fork, see forks.py
-
-    def pause(self) -> None:
-        """Keep the threads from SQLite."""
-        for committer in self._committers():
-            committer.busy.acquire()
-
-    def resume(self) -> None:
-        """Let them go on."""
-        for committer in self._committers():
-            committer.busy.release()
+        self.committers.close()
 
     def abandon(self) -> None:
-        """In the child: leave the parent's connections as they are."""
+        """In a forked child: leave the parent's connections as they are."""
         self._ended = True
-        for committer in self._committers():
-            committer.abandon()
-
-    # --- the committers
-
-    def _committers(self) -> list[Committer[JournalStore]]:
-        return [self._committer] if self._reader is None else [self._committer, self._reader]
-
-    def _reading(self) -> Committer[JournalStore]:
-        reader = self._reader
-        if reader is None or (reader.closed and not self._ended):
-            self._current().read(_nothing)  # it has opened the file, or another one, and charged the dead
-            with forks.making, self._lock:
-                reader = self._reader
-                if reader is None or reader.closed:
-                    reader = self._reader = Committer(self._open_to_read)
-        return reader
-
-    def _open_to_read(self) -> JournalStore:
-        self._read_store = JournalStore(self._path, to_read=True)
-        return self._read_store
-
-    def _current(self) -> Committer[JournalStore]:
-        if self._committer.closed and not self._ended:
-            with forks.making, self._lock:
-                if self._committer.closed:
-                    self._committer = self._start()
-        return self._committer
-
-    def _start(self) -> Committer[JournalStore]:
-        return Committer(self._open, linger=self._linger)
-
-    def _open(self) -> JournalStore:
-        store = JournalStore(self._path, damaged=self._damaged)
-        try:
-            store.connection.execute(ADVANCE)
-            self._charge(store.connection)
-        except BaseException:
-            store.connection.close()
-            raise
-        self._store, self._damaged = store, None
-        return store
-
-    def _charge(self, connection: apsw.Connection) -> None:
-        dead = starts.dead_owners(self._starts_folder)
-        committed = False
-        try:
-            if dead:
-                connection.execute("BEGIN IMMEDIATE")
-                starts.charge(connection, dead, self._starts_folder, now=time.time())
-                connection.execute("COMMIT")
-                committed = True
-        finally:
-            starts.bury(dead, self._starts_folder, committed=committed)
+        self.committers.abandon()
 
     # --- failures
 
     def _submit(self, call: Call[T], then: Then[T], *, held: bool) -> None:
-        self._current().submit(lambda store: call(store.connection), partial(self._submitted, call, then, held))
+        self.committers.writing().submit(
+            lambda store: call(store.connection), partial(self._submitted, call, then, held)
+        )
 
     def _submitted(
         self, call: Call[T], then: Then[T], held: bool, error: BaseException | None, result: T | None
@@ -231,21 +154,13 @@ class Writer:
         """Deal with a failure. Returns True if the same call may succeed at once."""
         if isinstance(error, Closed):
             return True
-        if isinstance(error, DAMAGED) and self._store and not self._store.is_damaged:
-            self._damaged = self._store.file
-            self._store.is_damaged = True
-            if self._read_store is not None:
-                self._read_store.is_damaged = True
+        if isinstance(error, DAMAGED) and self.committers.found_damaged():
             return True
         if isinstance(error, apsw.FullError) and self._ballast.drop():
             return True
         if isinstance(error, Exception):
             self.trouble = error
         return False
-
-
-def _nothing(_store: JournalStore) -> None:
-    return None
 
 
 def _probe(connection: apsw.Connection) -> None:
