@@ -192,6 +192,21 @@ def test_dead_letters_are_reached_through_it(journal, an_end, told):
     assert journal.owed(claimant="me") == [owed]
 
 
+def test_what_is_known_is_read_while_others_write(journal, path, an_end, told):
+    journal.finish(an_end("before"), told)
+    told.next()
+    journal.lookup([])
+    with closing(apsw.Connection(str(path))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        journal.finish(an_end("after"), told)  # has to wait for the other's commit
+
+        assert sorted(journal.lookup(["before", "after"])) == ["before"]
+
+        other.execute("COMMIT")
+    assert told.next() == (None, ())
+    assert sorted(journal.lookup(["before", "after"])) == ["after", "before"]
+
+
 # --- the file
 
 
@@ -284,6 +299,26 @@ def test_damage_in_use_is_put_aside_and_nothing_is_forgotten(journal, path, an_e
     assert len(journal.health().quarantined) == 1
     assert journal.read(lambda connection: reader.task(connection, "after")).status is TaskState.FAILED
     assert [each.message_id for each in journal.owed(claimant="r")] == [accepted.message_id]
+    journal.close()
+
+
+def test_damage_that_is_found_in_reading_is_put_aside(journal, path, an_end, told):
+    journal.finish(an_end(), told)
+    told.next()
+    journal.close()
+    damage(path, "sqlite_autoindex_task_wal_1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("growbin_jobs.journal.files.CHECK_WHOLE", 0)
+        patch.setattr("growbin_jobs.journal.files.check", lambda _: None)  # as if it broke later
+        journal = Journal(path, node="n", worker="w", free_floor=1)
+        journal.write(lambda _: None)
+
+    assert journal.lookup(["task"]) == {}
+
+    assert len(quarantined(path)) == 1
+    journal.finish(an_end(), told)
+    assert told.next() == (None, ())
+    assert "task" in journal.lookup(["task"])
     journal.close()
 
 
