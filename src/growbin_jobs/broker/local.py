@@ -14,8 +14,9 @@ process die between the retry and the acknowledgement, the retry is the one that
 
 The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's ``committer`` the thread that
 runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``bells`` and the
-journal's ``owners`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over, and ``local_payments`` how
-its finished messages are settled together with what they have sent.
+journal's ``owners`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over (each message a
+``local_delivery``, claimed and settled by ``local_claims``), and ``local_payments`` how its finished messages are
+settled together with what they have sent.
 """
 
 from __future__ import annotations

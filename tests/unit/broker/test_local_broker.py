@@ -13,7 +13,8 @@ from dramatiq.errors import ConnectionClosed, ConnectionFailed, QueueJoinTimeout
 
 from growbin_jobs.broker import local_store
 from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.broker.local_consumer import LocalConsumer, LocalDelivery
+from growbin_jobs.broker.local_consumer import LocalConsumer
+from growbin_jobs.broker.local_delivery import LocalDelivery
 from growbin_jobs.broker.local_queue import Depth, LocalQueue
 from growbin_jobs.broker.local_store import QueueUnavailable
 from growbin_jobs.errors import ConfigurationError
