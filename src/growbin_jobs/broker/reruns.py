@@ -10,7 +10,7 @@ _PAST = ("deferred_since", "eta", "traceback", "requeue_timestamp")
 def rerun(body: bytes) -> bytes:
     """Return the encoded message with its retries and its waiting time counted anew, under the same id.
 
-    A node that has seen it end knows a run by its counts (:func:`growbin_jobs.broker.settlement.has_ended`). So one
+    A node that has seen it end knows a run by its counts (:func:`growbin_jobs.broker.runs.has_ended`). So one
     of them has to grow: that of the times it was put off, which has no limit.
     """
     message: dict[str, Any] = json.loads(body)

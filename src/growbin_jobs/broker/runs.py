@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from growbin_jobs.broker.delivery import Delivery, Verdict
+from growbin_jobs.journal.records import Known, TaskState
 
 #: A message and which of its runs: a retry has the same id and is another run.
 Key = tuple[str, int, int]
@@ -23,6 +24,20 @@ def key_of(delivery: Delivery) -> Key:
     """Return which run of which message a delivery asks for."""
     options = delivery.options
     return delivery.message_id, counted(options, "retries"), counted(options, "deferrals")
+
+
+def has_ended(delivery: Delivery, known: Known) -> bool:
+    """Has this very run of a message ended here before?
+
+    A message that has failed is delivered again as its own retry, which counts one more; what counts no more than the
+    journal is an old delivery. After a crash the counts say nothing: then it is run.
+    """
+    if known.state is TaskState.COMPLETED:
+        return True
+    if known.state not in (TaskState.FAILED, TaskState.DEAD) or known.crashes:
+        return False
+    _, retries, deferrals = key_of(delivery)
+    return retries <= known.retry_count and deferrals <= known.deferrals
 
 
 class Run:

@@ -16,24 +16,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
 from growbin_jobs.broker.delivery import Delivery, Payment, Verdict
 from growbin_jobs.broker.endings import GivenUp, ending
-from growbin_jobs.broker.runs import Runs, key_of
+from growbin_jobs.broker.runs import has_ended
 from growbin_jobs.crashpoints import crashpoint
-from growbin_jobs.errors import Deferred
-from growbin_jobs.journal.records import Finish, Health, Known, Owed, TaskState
+from growbin_jobs.journal.records import Finish, Owed, TaskState
 
 logger = logging.getLogger(__name__)
 
 #: Seconds until a payment that failed is tried again: first, and at most.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
-
-#: Seconds between two looks at the journal's health while it is good.
-HEALTH_INTERVAL = 1.0
 
 
 class Journal(Protocol):
@@ -43,69 +39,27 @@ class Journal(Protocol):
     def worker(self) -> str:
         """This process's name in rows."""
 
-    def lookup(self, task_ids: Sequence[str]) -> dict[str, Known]:
-        """Return what is known about messages, or raise Deferred."""
-
     def finish(self, record: Finish, then: Callable[[BaseException | None, tuple[Owed, ...]], None]) -> None:
         """Write an end, and tell once it is committed."""
 
     def paid(self, seqs: Iterable[int]) -> None:
         """Forget what the broker has confirmed."""
 
-    def health(self) -> Health:
-        """Can it be written?"""
-
 
 class Settlement:
-    """Takes deliveries from their arrival to their acknowledgement; one for each worker process.
+    """Takes deliveries from the moment a worker has them to their acknowledgement; one for each worker process.
 
     Parameters:
       journal: Where ends are written.
+
+    Attributes:
+      failed: Payments that came to nothing, each with the monotonic time of its next try; always the same deque.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._runs = Runs()
         self._open: set[Delivery] = set()
-        self._failed: deque[tuple[float, Payment]] = deque()
-        self._writable = True
-        self._next_look = 0.0
-
-    # --- arrival: see Intake
-
-    def ready(self) -> bool:
-        """Return False while the journal cannot be written; also the moment to try again what has failed."""
-        if self._failed:
-            self._try_again()
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + HEALTH_INTERVAL
-            health = self._journal.health()
-            if health.writable != self._writable:
-                self._writable = health.writable
-                logger.log(
-                    logging.WARNING if health.writable else logging.CRITICAL,
-                    "worker.%s %s", "resumed" if health.writable else "stopped_fetching", health.reason or "",
-                )  # fmt: skip
-        return self._writable
-
-    def receive(self, deliveries: Sequence[Delivery]) -> bool:
-        """Learn what the journal knows about what has arrived.
-
-        Returns:
-          False if it cannot be asked for now.
-        """
-        try:
-            known = self._journal.lookup([each.message_id for each in deliveries])
-        except Deferred as error:
-            logger.warning("journal.lookup_failed error=%s", error)
-            return False
-        for delivery in deliveries:
-            delivery.run = self._runs.of(delivery)
-            delivery.known = known.get(delivery.message_id)
-            delivery.conclusion = self._settle_unrun
-        crashpoint("message.received")
-        return True
+        self.failed: deque[tuple[float, Payment]] = deque()
 
     # --- around the run
 
@@ -143,12 +97,25 @@ class Settlement:
         """
         end = time.monotonic() + timeout
         while self._open:
-            self._try_again()
+            self.try_again()
             if time.monotonic() >= end:
                 logger.warning("worker.unsettled messages=%d they will be delivered again", len(self._open))
                 return False
             time.sleep(0.01)
         return True
+
+    def try_again(self) -> None:
+        """Pay what failed before and is due by now."""
+        now = time.monotonic()
+        for _ in range(len(self.failed)):
+            try:
+                due, payment = self.failed.popleft()
+            except IndexError:
+                return
+            if due <= now:
+                payment.delivery.consumer.conclude(payment)
+            else:
+                self.failed.append((due, payment))
 
     def _commit(self, delivery: Delivery) -> None:
         assert delivery.record is not None
@@ -178,7 +145,7 @@ class Settlement:
         if error is not None:
             payment.pause = min(max(2 * payment.pause, FIRST_PAUSE), LAST_PAUSE)
             logger.warning("message.unpaid message=%s next_try_in=%.1f error=%s", delivery, payment.pause, error)
-            self._failed.append((time.monotonic() + payment.pause, payment))
+            self.failed.append((time.monotonic() + payment.pause, payment))
             return
         if payment.owed:
             self._journal.paid([each.seq for each in payment.owed])
@@ -186,21 +153,10 @@ class Settlement:
         if delivery.run is not None:
             delivery.run.end(payment.verdict, partial(_settle_copy, delivery))
 
-    def _try_again(self) -> None:
-        now = time.monotonic()
-        for _ in range(len(self._failed)):
-            try:
-                due, payment = self._failed.popleft()
-            except IndexError:
-                return
-            if due <= now:
-                payment.delivery.consumer.conclude(payment)
-            else:
-                self._failed.append((due, payment))
-
     # --- what did not run
 
-    def _settle_unrun(self, delivery: Delivery) -> None:
+    def settle_unrun(self, delivery: Delivery) -> None:
+        """Settle what nobody has asked to run: it is stale, or its actor is unknown here."""
         if not delivery.failed or delivery.stale:
             _settle(delivery, delivery.verdict)
             return
@@ -220,20 +176,6 @@ class Settlement:
         _settle(delivery, Verdict.GIVE_BACK)
         if delivery.run is not None:
             delivery.run.end(Verdict.GIVE_BACK, _settle)
-
-
-def has_ended(delivery: Delivery, known: Known) -> bool:
-    """Has this very run of a message ended here before?
-
-    A message that has failed is delivered again as its own retry, which counts one more; what counts no more than the
-    journal is an old delivery. After a crash the counts say nothing: then it is run.
-    """
-    if known.state is TaskState.COMPLETED:
-        return True
-    if known.state not in (TaskState.FAILED, TaskState.DEAD) or known.crashes:
-        return False
-    _, retries, deferrals = key_of(delivery)
-    return retries <= known.retry_count and deferrals <= known.deferrals
 
 
 def _settle(delivery: Delivery, verdict: Verdict) -> None:

@@ -12,6 +12,7 @@ from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 from dramatiq.middleware import SkipMessage
 
+from growbin_jobs.broker.arrivals import Arrivals
 from growbin_jobs.broker.delivery import Delivery
 from growbin_jobs.broker.endings import GivenUp, ending
 from growbin_jobs.broker.probation import Probation
@@ -64,7 +65,8 @@ class Journaling(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         if hasattr(broker, "intake"):
             self._journal = self._open_journal()
-            self._settlement = broker.intake = Settlement(self._journal)
+            self._settlement = Settlement(self._journal)
+            broker.intake = Arrivals(self._journal, self._settlement)
             self._probation = Probation()
 
     def before_process_message(self, broker: Broker, message: Any) -> None:

@@ -1,5 +1,5 @@
-"""The settlement against a model broker and a model journal, with a crash, a lost connection or a failed publication at
-every step: nothing is lost, and no run that has ended here is run again."""
+"""Arrivals and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
+publication at every step: nothing is lost, and no run that has ended here is run again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from growbin_jobs.broker import settlement
+from growbin_jobs.broker.arrivals import Arrivals
 from growbin_jobs.broker.delivery import Delivery, Verdict
 from growbin_jobs.broker.endings import GivenUp, ending
-from growbin_jobs.broker.runs import key_of
-from growbin_jobs.broker.settlement import Settlement, has_ended
+from growbin_jobs.broker.runs import has_ended, key_of
+from growbin_jobs.broker.settlement import Settlement
 from growbin_jobs.errors import Deferred
 from growbin_jobs.journal.records import Health, Known, Owed, TaskState
 
@@ -153,6 +154,7 @@ class Machine(RuleBasedStateMachine):
 
     def boot(self):
         self.settlement = Settlement(self.journal)
+        self.arrivals = Arrivals(self.journal, self.settlement)
         self.consumer = ModelConsumer(self.broker)
         self.fetched, self.running = [], []
 
@@ -173,7 +175,7 @@ class Machine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4))
     def fetch(self, count):
         batch = [self.broker.deliver(self.consumer) for _ in range(min(count, len(self.broker.queue)))]
-        assert self.settlement.receive(batch)
+        assert self.arrivals.receive(batch)
         self.fetched += batch
 
     @precondition(lambda self: self.fetched)
@@ -229,7 +231,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def try_again(self):
-        assert self.settlement.ready()
+        assert self.arrivals.ready()
 
     # --- faults
 
@@ -255,15 +257,15 @@ class Machine(RuleBasedStateMachine):
 
     def lose_the_journal(self):
         self.journal.away = True
-        self.settlement._next_look = 0.0
-        assert not self.settlement.ready()
+        self.arrivals._next_look = 0.0
+        assert not self.arrivals.ready()
         if self.broker.queue:
             delivery = self.broker.deliver(self.consumer)
-            assert not self.settlement.receive([delivery])
+            assert not self.arrivals.receive([delivery])
             self.lose_the_connection()
         self.journal.away = False
-        self.settlement._next_look = 0.0
-        assert self.settlement.ready()
+        self.arrivals._next_look = 0.0
+        assert self.arrivals.ready()
 
     # --- what must hold
 
@@ -296,7 +298,7 @@ class Machine(RuleBasedStateMachine):
                 self.broker.pay(self.broker.payments.pop(0), None)
             while self.journal.waiting:
                 self.journal.commit()
-            self.settlement.ready()
+            self.arrivals.ready()
             for delivery in self.fetched:
                 if not delivery.stale and self.settlement.take(delivery):
                     self.running.append(delivery)
@@ -307,7 +309,7 @@ class Machine(RuleBasedStateMachine):
             self.fetched, self.running = [], []
             if self.broker.queue:
                 self.fetch(4)
-            elif not (self.broker.payments or self.journal.waiting or self.settlement._failed):
+            elif not (self.broker.payments or self.journal.waiting or self.settlement.failed):
                 break
         assert not self.consumer.unacked
         assert not any(self.journal.owed.values())
@@ -351,10 +353,10 @@ def test_a_run_is_known_by_its_counts(state, known, delivered, crashes, ended):
 
 def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_rejected():
     journal, broker = ModelJournal(), ModelBroker()
-    here, consumer = Settlement(journal), ModelConsumer(broker)
+    arrivals, consumer = Arrivals(journal, Settlement(journal)), ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     delivery = broker.deliver(consumer)
-    assert here.receive([delivery])
+    assert arrivals.receive([delivery])
     delivery.fail()
 
     delivery.conclusion(delivery)
@@ -368,14 +370,15 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
 
 
 def running():
-    """Return a journal, a broker, a settlement, a consumer, and a message that it has delivered and that runs."""
+    """Return a journal, a broker, arrivals, a settlement, a consumer, and its message that runs."""
     journal, broker = ModelJournal(), ModelBroker()
     here, consumer = Settlement(journal), ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     delivery = broker.deliver(consumer)
-    here.receive([delivery])
+    arrivals = Arrivals(journal, here)
+    arrivals.receive([delivery])
     assert here.take(delivery)
-    return journal, broker, here, consumer, delivery
+    return journal, broker, arrivals, here, consumer, delivery
 
 
 @pytest.mark.parametrize(
@@ -384,7 +387,7 @@ def running():
     ids=["one dead letter is enough", "the first rejection went down with its connection"],
 )
 def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
-    journal, broker, here, consumer, first = running()
+    journal, broker, arrivals, here, consumer, first = running()
     first.fail()
     given_up = GivenUp("retries_exhausted", {"attempts": 1}, "odd")
     here.finished(first, ending(first, DEAD, worker="w", started_at=0.0, given_up=given_up))
@@ -396,7 +399,7 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
         consumer.closed, consumer = True, ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     copy = broker.deliver(consumer)
-    here.receive([copy])
+    arrivals.receive([copy])
     assert not here.take(copy)
     copy.conclusion(copy)
 
@@ -405,7 +408,7 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
 
 
 def test_an_end_that_can_never_be_written_is_not_acknowledged():
-    journal, broker, here, consumer, delivery = running()
+    journal, broker, arrivals, here, consumer, delivery = running()
     here.finished(delivery, ending(delivery, COMPLETED, worker="w", started_at=0.0))
     delivery.conclusion(delivery)
 
@@ -420,7 +423,7 @@ def test_an_end_that_can_never_be_written_is_not_acknowledged():
     consumer.closed, consumer = True, ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     again = broker.deliver(consumer)
-    here.receive([again])
+    arrivals.receive([again])
     assert here.take(again)
 
 
