@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+#: States of a process that runs no more: zombie, dead.
+ENDED = ("Z", "X")
+
 
 @dataclass(frozen=True)
 class Process:
@@ -25,14 +28,18 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> "Process":
         """Describe a process that runs now. Raises ProcessLookupError if it does not."""
-        return cls(pid, _started(pid))
+        state, started = _look(pid)
+        if state in ENDED:
+            raise ProcessLookupError(pid)
+        return cls(pid, started)
 
     def alive(self) -> bool:
         """Return True while this very process runs; a zombie does not."""
         try:
-            return _started(self.pid) == self.started
+            state, started = _look(self.pid)
         except ProcessLookupError:
             return False
+        return started == self.started and state not in ENDED
 
     def send(self, number: int) -> bool:
         """Send a signal to this process and to no other. Return False when it has ended."""
@@ -94,19 +101,18 @@ def spawn(
             extra_groups=None if user is None else [],
         )
     started.returncode = 0  # ours no longer: it outlives this command, so Popen shall not warn about it
-    return Process.of(started.pid)
+    return Process(started.pid, _look(started.pid)[1])  # it may have ended already, and others find out
 
 
-def _started(pid: int) -> str:
+def _look(pid: int) -> tuple[str, str]:
+    """Return the state of a process, and what tells it from others of that number."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         raise ProcessLookupError(pid) from None
     # The name, in brackets, may itself contain spaces and brackets; field 3 (state) and 22 (start time) follow it.
     fields = stat.rpartition(")")[2].split()
-    if fields[0] in "ZX":
-        raise ProcessLookupError(pid)
-    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{fields[19]}"
+    return fields[0], f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{fields[19]}"
 
 
 def _reap(pid: int) -> None:
