@@ -78,6 +78,13 @@ def _sleeper(tmp_path: Path, program: str = "import time; print('up', flush=True
 # --- processes
 
 
+def test_a_process_that_ends_at_once_is_one_that_has_ended(tmp_path: Path) -> None:
+    for _ in range(20):  # it ends before, while or after we look
+        process = spawn(["/bin/true"], env={}, cwd=tmp_path, log=tmp_path / "log")
+        assert process.wait(20.0)
+        assert not process.alive()
+
+
 def test_a_process_that_was_given_an_old_pid_is_left_alone(tmp_path: Path) -> None:
     process = _sleeper(tmp_path)
     try:
