@@ -9,15 +9,16 @@ from dramatiq.broker import Broker
 DEFAULT_THRESHOLDS = (700, 10, 10)
 
 #: Objects that are made, and not freed, before the youngest are looked at; then how often until the older ones are.
-THRESHOLDS = (10_000, 10, 10)
+THRESHOLDS = (50_000, 10, 10)
 
 
 class RareCollections(Middleware):
     """Spare a worker most collections of cyclic garbage.
 
     A worker holds some thousand messages that are on their way, each of many objects, and none of them ends in a cycle.
-    By default they are looked at once in some twenty messages, and with them, now and then, all that was imported:
-    together about a tenth of the time that quick tasks take. What was imported stays for ever and is not looked at
+    They come and go by the hundred, so that lower numbers would be reached all the time. By default they are looked at
+    once in some twenty messages, and with them, now and then, all that was imported: together more than a tenth of the
+    time that quick tasks take. What was imported stays for ever and is not looked at
     again. Only in processes of the ``dramatiq`` command: what else a process does that runs a worker, is its business.
     """
 
