@@ -34,12 +34,20 @@ _WINDOW_END = """
 SELECT created_at FROM task_wal WHERE status = ?1 AND created_at > ?2 AND created_at < ?3
 ORDER BY created_at LIMIT 1 OFFSET ?4
 """
-_TASKS = """
-DELETE FROM task_wal WHERE status = ?1 AND created_at > ?2 AND created_at <= ?3 AND synced_at < ?4
+_DOOMED = """
+status = ?1 AND created_at > ?2 AND created_at <= ?3 AND synced_at < ?4
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE parent_id = task_wal.task_id)
     AND NOT EXISTS (SELECT 1 FROM dead_letter
                     WHERE task_id = task_wal.task_id AND retried_at IS NULL AND discarded_at IS NULL)
 """
+_TASKS = f"DELETE FROM task_wal WHERE {_DOOMED}"  # noqa: S608 constants only
+
+#: Of those tasks. CROSS: SQLite must not begin with the attempts, which may be more than a portion.
+_ATTEMPTS = f"""
+DELETE FROM attempt WHERE id IN (
+    SELECT attempt.id FROM task_wal CROSS JOIN attempt ON attempt.task_id = task_wal.task_id WHERE {_DOOMED} LIMIT ?5
+)
+"""  # noqa: S608 constants only
 
 #: ?1 is the time before which rows go, ?2 the batch.
 _LETTERS = """
@@ -84,11 +92,13 @@ def prune(
     deleted = {}
     for table, statement, before in _statements(retention, now):
         deleted[table] = turns.repeat(statement, (before, BATCH))
-    deleted["task_wal"] = 0
+    deleted["task_wal"] = deleted["attempt"] = 0
     for status in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD, TaskState.RUNNING):
         window = _Window(status, now - retention.tasks)
         while turns.left and not window.finished:
-            deleted["task_wal"] += turns.run(window.delete_next)
+            turns.run(window.delete_next)
+        deleted["task_wal"] += window.tasks
+        deleted["attempt"] += window.attempts
     deleted["pages"] = turns.repeat(f"PRAGMA incremental_vacuum({BATCH})", ())
     return deleted
 
@@ -135,18 +145,28 @@ class _Window:
 
     def __init__(self, status: TaskState, before: float) -> None:
         self.finished = False
+        self.tasks = self.attempts = 0  # deleted
         self._status = status
         self._before = before
         self._after = -1.0
 
     def delete_next(self, connection: apsw.Connection) -> int:
+        """Delete the attempts of the next tasks, and with the last of them the tasks; return how many rows."""
         values = (self._status, self._after, self._before, BATCH - 1)
         end: float | None = connection.execute(_WINDOW_END, values).get
-        self.finished = end is None
         last = self._before if end is None else end
-        connection.execute(_TASKS, (self._status, self._after, last, self._before))
+        doomed = (self._status, self._after, last, self._before)
+        connection.execute(_ATTEMPTS, (*doomed, BATCH))
+        attempts = connection.changes()
+        self.attempts += attempts
+        if attempts == BATCH:  # perhaps not all
+            return attempts
+        connection.execute(_TASKS, doomed)
+        tasks = connection.changes()
+        self.tasks += tasks
+        self.finished = end is None
         self._after = last
-        return connection.changes()
+        return attempts + tasks
 
 
 def _statements(retention: Retention, now: float) -> Iterator[tuple[str, str, float]]:

@@ -27,6 +27,19 @@ class TaskState(StrEnum):
     DEAD = "dead"
 
 
+class Outcome(StrEnum):
+    """How a run ended that did not complete.
+
+    ``failed``: it raised and is retried. ``deferred``: it was put off, which spends no retry. ``dead``: its message was
+    given up. ``crashed``: its process died.
+    """
+
+    FAILED = "failed"
+    DEFERRED = "deferred"
+    DEAD = "dead"
+    CRASHED = "crashed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """A hint for people and monitors: this runs now."""
@@ -167,6 +180,27 @@ class Task:
     crashes: int
     due_at: float | None
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A run that did not complete.
+
+    Attributes:
+      started_at, worker, retry_count, deferrals: Of the run; None of a crash whose start nobody saw.
+      ended_at: Of a crash: when it was found.
+      due_at: When the run that follows is due; None: at once, or there is none.
+    """
+
+    task_id: str
+    outcome: Outcome
+    started_at: float | None
+    ended_at: float
+    worker: str | None
+    error: str | None
+    retry_count: int | None
+    deferrals: int | None
+    due_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import apsw
 from growbin_jobs.errors import ConfigurationError
 
 #: What is done to a file of version n, at place n. Add a step for each change; never edit one that was released.
-STEPS = ("schema.sql",)
+STEPS = ("schema.sql", "schema_2.sql")
 
 
 def migrate(connection: apsw.Connection) -> None:

@@ -129,7 +129,7 @@ def charge(connection: apsw.Connection, dead: list[DeadOwner], folder: Path, *, 
         entries = _entries(folder / owner.name)
         connection.execute("INSERT INTO charged_ledger VALUES (?, ?) ON CONFLICT DO NOTHING", (owner.name, now))
         if connection.changes() and entries:
-            tasks.crashed(connection, entries, now=now)
+            tasks.crashed(connection, entries, now=now, pid=_pid(_owners(folder) / owner.name))
             log.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
 
 
@@ -145,6 +145,12 @@ def bury(dead: list[DeadOwner], folder: Path, *, committed: bool) -> None:
 
 def _owners(folder: Path) -> Path:
     return folder / "owners"
+
+
+def _pid(owner: Path) -> int | None:
+    with suppress(OSError, ValueError):  # it was killed before it had written it
+        return int(owner.read_text(encoding="ascii"))
+    return None
 
 
 def _entry(task_id: str, task_name: str, queue_name: str) -> bytes:

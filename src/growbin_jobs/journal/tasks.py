@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import apsw
 
-from growbin_jobs.journal import dead_letters, outbox, retries
+from growbin_jobs.journal import attempts, dead_letters, outbox, retries
 from growbin_jobs.journal.changes import take_numbers
 from growbin_jobs.journal.records import Finish, Known, Owed, Started, TaskState
 
@@ -118,8 +118,10 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
             dead_letters.close(connection, record.task_id, now=record.completed_at)
     if record.state == TaskState.FAILED:
         retries.record(connection, record)
+        attempts.record(connection, record)
     if record.dead:
         dead_letters.record(connection, record, record.dead)
+        attempts.record(connection, record)
     if not record.owed:
         return ()
     return outbox.owe(connection, record.task_id, record.owed, first_seq=seq + 1, now=record.completed_at)
@@ -135,7 +137,9 @@ def end_values(record: Finish, seq: int) -> tuple[str | float | None, ...]:
     )  # fmt: skip
 
 
-def crashed(connection: apsw.Connection, starts: Sequence[tuple[str, str, str]], *, now: float) -> int:
+def crashed(
+    connection: apsw.Connection, starts: Sequence[tuple[str, str, str]], *, now: float, pid: int | None = None
+) -> int:
     """Add a crash to each task that one process was running when it died.
 
     One of them may have killed it, and nobody knows which. It was a lone crash for one that ran alone, or was the only
@@ -143,6 +147,8 @@ def crashed(connection: apsw.Connection, starts: Sequence[tuple[str, str, str]],
 
     Parameters:
       starts: Id, actor and queue of each.
+      now: Seconds since 1970, UTC.
+      pid: Of that process, as far as it is known; it tells people which run it was.
 
     Returns:
       How many were charged.
@@ -153,6 +159,7 @@ def crashed(connection: apsw.Connection, starts: Sequence[tuple[str, str, str]],
     lone = ids if len(ids) == 1 else suspects if len(suspects) == 1 else []
     for task_id, task_name, queue_name in starts:
         values = (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection), int(task_id in lone))
+        attempts.record_crash(connection, task_id, pid=pid, error=CRASH_ERROR, now=now)
         connection.execute(CRASHED, values)
         charged += connection.changes()
     return charged

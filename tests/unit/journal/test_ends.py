@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from growbin_jobs.journal import outbox, reader, tasks
+from growbin_jobs.journal import attempts, outbox, reader, tasks
 from growbin_jobs.journal.ends import Ends, finish_all
 from growbin_jobs.journal.files import open_journal
 from growbin_jobs.journal.records import Dead, Finish, Owed, TaskState
@@ -46,7 +46,8 @@ def everything(connection):
     debts = {row.task_id: [each.message_id for each in outbox.of_task(connection, row.task_id)] for row in rows}
     others = [connection.execute(f"SELECT task_id FROM {table} ORDER BY 1").fetchall()
               for table in ("dead_letter", "retry_queue")]  # fmt: skip
-    return rows, debts, others, reader.counts(connection)
+    earlier = [attempts.of_task(connection, row.task_id) for row in rows]
+    return rows, debts, others, earlier, reader.counts(connection)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

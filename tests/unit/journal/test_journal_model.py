@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from growbin_jobs.journal import changes, dead_letters, outbox, prune, reader, tasks
+from growbin_jobs.journal import attempts, changes, dead_letters, outbox, prune, reader, tasks
 from growbin_jobs.journal.files import open_journal
 from growbin_jobs.journal.records import Dead, Finish, Owed, Started, Task, TaskState
 from growbin_jobs.journal.sync import mark
@@ -23,7 +23,9 @@ def message(message_id: str) -> Owed:
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """The model: what each task owes (by number), which ends were final, what the central database has."""
+    """The model: what each task owes (by number), which ends were final, what came to nothing, what the central
+    database has.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +36,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.owed: dict[int, str | None] = {}  # number -> task, None for what was accepted
         self.completed: set[str] = set()
         self.crashes: dict[str, int] = {}
+        self.attempts: dict[str, list[str]] = {"t1": [], "t2": [], "t3": []}
         self.central: dict[str, Task] = {}
         self.page: list[Task] = []
 
@@ -77,6 +80,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.crashes.pop(task, None)
         if state is TaskState.COMPLETED:
             self.completed.add(task)
+        else:
+            self.attempts[task].append(state)
 
     @rule(task=TASKS)
     def crash(self, task: str) -> None:
@@ -85,6 +90,7 @@ class JournalMachine(RuleBasedStateMachine):
         tasks.crashed(self.connection, [(task, "a", "q")], now=self.tick())
         if not final:
             self.crashes[task] = self.crashes.get(task, 0) + 1
+            self.attempts[task].append("crashed")
 
     @rule(task=TASKS)
     def accept(self, task: str) -> None:
@@ -138,6 +144,7 @@ class JournalMachine(RuleBasedStateMachine):
                 assert task not in self.owed.values()
                 self.completed.discard(task)
                 self.crashes.pop(task, None)
+                self.attempts[task] = []
 
     @invariant()
     def debts_exist_from_the_end_until_they_are_paid(self) -> None:
@@ -159,6 +166,11 @@ class JournalMachine(RuleBasedStateMachine):
     def crashes_are_those_since_the_last_end(self) -> None:
         rows = self.connection.execute("SELECT task_id, crashes FROM task_wal WHERE crashes > 0").fetchall()
         assert dict(rows) == self.crashes
+
+    @invariant()
+    def attempts_are_kept_as_long_as_their_task(self) -> None:
+        for task, outcomes in self.attempts.items():
+            assert [each.outcome for each in attempts.of_task(self.connection, task)] == outcomes
 
     @invariant()
     def a_dead_letter_is_open_only_for_the_dead(self) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from growbin_jobs.journal import dead_letters, outbox, prune, tasks
+from growbin_jobs.journal import attempts, dead_letters, outbox, prune, tasks
 from growbin_jobs.journal.prune import Retention
 from growbin_jobs.journal.records import Dead, TaskState
 from growbin_jobs.journal.sync import mark
@@ -98,6 +98,43 @@ def test_many_rows_go_in_small_portions(connection, run, sync, an_end):
     assert max(run.calls) <= prune.BATCH
 
 
+@pytest.mark.parametrize("each", [1, 100])
+def test_attempts_go_with_their_task_in_small_portions(connection, run, sync, an_end, each):
+    doomed = 2 * prune.BATCH // each + 5
+    with connection:
+        for n in range(doomed):
+            for _ in range(each):
+                tasks.finish(connection, an_end(f"t{n}", TaskState.FAILED, created_at=float(n)))
+            if n % 2:
+                tasks.finish(connection, an_end(f"t{n}", created_at=float(n)))
+        for _ in range(each):
+            tasks.finish(connection, an_end("stays", TaskState.FAILED, created_at=1.5))
+    sync(2.0)
+    connection.execute("UPDATE task_wal SET synced_at = NULL WHERE task_id = 'stays'")
+
+    deleted = run()
+
+    assert (deleted["task_wal"], deleted["attempt"]) == (doomed, doomed * each)
+    assert left(connection) == ["stays"]
+    assert connection.execute("SELECT count(*) FROM attempt").get == each
+    assert max(run.calls) < 2 * prune.BATCH
+
+
+def test_a_task_stays_until_the_last_of_its_attempts_has_gone(connection, run, sync, an_end):
+    for n in range(5):
+        for _ in range(100):
+            tasks.finish(connection, an_end(f"t{n}", TaskState.FAILED, created_at=float(n)))
+    sync(2.0)
+    connection.execute("DELETE FROM sync_log; DELETE FROM retry_queue")
+
+    assert run(stopped=lambda: any(run.calls))["task_wal"] == 0
+    assert run.calls[-1] == prune.BATCH
+    assert left(connection) == [f"t{n}" for n in range(5)]
+    assert [len(attempts.of_task(connection, f"t{n}")) for n in range(5)] == [0, 0, 100, 100, 100]
+    assert run()["task_wal"] == 5
+    assert connection.execute("SELECT count(*) FROM attempt").get == 0
+
+
 def test_it_stops_when_its_time_is_over(connection, run, sync, an_end):
     tasks.finish(connection, an_end(created_at=1.0))
     sync(2.0)
@@ -160,3 +197,7 @@ def test_the_window_is_found_in_the_index(connection):
     assert "COVERING INDEX task_by_status" in plan
     plan = str(connection.execute("EXPLAIN QUERY PLAN " + prune._TASKS, ("completed", 0.0, 1.0, 1.0)).fetchall())
     assert "INDEX task_by_status (status=? AND created_at>? AND created_at<?)" in plan
+    values = ("completed", 0.0, 1.0, 1.0, prune.BATCH)
+    plan = str(connection.execute("EXPLAIN QUERY PLAN " + prune._ATTEMPTS, values).fetchall())
+    assert "INDEX task_by_status (status=? AND created_at>? AND created_at<?)" in plan
+    assert "COVERING INDEX attempt_of_task (task_id=?)" in plan

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.journal import starts, tasks
+from growbin_jobs.journal import attempts, starts, tasks
 from growbin_jobs.journal.starts import SLOT, SLOTS, Starts
 
 
@@ -55,6 +55,19 @@ def test_what_was_running_is_charged_and_what_had_ended_is_not(ledger, charge, f
     assert charge() == {"running": 1}
     assert running != ended
     assert files_of(folder) == []
+
+
+def test_people_are_shown_which_run_it_was(ledger, charge, connection, a_start):
+    for task_id, pid in (("own", os.getpid()), ("since", os.getpid() + 1)):
+        ledger.begin(task_id, "actor", "queue")
+        tasks.started(connection, [a_start(task_id, worker=f"node/ai/{pid}")])
+    die(ledger)
+    charge()
+
+    found = [attempts.of_task(connection, task_id)[0] for task_id in ("own", "since")]
+    assert [(each.outcome, each.started_at, each.ended_at) for each in found] == [
+        ("crashed", 100.0, 500.0), ("crashed", None, 500.0),
+    ]  # fmt: skip
 
 
 def test_the_living_are_not_charged(ledger, charge):
