@@ -1,7 +1,8 @@
 """Everything that is known of one task, in the order in which it happened."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import apsw
 from growbin_jobs.cli.journal_file import existing, reading
 from growbin_jobs.cli.journal_view import iso, task_json
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
-from growbin_jobs.journal import reader
-from growbin_jobs.journal.records import DeadLetter, Task
+from growbin_jobs.journal import attempts, reader
+from growbin_jobs.journal.records import Attempt, DeadLetter, Outcome, Task, TaskState
 from growbin_jobs.models.tasks import Task as Central
 from growbin_jobs.models.tasks import Tasks
 from growbin_jobs.settings import Settings
@@ -33,7 +34,7 @@ def known_of(task_id: str, settings: Settings, path: Path | None) -> dict[str, A
     Returns:
       ``journal`` and ``central``: its rows, or None. ``journal_error`` and ``central_error``: why one could not be
       asked, or None. ``latest``: the row that knows more, or None. ``history``: events with ``at``, ``event`` and
-      ``detail``, oldest first.
+      ``detail``, oldest first. Runs that did not complete, but for the last, are known to the journal only.
 
     Raises:
       NotFound: There is no journal of that path.
@@ -85,7 +86,10 @@ def _journal(task_id: str, settings: Settings, path: Path | None) -> tuple[Task 
 def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iterator[Event]:
     if row is not None:
         yield row.created_at, "created", f"{row.task_name} for {row.queue_name}"
-        yield from _of_run(row, row.created_at, row.started_at, row.completed_at)
+        earlier = attempts.of_task(connection, task_id)
+        for attempt in earlier:
+            yield from _of_attempt(attempt)
+        yield from _of_row(row, earlier)
     for at, status, error in connection.execute(
         "SELECT synced_at, status, error FROM sync_log WHERE task_id = ? ORDER BY id", (task_id,)
     ):
@@ -102,15 +106,38 @@ def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iter
         yield float(created_at), "owes", f"{name} to {queue}: {message_id}"
 
 
+def _of_attempt(attempt: Attempt) -> Iterator[Event]:
+    if attempt.started_at is not None:
+        yield attempt.started_at, "started", _start(attempt)
+    details = [attempt.error, attempt.worker and f"by {attempt.worker}"]
+    if attempt.due_at is not None:
+        details.append(f"next due {iso(attempt.due_at)}")
+    yield attempt.ended_at, attempt.outcome.value, ", ".join(detail for detail in details if detail)
+
+
+def _of_row(row: Task, earlier: Sequence[Attempt]) -> Iterator[Event]:
+    """What the task's row says and its attempts do not: the row repeats the last of them unless it has completed."""
+    started_at, completed_at = row.started_at, row.completed_at
+    if row.status is not TaskState.COMPLETED:
+        started_at = None if started_at in {each.started_at for each in earlier} else started_at
+        completed_at = None if completed_at in {each.ended_at for each in earlier} else completed_at
+    crashes = row.crashes - len(list(takewhile(lambda each: each.outcome is Outcome.CRASHED, reversed(earlier))))
+    yield from _of_run(row, row.created_at, started_at, completed_at, crashes)
+
+
 def _of_run(
-    row: Task | Central, created_at: float, started_at: float | None, completed_at: float | None
+    row: Task | Central, created_at: float, started_at: float | None, completed_at: float | None, crashes: int
 ) -> Iterator[Event]:
     if started_at is not None:
-        yield started_at, "started", f"by {row.worker}" + (f", retry {row.retry_count}" if row.retry_count else "")
+        yield started_at, "started", _start(row)
     if completed_at is not None:
         yield completed_at, row.status.value, row.error or ""
-    if row.crashes:  # since that end; nobody has seen when
-        yield completed_at or started_at or created_at, "its worker died", f"{row.crashes} times"
+    if crashes > 0:  # since that end; nobody has written down when
+        yield completed_at or started_at or created_at, "its worker died", f"{crashes} times"
+
+
+def _start(run: Task | Central | Attempt) -> str:
+    return f"by {run.worker}" + (f", retry {run.retry_count}" if run.retry_count else "")
 
 
 def _of_central(task: Central, *, known: bool) -> Iterator[Event]:
@@ -119,7 +146,7 @@ def _of_central(task: Central, *, known: bool) -> Iterator[Event]:
         yield task.created_at.timestamp(), "created", f"{task.task_name} for {task.queue_name}"
     started_at = task.started_at.timestamp() if task.started_at else None
     completed_at = task.completed_at.timestamp() if task.completed_at else None
-    yield from _of_run(task, task.created_at.timestamp(), started_at, completed_at)
+    yield from _of_run(task, task.created_at.timestamp(), started_at, completed_at, task.crashes)
     if task.due_at is not None:
         yield task.due_at.timestamp(), "retry due", f"number {task.retry_count + 1}"
     yield task.synced_at.timestamp(), "copied", f"from {task.node}"

@@ -16,6 +16,8 @@ def show(
 ) -> None:
     """Show everything that is known of a task: in this node's journal and in the central database.
 
+    The journal has each of its runs, the latest 100 of those that did not complete; the database has the last one.
+
     \b
     Examples:
       growbin-jobs tasks show 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11

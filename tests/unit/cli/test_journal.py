@@ -383,7 +383,7 @@ def test_a_task_is_shown_with_its_history(invoke, node):
     found = json.loads(invoke("tasks", "show", "a", "--json").stdout)
 
     events = [event["event"] for event in found["history"]]
-    assert events == ["created", "started", "failed", "given up", "copied", "sent once more"]
+    assert events == ["created", "started", "dead", "given up", "copied", "sent once more"]
     # The database hears a moment later that it was retried.
     assert (found["central"]["status"], found["journal"]["status"], found["latest"]["status"]) == (
         "dead", "failed", "failed",
