@@ -4,11 +4,14 @@ A new broker is one factory and the list of what it can do. Dramatiq's StubBroke
 says what Dramatiq expects, and not only what ours happen to do.
 """
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 from uuid import uuid4
@@ -22,7 +25,10 @@ from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
 from growbin_jobs.broker.local import LocalBroker
+from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.records import Owed
+from growbin_jobs.middleware.journal import Journaling
+from growbin_jobs.middleware.outbox import OutboxScope
 
 #: Seconds until something that must happen counts as not happening.
 PATIENCE = 20.0
@@ -588,3 +594,33 @@ def test_a_stopping_worker_leaves_what_it_has_not_begun(place: Place) -> None:
     place.workers.clear()
     # Then another one gets the rest
     assert numbers(receive(place.consumer(place.broker()), 2)) == [1, 2]
+
+
+@over("redelivers")
+def test_what_has_run_is_freed_without_pythons_collector(place: Place, tmp_path: Path) -> None:
+    # Given a worker with a journal, whose tasks each send the next one
+    journal = Journal(tmp_path / "journal" / "task_queue.db", node="n", worker="w", free_floor=1)
+    deliveries: list[weakref.ref[Any]] = []
+
+    class Watching(Middleware):
+        def before_process_message(self, broker: Broker, message: Any) -> None:
+            deliveries.append(weakref.ref(message))
+
+    broker = place.broker(Journaling(lambda: journal), OutboxScope(), Watching())
+
+    def send_next(n: int) -> None:
+        if n:
+            actor.send(n - 1)
+
+    actor = dramatiq.actor(send_next, queue_name=place.queue, broker=broker)
+    # When they run while nobody looks for cycles
+    gc.disable()
+    try:
+        place.worker(broker, threads=2)
+        actor.send(39)
+        # Then nothing is left of them but what the threads still hold
+        eventually(lambda: len(deliveries) == 40 and sum(each() is not None for each in deliveries) <= 5)
+    finally:
+        gc.enable()
+        place.workers.pop().stop()
+        journal.close()

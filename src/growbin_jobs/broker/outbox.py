@@ -18,7 +18,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from dramatiq import Message
-from dramatiq.broker import Broker, MessageProxy
+from dramatiq.broker import Broker
 
 from growbin_jobs.broker.codec import assemble, encode
 from growbin_jobs.journal.records import Owed
@@ -34,13 +34,14 @@ class Outbox:
 
     Parameters:
       broker: Who delivered the message; what is sent through another broker is not ours.
-      parent: The message that runs.
+      parent_id: Of the message that runs. Not the message itself, which knows its outbox: a cycle for each message
+        would be left to Python's collector.
     """
 
-    __slots__ = ("_broker", "_counts", "_owed", "closed", "parent")
+    __slots__ = ("_broker", "_counts", "_owed", "closed", "parent_id")
 
-    def __init__(self, broker: Broker, parent: MessageProxy) -> None:
-        self.parent = parent
+    def __init__(self, broker: Broker, parent_id: str) -> None:
+        self.parent_id = parent_id
         self.closed = False
         self._broker = broker
         self._owed: list[Owed] = []
@@ -77,11 +78,9 @@ class Outbox:
         ordinal = self._counts.get(message.actor_name, 0)
         self._counts[message.actor_name] = ordinal + 1
         message_id = message.message_id
-        if message_id == self.parent.message_id or not is_random(message_id):
+        if message_id == self.parent_id or not is_random(message_id):
             return message
-        return assemble(
-            vars(message) | {"message_id": follow_up_id(self.parent.message_id, message.actor_name, ordinal)}
-        )
+        return assemble(vars(message) | {"message_id": follow_up_id(self.parent_id, message.actor_name, ordinal)})
 
     def _put(self, message: Message[Any], delay: int | None) -> None:
         self._owed.append(
@@ -90,7 +89,7 @@ class Outbox:
                 task_name=message.actor_name,
                 queue_name=message.queue_name,
                 body=encode(message),
-                parent_id=self.parent.message_id,
+                parent_id=self.parent_id,
                 due_at=None if delay is None else time.time() + delay / 1000,
                 ordinal=len(self._owed),
             )

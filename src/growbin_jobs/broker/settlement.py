@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from growbin_jobs.broker.delivery import Delivery, Payment, Verdict
+from growbin_jobs.broker.delivery import DeliveringConsumer, Delivery, Payment, Verdict
 from growbin_jobs.broker.endings import GivenUp, ending
 from growbin_jobs.broker.runs import has_ended
 from growbin_jobs.crashpoints import crashpoint
@@ -151,7 +151,7 @@ class Settlement:
             self._journal.paid([each.seq for each in payment.owed])
         self._open.discard(delivery)
         if delivery.run is not None:
-            delivery.run.end(payment.verdict, partial(_settle_copy, delivery))
+            delivery.run.end(payment.verdict, partial(_settle_copy, delivery.consumer))
 
     # --- what did not run
 
@@ -182,10 +182,11 @@ def _settle(delivery: Delivery, verdict: Verdict) -> None:
     delivery.consumer.conclude(Payment((), delivery, verdict, _nothing))
 
 
-def _settle_copy(first: Delivery, copy: Delivery, verdict: Verdict) -> None:
+def _settle_copy(first: DeliveringConsumer, copy: Delivery, verdict: Verdict) -> None:
+    # By the consumer of the first, which knows its run: the delivery itself would be part of a cycle.
     # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been
     # lost with its connection, and the copy may be here for that very reason.
-    rejected = verdict is Verdict.REJECT and not first.stale
+    rejected = verdict is Verdict.REJECT and not first.closed
     _settle(copy, Verdict.ACKNOWLEDGE if rejected else verdict)
 
 

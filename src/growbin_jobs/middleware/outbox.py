@@ -18,7 +18,7 @@ class OutboxScope(Middleware):
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if isinstance(message, Delivery) and message.run is not None:
-            message.outbox = Outbox(broker, message)
+            message.outbox = Outbox(broker, message.message_id)
             message.outbox.open()
             crashpoint("actor.before")
 

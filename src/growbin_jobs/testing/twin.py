@@ -91,7 +91,7 @@ class Twin(Broker):
     def process(self, message: Message[Any]) -> End:
         """Run a message as Dramatiq's ``WorkerThread.process_message`` does."""
         delivery = Delivery(message, _Nowhere())
-        self._outbox, self._delays = Outbox(self, delivery), []
+        self._outbox, self._delays = Outbox(self, delivery.message_id), []
         result: Any = None
         raised: BaseException | None = None
         try:

@@ -11,7 +11,6 @@ from queue import SimpleQueue
 
 import pytest
 from dramatiq import Message
-from dramatiq.broker import MessageProxy
 
 from growbin_jobs.broker import forwarding
 from growbin_jobs.broker.amqp.errors import BrokerRefused, BrokerUnavailable, NotConfirmed
@@ -399,7 +398,7 @@ def test_what_a_message_sends_is_its_workers_business(path):
         url="amqp://127.0.0.1:1/", middleware=[], keeping=Keeping(lambda: pytest.fail("kept"), path, patience=0.5)
     )
     parent = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={})
-    outbox = Outbox(broker, MessageProxy(parent))
+    outbox = Outbox(broker, parent.message_id)
     outbox.open()
     follow_up = broker.enqueue(Message(queue_name="q", actor_name="b", args=(), kwargs={}, options={}))
 
