@@ -1,13 +1,9 @@
 """What the RabbitMQ broker decides without a server."""
 
-import json
 import threading
-from types import SimpleNamespace
 
 import pytest
-from dramatiq import Message, Middleware
-from hypothesis import given
-from hypothesis import strategies as st
+from dramatiq import Middleware
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from growbin_jobs.broker.amqp.errors import (
@@ -22,7 +18,6 @@ from growbin_jobs.broker.amqp.errors import (
 from growbin_jobs.broker.amqp.publication import MAX_BODY, Publication
 from growbin_jobs.broker.amqp.servers import BLOCKED_TIMEOUT, parse_urls
 from growbin_jobs.broker.amqp.topology import arguments
-from growbin_jobs.broker.codec import Undecodable, decode
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.errors import ConfigurationError
 
@@ -126,66 +121,3 @@ def test_a_message_that_would_close_the_channel_is_refused_here():
     Publication("q", b"x" * MAX_BODY, "id")
     with pytest.raises(ValueError, match="object store"):
         Publication("q", b"x" * (MAX_BODY + 1), "id")
-
-
-values = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.text()
-    | st.lists(st.integers())
-    | st.dictionaries(st.text(), st.text())
-)
-fields = st.fixed_dictionaries(
-    {},
-    optional={
-        "queue_name": values | st.just("q"),
-        "actor_name": values | st.just("act"),
-        "args": values | st.just([1]),
-        "kwargs": values | st.just({}),
-        "options": values | st.just({}),
-        "message_id": values | st.just("id"),
-        "message_timestamp": values,
-        "other": values,
-    },
-)  # fmt: skip
-
-
-@given(st.binary() | (values | fields).map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_are_a_sound_message_or_undecodable(body):
-    try:
-        message = decode(body, "q")
-    except Undecodable:
-        return
-    assert message.queue_name == "q"
-    kinds = SimpleNamespace(actor_name=str, message_id=str, args=tuple, kwargs=dict, options=dict)
-    assert all(isinstance(getattr(message, name), kind) for name, kind in vars(kinds).items())
-
-
-@given(st.lists(st.integers() | st.text()), st.dictionaries(st.text(), st.text()))
-def test_a_message_is_decoded_as_it_was_encoded(args, kwargs):
-    message = Message(queue_name="q", actor_name="act", args=tuple(args), kwargs=kwargs, options={"eta": 1})
-    assert decode(message.encode(), "q") == message
-
-
-def test_what_is_wrong_is_named_without_the_content():
-    with pytest.raises(Undecodable) as caught:
-        decode(b'{"secret": 1', "q")
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("field", ["message_id", "actor_name"])
-def test_a_name_that_no_journal_can_store_is_no_message(field):
-    message = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={}).copy(**{field: "\ud800"})
-
-    with pytest.raises(Undecodable, match=field):
-        decode(message.encode(), "q")
-
-
-@pytest.mark.parametrize(("field", "value"), [("queue_name", 1), ("options", [])])
-def test_a_message_that_must_say_itself_whose_it_is(field, value):
-    message = Message(queue_name="mine", actor_name="a", args=(), kwargs={}, options={})
-
-    assert decode(message.encode(), None).queue_name == "mine"
-    with pytest.raises(Undecodable, match=field):
-        decode(json.dumps(json.loads(message.encode()) | {field: value}).encode(), None)
