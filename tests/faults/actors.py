@@ -6,6 +6,7 @@ it sends now before its effect and now after it: neither order may matter.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import time
@@ -35,6 +36,7 @@ def take_orders(*_: object) -> None:
 
 
 signal.signal(signal.SIGUSR1, take_orders)
+faulthandler.register(signal.SIGUSR2)  # says where every thread is
 
 OFTEN = {"max_retries": 50, "min_backoff": 100, "time_limit": 60_000}
 

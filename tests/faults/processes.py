@@ -178,6 +178,16 @@ class Worker(Process):
         mortal.send_signal(signal.SIGUSR1)
         assert self.await_word(f"armed: {point}", 10), list(self.lines)
 
+    def say_where(self) -> str:
+        """Return what its processes do, and have those that can say where their threads are."""
+        does = []
+        for each in self.tree():
+            if _handles(each.pid, signal.SIGUSR2):
+                each.send_signal(signal.SIGUSR2)
+            does.append(f"{each.pid} {each.status()}: {' '.join(each.cmdline())}")
+        time.sleep(1.0)
+        return "\n".join(does)
+
     def await_death(self, timeout: float) -> bool:
         """Wait until one of its processes has died, and kill the rest. Returns False when none did in time.
 
@@ -191,6 +201,8 @@ class Worker(Process):
             return not self.running or seen != children.keys() or any(map(_is_zombie, children.values()))
 
         died = await_that(dead, timeout)
+        if not died:
+            print(self.say_where())
         self.kill()
         return died
 

@@ -39,6 +39,7 @@ database = opened(10, 60)
 upgrade(database)
 analyses = Analyses(database)
 ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+ours += " AND backend_type = 'client backend'"  # and no autovacuum, which comes now and then
 counts = []
 
 def work(number):

@@ -31,6 +31,9 @@ PATIENCE = 20.0
 #: Seconds between two looks.
 INTERVAL = 5.0
 
+#: What argparse exits with when it does not understand a command line.
+ARGPARSE_ERROR = 2
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -142,8 +145,10 @@ def _log_file() -> str | None:
 
     try:
         given, _ = make_argument_parser().parse_known_args()  # type: ignore[no-untyped-call]
-    except SystemExit:  # no dramatiq's command line
-        return None
+    except SystemExit as exit_:
+        if exit_.code != ARGPARSE_ERROR:  # dramatiq tells this process to stop, at this very moment
+            raise
+        return None  # no dramatiq's command line
     return str(given.log_file) if given.log_file else None
 
 

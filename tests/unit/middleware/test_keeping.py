@@ -1,6 +1,9 @@
 """A worker process says that it lives, and a worker that is none says nothing. Real ones: integration/test_keeper."""
 
 import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import dramatiq
 import pytest
@@ -104,3 +107,17 @@ def test_while_there_is_a_keeper_none_is_started(tmp_path, broker, monkeypatch):
 
     assert started == [11]  # missed twice
     worker.stop()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told to stop", "no dramatiq's command line"])
+def test_a_candidate_that_is_told_to_stop_while_it_reads_the_command_line_stops(monkeypatch, told):
+    class Parser:
+        def parse_known_args(self):
+            sys.exit(
+                0 if told else 2
+            )  # as dramatiq's handler of SIGTERM does, in whatever line it comes; as argparse does
+
+    monkeypatch.setattr("dramatiq.cli.make_argument_parser", Parser)
+
+    with pytest.raises(SystemExit) if told else nullcontext():
+        assert "--log-file" not in keeping.keeper_command(Path("node"), 1)
