@@ -1,11 +1,15 @@
 """What both kinds of central database promise: schema, transactions, errors, and many processes at once."""
 
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +29,10 @@ MODELS = [WasteAnalysis, TaskRow, WorkerRow, SchemaVersion]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Database]:
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> partial[Database]:
     """Opens the same empty database again and again, as other processes would."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    return lambda: open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+    return partial(open_database, url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
 
 
 @pytest.fixture
@@ -91,8 +95,32 @@ def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
         require_current(database)
 
 
-def test_eight_processes_upgrade_an_empty_database_at_once(reopen: Callable[[], Database]) -> None:
-    applied = in_processes(8, lambda _: upgrade(reopen()))
+UPGRADER = """
+import json, sys
+from pathlib import Path
+from growbin_jobs.models.database import open_database
+from growbin_jobs.models.upgrade import upgrade
+
+database = open_database(sys.argv[2] or None, default_path=Path(sys.argv[1]), pool_size=4, timeout=10)
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(upgrade(database)))
+"""
+
+
+def test_eight_processes_upgrade_an_empty_database_at_once(reopen: partial[Database]) -> None:
+    # Fresh ones: children forked out of a test process, with threads of other tests, have hung now and then.
+    command = [sys.executable, "-c", UPGRADER, str(reopen.keywords["default_path"]), reopen.args[0] or ""]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(8)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    applied = [json.loads(process.communicate()[0]) for process in processes]
     assert sorted(name for names in applied for name in names) == NAMES  # each by one of them
     require_current(reopen())
 
