@@ -18,6 +18,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from growbin_jobs.broker.rabbitmq import RabbitBroker
 from growbin_jobs.journal import reader
+from growbin_jobs.journal.schema import is_journal
 from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
@@ -66,6 +67,8 @@ class Product:
         if not self.journal.exists():
             return None
         with closing(reader.open_reader(self.journal)) as connection:
+            if not is_journal(connection):  # so far
+                return None
             task = reader.task(connection, task_id)
         return task.status.value if task else None
 

@@ -314,6 +314,7 @@ class StubOpenAI:
         self.answers: dict[str, dict[str, Any]] = {}
         self.connections = 0
         self.holding = 0
+        self.stalled = 0
         self._latency = latency
         self._random = random.Random(0)
         self._scripts: deque[tuple[str, Kind | None]] = deque()
@@ -409,6 +410,7 @@ class StubOpenAI:
     def held(self) -> Iterator[threading.Event]:
         with self._held:
             self.holding += 1
+            self.stalled += 1
             self._held.notify_all()
         try:
             yield self._released
