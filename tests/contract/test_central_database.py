@@ -1,8 +1,6 @@
 """What both kinds of central database promise: schema, transactions, errors, and many processes at once."""
 
 import json
-import multiprocessing
-import os
 import subprocess
 import sys
 import threading
@@ -17,7 +15,6 @@ import peewee
 import pytest
 
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
-from growbin_jobs.messages import Advice, StoredPicture
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
 from growbin_jobs.models.database import Database, open_database
 from growbin_jobs.models.tasks import TaskRow
@@ -48,12 +45,22 @@ def database(empty: Database) -> Database:
     return empty
 
 
-def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run ``work(number)`` in forked processes that start at the same moment; return the results, errors as text."""
+FORKING = """
+import json, multiprocessing, os, sys, threading
+from pathlib import Path
+from growbin_jobs.messages import Advice, StoredPicture
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.database import open_database
+from growbin_jobs.models.upgrade import upgrade
+
+database = open_database(sys.argv[2] or None, default_path=Path(sys.argv[1]), pool_size=4, timeout=10)
+analyses = Analyses(database)
+
+def in_processes(count, work):
     context = multiprocessing.get_context("fork")
     gate, results = context.Barrier(count), context.SimpleQueue()
 
-    def run(number: int) -> None:
+    def run(number):
         gate.wait()
         try:
             results.put(work(number))
@@ -67,6 +74,21 @@ def in_processes(count: int, work: Callable[[int], Any]) -> list[Any]:
     for process in processes:
         process.join()
     return found
+"""
+
+
+def forking(reopen: partial[Database], script: str) -> Any:
+    """Run a script that has ``database``, ``analyses`` and ``in_processes(count, work)``, and return what it prints.
+
+    ``in_processes`` runs ``work(number)`` in forked processes that start at the same moment and returns the results,
+    errors as text. They are forked out of a fresh process: out of this one, with threads of other tests, some hung.
+    """
+    place = [str(reopen.keywords["default_path"]), reopen.args[0] or ""]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING + script, *place], capture_output=True, text=True, check=False, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 # --- schema
@@ -95,32 +117,8 @@ def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
         require_current(database)
 
 
-UPGRADER = """
-import json, sys
-from pathlib import Path
-from growbin_jobs.models.database import open_database
-from growbin_jobs.models.upgrade import upgrade
-
-database = open_database(sys.argv[2] or None, default_path=Path(sys.argv[1]), pool_size=4, timeout=10)
-print("ready", flush=True)
-sys.stdin.readline()
-print(json.dumps(upgrade(database)))
-"""
-
-
 def test_eight_processes_upgrade_an_empty_database_at_once(reopen: partial[Database]) -> None:
-    # Fresh ones: children forked out of a test process, with threads of other tests, have hung now and then.
-    command = [sys.executable, "-c", UPGRADER, str(reopen.keywords["default_path"]), reopen.args[0] or ""]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(8)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    applied = [json.loads(process.communicate()[0]) for process in processes]
+    applied = forking(reopen, "print(json.dumps(in_processes(8, lambda _: upgrade(database))))")
     assert sorted(name for names in applied for name in names) == NAMES  # each by one of them
     require_current(reopen())
 
@@ -269,57 +267,71 @@ def test_a_connection_is_used_again_and_by_one_thread_at_a_time(database: Databa
 # --- processes
 
 
-def test_a_forked_child_has_a_connection_of_its_own(database: Database) -> None:
-    analyses = Analyses(database)
-    analyses.accept("a1", "u1")  # the parent is connected now
+def test_a_forked_child_has_a_connection_of_its_own(database: Database, reopen: partial[Database]) -> None:
+    parent, results = forking(
+        reopen,
+        """
+analyses.accept("a1", "u1")  # the parent is connected now
 
-    def work(number: int) -> tuple[int, str]:
-        for round_ in range(20):
-            analyses.uploaded("a1", "u1", StoredPicture(s3_path=f"s3://{number}/{round_}", thumbnail_path="t"))
-        found = analyses.get("a1")
-        return os.getpid(), found.status.value if found else "missing"
+def work(number):
+    for round_ in range(20):
+        analyses.uploaded("a1", "u1", StoredPicture(s3_path=f"s3://{number}/{round_}", thumbnail_path="t"))
+    found = analyses.get("a1")
+    return os.getpid(), found.status.value if found else "missing"
 
-    results = in_processes(2, work)
-    for _ in range(20):
-        analyses.accept("a1", "u1")
+results = in_processes(2, work)
+for _ in range(20):
+    analyses.accept("a1", "u1")
+print(json.dumps([os.getpid(), results]))
+""",
+    )
     assert [status for _, status in results] == ["uploaded"] * 2
-    assert len({pid for pid, _ in results} | {os.getpid()}) == 3
+    assert len({pid for pid, _ in results} | {parent}) == 3
 
 
-def test_one_of_eight_processes_completes_an_analysis(database: Database) -> None:
+def test_one_of_eight_processes_completes_an_analysis(database: Database, reopen: partial[Database]) -> None:
     analyses = Analyses(database)
     ids = [f"a{number}" for number in range(10)]
     for analysis_id in ids[::2]:  # the other rows do not exist yet
         analyses.accept(analysis_id, "u1")
 
-    def work(number: int) -> list[bool]:
-        advice = Advice(text=f"from {number}", language="ko", source="rule", model="offline/rule")
-        return [analyses.completed(analysis_id, advice) for analysis_id in ids]
+    results = forking(
+        reopen,
+        """
+def work(number):
+    advice = Advice(text=f"from {number}", language="ko", source="rule", model="offline/rule")
+    return [analyses.completed(f"a{each}", advice) for each in range(10)]
 
-    results = in_processes(8, work)
+print(json.dumps(in_processes(8, work)))
+""",
+    )
     for column, analysis_id in enumerate(ids):
         winners = [result for result in results if result[column] is True]
         assert len(winners) == 1, results
         assert analyses.get(analysis_id) is not None
 
 
-def test_four_processes_write_at_once_and_nothing_is_lost(database: Database) -> None:
-    analyses = Analyses(database)
+def test_four_processes_write_at_once_and_nothing_is_lost(database: Database, reopen: partial[Database]) -> None:
+    results = forking(
+        reopen,
+        """
+def work(number):
+    def few(thread):
+        for row in range(5):
+            analysis_id = f"{number}-{thread}-{row}"
+            analyses.accept(analysis_id, "u1")
+            analyses.completed(analysis_id, Advice(text="ok", language="ko", source="rule", model="m"))
 
-    def work(number: int) -> str:
-        def few(thread: int) -> None:
-            for row in range(5):
-                analysis_id = f"{number}-{thread}-{row}"
-                analyses.accept(analysis_id, "u1")
-                analyses.completed(analysis_id, Advice(text="ok", language="ko", source="rule", model="m"))
+    threads = [threading.Thread(target=few, args=(thread,)) for thread in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return "done"
 
-        threads = [threading.Thread(target=few, args=(thread,)) for thread in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return "done"
-
-    assert in_processes(4, work) == ["done"] * 4
-    counts = analyses.count_by_status()
+print(json.dumps(in_processes(4, work)))
+""",
+    )
+    assert results == ["done"] * 4
+    counts = Analyses(database).count_by_status()
     assert sum(counts.values()) == counts[next(s for s in counts if s == "completed")] == 4 * 3 * 5
