@@ -9,7 +9,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import CurrentMessage, TimeLimit
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from growbin_jobs.broker.outbox import follow_up_id
+from growbin_jobs.broker.ids import follow_up_id
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.middleware.failure_recording import FailureRecording
 from growbin_jobs.middleware.retries import Retries

@@ -41,7 +41,6 @@ class Arrivals:
     def __init__(self, journal: Journal, settlement: Settlement) -> None:
         self._journal = journal
         self._settlement = settlement
-        self._failed = settlement.failed
         self._settle_unrun = settlement.settle_unrun
         self._runs = Runs()
         self._writable = True
@@ -49,7 +48,7 @@ class Arrivals:
 
     def ready(self) -> bool:
         """Return False while the journal cannot be written; also the moment to try again what has failed."""
-        if self._failed:
+        if self._settlement.failed:
             self._settlement.try_again()
         now = time.monotonic()
         if now >= self._next_look:

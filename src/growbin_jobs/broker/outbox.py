@@ -13,18 +13,14 @@ from __future__ import annotations
 import json
 import time
 from contextvars import ContextVar
-from hashlib import sha1
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from dramatiq import Message
 from dramatiq.broker import Broker
 
 from growbin_jobs.broker.codec import assemble, encode
+from growbin_jobs.broker.ids import follow_up_id, is_random
 from growbin_jobs.journal.records import Owed
-
-#: Namespace of the ids whose parent's id is no UUID.
-NAMESPACE = uuid5(NAMESPACE_URL, "growbin-jobs:follow-ups")
 
 _current: ContextVar[Outbox | None] = ContextVar("outbox", default=None)
 
@@ -101,31 +97,6 @@ def outbox_of(broker: Broker) -> Outbox | None:
     outbox = _current.get()
     # A greenlet that an actor has started begins with a copy of its context, and may outlive it.
     return outbox if outbox is not None and not outbox.closed and outbox._broker is broker else None
-
-
-def follow_up_id(parent_id: str, actor_name: str, ordinal: int) -> str:
-    """Return the id of a follow-up.
-
-    Parameters:
-      parent_id: Id of the message that sends it.
-      actor_name: Whom it is for.
-      ordinal: How many it has sent to that actor before.
-    """
-    try:
-        namespace = bytes.fromhex(parent_id.replace("-", ""))
-    except ValueError:
-        namespace = b""
-    if len(namespace) != 16:
-        namespace = uuid5(NAMESPACE, parent_id).bytes
-    # What uuid5 does, without its objects: each message of a chain comes here.
-    name = sha1(namespace + f"{actor_name}:{ordinal}".encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(name[16], 16) & 3]
-    return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{variant}{name[17:20]}-{name[20:32]}"
-
-
-def is_random(message_id: str) -> bool:
-    """Is it a version 4 UUID, as Dramatiq makes them for messages whose sender does not care?"""
-    return len(message_id) == 36 and message_id[14] == "4"
 
 
 def option(body: bytes, name: str) -> Any:

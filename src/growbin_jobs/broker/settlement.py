@@ -53,7 +53,7 @@ class Settlement:
       journal: Where ends are written.
 
     Attributes:
-      failed: Payments that came to nothing, each with the monotonic time of its next try; always the same deque.
+      failed: Payments that came to nothing, each with the monotonic time of its next try.
     """
 
     def __init__(self, journal: Journal) -> None:

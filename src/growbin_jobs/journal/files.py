@@ -45,6 +45,16 @@ def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.C
         return connection
 
 
+def open_again(path: Path) -> apsw.Connection:
+    """Open the journal beside a connection of this process that has just checked it; make it anew if it has gone since.
+
+    Raises:
+      ConfigurationError, OSError, apsw.Error: As :func:`open_journal`.
+    """
+    with opening(path.parent):
+        return open_unchecked(path)
+
+
 def is_at(file: os.stat_result, path: Path) -> bool:
     """Is this still the file of that name?"""
     try:

@@ -20,7 +20,7 @@ PUT_ROWS = (
     "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING",
 )
-PUT = " VALUES ".join(PUT_ROWS[:2]) + " " + PUT_ROWS[2]
+PUT = "{} VALUES {} {}".format(*PUT_ROWS)
 
 ACCEPTED_PAID = """
 DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from growbin_jobs.journal.committer import Closed
-from growbin_jobs.journal.files import is_at, open_journal
-from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, Patience, open_database
+from growbin_jobs.journal.files import is_at, open_again, open_journal
+from growbin_jobs.journal.sqlite import BUSY_TIMEOUT, Patience
 
 #: Pages that SQLite keeps in memory, as negative KiB: the upper levels of the indexes of some million rows.
 CACHE_SIZE = -8_000
@@ -34,7 +34,7 @@ class JournalStore:
 
     def __init__(self, path: Path, *, damaged: os.stat_result | None = None, to_read: bool = False) -> None:
         self._path = path
-        self.connection = open_database(path) if to_read else open_journal(path, damaged=damaged)
+        self.connection = open_again(path) if to_read else open_journal(path, damaged=damaged)
         try:
             self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk

@@ -44,7 +44,7 @@ FIRST_END_ROWS = (
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT DO NOTHING",
 )
-FIRST_END = " VALUES ".join(FIRST_END_ROWS[:2]) + " " + FIRST_END_ROWS[2]
+FIRST_END = "{} VALUES {} {}".format(*FIRST_END_ROWS)
 
 #: Completed stays completed, whatever a second delivery comes to; a message that was given up is not retried beside it.
 LATER_END = """

@@ -7,7 +7,7 @@ from typing import Any
 from dramatiq import Message, Middleware
 from dramatiq.broker import Broker
 
-from growbin_jobs.broker.outbox import follow_up_id
+from growbin_jobs.broker.ids import follow_up_id
 from growbin_jobs.broker.routes import message_for
 from growbin_jobs.broker.runs import counted
 from growbin_jobs.names import RECORD_FAILURE

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID
 
 import dramatiq
 import pytest
@@ -11,8 +11,9 @@ from dramatiq.brokers.stub import StubBroker
 from hypothesis import given
 from hypothesis import strategies as st
 
+from growbin_jobs.broker.ids import follow_up_id
 from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.broker.outbox import Outbox, follow_up_id, is_random, option, outbox_of
+from growbin_jobs.broker.outbox import Outbox, option, outbox_of
 
 
 class Consumer:
@@ -76,22 +77,6 @@ def test_a_retry_of_the_message_itself_keeps_its_id(run):
 @pytest.mark.parametrize("chosen", ["2026-01-01T00:00/weekly", str(UUID("6ba7b810-9dad-51d1-80b4-00c04fd430c8"))])
 def test_an_id_that_its_sender_has_chosen_is_kept(run, chosen):
     assert run().take(message(message_id=chosen), None).message_id == chosen
-
-
-def test_random_ids_are_those_that_dramatiq_makes():
-    assert is_random(message().message_id)
-    assert is_random(str(uuid4()))
-    assert not is_random(follow_up_id(str(uuid4()), "a", 0))
-
-
-@given(st.uuids(), st.text(), st.integers(0, 10_000))
-def test_the_id_of_a_follow_up_is_a_uuid5_of_its_parents(parent, actor, ordinal):
-    assert follow_up_id(str(parent), actor, ordinal) == str(uuid5(parent, f"{actor}:{ordinal}"))
-
-
-@given(st.text())
-def test_an_id_that_is_no_uuid_has_follow_ups_too(parent):
-    assert UUID(follow_up_id(parent, "a", 0)).version == 5
 
 
 def test_what_is_owed_is_in_order_with_due_times_and_the_bodies_as_sent(run, monkeypatch):
