@@ -25,10 +25,13 @@ from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
 from growbin_jobs.broker.local import LocalBroker
+from growbin_jobs.errors import Deferred, Transient
+from growbin_jobs.journal import attempts
 from growbin_jobs.journal.journal import Journal
 from growbin_jobs.journal.records import Owed
 from growbin_jobs.middleware.journal import Journaling
 from growbin_jobs.middleware.outbox import OutboxScope
+from growbin_jobs.middleware.retries import Retries as OurRetries
 
 #: Seconds until something that must happen counts as not happening.
 PATIENCE = 20.0
@@ -624,3 +627,31 @@ def test_what_has_run_is_freed_without_pythons_collector(place: Place, tmp_path:
         gc.enable()
         place.workers.pop().stop()
         journal.close()
+
+
+@over("redelivers")
+def test_the_journal_tells_what_failed_from_what_was_put_off(place: Place, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal" / "task_queue.db", node="n", worker="w", free_floor=1)
+    retries = OurRetries(min_backoff=1)
+    broker = place.broker(Journaling(lambda: journal), retries, OutboxScope())
+    troubles: list[Exception] = [Deferred("not now", wait=0.1), Transient("not this time")]
+    done = threading.Event()
+
+    def troubled() -> None:
+        if troubles:
+            raise troubles.pop(0)
+        done.set()
+
+    actor = dramatiq.actor(troubled, queue_name=place.queue, broker=broker)
+    place.worker(broker, threads=1)
+    try:
+        message = actor.send()
+        assert done.wait(PATIENCE)
+        found = journal.read(lambda connection: attempts.of_task(connection, message.message_id))
+    finally:
+        place.workers.pop().stop()
+        journal.close()
+    assert [(each.outcome, each.deferrals, each.retry_count) for each in found] == [
+        ("deferred", 0, 0),
+        ("failed", 1, 0),
+    ]

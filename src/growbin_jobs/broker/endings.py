@@ -44,6 +44,7 @@ def ending(
     error: str | None = None,
     owed: tuple[Owed, ...] = (),
     given_up: GivenUp | None = None,
+    deferred: bool = False,
 ) -> Finish:
     """Return the record of a run's end.
 
@@ -56,6 +57,7 @@ def ending(
       error: In words that may be stored.
       owed: What it has sent, or its retry.
       given_up: With ``dead``.
+      deferred: With ``failed``: it was put off.
     """
     now = time.time()
     options = delivery.options
@@ -75,6 +77,7 @@ def ending(
         deferrals=counted(options, "deferrals"),
         owed=owed,
         dead=None if given_up is None else _dead(delivery, given_up, now),
+        deferred=deferred,
         due_at=_retry_due_at(delivery, owed),
         delivery_tag=getattr(delivery, "tag", None),
     )

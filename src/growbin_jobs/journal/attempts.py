@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
-from typing import Any
 
 import apsw
 
@@ -60,16 +58,4 @@ def of_task(connection: apsw.Connection, task_id: str) -> list[Attempt]:
 def _outcome(finish: Finish) -> Outcome:
     if finish.dead:
         return Outcome.DEAD
-    retry = next((each.body for each in finish.owed if each.message_id == finish.task_id), b"")
-    return Outcome.DEFERRED if _deferrals(retry) > finish.deferrals else Outcome.FAILED
-
-
-def _deferrals(body: bytes) -> int:
-    """Return how often an encoded message was put off."""
-    if b'"deferrals"' not in body:  # mostly, and much cheaper than decoding
-        return 0
-    try:
-        deferrals: Any = json.loads(body)["options"]["deferrals"]
-    except (ValueError, LookupError, TypeError):  # an end must be written whatever is in its messages
-        return 0
-    return deferrals if isinstance(deferrals, int) else 0
+    return Outcome.DEFERRED if finish.deferred else Outcome.FAILED

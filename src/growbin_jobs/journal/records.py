@@ -108,6 +108,7 @@ class Finish:
       state: ``completed``, ``failed`` (it is retried or was put off; its next message is in ``owed``) or ``dead``.
       owed: Its follow-ups, or the retry of itself.
       dead: With ``dead`` only.
+      deferred: With ``failed``: it was put off, which spends no retry.
       due_at: When the retry is due.
       retry_count, deferrals: Of the run that ended.
     """
@@ -127,6 +128,7 @@ class Finish:
     deferrals: int = 0
     owed: tuple[Owed, ...] = ()
     dead: Dead | None = None
+    deferred: bool = False
     due_at: float | None = None
     delivery_tag: int | None = None
 

@@ -116,6 +116,7 @@ class Journaling(Middleware):
             error=error,
             owed=owed,
             given_up=_given_up(message, exception) if state is TaskState.DEAD else None,
+            deferred=state is TaskState.FAILED and isinstance(exception, Deferred),
         )
         self._settlement.finished(message, record)
 

@@ -39,9 +39,8 @@ class Past:
         tasks.finish(self.connection, record)
 
     def put_off(self, at, *, deferrals, **fields):
-        body = json.dumps({"options": {"deferrals": deferrals + 1}}).encode()
-        retry = Owed(message_id="t", task_name="actor", queue_name="queue", body=body)
-        self.end(at, FAILED, deferrals=deferrals, owed=(retry,), **fields)
+        retry = Owed(message_id="t", task_name="actor", queue_name="queue", body=b"{}")
+        self.end(at, FAILED, deferrals=deferrals, deferred=True, owed=(retry,), **fields)
 
     def crash(self, at):
         tasks.crashed(self.connection, [("t", "actor", "queue")], now=CREATED + at, pid=77)

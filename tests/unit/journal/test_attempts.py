@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import apsw
 import pytest
 
@@ -17,16 +15,6 @@ COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
 
 def outcomes(connection, task_id="task"):
     return [attempt.outcome for attempt in attempts.of_task(connection, task_id)]
-
-
-@pytest.fixture
-def a_retry(a_message):
-    """The message of a task that runs again, with its counters."""
-
-    def make(**options):
-        return a_message("task", body=json.dumps({"message_id": "task", "args": [], "options": options}).encode())
-
-    return make
 
 
 def test_an_attempt_is_kept_with_all_that_its_end_says(connection, an_end):
@@ -51,18 +39,9 @@ def test_every_attempt_stays_in_order_whatever_comes_later(connection, an_end):
     assert found == [("failed", "first"), ("failed", "second"), ("dead", "third")]
 
 
-@pytest.mark.parametrize(
-    ("options", "outcome"),
-    [
-        ({"retries": 2, "deferrals": 1}, "failed"),
-        ({"retries": 1, "deferrals": 2}, "deferred"),
-        ({"retries": 2}, "failed"),
-        ({"deferrals": "many"}, "failed"),
-    ],
-)
-def test_what_was_put_off_is_told_by_its_retry(connection, an_end, a_message, a_retry, options, outcome):
-    owed = (a_message("else", body=b'{"options":{"deferrals":9}}'), a_retry(**options))
-    tasks.finish(connection, an_end(state=FAILED, retry_count=1, deferrals=1, owed=owed))
+@pytest.mark.parametrize(("deferred", "outcome"), [(False, "failed"), (True, "deferred")])
+def test_what_was_put_off_is_told_from_what_failed(connection, an_end, deferred, outcome):
+    tasks.finish(connection, an_end(state=FAILED, retry_count=1, deferrals=1, deferred=deferred))
     assert outcomes(connection) == [outcome]
 
 
