@@ -18,7 +18,7 @@ import typer
 from dramatiq import Message
 
 from benchmarks import report
-from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 
 SERVICES = Path(__file__).parents[1] / "services"
 QUEUE = "delayed"

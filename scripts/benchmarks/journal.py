@@ -82,7 +82,7 @@ def _run(way: str, path: Path, processes: int, seconds: float) -> dict[str, floa
 
 def _calls() -> dict[str, float]:
     """Microseconds of what a worker thread does itself."""
-    from growbin_jobs.journal.journal import Journal
+    from growbin_jobs.engine.journal.journal import Journal
 
     with tempfile.TemporaryDirectory() as base:
         journal = Journal(Path(base, "node", "task_queue.db"), node="bench", worker="bench", free_floor=1)

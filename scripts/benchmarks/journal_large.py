@@ -8,10 +8,11 @@ from typing import Any
 import apsw
 
 from benchmarks.journal_ways import PAYLOAD, RESULT, an_end
-from growbin_jobs.journal import changes, files, reader
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.prune import Retention, prune
-from growbin_jobs.journal.records import TaskState
+from growbin_jobs.engine.delivery.records import TaskState
+from growbin_jobs.engine.journal.file import opening as files
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import changes, reader
+from growbin_jobs.engine.journal.tables.prune import Retention, prune
 
 #: Rows of one transaction while the file is made.
 CHUNK = 100_000

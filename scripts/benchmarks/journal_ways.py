@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from growbin_jobs.journal import store
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, Owed, TaskState
+from growbin_jobs.engine.journal.file import store
+from growbin_jobs.engine.journal.journal import Journal
 
 Run = Callable[[float], tuple[int, int]]
 

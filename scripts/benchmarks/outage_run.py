@@ -61,11 +61,11 @@ def sending(kind: str, number: int, how: str) -> dict[str, float]:
 
 def forwarding(number: int, url: str) -> dict[str, float]:
     """Send what waits in a journal."""
-    from growbin_jobs.broker.rabbitmq import RabbitBroker
-    from growbin_jobs.broker.relay import Relay
-    from growbin_jobs.journal import tasks
-    from growbin_jobs.journal.opening import open_journal
-    from growbin_jobs.journal.records import Owed
+    from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+    from growbin_jobs.engine.delivery.records import Owed
+    from growbin_jobs.engine.forwarding.relay import Relay
+    from growbin_jobs.engine.journal.tables import tasks
+    from growbin_jobs.engine.journal_opening import open_journal
     from growbin_jobs.settings import load
 
     journal = open_journal(load())

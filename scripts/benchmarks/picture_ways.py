@@ -81,7 +81,7 @@ def hub(way: str, photo: Path) -> dict[str, float]:
     gevent.monkey.patch_all()
     import gevent
 
-    from growbin_jobs.adapters.offload import offload_to
+    from growbin_jobs.engine.threads import offload_to
 
     name, _, inline = way.partition("-")
     make = WAYS.get(name, _idle)

@@ -16,8 +16,8 @@ from dramatiq import Message  # noqa: E402
 from dramatiq.broker import Broker  # noqa: E402
 from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: E402
 
-from growbin_jobs.broker.amqp.topology import arguments  # noqa: E402
-from growbin_jobs.broker.rabbitmq import RabbitBroker  # noqa: E402
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker  # noqa: E402
+from growbin_jobs.engine.broker.rabbitmq.topology import arguments  # noqa: E402
 
 
 class SameQueues(RabbitmqBroker):

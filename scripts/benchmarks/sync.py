@@ -18,14 +18,14 @@ import psutil
 import typer
 
 from benchmarks import report
-from growbin_jobs.journal import tasks
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Finish, TaskState
-from growbin_jobs.journal.sync import Sync
-from growbin_jobs.models.database import Database, open_database
-from growbin_jobs.models.incoming import COLUMNS
-from growbin_jobs.models.tasks import Tasks
-from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.sync import Sync
+from growbin_jobs.engine.central.task_copy import COLUMNS
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.delivery.records import Finish, TaskState
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import tasks
 
 SERVICES = Path(__file__).parents[1] / "services"
 

@@ -9,13 +9,13 @@ from functools import partial
 import dramatiq
 
 from growbin_jobs import settings as _settings
-from growbin_jobs.broker.opening import open_broker
-from growbin_jobs.crashpoints import arm
-from growbin_jobs.journal.opening import open_journal
-from growbin_jobs.logs import quiet_dramatiq
-from growbin_jobs.middleware import stack
-from growbin_jobs.middleware.boot import Boot, ending_a_wrong_worker
-from growbin_jobs.process import once_a_process
+from growbin_jobs.engine.crashpoints import arm
+from growbin_jobs.engine.dramatiq_log import quiet_dramatiq
+from growbin_jobs.engine.journal_opening import open_journal
+from growbin_jobs.engine.middleware.boot import Boot, ending_a_wrong_worker
+from growbin_jobs.engine.middleware.stack import stack
+from growbin_jobs.engine.opening import open_broker
+from growbin_jobs.engine.processes import once_a_process
 
 with ending_a_wrong_worker():
     settings = _settings.current()

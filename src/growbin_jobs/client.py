@@ -10,9 +10,9 @@ from typing import IO
 
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.app import settings
-from growbin_jobs.errors import PictureRefused
+from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models.analysis import Analyses, Analysis
-from growbin_jobs.process import once_a_process
 from growbin_jobs.storage import upload_image
 from growbin_jobs.storage.sources import spool_key
 from growbin_jobs.storage.uploads import checked_id

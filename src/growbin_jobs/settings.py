@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.reasons import Language
 
 PREFIX = "GROWBIN_"
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     crashpoint: str | None = Field(
         default=None,
         description="For tests only: kill the process at a named point of a message's life "
-        "(growbin_jobs.crashpoints). Never set it where real messages are.",
+        "(growbin_jobs.engine.crashpoints). Never set it where real messages are.",
     )
 
     # --- models

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 
 from growbin_jobs.app import broker
-from growbin_jobs.errors import GrowbinError
+from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.names import Route
 
 if TYPE_CHECKING:

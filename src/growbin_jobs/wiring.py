@@ -1,8 +1,8 @@
 """From settings to the outside things that more than one room needs."""
 
 from growbin_jobs.adapters.objects import ObjectStore, open_store
-from growbin_jobs.models.database import Database, open_database
-from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.settings import Settings
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from growbin_jobs.errors import Permanent
+from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.messages import Advice, Rule, RuleSource, StoredPicture, Text, VisionAnswer
 from growbin_jobs.models.analysis import Analyses, Analysis
-from growbin_jobs.models.database import Database, open_database
-from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.states import AnalysisStatus
 
 PICTURE = StoredPicture(s3_path="s3://b/uploads/u/a/original.jpg", thumbnail_path="s3://b/uploads/u/a/thumbnail.jpg")

@@ -24,14 +24,14 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
-from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.errors import Deferred, Transient
-from growbin_jobs.journal import attempts
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Owed
-from growbin_jobs.middleware.journal import Journaling
-from growbin_jobs.middleware.outbox import OutboxScope
-from growbin_jobs.middleware.retries import Retries as OurRetries
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.errors import Deferred, Transient
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import attempts
+from growbin_jobs.engine.middleware.lifecycle import Journaling
+from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
+from growbin_jobs.engine.middleware.retries import Retries as OurRetries
 
 #: Seconds until something that must happen counts as not happening.
 PATIENCE = 20.0
@@ -68,7 +68,7 @@ def open_local(request: pytest.FixtureRequest) -> Open:
 
 
 def open_rabbit(request: pytest.FixtureRequest) -> Open:
-    from growbin_jobs.broker.rabbitmq import RabbitBroker
+    from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 
     url = request.getfixturevalue("rabbitmq_url")
     return lambda middleware: RabbitBroker(url=url, middleware=middleware)

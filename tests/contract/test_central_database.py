@@ -14,12 +14,12 @@ from typing import Any
 import peewee
 import pytest
 
-from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
+from growbin_jobs.engine.central.workers import WorkerRow
+from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
-from growbin_jobs.models.database import Database, open_database
-from growbin_jobs.models.tasks import TaskRow
-from growbin_jobs.models.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
-from growbin_jobs.models.workers import WorkerRow
 
 NAMES = [migration.name for migration in migrations()]
 MODELS = [WasteAnalysis, TaskRow, WorkerRow, SchemaVersion]
@@ -50,8 +50,8 @@ import json, multiprocessing, os, sys, threading
 from pathlib import Path
 from growbin_jobs.messages import Advice, StoredPicture
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.database import open_database
-from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
 
 database = open_database(sys.argv[2] or None, default_path=Path(sys.argv[1]), pool_size=4, timeout=10)
 analyses = Analyses(database)
@@ -124,7 +124,7 @@ def test_eight_processes_upgrade_an_empty_database_at_once(reopen: partial[Datab
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    from growbin_jobs.models import upgrade as module
+    from growbin_jobs.engine.central import upgrade as module
 
     broken = module.Migration(1, "0001_broken", "CREATE TABLE half (id $text); CREATE TABLE half (id $text);")
     with monkeypatch.context() as patch:

@@ -11,15 +11,15 @@ from typing import Any
 import apsw
 import pytest
 
-from growbin_jobs.journal import dead_letters, tasks
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Dead, Finish, Owed, Started, TaskState
-from growbin_jobs.journal.schema import migrate
-from growbin_jobs.journal.sync import Copied, Sync
-from growbin_jobs.models.database import Database, open_database
-from growbin_jobs.models.tasks import Tasks
-from growbin_jobs.models.upgrade import upgrade
-from growbin_jobs.models.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.sync import Copied, Sync
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.engine.journal.file.schema import migrate
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import dead_letters, tasks
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from growbin_jobs import errors, settings
+from growbin_jobs import settings
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.cli.supervisor import STOP_MARGIN
+from growbin_jobs.engine import errors
 from growbin_jobs.names import AI, GROUPS
 from growbin_jobs.states import AnalysisStatus
 

@@ -18,8 +18,8 @@ import pytest
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
+from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models.analysis import Analyses, Analysis
-from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.wiring import central_database
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import peewee
 
 from faults.history import Effect
-from growbin_jobs.models.database import Database
+from growbin_jobs.engine.central.database import Database
 
 TABLES = (
     "CREATE TABLE effect (job TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL,"

@@ -23,8 +23,8 @@ from faults.links import Link
 from faults.processes import TESTS, Process, Producer, Worker, await_that
 from faults.servers import Embedded, Rabbit
 from growbin_jobs import settings as _settings
-from growbin_jobs.broker.amqp.renewal import SILENCE
-from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SILENCE
+from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.wiring import central_database
 
 #: Seconds until something that must happen counts as not happening. A queue that was deleted may keep a consumer that

@@ -22,7 +22,7 @@ import psycopg2
 
 from faults.history import Dead
 from faults.processes import Process, await_that
-from growbin_jobs.broker.local import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
 
 SERVICES = Path(__file__).resolve().parents[2] / "scripts" / "services"
 

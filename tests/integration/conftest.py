@@ -16,10 +16,10 @@ import psutil
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from growbin_jobs.broker.rabbitmq import RabbitBroker
-from growbin_jobs.journal import reader
-from growbin_jobs.journal.schema import is_journal
-from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.journal.file.schema import is_journal
+from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 

@@ -19,9 +19,10 @@ import time
 import uuid
 from pathlib import Path
 
-from growbin_jobs.journal import files, reader
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Finish, Health, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, Health, Owed, TaskState
+from growbin_jobs.engine.journal.file import opening as files
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import reader
 
 ROLE, PATH, ARGUMENT = sys.argv[1], Path(sys.argv[2]), (sys.argv[3:] or [""])[0]
 

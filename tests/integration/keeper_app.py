@@ -11,10 +11,10 @@ from pathlib import Path
 import dramatiq
 from dramatiq import Middleware
 
-from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Finish, TaskState
-from growbin_jobs.middleware import keeping
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.delivery.records import Finish, TaskState
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.middleware import ensure_keeper as keeping
 from growbin_jobs.settings import current
 
 if os.environ.get("TEST_IMPATIENT"):

@@ -19,7 +19,7 @@ from pathlib import Path
 import dramatiq
 from dramatiq import Worker
 
-from growbin_jobs.broker.local import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
 
 ROLE, PATH = sys.argv[1], Path(sys.argv[2])
 

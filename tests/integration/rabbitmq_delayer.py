@@ -7,7 +7,7 @@ import sys
 
 from dramatiq import Message
 
-from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 
 url, queue, *delays = sys.argv[1:]
 broker = RabbitBroker(url=url, middleware=[])

@@ -10,7 +10,7 @@ if sys.argv[3] == "gevent":
 
 from dramatiq import Message
 
-from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 
 url, queue = sys.argv[1], sys.argv[2]
 broker = RabbitBroker(url=url, middleware=[])

@@ -9,7 +9,7 @@ import sys  # noqa: E402
 import gevent  # noqa: E402
 from dramatiq import Message  # noqa: E402
 
-from growbin_jobs.broker.rabbitmq import RabbitBroker  # noqa: E402
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker  # noqa: E402
 
 url, queue, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
 broker = RabbitBroker(url=url, middleware=[])

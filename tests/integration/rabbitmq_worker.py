@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import dramatiq
 from dramatiq import Worker
 
-from growbin_jobs.broker.delivery import Delivery
-from growbin_jobs.broker.rabbitmq import RabbitBroker
-from growbin_jobs.middleware.stale import DropStale
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.middleware.stale import DropStale
 
 
 def say(what: str, task: int) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from growbin_jobs.journal import reader
+from growbin_jobs.engine.journal.tables import reader
 
 #: Bytes. What others write on this disk meanwhile is less.
 MARGIN = 2_000_000_000

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from growbin_jobs.journal import files, outbox, reader
-from growbin_jobs.journal.files import open_journal
-from growbin_jobs.journal.records import TaskState
+from growbin_jobs.engine.delivery.records import TaskState
+from growbin_jobs.engine.journal.file import opening as files
+from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.tables import outbox, reader
 
 PROGRAM = Path(__file__).with_name("journal_process.py")
 

@@ -17,14 +17,14 @@ import psutil
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.journal import changes, tasks
-from growbin_jobs.journal.election import keeper_pid
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Finish, Owed, TaskState
-from growbin_jobs.models.tasks import Tasks
-from growbin_jobs.models.upgrade import upgrade
-from growbin_jobs.models.workers import WorkerGroup, Workers
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.delivery.records import Finish, Owed, TaskState
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import changes, tasks
+from growbin_jobs.engine.node.election import keeper_pid
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 

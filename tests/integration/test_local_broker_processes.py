@@ -17,8 +17,8 @@ import apsw
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.broker.local_queue import Depth
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.queue import Depth
 
 SCRIPT = Path(__file__).with_name("local_broker_process.py")
 

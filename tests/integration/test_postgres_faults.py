@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.upgrade import check, upgrade
+from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.messages import StoredPicture
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.database import Database, open_database
-from growbin_jobs.models.upgrade import check, upgrade
 
 pytestmark = pytest.mark.services
 

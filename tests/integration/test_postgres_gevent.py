@@ -14,8 +14,8 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.database import open_database
-from growbin_jobs.models.upgrade import upgrade
+from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
 
 def opened(pool_size, timeout):
     return open_database(sys.argv[1], default_path=Path("/nowhere"), pool_size=pool_size, timeout=timeout)
@@ -102,7 +102,7 @@ print(after != before)
 
 def test_an_interrupted_wait_for_a_connection_loses_none(postgres_url: str) -> None:
     script = """
-from growbin_jobs.errors import Deferred
+from growbin_jobs.engine.errors import Deferred
 database = opened(1, 0.3)
 held, give_back = Event(), Event()
 
@@ -129,7 +129,7 @@ print(scalar(database, "SELECT 1"))
 def test_a_server_that_says_nothing_defers(postgres_url: str) -> None:
     """Its own statement timeout cannot come through; ours ends the wait."""
     script = """
-from growbin_jobs.errors import Deferred
+from growbin_jobs.engine.errors import Deferred
 database = opened(1, 0.25)
 
 def freeze(connection):

@@ -13,9 +13,9 @@ from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
-from growbin_jobs.broker.amqp.topology import QueueType
-from growbin_jobs.broker.delays import DUE, STOREY, TARGET, UNDELIVERABLE_QUEUE, level_queue, way
-from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.delays import DUE, STOREY, TARGET, UNDELIVERABLE_QUEUE, level_queue, way
+from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 
 QUEUE = "delayed"
 PATIENCE = 30.0

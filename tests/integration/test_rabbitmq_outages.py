@@ -18,9 +18,9 @@ import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.broker.forwarding import Keeping
-from growbin_jobs.broker.rabbitmq import RabbitBroker
-from growbin_jobs.journal.journal import Journal
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.forwarding.forwarder import Keeping
+from growbin_jobs.engine.journal.journal import Journal
 
 pytestmark = pytest.mark.services
 

@@ -19,11 +19,11 @@ import pytest
 from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.broker.amqp.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
-from growbin_jobs.broker.amqp.publication import Publication
-from growbin_jobs.broker.amqp.publisher import Publisher
-from growbin_jobs.broker.amqp.servers import parse_urls
-from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.rabbitmq.publication import Publication
+from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
+from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
 
 HERE = Path(__file__).parent
 QUEUE = "publishing"

@@ -19,8 +19,8 @@ import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.middleware import Retries
 
-from growbin_jobs.broker.amqp.topology import arguments
-from growbin_jobs.broker.rabbitmq import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.topology import arguments
 
 QUEUE = "working"
 PATIENCE = 20.0
@@ -256,7 +256,7 @@ def test_a_deleted_queue_is_declared_and_consumed_again(put, ran, rabbitmq_url):
 
 def test_a_consumer_that_rabbitmq_has_forgotten_begins_anew(put, ran, rabbitmq_url, monkeypatch):
     # Given a queue that is deleted and declared again before RabbitMQ has told its consumers
-    monkeypatch.setattr("growbin_jobs.broker.amqp.renewal.SILENCE", 2.0)
+    monkeypatch.setattr("growbin_jobs.engine.broker.rabbitmq.self_healing_consumer.SILENCE", 2.0)
     put.send(1)
     assert ran.get(timeout=PATIENCE) == 1
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:

@@ -20,13 +20,13 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.broker import forwarding
-from growbin_jobs.broker.amqp.errors import QueueMismatch
-from growbin_jobs.broker.forwarding import Keeping
-from growbin_jobs.broker.rabbitmq import RabbitBroker
-from growbin_jobs.journal import outbox, reader
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+from growbin_jobs.engine.broker.rabbitmq.errors import QueueMismatch
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.forwarding import forwarder as forwarding
+from growbin_jobs.engine.forwarding.forwarder import Keeping
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import outbox, reader
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 

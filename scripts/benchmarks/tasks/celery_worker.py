@@ -16,7 +16,7 @@ from kombu.entity import Queue
 
 from benchmarks.tasks.systems import STAGES, stage_name
 from benchmarks.tasks.tally import Tally
-from growbin_jobs.broker.amqp.topology import arguments
+from growbin_jobs.engine.broker.rabbitmq.topology import arguments
 
 queue_type: Any = os.environ["BENCH_QUEUE_TYPE"]
 tally = Tally(Path(os.environ["BENCH_TALLY"]))

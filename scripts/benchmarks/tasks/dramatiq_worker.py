@@ -10,8 +10,8 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
 from benchmarks.tasks.systems import STAGES, stage_name
 from benchmarks.tasks.tally import Tally
-from growbin_jobs.broker.amqp.topology import arguments
-from growbin_jobs.broker.routes import message_for
+from growbin_jobs.engine.broker.rabbitmq.topology import arguments
+from growbin_jobs.engine.delivery.routes import message_for
 from growbin_jobs.names import Route
 
 

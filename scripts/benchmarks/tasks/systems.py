@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from dramatiq import Message
 
-from growbin_jobs.middleware.prefetch import SETTLING
+from growbin_jobs.engine.middleware.prefetch import SETTLING
 
 #: What a task carries beside its numbers.
 PAYLOAD = "x" * 300

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
 from growbin_jobs.app import boot, broker, settings
-from growbin_jobs.broker.routes import message_for
+from growbin_jobs.engine.delivery.routes import message_for
 from growbin_jobs.messages import Rule, VisionAnswer, parse
 from growbin_jobs.stages import stage
 

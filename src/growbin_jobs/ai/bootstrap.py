@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
@@ -16,10 +17,9 @@ from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
-from growbin_jobs.journal.gpt_cache import GptCache
+from growbin_jobs.engine.central.upgrade import require_current
+from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.upgrade import require_current
-from growbin_jobs.process import once_a_process
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, object_store
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.names import Group
 from growbin_jobs.settings import Settings
 

@@ -61,7 +61,7 @@ def _mask(secret: str) -> str:
     """Keep of an address what is needed to recognise it; of a key nothing."""
     if "://" not in secret:
         return "********"
-    from growbin_jobs.addresses import without_password
+    from growbin_jobs.engine.addresses import without_password
 
     return ";".join(without_password(part) for part in secret.split(";"))
 
@@ -79,7 +79,7 @@ def check_rules(json: Json = False) -> None:
     from growbin_jobs import settings as _settings
     from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
     from growbin_jobs.ai.offline.labels import OFFLINE_ITEMS
-    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.engine.errors import ConfigurationError
     from growbin_jobs.storage.rulebook import Rulebook
 
     folder = rules_folder(_settings.load().rules_dir)
@@ -107,7 +107,7 @@ def upgrade_database() -> None:
       DATABASE_URL=postgresql://growbin@db/growbin growbin-jobs db upgrade
     """
     from growbin_jobs import settings as _settings
-    from growbin_jobs.models.upgrade import upgrade
+    from growbin_jobs.engine.central.upgrade import upgrade
     from growbin_jobs.wiring import central_database
 
     applied = upgrade(central_database(_settings.load(), upgraded=False))

@@ -12,7 +12,7 @@ from growbin_jobs.cli.journal import File, Json
 if TYPE_CHECKING:
     import apsw
 
-    from growbin_jobs.journal.records import DeadLetter
+    from growbin_jobs.engine.delivery.records import DeadLetter
 
 #: More than this many at once are asked about.
 ASK_ABOVE = 20
@@ -53,7 +53,7 @@ def list_(
     """
     from growbin_jobs.cli import dead_view as view
     from growbin_jobs.cli.journal_file import existing, reading
-    from growbin_jobs.journal import dead_letters
+    from growbin_jobs.engine.journal.tables import dead_letters
 
     if cluster:
         view.list_cluster(limit, in_json=json)
@@ -81,7 +81,7 @@ def show(
     """
     from growbin_jobs.cli import dead_view as view
     from growbin_jobs.cli.journal_file import existing, reading
-    from growbin_jobs.journal import dead_letters
+    from growbin_jobs.engine.journal.tables import dead_letters
 
     with reading(existing(path)) as connection:
         letter = dead_letters.get(connection, number)
@@ -116,10 +116,10 @@ def retry(
     """
     import time
 
-    from growbin_jobs.broker.reruns import rerun
     from growbin_jobs.cli.drain import opened, send_all
     from growbin_jobs.cli.journal_file import sound
-    from growbin_jobs.journal import dead_letters
+    from growbin_jobs.engine.delivery.reruns import rerun
+    from growbin_jobs.engine.journal.tables import dead_letters
 
     file = sound(path)
     chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
@@ -158,7 +158,7 @@ def discard(
 
     from growbin_jobs.cli.drain import opened
     from growbin_jobs.cli.journal_file import sound
-    from growbin_jobs.journal import dead_letters
+    from growbin_jobs.engine.journal.tables import dead_letters
 
     file = sound(path)
     chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
@@ -180,8 +180,8 @@ Filters = tuple[str | None, str | None, str | None, float | None]
 
 def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadLetter]":
     from growbin_jobs.cli.journal_file import reading
-    from growbin_jobs.errors import ConfigurationError
-    from growbin_jobs.journal import dead_letters
+    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.engine.journal.tables import dead_letters
 
     filtered = any(value is not None for value in filters)
     if bool(numbers) == (filtered or all_):
@@ -197,7 +197,7 @@ def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bo
 def _ask(what: str, count: int, *, yes: bool) -> None:
     import sys
 
-    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.engine.errors import ConfigurationError
 
     if count <= ASK_ABOVE or yes:
         return
@@ -208,7 +208,7 @@ def _ask(what: str, count: int, *, yes: bool) -> None:
 
 def _each(chosen: "list[DeadLetter]", deal: "Callable[[DeadLetter], object]") -> int:
     """Deal with letters one by one; return with how many. One that somebody else dealt with is said."""
-    from growbin_jobs.errors import NotFound
+    from growbin_jobs.engine.errors import NotFound
 
     done = 0
     for letter in chosen:

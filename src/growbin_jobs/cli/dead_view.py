@@ -12,8 +12,8 @@ from rich.text import Text
 from growbin_jobs import settings as _settings
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal_view import iso
-from growbin_jobs.journal.records import DeadLetter, TaskState
-from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.delivery.records import DeadLetter, TaskState
 from growbin_jobs.reasons import REASONS, reason
 from growbin_jobs.wiring import central_database
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs import settings as _settings
-from growbin_jobs.broker.opening import open_broker
 from growbin_jobs.cli.console import say
-from growbin_jobs.errors import ConfigurationError, Deferred
-from growbin_jobs.journal.election import keeper_pid
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.presence import present
-from growbin_jobs.journal.quarantine import quarantined
-from growbin_jobs.journal.sync import Sync
-from growbin_jobs.keeper.jobs import Relay
-from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.engine.central.sync import Sync
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.errors import ConfigurationError, Deferred
+from growbin_jobs.engine.journal.file.quarantine import quarantined
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.keeper.jobs import Relay
+from growbin_jobs.engine.node.election import keeper_pid
+from growbin_jobs.engine.node.presence import present
+from growbin_jobs.engine.opening import open_broker
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database
 

@@ -77,7 +77,8 @@ def verify(json: Json = False, path: File = None) -> None:
       growbin-jobs journal verify --json --path /mnt/left-behind/storage-3/task_queue.db
     """
     from growbin_jobs.cli.journal_file import Damaged, existing, reading
-    from growbin_jobs.journal import files, quarantine
+    from growbin_jobs.engine.journal.file import opening as files
+    from growbin_jobs.engine.journal.file import quarantine
 
     file = existing(path)
     try:
@@ -112,7 +113,7 @@ def checkpoint(
       growbin-jobs journal checkpoint --truncate
     """
     from growbin_jobs.cli.journal_file import in_words, sound
-    from growbin_jobs.journal import files
+    from growbin_jobs.engine.journal.file import opening as files
 
     file = sound(path)
     with in_words(file):

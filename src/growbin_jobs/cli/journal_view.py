@@ -12,12 +12,13 @@ import apsw
 from rich.text import Text
 
 from growbin_jobs.cli.journal_file import reading
-from growbin_jobs.journal import changes as numbered
-from growbin_jobs.journal import quarantine, reader
-from growbin_jobs.journal.election import keeper_pid
-from growbin_jobs.journal.presence import present
-from growbin_jobs.journal.records import Task
-from growbin_jobs.journal.sync import count, moment
+from growbin_jobs.engine.central.sync import count, moment
+from growbin_jobs.engine.delivery.records import Task
+from growbin_jobs.engine.journal.file import quarantine
+from growbin_jobs.engine.journal.tables import changes as numbered
+from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.engine.node.election import keeper_pid
+from growbin_jobs.engine.node.presence import present
 
 STYLES = {"pending": "yellow", "running": "cyan", "completed": "green", "failed": "magenta", "dead": "bold red"}
 

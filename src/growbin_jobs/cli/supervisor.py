@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO
 
 from growbin_jobs.cli import tether
-from growbin_jobs.middleware.boot import EX_CONFIG
+from growbin_jobs.engine.middleware.boot import EX_CONFIG
 
 #: Seconds beyond the workers' own shutdown timeout: dramatiq looks once a second whether it is to stop.
 STOP_MARGIN = 15.0

@@ -41,7 +41,7 @@ def worker(
 
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import worker_command
-    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.engine.errors import ConfigurationError
     from growbin_jobs.names import GROUPS
 
     settings = _settings.load()

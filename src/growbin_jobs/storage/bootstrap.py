@@ -10,9 +10,9 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.pictures import Limits
 from growbin_jobs.adapters.pictures import prepare as prepare_picture
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.engine.central.upgrade import require_current
+from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.upgrade import require_current
-from growbin_jobs.process import once_a_process
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.rulebook import Rulebook

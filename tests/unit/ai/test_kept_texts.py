@@ -1,8 +1,8 @@
 import pytest
 
+from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.kept_texts import KeptTexts
-from growbin_jobs.journal.gpt_cache import GptCache
 from growbin_jobs.messages import Advice, VisionAnswer
 
 CLEAN = VisionAnswer(category="plastic", item="pet_bottle", state="clean", confidence=0.9)

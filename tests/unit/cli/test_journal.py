@@ -11,13 +11,13 @@ import apsw
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.broker.local import LocalBroker
-from growbin_jobs.journal import tasks
-from growbin_jobs.journal.election import Election
-from growbin_jobs.journal.journal import Journal
-from growbin_jobs.journal.records import Dead, Finish, Owed, TaskState
-from growbin_jobs.models.database import open_database
-from growbin_jobs.models.tasks import Tasks
+from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import tasks
+from growbin_jobs.engine.node.election import Election
 
 #: Nobody listens there.
 AWAY = {"DATABASE_URL": "postgresql://u@127.0.0.1:9/n", "GROWBIN_DATABASE_TIMEOUT": "1"}
@@ -184,8 +184,8 @@ def test_tail_shows_the_latest(invoke, node):
 
 
 def test_tail_follows_every_change_once_copied_or_not(command, node, central, environment):
-    from growbin_jobs.journal.sync import Sync
-    from growbin_jobs.models.upgrade import upgrade
+    from growbin_jobs.engine.central.sync import Sync
+    from growbin_jobs.engine.central.upgrade import upgrade
 
     upgrade(central.database)
     sync = Sync(node.journal, central)

@@ -5,9 +5,10 @@ import socket
 
 import pytest
 
-from growbin_jobs.journal import dead_letters, schema, tasks
-from growbin_jobs.journal.files import open_journal
-from growbin_jobs.journal.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.engine.journal.file import schema
+from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.tables import dead_letters, tasks
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
 

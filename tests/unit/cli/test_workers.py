@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.names import AI, STORAGE
 
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from growbin_jobs.adapters.objects.folder import FolderStore
-from growbin_jobs.errors import Deferred
+from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.database import open_database
-from growbin_jobs.models.upgrade import upgrade
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.storage.failures import Failures
 
@@ -91,7 +91,7 @@ import os, signal, sys
 from pathlib import Path
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.models.database import open_database
+from growbin_jobs.engine.central.database import open_database
 from growbin_jobs.storage.failures import Failures
 
 folder = Path(sys.argv[1])

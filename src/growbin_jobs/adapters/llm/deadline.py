@@ -18,7 +18,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from growbin_jobs.adapters.offload import gevent_active
+from growbin_jobs.engine.threads import gevent_active
 
 #: When the current call must be over, on the monotonic clock. Sync HTTP runs in its caller's thread (or greenlet), so
 #: the sockets find the deadline of the call they serve here, although connections are shared and live longer.

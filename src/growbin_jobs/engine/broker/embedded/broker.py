@@ -1,0 +1,232 @@
+"""The embedded broker: queues in one SQLite file that the processes of one machine share. No server.
+
+A message is durable when ``send`` returns. A consumer claims it; the claim is void when its process dies (the kernel
+tells, there is no timeout), and another process gets it. Delivery is at least once. Due times are kept in the file, so
+there are no delay queues, and nothing waits in a worker's memory. Consumers sleep until somebody rings or something is
+due.
+
+The lower priority number goes first, as everywhere in Dramatiq, and within a priority the message that was due first. A
+message's own option ``broker_priority`` wins over its actor's ``priority``. (RabbitMQ's priorities run the other way.)
+
+While a message waits in a queue, sending one of the same id to that queue changes nothing, unless that is its retry,
+which takes its place. Once it is claimed, the same id may be sent again: that is how Dramatiq retries. Should the
+process die between the retry and the acknowledgement, the retry is the one that stays.
+
+The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's ``committer`` the thread that
+runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``bells`` and the
+journal's ``owners`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over (each message a
+``local_delivery``, claimed and settled by ``local_claims``), and ``local_payments`` how its finished messages are
+settled together with what they have sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dramatiq import Message, Middleware
+from dramatiq.broker import MessageProxy
+from dramatiq.common import current_millis
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+
+from growbin_jobs.engine import forks
+from growbin_jobs.engine.broker.embedded.consumer import LocalConsumer
+from growbin_jobs.engine.broker.embedded.queue import DeadLetter, Depth, LocalQueue
+from growbin_jobs.engine.broker.embedded.session import LocalSession
+from growbin_jobs.engine.broker.embedded.settlements import put
+from growbin_jobs.engine.crashpoints import crashpoint
+from growbin_jobs.engine.delivery.codec import encode
+from growbin_jobs.engine.delivery.delivery import Intake
+from growbin_jobs.engine.delivery.outbox import option, outbox_of
+from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.fast.hooks import QuickHooks
+from growbin_jobs.engine.sqlite.opening import check_sqlite
+
+#: Seconds between two looks of :meth:`LocalBroker.join`.
+JOIN_INTERVAL = 0.02
+
+
+class LocalBroker(QuickHooks):
+    """A Dramatiq broker on a SQLite file.
+
+    It opens the file when it is first used, anew in each process: it may be made before a fork.
+
+    Parameters:
+      path: The file, on a local disk; made, with its folder, where it is missing.
+      middleware: The ordered stack; None for Dramatiq's own.
+
+    Attributes:
+      intake: Is asked before messages are handed out, and shown them; set before a worker starts.
+
+    Raises:
+      ConfigurationError: If the SQLite library may corrupt a file that several processes write.
+    """
+
+    intake: Intake | None = None
+
+    def __init__(self, path: Path, middleware: list[Middleware] | None = None) -> None:
+        super().__init__(middleware)
+        check_sqlite()
+        self._path = path
+        self._session: LocalSession | None = None
+
+    def _hold(self) -> LocalSession:
+        session = self._session
+        if session and not session.closed:
+            return session
+        with forks.making:
+            session, ended = self._session, None
+            if session is None or session.closed:
+                session, ended = LocalSession(self._path), session
+                self._session = session
+        if ended:
+            ended.close()
+        return session
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Let this process's worker consume a queue. Sending to one needs no declaration."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues[queue_name] = None
+            self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> LocalConsumer:
+        """Return a consumer of a queue.
+
+        Parameters:
+          queue_name: A declared queue.
+          prefetch: Messages it has at most that are not settled.
+          timeout: Milliseconds that it waits for a message before it returns None.
+
+        Raises:
+          QueueNotFound: If the queue was not declared.
+          BrokerConnectionError: If the file cannot be used; the message says why.
+        """
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
+        return LocalConsumer(
+            self._hold(),
+            queue_name,
+            prefetch=prefetch,
+            timeout=timeout,
+            intake=self.intake,
+            priority_of=self._priority_of,
+        )
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Put a message into its queue, known here or not; it is on the disk when this returns.
+
+        Inside a message that a worker of this broker runs, it goes to that one's outbox instead.
+
+        Parameters:
+          message: Of a message id that waits in the queue already it is dropped, unless it is a retry of that one.
+          delay: Milliseconds until it may be delivered.
+
+        Raises:
+          ValueError: If ``broker_priority`` is no whole number.
+          BrokerConnectionError: If the file cannot be used; the message says why.
+        """
+        if isinstance(message, MessageProxy):  # a retry: it must not share its options with the delivery
+            message = message.copy()
+        priority = self._priority(message.actor_name, message.options.get("broker_priority"))
+        outbox = outbox_of(self)
+        if outbox is not None:
+            return outbox.take(message, delay)
+        self.emit_before("enqueue", message, delay)
+        crashpoint("producer.publish.before")
+        queue_name, message_id, body, now = message.queue_name, message.message_id, encode(message), current_millis()
+        due = now + max(0, int(delay or 0))
+        self._hold().write(
+            lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True
+        )
+        crashpoint("producer.publish.after")
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+        """Put what a journal owes into its queues, in order; it is on the disk when this returns. Fires no hooks.
+
+        Returns:
+          For each message None, or why it cannot be taken.
+
+        Raises:
+          BrokerConnectionError: If the file cannot be used; no message was taken.
+        """
+        taken: list[tuple[Owed, int]] = []
+        outcomes: list[Exception | None] = []
+        for owed in messages:
+            try:
+                taken.append((owed, self._priority_of(owed)))
+            except ValueError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+
+        def put_all(queue: LocalQueue) -> None:
+            for owed, priority in taken:
+                put(queue, owed, priority, now=current_millis())
+
+        self._hold().write(put_all, durable=True)
+        return outcomes
+
+    def _priority_of(self, owed: Owed) -> int:
+        return self._priority(owed.task_name, option(owed.body, "broker_priority"))
+
+    def _priority(self, actor_name: str, priority: Any) -> int:
+        if priority is None:
+            actor = self.actors.get(actor_name)
+            return actor.priority if actor else 0
+        if not isinstance(priority, int) or abs(priority) >= 2**63:
+            raise ValueError(f"broker_priority must be a whole number, not {priority!r}")
+        return priority
+
+    def flush(self, queue_name: str) -> None:
+        """Drop what waits in a queue and its dead letters; what is being worked on stays."""
+        self._hold().write(lambda queue: queue.flush(queue_name))
+
+    def flush_all(self) -> None:
+        """Flush all declared queues."""
+        for queue_name in self.get_declared_queues():
+            self.flush(queue_name)
+
+    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
+        """Wait until a queue holds nothing, neither waiting nor delayed nor claimed, by any process.
+
+        Parameters:
+          queue_name: The queue.
+          timeout: Milliseconds; None waits for ever.
+
+        Raises:
+          QueueJoinTimeout: After the timeout.
+        """
+        end = None if timeout is None else time.monotonic() + timeout / 1000
+        while any(self.get_queue_message_counts(queue_name)[:2]):
+            if end is not None and time.monotonic() >= end:
+                raise QueueJoinTimeout(queue_name)  # type: ignore[no-untyped-call]
+            time.sleep(JOIN_INTERVAL)
+
+    def get_queue_message_counts(self, queue_name: str) -> tuple[int, int, int]:
+        """Return how many messages are ready or claimed, delayed, and dead."""
+        depth = self.depths().get(queue_name, Depth())
+        return depth.ready + depth.claimed, depth.delayed, depth.dead
+
+    def depths(self) -> dict[str, Depth]:
+        """Return the depth of each queue of the file that holds anything, declared here or not."""
+        return self._hold().read(lambda queue: queue.depths())
+
+    def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
+        """Return the latest dead letters, newest first.
+
+        Parameters:
+          queue_name: Of this queue only; None for all queues of the file.
+          limit: At most so many.
+        """
+        return self._hold().read(lambda queue: queue.dead_letters(queue_name, limit=limit))
+
+    def close(self) -> None:
+        """Give back what this process has claimed and close the file. May be called again; the next use reopens it."""
+        session, self._session = self._session, None
+        if session:
+            session.close()

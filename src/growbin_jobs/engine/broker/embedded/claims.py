@@ -1,0 +1,128 @@
+"""What one consumer has claimed in a queue of the embedded broker, and how it is settled."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+
+from dramatiq.broker import MessageProxy
+from dramatiq.common import current_millis
+
+from growbin_jobs.engine.broker.embedded.delivery import as_local
+from growbin_jobs.engine.broker.embedded.queue import Claimed, LocalQueue
+from growbin_jobs.engine.broker.embedded.session import LocalSession
+from growbin_jobs.engine.broker.embedded.settlements import Entry
+from growbin_jobs.engine.delivery.delivery import Payment, Verdict
+from growbin_jobs.engine.delivery.records import Owed
+
+logger = logging.getLogger(__name__)
+
+#: Milliseconds until a message that was given back is delivered again.
+GIVE_BACK_DELAY = 1000
+
+_numbers = itertools.count(1)
+
+
+class LocalClaims:
+    """Claims messages of one queue under a name of its own, and settles them. Settling is safe from any thread.
+
+    The consumer derives from it and does not hold it: every message asks for ``closed`` and is settled here.
+
+    Parameters:
+      session: This process's hold on the file.
+      queue_name: The queue.
+      prefetch: Claims that may be unsettled at a time; the bell rings when there is room again.
+      priority_of: Of a message that a delivery owes.
+
+    Raises:
+      BrokerConnectionError: If the file cannot be used.
+    """
+
+    def __init__(
+        self, session: LocalSession, queue_name: str, *, prefetch: int, priority_of: Callable[[Owed], int]
+    ) -> None:
+        self._session = session
+        self._owner = session.owner()
+        self._name = f"{self._owner}/{next(_numbers)}"
+        self._queue_name = queue_name
+        self._prefetch = prefetch
+        self._priority_of = priority_of
+        self._unsettled: set[int] = set()
+        self._closed = False
+        self._bell = session.hang_bell(queue_name)  # before the first look, so that nothing can come in between
+
+    @property
+    def closed(self) -> bool:
+        """True once everything that was not settled is the broker's again."""
+        return self._closed or self._session.closed
+
+    def _claim_in(self, queue: LocalQueue, *, limit: int, now: int) -> list[Claimed]:
+        # Looked at once more, in the thread that also runs the release: what came after that nobody would release.
+        if self.closed:
+            return []
+        return queue.claim(self._queue_name, owner=self._owner, consumer=self._name, limit=limit, now=now)
+
+    def conclude(self, payment: Payment) -> None:
+        """Put what a delivery owes into its queues and settle it, in one transaction. Returns at once."""
+        self._session.payments.add(Entry(payment, [self._priority_of(owed) for owed in payment.owed], self))
+
+    def settle_in(self, queue: LocalQueue, payment: Payment) -> None:
+        """Settle a delivery inside a transaction."""
+        delivery = as_local(payment.delivery)
+        if self.closed:
+            return
+        match payment.verdict:
+            case Verdict.ACKNOWLEDGE:
+                queue.ack(delivery.seq, self._name)
+            case Verdict.REJECT:
+                bury(delivery.reason)(queue, delivery.seq, self._name)
+            case Verdict.GIVE_BACK:
+                give_back(queue, delivery.seq, self._name)
+
+    def settled(self, payment: Payment) -> None:
+        """Be told, in any thread, that a delivery is settled."""
+        self._forget(as_local(payment.delivery).seq)
+
+    def _settle(self, seq: int, settle: Callable[[LocalQueue, int, str], bool]) -> None:
+        if self.closed:
+            logger.debug("Message %d is the broker's again; it will come once more.", seq)
+            return
+        if not self._session.write(lambda queue: settle(queue, seq, self._name)):
+            logger.warning("Message %d was no longer claimed when it was settled.", seq)
+        self._forget(seq)
+
+    def _forget(self, seq: int) -> None:
+        was_full = len(self._unsettled) >= self._prefetch
+        self._unsettled.discard(seq)
+        if was_full:
+            self._bell.ring()
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Return messages that nobody began to their old places, at once.
+
+        Raises:
+          BrokerConnectionError: If the file cannot be used; they come back when this process ends.
+        """
+        unstarted = [delivery for delivery in map(as_local, messages) if not delivery.stale]
+        if not unstarted:
+            return
+        self._session.write(lambda queue: [queue.return_unstarted(each.seq, each.consumer._name) for each in unstarted])
+        for each in unstarted:
+            each.consumer._unsettled.discard(each.seq)
+
+    def _release(self) -> None:
+        """Let the broker have back whatever is not settled, and claim nothing any more."""
+        self._closed = True
+        self._session.take_down(self._bell)
+        self._session.release(self._name)
+
+
+def give_back(queue: LocalQueue, seq: int, consumer: str) -> bool:
+    """Let a claimed message wait again, for a moment; False if it is not claimed any more."""
+    return queue.give_back(seq, consumer, due=current_millis() + GIVE_BACK_DELAY)
+
+
+def bury(reason: str) -> Callable[[LocalQueue, int, str], bool]:
+    """Return what moves a claimed message to the dead letters; it returns False if it is not claimed any more."""
+    return lambda queue, seq, consumer: queue.bury(seq, consumer, reason=reason, now=current_millis())

@@ -1,0 +1,174 @@
+"""A consumer of one queue of the embedded broker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from dramatiq.broker import Consumer, MessageProxy
+from dramatiq.common import current_millis
+from dramatiq.errors import BrokerConnectionError, ConnectionClosed
+
+from growbin_jobs.engine.broker.embedded.claims import LocalClaims, bury, give_back
+from growbin_jobs.engine.broker.embedded.delivery import LocalDelivery, as_local
+from growbin_jobs.engine.broker.embedded.queue import LocalQueue
+from growbin_jobs.engine.broker.embedded.session import REAP_INTERVAL, LocalSession
+from growbin_jobs.engine.broker.embedded.store import QueueUnavailable
+from growbin_jobs.engine.delivery.codec import Undecodable, decode
+from growbin_jobs.engine.delivery.delivery import Intake
+from growbin_jobs.engine.delivery.records import Owed
+
+logger = logging.getLogger(__name__)
+
+#: Messages claimed in one transaction at most.
+CLAIM_BATCH = 256
+
+#: Characters of a dead letter's reason.
+REASON_LENGTH = 500
+
+
+class LocalConsumer(LocalClaims, Consumer):
+    """Claims messages of one queue and hands them out. Settling is safe from any thread; iterating is for one.
+
+    Parameters:
+      session: This process's hold on the file.
+      queue_name: The queue.
+      prefetch: Messages that it has at most, handed out and not settled.
+      timeout: Milliseconds that ``next()`` waits before it returns None.
+      intake: Is asked before messages are handed out, and shown them; None: hand out everything.
+      priority_of: Of a message that a delivery owes.
+
+    Raises:
+      BrokerConnectionError: If the file cannot be used.
+    """
+
+    def __init__(
+        self,
+        session: LocalSession,
+        queue_name: str,
+        *,
+        prefetch: int,
+        timeout: int,
+        intake: Intake | None = None,
+        priority_of: Callable[[Owed], int] = lambda _: 0,
+    ) -> None:
+        super().__init__(session, queue_name, prefetch=prefetch, priority_of=priority_of)
+        self._intake = intake
+        self._timeout = timeout / 1000
+        self._arrived: list[LocalDelivery] = []  # and not looked up yet
+        self._fetched: deque[LocalDelivery] = deque()
+        self._rubbish: list[tuple[int, str]] = []
+        self._ailing = False
+
+    def __next__(self) -> LocalDelivery | None:
+        """Return the next message, or None after the timeout.
+
+        Raises:
+          ConnectionClosed: If it is closed, or the file is gone.
+        """
+        end = time.monotonic() + self._timeout
+        while True:
+            if self.closed:
+                raise ConnectionClosed(f"The consumer of {self._queue_name} is closed.")  # type: ignore[no-untyped-call]
+            pause = self._fetch()
+            if self._fetched:
+                return self._fetched.popleft()
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            self._bell.wait(min(left, pause))
+
+    def _fetch(self) -> float:
+        """Claim what there is room for; return the seconds after which to look again unless the bell rings."""
+        if self._fetched:
+            return 0
+        try:
+            pause = self._session.reap()
+            self._bury_rubbish()
+            if self._intake and not self._intake.ready():
+                return pause
+            room = self._prefetch - len(self._unsettled)
+            if room > 0 and not self._arrived:
+                pause = min(pause, self._claim(min(room, CLAIM_BATCH)))
+            if self._arrived and not self._hand_out():
+                pause = REAP_INTERVAL
+        except QueueUnavailable as error:
+            # Not raised: Dramatiq would close this consumer and so run twice whatever is being worked on.
+            if not self._ailing:
+                logger.critical("Cannot fetch from %s; trying again until it works. %s", self._queue_name, error)
+            self._ailing = True
+            return REAP_INTERVAL
+        if self._ailing:
+            logger.warning("Fetching from %s works again.", self._queue_name)
+        self._ailing = False
+        return pause
+
+    def _claim(self, limit: int) -> float:
+        now = current_millis()
+        due = self._session.read(lambda queue: queue.next_due(self._queue_name))
+        if due is None:
+            return REAP_INTERVAL
+        if due > now:
+            return (due - now) / 1000
+        for claimed in self._session.write(partial(self._claim_in, limit=limit, now=now)):
+            self._unsettled.add(claimed.seq)
+            try:
+                self._arrived.append(LocalDelivery(decode(claimed.body, self._queue_name), self, claimed))
+            except Undecodable as error:
+                self._rubbish.append((claimed.seq, f"not a message: {error}"))
+        self._bury_rubbish()
+        return 0
+
+    def _hand_out(self) -> bool:
+        if self._intake and not self._intake.receive(self._arrived):
+            return False
+        self._fetched.extend(self._arrived)
+        self._arrived.clear()
+        return True
+
+    def _bury_rubbish(self) -> None:
+        while self._rubbish:
+            seq, reason = self._rubbish[-1]
+            self._settle(seq, bury(reason))
+            self._rubbish.pop()
+            logger.error("Message %d of %s is in the dead letters: %s", seq, self._queue_name, reason)
+
+    def ack(self, message: MessageProxy) -> None:
+        """Delete a message that is done, or return it to its queue if it was given back.
+
+        Whoever has something to do before that, does it now (:attr:`Delivery.conclusion`), and nothing here waits.
+
+        Raises:
+          BrokerConnectionError: If the file cannot be used; try again.
+        """
+        delivery = as_local(message)
+        if delivery.conclusion is not None:
+            delivery.conclusion(delivery)
+        else:
+            delivery.consumer._settle(delivery.seq, give_back if delivery.returned else LocalQueue.ack)
+
+    def nack(self, message: MessageProxy) -> None:
+        """Move a message to the dead letters, or return it to its queue if it was given back; otherwise as :meth:`ack`.
+
+        Raises:
+          BrokerConnectionError: If the file cannot be used; try again.
+        """
+        delivery = as_local(message)
+        error = delivery._exception
+        if error is not None:
+            delivery.reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH]
+        if delivery.conclusion is not None:
+            delivery.conclusion(delivery)
+        else:
+            delivery.consumer._settle(delivery.seq, give_back if delivery.returned else bury(delivery.reason))
+
+    def close(self) -> None:
+        """Return everything that was not settled. May be called again."""
+        if not self._closed:
+            with suppress(BrokerConnectionError):  # then release() does it, and counts them as delivered
+                self.requeue([*self._fetched, *self._arrived])
+            self._release()

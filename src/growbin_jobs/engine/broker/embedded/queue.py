@@ -1,0 +1,208 @@
+"""The embedded broker's file: what happens to a message, in SQL. No threads, no clock, no Dramatiq."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import apsw
+
+from growbin_jobs.engine.broker.embedded.duplicates import merge, replace_earlier
+
+
+class Claimed(NamedTuple):
+    """A message that a consumer has got.
+
+    Attributes:
+      seq: Names the row.
+      body: The encoded message.
+      deliveries: How often it was handed out, this time included.
+    """
+
+    seq: int
+    body: bytes
+    deliveries: int
+
+
+class Depth(NamedTuple):
+    """How many messages a queue holds, by state."""
+
+    ready: int = 0
+    claimed: int = 0
+    delayed: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up.
+
+    Attributes:
+      seq: Names it among the dead letters.
+      message_id: Dramatiq's id.
+      queue: Where it was.
+      priority: The lower number goes first.
+      deliveries: How often it was handed out.
+      reason: Why it was given up.
+      body: The encoded message as it was sent; perhaps the very thing that cannot be decoded.
+      died_at: When it was given up, UTC.
+    """
+
+    seq: int
+    message_id: str
+    queue: str
+    priority: int
+    deliveries: int
+    reason: str
+    body: bytes
+    died_at: datetime
+
+
+class LocalQueue:
+    """All queues of one file.
+
+    The caller runs each changing method inside a transaction, alone on the connection. Times are milliseconds
+    since 1970, passed in. A message is ``delayed`` until it is due, ``ready`` until a consumer claims it, and then
+    ``claimed`` until that consumer acknowledges, buries or releases it, or its process dies.
+
+    Attributes:
+      touched: Queues that got something to deliver, or to wait for, since the caller last took the names.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self.touched: set[str] = set()
+
+    def put(self, queue: str, message_id: str, body: bytes, *, priority: int, due: int, now: int) -> bool:
+        """Add a message, unless one of that id already waits in that queue; one that asks for an earlier run gives way.
+
+        Returns:
+          False if it waits there already; that one stays as it is.
+        """
+        state = "delayed" if due > now else "ready"
+        self._connection.execute(
+            "INSERT INTO message (queue, id, body, priority, due, state) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (queue, id) WHERE state <> 'claimed' DO NOTHING",
+            (queue, message_id, body, priority, due, state),
+        )
+        added = self._connection.changes() == 1 or replace_earlier(
+            self._connection, queue, message_id, body, priority=priority, due=due, state=state
+        )
+        if added:
+            self.touched.add(queue)
+        return added
+
+    def next_due(self, queue: str) -> int | None:
+        """Return when the queue's next message may be delivered: 0 for at once, None for an empty queue."""
+        if self._connection.execute("SELECT 1 FROM message WHERE queue = ? AND state = 'ready' LIMIT 1", (queue,)).get:
+            return 0
+        due: int | None = self._connection.execute(
+            "SELECT min(due) FROM message WHERE queue = ? AND state = 'delayed'", (queue,)
+        ).get
+        return due
+
+    def claim(self, queue: str, *, owner: str, consumer: str, limit: int, now: int) -> list[Claimed]:
+        """Hand out up to ``limit`` due messages: lower priority number first, then the one that was due first."""
+        self._connection.execute(
+            "UPDATE message SET state = 'ready' WHERE queue = ? AND state = 'delayed' AND due <= ?", (queue, now)
+        )
+        rows = self._rows(
+            "UPDATE message SET state = 'claimed', owner = ?, consumer = ?, deliveries = deliveries + 1 WHERE seq IN ("
+            "  SELECT seq FROM message WHERE queue = ? AND state = 'ready' ORDER BY priority, due, seq LIMIT ?"
+            ") RETURNING priority, due, seq, body, deliveries",
+            (owner, consumer, queue, limit),
+        )
+        # RETURNING promises no order.
+        return [Claimed(*row[2:]) for row in sorted(rows, key=lambda row: row[:3])]
+
+    def ack(self, seq: int, consumer: str) -> bool:
+        """Delete a message that its consumer has done.
+
+        Returns:
+          False if it is not, or no longer, this consumer's.
+        """
+        self._connection.execute("DELETE FROM message WHERE seq = ? AND consumer = ?", (seq, consumer))
+        return self._connection.changes() == 1
+
+    def bury(self, seq: int, consumer: str, *, reason: str, now: int) -> bool:
+        """Move a message to the dead letters.
+
+        Returns:
+          False if it is not, or no longer, this consumer's.
+        """
+        self._connection.execute(
+            "INSERT INTO dead_letter (seq, id, queue, priority, deliveries, reason, died_at, body)"
+            " SELECT seq, id, queue, priority, deliveries, ?, ?, body FROM message WHERE seq = ? AND consumer = ?",
+            (reason, now, seq, consumer),
+        )
+        return self.ack(seq, consumer)
+
+    def give_back(self, seq: int, consumer: str, *, due: int) -> bool:
+        """Return a message that could not be finished, to be delivered again from ``due`` on.
+
+        Returns:
+          False if it is not, or no longer, this consumer's.
+        """
+        return self._release("state = 'delayed', due = ?", (due,), "seq = ? AND consumer = ?", (seq, consumer)) > 0
+
+    def return_unstarted(self, seq: int, consumer: str) -> bool:
+        """Return a message that nobody looked at: to its old place, and the delivery does not count.
+
+        Returns:
+          False if it is not, or no longer, this consumer's.
+        """
+        change = "state = 'ready', deliveries = deliveries - 1"
+        return self._release(change, (), "seq = ? AND consumer = ?", (seq, consumer)) > 0
+
+    def release_consumer(self, owner: str, consumer: str) -> int:
+        """Return all that a closed consumer still had, and how many that were."""
+        return self._release("state = 'ready'", (), "owner = ? AND consumer = ?", (owner, consumer))
+
+    def release_owner(self, owner: str) -> int:
+        """Return all that a dead process still had, and how many that were."""
+        return self._release("state = 'ready'", (), "owner = ?", (owner,))
+
+    def _release(self, change: str, values: tuple[int, ...], which: str, whose: tuple[int | str, ...]) -> int:
+        """Make claimed messages wait again; one that waits already, its retry or its double, absorbs them."""
+        which = f"state = 'claimed' AND {which}"
+        released = self._rows(
+            f"UPDATE OR IGNORE message SET {change}, owner = NULL, consumer = NULL WHERE {which} RETURNING queue",  # noqa: S608 constants only
+            (*values, *whose),
+        )
+        self.touched.update(queue for (queue,) in released)
+        return len(released) + merge(self._connection, which, whose)
+
+    def owners(self) -> set[str]:
+        """Return the processes that have claimed something."""
+        rows = self._rows("SELECT DISTINCT owner FROM message WHERE state = 'claimed'")
+        return {owner for (owner,) in rows}
+
+    def flush(self, queue: str) -> None:
+        """Drop what waits in a queue and its dead letters; what is claimed stays with its consumer."""
+        self._connection.execute("DELETE FROM message WHERE queue = ? AND state <> 'claimed'", (queue,))
+        self._connection.execute("DELETE FROM dead_letter WHERE queue = ?", (queue,))
+
+    def depths(self) -> dict[str, Depth]:
+        """Return the depth of each queue that holds anything."""
+        counts: dict[str, dict[str, int]] = {}
+        for queue, state, count in self._rows(
+            "SELECT queue, 'ready', count(*) FROM message WHERE state = 'ready' GROUP BY queue"
+            " UNION ALL SELECT queue, 'claimed', count(*) FROM message WHERE state = 'claimed' GROUP BY queue"
+            " UNION ALL SELECT queue, 'delayed', count(*) FROM message WHERE state = 'delayed' GROUP BY queue"
+            " UNION ALL SELECT queue, 'dead', count(*) FROM dead_letter GROUP BY queue"
+        ):
+            counts.setdefault(queue, {})[state] = count
+        return {queue: Depth(**states) for queue, states in sorted(counts.items())}
+
+    def dead_letters(self, queue: str | None, *, limit: int) -> list[DeadLetter]:
+        """Return the latest dead letters, newest first, of one queue or of all."""
+        rows = self._rows(
+            "SELECT seq, id, queue, priority, deliveries, reason, body, died_at FROM dead_letter"
+            " WHERE ?1 IS NULL OR queue = ?1 ORDER BY died_at DESC, seq DESC LIMIT ?2",
+            (queue, limit),
+        )
+        return [DeadLetter(*(*row[:-1], datetime.fromtimestamp(row[-1] / 1000, UTC))) for row in rows]
+
+    def _rows(self, sql: str, values: tuple[int | str | None, ...] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()

@@ -1,0 +1,43 @@
+"""The embedded broker's tables, and which version of them a file has."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import apsw
+
+from growbin_jobs.engine.errors import ConfigurationError
+
+#: Version of ``local_schema.sql``; in the file it is SQLite's ``user_version``.
+SCHEMA_VERSION = 1
+
+
+def create_schema(connection: apsw.Connection) -> None:
+    """Make the tables where they are missing; any number of processes may try at once.
+
+    Raises:
+      ConfigurationError: If the file belongs to something else or to a newer version of this package.
+    """
+    # Taken before the version is read: two processes that both read 0 would both create.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _create_missing(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _create_missing(connection: apsw.Connection) -> None:
+    version = connection.pragma("user_version")
+    if version == SCHEMA_VERSION:
+        return
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{connection.filename} has queue schema {version}, this growbin-jobs knows {SCHEMA_VERSION}: "
+            "upgrade growbin-jobs on this machine."
+        )
+    if connection.execute("SELECT count(*) FROM sqlite_schema").get:
+        raise ConfigurationError(f"{connection.filename} is not a queue of growbin-jobs: choose another file.")
+    connection.execute((files("growbin_jobs.broker") / "local_schema.sql").read_text(encoding="utf-8"))
+    connection.pragma("user_version", SCHEMA_VERSION)

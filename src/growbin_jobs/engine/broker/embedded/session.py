@@ -1,0 +1,188 @@
+"""One process's hold on the embedded broker's file: a thread with the connection, a sign of life, bells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
+
+from growbin_jobs.engine import forks
+from growbin_jobs.engine.broker.embedded.queue import LocalQueue
+from growbin_jobs.engine.broker.embedded.settlements import Payments
+from growbin_jobs.engine.broker.embedded.store import LocalStore, QueueUnavailable
+from growbin_jobs.engine.broker.embedded.wakeups import Bell
+from growbin_jobs.engine.node.process_lock import DeadOwner, Owner, find_dead, known
+from growbin_jobs.engine.sqlite.calls import Then
+from growbin_jobs.engine.sqlite.committer import Closed, Committer
+from growbin_jobs.engine.sqlite.opening import explain
+
+T = TypeVar("T")
+
+#: Seconds between two looks for dead processes.
+REAP_INTERVAL = 1.0
+
+
+class LocalSession:
+    """Opens the file in a thread of its own. It ends by :meth:`close`, or when the file cannot be opened or is gone.
+
+    Parameters:
+      path: The file. Beside it, the folder ``{path}.run`` holds the locks and bells of the processes that use it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        run = path.with_name(path.name + ".run")
+        self._path = path
+        self._owners = run / "owners"
+        self._bells = run / "bells"
+        self._hanging: set[Bell] = set()
+        self._owner: Owner | None = None
+        self._owner_lock = threading.Lock()
+        self._closed_consumers: set[str] = set()
+        self._next_reap = 0.0
+        self._ending = False
+        self._committer = Committer(lambda: LocalStore(path, self._bells))
+        self.payments = Payments(self)
+        forks.watch(self)
+
+    @property
+    def closed(self) -> bool:
+        """True when the file has to be opened anew. Everything that was claimed through this session is void then."""
+        return self._ending or self._committer.closed
+
+    def read(self, call: Callable[[LocalQueue], T]) -> T:
+        """Return the result of a call that only reads.
+
+        Raises:
+          QueueUnavailable: For now; its message says why.
+          BrokerConnectionError: This session has ended.
+        """
+        with self._explained():
+            return self._committer.read(lambda store: call(store.queue))
+
+    def write(self, call: Callable[[LocalQueue], T], *, durable: bool = False) -> T:
+        """Return the result of a call once what it changed is committed; with ``durable``, once it is on the disk.
+
+        Raises:
+          QueueUnavailable: For now; its message says why.
+          BrokerConnectionError: This session has ended.
+        """
+        with self._explained():
+            return self._committer.write(lambda store: call(store.queue), durable=durable)
+
+    def submit(self, call: Callable[[LocalQueue], T], then: Then[T], *, durable: bool = False) -> None:
+        """Run a call in a transaction and tell once that is committed, in the session's native thread; nobody waits."""
+        self._committer.submit(lambda store: call(store.queue), then, durable=durable)
+
+    def _in_thread(self, call: Callable[[], T]) -> T:
+        """Touch files where it does not stop a hub."""
+        with self._explained():
+            return self._committer.read(lambda _: call())
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except Closed as error:
+            raise ConnectionClosed(  # type: ignore[no-untyped-call]
+                f"The queue {self._path} is closed: {error}."
+            ) from error
+        except (apsw.Error, OSError) as error:
+            kind = ConnectionFailed if self.closed else QueueUnavailable
+            raise kind(f"The queue {self._path} cannot be used: {explain(error)}.") from error
+
+    def owner(self) -> str:
+        """Return this process's name in claims. From the first call on the others watch whether it lives."""
+        with self._owner_lock:
+            if self.closed:
+                raise ConnectionClosed(f"The queue {self._path} is closed.")  # type: ignore[no-untyped-call]
+            if self._owner is None:
+                # The file may have come from elsewhere, with claims of processes that nobody here has heard of.
+                self.write(lambda queue: [queue.release_owner(name) for name in queue.owners() - known(self._owners)])
+                self._owner = self._in_thread(lambda: Owner(self._owners))
+            return self._owner.name
+
+    def hang_bell(self, queue_name: str) -> Bell:
+        """Return a bell that rings when something comes into a queue."""
+        bell = self._in_thread(lambda: Bell(self._bells, queue_name))
+        self._hanging.add(bell)
+        return bell
+
+    def take_down(self, bell: Bell) -> None:
+        """Close a bell."""
+        self._hanging.discard(bell)
+        bell.close()
+
+    def release(self, consumer: str) -> None:
+        """Give back what a closed consumer still has: now, or as soon as the file can be written again."""
+        self._closed_consumers.add(consumer)
+        with suppress(BrokerConnectionError):
+            self._release_closed()
+
+    def reap(self) -> float:
+        """Give back what dead processes have left, and return the seconds until somebody should look again."""
+        now = time.monotonic()
+        if now >= self._next_reap:
+            self._next_reap = now + REAP_INTERVAL
+            self._release_closed()
+            if dead := self._in_thread(lambda: find_dead(self._owners)):
+                self._bury(dead)
+        return self._next_reap - now
+
+    def _release_closed(self) -> None:
+        if consumers := tuple(self._closed_consumers):
+            owner = self.owner()
+            self.write(lambda queue: [queue.release_consumer(owner, consumer) for consumer in consumers])
+            self._closed_consumers.difference_update(consumers)
+
+    def _bury(self, dead: list[DeadOwner]) -> None:
+        try:
+            self.write(lambda queue: [queue.release_owner(owner.name) for owner in dead])
+        except BrokerConnectionError:
+            for owner in dead:
+                owner.leave_alone()
+            raise
+        for owner in dead:
+            owner.bury()
+
+    def close(self) -> None:
+        """Give back everything and end. May be called again."""
+        self._ending = True  # from here on nothing is claimed
+        for bell in list(self._hanging):
+            self.take_down(bell)
+        with self._owner_lock:
+            owner, self._owner = self._owner, None
+        if owner:
+            try:
+                self.write(lambda queue: queue.release_owner(owner.name))
+                owner.leave()
+            except BrokerConnectionError:
+                owner.let_go()  # the others give back what it had
+        self._committer.close()
+
+    # --- at a fork, see forks.py
+
+    def pause(self) -> None:
+        """Let the thread finish its batch and keep it from the next: a mutex that SQLite holds at the fork would stay
+        locked in the child for ever."""
+        self._committer.busy.acquire()
+
+    def resume(self) -> None:
+        """Let the thread go on."""
+        self._committer.busy.release()
+
+    def abandon(self) -> None:
+        """Be closed, in the child, without a trace in the parent."""
+        self._committer.abandon()
+        for bell in self._hanging:
+            bell.abandon()
+        self._hanging.clear()
+        if self._owner:
+            self._owner.let_go()
+            self._owner = None
+        self._owner_lock = threading.Lock()

@@ -1,0 +1,222 @@
+"""The RabbitMQ broker: what Dramatiq expects of one, on connections that a whole process shares."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from dramatiq import Message, Middleware
+from dramatiq.broker import Consumer
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+
+from growbin_jobs.engine.broker.rabbitmq.connections import Connections
+from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
+from growbin_jobs.engine.broker.rabbitmq.delays import way
+from growbin_jobs.engine.broker.rabbitmq.producer import RabbitProducer
+from growbin_jobs.engine.broker.rabbitmq.renewable_connections import Session
+from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import LastingConsumer
+from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
+from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
+from growbin_jobs.engine.crashpoints import crashpoint
+from growbin_jobs.engine.delivery.codec import encode
+from growbin_jobs.engine.delivery.delivery import Intake
+from growbin_jobs.engine.delivery.outbox import outbox_of
+from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.fast.hooks import QuickHooks
+from growbin_jobs.engine.forwarding.forwarder import Keeping
+
+#: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
+CONSUME_TIMEOUT = 10.0
+
+
+class RabbitBroker(QuickHooks):
+    """Messages through RabbitMQ: none is acknowledged to its sender before RabbitMQ has it on disk.
+
+    A process opens at most ``publisher_connections + 1`` connections, at first use: all its threads and greenlets
+    publish over the former, with many messages in flight, and all its queues are consumed over the latter. A forked
+    child opens its own. Under gevent call it from greenlets, not from functions offloaded to native threads.
+
+    ``declare_queue`` is for the queues of this process's own actors: a worker consumes each of them. Sending to any
+    other queue creates it on the server and declares nothing here.
+
+    Parameters:
+      url: ``amqp://`` or ``amqps://`` URL; several of a cluster, separated by ``;``, are tried in turn.
+      middleware: The ordered stack; None is Dramatiq's default.
+      queue_type: Kind of queue to declare.
+      publisher_connections: Publishing connections of each process.
+      publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting and declaring included.
+      keeping: How messages are kept that cannot be sent now; None: they are not, ``enqueue`` fails.
+
+    Attributes:
+      intake: Is asked before messages are handed out, and shown them; set before a worker starts.
+
+    Raises:
+      ConfigurationError: If the URL cannot be understood.
+    """
+
+    intake: Intake | None = None
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        middleware: list[Middleware] | None = None,
+        queue_type: QueueType = "quorum",
+        publisher_connections: int = 1,
+        publish_timeout: float = 30.0,
+        keeping: Keeping | None = None,
+    ) -> None:
+        super().__init__(middleware=middleware)
+        self.queues: set[str] = set()
+        self._queue_type = queue_type
+        self._publish_timeout = publish_timeout
+        self._session = Session(partial(Connections, parse_urls(url), publisher_connections, queue_type))
+        self._producer = RabbitProducer(self._session, queue_type, publish_timeout, keeping)
+        _tame_pika()
+
+    # --- queues
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue that this process consumes. The server learns of it when it is first used.
+
+        There is no delay queue with it: RabbitMQ holds delayed messages by itself.
+        """
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def get_declared_queues(self) -> set[str]:
+        """Return the names of the queues that this process consumes."""
+        return self.queues.copy()
+
+    def get_queue_message_counts(self, queue_name: str) -> Counts:
+        """Return how many messages are ready in a queue and its dead letter queue.
+
+        Messages that a consumer holds are not counted, nor are delayed ones: see :class:`Counts`.
+        """
+        return self._session.count(queue_name, self._publish_timeout)
+
+    def flush(self, queue_name: str) -> None:
+        """Drop all ready messages of a queue and its dead letter queue. Delayed ones still come."""
+        self._session.count(queue_name, self._publish_timeout, purge=True)
+
+    def flush_all(self) -> None:
+        """Flush every declared queue."""
+        for queue_name in self.get_declared_queues():
+            self.flush(queue_name)
+
+    def join(
+        self, queue_name: str, min_successes: int = 10, idle_time: int = 100, *, timeout: int | None = None
+    ) -> None:
+        """Wait until a queue looks empty; for tests. Delayed messages and those being worked on are not seen.
+
+        Parameters:
+          queue_name: Canonical name.
+          min_successes: How often in a row it must be empty.
+          idle_time: Milliseconds between two looks.
+          timeout: Milliseconds to wait at most.
+
+        Raises:
+          QueueJoinTimeout: If it is not empty in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        successes = 0
+        while successes < min_successes:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise QueueJoinTimeout(queue_name)  # type: ignore[no-untyped-call]
+            successes = 0 if self.get_queue_message_counts(queue_name).ready else successes + 1
+            time.sleep(idle_time / 1000)
+
+    # --- messages
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Publish a message and wait until RabbitMQ has confirmed it.
+
+        Inside a message that a worker of this broker runs, it goes to that one's outbox instead. When RabbitMQ does not
+        confirm it within the patience of ``keeping``, it is on this node's disk when this returns, and is sent when
+        RabbitMQ is back.
+
+        Parameters:
+          message: Its queue is created on the server if need be.
+          delay: Milliseconds for which RabbitMQ holds it back, rounded up to whole seconds.
+
+        Returns:
+          The message as it was sent.
+
+        Raises:
+          BrokerUnavailable, QueueMissing, BrokerRefused: It did not arrive, nor was it kept.
+          NotConfirmed: It may or may not have arrived. All four are Dramatiq's ``BrokerConnectionError``.
+          QueueMismatch: The queue exists with other properties.
+          ValueError: The message is too large, or the delay longer than 8.5 years.
+        """
+        route = way(message.queue_name, delay, self._queue_type)
+        outbox = outbox_of(self)
+        if outbox is not None:
+            return outbox.take(message, delay)
+        self.emit_before("enqueue", message, delay)
+        owed = Owed(
+            message_id=message.message_id,
+            task_name=message.actor_name,
+            queue_name=message.queue_name,
+            body=encode(message),
+            due_at=None if delay is None else time.time() + delay / 1000,
+        )
+        crashpoint("producer.publish.before")
+        self._producer.send(owed, route)
+        crashpoint("producer.publish.after")
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+        """Publish what a journal owes, in order, and wait for RabbitMQ's confirms for a few seconds; fires no hooks.
+
+        Returns:
+          For each message None, if RabbitMQ has it, or why not.
+        """
+        return self._producer.forward(messages)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Return a consumer of a declared queue, once RabbitMQ has accepted it.
+
+        Parameters:
+          queue_name: Whose messages.
+          prefetch: Messages that may be unacknowledged at a time.
+          timeout: Milliseconds that an iteration waits for a message.
+
+        Raises:
+          QueueNotFound: If this process has not declared the queue.
+          BrokerConnectionError, QueueMismatch: As :meth:`enqueue`.
+        """
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
+
+        def start(remaining: float) -> RabbitConsumer:
+            connections = self._session.connections
+            return RabbitConsumer(
+                connections.consuming,
+                connections.payer(self._producer.publication),
+                queue_name,
+                intake=self.intake,
+                prefetch=prefetch,
+                timeout=timeout,
+                open_timeout=remaining,
+                on_queue_deleted=partial(connections.forget, queue_name),
+            )
+
+        timeout_to_start = min(self._publish_timeout, CONSUME_TIMEOUT)
+        return LastingConsumer(lambda: self._session.on_queue(queue_name, timeout_to_start, start))
+
+    def close(self) -> None:
+        """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
+        self._producer.close()
+
+
+def _tame_pika() -> None:
+    """Silence pika, which logs each loss many times and with tracebacks; a Link says it once, in one line."""
+    pika_logger = logging.getLogger("pika")
+    if pika_logger.level == logging.NOTSET:
+        pika_logger.setLevel(logging.CRITICAL)

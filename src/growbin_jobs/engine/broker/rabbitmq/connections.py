@@ -1,0 +1,101 @@
+"""All connections of one process."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from concurrent.futures import Future
+from functools import partial
+
+import pika
+
+from growbin_jobs.engine.broker.rabbitmq.declaration import declare
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
+from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import Payer, Prepare
+from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
+from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
+
+
+class Connections:
+    """The connections of one process, each opened at its first use.
+
+    Parameters:
+      servers: Servers to try.
+      publishers: Number of publishing connections.
+      queue_type: Kind of queue to declare.
+    """
+
+    def __init__(self, servers: list[pika.URLParameters], publishers: int, queue_type: QueueType) -> None:
+        pid = os.getpid()
+        self.publishers = [Publisher(f"publisher {number} of {pid}", servers) for number in range(publishers)]
+        self.consuming = Link(f"consumer of {pid}", servers)
+        self.admin = self.publishers[0].link
+        self._declared: dict[tuple[str, int], Future[Counts]] = {}
+        self._existing: set[tuple[str, int]] = set()
+        self._queue_type = queue_type
+        self._turn = itertools.count()
+        self._payer: Payer | None = None
+        self._lock = threading.Lock()
+
+    def next_publisher(self) -> Publisher:
+        """Return the publishers in turn."""
+        return self.publishers[next(self._turn) % len(self.publishers)]
+
+    def payer(self, prepare: Prepare) -> Payer:
+        """Return the one payer; the first call decides how debts are prepared."""
+        with self._lock:
+            if self._payer is None:
+                self._payer = Payer(self, prepare)
+            return self._payer
+
+    def declared(self, name: str, levels: int = 0) -> bool:
+        """Return whether a queue is known to exist. Each message asks for it, and a future takes locks to answer."""
+        return (name, levels) in self._existing
+
+    def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
+        """Return the one declaration of a queue, which all who need it wait for.
+
+        Parameters:
+          name: Canonical name.
+          levels: Levels of the ladder that messages for it are to climb down (:func:`growbin_jobs.engine.broker.rabbitmq.delays.way`).
+        """
+        with self._lock:
+            declared = self._declared.get((name, levels))
+            if declared is not None and not (declared.done() and declared.exception() is not None):
+                return declared
+            declared = self.admin.run(partial(declare, name, self._queue_type, levels=levels))
+            self._declared[name, levels] = declared
+        declared.add_done_callback(partial(self._note, (name, levels)))  # at once, if it has failed already
+        return declared
+
+    def forget(self, name: str, declared: Future[Counts] | None = None) -> None:
+        """Declare the queue and its ladder anew next time, unless somebody else has done so since ``declared``."""
+        with self._lock:
+            for key, known in tuple(self._declared.items()):
+                if key[0] == name and (declared is None or known is declared):
+                    del self._declared[key]
+                    self._existing.discard(key)
+
+    def _note(self, key: tuple[str, int], declared: Future[Counts]) -> None:
+        with self._lock:
+            if self._declared.get(key) is declared and not declared.cancelled() and declared.exception() is None:
+                self._existing.add(key)
+
+    def count(self, name: str, *, purge: bool = False) -> Future[Counts]:
+        """Declare a queue and return its counts as they are now."""
+        return self.admin.run(partial(declare, name, self._queue_type, purge=purge))
+
+    def close(self) -> None:
+        """Close all connections. Closing twice is fine."""
+        self.consuming.close()
+        if self._payer is not None:
+            self._payer.close()
+        for publisher in self.publishers:
+            publisher.close()
+
+    def abandon(self) -> None:
+        """Let go of them in a forked child."""
+        self.consuming.abandon()
+        for publisher in self.publishers:
+            publisher.link.abandon()

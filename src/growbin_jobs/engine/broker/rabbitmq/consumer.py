@@ -1,0 +1,151 @@
+"""Consuming: one channel for each queue, all on one connection of the process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import Empty
+from typing import Any
+
+from dramatiq import Message
+from dramatiq.broker import Consumer, MessageProxy
+
+from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
+from growbin_jobs.engine.broker.rabbitmq.errors import ConsumerClosed
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
+from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import Payer
+from growbin_jobs.engine.delivery.codec import Undecodable, decode
+from growbin_jobs.engine.delivery.delivery import Delivery, Intake, Payment, Verdict
+
+logger = logging.getLogger(__name__)
+
+#: Messages that are looked up together at most.
+INTAKE_BATCH = 256
+
+
+class RabbitDelivery(Delivery):
+    """A delivery with RabbitMQ's tag, which means something on its consumer's channel only.
+
+    Attributes:
+      redelivered: True when RabbitMQ knows that it was delivered before.
+    """
+
+    consumer: RabbitConsumer
+
+    def __init__(
+        self, message: Message[Any], consumer: RabbitConsumer, tag: int, redelivered: bool, body: bytes
+    ) -> None:
+        super().__init__(message, consumer, body)
+        self.tag = tag
+        self.redelivered = redelivered
+
+
+class RabbitConsumer(ConsumingChannel, Consumer):
+    """The messages of one queue, until its channel is lost; then Dramatiq makes a new consumer.
+
+    Parameters:
+      link: The process's consuming connection.
+      payer: Publishes what its deliveries owe.
+      intake: Is asked before messages are handed out, and shown them; None: hand out everything.
+      queue_name: What to consume; it exists.
+      prefetch: Deliveries that may be unacknowledged at a time.
+      timeout: Milliseconds that an iteration waits for a message.
+      open_timeout: Seconds to wait until RabbitMQ has accepted the consumer.
+      on_queue_deleted: Called when RabbitMQ cancels the consumer because its queue is gone.
+
+    Raises:
+      BrokerUnavailable: No connection in time.
+      BrokerRefused, QueueMissing: RabbitMQ's answer.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        payer: Payer,
+        queue_name: str,
+        *,
+        intake: Intake | None = None,
+        prefetch: int,
+        timeout: int,
+        open_timeout: float,
+        on_queue_deleted: Callable[[], None],
+    ) -> None:
+        super().__init__(link, queue_name, prefetch=prefetch, on_queue_deleted=on_queue_deleted)
+        self._payer = payer
+        self._intake = intake
+        self._timeout = timeout / 1000
+        self._arrived: list[RabbitDelivery] = []  # and not looked up yet
+        self._fetched: deque[RabbitDelivery] = deque()
+        self._open(open_timeout)
+
+    def __next__(self) -> MessageProxy | None:
+        if not self._fetched:
+            self._fetch()
+        if self.closed:
+            raise ConsumerClosed(f"{self._queue_name}: {self._reason or 'the consumer was closed'}")
+        return self._fetched.popleft() if self._fetched else None
+
+    def _fetch(self) -> None:
+        """Take what has arrived, all at once: the journal is asked about many messages as fast as about one."""
+        if self._intake and not self._intake.ready():
+            time.sleep(self._timeout)
+            return
+        if not self._arrived:
+            self._receive()
+        if self._arrived and self._intake and not self._intake.receive(self._arrived):
+            time.sleep(self._timeout)
+            return
+        self._fetched.extend(self._arrived)
+        self._arrived.clear()
+
+    def _receive(self) -> None:
+        try:
+            delivered = None if self.closed else self._inbox.get(timeout=self._timeout)
+            while delivered is not None:
+                self._decode(*delivered)
+                if len(self._arrived) == INTAKE_BATCH:
+                    return
+                delivered = self._inbox.get_nowait()
+        except Empty:
+            return
+
+    def _decode(self, tag: int, redelivered: bool, body: bytes) -> None:
+        try:
+            message = decode(body, self._queue_name)
+        except Undecodable as error:
+            logger.warning("message.undecodable queue=%s reason=%s moved_to=dead_letters", self._queue_name, error)
+            self._settle(tag, Verdict.REJECT)
+        else:
+            self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
+
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledge a delivery where it came from, or give it back; a stale one is left alone.
+
+        Whoever has something to do before that, does it now (:attr:`Delivery.conclusion`); nothing here waits.
+        """
+        assert isinstance(message, RabbitDelivery)
+        if message.conclusion is not None:
+            message.conclusion(message)
+        else:
+            verdict = Verdict.GIVE_BACK if message.returned else Verdict.ACKNOWLEDGE
+            message.consumer._settle(message.tag, verdict)
+
+    def nack(self, message: MessageProxy) -> None:
+        """Move a delivery to the dead letters, or give it back; otherwise as :meth:`ack`."""
+        assert isinstance(message, RabbitDelivery)
+        if message.conclusion is not None:
+            message.conclusion(message)
+        else:
+            verdict = Verdict.GIVE_BACK if message.returned else Verdict.REJECT
+            message.consumer._settle(message.tag, verdict)
+
+    def conclude(self, payment: Payment) -> None:
+        """Publish what a delivery owes, then settle it. Returns at once; from any thread."""
+        self._payer.pay(payment, _settle)
+
+
+def _settle(delivery: Delivery, verdict: Verdict) -> None:
+    assert isinstance(delivery, RabbitDelivery)
+    delivery.consumer._settle(delivery.tag, verdict)

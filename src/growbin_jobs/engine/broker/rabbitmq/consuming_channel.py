@@ -1,0 +1,153 @@
+"""A channel that consumes one queue: what arrives goes into its inbox, and RabbitMQ is told what has become of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from pika.channel import Channel
+
+from growbin_jobs.engine.broker.rabbitmq import frames
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import Verdicts
+from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable
+from growbin_jobs.engine.broker.rabbitmq.loop import resolve
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
+from growbin_jobs.engine.delivery.delivery import Verdict
+
+logger = logging.getLogger(__name__)
+
+#: Seconds to wait for RabbitMQ's goodbye when a consumer closes.
+CLOSE_TIMEOUT = 5.0
+
+
+class ConsumingChannel:
+    """One channel from its opening to its loss; it is never opened anew, since its tags mean nothing on another one.
+
+    The consumer derives from it and does not hold it: every message asks for ``closed`` and the verdicts.
+
+    Parameters:
+      link: The process's consuming connection.
+      queue_name: What to consume; it exists.
+      prefetch: Deliveries that may be unacknowledged at a time.
+      on_queue_deleted: Called when RabbitMQ cancels the consumer because its queue is gone.
+
+    Attributes:
+      closed: True once RabbitMQ has back, or gets back, everything that is not settled.
+    """
+
+    def __init__(self, link: Link, queue_name: str, *, prefetch: int, on_queue_deleted: Callable[[], None]) -> None:
+        self.closed = False
+        self._link = link
+        self._queue_name = queue_name
+        self._prefetch = prefetch
+        self._on_queue_deleted = on_queue_deleted
+        self._inbox: SimpleQueue[tuple[int, bool, bytes] | None] = SimpleQueue()  # None: the channel is lost
+        self._verdicts = Verdicts()
+        self._received = 0
+        self._telling = False
+        self._channel: Channel | None = None
+        self._reason = ""
+        self._gone: Future[None] = Future()
+
+    # --- from any thread
+
+    def _open(self, timeout: float) -> None:
+        """Wait until RabbitMQ has accepted the consumer.
+
+        Parameters:
+          timeout: Seconds.
+
+        Raises:
+          BrokerUnavailable: No connection in time.
+          BrokerRefused, QueueMissing: RabbitMQ's answer.
+        """
+        started = self._link.run(self._start)
+        try:
+            started.result(timeout)
+        except TimeoutError:
+            raise BrokerUnavailable(
+                f"RabbitMQ did not start a consumer of {self._queue_name!r} within {timeout:g} s ({self._link.state})."
+            ) from None
+        finally:
+            started.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """True while everything that has arrived is settled."""
+        return self._verdicts.told == self._received
+
+    def close(self) -> None:
+        """Let everything out that was settled before, then let RabbitMQ have the rest back. Closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
+        self._link.call(self._close_channel)
+        try:
+            self._gone.result(CLOSE_TIMEOUT)
+        except TimeoutError:
+            logger.warning("consumer.close_unanswered queue=%s", self._queue_name)
+
+    def _settle(self, tag: int, verdict: Verdict) -> None:
+        if self.closed:  # RabbitMQ has it back, and on another channel the tag is another message
+            return
+        self._verdicts.add(tag, verdict)
+        if not self._telling:
+            self._telling = True
+            self._link.call(self._tell)
+
+    # --- on the link's thread
+
+    def _start(self, channel: Channel, started: Future[None]) -> None:
+        def consuming(_frame: Any) -> None:
+            if resolve(started, None):
+                self._channel = channel
+            elif channel.is_open:  # nobody waits for it any more: it must not keep messages to itself
+                channel.close()
+
+        channel.add_on_close_callback(self._lost)
+        channel.add_on_cancel_callback(partial(self._cancelled, channel))
+        channel.basic_qos(prefetch_count=self._prefetch)
+        channel.connection.deliver_to(channel, self._delivered)
+        channel.basic_consume(self._queue_name, lambda *_: None, callback=consuming)
+
+    def _delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
+        self._received += 1
+        self._inbox.put((tag, redelivered, body))
+
+    def _tell(self) -> None:
+        self._telling = False  # before the verdicts are taken: whoever adds one from now on calls us again
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            return
+        number = channel.channel_number
+        words = [
+            frames.ack(number, one.tag, multiple=one.multiple)
+            if one.verdict is Verdict.ACKNOWLEDGE
+            else frames.nack(number, one.tag, requeue=one.verdict is Verdict.GIVE_BACK)
+            for one in self._verdicts.take()
+        ]
+        if words:
+            frames.write(channel, b"".join(words))
+
+    def _cancelled(self, channel: Channel, _frame: Any) -> None:
+        self._reason = "RabbitMQ cancelled the consumer, since the queue was deleted"
+        self._on_queue_deleted()
+        if channel.is_open:
+            channel.close()
+
+    def _close_channel(self) -> None:
+        if self._channel is not None and self._channel.is_open:
+            self._channel.close()
+        else:
+            resolve(self._gone, None)
+
+    def _lost(self, channel: Channel, reason: BaseException) -> None:
+        if channel is self._channel:
+            self.closed = True
+            self._reason = self._reason or str(reason)
+            resolve(self._gone, None)
+            self._inbox.put(None)

@@ -1,0 +1,124 @@
+"""A thread with one of pika's loops, which runs what other threads ask of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from growbin_jobs.engine.broker.rabbitmq.loop import SocketLoop
+
+logger = logging.getLogger(__name__)
+
+#: Calls run in one turn of the loop. Under gevent a turn holds up every other greenlet.
+CALLS_A_TURN = 64
+
+
+class LoopThread:
+    """A thread that starts at the first call and, whatever fails in it, goes on until it is closed.
+
+    Where gevent has patched :mod:`threading` it is a greenlet. A subclass says what happens on the thread.
+
+    Parameters:
+      label: What it is for; shown in logs and in the thread's name.
+
+    Attributes:
+      closing: True from the beginning of the end.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.closing = False
+        self._calls: deque[Callable[[], None]] = deque()
+        self._woken = False
+        self._start_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: SocketLoop
+        self._ended = False
+
+    # --- from any thread
+
+    def call(self, what: Callable[[], None]) -> None:
+        """Run something on the thread, soon and in the order of the calls."""
+        self._calls.append(what)
+        if self._thread is None:
+            self._start()
+        if not self._woken:
+            self._woken = True
+            self._loop.add_callback_threadsafe(self._run_calls)
+        if self._ended:  # nobody will take it any more, so that it is refused here
+            self._run_calls()
+
+    def abandon(self) -> None:
+        """Let go of all sockets in a forked child under gevent, where this greenlet lives on.
+
+        They belong to the parent: not a byte may be read from them or written to them here.
+        """
+        if self._thread is not None:
+            self.closing = True
+            self._loop.forget_handlers()
+
+    def _end(self, last: Callable[[], None], timeout: float) -> None:
+        """Run a last call, which has to stop the loop, and wait for the thread; none if there is no thread.
+
+        Parameters:
+          timeout: Seconds to wait.
+        """
+        with self._start_lock:
+            thread = self._thread
+        if thread is None or not thread.is_alive():
+            return
+        self.call(last)
+        thread.join(timeout)
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._thread is None:
+                self._loop = SocketLoop()
+                self._loop.add_callback_threadsafe(self._on_start)
+                self._thread = threading.Thread(target=self._serve, name=f"amqp-{self.label}", daemon=True)
+                self._thread.start()
+
+    # --- on the thread
+
+    def _on_start(self) -> None:
+        raise NotImplementedError
+
+    def _on_failure(self) -> None:
+        """Go on after an unexpected error: all sockets have been cut."""
+        raise NotImplementedError
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Run something after a while. Of the thread only."""
+        self._loop.call_later(seconds, what)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._loop.start()
+                break
+            except Exception:
+                if self.closing:
+                    break
+                # A bug, ours or pika's. Whoever waits must not wait for ever, so begin again with a new connection.
+                logger.exception("amqp.loop_failed connection=%s", self.label)
+                self._loop.sever()
+                self._loop.add_callback_threadsafe(self._run_calls)
+                self._on_failure()
+                time.sleep(1.0)
+        self._loop.close()
+        self._ended = True
+        self._run_calls()
+
+    def _run_calls(self) -> None:
+        self._woken = False  # before the first popleft: whoever appends from now on wakes us again
+        for _ in range(CALLS_A_TURN):
+            try:
+                what = self._calls.popleft()
+            except IndexError:
+                return
+            what()
+        self._woken = True
+        self._loop.add_callback_threadsafe(self._run_calls)

@@ -1,0 +1,124 @@
+"""Producing for RabbitMQ: sending now, keeping what cannot be sent now, and forwarding what is owed."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from growbin_jobs.engine.broker.rabbitmq.delays import Way, way
+from growbin_jobs.engine.broker.rabbitmq.loop import Promise
+from growbin_jobs.engine.broker.rabbitmq.ordered_publish import publish_in_order
+from growbin_jobs.engine.broker.rabbitmq.publication import Publication, check_size
+from growbin_jobs.engine.broker.rabbitmq.renewable_connections import Session
+from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
+from growbin_jobs.engine.delivery.outbox import option
+from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.forwarding.forwarder import Forwarder, Keeping
+from growbin_jobs.engine.forwarding.relay import FORWARD_PATIENCE
+from growbin_jobs.engine.threads import gevent_active
+
+#: Seconds that closing gives to messages which wait to be forwarded.
+CLOSE_PATIENCE = 5.0
+
+
+class RabbitProducer:
+    """Sends the messages of one broker, and ends with its process.
+
+    At its process's exit it closes the session, so that what waits is forwarded before; in a forked child both begin
+    anew.
+
+    Parameters:
+      session: The broker's connections.
+      queue_type: Kind of the queues.
+      timeout: Seconds that a sender waits for a confirm, connecting and declaring included.
+      keeping: How messages are kept that cannot be sent now; None: they are not.
+    """
+
+    def __init__(self, session: Session, queue_type: QueueType, timeout: float, keeping: Keeping | None) -> None:
+        self._session = session
+        self._queue_type = queue_type
+        self._timeout = timeout
+        self._forward_timeout = min(FORWARD_PATIENCE, timeout)
+        self._keeping = keeping
+        self._forwarders: dict[int, Forwarder] = {}
+        self_reference = weakref.ref(self)
+        os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitProducer.forked))
+        atexit.register(_call, self_reference, RabbitProducer.close)
+
+    def send(self, owed: Owed, route: Way) -> None:
+        """Publish a message, or keep it; it is safe when this returns.
+
+        Raises:
+          BrokerConnectionError, QueueMismatch, ValueError: As :meth:`RabbitBroker.enqueue
+            <growbin_jobs.engine.broker.rabbitmq.broker.RabbitBroker.enqueue>`.
+        """
+        forwarder = self._forwarder()
+        publish = partial(self._publish, owed, route)
+        if forwarder is None:
+            publish(self._timeout, math.inf)
+        else:
+            check_size(owed.body)  # what is kept must be fit to be sent
+            forwarder.send(owed, publish, self._timeout)
+
+    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+        """Publish what a journal owes, in order; return for each None, if RabbitMQ has it, or why not."""
+        return publish_in_order(self._session.connections, self.publication, messages, self._forward_timeout)
+
+    def publication(self, owed: Owed, confirmed: Promise) -> tuple[Publication, int]:
+        """Return what is published for a message that is owed, and the levels of the ladder that it needs."""
+        route = self._way(owed)
+        priority = option(owed.body, "broker_priority")
+        return Publication(route.queue, owed.body, owed.message_id, priority, route.headers, confirmed), route.levels
+
+    def close(self) -> None:
+        """Close the session, after a last chance for what waits to be forwarded. Closing twice is fine."""
+        forwarder = self._forwarders.pop(os.getpid(), None)
+        if forwarder is not None:
+            forwarder.stop(CLOSE_PATIENCE)
+        self._session.close()
+        if forwarder is not None:
+            forwarder.join(CLOSE_PATIENCE)
+
+    def forked(self) -> None:
+        """In a forked child: leave the parent's connections and its forwarder alone."""
+        forwarders, self._forwarders = self._forwarders, {}
+        self._session.forked()
+        if gevent_active():
+            for forwarder in forwarders.values():
+                forwarder.abandon()
+
+    def _publish(self, owed: Owed, route: Way, timeout: float, patience: float) -> None:
+        priority = option(owed.body, "broker_priority")
+
+        def publish(remaining: float) -> None:
+            publication = Publication(route.queue, owed.body, owed.message_id, priority, route.headers)
+            self._session.connections.next_publisher().publish(publication, remaining, patience=patience)
+
+        self._session.on_queue(owed.queue_name, timeout, publish, levels=route.levels, patience=patience)
+
+    def _forwarder(self) -> Forwarder | None:
+        """Return this process's forwarder. A process that sends also sends what a dead one has left."""
+        if self._keeping is None:
+            return None
+        forwarder = self._forwarders.get(os.getpid())
+        if forwarder is None:
+            made = Forwarder(self._keeping, self.forward, self._forward_timeout)
+            forwarder = self._forwarders.setdefault(os.getpid(), made)
+            if forwarder is made:
+                forwarder.look()
+        return forwarder
+
+    def _way(self, owed: Owed) -> Way:
+        delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
+        return way(owed.queue_name, delay, self._queue_type)
+
+
+def _call(reference: weakref.ref[RabbitProducer], method: Callable[[RabbitProducer], None]) -> None:
+    producer = reference()
+    if producer is not None:
+        method(producer)

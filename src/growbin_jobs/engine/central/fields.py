@@ -1,0 +1,87 @@
+"""Columns that read and write the same Python values on PostgreSQL and on SQLite."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import peewee
+
+from growbin_jobs.engine.errors import Permanent
+
+MAX_ID_LENGTH = 255
+
+
+class IdField(peewee.TextField):
+    """An id from outside: text of 1–255 characters, without control characters.
+
+    Raises:
+      Permanent: ``request_invalid``, when a value is none.
+    """
+
+    def db_value(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
+            # The value itself stays out of the sentence: a user id is personal data.
+            raise Permanent("request_invalid", detail=f"{self.name} must be 1 to {MAX_ID_LENGTH} printable characters")
+        return value
+
+
+class WordsField(peewee.TextField):
+    """Text from a model or a library. What PostgreSQL cannot store (NUL, lone surrogates) becomes ``\\ufffd``."""
+
+    def db_value(self, value: Any) -> str | None:
+        return None if value is None else storable(str(value))
+
+
+class UtcField(peewee.Field):
+    """A moment: an aware datetime in, an aware datetime in UTC out.
+
+    ``timestamptz`` on PostgreSQL; ISO 8601 text of fixed width on SQLite, which sorts as time does.
+    """
+
+    field_type = "DATETIME"
+
+    def db_value(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, datetime) or value.utcoffset() is None:
+            raise TypeError(f"{self.name} needs a datetime with a time zone, got {type(value).__name__}")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def python_value(self, value: Any) -> datetime | None:
+        if value is None:
+            return None
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.astimezone(UTC)
+
+
+class JsonField(peewee.Field):
+    """A JSON document: ``jsonb`` on PostgreSQL, text on SQLite.
+
+    peewee's own one takes its dialect from the database that the model is bound to; ours are bound to none, so that
+    one process can use several databases.
+    """
+
+    field_type = "JSON"
+
+    def db_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(_storable_tree(value), ensure_ascii=False, allow_nan=False)
+
+    def python_value(self, value: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def storable(text: str) -> str:
+    """Return the text without what PostgreSQL refuses: NUL, and halves of a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _storable_tree(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(key)): _storable_tree(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable_tree(part) for part in value]
+    return value

@@ -1,0 +1,224 @@
+"""PostgreSQL through psycopg2: connecting, waiting under gevent, and what its errors mean."""
+
+import math
+import re
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import peewee
+
+from growbin_jobs.engine.central.database import Dialect
+from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.engine.threads import gevent_active
+
+try:
+    import psycopg2
+    from psycopg2 import extensions
+    from psycopg2.extras import register_default_jsonb
+except ImportError:
+    raise ConfigurationError(
+        "DATABASE_URL names PostgreSQL, whose driver is not installed. Run: pip install growbin-jobs[postgres]"
+    ) from None
+
+T = TypeVar("T")
+
+#: SQLSTATE classes that pass by themselves: connection, rollback (deadlock, serialization), resources, lock not
+#: available, operator intervention (also a statement's timeout), system error.
+#: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_AWAY_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
+#: A read-only transaction: we are on a server that has just become a standby.
+_AWAY_CODES: Final = ("25006",)
+#: Undefined table, undefined column.
+_SCHEMA_CODES: Final = ("42P01", "42703")
+#: Data exceptions and integrity constraints.
+_VALUE_CLASSES: Final = ("22", "23")
+
+#: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
+_LOGIN_REFUSED: Final = {
+    "password authentication failed": "Correct user and password in DATABASE_URL.",
+    "no password supplied": "Add the password to DATABASE_URL.",
+    'role ".*" does not exist': "Create the role (createuser), or correct the user in DATABASE_URL.",
+    'database ".*" does not exist': "Create the database (createdb), or correct its name in DATABASE_URL.",
+    r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
+    "permission denied": "Grant the user CONNECT on the database.",
+}
+
+
+class PostgresDriver:
+    """Opens connections to one PostgreSQL database.
+
+    Parameters:
+      url: ``postgresql://user:password@host:port/name?options``; what libpq takes.
+      pool_size: Connections in use at the same time in one process, at most.
+      timeout: Seconds to connect, to wait for a free connection, and for one statement.
+      deferral_wait: Seconds until the next try that a Deferred asks for.
+
+    Raises:
+      ConfigurationError: When the URL cannot be read.
+    """
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, url: str, *, pool_size: int, timeout: float, deferral_wait: float) -> None:
+        named = _read_url(url)
+        self.deferral_wait = deferral_wait
+        self.sessions = pool_size
+        self.patience = timeout
+        where = f"{named.get('host', 'localhost')}:{named.get('port', 5432)}"
+        self.address = f"postgresql://{where}/{named.get('dbname', '')}"
+        milliseconds = math.ceil(timeout * 1000)
+        session_options = {
+            "statement_timeout": milliseconds,
+            # A worker that froze inside a transaction must not keep its row locks for ever.
+            "idle_in_transaction_session_timeout": 6 * milliseconds,
+            "TimeZone": "UTC",
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in session_options.items())
+        self._parameters: dict[str, Any] = {
+            "application_name": "growbin-jobs",
+            "connect_timeout": max(2, math.ceil(timeout)),
+            # A server that vanished without a word (its machine died) is noticed by the kernel.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": milliseconds,
+            **named,
+            "options": f"{options} {named.get('options', '')}".strip(),
+            "client_encoding": "utf8",
+        }
+        # Under gevent the server's own statement timeout comes first; this one is for a server that says nothing.
+        self._connection_class = type("_Connection", (extensions.connection,), {"silence": 2 * timeout})
+
+    def open(self) -> peewee.Database:
+        if gevent_active() and extensions.get_wait_callback() is None:
+            extensions.set_wait_callback(_wait)
+        session = _Session(self._connect)
+        try:
+            session.connect()
+        except peewee.PeeweeException as error:
+            raise self._judge_connecting(str(_cause(error))) from None
+        return session
+
+    def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
+        return function(*arguments)
+
+    def is_alive(self, session: peewee.Database) -> bool:
+        # An idle server says nothing unless it closes the connection; asking it would cost a round trip each time.
+        connection = _raw(session)
+        if connection.closed:
+            return False
+        poller = select.poll()
+        poller.register(connection.fileno(), select.POLLIN)
+        return not poller.poll(0)
+
+    def is_clean(self, session: peewee.Database) -> bool:
+        connection = _raw(session)
+        return bool(not connection.closed and connection.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE)
+
+    def close(self, session: peewee.Database) -> None:
+        connection = _raw(session)
+        session.dispose()
+        connection.close()
+
+    def judge(self, error: Exception) -> Exception:
+        cause = _cause(error)
+        if not isinstance(cause, psycopg2.Error):
+            return error
+        name, code = type(cause).__name__, cause.pgcode
+        # Without a code it comes from libpq: the connection is gone. Its text may quote a statement, so it stays here.
+        if code is None and not isinstance(cause, psycopg2.ProgrammingError | psycopg2.NotSupportedError):
+            return Deferred(f"The connection to {self.address} was lost.", wait=self.deferral_wait)
+        if code is None:
+            return Transient(f"psycopg2 refuses a statement ({name})")
+        if code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES:
+            return Deferred(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
+        if code in _SCHEMA_CODES:
+            return Deferred(
+                f"{self.address} is behind in its schema. Run: growbin-jobs db upgrade", wait=self.deferral_wait
+            )
+        if code.startswith(_VALUE_CLASSES):
+            return Permanent("request_invalid", detail=f"the database refuses a value ({name}, {code})")
+        return Transient(f"{self.address} refuses a statement: {name} ({code})")
+
+    def _connect(self) -> Any:
+        connection = psycopg2.connect(connection_factory=self._connection_class, **self._parameters)
+        connection.autocommit = True
+        # JSON comes as text, as from SQLite; psycopg2 would parse it and leave a string ambiguous.
+        register_default_jsonb(connection, loads=lambda text: text)
+        return connection
+
+    def _judge_connecting(self, text: str) -> ConfigurationError | Deferred:
+        # libpq has one line for each address that it tried; the last one will do.
+        reason = next((line for line in reversed(text.splitlines()) if "failed:" in line), text.partition("\n")[0])
+        reason = reason.rpartition("failed: ")[2].strip().rstrip(".")
+        if "FATAL:" in reason:
+            for words, remedy in _LOGIN_REFUSED.items():
+                if re.search(words, reason):
+                    return ConfigurationError(f"{self.address} refuses the login ({reason}). {remedy}")
+        return Deferred(
+            f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct DATABASE_URL.",
+            wait=self.deferral_wait,
+        )
+
+
+class _Session(peewee.PostgresqlDatabase):
+    """One connection as peewee sees it. Never shared: no thread-local state, no lock."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._open_connection = connect
+        super().__init__("central", thread_safe=False, field_types={"DATETIME": "TIMESTAMPTZ"})
+
+    def _log_query(self, sql: str, params: Any) -> None:
+        """Peewee logs each statement with its values at DEBUG; they are personal data."""
+
+    def _connect(self) -> Any:
+        return self._open_connection()
+
+    def rollback(self) -> None:
+        # Where the connection broke, or an actor's time limit ended the wait for it, the rollback fails too: that must
+        # not hide what happened. The connection is not clean then, and is thrown away.
+        with suppress(peewee.PeeweeException):
+            super().rollback()
+
+
+def _wait(connection: Any) -> None:
+    """Let other greenlets run while libpq waits: psycopg2's wait callback.
+
+    psycopg2 has one for the whole process, and COPY does not work where it is set; bulk COPY belongs into a process
+    without gevent. A connection of another library is waited for without limit.
+    """
+    from gevent.socket import wait_read, wait_write
+
+    silence = getattr(connection, "silence", None)
+    waits = {extensions.POLL_READ: wait_read, extensions.POLL_WRITE: wait_write}
+    while (state := connection.poll()) != extensions.POLL_OK:
+        waits[state](
+            connection.fileno(), timeout=silence, timeout_exc=psycopg2.OperationalError("the server says nothing")
+        )
+
+
+def _read_url(url: str) -> dict[str, str]:
+    """Return libpq's parameters; its own complaints would quote parts of the URL, and of a password with an @ or /."""
+    try:
+        named: dict[str, str] = extensions.parse_dsn(url)
+    except psycopg2.Error:
+        named = {"port": "?"}
+    ports = named.get("port", "5432").split(",")
+    if not all(port.isdecimal() for port in ports) or "@" in named.get("host", "") or "@" in named.get("dbname", ""):
+        raise ConfigurationError(
+            "DATABASE_URL cannot be read. It must be postgresql://user:password@host:port/name, where the password's "
+            "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25)."
+        )
+    return named
+
+
+def _raw(session: peewee.Database) -> extensions.connection:
+    connection: extensions.connection = session.connection()  # type: ignore[no-untyped-call]
+    return connection
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the driver's own error inside one of peewee's."""
+    return getattr(error, "orig", None) or error

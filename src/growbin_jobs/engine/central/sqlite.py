@@ -1,0 +1,127 @@
+"""The embedded central database: one SQLite file that all processes of this machine share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import apsw
+import peewee
+from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
+
+from growbin_jobs.engine.central.database import Dialect
+from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_database
+from growbin_jobs.engine.threads import offload_to
+
+T = TypeVar("T")
+
+#: Connections of one process. There is one writer at a time anyway, and the others poll for its lock.
+SESSIONS: Final = 4
+
+_AWAY: Final[dict[type[Exception], str]] = {
+    apsw.BusyError: "another process kept it locked",
+    apsw.LockedError: "another connection kept it locked",
+    apsw.FullError: "the disk is full",
+    apsw.IOError: "the disk failed to read or write it",
+    apsw.CantOpenError: "it cannot be opened",
+    apsw.ReadOnlyError: "it is read-only",
+    apsw.PermissionsError: "access to it is denied",
+    apsw.ProtocolError: "its locks are in disorder",
+    apsw.NoMemError: "there is no memory left",
+    apsw.CorruptError: "it is damaged: stop all processes and restore it from a backup",
+    apsw.NotADBError: "it is no SQLite database: move it away, or correct DATABASE_URL",
+}
+_REFUSED: Final = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError)
+
+
+class SqliteDriver:
+    """Opens a SQLite file through apsw, which brings its own, current SQLite.
+
+    Parameters:
+      path: The file; it and its folder are made where they are missing, for their owner alone.
+      deferral_wait: Seconds until the next try that a Deferred asks for.
+    """
+
+    dialect: Dialect = "sqlite"
+    sessions = SESSIONS
+    patience = BUSY_TIMEOUT
+
+    def __init__(self, path: Path, *, deferral_wait: float) -> None:
+        self._path = path
+        self.deferral_wait = deferral_wait
+        self.address = f"sqlite://{path.absolute()}"
+
+    def open(self) -> peewee.Database:
+        session: peewee.Database = _Session(str(self._path))
+        try:
+            session.connect()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The database {self._path} cannot be opened: {error.strerror}. "
+                "Set GROWBIN_DATA_DIR or DATABASE_URL to a folder that this user may write."
+            ) from None
+        except (apsw.Error, peewee.PeeweeException) as error:
+            found = type(_cause(error))
+            sentence = f"The database {self._path} cannot be opened: {_AWAY.get(found, found.__name__)}."
+            if found in (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError):
+                raise Deferred(sentence, wait=self.deferral_wait) from None
+            raise ConfigurationError(sentence) from None
+        return session
+
+    def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
+        # Waiting for the file's lock would stop gevent's hub.
+        return offload_to("central-database", SESSIONS, function, *arguments)
+
+    def is_alive(self, session: peewee.Database) -> bool:  # noqa: ARG002 - a file does not hang up
+        return True
+
+    def is_clean(self, session: peewee.Database) -> bool:
+        return bool(_raw(session).get_autocommit())
+
+    def close(self, session: peewee.Database) -> None:
+        connection = _raw(session)
+        session.dispose()
+        connection.close(True)
+
+    def judge(self, error: Exception) -> Exception:
+        cause = _cause(error)
+        if not isinstance(cause, apsw.Error):
+            return error
+        if type(cause) in _AWAY:
+            return Deferred(f"The database {self._path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
+        if isinstance(cause, _REFUSED):
+            return Permanent("request_invalid", detail=f"the database refuses a value ({type(cause).__name__})")
+        if isinstance(cause, apsw.SQLError) and "no such" in str(cause):
+            return Deferred(
+                f"The database {self._path} is behind in its schema. Run: growbin-jobs db upgrade",
+                wait=self.deferral_wait,
+            )
+        return Transient(f"SQLite refuses a statement ({type(cause).__name__})")
+
+
+class _Session(APSWDatabase):  # type: ignore[misc]
+    """One connection as peewee sees it. Never shared: no thread-local state, no lock that gevent would have patched."""
+
+    def __init__(self, path: str) -> None:
+        # peewee's plain BEGIN would only take the write lock at the first write, and then fail at once, whatever the
+        # busy timeout, if another process has written since the first read (SQLITE_BUSY_SNAPSHOT).
+        super().__init__(path, thread_safe=False, lock_type="IMMEDIATE", field_types={"DATETIME": "TEXT"})
+
+    def _log_query(self, sql: str, params: Any) -> None:
+        """Peewee logs each statement with its values at DEBUG; they are personal data."""
+
+    def _connect(self) -> apsw.Connection:
+        connection = open_database(Path(self.database))
+        # The message is acknowledged on the strength of this commit: it must survive a power cut.
+        connection.pragma("synchronous", "FULL")
+        return connection
+
+
+def _raw(session: peewee.Database) -> apsw.Connection:
+    connection: apsw.Connection = session.connection()  # type: ignore[no-untyped-call]
+    return connection
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the driver's own error inside one of peewee's."""
+    return getattr(error, "orig", None) or error

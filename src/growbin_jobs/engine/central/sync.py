@@ -1,0 +1,233 @@
+"""Brings the changes of a node's journal into the central database, batch by batch.
+
+Nothing is lost when the database is away, or when this is killed: a row counts as copied only after the database has
+committed it, and a row that is copied twice is the same row.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.delivery.records import Task
+from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import changes, sync_log
+
+Row = tuple[Any, ...]
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of a page, about.
+PAGE_SIZE = 16_000_000
+
+#: Pages that are on their way to the database together.
+IN_FLIGHT = 2
+
+PAGE = """
+SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), {rendering} FROM task_wal
+WHERE synced_at IS NULL AND seq > :after ORDER BY seq LIMIT :limit
+"""
+
+_MARKED = "synced_at IS NULL AND seq > :after AND seq <= :last"
+_BUT = " AND task_id NOT IN (SELECT value FROM json_each(:failed))"
+MARK = f"UPDATE task_wal SET synced_at = :at WHERE {_MARKED}"  # noqa: S608 constants only
+
+#: Backlogs are counted up to here, so that asking stays cheap.
+COUNT_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What one run did.
+
+    Attributes:
+      rows: Brought to the database.
+      refused: Left behind because the database takes none like them; ``sync_log`` says which.
+      behind: True when it ended before it had caught up.
+    """
+
+    rows: int = 0
+    refused: int = 0
+    behind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the database has not got.
+
+    Attributes:
+      rows: How many, up to :data:`COUNT_LIMIT`.
+      lag: Seconds since the oldest of them started or ended, as far as its row says.
+    """
+
+    rows: int
+    lag: float
+
+
+class Sync:
+    """Copies one journal to the table ``tasks``. One run at a time; a second caller waits.
+
+    While pages are on their way to the database, each on a connection of its own, the next one is read and the one
+    before is marked. Which of them arrives first makes no difference: the database goes by the numbers of changes.
+
+    Parameters:
+      journal: From where.
+      tasks: To where.
+      batch: Rows of one transaction.
+      seconds: A run ends after so many, to be continued by the next.
+      clock: Seconds since 1970, UTC.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        tasks: Tasks,
+        *,
+        batch: int = 5000,
+        seconds: float = 60.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._tasks = tasks
+        self._batch = batch
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._marking = ThreadPoolExecutor(1, "sync-mark")
+        self._copying = ThreadPoolExecutor(IN_FLIGHT, "sync-copy")
+        self._page = PAGE.format(rendering=tasks.rendering)
+        self._after = 0
+
+    def run_once(self) -> Copied:
+        """Copy what has changed since the last run.
+
+        Raises:
+          Deferred: The database or the journal is away; the next run copies what this one did not.
+        """
+        with self._lock:
+            try:
+                return self._run(time.monotonic() + self._seconds)
+            except BaseException:
+                self._after = 0  # what was copied is marked, or copied once more
+                raise
+
+    def sweep(self) -> Copied:
+        """Copy everything that the database lacks, also what it refused before.
+
+        Raises:
+          Deferred: As :meth:`run_once`.
+        """
+        with self._lock:
+            self._after = 0
+        return self.run_once()
+
+    def backlog(self) -> Backlog:
+        """Return what is still to be copied.
+
+        Raises:
+          JournalUnavailable: For now.
+        """
+        rows, oldest = self._journal.read(lambda connection: (count(connection), changes.oldest_unsynced(connection)))
+        if oldest is None:
+            return Backlog(0, 0.0)
+        return Backlog(rows, max(0.0, self._clock() - moment(oldest)))
+
+    def _run(self, end: float) -> Copied:
+        rows = refused = 0
+        sent: deque[tuple[list[Row], Future[list[str]]]] = deque()
+        marking: Future[int] | None = None
+        page = self._read(self._after)
+        more = bool(page)
+        try:
+            while sent or more:
+                if more and len(sent) < IN_FLIGHT:
+                    sent.append((page, self._copying.submit(self._copy, page)))
+                    page = self._read(page[-1][0])
+                    more = bool(page) and time.monotonic() <= end
+                    continue
+                copied, copying = sent[0]
+                failed = copying.result()
+                sent.popleft()
+                if marking:
+                    marking.result()
+                marking = self._marking.submit(self._mark, self._after, copied[-1][0], failed)
+                self._after = copied[-1][0]
+                rows, refused = rows + len(copied) - len(failed), refused + len(failed)
+        finally:
+            wait([copying for _, copying in sent])  # the next run must not meet them
+        if marking:
+            marking.result()
+        return Copied(rows, refused, behind=bool(page))
+
+    def _read(self, after: int) -> list[Row]:
+        """Return the next rows in the order of their changes: number, id, and how the database wants it."""
+        values = {"after": after, "limit": self._batch, "node": self._journal.node, "at": self._clock()}
+
+        def read(connection: apsw.Connection) -> list[Row]:
+            rows, size = [], 0
+            for row in connection.execute(self._page, values):
+                rows.append(row)
+                size += row[2]
+                if size > PAGE_SIZE:
+                    break
+            return rows
+
+        return self._journal.read(read)
+
+    def _copy(self, page: Sequence[Row]) -> list[str]:
+        """Copy a page, half by half where the database refuses it; return the ids of what it refuses."""
+        try:
+            self._tasks.absorb([row[3:] for row in page])
+        except Permanent as error:
+            if len(page) > 1:
+                middle = len(page) // 2
+                return self._copy(page[:middle]) + self._copy(page[middle:])
+            task_id, words = page[0][1], str(error)
+            logger.error("sync.row_refused task=%s error=%s", task_id, words)  # noqa: TRY400 no traceback needed
+            self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
+            return [task_id]
+        return []
+
+    def _mark(self, after: int, last: int, failed: list[str]) -> int:
+        now = self._clock()
+        return self._journal.write(lambda connection: mark(connection, after, last, failed, at=now))
+
+
+def mark(connection: apsw.Connection, after: int, last: int, failed: list[str], *, at: float) -> int:
+    """Note that rows are in the central database. One that has changed since has a higher number: it is copied again.
+
+    Parameters:
+      after, last: Their change numbers: from behind the one up to the other.
+      failed: Ids of rows among them that are not there.
+
+    Returns:
+      How many were marked.
+    """
+    values = {"after": after, "last": last, "failed": json.dumps(failed), "at": at}
+    but = _BUT if failed else ""
+    sync_log.copied(connection, _MARKED + but, values)
+    connection.execute(MARK + but, values)
+    return connection.changes()
+
+
+def count(connection: apsw.Connection, *, limit: int = COUNT_LIMIT) -> int:
+    """Return how many rows are to be copied, up to a limit."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM task_wal WHERE synced_at IS NULL LIMIT ?)"
+    n: int = connection.execute(query, (limit,)).get
+    return n
+
+
+def moment(task: Task) -> float:
+    """Return when a task started or ended, as far as its row says; seconds since 1970, UTC."""
+    return task.completed_at or task.started_at or task.created_at

@@ -1,0 +1,146 @@
+"""The journals of all nodes in one table: what the monitor reads, and where a task's last word is kept."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import peewee
+
+from growbin_jobs.engine.central import task_copy as incoming
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.delivery.records import TaskState
+
+
+class TaskRow(peewee.Model):
+    """Table ``tasks``. ``migrations/`` creates it; a test holds the two together."""
+
+    task_id = peewee.TextField(primary_key=True)
+    node = peewee.TextField()
+    task_name = peewee.TextField()
+    queue_name = peewee.TextField()
+    payload = peewee.TextField()
+    status = peewee.TextField()
+    delivery_tag = peewee.BigIntegerField(null=True)
+    created_at = UtcField()
+    started_at = UtcField(null=True)
+    completed_at = UtcField(null=True)
+    error = peewee.TextField(null=True)
+    retry_count = peewee.BigIntegerField()
+    result = peewee.TextField(null=True)
+    worker = peewee.TextField(null=True)
+    synced_at = UtcField()
+    deferrals = peewee.BigIntegerField()
+    crashes = peewee.BigIntegerField()
+    due_at = UtcField(null=True)
+    seq = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "tasks"
+        indexes = ((("status", "created_at"), False), (("created_at",), False))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The last word on a task, from whichever node had it. Times are aware, in UTC.
+
+    Attributes:
+      node: Whose journal says so.
+      payload, result: What the JSON says.
+      due_at: When its retry is due.
+      seq: Number of the change in that node's journal.
+    """
+
+    task_id: str
+    node: str
+    task_name: str
+    queue_name: str
+    payload: Any
+    status: TaskState
+    delivery_tag: int | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error: str | None
+    retry_count: int
+    result: Any
+    worker: str | None
+    synced_at: datetime
+    deferrals: int
+    crashes: int
+    due_at: datetime | None
+    seq: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ISO 8601, the status as its word."""
+        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
+        return asdict(self) | times | {"status": self.status.value}
+
+
+class Tasks:
+    """The only writer of ``tasks``.
+
+    One row a task. Where two nodes know a task, the one that knows better has it: ``completed`` is never left;
+    ``dead`` gives way to ``completed`` of another node only; ``pending`` of one gives way to everything of another;
+    else the later start or end counts. What one node says follows its own order of changes, so that a dead task that a
+    person retries is alive again.
+
+    Parameters:
+      database: Where the table is.
+
+    Every method raises Deferred when the database is away (:meth:`Database.run`); calling it again is always safe.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @property
+    def rendering(self) -> str:
+        """What to select from a journal's ``task_wal`` for :meth:`absorb`; see :mod:`growbin_jobs.engine.central.task_copy`."""
+        return incoming.rendering(self.database.dialect)
+
+    def absorb(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Take over rows of a node's journal, all or none, in one transaction. Not in a gevent process.
+
+        Parameters:
+          rows: As :attr:`rendering` selects them; of one task at most one.
+
+        Raises:
+          Deferred: The database is away.
+          Permanent: It refuses a value; nothing of these rows was stored.
+        """
+        dialect = self.database.dialect
+        self.database.transaction(lambda connection: incoming.absorb(connection, dialect, rows))
+
+    def get(self, task_id: str) -> Task | None:
+        """Return one task, or None."""
+        rows = self.database.rows(TaskRow.select().where(TaskRow.task_id == task_id))
+        return _view(rows[0]) if rows else None
+
+    def recent(self, limit: int, *, status: TaskState | None = None) -> list[Task]:
+        """Return the tasks that were created last, newest first; of one state where asked."""
+        query = TaskRow.select().order_by(TaskRow.created_at.desc(), TaskRow.task_id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(TaskRow.status == status.value)
+        return [_view(row) for row in self.database.rows(query)]
+
+    def count_by_status(self) -> dict[TaskState, int]:
+        """Return how many tasks are in each state, zeros included."""
+        query = TaskRow.select(TaskRow.status, peewee.fn.COUNT(TaskRow.task_id).alias("n")).group_by(TaskRow.status)
+        found = {row["status"]: row["n"] for row in self.database.rows(query)}
+        return {state: found.get(state.value, 0) for state in TaskState}
+
+
+def _view(row: Mapping[str, Any]) -> Task:
+    values = {field.name: row[field.name] for field in fields(Task)}
+    parsed = {name: _parsed(row[name]) for name in ("payload", "result")}
+    return Task(**values | parsed | {"status": TaskState(row["status"])})
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,153 @@
+"""The schema and its versions: forward only, one SQL file a version, safe to run from many processes at once.
+
+A migration is ``migrations/NNNN_name.sql``, written for both databases; its column types are placeholders. Once
+released it never changes: mend it with the next one. A running version of the program must live with the next
+schema, since pods are replaced one by one: add columns, and drop them one release after their last use.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Any, Final
+
+import peewee
+
+from growbin_jobs.engine.central.database import Database, Dialect
+from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.errors import ConfigurationError
+
+COMMAND: Final = "growbin-jobs db upgrade"
+
+COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
+    "postgresql": {
+        "text": "TEXT",
+        "json": "JSONB",
+        "double": "DOUBLE PRECISION",
+        "bigint": "BIGINT",
+        "time": "TIMESTAMPTZ",
+    },
+    "sqlite": {"text": "TEXT", "json": "TEXT", "double": "REAL", "bigint": "INTEGER", "time": "TEXT"},
+}
+
+#: Of PostgreSQL's advisory lock; any number that nothing else in the same database uses.
+_LOCK: Final = 0x67726F7762696E
+
+_FIRST: Final = """
+    CREATE TABLE IF NOT EXISTS schema_version (
+        version INTEGER NOT NULL PRIMARY KEY, name $text NOT NULL, applied_at $time NOT NULL
+    )
+"""
+
+
+class SchemaVersion(peewee.Model):
+    """Table ``schema_version``: which migrations this database has."""
+
+    version = peewee.IntegerField(primary_key=True)
+    name = peewee.TextField()
+    applied_at = UtcField()
+
+    class Meta:
+        table_name = "schema_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of ``migrations/``."""
+
+    version: int
+    name: str
+    template: str
+
+    def sql(self, dialect: Dialect) -> str:
+        """Return its statements for one kind of database."""
+        return Template(self.template).substitute(COLUMN_TYPES[dialect])
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations that this program knows, in order."""
+    found = (path for path in (files("growbin_jobs.models") / "migrations").iterdir() if path.name.endswith(".sql"))
+    parts = sorted((path.name.removesuffix(".sql"), path.read_text("utf-8")) for path in found)
+    return tuple(Migration(int(name.partition("_")[0]), name, template) for name, template in parts)
+
+
+def upgrade(database: Database) -> list[str]:
+    """Bring the database to the current schema; does nothing where it is current or newer.
+
+    Any number of processes may run it at once: each migration is one transaction under a lock.
+
+    Returns:
+      The names of the migrations that this call applied.
+
+    Raises:
+      Deferred: When the database is away, or something holds a table for longer than 10 s. Run it again.
+      Transient: When it refuses a statement of a migration. Nothing of that migration is left behind.
+    """
+    applied = []
+    while name := database.transaction(lambda connection: _apply_next(connection, database.dialect)):
+        applied.append(name)
+    return applied
+
+
+def pending(database: Database) -> list[str]:
+    """Return the names of the migrations that the database lacks, in order.
+
+    Raises:
+      Deferred: When the database is away.
+    """
+    present = database.run(_present)
+    return [migration.name for migration in migrations() if migration.version not in present]
+
+
+def require_current(database: Database) -> None:
+    """Refuse to work on a schema that this program does not know.
+
+    Raises:
+      ConfigurationError: When the database is behind or newer; the sentence says what to run.
+      Deferred: When the database is away.
+    """
+    present, known = database.run(_present), migrations()
+    missing = [migration.name for migration in known if migration.version not in present]
+    if missing:
+        raise ConfigurationError(f"The database {database.address} lacks {', '.join(missing)}. Run: {COMMAND}")
+    if max(present) > known[-1].version:
+        raise ConfigurationError(
+            f"The database {database.address} has schema {max(present)}, this program knows {known[-1].version}. "
+            "Install the version of growbin-jobs that upgraded it, or a newer one."
+        )
+
+
+def check(database: Database) -> None:
+    """Try the database as a starting process would need it, for ``growbin-jobs doctor``.
+
+    Raises:
+      ConfigurationError, Deferred: With a sentence that says what is wrong and how to mend it.
+    """
+    database.connect()
+    require_current(database)
+
+
+def _present(connection: peewee.Database) -> set[int]:
+    if not connection.table_exists(SchemaVersion._meta.table_name):
+        return set()
+    return {version for (version,) in SchemaVersion.select(SchemaVersion.version).tuples().execute(connection)}
+
+
+def _apply_next(connection: Any, dialect: Dialect) -> str | None:
+    if dialect == "postgresql":
+        # Waiting for our own lock may take as long as another pod's migration; waiting for a table may not, since
+        # everything else that wants the table queues up behind us.
+        connection.execute_sql("SET LOCAL statement_timeout = '15min'")
+        connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute_sql("SET LOCAL lock_timeout = '10s'")
+    present = _present(connection)
+    following = next((migration for migration in migrations() if migration.version not in present), None)
+    if following is None:
+        return None
+    connection.execute_sql(Template(_FIRST).substitute(COLUMN_TYPES[dialect]))
+    connection.execute_sql(following.sql(dialect))
+    row = {"version": following.version, "name": following.name, "applied_at": datetime.now(UTC)}
+    SchemaVersion.insert(row).execute(connection)
+    return following.name

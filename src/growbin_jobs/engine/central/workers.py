@@ -1,0 +1,128 @@
+"""Who works: one row for each node and worker group, kept fresh by the node's keeper."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import peewee
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import JsonField, UtcField
+
+
+class WorkerRow(peewee.Model):
+    """Table ``workers``. ``migrations/`` creates it; a test holds the two together."""
+
+    node = peewee.TextField()
+    group_name = peewee.TextField()
+    version = peewee.TextField()
+    pids = JsonField()
+    processes = peewee.BigIntegerField()
+    threads = peewee.BigIntegerField()
+    queues = JsonField()
+    running = peewee.BigIntegerField()
+    unsynced = peewee.BigIntegerField()
+    owed = peewee.BigIntegerField()
+    lag = peewee.DoubleField()
+    started_at = UtcField()
+    seen_at = UtcField()
+    stopped_at = UtcField(null=True)
+
+    class Meta:
+        table_name = "workers"
+        primary_key = peewee.CompositeKey("node", "group_name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerGroup:
+    """The workers of one group on one node, as their keeper saw them last. Times are aware, in UTC.
+
+    Attributes:
+      version: Of growbin-jobs; several, separated by commas, while one replaces the other.
+      threads: Threads or greenlets of all processes together.
+      running: Tasks that run now.
+      unsynced: Rows of the node's journal that are not in ``tasks``; counted up to a limit.
+      owed: Messages of producers that the broker has not got; counted up to a limit.
+      lag: Seconds since the oldest of those rows changed.
+      started_at: When the oldest process started.
+      seen_at: When the keeper wrote this row.
+      stopped_at: When the last process was found gone; ``unsynced`` is then what it left behind.
+    """
+
+    node: str
+    group_name: str
+    version: str
+    pids: list[int]
+    processes: int
+    threads: int
+    queues: list[str]
+    running: int
+    unsynced: int
+    owed: int
+    lag: float
+    started_at: datetime
+    seen_at: datetime
+    stopped_at: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ISO 8601."""
+        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
+        return asdict(self) | times
+
+
+class Workers:
+    """The only writer of ``workers``.
+
+    Parameters:
+      database: Where the table is.
+
+    Every method raises Deferred when the database is away (:meth:`Database.run`); calling it again is always safe.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def report(self, node: str, groups: Iterable[WorkerGroup], *, unsynced: int, owed: int, at: datetime) -> None:
+        """Write the groups that work on a node; those that do not any more are said to have stopped.
+
+        Parameters:
+          unsynced, owed: What the node's journal still holds, for the rows of the stopped ones too.
+        """
+        row, present = WorkerRow, list(groups)
+        names = [group.group_name for group in present]
+        left = row.update(unsynced=unsynced, owed=owed).where((row.node == node) & row.group_name.not_in(names))
+        stopped = row.update(stopped_at=at, pids=[], processes=0, threads=0, running=0).where(
+            (row.node == node) & row.group_name.not_in(names) & row.stopped_at.is_null()
+        )
+
+        def write(connection: peewee.Database) -> None:
+            for group in present:
+                values = asdict(group)
+                update = {getattr(row, name): value for name, value in values.items()}
+                query = row.insert(values).on_conflict(conflict_target=[row.node, row.group_name], update=update)
+                query.execute(connection)
+            stopped.execute(connection)
+            left.execute(connection)
+
+        self.database.transaction(write)
+
+    def all(self) -> list[WorkerGroup]:
+        """Return every group that was ever seen and not forgotten, by node."""
+        return [
+            _view(row) for row in self.database.rows(WorkerRow.select().order_by(WorkerRow.node, WorkerRow.group_name))
+        ]
+
+    def forget(self, *, stopped_before: datetime) -> int:
+        """Delete rows of groups that stopped long ago and left nothing behind.
+
+        Returns:
+          How many.
+        """
+        row = WorkerRow
+        gone = (row.stopped_at < stopped_before) & (row.unsynced == 0) & (row.owed == 0)
+        return int(self.database.run(lambda connection: row.delete().where(gone).execute(connection)))
+
+
+def _view(row: Mapping[str, Any]) -> WorkerGroup:
+    return WorkerGroup(**{field.name: row[field.name] for field in fields(WorkerGroup)})

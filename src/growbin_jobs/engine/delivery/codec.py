@@ -1,0 +1,89 @@
+"""Messages as bytes, and bytes that anybody may have put into a queue as messages that cannot hurt a worker.
+
+Bytes and messages are those of Dramatiq's encoder. Where that is its usual one, JSON, they are made without the detours
+that it takes for each message: a new encoder, and the constructor of a frozen dataclass.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dramatiq import JSONEncoder, Message, get_encoder
+from dramatiq.errors import DecodeError
+
+from growbin_jobs.engine.text import well_formed
+
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().decode
+
+_KINDS: dict[str, type] = {
+    "queue_name": str,
+    "actor_name": str,
+    "args": list,
+    "kwargs": dict,
+    "options": dict,
+    "message_id": str,
+    "message_timestamp": int,
+}
+
+
+class Undecodable(ValueError):
+    """These bytes are no message. The text names what is wrong and never the content."""
+
+
+def encode(message: Message[Any]) -> bytes:
+    """Return what ``message.encode()`` returns."""
+    if type(message) is Message and type(get_encoder()) is JSONEncoder:
+        return _to_json(vars(message)).encode()
+    return message.encode()
+
+
+def decode(body: bytes, queue_name: str | None) -> Message[Any]:
+    """Return the message in a delivery.
+
+    Dramatiq looks into ``options`` and finds the consumer by the message's own ``queue_name``. A wrong type in the
+    first ends its consumer thread, another name in the second a worker thread, each time the message is delivered.
+    So types are checked, and the queue that it came from is its queue (a person may have moved it there).
+
+    Parameters:
+      body: What the broker delivered.
+      queue_name: The queue that is consumed; None where the message itself says whose it is.
+
+    Raises:
+      Undecodable: The message belongs to the dead letters.
+    """
+    fields = _fields(body)
+    if queue_name is not None:
+        fields["queue_name"] = queue_name
+    for field, kind in _KINDS.items():
+        if not isinstance(fields[field], kind):
+            raise Undecodable(f"{field} is no {kind.__name__}")
+    for field in ("actor_name", "message_id"):
+        if well_formed(fields[field]) != fields[field]:
+            raise Undecodable(f"{field} holds lone surrogates")
+    fields["args"] = tuple(fields["args"])
+    return assemble(fields)
+
+
+def assemble(fields: dict[str, Any]) -> Message[Any]:
+    """Return the message with these fields, all of them; ``args`` is a tuple."""
+    message: Message[Any] = Message.__new__(Message)
+    vars(message).update(fields)
+    return message
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    if type(get_encoder()) is JSONEncoder:
+        try:
+            fields = _from_json(body.decode())
+        except (ValueError, RecursionError):
+            pass  # Dramatiq says what is wrong
+        else:
+            if type(fields) is dict and fields.keys() == _KINDS.keys() and type(fields["args"]) is list:
+                return fields
+    try:
+        message: Message[Any] = Message.decode(body)  # also fills in what an older sender left out
+    except DecodeError as error:
+        raise Undecodable(f"{type(error.error).__name__} while decoding") from None
+    return {**vars(message), "args": list(message.args)}

@@ -1,0 +1,118 @@
+"""How the end of a run is written down."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.text import well_formed
+
+#: Characters of a result that are kept; a larger one is for the central database or the object store.
+RESULT_LENGTH = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Why a message was given up.
+
+    Attributes:
+      code, params: A reason of :mod:`growbin_jobs.reasons`.
+      error: The last error in words that may be stored.
+      exception: Its traceback is kept, without its text.
+    """
+
+    code: str
+    params: Mapping[str, str | int | float]
+    error: str
+    exception: BaseException | None = None
+
+
+def ending(
+    delivery: Delivery,
+    state: TaskState,
+    *,
+    worker: str,
+    started_at: float,
+    result: Any = None,
+    error: str | None = None,
+    owed: tuple[Owed, ...] = (),
+    given_up: GivenUp | None = None,
+    deferred: bool = False,
+) -> Finish:
+    """Return the record of a run's end.
+
+    Parameters:
+      delivery: What ran.
+      state: ``completed``, ``failed`` or ``dead``.
+      worker: Where, as rows show it.
+      started_at: Seconds since 1970, UTC.
+      result: What the actor returned.
+      error: In words that may be stored.
+      owed: What it has sent, or its retry.
+      given_up: With ``dead``.
+      deferred: With ``failed``: it was put off.
+    """
+    now = time.time()
+    options = delivery.options
+    return Finish(
+        task_id=delivery.message_id,
+        task_name=delivery.actor_name,
+        queue_name=delivery.queue_name,
+        payload=delivery.body.decode("utf-8", "replace"),
+        state=state,
+        worker=worker,
+        started_at=started_at,
+        completed_at=now,
+        created_at=delivery.message_timestamp / 1000,
+        error=error,
+        result=None if result is None else _as_json(result),
+        retry_count=counted(options, "retries"),
+        deferrals=counted(options, "deferrals"),
+        owed=owed,
+        dead=None if given_up is None else _dead(delivery, given_up, now),
+        deferred=deferred,
+        due_at=_retry_due_at(delivery, owed),
+        delivery_tag=getattr(delivery, "tag", None),
+    )
+
+
+def _retry_due_at(delivery: Delivery, owed: tuple[Owed, ...]) -> float | None:
+    for each in owed:
+        if each.message_id == delivery.message_id:
+            return each.due_at
+    return None
+
+
+def _dead(delivery: Delivery, given_up: GivenUp, now: float) -> Dead:
+    return Dead(
+        body=delivery.body,
+        code=given_up.code,
+        params=json.dumps(dict(given_up.params), ensure_ascii=False),
+        error=given_up.error,
+        traceback=_places(given_up.exception),
+        died_at=now,
+    )
+
+
+def _places(exception: BaseException | None) -> str:
+    """Return where an error came from. Texts of errors may hold people's data, so they are left out."""
+    parts = []
+    while exception is not None:
+        parts.append(f"{''.join(traceback.format_tb(exception.__traceback__))}{type(exception).__qualname__}\n")
+        exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
+    return well_formed("\n".join(reversed(parts)))
+
+
+def _as_json(result: Any) -> str | None:
+    try:
+        text = well_formed(json.dumps(result, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):  # an actor may return what it likes to who calls it directly
+        return None
+    return text if len(text) <= RESULT_LENGTH else None

@@ -1,0 +1,81 @@
+"""What happens to deliveries before a worker thread has them: may they come, and what does this node know of them?"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from growbin_jobs.engine.crashpoints import crashpoint
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.records import Health, Known
+from growbin_jobs.engine.delivery.runs import Runs
+from growbin_jobs.engine.delivery.settlement import Settlement
+from growbin_jobs.engine.errors import Deferred
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the journal's health while it is good.
+HEALTH_INTERVAL = 1.0
+
+
+class Journal(Protocol):
+    """What arrivals need of :class:`growbin_jobs.engine.journal.journal.Journal`."""
+
+    def lookup(self, task_ids: Sequence[str]) -> dict[str, Known]:
+        """Return what is known about messages, or raise Deferred."""
+
+    def health(self) -> Health:
+        """Can it be written?"""
+
+
+class Arrivals:
+    """The :class:`~growbin_jobs.engine.delivery.delivery.Intake` of a worker process: all its consumers ask the same one.
+
+    Parameters:
+      journal: What this node knows.
+      settlement: Where deliveries go from here, also those that never run.
+    """
+
+    def __init__(self, journal: Journal, settlement: Settlement) -> None:
+        self._journal = journal
+        self._settlement = settlement
+        self._settle_unrun = settlement.settle_unrun
+        self._runs = Runs()
+        self._writable = True
+        self._next_look = 0.0
+
+    def ready(self) -> bool:
+        """Return False while the journal cannot be written; also the moment to try again what has failed."""
+        if self._settlement.failed:
+            self._settlement.try_again()
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + HEALTH_INTERVAL
+            health = self._journal.health()
+            if health.writable != self._writable:
+                self._writable = health.writable
+                logger.log(
+                    logging.WARNING if health.writable else logging.CRITICAL,
+                    "worker.%s %s", "resumed" if health.writable else "stopped_fetching", health.reason or "",
+                )  # fmt: skip
+        return self._writable
+
+    def receive(self, deliveries: Sequence[Delivery]) -> bool:
+        """Learn what the journal knows about what has arrived.
+
+        Returns:
+          False if it cannot be asked for now.
+        """
+        try:
+            known = self._journal.lookup([each.message_id for each in deliveries])
+        except Deferred as error:
+            logger.warning("journal.lookup_failed error=%s", error)
+            return False
+        for delivery in deliveries:
+            delivery.run = self._runs.of(delivery)
+            delivery.known = known.get(delivery.message_id)
+            delivery.conclusion = self._settle_unrun
+        crashpoint("message.received")
+        return True

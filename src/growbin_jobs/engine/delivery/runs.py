@@ -1,0 +1,110 @@
+"""Which runs this process knows of: a message that is delivered twice to it runs once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+from growbin_jobs.engine.delivery.delivery import Delivery, Verdict
+from growbin_jobs.engine.delivery.records import Known, TaskState
+
+#: A message and which of its runs: a retry has the same id and is another run.
+Key = tuple[str, int, int]
+
+
+def counted(options: dict[str, Any], name: str) -> int:
+    """Return a counter of a message's options; anybody may have put anything there."""
+    value = options.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def key_of(delivery: Delivery) -> Key:
+    """Return which run of which message a delivery asks for."""
+    options = delivery.options
+    return delivery.message_id, counted(options, "retries"), counted(options, "deferrals")
+
+
+def has_ended(delivery: Delivery, known: Known) -> bool:
+    """Has this very run of a message ended here before?
+
+    A message that has failed is delivered again as its own retry, which counts one more; what counts no more than the
+    journal is an old delivery. After a crash the counts say nothing: then it is run.
+    """
+    if known.state is TaskState.COMPLETED:
+        return True
+    if known.state not in (TaskState.FAILED, TaskState.DEAD) or known.crashes:
+        return False
+    _, retries, deferrals = key_of(delivery)
+    return retries <= known.retry_count and deferrals <= known.deferrals
+
+
+class Run:
+    """One run of a message, however often it was delivered here.
+
+    The first delivery that asks runs; all others, for instance what the broker delivers again after a reconnect while
+    the first still runs, wait for its end and share its fate. No locks: taking from a deque is atomic, and each
+    delivery is taken by one.
+    """
+
+    __slots__ = ("__weakref__", "_chances", "_settle", "_verdict", "_waiting", "key")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self._chances: deque[None] = deque([None])
+        self._waiting: deque[Delivery] = deque()
+        self._verdict: Verdict | None = None
+        self._settle: Callable[[Delivery, Verdict], None]
+
+    def take(self) -> bool:
+        """Return True to the one who may run it."""
+        try:
+            self._chances.pop()
+        except IndexError:
+            return False
+        return True
+
+    def wait(self, delivery: Delivery) -> None:
+        """Settle a delivery that does not run as soon as the one that runs is settled."""
+        self._waiting.append(delivery)
+        if self._verdict is not None:
+            self._settle_waiting(self._verdict)
+
+    def end(self, verdict: Verdict, settle: Callable[[Delivery, Verdict], None]) -> None:
+        """Let the others, also those that come later, share the verdict on the one that ran.
+
+        Parameters:
+          verdict: ``GIVE_BACK`` lets another one run.
+          settle: Called with each of the others and the verdict.
+        """
+        self._settle = settle  # first: whoever sees a verdict needs it
+        if verdict is Verdict.GIVE_BACK:
+            self._chances.append(None)  # the next delivery may try
+        else:
+            self._verdict = verdict
+        self._settle_waiting(verdict)
+
+    def _settle_waiting(self, verdict: Verdict) -> None:
+        while True:
+            try:
+                delivery = self._waiting.popleft()
+            except IndexError:
+                return
+            self._settle(delivery, verdict)
+
+
+class Runs:
+    """All runs of deliveries that this process has not settled yet, or that somebody still holds."""
+
+    def __init__(self) -> None:
+        self._runs: WeakValueDictionary[Key, Run] = WeakValueDictionary()
+
+    def of(self, delivery: Delivery) -> Run:
+        """Return the run that a delivery asks for."""
+        key = key_of(delivery)
+        run = self._runs.get(key)
+        if run is None:
+            # setdefault, since another thread may have made it meanwhile.
+            run = self._runs.setdefault(key, Run(key))
+        return run

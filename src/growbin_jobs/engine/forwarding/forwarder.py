@@ -1,0 +1,220 @@
+"""Store and forward: what cannot be sent now is kept in the sender's journal, and sent when the broker is back."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dramatiq.errors import BrokerConnectionError
+
+from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed
+from growbin_jobs.engine.crashpoints import crashpoint
+from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.forwarding.relay import Publish, Relay, Relayed
+from growbin_jobs.engine.threads import offload
+
+if TYPE_CHECKING:
+    from growbin_jobs.engine.journal.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two tries while the broker is away, or while another process of this node forwards.
+PAUSE = 0.5
+
+#: Seconds until what RabbitMQ refuses is tried again.
+REFUSED_PAUSE = 60.0
+
+#: Only what producers handed in: messages of tasks are left to the workers that made them, and to the keeper.
+_PRODUCERS_ONLY = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How a process keeps what it cannot send.
+
+    Attributes:
+      journal: Returns the process's journal; called when something has to be kept or forwarded.
+      path: The journal's file. Where there is one, an earlier process may have left something in it.
+      patience: Seconds in which the broker confirms nothing before a message is kept.
+    """
+
+    journal: Callable[[], Journal]
+    path: Path
+    patience: float
+
+
+class Forwarder:
+    """Keeps what one process could not send, and forwards it in the order in which it was accepted.
+
+    What is kept is in the node's journal, on the disk. If this process ends before it is forwarded, the next one that
+    sends from this node forwards it, or the node's keeper; only one of them at a time.
+
+    The journal is opened when something has to be kept or forwarded, and not before.
+
+    Parameters:
+      keeping: Where and when to keep.
+      publish: Hands messages to the broker (:class:`growbin_jobs.engine.forwarding.relay.Relay`).
+      patience: Seconds that ``publish`` takes at most.
+
+    Attributes:
+      pending: While it is True, a new message is kept behind those that wait.
+    """
+
+    def __init__(self, keeping: Keeping, publish: Publish, patience: float) -> None:
+        self._keeping = keeping
+        self._publish = publish
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._accepted = 0
+        self._abandoned = False
+        self.pending = False
+
+    def send(self, message: Owed, publish: Callable[[float, float], None], timeout: float) -> None:
+        """Publish a message, or keep it; when this returns it is safe.
+
+        Parameters:
+          publish: Publishes it and waits for the confirm: so many seconds at most, and so many of silence.
+          timeout: Seconds to wait for the broker if the message cannot be kept.
+
+        Raises:
+          BrokerUnavailable: It was neither sent nor kept; the message says why.
+          NotConfirmed: It was not kept, and may or may not have arrived.
+          Exception: As ``publish``, where waiting is no use.
+        """
+        end = time.monotonic() + timeout
+        if self.pending and self._keep(message) is None:
+            return
+        try:
+            publish(timeout, self._keeping.patience)
+        except (BrokerUnavailable, NotConfirmed) as first:
+            trouble = self._keep(message)
+            if trouble is None:
+                return
+            try:
+                publish(end - time.monotonic(), math.inf)
+            except (BrokerUnavailable, NotConfirmed) as last:
+                # One of two tries may have arrived, even if the last one has not.
+                error = first if isinstance(first, NotConfirmed) else last
+                raise type(error)(f"{error} Nor could it be kept to be sent later: {trouble}") from last
+
+    def look(self) -> None:
+        """Forward what an earlier process of this node has left, if there is anything."""
+        if self._keeping.path.exists():
+            self._start()
+
+    def stop(self, timeout: float) -> None:
+        """Give what waits here a last chance, and forward no more. What is left stays in the journal.
+
+        A script that sends one message a day must not leave it, nor what its predecessor has left, to tomorrow's.
+
+        Parameters:
+          timeout: Seconds to wait for the broker.
+        """
+        self._idle.wait(timeout)
+        self._stopping.set()
+        self._woken.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait until the lease is free for the next process; after :meth:`stop`, with the connections closed."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+
+    def abandon(self) -> None:
+        """Do nothing more, in a forked child where this one's greenlet lives on."""
+        self._abandoned = True
+
+    def _keep(self, message: Owed) -> Exception | None:
+        """Keep a message. Returns why that is not possible, or None: then it is on the disk and will be sent."""
+        crashpoint("producer.accept.before")
+        try:
+            self._keeping.journal().accept(message, message.body.decode("utf-8", "replace"))
+        except Exception as error:  # whatever is wrong with this node, the broker may be back soon
+            logger.warning("message.not_kept id=%s queue=%s error=%s", message.message_id, message.queue_name, error)
+            return error
+        crashpoint("producer.accept.after")
+        logger.info("message.kept id=%s queue=%s", message.message_id, message.queue_name)
+        with self._lock:
+            self._accepted += 1
+            if not self.pending:
+                logger.warning("forwarder.keeps messages are kept in %s until RabbitMQ is back", self._keeping.path)
+                self.pending = True
+            self._idle.clear()
+        self._woken.set()
+        self._start()
+        return None
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stopping.is_set():
+                self._idle.clear()
+                self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
+                self._thread.start()
+
+    # --- in its thread, which ends when nothing waits any more
+
+    def _run(self) -> None:
+        from growbin_jobs.engine.journal.tables.reader import (
+            holds_messages,  # with SQLite, which most producers never need
+        )
+
+        if not self._accepted and not offload(holds_messages, self._keeping.path) and self._ended(0):
+            return
+        while not (self._stopping.is_set() or self._abandoned):
+            self._woken.clear()
+            accepted = self._accepted
+            refused = self._forward()
+            if refused is None:
+                self._stopping.wait(PAUSE)
+            elif self._ended(accepted, refused):
+                return
+            elif refused:
+                self._woken.wait(REFUSED_PAUSE)
+
+    def _ended(self, accepted: int, refused: int = 0) -> bool:
+        """Let messages go straight to the broker again, unless one was kept meanwhile. Returns True to end."""
+        with self._lock:
+            if accepted != self._accepted:
+                return False
+            self.pending = False
+            self._idle.set()
+            if not refused:
+                self._thread = None
+            return not refused
+
+    def _forward(self) -> int | None:
+        """Send what waits; return how many messages are refused, or None while others have to wait."""
+        try:
+            relayed = self._relay()
+            waiting = self._keeping.journal().backlog() - relayed.refused
+        except (BrokerConnectionError, Deferred) as error:
+            logger.info("forwarder.waits error=%s", error)
+            return None
+        except Exception:  # a bug; what was kept must not be stuck for ever because of it
+            logger.exception("forwarder.failed")
+            return None
+        if relayed.sent:
+            logger.warning("forwarder.sent messages=%d", relayed.sent)
+        return None if waiting > 0 else relayed.refused
+
+    def _relay(self) -> Relayed:
+        journal = self._keeping.journal()
+        claimant = f"{journal.worker}/forwarder"
+        return Relay(journal, self._published, claimant=claimant, patience=self._patience).run(_PRODUCERS_ONLY)
+
+    def _published(self, messages: Sequence[Owed]) -> Sequence[Exception | None]:
+        if self._abandoned:
+            raise BrokerUnavailable("This process was forked.")
+        return self._publish(messages)

@@ -1,0 +1,65 @@
+"""The journal as the one thread that writes it sees it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from growbin_jobs.engine.journal.file.opening import is_at, open_again, open_journal
+from growbin_jobs.engine.sqlite.committer import Closed
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience
+
+#: Pages that SQLite keeps in memory, as negative KiB: the upper levels of the indexes of some million rows.
+CACHE_SIZE = -8_000
+
+#: Pages in the write-ahead log before they are copied into the database. An index of random ids has few rows of a
+#: transaction on a page, so that what is copied seldom saves a sixth of all the time that ends take.
+LOG_PAGES = 4_000
+
+#: Bytes that the write-ahead log may keep once it has been copied into the database.
+LOG_LIMIT = 64_000_000
+
+
+class JournalStore:
+    """An open file; see :class:`growbin_jobs.engine.sqlite.transactions.Store`.
+
+    Parameters:
+      path: The file.
+      damaged: One that was found to be damaged while it was in use.
+      to_read: The file has just been opened by somebody else, and checked.
+
+    Raises:
+      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.engine.journal.file.opening.open_journal`.
+    """
+
+    def __init__(self, path: Path, *, damaged: os.stat_result | None = None, to_read: bool = False) -> None:
+        self._path = path
+        self.connection = open_again(path) if to_read else open_journal(path, damaged=damaged)
+        try:
+            self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
+            self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
+            self.connection.pragma("cache_size", CACHE_SIZE)
+            self.connection.pragma("journal_size_limit", LOG_LIMIT)
+            # What undoes a statement or a savepoint went to a file in /var/tmp: half of all that was written.
+            self.connection.pragma("temp_store", "MEMORY")
+            self.connection.pragma("wal_autocheckpoint", LOG_PAGES)
+            #: Which file it is, whatever it is called later.
+            self.file = path.stat()
+        except BaseException:
+            self.connection.close()
+            raise
+        self.is_damaged = False
+
+    def check(self) -> None:
+        """Refuse to go on with a file that is damaged, or that other processes can no longer see.
+
+        Raises:
+          Closed: If it is.
+        """
+        if self.is_damaged:
+            raise Closed("its file is damaged")
+        if not is_at(self.file, self._path):
+            raise Closed("its file was moved or removed")
+
+    def committed(self) -> None:
+        """Nobody waits for news of a commit but its callers."""

@@ -1,0 +1,158 @@
+"""A process's session with the journal, with a thread that looks once a second whether all is well."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from growbin_jobs.engine.delivery.records import Health, Started
+from growbin_jobs.engine.journal import running_ledger as starts
+from growbin_jobs.engine.journal.confirmations import Payments
+from growbin_jobs.engine.journal.ends import Ends
+from growbin_jobs.engine.journal.file.ballast import Ballast
+from growbin_jobs.engine.journal.file.quarantine import quarantined
+from growbin_jobs.engine.journal.tables import tasks
+from growbin_jobs.engine.journal.writer import Writer
+from growbin_jobs.engine.native import native
+from growbin_jobs.engine.sqlite.opening import explain
+
+#: Seconds between two looks.
+INTERVAL = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """Writes hints, charges the dead, tries again what could not be written, and tells when that changes.
+
+    Parameters:
+      path: The journal.
+      free_floor: Bytes.
+      linger: Seconds; see :class:`growbin_jobs.engine.journal.journal.Journal`.
+    """
+
+    def __init__(self, path: Path, *, free_floor: int, linger: float) -> None:
+        self._path = path
+        self._free_floor = free_floor
+        self._ballast = Ballast(path)
+        self._folder = path.parent / "starts"
+        self._starts: starts.Starts | None = None
+        self._starts_lock = threading.Lock()
+        self.hints: dict[str, Callable[[], Started]] = {}
+        self.callbacks: list[Callable[[Health], None]] = []
+        self.writer = Writer(path, self._folder, linger=linger)
+        self.ends = Ends(self.writer)
+        self.payments = Payments(self.writer)
+        self._was_writable = True
+        self._quarantined: tuple[str, ...] | None = None
+        self._stop = native("_thread", "allocate_lock")()
+        self._stop.acquire()
+        native("_thread", "start_new_thread")(self._run, ())
+
+    def starts(self) -> starts.Starts:
+        """Return this process's ledger of starts."""
+        if self._starts is None:
+            with self._starts_lock:
+                if self._starts is None:
+                    self._starts = starts.Starts(self._folder)
+        return self._starts
+
+    def pardon(self) -> None:
+        """Charge no crashes if this process is killed from now on."""
+        if self._starts:
+            self._starts.pardon()
+
+    def health(self) -> Health:
+        """Return how it is now; what was put aside, as of the last second."""
+        free = self._free()
+        reason = None
+        if self.writer.trouble is not None:
+            reason = f"The journal {self._path} cannot be written: {explain(self.writer.trouble)}."
+        elif free < self._free_floor:
+            reason = (
+                f"Only {free:,} bytes are free on the journal's disk ({self._path.parent}), {self._free_floor:,} must "
+                "be. Free some space, then it goes on by itself."
+            )
+        aside = self._quarantined
+        if aside is None:
+            aside = self._quarantined = quarantined(self._path)
+        return Health(reason is None, reason, free, self.ends.unwritten, aside)
+
+    def close(self) -> None:
+        """End it. May be called again."""
+        self.hints.clear()
+        self.writer.close()
+        with self._starts_lock:
+            if self._starts:
+                self._starts.close()
+        if self._stop.locked():
+            self._stop.release()
+
+    # --- at a fork, see forks.py
+
+    def pause(self) -> None:
+        """Reach a state that may be copied."""
+        self.writer.committers.pause()
+
+    def resume(self) -> None:
+        """Go on."""
+        self.writer.committers.resume()
+
+    def abandon(self) -> None:
+        """In the child."""
+        self.writer.abandon()
+        if self._starts:
+            self._starts.abandon()
+            self._starts = None
+
+    # --- in its thread
+
+    def _run(self) -> None:
+        while not self._stop.acquire(timeout=INTERVAL):
+            try:
+                self.run_once()
+            except Exception:
+                log.exception("journal.look_failed")
+
+    def run_once(self) -> None:
+        """Do once what is done every second."""
+        self.writer.try_again()
+        if records := self._take_hints():
+            self.writer.attempt(lambda connection: tasks.started(connection, records), _ignore)
+        if dead := starts.dead_owners(self._folder):
+            self.writer.attempt(
+                lambda connection: starts.charge(connection, dead, self._folder, now=time.time()),
+                lambda error, _: starts.bury(dead, self._folder, committed=error is None),
+            )
+        self._quarantined = None  # look again
+        now = self.health()
+        self._ballast.load(now.free_bytes, self._free_floor)
+        if now.writable != self._was_writable:
+            self._was_writable = now.writable
+            log.log(logging.INFO if now.writable else logging.ERROR, "journal.writable=%s %s", now.writable, now.reason)
+            for callback in self.callbacks:
+                callback(now)
+
+    def _take_hints(self) -> list[Started]:
+        taken = []
+        while self.hints:
+            try:
+                taken.append(self.hints.popitem()[1]())
+            except KeyError:
+                break
+        return taken
+
+    def _free(self) -> int:
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError:  # the folder is not made yet
+            disk = os.statvfs(next(folder for folder in self._path.absolute().parents if folder.is_dir()))
+        return disk.f_bavail * disk.f_frsize
+
+
+def _ignore(_: BaseException | None, __: object) -> None:
+    return None

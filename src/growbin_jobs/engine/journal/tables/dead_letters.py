@@ -1,0 +1,128 @@
+"""The table ``dead_letter``: messages that were given up, until a person retries or discards them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from growbin_jobs.engine.delivery.records import Dead, DeadLetter, Finish, Owed
+from growbin_jobs.engine.errors import NotFound
+from growbin_jobs.engine.journal.tables import outbox
+from growbin_jobs.engine.journal.tables.changes import take_numbers
+
+COLUMNS = "id, task_id, actor, queue, body, code, params, error, traceback, died_at, retried_at, discarded_at"
+OPEN = "retried_at IS NULL AND discarded_at IS NULL"
+
+#: A message that died again before its first death was seen by anybody is one dead letter.
+PUT = f"""
+INSERT INTO dead_letter (task_id, actor, queue, body, code, params, error, traceback, died_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) WHERE {OPEN} DO UPDATE SET
+    actor = excluded.actor, queue = excluded.queue, body = excluded.body, code = excluded.code,
+    params = excluded.params, error = excluded.error, traceback = excluded.traceback, died_at = excluded.died_at
+"""  # noqa: S608 constants only
+
+LIST = f"""
+SELECT {COLUMNS} FROM dead_letter
+WHERE id < ?1 AND (?2 IS NULL OR queue = ?2) AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR code = ?4)
+  AND (?5 IS NULL OR died_at >= ?5) AND (?6 IS NULL OR died_at < ?6) AND (?7 OR ({OPEN}))
+ORDER BY id DESC LIMIT ?8
+"""  # noqa: S608 constants only
+
+
+def record(connection: apsw.Connection, finish: Finish, dead: Dead) -> None:
+    """Keep a message that was given up. Inside a transaction."""
+    values = (
+        finish.task_id, finish.task_name, finish.queue_name, dead.body, dead.code, dead.params, dead.error,
+        dead.traceback, dead.died_at,
+    )  # fmt: skip
+    connection.execute(PUT, values)
+
+
+def close(connection: apsw.Connection, task_id: str, *, now: float) -> None:
+    """Note that a message ran again, so that it is not among the dead any more. Inside a transaction."""
+    connection.execute(
+        f"UPDATE dead_letter SET retried_at = ? WHERE task_id = ? AND {OPEN}",  # noqa: S608 constants only
+        (now, task_id),
+    )
+
+
+def find(
+    connection: apsw.Connection,
+    *,
+    queue: str | None = None,
+    actor: str | None = None,
+    code: str | None = None,
+    since: float | None = None,
+    before: float | None = None,
+    dealt_with: bool = False,
+    below_id: int = 2**62,
+    limit: int = 100,
+) -> list[DeadLetter]:
+    """Return dead letters, newest first.
+
+    Parameters:
+      since, before: When they died, seconds since 1970, UTC.
+      dealt_with: Also those that were retried or discarded.
+      below_id: Go on behind the last one of the page before.
+    """
+    values = (below_id, queue, actor, code, since, before, dealt_with, limit)
+    return [_letter(row) for row in connection.execute(LIST, values)]
+
+
+def get(connection: apsw.Connection, letter_id: int) -> DeadLetter:
+    """Return one.
+
+    Raises:
+      NotFound: If there is none of that id.
+    """
+    query = f"SELECT {COLUMNS} FROM dead_letter WHERE id = ?"  # noqa: S608 constants only
+    # As text, since a person may ask for a number that is larger than SQLite's.
+    row = connection.execute(query, (str(letter_id),)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no dead letter {letter_id} in this journal.")
+    return _letter(row)
+
+
+def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = None, now: float) -> Owed:
+    """Owe the message to the broker again. Inside a transaction: it is in the outbox until it is paid.
+
+    Parameters:
+      body: The message to send instead of the one that died (its retries counted anew, for instance).
+
+    Returns:
+      What to publish.
+
+    Raises:
+      NotFound: If there is none of that id, or it was retried or discarded before.
+    """
+    letter = get(connection, letter_id)
+    _deal_with(connection, letter_id, "retried_at", now)
+    message = Owed(message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body)
+    connection.execute(
+        "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?",
+        (take_numbers(connection), letter.task_id),
+    )
+    return outbox.accept(connection, message, seq=take_numbers(connection), now=now)
+
+
+def discard(connection: apsw.Connection, letter_id: int, *, now: float) -> None:
+    """Say that a dead letter stays dead. Inside a transaction.
+
+    Raises:
+      NotFound: If there is none of that id, or it was retried or discarded before.
+    """
+    get(connection, letter_id)
+    _deal_with(connection, letter_id, "discarded_at", now)
+
+
+def _deal_with(connection: apsw.Connection, letter_id: int, column: str, now: float) -> None:
+    connection.execute(f"UPDATE dead_letter SET {column} = ? WHERE id = ? AND {OPEN}", (now, letter_id))  # noqa: S608
+    if not connection.changes():
+        raise NotFound(f"Dead letter {letter_id} was retried or discarded before.")
+
+
+def _letter(row: Sequence[Any]) -> DeadLetter:
+    return DeadLetter(*row)

@@ -1,0 +1,135 @@
+"""The table ``outbox``: messages owed to the broker, from the transaction that made them until they are confirmed.
+
+The caller runs each function inside a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from growbin_jobs.engine.delivery.records import Owed
+
+COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
+
+PUT_ROWS = (
+    "INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING",
+)
+PUT = "{} VALUES {} {}".format(*PUT_ROWS)
+
+ACCEPTED_PAID = """
+DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (
+    SELECT message_id FROM outbox WHERE parent_id IS NULL AND seq IN (SELECT value FROM json_each(?))
+)
+"""
+
+#: What a live process is about to publish itself is left to it for a while; what was accepted waits for a relay.
+OVERDUE = f"""
+SELECT {COLUMNS} FROM outbox WHERE seq > ? AND (parent_id IS NULL OR created_at <= ?) ORDER BY seq LIMIT ?
+"""  # noqa: S608 constants only
+
+
+def of_task(connection: apsw.Connection, parent_id: str) -> tuple[Owed, ...]:
+    """Return what a task still owes, in order."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM outbox WHERE parent_id = ? ORDER BY seq",  # noqa: S608 constants only
+        (parent_id,),
+    )
+    return tuple(_owed(row) for row in rows)
+
+
+def owe(
+    connection: apsw.Connection, parent_id: str, owed: Iterable[Owed], *, first_seq: int, now: float
+) -> tuple[Owed, ...]:
+    """Let a task owe these messages too, and return them as stored."""
+    return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(owed, first_seq))
+
+
+def numbered(owed: Iterable[Owed], parent_id: str, first_seq: int) -> tuple[Owed, ...]:
+    """Return a task's messages as they are stored under numbers from ``first_seq`` on."""
+    return tuple([_stored(each, parent_id, seq) for seq, each in enumerate(owed, first_seq)])
+
+
+def row(message: Owed, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
+    """Return the values of :data:`PUT`."""
+    return (
+        message.message_id, message.task_name, message.queue_name, message.body, parent_id, message.due_at,
+        message.ordinal, seq, now,
+    )  # fmt: skip
+
+
+def forgive(connection: apsw.Connection, parent_id: str) -> None:
+    """Let a task owe nothing."""
+    connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
+
+
+def accept(connection: apsw.Connection, message: Owed, *, seq: int, now: float) -> Owed:
+    """Owe a message that no task made, and return it as stored; one that is owed already stays as it is."""
+    accepted = _put(connection, message, None, seq, now)
+    if connection.changes():
+        return accepted
+    query = f"SELECT {COLUMNS} FROM outbox WHERE message_id = ? AND parent_id IS NULL"  # noqa: S608 constants only
+    return _owed(connection.execute(query, (message.message_id,)).get)
+
+
+def paid(connection: apsw.Connection, seqs: Iterable[int]) -> None:
+    """Forget messages of tasks that the broker has confirmed."""
+    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
+
+
+def forwarded(connection: apsw.Connection, seqs: Sequence[int]) -> None:
+    """Forget messages, of tasks or of producers, that the broker has confirmed."""
+    # What was accepted is the broker's now, and the worker that runs it reports it.
+    connection.execute(ACCEPTED_PAID, (json.dumps(seqs),))
+    paid(connection, seqs)
+
+
+def claim(
+    connection: apsw.Connection, *, limit: int, after: int, older_than: float, claimant: str, lease: float, now: float
+) -> list[Owed]:
+    """Return what a relay may publish now, oldest first; nothing while another relay holds the lease."""
+    connection.execute(
+        "INSERT INTO relay_lease (only_row, claimant, until) VALUES (1, ?1, ?2)"
+        " ON CONFLICT DO UPDATE SET claimant = ?1, until = ?2 WHERE claimant = ?1 OR until <= ?3 OR until > ?4",
+        # A lease that ends later than any may was given by a clock that has been set back since.
+        (claimant, now + lease, now, now + 3600.0),
+    )
+    if not connection.changes():
+        return []
+    return [_owed(row) for row in connection.execute(OVERDUE, (after, now - older_than, limit))]
+
+
+def release(connection: apsw.Connection, claimant: str) -> None:
+    """Let another relay go on."""
+    connection.execute("DELETE FROM relay_lease WHERE claimant = ?", (claimant,))
+
+
+def backlog(connection: apsw.Connection) -> int:
+    """Return how many producers' messages wait for the broker."""
+    n: int = connection.execute("SELECT count(*) FROM outbox WHERE parent_id IS NULL").get
+    return n
+
+
+def _put(connection: apsw.Connection, message: Owed, parent_id: str | None, seq: int, now: float) -> Owed:
+    connection.execute(PUT, row(message, parent_id, seq, now))
+    return _stored(message, parent_id, seq)
+
+
+def _stored(message: Owed, parent_id: str | None, seq: int) -> Owed:
+    return Owed(
+        message_id=message.message_id, task_name=message.task_name, queue_name=message.queue_name, body=message.body,
+        parent_id=parent_id, due_at=message.due_at, ordinal=message.ordinal, seq=seq,
+    )  # fmt: skip
+
+
+def _owed(row: Sequence[Any]) -> Owed:
+    message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq = row
+    return Owed(
+        message_id=message_id, task_name=task_name, queue_name=queue_name, body=body, parent_id=parent_id,
+        due_at=due_at, ordinal=ordinal, seq=seq,
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""The row of each task: started, finished, crashed. The caller runs each function inside a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import apsw
+
+from growbin_jobs.engine.delivery.records import Finish, Known, Owed, Started, TaskState
+from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, retries
+from growbin_jobs.engine.journal.tables.changes import take_numbers
+
+#: A message that is handed in again keeps what became of it.
+ACCEPTED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, due_at, seq)
+VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+#: It stays pending: somebody may mend the broker.
+REFUSED = """
+UPDATE task_wal SET error = ?2, seq = ?3, synced_at = NULL
+WHERE task_id = ?1 AND status = 'pending' AND error IS NOT ?2
+"""
+
+#: A start that is reported late says nothing about a run that has ended since.
+STARTED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, worker,
+                      retry_count, deferrals, seq)
+VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE SET
+    status = 'running', delivery_tag = excluded.delivery_tag, started_at = excluded.started_at,
+    completed_at = NULL, worker = excluded.worker, retry_count = excluded.retry_count,
+    deferrals = excluded.deferrals, due_at = NULL, synced_at = NULL, seq = excluded.seq
+WHERE status NOT IN ('completed', 'dead') AND (started_at IS NULL OR started_at < excluded.started_at)
+"""
+
+_END = (
+    "task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, completed_at, error,"
+    " retry_count, result, worker, deferrals, due_at, seq"
+)
+FIRST_END_ROWS = (
+    f"INSERT INTO task_wal ({_END})",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT DO NOTHING",
+)
+FIRST_END = "{} VALUES {} {}".format(*FIRST_END_ROWS)
+
+#: Completed stays completed, whatever a second delivery comes to; a message that was given up is not retried beside it.
+LATER_END = """
+UPDATE task_wal SET
+    task_name = ?2, queue_name = ?3, payload = ?4, status = ?5, delivery_tag = ?6, started_at = ?8, completed_at = ?9,
+    error = ?10, retry_count = ?11, result = ?12, worker = ?13, deferrals = ?14, due_at = ?15, seq = ?16,
+    crashes = 0, lone_crashes = 0, synced_at = NULL
+WHERE task_id = ?1 AND status <> 'completed' AND NOT (status = 'dead' AND ?5 = 'failed')
+"""
+
+#: A start whose process is gone. What has ended otherwise since is not charged.
+CRASHED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, error, crashes, lone_crashes, seq)
+VALUES (?1, ?2, ?3, 'null', 'failed', ?4, ?5, 1, ?7, ?6)
+ON CONFLICT (task_id) DO UPDATE SET
+    status = 'failed', error = excluded.error, crashes = crashes + 1,
+    lone_crashes = lone_crashes + excluded.lone_crashes, synced_at = NULL, seq = excluded.seq
+WHERE status NOT IN ('completed', 'dead')
+"""
+
+#: One statement for all: most ids are unheard of, and then this costs about a microsecond for each.
+LOOKUP = """
+SELECT task_id, status, crashes, lone_crashes, retry_count, deferrals FROM task_wal
+WHERE task_id IN (SELECT value FROM json_each(?))
+"""
+
+CRASH_ERROR = "its worker process died while it ran"
+
+
+def accept(connection: apsw.Connection, message: Owed, payload: str, *, now: float) -> Owed:
+    """Take over a producer's message until the broker has it, and return it as stored."""
+    values = (message.message_id, message.task_name, message.queue_name, payload, now, message.due_at)
+    seq = take_numbers(connection)
+    connection.execute(ACCEPTED, (*values, seq))
+    return outbox.accept(connection, message, seq=seq, now=now)
+
+
+def refused(connection: apsw.Connection, task_id: str, why: str) -> None:
+    """Say why the broker does not take a producer's message."""
+    connection.execute(REFUSED, (task_id, why, take_numbers(connection)))
+
+
+def started(connection: apsw.Connection, records: Iterable[Started]) -> None:
+    """Show tasks as running."""
+    for record in records:
+        values = (
+            record.task_id, record.task_name, record.queue_name, record.payload, record.delivery_tag,
+            record.started_at if record.created_at is None else record.created_at,
+            record.started_at, record.worker, record.retry_count, record.deferrals, take_numbers(connection),
+        )  # fmt: skip
+        connection.execute(STARTED, values)
+
+
+def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
+    """Write the end of a run and everything that it owes.
+
+    Returns:
+      What the task now owes, as stored. An end that comes too late (the task was completed before) changes nothing
+      and returns what is still owed from before.
+    """
+    seq = take_numbers(connection, 1 + len(record.owed))
+    values = end_values(record, seq)
+    connection.execute(FIRST_END, values)
+    if not connection.changes():
+        connection.execute(LATER_END, values)
+        if not connection.changes():
+            return outbox.of_task(connection, record.task_id)
+        outbox.forgive(connection, record.task_id)
+        retries.forget(connection, record.task_id)
+        if not record.dead:
+            dead_letters.close(connection, record.task_id, now=record.completed_at)
+    if record.state == TaskState.FAILED:
+        retries.record(connection, record)
+        attempts.record(connection, record)
+    if record.dead:
+        dead_letters.record(connection, record, record.dead)
+        attempts.record(connection, record)
+    if not record.owed:
+        return ()
+    return outbox.owe(connection, record.task_id, record.owed, first_seq=seq + 1, now=record.completed_at)
+
+
+def end_values(record: Finish, seq: int) -> tuple[str | float | None, ...]:
+    """Return the values of :data:`FIRST_END` and :data:`LATER_END`."""
+    return (
+        record.task_id, record.task_name, record.queue_name, record.payload, record.state, record.delivery_tag,
+        record.started_at if record.created_at is None else record.created_at,
+        record.started_at, record.completed_at, record.error, record.retry_count, record.result, record.worker,
+        record.deferrals, record.due_at, seq,
+    )  # fmt: skip
+
+
+def crashed(
+    connection: apsw.Connection, starts: Sequence[tuple[str, str, str]], *, now: float, pid: int | None = None
+) -> int:
+    """Add a crash to each task that one process was running when it died.
+
+    One of them may have killed it, and nobody knows which. It was a lone crash for one that ran alone, or was the only
+    one that a process had died of before.
+
+    Parameters:
+      starts: Id, actor and queue of each.
+      now: Seconds since 1970, UTC.
+      pid: Of that process, as far as it is known; it tells people which run it was.
+
+    Returns:
+      How many were charged.
+    """
+    charged = 0
+    ids = [task_id for task_id, *_ in starts]
+    suspects = [row[0] for row in connection.execute(LOOKUP, (json.dumps(ids),)).fetchall() if row[2]]
+    lone = ids if len(ids) == 1 else suspects if len(suspects) == 1 else []
+    for task_id, task_name, queue_name in starts:
+        values = (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection), int(task_id in lone))
+        attempts.record_crash(connection, task_id, pid=pid, error=CRASH_ERROR, now=now)
+        connection.execute(CRASHED, values)
+        charged += connection.changes()
+    return charged
+
+
+def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, Known]:
+    """Return what matters before these run: those that have ended here, that owe something, or that crashed."""
+    found = {}
+    for task_id, state, crashes, lone_crashes, retry_count, deferrals in connection.execute(
+        LOOKUP, (json.dumps(task_ids),)
+    ):
+        owed = outbox.of_task(connection, task_id)
+        if crashes or owed or state in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD):
+            found[task_id] = Known(task_id, TaskState(state), crashes, retry_count, deferrals, owed, lone_crashes)
+    return found

@@ -1,0 +1,87 @@
+"""``python -m growbin_jobs.keeper``: a candidate for the keeper of this node. It loads nothing until it is elected.
+
+Exit codes: 0 when nothing is left behind or another keeper goes on, 75 when rows or messages are left that exist on
+this node only, 78 when the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+from growbin_jobs.engine.keeper.lifetime import LOOK, Term
+from growbin_jobs.engine.node.election import Election
+
+EX_CONFIG = 78
+
+
+def main() -> int:
+    """Stand by, serve, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m growbin_jobs.keeper", description=__doc__)
+    parser.add_argument("--folder", type=Path, help="the node's folder; default: that of the settings")
+    parser.add_argument("--master", type=int, help="process number of the dramatiq whose workers it outlives")
+    parser.add_argument("--at-once", action="store_true", help="do not stand by: exit where there is a keeper already")
+    parser.add_argument("--log-file", help="append the log to this file; default: stderr")
+    given = parser.parse_args()
+    folder = given.folder or _settings_folder()
+    term = Term(folder, given.master)
+    term.listen()
+    if not _elected(Election(folder), term, at_once=given.at_once):
+        return 0
+    return _serve(term, given.log_file)
+
+
+def _elected(election: Election, term: Term, *, at_once: bool) -> bool:
+    """Wait until this process is the keeper, or its term is over."""
+    if election.win_now():
+        return True
+    if at_once:
+        return False
+    won = threading.Event()
+
+    def stand_by() -> None:
+        election.win()
+        won.set()
+        term.wake()
+
+    threading.Thread(target=stand_by, daemon=True).start()
+    while not won.is_set():
+        if term.is_over():
+            return False
+        term.wait(LOOK)
+    return True
+
+
+def _serve(term: Term, log_file: str | None) -> int:
+    import logging
+
+    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.settings import current
+
+    form = "[%(asctime)s] [PID %(process)d] [keeper] [%(name)s] [%(levelname)s] %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, filename=log_file, encoding="utf-8")
+    # It logs every run of every job, and each time that one is still running when it is due again.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    try:
+        from growbin_jobs.engine.keeper.service import Keeper
+
+        return Keeper(current()).serve(term)
+    except ConfigurationError as error:
+        logging.getLogger(__name__).critical("%s", error)
+        return EX_CONFIG
+
+
+def _settings_folder() -> Path:
+    from growbin_jobs.settings import current
+
+    return current().node_dir
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a thread may still wait for a server; nothing that it does needs an end

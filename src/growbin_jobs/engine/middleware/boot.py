@@ -1,0 +1,69 @@
+"""A worker that cannot work says so and stops, before it takes a message."""
+
+import logging
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+
+from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
+
+logger = logging.getLogger(__name__)
+
+#: sysexits.h: something in the configuration is wrong.
+EX_CONFIG = 78
+
+
+class Boot(Middleware):
+    """Prepare a group's services when its worker starts, and end the process when they cannot be had.
+
+    Dramatiq logs an exception in a hook and goes on, so this one exits. A dependency that is merely away
+    (``Deferred``) does not keep a worker from starting: its messages wait.
+    """
+
+    def __init__(self) -> None:
+        self._preparations: list[Callable[[], object]] = []
+
+    def prepare_with(self, prepare: Callable[[], object]) -> None:
+        """Call ``prepare`` when a worker starts; it raises ``ConfigurationError`` with what to do."""
+        self._preparations.append(prepare)
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        try:
+            for prepare in self._preparations:
+                prepare()
+        except Deferred as error:
+            logger.warning("boot.dependency_away error=%s", error)
+        except GrowbinError as error:
+            logger.critical("%s", error)
+            sys.exit(EX_CONFIG)
+        except Exception:
+            logger.critical("boot.failed", exc_info=True)
+            sys.exit(1)
+
+
+@contextmanager
+def ending_a_wrong_worker() -> Iterator[None]:
+    """End a worker process of the ``dramatiq`` command that finds its configuration wrong while it imports its actors.
+
+    It says the sentence and ends as :class:`Boot` does. Dramatiq would show a traceback, which hides it. A producer
+    gets the exception.
+
+    Raises:
+      ConfigurationError: Out of the block, in any other process.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        if not _is_dramatiq_worker():
+            raise
+        logger.critical("%s", error)
+        sys.exit(EX_CONFIG)
+
+
+def _is_dramatiq_worker() -> bool:
+    # Only the command loads its module, and its workers are the children of its process.
+    return "dramatiq.cli" in sys.modules and multiprocessing.parent_process() is not None

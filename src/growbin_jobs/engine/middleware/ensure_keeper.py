@@ -1,0 +1,168 @@
+"""Each worker process tells its node's keeper that it lives, and sees to it that there is a keeper."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+from dramatiq.common import q_name
+
+from growbin_jobs import __version__
+from growbin_jobs.engine.node.election import has_keeper
+from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.names import GROUPS
+from growbin_jobs.settings import current, environment
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after the boot before a worker misses the keeper: dramatiq forks it once its slowest worker has booted.
+PATIENCE = 20.0
+
+#: Seconds between two looks.
+INTERVAL = 5.0
+
+#: What argparse exits with when it does not understand a command line.
+ARGPARSE_ERROR = 2
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Keeping(Middleware):
+    """Bring a candidate for the node's keeper along with each ``dramatiq``, and replace a keeper that is missed.
+
+    dramatiq forks the candidate, tells it to stop together with the workers, and waits for it at the end; it does not
+    start it again. So a worker process that finds the node without a keeper starts one, tells it to stop when it
+    stops itself, and waits for it. Does nothing in a producer.
+
+    Parameters:
+      folder: Of the node.
+      final_sync_timeout: Seconds that a keeper needs at most, once it was told to stop and its workers are gone.
+    """
+
+    def __init__(self, folder: Path, *, final_sync_timeout: float) -> None:
+        self._folder = folder
+        self._wait = final_sync_timeout + 2.0
+        self._in_worker_process = False
+        self._presence: Presence | None = None
+        self._stopping = threading.Event()
+        self._started: int | None = None
+
+    @property
+    def forks(self) -> list[Callable[[], int]]:
+        return [become_keeper]
+
+    def after_process_boot(self, broker: Broker) -> None:
+        # Only dramatiq's command says so: a Worker in a test, or in somebody's own program, needs no keeper.
+        self._in_worker_process = True
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        if not self._in_worker_process:
+            return
+        self._stopping = threading.Event()
+        try:
+            self._presence = Presence(self._folder, _facts(broker, worker))
+        except OSError as error:
+            logger.warning("worker.not_announced the keeper may leave before it error=%s", error)
+        threading.Thread(target=self._watch, args=(self._stopping,), daemon=True, name="keeper-watch").start()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._stopping.set()
+        if self._started is not None:
+            # Else the kernel says that this process is gone, when it really is.
+            if self._presence is not None:
+                self._presence.leave()
+            self._await_the_end_of(self._started)
+
+    def _watch(self, stopping: threading.Event) -> None:
+        missed = 0
+        pause = PATIENCE
+        # Not all at once, so that one of many processes is the first to miss it.
+        while not stopping.wait(pause * random.uniform(0.8, 1.2)):  # noqa: S311
+            pause = INTERVAL
+            missed = 0 if has_keeper(self._folder) else missed + 1
+            self._reap()
+            if missed == 2:
+                missed = 0
+                self._start_one()
+
+    def _start_one(self) -> None:
+        command = keeper_command(self._folder, os.getppid(), "--at-once")
+        # Not subprocess: gevent's own forks in Python, with everything that this process would have to hold still.
+        # It inherits no blocked or ignored signal.
+        self._started = os.posix_spawn(command[0], command, environment(), setsigmask=(), setsigdef=_SIGNALS)
+        logger.warning("worker.starts_keeper pid=%d there was none", self._started)
+
+    def _reap(self) -> bool:
+        """Return True when a keeper that this process has started has ended."""
+        if self._started is None:
+            return True
+        with suppress(ChildProcessError):
+            if os.waitpid(self._started, os.WNOHANG) == (0, 0):
+                return False
+        self._started = None
+        return True
+
+    def _await_the_end_of(self, pid: int) -> None:
+        end = time.monotonic() + self._wait
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        while not self._reap() and time.monotonic() < end:
+            time.sleep(0.05)
+
+
+def become_keeper() -> int:
+    """Replace this process, forked by dramatiq, with a candidate for the keeper: a fresh Python, without gevent."""
+    command = keeper_command(current().node_dir, os.getppid())
+    os.execv(command[0], command)  # noqa: S606 our own module
+
+
+def keeper_command(folder: Path, master: int, *options: str) -> list[str]:
+    """Return the command of a candidate that belongs to the dramatiq of that process number."""
+    module = "growbin_jobs.keeper"
+    log_file = _log_file()
+    if log_file is not None:
+        options = (*options, "--log-file", log_file)
+    return [sys.executable, "-m", module, "--folder", str(folder), "--master", str(master), *options]
+
+
+def _log_file() -> str | None:
+    """Return the file that dramatiq was told to write its log to.
+
+    Its processes log through pipes that nobody reads any more when the workers are gone, and the keeper's last words
+    come after that. So it appends to the file itself.
+    """
+    from dramatiq.cli import make_argument_parser
+
+    try:
+        given, _ = make_argument_parser().parse_known_args()  # type: ignore[no-untyped-call]
+    except SystemExit as exit_:
+        if exit_.code != ARGPARSE_ERROR:  # dramatiq tells this process to stop, at this very moment
+            raise
+        return None  # no dramatiq's command line
+    return str(given.log_file) if given.log_file else None
+
+
+def _facts(broker: Broker, worker: Worker) -> WorkerProcess:
+    queues = {q_name(queue) for queue in broker.get_declared_queues()}
+    if worker.consumer_whitelist:
+        queues &= worker.consumer_whitelist
+    group = next((name for name, group in GROUPS.items() if queues & set(group.queues)), "other")
+    return WorkerProcess(
+        pid=os.getpid(),
+        master=os.getppid(),
+        group=group,
+        threads=worker.worker_threads,
+        queues=tuple(sorted(queues)),
+        version=__version__,
+        started_at=time.time(),
+    )

@@ -1,0 +1,61 @@
+"""Runs a job again and again, whatever becomes of it: a failure is said now and then, and stops no other job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from dramatiq.errors import BrokerConnectionError
+
+from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.keeper.jobs import Job
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a job is left alone after a failure: first, and at most.
+FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
+
+
+class Steady:
+    """A job for the scheduler; calling it never raises.
+
+    Parameters:
+      name: In logs.
+      job: What to run.
+      level: At which what was done is logged.
+      clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self, name: str, job: Job, *, level: int = logging.DEBUG, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
+        self._job = job
+        self._level = level
+        self._clock = clock
+        self._pause = 0.0
+        self._not_before = 0.0
+
+    def __call__(self) -> None:
+        """Run it, unless it has failed a moment ago."""
+        if self._clock() < self._not_before:
+            return
+        try:
+            result = self._job.run_once()
+        except (Deferred, BrokerConnectionError) as error:  # something is away: it is nobody's fault here
+            self._put_off()
+            logger.warning("keeper.job_waits job=%s next_try_in=%.0f error=%s", self._name, self._pause, error)
+        except Exception:
+            self._put_off()
+            logger.exception("keeper.job_failed job=%s next_try_in=%.0f", self._name, self._pause)
+        else:
+            if self._pause:
+                logger.info("keeper.job_recovered job=%s", self._name)
+            self._pause = self._not_before = 0.0
+            if result:
+                logger.log(self._level, "keeper.job_done job=%s result=%s", self._name, result)
+
+    def _put_off(self) -> None:
+        self._pause = min(self._pause * 2, LAST_PAUSE) if self._pause else FIRST_PAUSE
+        self._not_before = self._clock() + self._pause

@@ -1,0 +1,127 @@
+"""A broker whose messages stay in this process, and that runs them as a worker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dramatiq import Message, Middleware
+from dramatiq.broker import Broker
+from dramatiq.middleware import Interrupt, SkipMessage, TimeLimit
+
+from growbin_jobs.engine.delivery.delivery import Delivery, Payment
+from growbin_jobs.engine.delivery.outbox import Outbox
+from growbin_jobs.engine.middleware.boot import Boot
+from growbin_jobs.engine.middleware.prefetch import Prefetch
+from growbin_jobs.engine.middleware.retries import Retries
+from growbin_jobs.engine.middleware.stale import DropStale
+
+#: Messages that leave at the end of a run, each with its delay in milliseconds.
+Owing = list[tuple[Message[Any], int | None]]
+
+#: What belongs to a worker process and not to a message's fate.
+_OF_WORKERS: tuple[type[Middleware], ...] = (Boot, DropStale, Prefetch, TimeLimit)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended, before anything has left the process.
+
+    Attributes:
+      delivery: What ran.
+      result: What the actor returned.
+      exception: What it raised.
+      owed: What is to leave.
+    """
+
+    delivery: Delivery
+    result: Any
+    exception: BaseException | None
+    owed: Owing
+
+
+@dataclass(slots=True)
+class _Nowhere:
+    """The consumer of a delivery that nobody settles."""
+
+    closed: bool = False
+    payments: list[Payment] = field(default_factory=list)
+
+    def conclude(self, payment: Payment) -> None:
+        self.payments.append(payment)
+
+
+class Twin(Broker):
+    """Stands in for a broker: its actors and middleware, and nothing that leaves the process.
+
+    Parameters:
+      real: For whom.
+      keep: Takes a message that was sent outside of a run, with its delay in milliseconds.
+      clock: Returns the time by which retries and deferrals go, in seconds since 1970.
+    """
+
+    def __init__(
+        self, real: Broker, *, keep: Callable[[Message[Any], int | None], object], clock: Callable[[], float]
+    ) -> None:
+        super().__init__(middleware=[])
+        self._real = real
+        self._keep = keep
+        self._outbox: Outbox | None = None
+        self._delays: list[int | None] = []
+        self.actors = real.actors
+        self.actor_options = real.actor_options
+        self.middleware = [_on_clock(each, clock) for each in real.middleware if not isinstance(each, _OF_WORKERS)]
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Let the broker know of a queue."""
+        self._real.declare_queue(queue_name)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Keep a message: in the outbox of the run that sends it, where there is one."""
+        if self._outbox is not None:
+            taken = self._outbox.take(message, delay)
+            self._delays.append(delay)
+            return taken
+        self.emit_before("enqueue", message, delay)
+        self._keep(Message.decode(message.encode()), delay)
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def process(self, message: Message[Any]) -> End:
+        """Run a message as Dramatiq's ``WorkerThread.process_message`` does."""
+        delivery = Delivery(message, _Nowhere())
+        self._outbox, self._delays = Outbox(self, delivery.message_id), []
+        result: Any = None
+        raised: BaseException | None = None
+        try:
+            self.emit_before("process_message", delivery)
+            if not delivery.failed:
+                result = self.get_actor(delivery.actor_name)(*delivery.args, **delivery.kwargs)
+        except SkipMessage:
+            self.emit_after("skip_message", delivery)
+            return End(delivery, None, None, self._close())
+        except (Exception, Interrupt) as error:  # an Interrupt is no Exception: Dramatiq's time limit
+            # What a failed run has sent is sent by the next one.
+            self._outbox.forget()
+            self._delays.clear()
+            raised = error
+        self.emit_after("process_message", delivery, result=result, exception=raised)
+        return End(delivery, result, raised, self._close())
+
+    def _close(self) -> Owing:
+        outbox, self._outbox = self._outbox, None
+        assert outbox is not None
+        return [(Message.decode(each.body), delay) for each, delay in zip(outbox.close(), self._delays, strict=True)]
+
+
+def _on_clock(middleware: Middleware, clock: Callable[[], float]) -> Middleware:
+    """Let retries and deferrals go by a given time."""
+    if not isinstance(middleware, Retries):
+        return middleware
+    return Retries(
+        max_retries=middleware.max_retries,
+        min_backoff=middleware.min_backoff,
+        max_wait=middleware.max_wait,
+        clock=clock,
+    )

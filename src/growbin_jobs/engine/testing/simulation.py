@@ -1,0 +1,144 @@
+"""Time jumps from one due message to the next: the sandbox."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from dramatiq import Message, get_broker
+from dramatiq.broker import Broker
+
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
+from growbin_jobs.engine.testing.sandbox_broker import End, Owing, Twin
+
+
+@contextmanager
+def sandbox(broker: Broker | None = None) -> Iterator[Sandbox]:
+    """Let all sends of a broker's actors go into a sandbox.
+
+    Parameters:
+      broker: Whose actors; None: the one that was set for Dramatiq, which importing ``growbin_jobs.app`` does.
+    """
+    real = broker or get_broker()
+    if "enqueue" in vars(real):
+        raise RuntimeError("This broker is in a sandbox already. Leave that one first.")
+    box = Sandbox(real)
+    vars(real)["enqueue"] = box._twin.enqueue
+    try:
+        yield box
+    finally:
+        del vars(real)["enqueue"]
+
+
+class Sandbox:
+    """See the package. Made by :func:`sandbox`.
+
+    Attributes:
+      now: Seconds of its own time; it begins at 0 and jumps from one due message to the next.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self.now = 0.0
+        self._twin = Twin(broker, keep=self._keep, clock=self._clock)
+        self._began = time.time()
+        self._order = count()
+        self._waiting: list[tuple[float, int, Sent]] = []
+        self._sent: list[Sent] = []
+        self._dead: list[DeadLetter] = []
+
+    # --- what has happened
+
+    def sent(self, actor: str | None = None) -> list[Sent]:
+        """Return everything that was sent, retries too, in order; of one actor only if it is named."""
+        return [each for each in self._sent if actor in (None, each.actor)]
+
+    def waiting(self, actor: str | None = None) -> list[Sent]:
+        """Return what has not run yet, in the order in which it will. It stays here when nobody here has its actor."""
+        return [each for _, _, each in sorted(self._waiting) if actor in (None, each.actor)]
+
+    def dead(self, actor: str | None = None) -> list[DeadLetter]:
+        """Return the dead letters, in order."""
+        return [each for each in self._dead if actor in (None, each.sent.actor)]
+
+    # --- what happens
+
+    def run(
+        self, *, until: float | None = None, twice: bool = False, fail_fast: bool = True, most: int = 1000
+    ) -> list[Run]:
+        """Run messages until none is left that has an actor here.
+
+        Parameters:
+          until: Seconds of the sandbox's time: leave what is due later, and let it be so late then.
+          twice: Run each message twice before anything of it leaves, as after a crash.
+          fail_fast: Raise the error of a message that becomes a dead letter. False: see :meth:`dead`.
+          most: So many runs at most: actors that call each other for ever are an error.
+
+        Returns:
+          What ran, in order.
+
+        Raises:
+          AssertionError: If a second run sent something else than the first, or there were too many runs.
+          Exception: What an actor raised, with ``fail_fast``.
+        """
+        runs: list[Run] = []
+        while (sent := self._next(until)) is not None:
+            if len(runs) >= most:
+                raise AssertionError(f"{most} messages ran and there are more: do actors send to each other for ever?")
+            self.now = max(self.now, sent.due)
+            runs.append(self._run(sent, twice=twice, fail_fast=fail_fast))
+        if until is not None:
+            self.now = max(self.now, until)
+        return runs
+
+    def _next(self, until: float | None) -> Sent | None:
+        for entry in sorted(self._waiting):
+            due, _, sent = entry
+            if until is not None and due > until:
+                return None
+            if sent.actor in self._twin.actors:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+                return sent
+        return None
+
+    def _run(self, sent: Sent, *, twice: bool, fail_fast: bool) -> Run:
+        end = self._twin.process(sent.message)
+        if twice and end.exception is None:
+            _check_repeated(end, self._twin.process(sent.message))
+        left = tuple(self._keep(message, delay, parent=sent.id) for message, delay in end.owed)
+        if end.delivery.failed:
+            self._dead.append(DeadLetter(sent, self.now, _reason(end.delivery), end.exception))
+            if fail_fast and end.exception is not None:
+                raise end.exception
+        return Run(sent, self.now, end.result, end.exception, left)
+
+    def _keep(self, message: Message[Any], delay: int | None, parent: str | None = None) -> Sent:
+        sent = Sent(message, self.now, self.now + (delay or 0) / 1000, parent)
+        self._sent.append(sent)
+        heapq.heappush(self._waiting, (sent.due, next(self._order), sent))
+        return sent
+
+    def _clock(self) -> float:
+        return self._began + self.now
+
+
+def _reason(delivery: Delivery) -> str | None:
+    given_up = getattr(delivery, "given_up", None)
+    return None if given_up is None else str(given_up[0])
+
+
+def _check_repeated(first: End, second: End) -> None:
+    actor = first.delivery.actor_name
+    if second.exception is not None:
+        raise AssertionError(f"The first run of {actor} went well, the second one failed.") from second.exception
+    if (sent := _described(first.owed)) != (sent_again := _described(second.owed)):
+        raise AssertionError(f"The second run of {actor} sent {sent_again}, the first one {sent}.")
+
+
+def _described(owed: Owing) -> list[tuple[Any, ...]]:
+    return [(each.actor_name, each.message_id, tuple(each.args), each.kwargs, delay) for each, delay in owed]

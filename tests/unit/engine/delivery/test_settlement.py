@@ -1,0 +1,465 @@
+"""Arrivals and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
+publication at every step: nothing is lost, and no run that has ended here is run again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from unittest.mock import patch
+
+import pytest
+from dramatiq import Message
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from growbin_jobs.engine.delivery import settlement
+from growbin_jobs.engine.delivery.delivery import Delivery, Verdict
+from growbin_jobs.engine.delivery.endings import GivenUp, ending
+from growbin_jobs.engine.delivery.intake import Arrivals
+from growbin_jobs.engine.delivery.records import Health, Known, Owed, TaskState
+from growbin_jobs.engine.delivery.runs import has_ended, key_of
+from growbin_jobs.engine.delivery.settlement import Settlement
+from growbin_jobs.engine.errors import Deferred
+
+COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
+
+#: How many follow-ups a message has: the ids say where it is in the tree.
+DEPTH = 2
+
+
+class ModelJournal:
+    """What is in ``rows`` and ``owed`` survives a crash, what waits does not."""
+
+    worker = "node/test/1"
+
+    def __init__(self):
+        self.rows = {}
+        self.owed = {}
+        self.seq = 0
+        self.waiting = []
+        self.away = False
+        self.ended = Counter()
+
+    def lookup(self, ids):
+        if self.away:
+            raise Deferred("the journal is away", wait=1.0)
+        found = {}
+        for task_id in ids:
+            if task_id in self.rows:
+                state, retries = self.rows[task_id]
+                found[task_id] = Known(task_id, state, 0, retries, 0, tuple(self.owed.get(task_id, ())))
+        return found
+
+    def finish(self, record, then):
+        self.waiting.append((record, then))
+
+    def commit(self):
+        record, then = self.waiting.pop(0)
+        state, _ = self.rows.get(record.task_id, (None, 0))
+        if state is not COMPLETED:
+            self.ended[record.task_id, record.retry_count] += 1
+            self.rows[record.task_id] = (record.state, record.retry_count)
+            self.owed[record.task_id] = [self.numbered(each) for each in record.owed]
+        then(None, tuple(self.owed[record.task_id]))
+
+    def numbered(self, owed):
+        self.seq += 1
+        return Owed(
+            message_id=owed.message_id, task_name="a", queue_name="q", body=owed.body, parent_id=owed.parent_id,
+            seq=self.seq,
+        )  # fmt: skip
+
+    def paid(self, seqs):
+        for debts in self.owed.values():
+            debts[:] = [each for each in debts if each.seq not in seqs]
+
+    def health(self):
+        return Health(not self.away, None, 0, 0, ())
+
+    def crash(self):
+        self.waiting.clear()
+
+
+class ModelConsumer:
+    def __init__(self, broker):
+        self.broker = broker
+        self.closed = False
+        self.unacked = {}
+
+    def conclude(self, payment):
+        self.broker.payments.append(payment)
+
+
+class ModelBroker:
+    def __init__(self):
+        self.queue = []  # encoded
+        self.dead = []
+        self.payments = []
+
+    def deliver(self, consumer):
+        body = self.queue.pop(0)
+        delivery = Delivery(Message.decode(body), consumer, body)
+        consumer.unacked[delivery] = body
+        return delivery
+
+    def close(self, consumer):
+        consumer.closed = True
+        self.queue += consumer.unacked.values()
+        consumer.unacked.clear()
+
+    def settle(self, delivery, verdict):
+        body = delivery.consumer.unacked.pop(delivery, None)
+        if body is None:
+            assert delivery.consumer.closed, "settled twice"
+        elif verdict is Verdict.REJECT:
+            self.dead.append(body)
+        elif verdict is Verdict.GIVE_BACK:
+            self.queue.append(body)
+
+    def pay(self, payment, fails_at):
+        """Publish what is owed; fail after so many."""
+        for number, owed in enumerate(tuple(payment.unpaid)):
+            if number == fails_at:
+                payment.then(payment, ConnectionError("the broker is away"))
+                return
+            self.queue.append(owed.body)
+            payment.unpaid.remove(owed)
+        self.settle(payment.delivery, payment.verdict)
+        payment.then(payment, None)
+
+
+def message(message_id, retries=0):
+    return Message(
+        queue_name="q", actor_name="a", args=(), kwargs={}, options={"retries": retries}, message_id=message_id,
+        message_timestamp=0,
+    )  # fmt: skip
+
+
+def owed(parent, child):
+    return Owed(
+        message_id=child.message_id, task_name="a", queue_name="q", body=child.encode(), parent_id=parent.message_id
+    )
+
+
+def follow_ups(message_id):
+    return [f"{message_id}.{n}" for n in range(2)] if message_id.count(".") < DEPTH - 1 else []
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.journal, self.broker = ModelJournal(), ModelBroker()
+        self.sent = []
+        self.boot()
+
+    def boot(self):
+        self.settlement = Settlement(self.journal)
+        self.arrivals = Arrivals(self.journal, self.settlement)
+        self.consumer = ModelConsumer(self.broker)
+        self.fetched, self.running = [], []
+
+    # --- the life of a message
+
+    @rule()
+    def send(self):
+        message_id = f"m{len(self.sent)}"
+        self.sent.append(message_id)
+        self.broker.queue.append(message(message_id).encode())
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def send_a_double(self, data):
+        self.broker.queue.append(message(data.draw(st.sampled_from(self.sent))).encode())
+
+    @precondition(lambda self: self.broker.queue)
+    @rule(count=st.integers(1, 4))
+    def fetch(self, count):
+        batch = [self.broker.deliver(self.consumer) for _ in range(min(count, len(self.broker.queue)))]
+        assert self.arrivals.receive(batch)
+        self.fetched += batch
+
+    @precondition(lambda self: self.fetched)
+    @rule(data=st.data())
+    def begin(self, data):
+        delivery = self.fetched.pop(data.draw(st.integers(0, len(self.fetched) - 1)))
+        if delivery.stale:  # DropStale
+            delivery.conclusion(delivery)
+        elif self.settlement.take(delivery):
+            message_id, retries, _ = key_of(delivery)
+            assert not self.journal.ended[message_id, retries], "it had ended here"
+            assert key_of(delivery) not in {key_of(each) for each in self.running}, "it runs here"
+            written = {(record.task_id, record.retry_count) for record, _ in self.journal.waiting}
+            assert (message_id, retries) not in written, "its end is about to be written"
+            self.running.append(delivery)
+        else:
+            delivery.conclusion(delivery)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), outcome=st.sampled_from([COMPLETED, COMPLETED, FAILED, DEAD, None]))
+    def end(self, data, outcome):
+        delivery = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+        self._end(delivery, outcome)
+
+    def _end(self, delivery, outcome):
+        if outcome is None or (outcome is FAILED and delivery.options["retries"] >= 2):
+            delivery.give_back()
+            delivery.conclusion(delivery)
+            return
+        children = {
+            COMPLETED: [message(each) for each in follow_ups(delivery.message_id)],
+            FAILED: [message(delivery.message_id, delivery.options["retries"] + 1)],
+            DEAD: [],
+        }[outcome]
+        delivery.failed = outcome is DEAD
+        record = ending(
+            delivery, outcome, worker="w", started_at=0.0, owed=tuple(owed(delivery, child) for child in children),
+            given_up=GivenUp("retries_exhausted", {}, "odd") if outcome is DEAD else None,
+        )  # fmt: skip
+        self.settlement.finished(delivery, record)
+        delivery.conclusion(delivery)
+
+    @precondition(lambda self: self.journal.waiting)
+    @rule()
+    def commit(self):
+        self.journal.commit()
+
+    @precondition(lambda self: self.broker.payments)
+    @rule(data=st.data(), fails_at=st.none() | st.integers(0, 1))
+    def pay(self, data, fails_at):
+        payment = self.broker.payments.pop(data.draw(st.integers(0, len(self.broker.payments) - 1)))
+        self.broker.pay(payment, fails_at)
+
+    @rule()
+    def try_again(self):
+        assert self.arrivals.ready()
+
+    # --- faults
+
+    @rule(fault=st.sampled_from(["crash", "crash_while_publishing", "lose_the_connection", "lose_the_journal"]))
+    def suffer(self, fault):
+        getattr(self, fault)()
+
+    def crash(self):
+        self.broker.close(self.consumer)
+        self.broker.payments.clear()
+        self.journal.crash()
+        self.boot()
+
+    def crash_while_publishing(self):
+        if self.broker.payments:
+            payment = self.broker.payments[0]
+            self.broker.queue += [each.body for each in payment.unpaid[:1]]
+        self.crash()
+
+    def lose_the_connection(self):
+        self.broker.close(self.consumer)
+        self.consumer = ModelConsumer(self.broker)
+
+    def lose_the_journal(self):
+        self.journal.away = True
+        self.arrivals._next_look = 0.0
+        assert not self.arrivals.ready()
+        if self.broker.queue:
+            delivery = self.broker.deliver(self.consumer)
+            assert not self.arrivals.receive([delivery])
+            self.lose_the_connection()
+        self.journal.away = False
+        self.arrivals._next_look = 0.0
+        assert self.arrivals.ready()
+
+    # --- what must hold
+
+    @invariant()
+    def no_run_ends_twice(self):
+        assert all(times == 1 for times in self.journal.ended.values())
+
+    @invariant()
+    def what_was_acknowledged_is_owed_or_with_the_broker_or_done(self):
+        present = {Message.decode(body).message_id for body in [*self.broker.queue, *self.broker.dead]}
+        present |= {each.message_id for each in self.consumer.unacked}
+        present |= {each.message_id for debts in self.journal.owed.values() for each in debts}
+        done = {task_id for task_id, (state, _) in self.journal.rows.items() if state in (COMPLETED, DEAD)}
+        assert self.expected() <= present | done
+
+    def expected(self):
+        """Everything that was accepted, and what the completed ones have made of it."""
+        found, todo = set(), list(self.sent)
+        while todo:
+            message_id = todo.pop()
+            found.add(message_id)
+            if self.journal.rows.get(message_id, (None, 0))[0] is COMPLETED:
+                todo += follow_ups(message_id)
+        return found
+
+    def teardown(self):
+        """Heal, drain, and look at the history."""
+        for _ in range(500):
+            while self.broker.payments:
+                self.broker.pay(self.broker.payments.pop(0), None)
+            while self.journal.waiting:
+                self.journal.commit()
+            self.arrivals.ready()
+            for delivery in self.fetched:
+                if not delivery.stale and self.settlement.take(delivery):
+                    self.running.append(delivery)
+                else:
+                    delivery.conclusion(delivery)
+            for delivery in self.running:
+                self._end(delivery, COMPLETED)
+            self.fetched, self.running = [], []
+            if self.broker.queue:
+                self.fetch(4)
+            elif not (self.broker.payments or self.journal.waiting or self.settlement.failed):
+                break
+        assert not self.consumer.unacked
+        assert not any(self.journal.owed.values())
+        done = {task_id for task_id, (state, _) in self.journal.rows.items() if state in (COMPLETED, DEAD)}
+        assert self.expected() == done
+        assert self.settlement.drain(0.0)
+        self.no_run_ends_twice()
+
+
+class TestSettlement(Machine.TestCase):
+    settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+    @pytest.fixture(autouse=True)
+    def impatient(self):
+        with patch.object(settlement, "FIRST_PAUSE", 0.0):
+            yield
+
+
+@pytest.mark.parametrize(
+    ("state", "known", "delivered", "crashes", "ended"),
+    [
+        (COMPLETED, (0, 0), (0, 0), 0, True),
+        (COMPLETED, (0, 0), (3, 0), 0, True),
+        (FAILED, (1, 0), (1, 0), 0, True),
+        (FAILED, (1, 0), (0, 0), 0, True),
+        (FAILED, (1, 0), (2, 0), 0, False),
+        (FAILED, (1, 2), (1, 3), 0, False),
+        (FAILED, (0, 0), (0, 0), 1, False),
+        (DEAD, (3, 0), (3, 0), 0, True),
+        (DEAD, (3, 1), (0, 2), 0, False),
+        (TaskState.RUNNING, (0, 0), (0, 0), 0, False),
+        (TaskState.PENDING, (0, 0), (0, 0), 0, False),
+    ],
+)
+def test_a_run_is_known_by_its_counts(state, known, delivered, crashes, ended):
+    options = {"retries": delivered[0], "deferrals": delivered[1]}
+    one = Delivery(message("m").copy(options=options), ModelConsumer(ModelBroker()))
+
+    assert has_ended(one, Known("m", state, crashes, *known, ())) is ended
+
+
+def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_rejected():
+    journal, broker = ModelJournal(), ModelBroker()
+    arrivals, consumer = Arrivals(journal, Settlement(journal)), ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    delivery = broker.deliver(consumer)
+    assert arrivals.receive([delivery])
+    delivery.fail()
+
+    delivery.conclusion(delivery)
+
+    [(record, _)] = journal.waiting
+    assert (record.state, record.dead.code) == (DEAD, "actor_unknown")
+    assert not broker.payments
+    journal.commit()
+    [payment] = broker.payments
+    assert payment.verdict is Verdict.REJECT
+
+
+def running():
+    """Return a journal, a broker, arrivals, a settlement, a consumer, and its message that runs."""
+    journal, broker = ModelJournal(), ModelBroker()
+    here, consumer = Settlement(journal), ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    delivery = broker.deliver(consumer)
+    arrivals = Arrivals(journal, here)
+    arrivals.receive([delivery])
+    assert here.take(delivery)
+    return journal, broker, arrivals, here, consumer, delivery
+
+
+@pytest.mark.parametrize(
+    ("lost", "verdict"),
+    [(False, Verdict.ACKNOWLEDGE), (True, Verdict.REJECT)],
+    ids=["one dead letter is enough", "the first rejection went down with its connection"],
+)
+def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
+    journal, broker, arrivals, here, consumer, first = running()
+    first.fail()
+    given_up = GivenUp("retries_exhausted", {"attempts": 1}, "odd")
+    here.finished(first, ending(first, DEAD, worker="w", started_at=0.0, given_up=given_up))
+    first.conclusion(first)
+    journal.commit()
+    broker.pay(broker.payments.pop(), None)
+
+    if lost:
+        consumer.closed, consumer = True, ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    copy = broker.deliver(consumer)
+    arrivals.receive([copy])
+    assert not here.take(copy)
+    copy.conclusion(copy)
+
+    [payment] = broker.payments
+    assert (payment.delivery, payment.verdict) == (copy, verdict)
+
+
+def test_an_end_that_can_never_be_written_is_not_acknowledged():
+    journal, broker, arrivals, here, consumer, delivery = running()
+    here.finished(delivery, ending(delivery, COMPLETED, worker="w", started_at=0.0))
+    delivery.conclusion(delivery)
+
+    [(_, then)] = journal.waiting
+    then(ValueError("never"), ())
+
+    assert not broker.payments
+    assert delivery in consumer.unacked
+    assert here.drain(0.0)
+
+    # When its channel has gone it is delivered again, and must not wait for the run that came to nothing.
+    consumer.closed, consumer = True, ModelConsumer(broker)
+    broker.queue.append(message("m").encode())
+    again = broker.deliver(consumer)
+    arrivals.receive([again])
+    assert here.take(again)
+
+
+def test_a_result_that_is_no_json_or_too_long_is_left_out():
+    one = Delivery(message("m"), ModelConsumer(ModelBroker()))
+
+    def result(value):
+        return ending(one, COMPLETED, worker="w", started_at=0.0, result=value).result
+
+    assert result({"a": "가"}) == '{"a": "가"}'
+    assert result(object()) is None
+    assert result("x" * 100_000) is None
+    assert result(None) is None
+    assert result("\ud800") == '"?"'
+
+
+def test_a_dead_letter_says_where_the_error_came_from_and_not_what_it_said():
+    data = "user 42's address"
+
+    def secretive():
+        raise ValueError(data)
+
+    def telling():
+        try:
+            secretive()
+        except ValueError as error:
+            raise RuntimeError(f"also {data}") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        telling()
+    one = Delivery(message("m"), ModelConsumer(ModelBroker()))
+    given_up = GivenUp("retries_exhausted", {"attempts": 1}, "RuntimeError", caught.value)
+
+    dead = ending(one, DEAD, worker="w", started_at=0.0, given_up=given_up).dead
+
+    assert "in secretive" in dead.traceback
+    assert "ValueError" in dead.traceback
+    assert dead.traceback.rstrip().endswith("RuntimeError")
+    assert data not in dead.traceback

@@ -1,0 +1,176 @@
+"""Runs that are delivered twice, verdicts in few words, and messages under suspicion."""
+
+import threading
+import time
+
+import pytest
+from dramatiq import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import Verdicts
+from growbin_jobs.engine.delivery.crash_isolation import Probation
+from growbin_jobs.engine.delivery.delivery import Delivery, Verdict
+from growbin_jobs.engine.delivery.runs import Run, Runs
+
+ACK, REJECT, GIVE_BACK = Verdict.ACKNOWLEDGE, Verdict.REJECT, Verdict.GIVE_BACK
+
+
+class Consumer:
+    closed = False
+
+
+def delivery(message_id="m", **options):
+    message = Message(
+        queue_name="q", actor_name="a", args=(), kwargs={}, options=options, message_id=message_id, message_timestamp=0
+    )
+    return Delivery(message, Consumer())
+
+
+# --- runs
+
+
+def test_the_same_run_is_one_and_a_retry_is_another():
+    runs = Runs()
+    first, again, retry, later = delivery(), delivery(), delivery(retries=1), delivery(deferrals=1)
+
+    kept = [runs.of(each) for each in (first, again, retry, later)]
+
+    assert kept[0] is kept[1]
+    assert len({id(run) for run in kept}) == 3
+
+
+def test_counts_that_are_none_do_no_harm():
+    assert Runs().of(delivery(retries="many", deferrals=None)).key == ("m", 0, 0)
+
+
+def test_a_run_is_forgotten_with_its_last_delivery():
+    runs = Runs()
+    first = delivery()
+    first.run = runs.of(first)
+    key = first.run.key
+
+    del first
+
+    assert key not in runs._runs
+
+
+@pytest.mark.parametrize("verdict", [ACK, REJECT])
+def test_who_comes_second_shares_the_fate_of_the_first_before_and_after(verdict):
+    run, settled = Run(("m", 0, 0)), []
+
+    def settle(one, fate):
+        settled.append((one, fate))
+
+    before, after = delivery(), delivery()
+    assert run.take()
+    assert not run.take()
+    run.wait(before)
+    assert settled == []
+
+    run.end(verdict, settle)
+    assert not run.take()
+    run.wait(after)
+
+    assert [(id(one), fate) for one, fate in settled] == [(id(before), verdict), (id(after), verdict)]
+
+
+def test_what_is_given_back_may_be_run_again():
+    run, settled = Run(("m", 0, 0)), []
+    assert run.take()
+    run.wait(delivery())
+
+    run.end(GIVE_BACK, lambda _, fate: settled.append(fate))
+
+    assert settled == [GIVE_BACK]
+    assert run.take()
+
+
+# --- verdicts
+
+
+class Channel:
+    """RabbitMQ's side: what is outstanding, and what became of it."""
+
+    def __init__(self, delivered):
+        self.outstanding = set(range(1, delivered + 1))
+        self.told = {}
+
+    def hear(self, word):
+        tags = {tag for tag in self.outstanding if tag <= word.tag} if word.multiple else {word.tag}
+        assert word.tag in self.outstanding, "RabbitMQ closes the channel for an unknown tag"
+        for tag in tags:
+            self.outstanding.remove(tag)
+            self.told[tag] = word.verdict
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 12), st.sampled_from(list(Verdict)) | st.none()), max_size=40),
+)
+def test_whatever_order_each_delivery_hears_its_first_verdict_and_no_other_one_any(steps):
+    verdicts, channel, first = Verdicts(), Channel(12), {}
+    for tag, verdict in steps:
+        if verdict is None:
+            for word in verdicts.take():
+                channel.hear(word)
+        else:
+            verdicts.add(tag, verdict)
+            first.setdefault(tag, verdict)
+    for word in verdicts.take():
+        channel.hear(word)
+
+    assert channel.told == first
+    assert channel.outstanding == set(range(1, 13)) - set(first)
+
+
+def test_acknowledgements_in_a_row_are_one_word():
+    verdicts = Verdicts()
+    for tag in (3, 1, 2, 5):
+        verdicts.add(tag, ACK)
+
+    assert [(word.tag, word.multiple) for word in verdicts.take()] == [(3, True), (5, False)]
+    verdicts.add(4, ACK)
+    assert [(word.tag, word.multiple) for word in verdicts.take()] == [(4, False)]
+
+
+# --- probation
+
+
+def test_suspects_run_one_after_the_other():
+    probation, entered = Probation(patience=60.0), threading.Event()
+    assert probation.enter("first")
+
+    def second():
+        assert probation.enter("second")
+        entered.set()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    assert not entered.wait(0.1)
+    probation.leave("first")
+
+    assert entered.wait(10.0)
+    thread.join()
+
+
+def test_one_that_runs_long_holds_nobody_up():
+    probation = Probation(patience=0.05)
+    assert probation.enter("first")
+    began = time.monotonic()
+
+    assert probation.enter("second")
+    assert time.monotonic() - began >= 0.04
+    probation.leave("first")  # not the holder any more
+    assert probation._holder == "second"
+
+
+def test_a_stopping_worker_lets_nobody_in():
+    probation, answers = Probation(patience=60.0), []
+    assert probation.enter("first")
+    thread = threading.Thread(target=lambda: answers.append(probation.enter("second")))
+    thread.start()
+
+    probation.close()
+    thread.join(10.0)
+
+    assert answers == [False]

@@ -1,0 +1,48 @@
+import subprocess
+import sys
+
+import pytest
+
+from growbin_jobs.engine.threads import gevent_active, offload
+
+GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import threading, gevent
+from growbin_jobs.engine.threads import gevent_active, offload, offload_to
+from gevent.monkey import get_original
+native = get_original("threading", "get_ident")
+assert gevent_active()
+assert offload(native) != native()
+
+beats = []
+def beat():
+    while True:
+        beats.append(1); gevent.sleep(0)
+heart = gevent.spawn(beat)
+started, release = get_original("threading", "Event")(), get_original("threading", "Event")()
+def block():
+    started.set(); release.wait(10)
+work = gevent.spawn(offload, block)
+while not started.is_set(): gevent.sleep(0)
+before = len(beats)
+while len(beats) < before + 100: gevent.sleep(0)
+release.set(); work.join()
+
+def fail(data): raise ValueError("odd")
+try: offload_to("pictures", 1, fail, b"private picture")
+except ValueError as error: print("raised", error)
+"""
+
+
+def test_without_gevent_it_is_a_plain_call():
+    assert not gevent_active()
+    assert offload(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        offload(divmod, 7, 0)
+
+
+def test_under_gevent_the_hub_runs_on_and_nothing_of_the_call_is_printed():
+    done = subprocess.run([sys.executable, "-c", GEVENT], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == "raised odd\n"
+    assert done.stderr == ""

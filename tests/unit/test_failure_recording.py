@@ -1,0 +1,68 @@
+import dramatiq
+import pytest
+
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.errors import Permanent, Transient
+
+
+@pytest.fixture
+def stage(recording_broker):
+    @dramatiq.actor(broker=recording_broker, stage="vision")
+    def look(analysis_id, s3_path):
+        pass
+
+    return look
+
+
+@pytest.mark.parametrize("call", [("a1", "s3://b/k"), ("a1",)])
+def test_a_stage_that_is_given_up_is_reported_by_message(recording_broker, stage, run, call):
+    delivery = run(stage, Permanent("object_missing"), *call)
+
+    [(record, delay)] = recording_broker.sent
+    assert delivery.failed
+    assert (record.actor_name, record.queue_name, delay) == ("record_failure", "failure_recording", None)
+    assert record.kwargs == {"analysis_id": "a1", "stage": "vision", "code": "object_missing", "params": {}}
+
+
+def test_each_death_is_reported_under_an_id_of_its_own(recording_broker, stage):
+    original = stage.message("a1", "s3://b/k")
+    retried = original.copy(options={"deferrals": 1})  # by a person: see growbin_jobs.engine.delivery.reruns
+
+    def told(message):
+        delivery = Delivery(message, None)
+        delivery.given_up = ("object_missing", {})
+        delivery.fail()
+        recording_broker.emit_after("process_message", delivery)
+        return recording_broker.sent[-1][0].message_id
+
+    assert told(original) == told(original.copy())
+    assert told(retried) != told(original)
+
+
+def test_a_retry_reports_nothing(recording_broker, stage, run):
+    run(stage, Transient("odd"), "a1", "s3://b/k")
+
+    assert [message.actor_name for message, _ in recording_broker.sent] == ["look"]
+
+
+def test_an_actor_that_is_no_stage_reports_nothing(recording_broker, run):
+    @dramatiq.actor(broker=recording_broker)
+    def sweep(analysis_id):
+        pass
+
+    assert run(sweep, Permanent("object_missing"), "a1").failed
+    assert recording_broker.sent == []
+
+
+def test_a_call_without_an_analysis_is_dead_all_the_same(recording_broker, stage, run):
+    assert run(stage, TypeError("no arguments")).failed
+    assert recording_broker.sent == []
+
+
+def test_a_failure_that_cannot_be_told_is_not_settled(recording_broker, stage, run):
+    recording_broker.away = True
+
+    delivery = run(stage, Permanent("object_missing"), "a1", "s3://b/k")
+
+    assert delivery.returned
+    assert not delivery.failed
