@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from growbin_jobs.engine.delivery.records import Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.file import store
 from growbin_jobs.engine.journal.journal import Journal
 
@@ -28,7 +28,7 @@ RESULT = json.dumps({"category": "plastic", "item": "pet_bottle", "state": "clea
 def an_end(worker: str, *, follow_up: bool = False) -> Finish:
     """About 400 bytes of a row."""
     now, task_id = time.time(), str(uuid.uuid4())
-    owed = Owed(message_id=str(uuid.uuid4()), task_name="next", queue_name="next", body=PAYLOAD.encode())
+    owed = OutboxMessage(message_id=str(uuid.uuid4()), task_name="next", queue_name="next", body=PAYLOAD.encode())
     return Finish(
         task_id=task_id, task_name="storage.upload_image", queue_name="user_input", payload=PAYLOAD, result=RESULT,
         state=TaskState.COMPLETED, worker=worker, started_at=now, completed_at=now, owed=(owed,) * follow_up,
@@ -57,7 +57,7 @@ def ends(journal: Journal, commits: Commits, *, follow_up: bool) -> Run:
         ahead = threading.Semaphore(AHEAD)
         stop, counts = time.perf_counter() + seconds, [0] * 4
 
-        def told(error: BaseException | None, owed: tuple[Owed, ...]) -> None:
+        def told(error: BaseException | None, owed: tuple[OutboxMessage, ...]) -> None:
             assert error is None, error
             if owed:
                 journal.paid(each.seq for each in owed)
@@ -101,7 +101,7 @@ def accepting(journal: Journal, commits: Commits, threads: int) -> Run:
 
         def work(thread: int) -> None:
             while time.perf_counter() < stop:
-                message = Owed(message_id=str(uuid.uuid4()), task_name="a", queue_name="q", body=PAYLOAD.encode())
+                message = OutboxMessage(message_id=str(uuid.uuid4()), task_name="a", queue_name="q", body=PAYLOAD.encode())
                 journal.accept(message, PAYLOAD)
                 counts[thread] += 1
 

@@ -62,7 +62,7 @@ def sending(kind: str, number: int, how: str) -> dict[str, float]:
 def forwarding(number: int, url: str) -> dict[str, float]:
     """Send what waits in a journal."""
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-    from growbin_jobs.engine.delivery.records import Owed
+    from growbin_jobs.engine.delivery.records import OutboxMessage
     from growbin_jobs.engine.forwarding.relay import Relay
     from growbin_jobs.engine.journal.tables import tasks
     from growbin_jobs.engine.journal_opening import open_journal
@@ -70,7 +70,7 @@ def forwarding(number: int, url: str) -> dict[str, float]:
 
     journal = open_journal(load())
     bodies = [message(n) for n in range(number)]
-    owed = [Owed(message_id=m.message_id, task_name="a", queue_name=QUEUE, body=m.encode()) for m in bodies]
+    owed = [OutboxMessage(message_id=m.message_id, task_name="a", queue_name=QUEUE, body=m.encode()) for m in bodies]
     journal.write(lambda connection: [tasks.accept(connection, each, "{}", now=time.time()) for each in owed])
     broker = RabbitBroker(url=url, middleware=[])
     broker.flush(QUEUE)

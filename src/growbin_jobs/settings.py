@@ -315,12 +315,12 @@ class Settings(BaseSettings):
         return self.node_dir / "task_queue.db"
 
     @property
-    def local_broker_path(self) -> Path:
+    def embedded_broker_path(self) -> Path:
         """The embedded broker's file."""
         return self.data_dir / "broker.db"
 
     @property
-    def local_database_path(self) -> Path:
+    def embedded_database_path(self) -> Path:
         """The embedded central database's file."""
         return self.data_dir / "central.db"
 

@@ -30,7 +30,7 @@ def central_database(settings: Settings, *, upgraded: bool = True) -> Database:
     url = settings.database_url
     database = open_database(
         url.get_secret_value() if url else None,
-        default_path=settings.local_database_path,
+        default_path=settings.embedded_database_path,
         pool_size=settings.database_pool_size,
         timeout=settings.database_timeout,
         deferral_wait=settings.deferral_wait,

@@ -24,8 +24,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred, Transient
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import attempts
@@ -64,7 +64,7 @@ def open_stub(_request: pytest.FixtureRequest) -> Open:
 
 def open_local(request: pytest.FixtureRequest) -> Open:
     path = request.getfixturevalue("tmp_path") / "broker.db"
-    return lambda middleware: LocalBroker(path, middleware=middleware)
+    return lambda middleware: EmbeddedBroker(path, middleware=middleware)
 
 
 def open_rabbit(request: pytest.FixtureRequest) -> Open:
@@ -453,9 +453,9 @@ def test_consumers_that_come_and_go_do_not_touch_what_is_delayed(place: Place) -
     assert not received.redelivered
 
 
-def owed(message: Message[Any], **fields: Any) -> Owed:
+def owed(message: Message[Any], **fields: Any) -> OutboxMessage:
     names = {"message_id": message.message_id, "task_name": message.actor_name, "queue_name": message.queue_name}
-    return Owed(**{**names, "body": message.encode(), **fields})
+    return OutboxMessage(**{**names, "body": message.encode(), **fields})
 
 
 @over("forwards")

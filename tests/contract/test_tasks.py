@@ -16,7 +16,7 @@ from growbin_jobs.engine.central.sync import Copied, Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.file.schema import migrate
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, tasks
@@ -47,7 +47,7 @@ class Node:
 
     def accepted(self, task_id: str, second: float) -> int:
         """Take over a producer's message, and return the number of the debt."""
-        message = Owed(message_id=task_id, task_name="upload_image", queue_name="user_input", body=b"{}")
+        message = OutboxMessage(message_id=task_id, task_name="upload_image", queue_name="user_input", body=b"{}")
         at = START.timestamp() + second
         return self.journal.write(lambda connection: tasks.accept(connection, message, "{}", now=at)).seq
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal
 
 from faults.checks import all_came_to_an_end, ended_stays_ended, given_up_after_three_starts, no_more, one_object_each
-from faults.history import Verdict
+from faults.history import Disposition
 from faults.inject import journal, network, producers, rabbitmq, workers
 from faults.installation import Installation
 from faults.jobs import mixed
@@ -61,7 +61,7 @@ class Fault:
     what: str
     inject: Act
     holds: str = ""
-    check: Callable[[Installation, Verdict], None] = no_more
+    check: Callable[[Installation, Disposition], None] = no_more
     load: Mapping[str, int] = field(default_factory=lambda: mixed(16))
     drips: bool = True
     before: Act = working
@@ -99,7 +99,7 @@ def quiet(number: int, name: str, what: str, inject: Act, holds: str = "", **mor
 
 
 def at(
-    number: int, point: str, holds: str, check: Callable[[Installation, Verdict], None] = no_more, **more: Any
+    number: int, point: str, holds: str, check: Callable[[Installation, Disposition], None] = no_more, **more: Any
 ) -> Fault:
     """A worker that is killed at a crash point."""
     name = f"dies-at-{point.replace('.', '-').replace(':', '-')}"

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from faults.history import Verdict
+from faults.history import Disposition
 from faults.installation import Installation
 
-#: Starts after which a message counts as what has killed its worker.
+#: RunningLedger after which a message counts as what has killed its worker.
 STARTS = 3
 
 
-def no_more(_: Installation, __: Verdict) -> None:
+def no_more(_: Installation, __: Disposition) -> None:
     """Nothing beyond what always holds."""
 
 
-def all_came_to_an_end(installation: Installation, verdict: Verdict) -> None:
+def all_came_to_an_end(installation: Installation, verdict: Disposition) -> None:
     """Also what its producer was killed over is done or dead."""
     absent = verdict.absent - installation.earlier
     assert not absent, f"never sent: {sorted(absent)}"
 
 
-def ended_stays_ended(installation: Installation, _: Verdict) -> None:
+def ended_stays_ended(installation: Installation, _: Disposition) -> None:
     """What was on record as completed when the worker died was not run again."""
     runs = installation.effects.runs("end")
     assert installation.ended
     assert {message: runs[message] for message, before in installation.ended.items() if runs[message] != before} == {}
 
 
-def one_object_each(installation: Installation, verdict: Verdict) -> None:
+def one_object_each(installation: Installation, verdict: Disposition) -> None:
     """Each job that stores an object has one."""
     jobs = installation.history().jobs
     stored = sorted(path.name for path in installation.objects.iterdir())
     assert stored == sorted(name for name, job in jobs.items() if "stumbling" in job.keys and name in verdict.done)
 
 
-def given_up_after_three_starts(installation: Installation, _: Verdict) -> None:
+def given_up_after_three_starts(installation: Installation, _: Disposition) -> None:
     """The poisonous message was started three times and no more."""
     begun = installation.effects.runs("begin")
     assert [begun[job] for job in installation.handed_in("killer")] == [STARTS]

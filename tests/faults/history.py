@@ -85,7 +85,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Disposition:
     """What a history proves. Ids in sets; ``lost``, ``duplicated`` and ``unexpected`` must be empty.
 
     Attributes:
@@ -136,7 +136,7 @@ class Verdict:
         return "\n".join(words)
 
 
-def judge(history: History) -> Verdict:
+def judge(history: History) -> Disposition:
     """Return what a history proves; call it when all is well and nothing moves any more."""
     by_key: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for effect in history.effects:
@@ -158,7 +158,7 @@ def judge(history: History) -> Verdict:
         if name not in jobs or name in refused or key not in jobs[name].keys
     }
     unexpected |= {f"{name}/dead letter" for name in dead_letters if name not in jobs or name in refused}
-    return Verdict(
+    return Disposition(
         lost=frozenset((told | (unknown & seen)) - done - dead),
         duplicated=frozenset(
             f"{name}/{key}" for name, keys in by_key.items() for key, messages in keys.items() if len(messages) > 1

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from faults.effects import Effects
-from faults.history import History, Verdict, judge, read_log
+from faults.history import History, Disposition, judge, read_log
 from faults.jobs import MIX, Request, requests
 from faults.journals import Journals
-from faults.links import Link
+from faults.links import ManagedConnection
 from faults.processes import TESTS, Process, Producer, Worker, await_that
 from faults.servers import Embedded, Rabbit
 from growbin_jobs import settings as _settings
@@ -85,8 +85,8 @@ class Installation:
             "FAULTS_ORDERS": str(folder / "orders"),
         }
         self.objects.mkdir(parents=True)
-        self.broker_link = Link(rabbit.url) if rabbit else None
-        self.database_link = Link(postgres_url) if postgres_url else None
+        self.broker_link = ManagedConnection(rabbit.url) if rabbit else None
+        self.database_link = ManagedConnection(postgres_url) if postgres_url else None
         if self.broker_link:
             self.env["GROWBIN_BROKER_URL"] = self.broker_link.url
         if self.database_link:
@@ -108,7 +108,7 @@ class Installation:
         upgrade(self._database)
         self.effects = Effects(self._database)
         self.effects.create()
-        self.broker: Rabbit | Embedded = rabbit or Embedded(settings.local_broker_path)
+        self.broker: Rabbit | Embedded = rabbit or Embedded(settings.embedded_broker_path)
 
     @property
     def objects(self) -> Path:
@@ -262,7 +262,7 @@ class Installation:
         }
         return {place: number for place, number in places.items() if number}
 
-    def settle(self, timeout: float = PATIENCE) -> Verdict:
+    def settle(self, timeout: float = PATIENCE) -> Disposition:
         """Wait until all that was accepted is done or dead and nothing is in a queue or with a consumer, and judge.
 
         What is still missing when the time is over is lost, by the verdict. Workers that have lived through the fault
@@ -303,7 +303,7 @@ class Installation:
             assert self.workers[name].stop(grace), f"{name} did not stop in {grace} s.\n{self.last_words()}"
             self._bury(name)
 
-    def evidence(self, verdict: Verdict) -> str:
+    def evidence(self, verdict: Disposition) -> str:
         """Return what is known of the jobs that went wrong, and the end of what the processes said."""
         wanted = {
             name.partition("/")[0] for name in verdict.lost | verdict.duplicated | verdict.unexpected | verdict.killed

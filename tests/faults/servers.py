@@ -22,7 +22,7 @@ import psycopg2
 
 from faults.history import Dead
 from faults.processes import Process, await_that
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
 SERVICES = Path(__file__).resolve().parents[2] / "scripts" / "services"
 
@@ -184,7 +184,7 @@ class Embedded:
     """The embedded broker's file."""
 
     def __init__(self, path: Path) -> None:
-        self._broker = LocalBroker(path, middleware=[])
+        self._broker = EmbeddedBroker(path, middleware=[])
 
     def dead(self) -> list[Dead]:
         return [dead_letter(letter.body) for letter in self._broker.dead_letters(limit=100_000)]

@@ -36,7 +36,7 @@ from rich.live import Live
 from rich.table import Table
 
 from faults.catalogue import FAULTS, Fault, play
-from faults.history import Verdict
+from faults.history import Disposition
 from faults.installation import Installation
 from faults.servers import SERVICES, Node, Postgres, Rabbit
 
@@ -89,7 +89,7 @@ class Totals:
     def holds(self) -> bool:
         return not self.bad_rounds
 
-    def add(self, verdict: Verdict, chosen: list[Fault], kills: int) -> None:
+    def add(self, verdict: Disposition, chosen: list[Fault], kills: int) -> None:
         self.rounds += 1
         self.kills += kills
         self.jobs += verdict.acknowledged + len(verdict.recovered) + len(verdict.absent)

@@ -19,7 +19,7 @@ import time
 import uuid
 from pathlib import Path
 
-from growbin_jobs.engine.delivery.records import Finish, Health, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, Health, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.file import opening as files
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import reader
@@ -40,15 +40,15 @@ def an_end(task_id: str, state: TaskState = TaskState.COMPLETED, **changes: obje
     return Finish(task_id=task_id, state=state, **(values | changes))  # type: ignore[arg-type]
 
 
-def message(message_id: str) -> Owed:
-    return Owed(message_id=message_id, task_name="next", queue_name="queue", body=b"{}")
+def message(message_id: str) -> OutboxMessage:
+    return OutboxMessage(message_id=message_id, task_name="next", queue_name="queue", body=b"{}")
 
 
 def write(count: int) -> None:
     """Write so many ends from four threads, each with a follow-up that is paid, and say how many were told."""
     told = threading.Semaphore(0)
 
-    def then(error: BaseException | None, owed: tuple[Owed, ...]) -> None:
+    def then(error: BaseException | None, owed: tuple[OutboxMessage, ...]) -> None:
         assert error is None, error
         journal.paid(each.seq for each in owed)
         told.release()

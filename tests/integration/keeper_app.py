@@ -11,7 +11,7 @@ from pathlib import Path
 import dramatiq
 from dramatiq import Middleware
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.middleware import ensure_keeper as keeping
@@ -37,8 +37,8 @@ class LastWords(Middleware):
         journal.close()
 
 
-keeper = keeping.Keeping(settings.node_dir, final_sync_timeout=settings.final_sync_timeout)
-broker = LocalBroker(settings.local_broker_path, middleware=[keeper, LastWords()])
+keeper = keeping.EnsureKeeper(settings.node_dir, final_sync_timeout=settings.final_sync_timeout)
+broker = EmbeddedBroker(settings.embedded_broker_path, middleware=[keeper, LastWords()])
 dramatiq.set_broker(broker)
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import dramatiq
 from dramatiq import Worker
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
 ROLE, PATH = sys.argv[1], Path(sys.argv[2])
 
-broker = LocalBroker(PATH, middleware=[])
+broker = EmbeddedBroker(PATH, middleware=[])
 
 
 def say(*words: object) -> None:

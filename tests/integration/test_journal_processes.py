@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 class Processes:
-    """Starts the program in its roles; kills at the end what a test has left."""
+    """RunningLedger the program in its roles; kills at the end what a test has left."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -17,11 +17,11 @@ import psutil
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-from growbin_jobs.engine.delivery.records import Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import changes, tasks
 from growbin_jobs.engine.node.election import keeper_pid
@@ -311,9 +311,9 @@ def test_a_database_that_goes_away_gets_everything_when_it_is_back(
 
 def test_what_a_dead_producer_accepted_is_sent(node: Node) -> None:
     message = Message(queue_name="user_input", actor_name="nothing", args=(), kwargs={}, options={})
-    owed = Owed(message_id=message.message_id, task_name="nothing", queue_name="user_input", body=message.encode())
+    owed = OutboxMessage(message_id=message.message_id, task_name="nothing", queue_name="user_input", body=message.encode())
     node.journal.accept(owed, "{}")
-    broker = LocalBroker(node.settings.local_broker_path, middleware=[])
+    broker = EmbeddedBroker(node.settings.embedded_broker_path, middleware=[])
 
     node.candidate()
 

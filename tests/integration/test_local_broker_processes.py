@@ -17,7 +17,7 @@ import apsw
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.embedded.queue import Depth
 
 SCRIPT = Path(__file__).with_name("local_broker_process.py")
@@ -91,8 +91,8 @@ def start(path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def broker(path: Path) -> Iterator[LocalBroker]:
-    broker = LocalBroker(path, middleware=[])
+def broker(path: Path) -> Iterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(path, middleware=[])
     broker.declare_queue("work")
     yield broker
     broker.close()
@@ -102,7 +102,7 @@ def message(actor: str, n: int) -> Message[Any]:
     return Message(queue_name="work", actor_name=actor, args=(n,), kwargs={}, options={})
 
 
-def test_what_a_killed_worker_had_begun_is_begun_by_another(broker: LocalBroker, start: Start) -> None:
+def test_what_a_killed_worker_had_begun_is_begun_by_another(broker: EmbeddedBroker, start: Start) -> None:
     victim = start("work")
     victim.hear("ready")
     broker.enqueue(message("hold", 1))
@@ -118,7 +118,7 @@ def test_what_a_killed_worker_had_begun_is_begun_by_another(broker: LocalBroker,
     assert broker.depths() == {}
 
 
-def test_nothing_is_lost_while_workers_are_killed(broker: LocalBroker, path: Path) -> None:
+def test_nothing_is_lost_while_workers_are_killed(broker: EmbeddedBroker, path: Path) -> None:
     chance = random.Random(20)
     said: SimpleQueue[str] = SimpleQueue()
     workers = [Process("work", path, said) for _ in range(3)]
@@ -147,7 +147,7 @@ def test_nothing_is_lost_while_workers_are_killed(broker: LocalBroker, path: Pat
     assert broker.depths() == {}
 
 
-def test_a_stopped_process_keeps_what_it_has(broker: LocalBroker, start: Start) -> None:
+def test_a_stopped_process_keeps_what_it_has(broker: EmbeddedBroker, start: Start) -> None:
     # Given a process that does not react, as on a machine that is overloaded
     sleeper = start("work")
     broker.enqueue(message("hold", 1))
@@ -170,7 +170,7 @@ def test_a_stopped_process_keeps_what_it_has(broker: LocalBroker, start: Start) 
     assert broker.depths() == {}
 
 
-def test_stopping_gives_back_nothing_that_was_done(broker: LocalBroker, start: Start) -> None:
+def test_stopping_gives_back_nothing_that_was_done(broker: EmbeddedBroker, start: Start) -> None:
     worker = start("work")
     for n in range(50):
         broker.enqueue(message("note", n))
@@ -179,7 +179,7 @@ def test_stopping_gives_back_nothing_that_was_done(broker: LocalBroker, start: S
     assert broker.depths().get("work", Depth()) == Depth(ready=50 - len(noted(worker)))
 
 
-def test_many_processes_make_the_file_at_once(broker: LocalBroker, start: Start) -> None:
+def test_many_processes_make_the_file_at_once(broker: EmbeddedBroker, start: Start) -> None:
     senders = [start("send") for _ in range(6)]
     for sender in senders:
         sender.tell()
@@ -188,7 +188,7 @@ def test_many_processes_make_the_file_at_once(broker: LocalBroker, start: Start)
     assert broker.depths() == {"work": Depth(ready=6)}
 
 
-def test_a_message_wakes_an_idle_process(broker: LocalBroker, start: Start) -> None:
+def test_a_message_wakes_an_idle_process(broker: EmbeddedBroker, start: Start) -> None:
     worker = start("work")
     worker.hear("ready")
     latencies = []
@@ -209,7 +209,7 @@ def noted(process: Process) -> list[int]:
 # --- gevent
 
 
-def test_it_works_under_gevent(broker: LocalBroker, start: Start) -> None:
+def test_it_works_under_gevent(broker: EmbeddedBroker, start: Start) -> None:
     workers = [start("work-gevent"), start("work")]
     for worker in workers:
         worker.hear("ready")
@@ -238,7 +238,7 @@ def test_a_locked_file_does_not_stop_the_hub(path: Path, start: Start) -> None:
 # --- forks
 
 
-def test_a_child_that_lives_on_does_not_keep_its_parents_claims(broker: LocalBroker, start: Start) -> None:
+def test_a_child_that_lives_on_does_not_keep_its_parents_claims(broker: EmbeddedBroker, start: Start) -> None:
     process = start("consume-and-fork")
     heard = {words[0]: int(words[1]) for words in (process.said.get(timeout=PATIENCE).split() for _ in range(2))}
     assert set(heard) == {"parent", "child"}
@@ -258,7 +258,7 @@ def test_a_child_that_ends_leaves_its_parents_file_alone(start: Start) -> None:
     assert start("fork-and-leave").hear("depth") == ["2"]
 
 
-def test_forks_wait_for_what_is_being_written(broker: LocalBroker, start: Start) -> None:
+def test_forks_wait_for_what_is_being_written(broker: EmbeddedBroker, start: Start) -> None:
     start("fork-under-load").hear("forked")
     consumer = broker.consume("work", prefetch=10_000, timeout=100)
     received = set()

@@ -14,7 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.broker.rabbitmq.delays import DUE, STOREY, TARGET, UNDELIVERABLE_QUEUE, level_queue, way
+from growbin_jobs.engine.broker.rabbitmq.delays import DUE, LEVELS_AT_ONCE, TARGET, UNDELIVERABLE_QUEUE, level_queue, way
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 
 QUEUE = "delayed"
@@ -125,9 +125,9 @@ def test_only_as_much_of_the_ladder_is_declared_as_is_needed(broker, channel):
     assert not declared(0)
     broker.enqueue(message(), delay=15_000)
     broker.enqueue(message(queue="another"), delay=1_000)
-    assert [declared(STOREY - 1), declared(STOREY)] == [True, False]
+    assert [declared(LEVELS_AT_ONCE - 1), declared(LEVELS_AT_ONCE)] == [True, False]
     broker.enqueue(message(), delay=16_000)
-    assert [declared(2 * STOREY - 1), declared(2 * STOREY)] == [True, False]
+    assert [declared(2 * LEVELS_AT_ONCE - 1), declared(2 * LEVELS_AT_ONCE)] == [True, False]
 
 
 def test_a_level_that_was_deleted_is_declared_again(broker, channel):

@@ -19,7 +19,7 @@ from dramatiq import Actor, Message, Worker
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.forwarding.forwarder import Keeping
+from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 from growbin_jobs.engine.journal.journal import Journal
 
 pytestmark = pytest.mark.services
@@ -239,7 +239,7 @@ def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeo
 )
 def test_producers_keep_what_it_does_not_take_and_bring_it_in_order(node, broker, tmp_path, away, back):
     journal = Journal(tmp_path / "task_queue.db", node="n", worker="producer", free_floor=1)
-    keeping = Keeping(lambda: journal, journal.path, 0.5)
+    keeping = StoreAndForward(lambda: journal, journal.path, 0.5)
     producer = RabbitBroker(url=node.url, middleware=[], publish_timeout=1000.0, keeping=keeping)
     producer.enqueue(message(0))
     node.control(*away)

@@ -24,7 +24,7 @@ from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.errors import QueueMismatch
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.forwarding import forwarder as forwarding
-from growbin_jobs.engine.forwarding.forwarder import Keeping
+from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import outbox, reader
 from growbin_jobs.settings import load
@@ -72,7 +72,7 @@ def journal(path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def producer(url: str, journal: Journal) -> Iterator[RabbitBroker]:
-    keeping = Keeping(lambda: journal, journal.path, 0.7)
+    keeping = StoreAndForward(lambda: journal, journal.path, 0.7)
     broker = RabbitBroker(url=url, middleware=[], publish_timeout=FOR_EVER, keeping=keeping)
     yield broker
     broker.close()

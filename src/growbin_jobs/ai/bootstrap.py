@@ -11,7 +11,7 @@ from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-from growbin_jobs.ai.kept_texts import KeptTexts
+from growbin_jobs.ai.kept_texts import CachedTextModel
 from growbin_jobs.ai.pictures import Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText, TextModel
@@ -82,7 +82,7 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
         reasoning_effort=settings.text_reasoning_effort,
     )
     vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
-    return vision, KeptTexts(OnlineText(client, call=phrase), cache, model=phrase.model)
+    return vision, CachedTextModel(OnlineText(client, call=phrase), cache, model=phrase.model)
 
 
 def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:

@@ -12,7 +12,7 @@ from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.reasons import Language
 
 
-class KeptTexts:
+class CachedTextModel:
     """Keeps a text model's advice for a while, as vision answers are kept.
 
     Stage 4 runs again when the database was away after the model had answered; the words it paid for are still here.

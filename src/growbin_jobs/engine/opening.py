@@ -12,7 +12,7 @@ from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
-    from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+    from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
     from growbin_jobs.engine.journal.journal import Journal
 
@@ -22,7 +22,7 @@ _CHECK_TIMEOUT = 5
 
 def open_broker(
     settings: Settings, middleware: list[Middleware], *, journal: "Callable[[], Journal] | None" = None
-) -> "LocalBroker | RabbitBroker":
+) -> "EmbeddedBroker | RabbitBroker":
     """Return the broker that the settings name; it connects when it is first used.
 
     Parameters:
@@ -31,15 +31,15 @@ def open_broker(
       journal: Returns the process's journal, for what cannot be sent to RabbitMQ for now; None: sending fails then.
     """
     if settings.broker_url is None:
-        from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+        from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
-        return LocalBroker(settings.local_broker_path, middleware=middleware)
+        return EmbeddedBroker(settings.embedded_broker_path, middleware=middleware)
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-    from growbin_jobs.engine.forwarding.forwarder import Keeping
+    from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 
     keeping = None
     if journal is not None and settings.send_patience > 0:
-        keeping = Keeping(journal, settings.journal_path, settings.send_patience)
+        keeping = StoreAndForward(journal, settings.journal_path, settings.send_patience)
     return RabbitBroker(
         url=settings.broker_url.get_secret_value(),
         middleware=middleware,
@@ -60,10 +60,10 @@ def check_broker(settings: Settings) -> str:
 
 
 def _check_local(settings: Settings) -> str:
-    from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+    from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
-    path = settings.local_broker_path
-    broker = LocalBroker(path, middleware=[])
+    path = settings.embedded_broker_path
+    broker = EmbeddedBroker(path, middleware=[])
     try:
         waiting = sum(depth.ready for depth in broker.depths().values())
     except BrokerConnectionError as error:

@@ -2,7 +2,7 @@ import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-from growbin_jobs.ai.kept_texts import KeptTexts
+from growbin_jobs.ai.kept_texts import CachedTextModel
 from growbin_jobs.messages import Advice, VisionAnswer
 
 CLEAN = VisionAnswer(category="plastic", item="pet_bottle", state="clean", confidence=0.9)
@@ -30,7 +30,7 @@ def texts():
 
 @pytest.fixture
 def kept(texts, tmp_path):
-    return KeptTexts(texts, GptCache(tmp_path / "journal.db"), model="m")
+    return CachedTextModel(texts, GptCache(tmp_path / "journal.db"), model="m")
 
 
 def test_the_same_question_is_paid_for_once(kept, texts, rules):
@@ -58,4 +58,4 @@ def test_what_another_version_kept_is_not_trusted(texts, rules, tmp_path):
         def put(self, key, **values):
             pass
 
-    assert KeptTexts(texts, Cache(), model="m").compose(rules["pet_bottle"], CLEAN, "ko").text == "advice 1"
+    assert CachedTextModel(texts, Cache(), model="m").compose(rules["pet_bottle"], CLEAN, "ko").text == "advice 1"

@@ -11,10 +11,10 @@ import apsw
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.database import open_database
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import tasks
 from growbin_jobs.engine.node.election import Election
@@ -50,7 +50,7 @@ class Node:
 
     def accept(self):
         message = Message(queue_name="user_input", actor_name="upload_image", args=(), kwargs={}, options={})
-        owed = Owed(message_id=message.message_id, task_name="a", queue_name="user_input", body=message.encode())
+        owed = OutboxMessage(message_id=message.message_id, task_name="a", queue_name="user_input", body=message.encode())
         self.journal.accept(owed, "{}")
 
 
@@ -71,7 +71,7 @@ def central(tmp_path):
 
 @pytest.fixture
 def broker(tmp_path):
-    opened = LocalBroker(tmp_path / "data" / "broker.db", middleware=[])
+    opened = EmbeddedBroker(tmp_path / "data" / "broker.db", middleware=[])
     yield opened
     opened.close()
 

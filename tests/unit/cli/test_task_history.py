@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.file import schema
 from growbin_jobs.engine.journal.file.opening import open_journal
 from growbin_jobs.engine.journal.tables import dead_letters, tasks
@@ -40,7 +40,7 @@ class Past:
         tasks.finish(self.connection, record)
 
     def put_off(self, at, *, deferrals, **fields):
-        retry = Owed(message_id="t", task_name="actor", queue_name="queue", body=b"{}")
+        retry = OutboxMessage(message_id="t", task_name="actor", queue_name="queue", body=b"{}")
         self.end(at, FAILED, deferrals=deferrals, deferred=True, owed=(retry,), **fields)
 
     def crash(self, at):

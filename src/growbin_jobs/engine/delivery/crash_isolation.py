@@ -9,7 +9,7 @@ import time
 PATIENCE = 5.0
 
 
-class Probation:
+class CrashIsolation:
     """The one place in a process for a message that was running when its worker died.
 
     Of hundreds that run at the same time one may have killed the worker, and all are charged with it. Without this

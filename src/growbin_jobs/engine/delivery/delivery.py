@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
-from growbin_jobs.engine.delivery.records import Finish, Known, Owed
+from growbin_jobs.engine.delivery.records import Finish, TaskHistory, OutboxMessage
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.delivery.outbox import Outbox
     from growbin_jobs.engine.delivery.runs import Run
 
 
-class Verdict(Enum):
+class Disposition(Enum):
     """What the broker is told about a delivery."""
 
     #: It is done: forget it.
-    ACKNOWLEDGE = "acknowledge"
+    ACK = "ack"
     #: It was given up: move it to the dead letters.
-    REJECT = "reject"
+    DEAD_LETTER = "dead letter"
     #: It could not be finished: deliver it again.
-    GIVE_BACK = "give back"
+    REQUEUE = "requeue"
 
 
 @dataclass(eq=False, slots=True)
-class Payment:
+class PendingAck:
     """What must reach the broker before a delivery is settled, and what then becomes of the delivery.
 
     Attributes:
@@ -42,11 +42,11 @@ class Payment:
       pause: Seconds until the next try, when one has failed.
     """
 
-    owed: tuple[Owed, ...]
+    owed: tuple[OutboxMessage, ...]
     delivery: Delivery
-    verdict: Verdict
-    then: Callable[[Payment, BaseException | None], None]
-    unpaid: list[Owed] = field(init=False)
+    verdict: Disposition
+    then: Callable[[PendingAck, BaseException | None], None]
+    unpaid: list[OutboxMessage] = field(init=False)
     pause: float = 0.0
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class DeliveringConsumer(Protocol):
     def closed(self) -> bool:
         """True once the broker has taken back everything this consumer had not acknowledged."""
 
-    def conclude(self, payment: Payment) -> None:
+    def conclude(self, payment: PendingAck) -> None:
         """Publish what is owed, then settle the delivery. Returns at once; from any thread, also a native one."""
 
 
@@ -96,7 +96,7 @@ class Delivery(MessageProxy):
     # On the class, since most deliveries never set most of them, and all are made in a hurry.
     returned: bool = False
     run: Run | None = None
-    known: Known | None = None
+    known: TaskHistory | None = None
     given_up: tuple[str, Mapping[str, str | int | float]] | None = None
     slot: int | None = None
     started_at: float = 0.0
@@ -129,11 +129,11 @@ class Delivery(MessageProxy):
         return self.consumer.closed
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Disposition:
         """What the broker is to be told, as it stands."""
         if self.returned:
-            return Verdict.GIVE_BACK
-        return Verdict.REJECT if self.failed else Verdict.ACKNOWLEDGE
+            return Disposition.REQUEUE
+        return Disposition.DEAD_LETTER if self.failed else Disposition.ACK
 
     def give_back(self) -> None:
         """Let the broker have it back: when it is settled it is neither acknowledged nor dead-lettered.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.text import well_formed
 
@@ -42,7 +42,7 @@ def ending(
     started_at: float,
     result: Any = None,
     error: str | None = None,
-    owed: tuple[Owed, ...] = (),
+    owed: tuple[OutboxMessage, ...] = (),
     given_up: GivenUp | None = None,
     deferred: bool = False,
 ) -> Finish:
@@ -83,7 +83,7 @@ def ending(
     )
 
 
-def _retry_due_at(delivery: Delivery, owed: tuple[Owed, ...]) -> float | None:
+def _retry_due_at(delivery: Delivery, owed: tuple[OutboxMessage, ...]) -> float | None:
     for each in owed:
         if each.message_id == delivery.message_id:
             return each.due_at

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.delivery.records import Health, Known
+from growbin_jobs.engine.delivery.records import Health, TaskHistory
 from growbin_jobs.engine.delivery.runs import Runs
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
@@ -23,14 +23,14 @@ HEALTH_INTERVAL = 1.0
 class Journal(Protocol):
     """What arrivals need of :class:`growbin_jobs.engine.journal.journal.Journal`."""
 
-    def lookup(self, task_ids: Sequence[str]) -> dict[str, Known]:
+    def lookup(self, task_ids: Sequence[str]) -> dict[str, TaskHistory]:
         """Return what is known about messages, or raise Deferred."""
 
     def health(self) -> Health:
         """Can it be written?"""
 
 
-class Arrivals:
+class DeliveryIntake:
     """The :class:`~growbin_jobs.engine.delivery.delivery.Intake` of a worker process: all its consumers ask the same one.
 
     Parameters:

@@ -20,7 +20,7 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine.delivery.codec import assemble, encode
 from growbin_jobs.engine.delivery.ids import follow_up_id, is_random
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 _current: ContextVar[Outbox | None] = ContextVar("outbox", default=None)
 
@@ -40,7 +40,7 @@ class Outbox:
         self.parent_id = parent_id
         self.closed = False
         self._broker = broker
-        self._owed: list[Owed] = []
+        self._owed: list[OutboxMessage] = []
         self._counts: dict[str, int] = {}
 
     def open(self) -> None:
@@ -64,7 +64,7 @@ class Outbox:
         """Drop what the actor has sent: it has failed, and its next run will send it again."""
         self._owed.clear()
 
-    def close(self) -> tuple[Owed, ...]:
+    def close(self) -> tuple[OutboxMessage, ...]:
         """Take nothing more, and return what was sent, in order."""
         self.closed = True
         _current.set(None)
@@ -80,7 +80,7 @@ class Outbox:
 
     def _put(self, message: Message[Any], delay: int | None) -> None:
         self._owed.append(
-            Owed(
+            OutboxMessage(
                 message_id=message.message_id,
                 task_name=message.actor_name,
                 queue_name=message.queue_name,

@@ -57,7 +57,7 @@ class Started:
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen, which takes three times as long to make, and each message makes some
-class Owed:
+class OutboxMessage:
     """A message that the broker must get. Nobody changes it.
 
     Attributes:
@@ -100,7 +100,7 @@ class Dead:
     died_at: float
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen, as Owed
+@dataclass(slots=True, kw_only=True)  # not frozen, as OutboxMessage
 class Finish:
     """The end of a run. Nobody changes it.
 
@@ -126,7 +126,7 @@ class Finish:
     result: str | None = None
     retry_count: int = 0
     deferrals: int = 0
-    owed: tuple[Owed, ...] = ()
+    owed: tuple[OutboxMessage, ...] = ()
     dead: Dead | None = None
     deferred: bool = False
     due_at: float | None = None
@@ -140,7 +140,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TaskHistory:
     """What the journal knows about a message that is about to run.
 
     Attributes:
@@ -156,7 +156,7 @@ class Known:
     crashes: int
     retry_count: int
     deferrals: int
-    owed: tuple[Owed, ...]
+    owed: tuple[OutboxMessage, ...]
     lone_crashes: int = 0
 
 

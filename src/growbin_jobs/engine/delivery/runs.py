@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from growbin_jobs.engine.delivery.delivery import Delivery, Verdict
-from growbin_jobs.engine.delivery.records import Known, TaskState
+from growbin_jobs.engine.delivery.delivery import Delivery, Disposition
+from growbin_jobs.engine.delivery.records import TaskHistory, TaskState
 
 #: A message and which of its runs: a retry has the same id and is another run.
 Key = tuple[str, int, int]
@@ -26,7 +26,7 @@ def key_of(delivery: Delivery) -> Key:
     return delivery.message_id, counted(options, "retries"), counted(options, "deferrals")
 
 
-def has_ended(delivery: Delivery, known: Known) -> bool:
+def has_ended(delivery: Delivery, known: TaskHistory) -> bool:
     """Has this very run of a message ended here before?
 
     A message that has failed is delivered again as its own retry, which counts one more; what counts no more than the
@@ -54,8 +54,8 @@ class Run:
         self.key = key
         self._chances: deque[None] = deque([None])
         self._waiting: deque[Delivery] = deque()
-        self._verdict: Verdict | None = None
-        self._settle: Callable[[Delivery, Verdict], None]
+        self._verdict: Disposition | None = None
+        self._settle: Callable[[Delivery, Disposition], None]
 
     def take(self) -> bool:
         """Return True to the one who may run it."""
@@ -71,21 +71,21 @@ class Run:
         if self._verdict is not None:
             self._settle_waiting(self._verdict)
 
-    def end(self, verdict: Verdict, settle: Callable[[Delivery, Verdict], None]) -> None:
+    def end(self, verdict: Disposition, settle: Callable[[Delivery, Disposition], None]) -> None:
         """Let the others, also those that come later, share the verdict on the one that ran.
 
         Parameters:
-          verdict: ``GIVE_BACK`` lets another one run.
+          verdict: ``REQUEUE`` lets another one run.
           settle: Called with each of the others and the verdict.
         """
         self._settle = settle  # first: whoever sees a verdict needs it
-        if verdict is Verdict.GIVE_BACK:
+        if verdict is Disposition.REQUEUE:
             self._chances.append(None)  # the next delivery may try
         else:
             self._verdict = verdict
         self._settle_waiting(verdict)
 
-    def _settle_waiting(self, verdict: Verdict) -> None:
+    def _settle_waiting(self, verdict: Disposition) -> None:
         while True:
             try:
                 delivery = self._waiting.popleft()

@@ -21,9 +21,9 @@ from functools import partial
 from typing import Protocol
 
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, Payment, Verdict
+from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, PendingAck, Disposition
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
-from growbin_jobs.engine.delivery.records import Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import has_ended
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Journal(Protocol):
     def worker(self) -> str:
         """This process's name in rows."""
 
-    def finish(self, record: Finish, then: Callable[[BaseException | None, tuple[Owed, ...]], None]) -> None:
+    def finish(self, record: Finish, then: Callable[[BaseException | None, tuple[OutboxMessage, ...]], None]) -> None:
         """Write an end, and tell once it is committed."""
 
     def paid(self, seqs: Iterable[int]) -> None:
@@ -59,7 +59,7 @@ class Settlement:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._open: set[Delivery] = set()
-        self.failed: deque[tuple[float, Payment]] = deque()
+        self.failed: deque[tuple[float, PendingAck]] = deque()
 
     # --- around the run
 
@@ -123,24 +123,24 @@ class Settlement:
         crashpoint("commit.before")
         self._journal.finish(delivery.record, partial(self._committed, delivery))
 
-    def _committed(self, delivery: Delivery, error: BaseException | None, owed: tuple[Owed, ...]) -> None:
+    def _committed(self, delivery: Delivery, error: BaseException | None, owed: tuple[OutboxMessage, ...]) -> None:
         if error is not None:
             logger.error("journal.finish_failed message=%s it will be delivered again", delivery, exc_info=error)
             self._open.discard(delivery)
             if delivery.run is not None:
-                delivery.run.end(Verdict.GIVE_BACK, _settle)  # so that it may run then
+                delivery.run.end(Disposition.REQUEUE, _settle)  # so that it may run then
             return
         crashpoint("commit.after")
         self._conclude(delivery, owed, delivery.verdict)
 
-    def _settle_again(self, owed: tuple[Owed, ...], delivery: Delivery) -> None:
+    def _settle_again(self, owed: tuple[OutboxMessage, ...], delivery: Delivery) -> None:
         self._open.add(delivery)
         self._conclude(delivery, owed, delivery.verdict)
 
-    def _conclude(self, delivery: Delivery, owed: tuple[Owed, ...], verdict: Verdict) -> None:
-        delivery.consumer.conclude(Payment(owed, delivery, verdict, self._concluded))
+    def _conclude(self, delivery: Delivery, owed: tuple[OutboxMessage, ...], verdict: Disposition) -> None:
+        delivery.consumer.conclude(PendingAck(owed, delivery, verdict, self._concluded))
 
-    def _concluded(self, payment: Payment, error: BaseException | None) -> None:
+    def _concluded(self, payment: PendingAck, error: BaseException | None) -> None:
         delivery = payment.delivery
         if error is not None:
             payment.pause = min(max(2 * payment.pause, FIRST_PAUSE), LAST_PAUSE)
@@ -173,22 +173,22 @@ class Settlement:
         delivery.run.wait(delivery)
 
     def _give_back(self, delivery: Delivery) -> None:
-        _settle(delivery, Verdict.GIVE_BACK)
+        _settle(delivery, Disposition.REQUEUE)
         if delivery.run is not None:
-            delivery.run.end(Verdict.GIVE_BACK, _settle)
+            delivery.run.end(Disposition.REQUEUE, _settle)
 
 
-def _settle(delivery: Delivery, verdict: Verdict) -> None:
-    delivery.consumer.conclude(Payment((), delivery, verdict, _nothing))
+def _settle(delivery: Delivery, verdict: Disposition) -> None:
+    delivery.consumer.conclude(PendingAck((), delivery, verdict, _nothing))
 
 
-def _settle_copy(first: DeliveringConsumer, copy: Delivery, verdict: Verdict) -> None:
+def _settle_copy(first: DeliveringConsumer, copy: Delivery, verdict: Disposition) -> None:
     # By the consumer of the first, which knows its run: the delivery itself would be part of a cycle.
     # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been
     # lost with its connection, and the copy may be here for that very reason.
-    rejected = verdict is Verdict.REJECT and not first.closed
-    _settle(copy, Verdict.ACKNOWLEDGE if rejected else verdict)
+    rejected = verdict is Disposition.DEAD_LETTER and not first.closed
+    _settle(copy, Disposition.ACK if rejected else verdict)
 
 
-def _nothing(_payment: Payment, _error: BaseException | None) -> None:
+def _nothing(_payment: PendingAck, _error: BaseException | None) -> None:
     return None

@@ -12,7 +12,7 @@ DEFAULT_THRESHOLDS = (700, 10, 10)
 THRESHOLDS = (50_000, 10, 10)
 
 
-class RareCollections(Middleware):
+class GcTuning(Middleware):
     """Spare a worker most collections of cyclic garbage.
 
     A worker holds some thousand messages that are on their way, each of many objects, and none of them ends in a cycle.

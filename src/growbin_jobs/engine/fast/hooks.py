@@ -12,7 +12,7 @@ from dramatiq.middleware import MiddlewareError
 Hooks = tuple[Callable[..., Any], ...]
 
 
-class QuickHooks(Broker):
+class FastHooks(Broker):
     """Emits signals as Dramatiq's broker does, to those middleware that have something to do with them.
 
     A message passes six signals. Dramatiq calls every middleware for each, and nearly all of these calls come to the

@@ -15,7 +15,7 @@ from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.forwarding.relay import Publish, Relay, Relayed
 from growbin_jobs.engine.threads import offload
@@ -36,7 +36,7 @@ _PRODUCERS_ONLY = math.inf
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class StoreAndForward:
     """How a process keeps what it cannot send.
 
     Attributes:
@@ -67,7 +67,7 @@ class Forwarder:
       pending: While it is True, a new message is kept behind those that wait.
     """
 
-    def __init__(self, keeping: Keeping, publish: Publish, patience: float) -> None:
+    def __init__(self, keeping: StoreAndForward, publish: Publish, patience: float) -> None:
         self._keeping = keeping
         self._publish = publish
         self._patience = patience
@@ -81,7 +81,7 @@ class Forwarder:
         self._abandoned = False
         self.pending = False
 
-    def send(self, message: Owed, publish: Callable[[float, float], None], timeout: float) -> None:
+    def send(self, message: OutboxMessage, publish: Callable[[float, float], None], timeout: float) -> None:
         """Publish a message, or keep it; when this returns it is safe.
 
         Parameters:
@@ -136,7 +136,7 @@ class Forwarder:
         """Do nothing more, in a forked child where this one's greenlet lives on."""
         self._abandoned = True
 
-    def _keep(self, message: Owed) -> Exception | None:
+    def _keep(self, message: OutboxMessage) -> Exception | None:
         """Keep a message. Returns why that is not possible, or None: then it is on the disk and will be sent."""
         crashpoint("producer.accept.before")
         try:
@@ -214,7 +214,7 @@ class Forwarder:
         claimant = f"{journal.worker}/forwarder"
         return Relay(journal, self._published, claimant=claimant, patience=self._patience).run(_PRODUCERS_ONLY)
 
-    def _published(self, messages: Sequence[Owed]) -> Sequence[Exception | None]:
+    def _published(self, messages: Sequence[OutboxMessage]) -> Sequence[Exception | None]:
         if self._abandoned:
             raise BrokerUnavailable("This process was forked.")
         return self._publish(messages)

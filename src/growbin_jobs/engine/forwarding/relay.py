@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, NotConfirmed, QueueMismatch, QueueMissing
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Hands messages to the broker in their order; returns None for each that it has confirmed, else the error.
-Publish = Callable[[Sequence[Owed]], Sequence[Exception | None]]
+Publish = Callable[[Sequence[OutboxMessage]], Sequence[Exception | None]]
 
 #: Seconds that messages which are forwarded together wait for the broker, connecting included.
 FORWARD_PATIENCE = 3.0
@@ -115,12 +115,12 @@ class Relay:
                     self._journal.released(self._claimant)
         return run.relayed
 
-    def _claim(self, run: _Run, after: int) -> list[Owed]:
+    def _claim(self, run: _Run, after: int) -> list[OutboxMessage]:
         return self._journal.owed(
             claimant=self._claimant, limit=PAGE, after=after, older_than=run.older_than, lease=self._lease
         )
 
-    def _send_page(self, run: _Run, page: list[Owed]) -> int:
+    def _send_page(self, run: _Run, page: list[OutboxMessage]) -> int:
         """Send as many as fit before the lease is renewed; return the number of the last one that was looked at."""
         end = self._clock() + RENEWAL
         looked_at = 0
@@ -131,7 +131,7 @@ class Relay:
             looked_at = min(looked_at + size, len(page))
         return page[looked_at - 1].seq
 
-    def _send(self, run: _Run, messages: list[Owed]) -> None:
+    def _send(self, run: _Run, messages: list[OutboxMessage]) -> None:
         batch = [message for message in messages if message.queue_name not in run.aside]
         run.relayed.refused += sum(run.aside.get(message.queue_name, False) for message in messages)
         if not batch:
@@ -145,7 +145,7 @@ class Relay:
             if error is not None:
                 self._failed(run, message, error)
 
-    def _failed(self, run: _Run, message: Owed, error: Exception) -> None:
+    def _failed(self, run: _Run, message: OutboxMessage, error: Exception) -> None:
         queue = message.queue_name
         if not isinstance(error, OF_ONE_QUEUE):
             if isinstance(error, AWAY):

@@ -11,7 +11,7 @@ from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.journal.writer import Writer
 
 
-class Payments:
+class Confirmations:
     """Collects what is paid until the writer's next transaction, so that a payment costs no call of its own.
 
     Parameters:
@@ -28,7 +28,7 @@ class Payments:
         self._waiting.extend(seqs)
         if not self._submitted:
             self._submitted = True  # two threads may both come here: then one of two calls finds nothing to do
-            self._writer.submit(_Payment(self).run, _ignore)
+            self._writer.submit(_ConfirmedBatch(self).run, _ignore)
 
     def take(self) -> list[int]:
         """Return what waits; what is added from now on is somebody else's."""
@@ -39,10 +39,10 @@ class Payments:
         return taken
 
 
-class _Payment:
+class _ConfirmedBatch:
     """One call, which may have to be run again when its transaction has failed."""
 
-    def __init__(self, payments: Payments) -> None:
+    def __init__(self, payments: Confirmations) -> None:
         self._payments = payments
         self._seqs: list[int] = []
 

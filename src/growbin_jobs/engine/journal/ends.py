@@ -9,19 +9,19 @@ from functools import lru_cache
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.journal.tables.changes import take_numbers
 from growbin_jobs.engine.journal.writer import PASSING, Writer
 from growbin_jobs.engine.sqlite.committer import Closed
 
 #: Told once an end is committed; see :meth:`growbin_jobs.engine.journal.journal.Journal.finish`.
-Then = Callable[[BaseException | None, tuple[Owed, ...]], None]
+Then = Callable[[BaseException | None, tuple[OutboxMessage, ...]], None]
 
 #: Rows that one statement inserts at most; a power of two.
 MOST_ROWS = 256
 
-Ended = list[tuple[Owed, ...]]
+Ended = list[tuple[OutboxMessage, ...]]
 Row = tuple[str | bytes | float | None, ...]
 
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 import apsw
 
 from growbin_jobs.engine import forks
-from growbin_jobs.engine.delivery.records import Finish, Health, Known, Owed, Started
-from growbin_jobs.engine.journal.session import Session
+from growbin_jobs.engine.delivery.records import Finish, Health, TaskHistory, OutboxMessage, Started
+from growbin_jobs.engine.journal.session import JournalSession
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.sqlite.opening import check_sqlite
@@ -20,7 +20,7 @@ from growbin_jobs.engine.sqlite.opening import check_sqlite
 T = TypeVar("T")
 
 #: Told once an end is committed: None and what the task now owes; or the error that makes it unwritable for ever.
-Then = Callable[[BaseException | None, tuple[Owed, ...]], None]
+Then = Callable[[BaseException | None, tuple[OutboxMessage, ...]], None]
 
 #: Hints that are kept at most.
 HINTS = 10_000
@@ -61,7 +61,7 @@ class Journal:
 
     # --- the life of a message
 
-    def lookup(self, task_ids: Sequence[str]) -> dict[str, Known]:
+    def lookup(self, task_ids: Sequence[str]) -> dict[str, TaskHistory]:
         """Return what the journal knows about messages that are about to run.
 
         Only those that matter: completed or dead here, owing something, or with crashes. One call for many ids is
@@ -107,7 +107,7 @@ class Journal:
         """Write the end of a run with all that it owes, in one transaction. Returns at once.
 
         Parameters:
-          then: Called after the commit with None and what the task owes as stored (see :class:`Owed`, ``seq``): publish
+          then: Called after the commit with None and what the task owes as stored (see :class:`OutboxMessage`, ``seq``): publish
             that, then acknowledge. While the journal cannot be written the record is kept and ``then`` is not called.
             It is called with an error, and ``()``, if this record can never be written or the journal is closed: do
             not acknowledge. It runs in a native thread and must not block; to reach a greenlet, use an
@@ -121,13 +121,13 @@ class Journal:
         """Forget debts that the broker has confirmed. Returns at once; if the process dies first, they are paid twice.
 
         Parameters:
-          seqs: ``Owed.seq`` of each.
+          seqs: ``OutboxMessage.seq`` of each.
         """
         self._session().payments.add(seqs)
 
     # --- store and forward
 
-    def accept(self, message: Owed, payload: str) -> Owed:
+    def accept(self, message: OutboxMessage, payload: str) -> OutboxMessage:
         """Take over a producer's message; when this returns it is on the disk and will reach the broker.
 
         Parameters:
@@ -144,7 +144,7 @@ class Journal:
 
     def owed(
         self, *, claimant: str, limit: int = 500, after: int = 0, older_than: float = 30.0, lease: float = 30.0
-    ) -> list[Owed]:
+    ) -> list[OutboxMessage]:
         """Return what a relay may publish now, oldest first; nothing while another relay holds the lease.
 
         Parameters:
@@ -171,7 +171,7 @@ class Journal:
         """
         self.write(lambda connection: outbox.forwarded(connection, seqs))
 
-    def refused(self, message: Owed, why: str) -> None:
+    def refused(self, message: OutboxMessage, why: str) -> None:
         """Show people why the broker does not take a message; it stays owed.
 
         Raises:
@@ -234,8 +234,8 @@ class Journal:
         """Write what waits, and close this process's hold on it. May be called again; it cannot be used after."""
         self._session().close()
 
-    def _open(self) -> Session:
+    def _open(self) -> JournalSession:
         with forks.making:
-            session = Session(self.path, free_floor=self._free_floor, linger=self._linger)
+            session = JournalSession(self.path, free_floor=self._free_floor, linger=self._linger)
             forks.watch(session)
         return session

@@ -19,7 +19,7 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine.journal.tables import tasks
-from growbin_jobs.engine.node.process_lock import DeadOwner, Owner, find_dead
+from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead
 
 #: Bytes of a slot; the first says how many of the others count.
 SLOT = 256
@@ -31,7 +31,7 @@ PAGE = SLOTS * SLOT
 log = logging.getLogger(__name__)
 
 
-class Starts:
+class RunningLedger:
     """This process's ledger.
 
     Parameters:
@@ -44,7 +44,7 @@ class Starts:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._owner = Owner(_owners(folder))
+        self._owner = ProcessLock(_owners(folder))
         self._path = folder / self._owner.name
         self._pages: list[mmap.mmap] = []
         self._free: list[int] = []
@@ -112,12 +112,12 @@ class Starts:
         self._free.extend(range(first + SLOTS - 1, first - 1, -1))
 
 
-def dead_owners(folder: Path) -> list[DeadOwner]:
+def dead_owners(folder: Path) -> list[DeadProcess]:
     """Return the owners of ledgers that died; each is to be given to :func:`bury`."""
     return find_dead(_owners(folder))
 
 
-def charge(connection: apsw.Connection, dead: list[DeadOwner], folder: Path, *, now: float) -> None:
+def charge(connection: apsw.Connection, dead: list[DeadProcess], folder: Path, *, now: float) -> None:
     """Charge a crash to every task that dead processes of this node were running. Inside a transaction.
 
     Any number of processes may do so at once, and may be killed meanwhile: each ledger is charged once.
@@ -133,7 +133,7 @@ def charge(connection: apsw.Connection, dead: list[DeadOwner], folder: Path, *, 
             log.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
 
 
-def bury(dead: list[DeadOwner], folder: Path, *, committed: bool) -> None:
+def bury(dead: list[DeadProcess], folder: Path, *, committed: bool) -> None:
     """Remove the ledgers that were charged, or leave them to the next try."""
     for owner in dead:
         if committed:

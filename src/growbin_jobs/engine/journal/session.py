@@ -11,7 +11,7 @@ from pathlib import Path
 
 from growbin_jobs.engine.delivery.records import Health, Started
 from growbin_jobs.engine.journal import running_ledger as starts
-from growbin_jobs.engine.journal.confirmations import Payments
+from growbin_jobs.engine.journal.confirmations import Confirmations
 from growbin_jobs.engine.journal.ends import Ends
 from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.quarantine import quarantined
@@ -26,7 +26,7 @@ INTERVAL = 1.0
 log = logging.getLogger(__name__)
 
 
-class Session:
+class JournalSession:
     """Writes hints, charges the dead, tries again what could not be written, and tells when that changes.
 
     Parameters:
@@ -40,25 +40,25 @@ class Session:
         self._free_floor = free_floor
         self._ballast = Ballast(path)
         self._folder = path.parent / "starts"
-        self._starts: starts.Starts | None = None
+        self._starts: starts.RunningLedger | None = None
         self._starts_lock = threading.Lock()
         self.hints: dict[str, Callable[[], Started]] = {}
         self.callbacks: list[Callable[[Health], None]] = []
         self.writer = Writer(path, self._folder, linger=linger)
         self.ends = Ends(self.writer)
-        self.payments = Payments(self.writer)
+        self.payments = Confirmations(self.writer)
         self._was_writable = True
         self._quarantined: tuple[str, ...] | None = None
         self._stop = native("_thread", "allocate_lock")()
         self._stop.acquire()
         native("_thread", "start_new_thread")(self._run, ())
 
-    def starts(self) -> starts.Starts:
+    def starts(self) -> starts.RunningLedger:
         """Return this process's ledger of starts."""
         if self._starts is None:
             with self._starts_lock:
                 if self._starts is None:
-                    self._starts = starts.Starts(self._folder)
+                    self._starts = starts.RunningLedger(self._folder)
         return self._starts
 
     def pardon(self) -> None:

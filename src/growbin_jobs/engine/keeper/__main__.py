@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from growbin_jobs.engine.keeper.lifetime import LOOK, Term
+from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.node.election import Election
 
 EX_CONFIG = 78
@@ -27,14 +27,14 @@ def main() -> int:
     parser.add_argument("--log-file", help="append the log to this file; default: stderr")
     given = parser.parse_args()
     folder = given.folder or _settings_folder()
-    term = Term(folder, given.master)
+    term = KeeperLifetime(folder, given.master)
     term.listen()
     if not _elected(Election(folder), term, at_once=given.at_once):
         return 0
     return _serve(term, given.log_file)
 
 
-def _elected(election: Election, term: Term, *, at_once: bool) -> bool:
+def _elected(election: Election, term: KeeperLifetime, *, at_once: bool) -> bool:
     """Wait until this process is the keeper, or its term is over."""
     if election.win_now():
         return True
@@ -55,7 +55,7 @@ def _elected(election: Election, term: Term, *, at_once: bool) -> bool:
     return True
 
 
-def _serve(term: Term, log_file: str | None) -> int:
+def _serve(term: KeeperLifetime, log_file: str | None) -> int:
     import logging
 
     from growbin_jobs.engine.errors import ConfigurationError

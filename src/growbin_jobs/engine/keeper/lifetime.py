@@ -20,7 +20,7 @@ LOOK = 0.2
 ENOUGH = 3
 
 
-class Term:
+class KeeperLifetime:
     """The term of one keeper.
 
     Parameters:

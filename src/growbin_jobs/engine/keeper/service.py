@@ -24,10 +24,10 @@ from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.journal_opening import open_journal
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Heartbeat, Job, Prune, Relay, Sweep
-from growbin_jobs.engine.keeper.lifetime import LOOK, Term
+from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.opening import open_broker
-from growbin_jobs.engine.periodic.with_backoff import Steady
+from growbin_jobs.engine.periodic.with_backoff import WithBackoff
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.spool_cleanup import ClearSpool
 from growbin_jobs.wiring import central_database, object_store
@@ -44,7 +44,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class PeriodicJob:
     """A job and when it is due. ``trigger`` makes a fresh one: a trigger remembers when the clock told it to begin."""
 
     name: str
@@ -78,25 +78,25 @@ class Keeper:
         spool = ClearSpool(partial(object_store, settings), unused_after)
         every = settings.sync_interval
         self._duties = (
-            Duty("copy", Copy(self.sync), lambda: self._each(seconds=every), at_once=True),
-            Duty("sweep", Sweep(self.sync), lambda: self._each(minutes=5)),
-            Duty("relay", self.relay, lambda: self._each(seconds=5), at_once=True, level=logging.INFO),
-            Duty("heartbeat", self.heartbeat, lambda: self._each(seconds=10), at_once=True),
-            Duty("checkpoint", Checkpoint(self.journal), lambda: self._each(hours=1)),
-            Duty("prune", prune, self._daily, level=logging.INFO),
-            Duty("spool", spool, self._daily, level=logging.INFO),
+            PeriodicJob("copy", Copy(self.sync), lambda: self._each(seconds=every), at_once=True),
+            PeriodicJob("sweep", Sweep(self.sync), lambda: self._each(minutes=5)),
+            PeriodicJob("relay", self.relay, lambda: self._each(seconds=5), at_once=True, level=logging.INFO),
+            PeriodicJob("heartbeat", self.heartbeat, lambda: self._each(seconds=10), at_once=True),
+            PeriodicJob("checkpoint", Checkpoint(self.journal), lambda: self._each(hours=1)),
+            PeriodicJob("prune", prune, self._daily, level=logging.INFO),
+            PeriodicJob("spool", spool, self._daily, level=logging.INFO),
             *self._of_rabbitmq(settings),
         )
 
-    def _of_rabbitmq(self, settings: Settings) -> Iterator[Duty]:
+    def _of_rabbitmq(self, settings: Settings) -> Iterator[PeriodicJob]:
         if settings.broker_url is None:  # the embedded broker keeps delayed messages in their own queue
             return
         from growbin_jobs.engine.broker.rabbitmq.undeliverable import collect
 
         job = Undeliverable(self.journal, partial(collect, settings.broker_url.get_secret_value(), settings.queue_type))
-        yield Duty("undeliverable", job, lambda: self._each(minutes=1), at_once=True, level=logging.INFO)
+        yield PeriodicJob("undeliverable", job, lambda: self._each(minutes=1), at_once=True, level=logging.INFO)
 
-    def serve(self, term: Term) -> int:
+    def serve(self, term: KeeperLifetime) -> int:
         """Work until the term is over; return the exit code.
 
         Returns:
@@ -132,7 +132,7 @@ class Keeper:
     def _schedule(self, scheduler: BackgroundScheduler) -> None:
         for duty in self._duties:
             first = {"next_run_time": datetime.now(self._zone)} if duty.at_once else {}
-            run = Steady(duty.name, duty.job, level=duty.level)
+            run = WithBackoff(duty.name, duty.job, level=duty.level)
             scheduler.add_job(run, duty.trigger(), id=duty.name, replace_existing=True, **first)
 
     def _each(self, **interval: float) -> BaseTrigger:
@@ -141,7 +141,7 @@ class Keeper:
     def _daily(self) -> BaseTrigger:
         return CronTrigger(hour=0, minute=0, timezone=self._zone)
 
-    def _finish(self, term: Term) -> int:
+    def _finish(self, term: KeeperLifetime) -> int:
         """The last duties: what is left is copied and sent, as far as that is possible in time."""
         end = time.monotonic() + self._final_seconds
         # Each in a thread of its own, since nothing can interrupt one that waits for a server.
@@ -174,7 +174,7 @@ class Keeper:
             return 1, 0
 
 
-def _join(threads: list[threading.Thread], end: float, term: Term) -> None:
+def _join(threads: list[threading.Thread], end: float, term: KeeperLifetime) -> None:
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads) and time.monotonic() < end and not term.hurried:
@@ -183,7 +183,7 @@ def _join(threads: list[threading.Thread], end: float, term: Term) -> None:
 
 
 def _quietly(call: Callable[[], object]) -> None:
-    Steady("last", _Call(call))()
+    WithBackoff("last", _Call(call))()
 
 
 @dataclass(frozen=True, slots=True)

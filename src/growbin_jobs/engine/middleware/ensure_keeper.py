@@ -37,7 +37,7 @@ ARGPARSE_ERROR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Keeping(Middleware):
+class EnsureKeeper(Middleware):
     """Bring a candidate for the node's keeper along with each ``dramatiq``, and replace a keeper that is missed.
 
     dramatiq forks the candidate, tells it to stop together with the workers, and waits for it at the end; it does not

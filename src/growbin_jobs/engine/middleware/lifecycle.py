@@ -13,11 +13,11 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import SkipMessage
 
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.crash_isolation import Probation
+from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
-from growbin_jobs.engine.delivery.intake import Arrivals
-from growbin_jobs.engine.delivery.records import Known, Started, TaskState
+from growbin_jobs.engine.delivery.intake import DeliveryIntake
+from growbin_jobs.engine.delivery.records import TaskHistory, Started, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
@@ -51,7 +51,7 @@ class Journaling(Middleware):
         self._max_crashes = max_crashes
         self._journal: Journal
         self._settlement: Settlement
-        self._probation = Probation()
+        self._probation = CrashIsolation()
 
     def prepare(self) -> None:
         """Open the journal when a worker starts.
@@ -66,8 +66,8 @@ class Journaling(Middleware):
         if hasattr(broker, "intake"):
             self._journal = self._open_journal()
             self._settlement = Settlement(self._journal)
-            broker.intake = Arrivals(self._journal, self._settlement)
-            self._probation = Probation()
+            broker.intake = DeliveryIntake(self._journal, self._settlement)
+            self._probation = CrashIsolation()
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if not isinstance(message, Delivery) or message.run is None:
@@ -148,7 +148,7 @@ class Journaling(Middleware):
             except Deferred as error:
                 logger.warning("journal.unwritten_at_shutdown error=%s", error)
 
-    def _suspect(self, message: Delivery, known: Known) -> bool:
+    def _suspect(self, message: Delivery, known: TaskHistory) -> bool:
         """Return True if a message may run that was running when its worker died."""
         if known.crashes >= self._max_crashes and known.lone_crashes >= self._max_crashes - 1:
             logger.error("message.killed_its_worker message=%s times=%d", message, known.crashes)

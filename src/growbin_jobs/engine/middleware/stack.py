@@ -5,14 +5,14 @@ The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up
 ======================  ============================================  ===========================================
 middleware              before the actor                              after the actor
 ======================  ============================================  ===========================================
-``Keeping``             (at boot) sees to it that there is a keeper   (at the end) leaves last of all
+``EnsureKeeper``             (at boot) sees to it that there is a keeper   (at the end) leaves last of all
 ``DropStale``           skips what the broker already has back        –
 ``Journaling``          skips what has ended here; notes the start    writes down the end, last of all
 ``FailureRecording``    –                                             tells the database that a stage was given up
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
-``QuickWorkQueue``      (at boot) hands messages to the workers       –
-``RareCollections``     (at boot) keeps Python from garbage           –
+``FastWorkQueue``      (at boot) hands messages to the workers       –
+``GcTuning``     (at boot) keeps Python from garbage           –
 ``Boot``                (at boot) builds the group's services         –
 ``TimeLimit``           sets the limit                                –
 ``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
@@ -29,16 +29,16 @@ from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
 
-from growbin_jobs.engine.fast.gc_tuning import RareCollections
+from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.middleware.boot import Boot
-from growbin_jobs.engine.middleware.ensure_keeper import Keeping
+from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.lifecycle import Journaling
 from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.stale import DropStale
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
-from growbin_jobs.engine.middleware.work_queue import QuickWorkQueue
+from growbin_jobs.engine.middleware.work_queue import FastWorkQueue
 from growbin_jobs.failure_recording import FailureRecording
 from growbin_jobs.settings import Settings
 
@@ -57,14 +57,14 @@ def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> l
     journaling = Journaling(journal)
     boot.prepare_with(journaling.prepare)
     return [
-        Keeping(settings.node_dir, final_sync_timeout=settings.final_sync_timeout),
+        EnsureKeeper(settings.node_dir, final_sync_timeout=settings.final_sync_timeout),
         DropStale(),
         journaling,
         FailureRecording(),
         Retries(max_wait=settings.deferral_max_age),
         Prefetch(),
-        QuickWorkQueue(),
-        RareCollections(),
+        FastWorkQueue(),
+        GcTuning(),
         boot,
         TimeLimit(),
         OutboxScope(),

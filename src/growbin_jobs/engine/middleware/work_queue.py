@@ -8,7 +8,7 @@ from dramatiq.broker import Broker
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 
 
-class QuickWorkQueue(Middleware):
+class FastWorkQueue(Middleware):
     """Give a worker a :class:`~growbin_jobs.engine.fast.work_queue.WorkQueue` before its threads start."""
 
     def before_worker_boot(self, broker: Broker, worker: Any) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from growbin_jobs.engine.node.process_lock import Owner, find_dead, known
+from growbin_jobs.engine.node.process_lock import ProcessLock, find_dead, known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Presence:
 
     def __init__(self, folder: Path, process: WorkerProcess) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the data folder may be missing too
-        self._owner: Owner | None = Owner(_workers(folder))
+        self._owner: ProcessLock | None = ProcessLock(_workers(folder))
         (_workers(folder) / self._owner.name).write_text(json.dumps(asdict(process)))
         # A child that lives on would keep us alive in the keeper's eyes.
         os.register_at_fork(after_in_child=_weakly(self._let_go))

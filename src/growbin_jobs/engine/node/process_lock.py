@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class Owner:
+class ProcessLock:
     """This process, as the others see it.
 
     Parameters:
@@ -53,7 +53,7 @@ class Owner:
         os.close(self._descriptor)
 
 
-class DeadOwner:
+class DeadProcess:
     """A process that is gone. Whoever finds it holds its lock until it is buried or left alone, so only one acts."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -71,7 +71,7 @@ class DeadOwner:
         os.close(self._descriptor)
 
 
-def find_dead(folder: Path) -> list[DeadOwner]:
+def find_dead(folder: Path) -> list[DeadProcess]:
     """Return the processes that died without leaving."""
     return [dead for path in _files(folder) if (dead := _if_dead(path))]
 
@@ -87,13 +87,13 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _if_dead(path: Path) -> DeadOwner | None:
+def _if_dead(path: Path) -> DeadProcess | None:
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None
     if _lock(descriptor) and _is_at(descriptor, path):
-        return DeadOwner(path, descriptor)
+        return DeadProcess(path, descriptor)
     os.close(descriptor)
     return None
 

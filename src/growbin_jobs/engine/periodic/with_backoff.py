@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 
 
-class Steady:
+class WithBackoff:
     """A job for the scheduler; calling it never raises.
 
     Parameters:

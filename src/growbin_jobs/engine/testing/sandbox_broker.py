@@ -10,7 +10,7 @@ from dramatiq import Message, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import Interrupt, SkipMessage, TimeLimit
 
-from growbin_jobs.engine.delivery.delivery import Delivery, Payment
+from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.prefetch import Prefetch
@@ -46,13 +46,13 @@ class _Nowhere:
     """The consumer of a delivery that nobody settles."""
 
     closed: bool = False
-    payments: list[Payment] = field(default_factory=list)
+    payments: list[PendingAck] = field(default_factory=list)
 
-    def conclude(self, payment: Payment) -> None:
+    def conclude(self, payment: PendingAck) -> None:
         self.payments.append(payment)
 
 
-class Twin(Broker):
+class SandboxBroker(Broker):
     """Stands in for a broker: its actors and middleware, and nothing that leaves the process.
 
     Parameters:

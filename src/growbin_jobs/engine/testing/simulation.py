@@ -14,7 +14,7 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
-from growbin_jobs.engine.testing.sandbox_broker import End, Owing, Twin
+from growbin_jobs.engine.testing.sandbox_broker import End, Owing, SandboxBroker
 
 
 @contextmanager
@@ -44,7 +44,7 @@ class Sandbox:
 
     def __init__(self, broker: Broker) -> None:
         self.now = 0.0
-        self._twin = Twin(broker, keep=self._keep, clock=self._clock)
+        self._twin = SandboxBroker(broker, keep=self._keep, clock=self._clock)
         self._began = time.time()
         self._order = count()
         self._waiting: list[tuple[float, int, Sent]] = []

@@ -11,7 +11,7 @@ from dramatiq.brokers.stub import StubBroker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.delivery.ids import follow_up_id
 from growbin_jobs.engine.delivery.outbox import Outbox, option, outbox_of
 
@@ -133,7 +133,7 @@ def test_the_hooks_of_sending_see_the_message_under_its_own_id(run, broker):
 
 
 def test_an_actor_that_is_called_directly_sends_at_once(tmp_path):
-    broker = LocalBroker(tmp_path / "broker.db", middleware=[])
+    broker = EmbeddedBroker(tmp_path / "broker.db", middleware=[])
 
     @dramatiq.actor(broker=broker)
     def second():

@@ -1,4 +1,4 @@
-"""Arrivals and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
+"""DeliveryIntake and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
 publication at every step: nothing is lost, and no run that has ended here is run again."""
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from growbin_jobs.engine.delivery import settlement
-from growbin_jobs.engine.delivery.delivery import Delivery, Verdict
+from growbin_jobs.engine.delivery.delivery import Delivery, Disposition
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
-from growbin_jobs.engine.delivery.intake import Arrivals
-from growbin_jobs.engine.delivery.records import Health, Known, Owed, TaskState
+from growbin_jobs.engine.delivery.intake import DeliveryIntake
+from growbin_jobs.engine.delivery.records import Health, TaskHistory, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import has_ended, key_of
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
@@ -47,7 +47,7 @@ class ModelJournal:
         for task_id in ids:
             if task_id in self.rows:
                 state, retries = self.rows[task_id]
-                found[task_id] = Known(task_id, state, 0, retries, 0, tuple(self.owed.get(task_id, ())))
+                found[task_id] = TaskHistory(task_id, state, 0, retries, 0, tuple(self.owed.get(task_id, ())))
         return found
 
     def finish(self, record, then):
@@ -64,7 +64,7 @@ class ModelJournal:
 
     def numbered(self, owed):
         self.seq += 1
-        return Owed(
+        return OutboxMessage(
             message_id=owed.message_id, task_name="a", queue_name="q", body=owed.body, parent_id=owed.parent_id,
             seq=self.seq,
         )  # fmt: skip
@@ -111,9 +111,9 @@ class ModelBroker:
         body = delivery.consumer.unacked.pop(delivery, None)
         if body is None:
             assert delivery.consumer.closed, "settled twice"
-        elif verdict is Verdict.REJECT:
+        elif verdict is Disposition.DEAD_LETTER:
             self.dead.append(body)
-        elif verdict is Verdict.GIVE_BACK:
+        elif verdict is Disposition.REQUEUE:
             self.queue.append(body)
 
     def pay(self, payment, fails_at):
@@ -136,7 +136,7 @@ def message(message_id, retries=0):
 
 
 def owed(parent, child):
-    return Owed(
+    return OutboxMessage(
         message_id=child.message_id, task_name="a", queue_name="q", body=child.encode(), parent_id=parent.message_id
     )
 
@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
 
     def boot(self):
         self.settlement = Settlement(self.journal)
-        self.arrivals = Arrivals(self.journal, self.settlement)
+        self.arrivals = DeliveryIntake(self.journal, self.settlement)
         self.consumer = ModelConsumer(self.broker)
         self.fetched, self.running = [], []
 
@@ -348,12 +348,12 @@ def test_a_run_is_known_by_its_counts(state, known, delivered, crashes, ended):
     options = {"retries": delivered[0], "deferrals": delivered[1]}
     one = Delivery(message("m").copy(options=options), ModelConsumer(ModelBroker()))
 
-    assert has_ended(one, Known("m", state, crashes, *known, ())) is ended
+    assert has_ended(one, TaskHistory("m", state, crashes, *known, ())) is ended
 
 
 def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_rejected():
     journal, broker = ModelJournal(), ModelBroker()
-    arrivals, consumer = Arrivals(journal, Settlement(journal)), ModelConsumer(broker)
+    arrivals, consumer = DeliveryIntake(journal, Settlement(journal)), ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     delivery = broker.deliver(consumer)
     assert arrivals.receive([delivery])
@@ -366,7 +366,7 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
     assert not broker.payments
     journal.commit()
     [payment] = broker.payments
-    assert payment.verdict is Verdict.REJECT
+    assert payment.verdict is Disposition.DEAD_LETTER
 
 
 def running():
@@ -375,7 +375,7 @@ def running():
     here, consumer = Settlement(journal), ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     delivery = broker.deliver(consumer)
-    arrivals = Arrivals(journal, here)
+    arrivals = DeliveryIntake(journal, here)
     arrivals.receive([delivery])
     assert here.take(delivery)
     return journal, broker, arrivals, here, consumer, delivery
@@ -383,7 +383,7 @@ def running():
 
 @pytest.mark.parametrize(
     ("lost", "verdict"),
-    [(False, Verdict.ACKNOWLEDGE), (True, Verdict.REJECT)],
+    [(False, Disposition.ACK), (True, Disposition.DEAD_LETTER)],
     ids=["one dead letter is enough", "the first rejection went down with its connection"],
 )
 def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):

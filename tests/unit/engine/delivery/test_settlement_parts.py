@@ -8,12 +8,12 @@ from dramatiq import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.broker.rabbitmq.ack_batching import Verdicts
-from growbin_jobs.engine.delivery.crash_isolation import Probation
-from growbin_jobs.engine.delivery.delivery import Delivery, Verdict
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch
+from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
+from growbin_jobs.engine.delivery.delivery import Delivery, Disposition
 from growbin_jobs.engine.delivery.runs import Run, Runs
 
-ACK, REJECT, GIVE_BACK = Verdict.ACKNOWLEDGE, Verdict.REJECT, Verdict.GIVE_BACK
+ACK, REJECT, GIVE_BACK = Disposition.ACK, Disposition.DEAD_LETTER, Disposition.REQUEUE
 
 
 class Consumer:
@@ -105,10 +105,10 @@ class Channel:
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 12), st.sampled_from(list(Verdict)) | st.none()), max_size=40),
+    st.lists(st.tuples(st.integers(1, 12), st.sampled_from(list(Disposition)) | st.none()), max_size=40),
 )
 def test_whatever_order_each_delivery_hears_its_first_verdict_and_no_other_one_any(steps):
-    verdicts, channel, first = Verdicts(), Channel(12), {}
+    verdicts, channel, first = AckBatch(), Channel(12), {}
     for tag, verdict in steps:
         if verdict is None:
             for word in verdicts.take():
@@ -124,7 +124,7 @@ def test_whatever_order_each_delivery_hears_its_first_verdict_and_no_other_one_a
 
 
 def test_acknowledgements_in_a_row_are_one_word():
-    verdicts = Verdicts()
+    verdicts = AckBatch()
     for tag in (3, 1, 2, 5):
         verdicts.add(tag, ACK)
 
@@ -137,7 +137,7 @@ def test_acknowledgements_in_a_row_are_one_word():
 
 
 def test_suspects_run_one_after_the_other():
-    probation, entered = Probation(patience=60.0), threading.Event()
+    probation, entered = CrashIsolation(patience=60.0), threading.Event()
     assert probation.enter("first")
 
     def second():
@@ -154,7 +154,7 @@ def test_suspects_run_one_after_the_other():
 
 
 def test_one_that_runs_long_holds_nobody_up():
-    probation = Probation(patience=0.05)
+    probation = CrashIsolation(patience=0.05)
     assert probation.enter("first")
     began = time.monotonic()
 
@@ -165,7 +165,7 @@ def test_one_that_runs_long_holds_nobody_up():
 
 
 def test_a_stopping_worker_lets_nobody_in():
-    probation, answers = Probation(patience=60.0), []
+    probation, answers = CrashIsolation(patience=60.0), []
     assert probation.enter("first")
     thread = threading.Thread(target=lambda: answers.append(probation.enter("second")))
     thread.start()

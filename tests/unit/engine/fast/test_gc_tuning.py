@@ -3,7 +3,7 @@ import gc
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
-from growbin_jobs.engine.fast.gc_tuning import DEFAULT_THRESHOLDS, THRESHOLDS, RareCollections
+from growbin_jobs.engine.fast.gc_tuning import DEFAULT_THRESHOLDS, THRESHOLDS, GcTuning
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def collector():
 def test_a_worker_process_looks_for_garbage_less_often_and_not_among_what_it_began_with():
     gc.set_threshold(*DEFAULT_THRESHOLDS)
 
-    StubBroker(middleware=[RareCollections()]).emit_after("process_boot")
+    StubBroker(middleware=[GcTuning()]).emit_after("process_boot")
 
     assert gc.get_threshold() == THRESHOLDS
     assert gc.get_freeze_count() > 10_000
@@ -27,14 +27,14 @@ def test_a_worker_process_looks_for_garbage_less_often_and_not_among_what_it_beg
 def test_who_has_set_other_thresholds_has_them():
     gc.set_threshold(123, 4, 5)
 
-    StubBroker(middleware=[RareCollections()]).emit_after("process_boot")
+    StubBroker(middleware=[GcTuning()]).emit_after("process_boot")
 
     assert gc.get_threshold() == (123, 4, 5)
 
 
 def test_a_worker_inside_another_program_leaves_it_alone():
     gc.set_threshold(*DEFAULT_THRESHOLDS)
-    broker = StubBroker(middleware=[RareCollections()])
+    broker = StubBroker(middleware=[GcTuning()])
 
     broker.emit_before("worker_boot", None)
     broker.emit_after("worker_boot", None)

@@ -7,7 +7,7 @@ from dramatiq import Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
-from growbin_jobs.engine.fast.hooks import QuickHooks
+from growbin_jobs.engine.fast.hooks import FastHooks
 
 
 class Noting(Middleware):
@@ -36,7 +36,7 @@ class Failing(Middleware):
     after_ack = before_ack
 
 
-@pytest.fixture(params=[QuickHooks, Broker], ids=["ours", "dramatiq"])
+@pytest.fixture(params=[FastHooks, Broker], ids=["ours", "dramatiq"])
 def open_broker(request):
     return request.param
 

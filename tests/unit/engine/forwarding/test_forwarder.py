@@ -15,9 +15,9 @@ from dramatiq import Message
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.delivery.outbox import Outbox
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.forwarding import forwarder as forwarding
-from growbin_jobs.engine.forwarding.forwarder import Forwarder, Keeping
+from growbin_jobs.engine.forwarding.forwarder import Forwarder, StoreAndForward
 from growbin_jobs.engine.journal.journal import Journal
 
 PATIENCE = 20.0
@@ -32,7 +32,7 @@ class Broker:
         self.direct: list[tuple[str, float, float]] = []
         self.forwarded: SimpleQueue[str] = SimpleQueue()
 
-    def publish(self, message: Owed) -> Callable[[float, float], None]:
+    def publish(self, message: OutboxMessage) -> Callable[[float, float], None]:
         def publish(timeout: float, patience: float) -> None:
             self.direct.append((message.message_id, round(timeout), patience))
             if self.error:
@@ -40,7 +40,7 @@ class Broker:
 
         return publish
 
-    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+    def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         if self.error:
             return [self.error] * len(messages)
         if self.held:
@@ -80,15 +80,15 @@ def forwarder(
         opened.append(journal)
         return journal
 
-    forwarder = Forwarder(Keeping(asked, path, patience=0.7), broker.forward, 5.0)
+    forwarder = Forwarder(StoreAndForward(asked, path, patience=0.7), broker.forward, 5.0)
     yield forwarder
     forwarder.stop(0.0)
     forwarder.join(PATIENCE)
     journal.close()
 
 
-def message(message_id: str) -> Owed:
-    return Owed(message_id=message_id, task_name="a", queue_name="q", body=b"{}")
+def message(message_id: str) -> OutboxMessage:
+    return OutboxMessage(message_id=message_id, task_name="a", queue_name="q", body=b"{}")
 
 
 @pytest.fixture
@@ -395,7 +395,7 @@ def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(
 
 def test_what_a_message_sends_is_its_workers_business(path):
     broker = RabbitBroker(
-        url="amqp://127.0.0.1:1/", middleware=[], keeping=Keeping(lambda: pytest.fail("kept"), path, patience=0.5)
+        url="amqp://127.0.0.1:1/", middleware=[], keeping=StoreAndForward(lambda: pytest.fail("kept"), path, patience=0.5)
     )
     parent = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={})
     outbox = Outbox(broker, parent.message_id)

@@ -16,7 +16,7 @@ from growbin_jobs.engine.broker.rabbitmq.errors import (
     QueueMismatch,
     QueueMissing,
 )
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.forwarding.relay import PAGE, RENEWAL, Relay, Relayed
 from growbin_jobs.engine.journal.journal import Journal
@@ -37,7 +37,7 @@ class Broker:
         self.batches: list[list[str]] = []
         self.errors: dict[str, Exception] = {}
 
-    def __call__(self, messages: Sequence[Owed]) -> list[Exception | None]:
+    def __call__(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         self.batches.append([message.message_id for message in messages])
         return [self.errors.get(message.message_id) or self.errors.get(message.queue_name) for message in messages]
 
@@ -53,7 +53,7 @@ def broker() -> Broker:
 
 def accept(journal: Journal, *ids: str, queue: str = "q") -> None:
     for message_id in ids:
-        journal.accept(Owed(message_id=message_id, task_name="a", queue_name=queue, body=b"{}"), "{}")
+        journal.accept(OutboxMessage(message_id=message_id, task_name="a", queue_name=queue, body=b"{}"), "{}")
 
 
 def relay(journal: Journal, publish: Callable[..., Sequence[Exception | None]], **options: int) -> Relayed:
@@ -179,11 +179,11 @@ def test_the_lease_is_renewed_however_slow_the_broker_is(journal, broker, monkey
     clock = [0.0]
     owed = journal.owed
 
-    def claimed(**options: object) -> list[Owed]:
+    def claimed(**options: object) -> list[OutboxMessage]:
         renewed.append(clock[0])
         return owed(**options)
 
-    def slowly(messages: Sequence[Owed]) -> list[Exception | None]:
+    def slowly(messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         clock[0] += 3.0
         return broker(messages)
 

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import pytest
 
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal
 from growbin_jobs.engine.journal.journal import Journal
 
@@ -56,8 +56,8 @@ def an_end() -> Callable[..., Finish]:
 
 
 @pytest.fixture
-def a_message() -> Callable[..., Owed]:
-    def make(message_id: str = "next", **changes: Any) -> Owed:
-        return Owed(message_id=message_id, **({"task_name": "b", "queue_name": "q", "body": b"{}"} | changes))
+def a_message() -> Callable[..., OutboxMessage]:
+    def make(message_id: str = "next", **changes: Any) -> OutboxMessage:
+        return OutboxMessage(message_id=message_id, **({"task_name": "b", "queue_name": "q", "body": b"{}"} | changes))
 
     return make

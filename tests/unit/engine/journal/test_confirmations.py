@@ -2,7 +2,7 @@
 
 import pytest
 
-from growbin_jobs.engine.journal.confirmations import Payments
+from growbin_jobs.engine.journal.confirmations import Confirmations
 from growbin_jobs.engine.journal.tables import outbox
 
 
@@ -23,7 +23,7 @@ def writer():
 
 @pytest.fixture
 def payments(writer):
-    return Payments(writer)
+    return Confirmations(writer)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.ends import Ends, finish_all
 from growbin_jobs.engine.journal.file.opening import open_journal
 from growbin_jobs.engine.journal.tables import attempts, outbox, reader, tasks
@@ -17,7 +17,7 @@ DEAD = Dead(body=b"m", code="c", params="{}", error="e", traceback="t", died_at=
 
 def an_end_of(task_id: str, state: TaskState, follow_ups: int, retry_count: int) -> Finish:
     owed = tuple(
-        Owed(message_id=f"{task_id}.{n}", task_name="b", queue_name="q", body=b"{}", ordinal=n)
+        OutboxMessage(message_id=f"{task_id}.{n}", task_name="b", queue_name="q", body=b"{}", ordinal=n)
         for n in range(follow_ups)
     )
     return Finish(

@@ -438,9 +438,9 @@ def test_a_producer_is_told_why_its_message_was_not_accepted(path, a_message):
 
 
 def test_a_death_before_the_start_is_known_at_the_first_lookup(path):
-    from growbin_jobs.engine.journal.running_ledger import Starts
+    from growbin_jobs.engine.journal.running_ledger import RunningLedger
 
-    dead = Starts(path.parent / "starts")
+    dead = RunningLedger(path.parent / "starts")
     dead.begin("poison", "a", "q")
     dead.abandon()
     journal = Journal(path, node="n", worker="w", free_floor=1)
@@ -449,10 +449,10 @@ def test_a_death_before_the_start_is_known_at_the_first_lookup(path):
 
 
 def test_a_death_beside_it_is_noticed(journal, path):
-    from growbin_jobs.engine.journal.running_ledger import Starts
+    from growbin_jobs.engine.journal.running_ledger import RunningLedger
 
     journal.lookup(["x"])
-    dead = Starts(path.parent / "starts")
+    dead = RunningLedger(path.parent / "starts")
     dead.begin("poison", "a", "q")
     dead.abandon()
     journal._session().run_once()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from growbin_jobs.engine.central.sync import mark
-from growbin_jobs.engine.delivery.records import Dead, Finish, Owed, Started, Task, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, Task, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal
 from growbin_jobs.engine.journal.tables import attempts, changes, dead_letters, outbox, prune, reader, tasks
 
@@ -18,8 +18,8 @@ TASKS = st.sampled_from(["t1", "t2", "t3"])
 ENDS = st.sampled_from([TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD])
 
 
-def message(message_id: str) -> Owed:
-    return Owed(message_id=message_id, task_name="b", queue_name="q", body=b"")
+def message(message_id: str) -> OutboxMessage:
+    return OutboxMessage(message_id=message_id, task_name="b", queue_name="q", body=b"")
 
 
 class JournalMachine(RuleBasedStateMachine):

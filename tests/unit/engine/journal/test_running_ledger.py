@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.journal import running_ledger as starts
-from growbin_jobs.engine.journal.running_ledger import SLOT, SLOTS, Starts
+from growbin_jobs.engine.journal.running_ledger import SLOT, SLOTS, RunningLedger
 from growbin_jobs.engine.journal.tables import attempts, tasks
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def ledger(folder):
-    return Starts(folder)
+    return RunningLedger(folder)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_only_one_finds_a_dead_one(ledger, folder, connection):
 
 def test_deaths_add_up(folder, charge):
     for _ in range(3):
-        ledger = Starts(folder)
+        ledger = RunningLedger(folder)
         ledger.begin("poison", "actor", "queue")
         die(ledger)
     assert charge() == {"poison": 3}
@@ -186,7 +186,7 @@ NAMES = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",
 @given(st.lists(st.tuples(IDS, NAMES, NAMES, st.booleans()), max_size=30))
 def test_what_is_read_is_what_was_running(tmp_path_factory, runs):
     folder = tmp_path_factory.mktemp("starts") / "starts"
-    ledger = Starts(folder)
+    ledger = RunningLedger(folder)
     running = []
     for task_id, actor, queue, ends in runs:
         slot = ledger.begin(task_id, actor, queue)
@@ -222,7 +222,7 @@ def test_what_a_crash_of_the_machine_left_is_read_as_far_as_it_goes(ledger, char
 def test_a_full_disk_leaves_no_ledger_behind(folder, monkeypatch):
     monkeypatch.setattr(os, "pwrite", lambda *_: 10)
     with pytest.raises(OSError, match="No space left"):
-        Starts(folder)
+        RunningLedger(folder)
     assert files_of(folder) == []
 
 

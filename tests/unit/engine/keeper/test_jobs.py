@@ -11,7 +11,7 @@ from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import Workers
-from growbin_jobs.engine.delivery.records import Finish, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.journal.tables.changes import take_numbers
@@ -37,12 +37,12 @@ def database(tmp_path):
 
 def accept(journal, *ids):
     for message_id in ids:
-        owed = Owed(message_id=message_id, task_name="a", queue_name="q", body=message_id.encode())
+        owed = OutboxMessage(message_id=message_id, task_name="a", queue_name="q", body=message_id.encode())
         journal.accept(owed, "{}")
 
 
 def owe(journal, message_id, *, seconds_ago):
-    owed = Owed(message_id=message_id, task_name="a", queue_name="q", body=message_id.encode())
+    owed = OutboxMessage(message_id=message_id, task_name="a", queue_name="q", body=message_id.encode())
 
     def write(connection):
         now = time.time() - seconds_ago

@@ -11,14 +11,14 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
 from growbin_jobs.engine.middleware import ensure_keeper as keeping
-from growbin_jobs.engine.middleware.ensure_keeper import Keeping, become_keeper
+from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper, become_keeper
 from growbin_jobs.engine.node.election import Election
 from growbin_jobs.engine.node.presence import present
 
 
 @pytest.fixture
 def keeper(tmp_path):
-    return Keeping(tmp_path, final_sync_timeout=1.0)
+    return EnsureKeeper(tmp_path, final_sync_timeout=1.0)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_while_there_is_a_keeper_none_is_started(tmp_path, broker, monkeypatch):
 
     found = keeping.has_keeper
     monkeypatch.setattr(keeping, "has_keeper", ask)
-    monkeypatch.setattr(Keeping, "_start_one", lambda self: started.append(len(asked)) or self._stopping.set())
+    monkeypatch.setattr(EnsureKeeper, "_start_one", lambda self: started.append(len(asked)) or self._stopping.set())
     broker.emit_after("process_boot")
     worker = run(broker)
 

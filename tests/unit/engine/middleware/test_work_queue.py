@@ -5,11 +5,11 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
 from growbin_jobs.engine.fast.work_queue import WorkQueue
-from growbin_jobs.engine.middleware.work_queue import QuickWorkQueue
+from growbin_jobs.engine.middleware.work_queue import FastWorkQueue
 
 
 def test_a_worker_gets_the_quick_queue_before_its_threads_start():
-    broker = StubBroker(middleware=[QuickWorkQueue()])
+    broker = StubBroker(middleware=[FastWorkQueue()])
     worker = Worker(broker, worker_threads=1)
 
     broker.emit_before("worker_boot", worker)
@@ -20,7 +20,7 @@ def test_a_worker_gets_the_quick_queue_before_its_threads_start():
 def test_a_consumer_looks_for_delayed_messages_only_where_there_are_some():
     looked = []
     thread = SimpleNamespace(delay_queue=PriorityQueue(), handle_delayed_messages=lambda: looked.append(1))
-    StubBroker(middleware=[QuickWorkQueue()]).emit_after("consumer_thread_boot", thread)
+    StubBroker(middleware=[FastWorkQueue()]).emit_after("consumer_thread_boot", thread)
 
     thread.handle_delayed_messages()
     assert looked == []

@@ -6,7 +6,7 @@ import pytest
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.errors import Deferred
-from growbin_jobs.engine.periodic.with_backoff import Steady
+from growbin_jobs.engine.periodic.with_backoff import WithBackoff
 
 
 class Job:
@@ -54,14 +54,14 @@ def runs_until(steady, job, clock, end):
 def test_a_job_that_fails_is_left_alone_longer_and_longer(clock):
     job = Job(AWAY)
 
-    assert runs_until(Steady("copy", job, clock=clock), job, clock, 100) == [0, 1, 3, 7, 15, 31, 61, 91]
+    assert runs_until(WithBackoff("copy", job, clock=clock), job, clock, 100) == [0, 1, 3, 7, 15, 31, 61, 91]
 
 
 def test_a_job_that_recovers_runs_at_every_call_again(clock, caplog):
     job = Job(AWAY, AWAY, "done")
 
     with caplog.at_level(logging.INFO):
-        assert runs_until(Steady("copy", job, clock=clock), job, clock, 4) == [0, 1, 3, 3.5, 4]
+        assert runs_until(WithBackoff("copy", job, clock=clock), job, clock, 4) == [0, 1, 3, 3.5, 4]
 
     assert [record.message.split()[0] for record in caplog.records] == [
         "keeper.job_waits",
@@ -79,7 +79,7 @@ def test_a_job_that_recovers_runs_at_every_call_again(clock, caplog):
     ],
 )
 def test_what_is_away_is_said_in_a_line_and_what_is_wrong_with_its_place(clock, caplog, error, key, traceback):
-    Steady("copy", Job(error), clock=clock)()
+    WithBackoff("copy", Job(error), clock=clock)()
 
     [record] = caplog.records
     assert record.message.startswith(f"{key} job=copy next_try_in=1")
@@ -91,6 +91,6 @@ def test_what_is_away_is_said_in_a_line_and_what_is_wrong_with_its_place(clock, 
 )
 def test_what_was_done_is_said_and_nothing_is_not(clock, caplog, result, said):
     with caplog.at_level(logging.INFO):
-        Steady("relay", Job(result), level=logging.INFO, clock=clock)()
+        WithBackoff("relay", Job(result), level=logging.INFO, clock=clock)()
 
     assert [record.message for record in caplog.records] == said

@@ -32,23 +32,23 @@ from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import forks
-from growbin_jobs.engine.broker.embedded.consumer import LocalConsumer
-from growbin_jobs.engine.broker.embedded.queue import DeadLetter, Depth, LocalQueue
-from growbin_jobs.engine.broker.embedded.session import LocalSession
+from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
+from growbin_jobs.engine.broker.embedded.queue import DeadLetter, Depth, EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
 from growbin_jobs.engine.broker.embedded.settlements import put
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.codec import encode
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
-from growbin_jobs.engine.delivery.records import Owed
-from growbin_jobs.engine.fast.hooks import QuickHooks
+from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 
-#: Seconds between two looks of :meth:`LocalBroker.join`.
+#: Seconds between two looks of :meth:`EmbeddedBroker.join`.
 JOIN_INTERVAL = 0.02
 
 
-class LocalBroker(QuickHooks):
+class EmbeddedBroker(FastHooks):
     """A Dramatiq broker on a SQLite file.
 
     It opens the file when it is first used, anew in each process: it may be made before a fork.
@@ -70,16 +70,16 @@ class LocalBroker(QuickHooks):
         super().__init__(middleware)
         check_sqlite()
         self._path = path
-        self._session: LocalSession | None = None
+        self._session: EmbeddedSession | None = None
 
-    def _hold(self) -> LocalSession:
+    def _hold(self) -> EmbeddedSession:
         session = self._session
         if session and not session.closed:
             return session
         with forks.making:
             session, ended = self._session, None
             if session is None or session.closed:
-                session, ended = LocalSession(self._path), session
+                session, ended = EmbeddedSession(self._path), session
                 self._session = session
         if ended:
             ended.close()
@@ -92,7 +92,7 @@ class LocalBroker(QuickHooks):
             self.queues[queue_name] = None
             self.emit_after("declare_queue", queue_name)
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> LocalConsumer:
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> EmbeddedConsumer:
         """Return a consumer of a queue.
 
         Parameters:
@@ -106,7 +106,7 @@ class LocalBroker(QuickHooks):
         """
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
-        return LocalConsumer(
+        return EmbeddedConsumer(
             self._hold(),
             queue_name,
             prefetch=prefetch,
@@ -145,7 +145,7 @@ class LocalBroker(QuickHooks):
         self.emit_after("enqueue", message, delay)
         return message
 
-    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+    def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         """Put what a journal owes into its queues, in order; it is on the disk when this returns. Fires no hooks.
 
         Returns:
@@ -154,7 +154,7 @@ class LocalBroker(QuickHooks):
         Raises:
           BrokerConnectionError: If the file cannot be used; no message was taken.
         """
-        taken: list[tuple[Owed, int]] = []
+        taken: list[tuple[OutboxMessage, int]] = []
         outcomes: list[Exception | None] = []
         for owed in messages:
             try:
@@ -164,14 +164,14 @@ class LocalBroker(QuickHooks):
             else:
                 outcomes.append(None)
 
-        def put_all(queue: LocalQueue) -> None:
+        def put_all(queue: EmbeddedQueue) -> None:
             for owed, priority in taken:
                 put(queue, owed, priority, now=current_millis())
 
         self._hold().write(put_all, durable=True)
         return outcomes
 
-    def _priority_of(self, owed: Owed) -> int:
+    def _priority_of(self, owed: OutboxMessage) -> int:
         return self._priority(owed.task_name, option(owed.body, "broker_priority"))
 
     def _priority(self, actor_name: str, priority: Any) -> int:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from dramatiq.broker import MessageProxy
 from dramatiq.common import current_millis
 
-from growbin_jobs.engine.broker.embedded.delivery import as_local
-from growbin_jobs.engine.broker.embedded.queue import Claimed, LocalQueue
-from growbin_jobs.engine.broker.embedded.session import LocalSession
+from growbin_jobs.engine.broker.embedded.delivery import as_embedded
+from growbin_jobs.engine.broker.embedded.queue import Claimed, EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
 from growbin_jobs.engine.broker.embedded.settlements import Entry
-from growbin_jobs.engine.delivery.delivery import Payment, Verdict
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.delivery import PendingAck, Disposition
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ GIVE_BACK_DELAY = 1000
 _numbers = itertools.count(1)
 
 
-class LocalClaims:
+class Claims:
     """Claims messages of one queue under a name of its own, and settles them. Settling is safe from any thread.
 
     The consumer derives from it and does not hold it: every message asks for ``closed`` and is settled here.
@@ -40,7 +40,7 @@ class LocalClaims:
     """
 
     def __init__(
-        self, session: LocalSession, queue_name: str, *, prefetch: int, priority_of: Callable[[Owed], int]
+        self, session: EmbeddedSession, queue_name: str, *, prefetch: int, priority_of: Callable[[OutboxMessage], int]
     ) -> None:
         self._session = session
         self._owner = session.owner()
@@ -50,41 +50,41 @@ class LocalClaims:
         self._priority_of = priority_of
         self._unsettled: set[int] = set()
         self._closed = False
-        self._bell = session.hang_bell(queue_name)  # before the first look, so that nothing can come in between
+        self._bell = session.open_wakeup(queue_name)  # before the first look, so that nothing can come in between
 
     @property
     def closed(self) -> bool:
         """True once everything that was not settled is the broker's again."""
         return self._closed or self._session.closed
 
-    def _claim_in(self, queue: LocalQueue, *, limit: int, now: int) -> list[Claimed]:
+    def _claim_in(self, queue: EmbeddedQueue, *, limit: int, now: int) -> list[Claimed]:
         # Looked at once more, in the thread that also runs the release: what came after that nobody would release.
         if self.closed:
             return []
         return queue.claim(self._queue_name, owner=self._owner, consumer=self._name, limit=limit, now=now)
 
-    def conclude(self, payment: Payment) -> None:
+    def conclude(self, payment: PendingAck) -> None:
         """Put what a delivery owes into its queues and settle it, in one transaction. Returns at once."""
         self._session.payments.add(Entry(payment, [self._priority_of(owed) for owed in payment.owed], self))
 
-    def settle_in(self, queue: LocalQueue, payment: Payment) -> None:
+    def settle_in(self, queue: EmbeddedQueue, payment: PendingAck) -> None:
         """Settle a delivery inside a transaction."""
-        delivery = as_local(payment.delivery)
+        delivery = as_embedded(payment.delivery)
         if self.closed:
             return
         match payment.verdict:
-            case Verdict.ACKNOWLEDGE:
+            case Disposition.ACK:
                 queue.ack(delivery.seq, self._name)
-            case Verdict.REJECT:
+            case Disposition.DEAD_LETTER:
                 bury(delivery.reason)(queue, delivery.seq, self._name)
-            case Verdict.GIVE_BACK:
+            case Disposition.REQUEUE:
                 give_back(queue, delivery.seq, self._name)
 
-    def settled(self, payment: Payment) -> None:
+    def settled(self, payment: PendingAck) -> None:
         """Be told, in any thread, that a delivery is settled."""
-        self._forget(as_local(payment.delivery).seq)
+        self._forget(as_embedded(payment.delivery).seq)
 
-    def _settle(self, seq: int, settle: Callable[[LocalQueue, int, str], bool]) -> None:
+    def _settle(self, seq: int, settle: Callable[[EmbeddedQueue, int, str], bool]) -> None:
         if self.closed:
             logger.debug("Message %d is the broker's again; it will come once more.", seq)
             return
@@ -104,7 +104,7 @@ class LocalClaims:
         Raises:
           BrokerConnectionError: If the file cannot be used; they come back when this process ends.
         """
-        unstarted = [delivery for delivery in map(as_local, messages) if not delivery.stale]
+        unstarted = [delivery for delivery in map(as_embedded, messages) if not delivery.stale]
         if not unstarted:
             return
         self._session.write(lambda queue: [queue.return_unstarted(each.seq, each.consumer._name) for each in unstarted])
@@ -114,15 +114,15 @@ class LocalClaims:
     def _release(self) -> None:
         """Let the broker have back whatever is not settled, and claim nothing any more."""
         self._closed = True
-        self._session.take_down(self._bell)
+        self._session.close_wakeup(self._bell)
         self._session.release(self._name)
 
 
-def give_back(queue: LocalQueue, seq: int, consumer: str) -> bool:
+def give_back(queue: EmbeddedQueue, seq: int, consumer: str) -> bool:
     """Let a claimed message wait again, for a moment; False if it is not claimed any more."""
     return queue.give_back(seq, consumer, due=current_millis() + GIVE_BACK_DELAY)
 
 
-def bury(reason: str) -> Callable[[LocalQueue, int, str], bool]:
+def bury(reason: str) -> Callable[[EmbeddedQueue, int, str], bool]:
     """Return what moves a claimed message to the dead letters; it returns False if it is not claimed any more."""
     return lambda queue, seq, consumer: queue.bury(seq, consumer, reason=reason, now=current_millis())

@@ -13,14 +13,14 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 
-from growbin_jobs.engine.broker.embedded.claims import LocalClaims, bury, give_back
-from growbin_jobs.engine.broker.embedded.delivery import LocalDelivery, as_local
-from growbin_jobs.engine.broker.embedded.queue import LocalQueue
-from growbin_jobs.engine.broker.embedded.session import REAP_INTERVAL, LocalSession
+from growbin_jobs.engine.broker.embedded.claims import Claims, bury, give_back
+from growbin_jobs.engine.broker.embedded.delivery import EmbeddedDelivery, as_embedded
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.session import REAP_INTERVAL, EmbeddedSession
 from growbin_jobs.engine.broker.embedded.store import QueueUnavailable
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Intake
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ CLAIM_BATCH = 256
 REASON_LENGTH = 500
 
 
-class LocalConsumer(LocalClaims, Consumer):
+class EmbeddedConsumer(Claims, Consumer):
     """Claims messages of one queue and hands them out. Settling is safe from any thread; iterating is for one.
 
     Parameters:
@@ -48,23 +48,23 @@ class LocalConsumer(LocalClaims, Consumer):
 
     def __init__(
         self,
-        session: LocalSession,
+        session: EmbeddedSession,
         queue_name: str,
         *,
         prefetch: int,
         timeout: int,
         intake: Intake | None = None,
-        priority_of: Callable[[Owed], int] = lambda _: 0,
+        priority_of: Callable[[OutboxMessage], int] = lambda _: 0,
     ) -> None:
         super().__init__(session, queue_name, prefetch=prefetch, priority_of=priority_of)
         self._intake = intake
         self._timeout = timeout / 1000
-        self._arrived: list[LocalDelivery] = []  # and not looked up yet
-        self._fetched: deque[LocalDelivery] = deque()
+        self._arrived: list[EmbeddedDelivery] = []  # and not looked up yet
+        self._fetched: deque[EmbeddedDelivery] = deque()
         self._rubbish: list[tuple[int, str]] = []
         self._ailing = False
 
-    def __next__(self) -> LocalDelivery | None:
+    def __next__(self) -> EmbeddedDelivery | None:
         """Return the next message, or None after the timeout.
 
         Raises:
@@ -117,7 +117,7 @@ class LocalConsumer(LocalClaims, Consumer):
         for claimed in self._session.write(partial(self._claim_in, limit=limit, now=now)):
             self._unsettled.add(claimed.seq)
             try:
-                self._arrived.append(LocalDelivery(decode(claimed.body, self._queue_name), self, claimed))
+                self._arrived.append(EmbeddedDelivery(decode(claimed.body, self._queue_name), self, claimed))
             except Undecodable as error:
                 self._rubbish.append((claimed.seq, f"not a message: {error}"))
         self._bury_rubbish()
@@ -145,11 +145,11 @@ class LocalConsumer(LocalClaims, Consumer):
         Raises:
           BrokerConnectionError: If the file cannot be used; try again.
         """
-        delivery = as_local(message)
+        delivery = as_embedded(message)
         if delivery.conclusion is not None:
             delivery.conclusion(delivery)
         else:
-            delivery.consumer._settle(delivery.seq, give_back if delivery.returned else LocalQueue.ack)
+            delivery.consumer._settle(delivery.seq, give_back if delivery.returned else EmbeddedQueue.ack)
 
     def nack(self, message: MessageProxy) -> None:
         """Move a message to the dead letters, or return it to its queue if it was given back; otherwise as :meth:`ack`.
@@ -157,7 +157,7 @@ class LocalConsumer(LocalClaims, Consumer):
         Raises:
           BrokerConnectionError: If the file cannot be used; try again.
         """
-        delivery = as_local(message)
+        delivery = as_embedded(message)
         error = delivery._exception
         if error is not None:
             delivery.reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH]

@@ -11,10 +11,10 @@ from growbin_jobs.engine.broker.embedded.queue import Claimed
 from growbin_jobs.engine.delivery.delivery import Delivery
 
 if TYPE_CHECKING:
-    from growbin_jobs.engine.broker.embedded.claims import LocalClaims
+    from growbin_jobs.engine.broker.embedded.claims import Claims
 
 
-class LocalDelivery(Delivery):
+class EmbeddedDelivery(Delivery):
     """A message as the embedded broker delivered it.
 
     Attributes:
@@ -23,9 +23,9 @@ class LocalDelivery(Delivery):
         begun, so it is a hint that a message kills its workers, not a proof.
     """
 
-    consumer: LocalClaims
+    consumer: Claims
 
-    def __init__(self, message: Message[Any], consumer: LocalClaims, claimed: Claimed) -> None:
+    def __init__(self, message: Message[Any], consumer: Claims, claimed: Claimed) -> None:
         # A due time that some other broker put there is over: Dramatiq would wait for it once more, in memory.
         message.options.pop("eta", None)
         super().__init__(message, consumer, claimed.body)
@@ -39,12 +39,12 @@ class LocalDelivery(Delivery):
         return self.deliveries > 1
 
 
-def as_local(message: MessageProxy) -> LocalDelivery:
+def as_embedded(message: MessageProxy) -> EmbeddedDelivery:
     """Return a delivery that the embedded broker made.
 
     Raises:
       TypeError: Some other broker made it.
     """
-    if not isinstance(message, LocalDelivery):
+    if not isinstance(message, EmbeddedDelivery):
         raise TypeError(f"{message!r} was not delivered by the embedded broker")
     return message

@@ -59,7 +59,7 @@ class DeadLetter:
     died_at: datetime
 
 
-class LocalQueue:
+class EmbeddedQueue:
     """All queues of one file.
 
     The caller runs each changing method inside a transaction, alone on the connection. Times are milliseconds

@@ -13,11 +13,11 @@ import apsw
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
 from growbin_jobs.engine import forks
-from growbin_jobs.engine.broker.embedded.queue import LocalQueue
-from growbin_jobs.engine.broker.embedded.settlements import Payments
-from growbin_jobs.engine.broker.embedded.store import LocalStore, QueueUnavailable
-from growbin_jobs.engine.broker.embedded.wakeups import Bell
-from growbin_jobs.engine.node.process_lock import DeadOwner, Owner, find_dead, known
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.settlements import SettlementBatcher
+from growbin_jobs.engine.broker.embedded.store import EmbeddedStore, QueueUnavailable
+from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo
+from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead, known
 from growbin_jobs.engine.sqlite.calls import Then
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
 from growbin_jobs.engine.sqlite.opening import explain
@@ -28,7 +28,7 @@ T = TypeVar("T")
 REAP_INTERVAL = 1.0
 
 
-class LocalSession:
+class EmbeddedSession:
     """Opens the file in a thread of its own. It ends by :meth:`close`, or when the file cannot be opened or is gone.
 
     Parameters:
@@ -40,14 +40,14 @@ class LocalSession:
         self._path = path
         self._owners = run / "owners"
         self._bells = run / "bells"
-        self._hanging: set[Bell] = set()
-        self._owner: Owner | None = None
+        self._hanging: set[WakeupFifo] = set()
+        self._owner: ProcessLock | None = None
         self._owner_lock = threading.Lock()
         self._closed_consumers: set[str] = set()
         self._next_reap = 0.0
         self._ending = False
-        self._committer = Committer(lambda: LocalStore(path, self._bells))
-        self.payments = Payments(self)
+        self._committer = Committer(lambda: EmbeddedStore(path, self._bells))
+        self.payments = SettlementBatcher(self)
         forks.watch(self)
 
     @property
@@ -55,7 +55,7 @@ class LocalSession:
         """True when the file has to be opened anew. Everything that was claimed through this session is void then."""
         return self._ending or self._committer.closed
 
-    def read(self, call: Callable[[LocalQueue], T]) -> T:
+    def read(self, call: Callable[[EmbeddedQueue], T]) -> T:
         """Return the result of a call that only reads.
 
         Raises:
@@ -65,7 +65,7 @@ class LocalSession:
         with self._explained():
             return self._committer.read(lambda store: call(store.queue))
 
-    def write(self, call: Callable[[LocalQueue], T], *, durable: bool = False) -> T:
+    def write(self, call: Callable[[EmbeddedQueue], T], *, durable: bool = False) -> T:
         """Return the result of a call once what it changed is committed; with ``durable``, once it is on the disk.
 
         Raises:
@@ -75,7 +75,7 @@ class LocalSession:
         with self._explained():
             return self._committer.write(lambda store: call(store.queue), durable=durable)
 
-    def submit(self, call: Callable[[LocalQueue], T], then: Then[T], *, durable: bool = False) -> None:
+    def submit(self, call: Callable[[EmbeddedQueue], T], then: Then[T], *, durable: bool = False) -> None:
         """Run a call in a transaction and tell once that is committed, in the session's native thread; nobody waits."""
         self._committer.submit(lambda store: call(store.queue), then, durable=durable)
 
@@ -104,16 +104,16 @@ class LocalSession:
             if self._owner is None:
                 # The file may have come from elsewhere, with claims of processes that nobody here has heard of.
                 self.write(lambda queue: [queue.release_owner(name) for name in queue.owners() - known(self._owners)])
-                self._owner = self._in_thread(lambda: Owner(self._owners))
+                self._owner = self._in_thread(lambda: ProcessLock(self._owners))
             return self._owner.name
 
-    def hang_bell(self, queue_name: str) -> Bell:
+    def open_wakeup(self, queue_name: str) -> WakeupFifo:
         """Return a bell that rings when something comes into a queue."""
-        bell = self._in_thread(lambda: Bell(self._bells, queue_name))
+        bell = self._in_thread(lambda: WakeupFifo(self._bells, queue_name))
         self._hanging.add(bell)
         return bell
 
-    def take_down(self, bell: Bell) -> None:
+    def close_wakeup(self, bell: WakeupFifo) -> None:
         """Close a bell."""
         self._hanging.discard(bell)
         bell.close()
@@ -140,7 +140,7 @@ class LocalSession:
             self.write(lambda queue: [queue.release_consumer(owner, consumer) for consumer in consumers])
             self._closed_consumers.difference_update(consumers)
 
-    def _bury(self, dead: list[DeadOwner]) -> None:
+    def _bury(self, dead: list[DeadProcess]) -> None:
         try:
             self.write(lambda queue: [queue.release_owner(owner.name) for owner in dead])
         except BrokerConnectionError:
@@ -154,7 +154,7 @@ class LocalSession:
         """Give back everything and end. May be called again."""
         self._ending = True  # from here on nothing is claimed
         for bell in list(self._hanging):
-            self.take_down(bell)
+            self.close_wakeup(bell)
         with self._owner_lock:
             owner, self._owner = self._owner, None
         if owner:

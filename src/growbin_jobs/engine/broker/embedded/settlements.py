@@ -8,47 +8,47 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dramatiq.common import current_millis
 
-from growbin_jobs.engine.broker.embedded.queue import LocalQueue
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.delivery import Payment
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.delivery import PendingAck
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 if TYPE_CHECKING:
-    from growbin_jobs.engine.broker.embedded.session import LocalSession
+    from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
 
 
 class Settles(Protocol):
     """The consumer of a delivery."""
 
-    def settle_in(self, queue: LocalQueue, payment: Payment) -> None:
+    def settle_in(self, queue: EmbeddedQueue, payment: PendingAck) -> None:
         """Settle it inside a transaction."""
 
-    def settled(self, payment: Payment) -> None:
+    def settled(self, payment: PendingAck) -> None:
         """Be told, in any thread, that the transaction is committed."""
 
 
 class Entry(NamedTuple):
     """A payment, what the priorities of its messages are, and whose delivery it is for."""
 
-    payment: Payment
+    payment: PendingAck
     priorities: list[int]
     consumer: Settles
 
 
-def put(queue: LocalQueue, owed: Owed, priority: int, *, now: int) -> None:
+def put(queue: EmbeddedQueue, owed: OutboxMessage, priority: int, *, now: int) -> None:
     """Put a message that is owed into its queue; ``now`` in milliseconds."""
     due = now if owed.due_at is None else max(now, int(owed.due_at * 1000))
     queue.put(owed.queue_name, owed.message_id, owed.body, priority=priority, due=due, now=now)
 
 
-class Payments:
+class SettlementBatcher:
     """The payments of one process.
 
     Parameters:
       session: Where they are written.
     """
 
-    def __init__(self, session: LocalSession) -> None:
+    def __init__(self, session: EmbeddedSession) -> None:
         self._session = session
         self._waiting: deque[Entry] = deque()
         self._called = False
@@ -64,7 +64,7 @@ class Payments:
 
     # --- in the session's thread
 
-    def _pay(self, batch: list[Entry], queue: LocalQueue) -> None:
+    def _pay(self, batch: list[Entry], queue: EmbeddedQueue) -> None:
         self._called = False  # before the first popleft: whoever adds one from now on calls us again
         for _ in range(len(self._waiting)):
             batch.append(self._waiting.popleft())

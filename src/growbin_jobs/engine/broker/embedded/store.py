@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.engine.broker.embedded.queue import LocalQueue
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.schema import create_schema
-from growbin_jobs.engine.broker.embedded.wakeups import ring_all
+from growbin_jobs.engine.broker.embedded.wakeups import wake_all
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_database
 
@@ -21,7 +21,7 @@ class QueueUnavailable(BrokerConnectionError):
     """The file cannot be used at the moment. What this process has claimed stays claimed; try again."""
 
 
-class LocalStore:
+class EmbeddedStore:
     """An open file; see :class:`growbin_jobs.engine.sqlite.transactions.Store`.
 
     Parameters:
@@ -45,7 +45,7 @@ class LocalStore:
         except BaseException:
             self.connection.close()
             raise
-        self.queue = LocalQueue(self.connection)
+        self.queue = EmbeddedQueue(self.connection)
 
     def check(self) -> None:
         """Refuse to go on with a file that other processes can no longer see.
@@ -63,4 +63,4 @@ class LocalStore:
     def committed(self) -> None:
         """Wake the consumers that wait for what was committed."""
         touched, self.queue.touched = self.queue.touched, set()
-        ring_all(self._bells, touched)
+        wake_all(self._bells, touched)

@@ -21,7 +21,7 @@ def _prefix(queue: str) -> str:
     return quote(queue, safe="", errors="replace")[:150] + "@"  # which quote() never leaves in a name
 
 
-class Bell:
+class WakeupFifo:
     """What one consumer waits at. A ring before the wait is not lost: it ends the wait at once.
 
     Parameters:
@@ -81,7 +81,7 @@ class Bell:
         os.close(self._writer)
 
 
-def ring_all(folder: Path, queues: Iterable[str]) -> None:
+def wake_all(folder: Path, queues: Iterable[str]) -> None:
     """Wake all consumers of some queues, in every process; take down the bells of dead ones."""
     prefixes = tuple(_prefix(queue) for queue in queues)
     if not prefixes:

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from growbin_jobs.engine.delivery.delivery import Verdict
+from growbin_jobs.engine.delivery.delivery import Disposition
 
 
-class Word(NamedTuple):
+class AckCommand(NamedTuple):
     """One thing to tell.
 
     Attributes:
@@ -19,12 +19,12 @@ class Word(NamedTuple):
     """
 
     tag: int
-    verdict: Verdict
+    verdict: Disposition
     multiple: bool = False
 
 
-class Verdicts:
-    """Verdicts on the deliveries of one channel, whose tags RabbitMQ counts from 1.
+class AckBatch:
+    """AckBatch on the deliveries of one channel, whose tags RabbitMQ counts from 1.
 
     Attributes:
       low: All tags below are settled.
@@ -32,7 +32,7 @@ class Verdicts:
 
     def __init__(self) -> None:
         self.low = 1
-        self._waiting: deque[tuple[int, Verdict]] = deque()
+        self._waiting: deque[tuple[int, Disposition]] = deque()
         self._settled: set[int] = set()  # from low on
 
     @property
@@ -40,11 +40,11 @@ class Verdicts:
         """How many deliveries are settled. Another thread than the one that takes may see fewer, never more."""
         return self.low - 1 + len(self._settled)
 
-    def add(self, tag: int, verdict: Verdict) -> None:
+    def add(self, tag: int, verdict: Disposition) -> None:
         """Remember a verdict; from any thread."""
         self._waiting.append((tag, verdict))
 
-    def take(self) -> Iterator[Word]:
+    def take(self) -> Iterator[AckCommand]:
         """Return what to tell now; of one thread only. The first verdict on a delivery counts, a second is dropped:
         RabbitMQ would close the channel for it."""
         acknowledged: set[int] = set()
@@ -53,10 +53,10 @@ class Verdicts:
             if tag < self.low or tag in self._settled:
                 continue
             self._settled.add(tag)
-            if verdict is Verdict.ACKNOWLEDGE:
+            if verdict is Disposition.ACK:
                 acknowledged.add(tag)
             else:
-                yield Word(tag, verdict)
+                yield AckCommand(tag, verdict)
         together = []
         while self.low in self._settled:
             self._settled.remove(self.low)
@@ -65,6 +65,6 @@ class Verdicts:
             self.low += 1
         if together:
             acknowledged.difference_update(together)
-            yield Word(together[-1], Verdict.ACKNOWLEDGE, multiple=len(together) > 1)
+            yield AckCommand(together[-1], Disposition.ACK, multiple=len(together) > 1)
         for tag in sorted(acknowledged):
-            yield Word(tag, Verdict.ACKNOWLEDGE)
+            yield AckCommand(tag, Disposition.ACK)

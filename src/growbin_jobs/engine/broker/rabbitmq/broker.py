@@ -14,25 +14,25 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
-from growbin_jobs.engine.broker.rabbitmq.delays import way
+from growbin_jobs.engine.broker.rabbitmq.delays import delay_route
 from growbin_jobs.engine.broker.rabbitmq.producer import RabbitProducer
-from growbin_jobs.engine.broker.rabbitmq.renewable_connections import Session
-from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import LastingConsumer
+from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
+from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.codec import encode
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import outbox_of
-from growbin_jobs.engine.delivery.records import Owed
-from growbin_jobs.engine.fast.hooks import QuickHooks
-from growbin_jobs.engine.forwarding.forwarder import Keeping
+from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.fast.hooks import FastHooks
+from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
 
 
-class RabbitBroker(QuickHooks):
+class RabbitBroker(FastHooks):
     """Messages through RabbitMQ: none is acknowledged to its sender before RabbitMQ has it on disk.
 
     A process opens at most ``publisher_connections + 1`` connections, at first use: all its threads and greenlets
@@ -67,13 +67,13 @@ class RabbitBroker(QuickHooks):
         queue_type: QueueType = "quorum",
         publisher_connections: int = 1,
         publish_timeout: float = 30.0,
-        keeping: Keeping | None = None,
+        keeping: StoreAndForward | None = None,
     ) -> None:
         super().__init__(middleware=middleware)
         self.queues: set[str] = set()
         self._queue_type = queue_type
         self._publish_timeout = publish_timeout
-        self._session = Session(partial(Connections, parse_urls(url), publisher_connections, queue_type))
+        self._session = RenewableConnections(partial(Connections, parse_urls(url), publisher_connections, queue_type))
         self._producer = RabbitProducer(self._session, queue_type, publish_timeout, keeping)
         _tame_pika()
 
@@ -153,12 +153,12 @@ class RabbitBroker(QuickHooks):
           QueueMismatch: The queue exists with other properties.
           ValueError: The message is too large, or the delay longer than 8.5 years.
         """
-        route = way(message.queue_name, delay, self._queue_type)
+        route = delay_route(message.queue_name, delay, self._queue_type)
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
-        owed = Owed(
+        owed = OutboxMessage(
             message_id=message.message_id,
             task_name=message.actor_name,
             queue_name=message.queue_name,
@@ -171,7 +171,7 @@ class RabbitBroker(QuickHooks):
         self.emit_after("enqueue", message, delay)
         return message
 
-    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+    def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         """Publish what a journal owes, in order, and wait for RabbitMQ's confirms for a few seconds; fires no hooks.
 
         Returns:
@@ -208,7 +208,7 @@ class RabbitBroker(QuickHooks):
             )
 
         timeout_to_start = min(self._publish_timeout, CONSUME_TIMEOUT)
-        return LastingConsumer(lambda: self._session.on_queue(queue_name, timeout_to_start, start))
+        return SelfHealingConsumer(lambda: self._session.on_queue(queue_name, timeout_to_start, start))
 
     def close(self) -> None:
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""
@@ -216,7 +216,7 @@ class RabbitBroker(QuickHooks):
 
 
 def _tame_pika() -> None:
-    """Silence pika, which logs each loss many times and with tracebacks; a Link says it once, in one line."""
+    """Silence pika, which logs each loss many times and with tracebacks; a ManagedConnection says it once, in one line."""
     pika_logger = logging.getLogger("pika")
     if pika_logger.level == logging.NOTSET:
         pika_logger.setLevel(logging.CRITICAL)

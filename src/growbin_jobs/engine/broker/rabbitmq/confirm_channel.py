@@ -18,7 +18,7 @@ from growbin_jobs.engine.broker.rabbitmq import frames
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed, QueueMissing, explain
 from growbin_jobs.engine.broker.rabbitmq.loop import reject, resolve
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import CALLS_A_TURN
-from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class ConfirmChannel:
     """
 
     def __init__(self, label: str, parameters: list[pika.URLParameters]) -> None:
-        self.link = Link(label, parameters, on_open=self._opened, on_refused=self._refuse_waiting)
+        self.link = ManagedConnection(label, parameters, on_open=self._opened, on_refused=self._refuse_waiting)
         self.heard_at = 0.0
         self._channel: Channel | None = None
         self._blocked = False

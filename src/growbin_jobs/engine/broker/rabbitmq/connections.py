@@ -11,8 +11,8 @@ from functools import partial
 import pika
 
 from growbin_jobs.engine.broker.rabbitmq.declaration import declare
-from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
-from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import Payer, Prepare
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
+from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, Prepare
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
 from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
 
@@ -29,24 +29,24 @@ class Connections:
     def __init__(self, servers: list[pika.URLParameters], publishers: int, queue_type: QueueType) -> None:
         pid = os.getpid()
         self.publishers = [Publisher(f"publisher {number} of {pid}", servers) for number in range(publishers)]
-        self.consuming = Link(f"consumer of {pid}", servers)
+        self.consuming = ManagedConnection(f"consumer of {pid}", servers)
         self.admin = self.publishers[0].link
         self._declared: dict[tuple[str, int], Future[Counts]] = {}
         self._existing: set[tuple[str, int]] = set()
         self._queue_type = queue_type
         self._turn = itertools.count()
-        self._payer: Payer | None = None
+        self._payer: OutboxPublisher | None = None
         self._lock = threading.Lock()
 
     def next_publisher(self) -> Publisher:
         """Return the publishers in turn."""
         return self.publishers[next(self._turn) % len(self.publishers)]
 
-    def payer(self, prepare: Prepare) -> Payer:
+    def payer(self, prepare: Prepare) -> OutboxPublisher:
         """Return the one payer; the first call decides how debts are prepared."""
         with self._lock:
             if self._payer is None:
-                self._payer = Payer(self, prepare)
+                self._payer = OutboxPublisher(self, prepare)
             return self._payer
 
     def declared(self, name: str, levels: int = 0) -> bool:

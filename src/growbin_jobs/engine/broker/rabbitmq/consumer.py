@@ -14,10 +14,10 @@ from dramatiq.broker import Consumer, MessageProxy
 
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.errors import ConsumerClosed
-from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
-from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import Payer
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
+from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
-from growbin_jobs.engine.delivery.delivery import Delivery, Intake, Payment, Verdict
+from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck, Disposition
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     def __init__(
         self,
-        link: Link,
-        payer: Payer,
+        link: ManagedConnection,
+        payer: OutboxPublisher,
         queue_name: str,
         *,
         intake: Intake | None = None,
@@ -116,7 +116,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
             message = decode(body, self._queue_name)
         except Undecodable as error:
             logger.warning("message.undecodable queue=%s reason=%s moved_to=dead_letters", self._queue_name, error)
-            self._settle(tag, Verdict.REJECT)
+            self._settle(tag, Disposition.DEAD_LETTER)
         else:
             self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
@@ -129,7 +129,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         if message.conclusion is not None:
             message.conclusion(message)
         else:
-            verdict = Verdict.GIVE_BACK if message.returned else Verdict.ACKNOWLEDGE
+            verdict = Disposition.REQUEUE if message.returned else Disposition.ACK
             message.consumer._settle(message.tag, verdict)
 
     def nack(self, message: MessageProxy) -> None:
@@ -138,14 +138,14 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         if message.conclusion is not None:
             message.conclusion(message)
         else:
-            verdict = Verdict.GIVE_BACK if message.returned else Verdict.REJECT
+            verdict = Disposition.REQUEUE if message.returned else Disposition.DEAD_LETTER
             message.consumer._settle(message.tag, verdict)
 
-    def conclude(self, payment: Payment) -> None:
+    def conclude(self, payment: PendingAck) -> None:
         """Publish what a delivery owes, then settle it. Returns at once; from any thread."""
         self._payer.pay(payment, _settle)
 
 
-def _settle(delivery: Delivery, verdict: Verdict) -> None:
+def _settle(delivery: Delivery, verdict: Disposition) -> None:
     assert isinstance(delivery, RabbitDelivery)
     delivery.consumer._settle(delivery.tag, verdict)

@@ -12,11 +12,11 @@ from typing import Any
 from pika.channel import Channel
 
 from growbin_jobs.engine.broker.rabbitmq import frames
-from growbin_jobs.engine.broker.rabbitmq.ack_batching import Verdicts
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.loop import resolve
-from growbin_jobs.engine.broker.rabbitmq.managed_connection import Link
-from growbin_jobs.engine.delivery.delivery import Verdict
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
+from growbin_jobs.engine.delivery.delivery import Disposition
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class ConsumingChannel:
       closed: True once RabbitMQ has back, or gets back, everything that is not settled.
     """
 
-    def __init__(self, link: Link, queue_name: str, *, prefetch: int, on_queue_deleted: Callable[[], None]) -> None:
+    def __init__(self, link: ManagedConnection, queue_name: str, *, prefetch: int, on_queue_deleted: Callable[[], None]) -> None:
         self.closed = False
         self._link = link
         self._queue_name = queue_name
         self._prefetch = prefetch
         self._on_queue_deleted = on_queue_deleted
         self._inbox: SimpleQueue[tuple[int, bool, bytes] | None] = SimpleQueue()  # None: the channel is lost
-        self._verdicts = Verdicts()
+        self._verdicts = AckBatch()
         self._received = 0
         self._telling = False
         self._channel: Channel | None = None
@@ -91,7 +91,7 @@ class ConsumingChannel:
         except TimeoutError:
             logger.warning("consumer.close_unanswered queue=%s", self._queue_name)
 
-    def _settle(self, tag: int, verdict: Verdict) -> None:
+    def _settle(self, tag: int, verdict: Disposition) -> None:
         if self.closed:  # RabbitMQ has it back, and on another channel the tag is another message
             return
         self._verdicts.add(tag, verdict)
@@ -126,8 +126,8 @@ class ConsumingChannel:
         number = channel.channel_number
         words = [
             frames.ack(number, one.tag, multiple=one.multiple)
-            if one.verdict is Verdict.ACKNOWLEDGE
-            else frames.nack(number, one.tag, requeue=one.verdict is Verdict.GIVE_BACK)
+            if one.verdict is Disposition.ACK
+            else frames.nack(number, one.tag, requeue=one.verdict is Disposition.REQUEUE)
             for one in self._verdicts.take()
         ]
         if words:

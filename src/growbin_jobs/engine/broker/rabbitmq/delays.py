@@ -49,14 +49,14 @@ TARGET = "growbin-delay-to"
 LEVELS = 28
 
 #: Levels that are declared together, from the lowest: up to 15 s, 4 min, 1 h, 18 h, 12 days, 194 days, 8.5 years.
-STOREY = 4
+LEVELS_AT_ONCE = 4
 
 #: Longest delay in milliseconds: 3106 days.
 MAX_DELAY = (2**LEVELS - 1) * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class DelayRoute:
     """How a message gets to its queue.
 
     Attributes:
@@ -70,7 +70,7 @@ class Way:
     levels: int = 0
 
 
-def way(queue: str, delay: float | None, queue_type: QueueType) -> Way:
+def delay_route(queue: str, delay: float | None, queue_type: QueueType) -> DelayRoute:
     """Return how a message reaches its queue after a delay, never earlier.
 
     Parameters:
@@ -91,12 +91,12 @@ def way(queue: str, delay: float | None, queue_type: QueueType) -> Way:
     seconds = math.ceil(delay / 1000)
     first = seconds.bit_length() - 1
     headers: dict[str, Any] = {passes(level): bool(seconds >> level & 1) for level in range(first)}
-    return Way(level_queue(first, queue_type), {TARGET: queue, **headers}, levels=(first // STOREY + 1) * STOREY)
+    return DelayRoute(level_queue(first, queue_type), {TARGET: queue, **headers}, levels=(first // LEVELS_AT_ONCE + 1) * LEVELS_AT_ONCE)
 
 
 @lru_cache(maxsize=1024)
-def _straight(queue: str) -> Way:
-    return Way(queue)
+def _straight(queue: str) -> DelayRoute:
+    return DelayRoute(queue)
 
 
 def passes(level: int) -> str:

@@ -109,7 +109,7 @@ class _Incoming:
         self.parts: list[bytes] = []
 
 
-class QuickConnection(SelectConnection):  # type: ignore[misc]
+class FastConnection(SelectConnection):  # type: ignore[misc]
     """pika's connection, with a short way for deliveries and confirms."""
 
     _frame_buffer: bytes

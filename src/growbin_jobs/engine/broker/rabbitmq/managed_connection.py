@@ -16,7 +16,7 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, describe, explain, is_refusal, refused
-from growbin_jobs.engine.broker.rabbitmq.frames import QuickConnection
+from growbin_jobs.engine.broker.rabbitmq.frames import FastConnection
 from growbin_jobs.engine.broker.rabbitmq.loop import reject
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import LoopThread
 from growbin_jobs.engine.broker.rabbitmq.servers import labelled
@@ -37,7 +37,7 @@ class _Task:
     future: Future[Any] = field(default_factory=Future)
 
 
-class Link(LoopThread):
+class ManagedConnection(LoopThread):
     """A connection that opens at its first use, and again whenever it is lost.
 
     Everything of pika happens on the link's own thread, which is a greenlet where gevent has patched
@@ -124,7 +124,7 @@ class Link(LoopThread):
 
     def _connect(self) -> None:
         if not self.closing:
-            QuickConnection.create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
+            FastConnection.create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
 
     def _connected(self, result: SelectConnection | BaseException) -> None:
         if isinstance(result, BaseException):

@@ -11,11 +11,11 @@ from growbin_jobs.engine.broker.rabbitmq.errors import QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import Prepare
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 
-def publish_in_order(
-    connections: Connections, prepare: Prepare, messages: Sequence[Owed], timeout: float
+def ordered_publish(
+    connections: Connections, prepare: Prepare, messages: Sequence[OutboxMessage], timeout: float
 ) -> list[Exception | None]:
     """Publish messages and wait for their confirms.
 

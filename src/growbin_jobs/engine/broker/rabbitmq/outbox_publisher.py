@@ -15,21 +15,21 @@ from growbin_jobs.engine.broker.rabbitmq.loop import Promise
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.delivery import Delivery, Payment, Verdict
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck, Disposition
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.threads import gevent_active
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 
 #: Settles a delivery on its own consumer.
-Settle = Callable[[Delivery, Verdict], None]
+Settle = Callable[[Delivery, Disposition], None]
 
 #: Makes of a debt what is published, and tells how many levels of the ladder of delays must be declared for it.
-Prepare = Callable[[Owed, Promise], tuple[Publication, int]]
+Prepare = Callable[[OutboxMessage, Promise], tuple[Publication, int]]
 
 
-class Payer:
+class OutboxPublisher:
     """Takes payments from any thread, native ones too, and sees them through.
 
     Parameters:
@@ -41,13 +41,13 @@ class Payer:
         self._connections = connections
         self._publisher: Publisher = connections.publishers[0]
         self._prepare = prepare
-        self._waiting: deque[tuple[Payment, Settle]] = deque()
+        self._waiting: deque[tuple[PendingAck, Settle]] = deque()
         self._woken = False
         link = self._publisher.link
         link.call(lambda: None)  # starts its thread, which the hub could not
         self._wake, self._unhook = _waker(partial(link.call, self._run))
 
-    def pay(self, payment: Payment, settle: Settle) -> None:
+    def pay(self, payment: PendingAck, settle: Settle) -> None:
         """Publish what is owed, then settle the delivery, then tell. Returns at once."""
         self._waiting.append((payment, settle))
         if not self._woken:
@@ -65,11 +65,11 @@ class Payer:
         for _ in range(len(self._waiting)):
             payment, settle = self._waiting.popleft()
             if payment.owed:
-                Account(self, payment, settle).publish()
+                PendingConfirms(self, payment, settle).publish()
             else:
                 conclude(payment, settle)
 
-    def publish(self, debt: Debt) -> None:
+    def publish(self, debt: PendingConfirm) -> None:
         """Publish one message, once its queue exists."""
         try:
             publication, levels = self._prepare(debt.owed, debt)
@@ -93,12 +93,12 @@ class Payer:
         self._connections.forget(queue_name)
 
 
-class Debt:
+class PendingConfirm:
     """One message that is owed, and what the publisher settles instead of a future: nobody waits for it."""
 
     __slots__ = ("_account", "_done", "owed")
 
-    def __init__(self, owed: Owed, account: Account) -> None:
+    def __init__(self, owed: OutboxMessage, account: PendingConfirms) -> None:
         self.owed = owed
         self._account = account
         self._done = False
@@ -121,12 +121,12 @@ class Debt:
             self._account.told(self, error)
 
 
-class Account:
+class PendingConfirms:
     """All debts of one payment, while they are on their way."""
 
     __slots__ = ("_error", "_left", "_payer", "_payment", "_settle")
 
-    def __init__(self, payer: Payer, payment: Payment, settle: Settle) -> None:
+    def __init__(self, payer: OutboxPublisher, payment: PendingAck, settle: Settle) -> None:
         self._payer = payer
         self._payment = payment
         self._settle = settle
@@ -136,9 +136,9 @@ class Account:
     def publish(self) -> None:
         """Publish all of them."""
         for owed in tuple(self._payment.unpaid):
-            self._payer.publish(Debt(owed, self))
+            self._payer.publish(PendingConfirm(owed, self))
 
-    def told(self, debt: Debt, error: BaseException | None) -> None:
+    def told(self, debt: PendingConfirm, error: BaseException | None) -> None:
         """Be told about one of them."""
         if error is None:
             crashpoint("publish.after")
@@ -156,7 +156,7 @@ class Account:
             self._payment.then(self._payment, self._error)
 
 
-def conclude(payment: Payment, settle: Settle) -> None:
+def conclude(payment: PendingAck, settle: Settle) -> None:
     """Settle a delivery that owes nothing any more."""
     crashpoint("ack.before")
     settle(payment.delivery, payment.verdict)

@@ -10,15 +10,15 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from growbin_jobs.engine.broker.rabbitmq.delays import Way, way
+from growbin_jobs.engine.broker.rabbitmq.delays import DelayRoute, delay_route
 from growbin_jobs.engine.broker.rabbitmq.loop import Promise
-from growbin_jobs.engine.broker.rabbitmq.ordered_publish import publish_in_order
+from growbin_jobs.engine.broker.rabbitmq.ordered_publish import ordered_publish
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication, check_size
-from growbin_jobs.engine.broker.rabbitmq.renewable_connections import Session
+from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 from growbin_jobs.engine.delivery.outbox import option
-from growbin_jobs.engine.delivery.records import Owed
-from growbin_jobs.engine.forwarding.forwarder import Forwarder, Keeping
+from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.forwarding.forwarder import Forwarder, StoreAndForward
 from growbin_jobs.engine.forwarding.relay import FORWARD_PATIENCE
 from growbin_jobs.engine.threads import gevent_active
 
@@ -39,7 +39,7 @@ class RabbitProducer:
       keeping: How messages are kept that cannot be sent now; None: they are not.
     """
 
-    def __init__(self, session: Session, queue_type: QueueType, timeout: float, keeping: Keeping | None) -> None:
+    def __init__(self, session: RenewableConnections, queue_type: QueueType, timeout: float, keeping: StoreAndForward | None) -> None:
         self._session = session
         self._queue_type = queue_type
         self._timeout = timeout
@@ -50,7 +50,7 @@ class RabbitProducer:
         os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitProducer.forked))
         atexit.register(_call, self_reference, RabbitProducer.close)
 
-    def send(self, owed: Owed, route: Way) -> None:
+    def send(self, owed: OutboxMessage, route: DelayRoute) -> None:
         """Publish a message, or keep it; it is safe when this returns.
 
         Raises:
@@ -65,11 +65,11 @@ class RabbitProducer:
             check_size(owed.body)  # what is kept must be fit to be sent
             forwarder.send(owed, publish, self._timeout)
 
-    def forward(self, messages: Sequence[Owed]) -> list[Exception | None]:
+    def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         """Publish what a journal owes, in order; return for each None, if RabbitMQ has it, or why not."""
-        return publish_in_order(self._session.connections, self.publication, messages, self._forward_timeout)
+        return ordered_publish(self._session.connections, self.publication, messages, self._forward_timeout)
 
-    def publication(self, owed: Owed, confirmed: Promise) -> tuple[Publication, int]:
+    def publication(self, owed: OutboxMessage, confirmed: Promise) -> tuple[Publication, int]:
         """Return what is published for a message that is owed, and the levels of the ladder that it needs."""
         route = self._way(owed)
         priority = option(owed.body, "broker_priority")
@@ -92,7 +92,7 @@ class RabbitProducer:
             for forwarder in forwarders.values():
                 forwarder.abandon()
 
-    def _publish(self, owed: Owed, route: Way, timeout: float, patience: float) -> None:
+    def _publish(self, owed: OutboxMessage, route: DelayRoute, timeout: float, patience: float) -> None:
         priority = option(owed.body, "broker_priority")
 
         def publish(remaining: float) -> None:
@@ -113,9 +113,9 @@ class RabbitProducer:
                 forwarder.look()
         return forwarder
 
-    def _way(self, owed: Owed) -> Way:
+    def _way(self, owed: OutboxMessage) -> DelayRoute:
         delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
-        return way(owed.queue_name, delay, self._queue_type)
+        return delay_route(owed.queue_name, delay, self._queue_type)
 
 
 def _call(reference: weakref.ref[RabbitProducer], method: Callable[[RabbitProducer], None]) -> None:

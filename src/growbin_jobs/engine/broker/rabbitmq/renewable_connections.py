@@ -19,7 +19,7 @@ T = TypeVar("T")
 REDECLARE_PAUSE = 1.0
 
 
-class Session:
+class RenewableConnections:
     """The connections that a broker has now, and its use of queues over them.
 
     Parameters:

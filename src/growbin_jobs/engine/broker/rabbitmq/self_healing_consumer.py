@@ -13,7 +13,7 @@ from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
 SILENCE = 60.0
 
 
-class LastingConsumer(Consumer):
+class SelfHealingConsumer(Consumer):
     """A consumer that opens another channel when it has heard nothing for a while.
 
     RabbitMQ may lose a consumer and tell nobody. Seen on 3.10.8: a quorum queue that is deleted and declared again

@@ -28,7 +28,7 @@ def parse_urls(url: str) -> list[pika.URLParameters]:
                 f"GROWBIN_BROKER_URL: address {number} is no AMQP URL. Write amqp://user:password@host:5672/vhost, "
                 "with special characters of user, password and vhost percent-encoded."
             ) from None
-        one.connection_attempts = 1  # Link tries again by itself
+        one.connection_attempts = 1  # ManagedConnection tries again by itself
         if one.blocked_connection_timeout is None:
             one.blocked_connection_timeout = BLOCKED_TIMEOUT
         parameters.append(one)

@@ -45,7 +45,7 @@ def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.C
         return connection
 
 
-def open_again(path: Path) -> apsw.Connection:
+def reopen(path: Path) -> apsw.Connection:
     """Open the journal beside a connection of this process that has just checked it; make it anew if it has gone since.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Dead, DeadLetter, Finish, Owed
+from growbin_jobs.engine.delivery.records import Dead, DeadLetter, Finish, OutboxMessage
 from growbin_jobs.engine.errors import NotFound
 from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.journal.tables.changes import take_numbers
@@ -86,7 +86,7 @@ def get(connection: apsw.Connection, letter_id: int) -> DeadLetter:
     return _letter(row)
 
 
-def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = None, now: float) -> Owed:
+def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = None, now: float) -> OutboxMessage:
     """Owe the message to the broker again. Inside a transaction: it is in the outbox until it is paid.
 
     Parameters:
@@ -100,7 +100,7 @@ def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = N
     """
     letter = get(connection, letter_id)
     _deal_with(connection, letter_id, "retried_at", now)
-    message = Owed(message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body)
+    message = OutboxMessage(message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body)
     connection.execute(
         "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?",
         (take_numbers(connection), letter.task_id),

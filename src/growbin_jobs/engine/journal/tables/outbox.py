@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Owed
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
 
@@ -34,7 +34,7 @@ SELECT {COLUMNS} FROM outbox WHERE seq > ? AND (parent_id IS NULL OR created_at 
 """  # noqa: S608 constants only
 
 
-def of_task(connection: apsw.Connection, parent_id: str) -> tuple[Owed, ...]:
+def of_task(connection: apsw.Connection, parent_id: str) -> tuple[OutboxMessage, ...]:
     """Return what a task still owes, in order."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM outbox WHERE parent_id = ? ORDER BY seq",  # noqa: S608 constants only
@@ -44,18 +44,18 @@ def of_task(connection: apsw.Connection, parent_id: str) -> tuple[Owed, ...]:
 
 
 def owe(
-    connection: apsw.Connection, parent_id: str, owed: Iterable[Owed], *, first_seq: int, now: float
-) -> tuple[Owed, ...]:
+    connection: apsw.Connection, parent_id: str, owed: Iterable[OutboxMessage], *, first_seq: int, now: float
+) -> tuple[OutboxMessage, ...]:
     """Let a task owe these messages too, and return them as stored."""
     return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(owed, first_seq))
 
 
-def numbered(owed: Iterable[Owed], parent_id: str, first_seq: int) -> tuple[Owed, ...]:
+def numbered(owed: Iterable[OutboxMessage], parent_id: str, first_seq: int) -> tuple[OutboxMessage, ...]:
     """Return a task's messages as they are stored under numbers from ``first_seq`` on."""
     return tuple([_stored(each, parent_id, seq) for seq, each in enumerate(owed, first_seq)])
 
 
-def row(message: Owed, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
+def row(message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
     """Return the values of :data:`PUT`."""
     return (
         message.message_id, message.task_name, message.queue_name, message.body, parent_id, message.due_at,
@@ -68,7 +68,7 @@ def forgive(connection: apsw.Connection, parent_id: str) -> None:
     connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
 
 
-def accept(connection: apsw.Connection, message: Owed, *, seq: int, now: float) -> Owed:
+def accept(connection: apsw.Connection, message: OutboxMessage, *, seq: int, now: float) -> OutboxMessage:
     """Owe a message that no task made, and return it as stored; one that is owed already stays as it is."""
     accepted = _put(connection, message, None, seq, now)
     if connection.changes():
@@ -91,7 +91,7 @@ def forwarded(connection: apsw.Connection, seqs: Sequence[int]) -> None:
 
 def claim(
     connection: apsw.Connection, *, limit: int, after: int, older_than: float, claimant: str, lease: float, now: float
-) -> list[Owed]:
+) -> list[OutboxMessage]:
     """Return what a relay may publish now, oldest first; nothing while another relay holds the lease."""
     connection.execute(
         "INSERT INTO relay_lease (only_row, claimant, until) VALUES (1, ?1, ?2)"
@@ -115,21 +115,21 @@ def backlog(connection: apsw.Connection) -> int:
     return n
 
 
-def _put(connection: apsw.Connection, message: Owed, parent_id: str | None, seq: int, now: float) -> Owed:
+def _put(connection: apsw.Connection, message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> OutboxMessage:
     connection.execute(PUT, row(message, parent_id, seq, now))
     return _stored(message, parent_id, seq)
 
 
-def _stored(message: Owed, parent_id: str | None, seq: int) -> Owed:
-    return Owed(
+def _stored(message: OutboxMessage, parent_id: str | None, seq: int) -> OutboxMessage:
+    return OutboxMessage(
         message_id=message.message_id, task_name=message.task_name, queue_name=message.queue_name, body=message.body,
         parent_id=parent_id, due_at=message.due_at, ordinal=message.ordinal, seq=seq,
     )  # fmt: skip
 
 
-def _owed(row: Sequence[Any]) -> Owed:
+def _owed(row: Sequence[Any]) -> OutboxMessage:
     message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq = row
-    return Owed(
+    return OutboxMessage(
         message_id=message_id, task_name=task_name, queue_name=queue_name, body=body, parent_id=parent_id,
         due_at=due_at, ordinal=ordinal, seq=seq,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Finish, Known, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Finish, TaskHistory, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, retries
 from growbin_jobs.engine.journal.tables.changes import take_numbers
 
@@ -74,7 +74,7 @@ WHERE task_id IN (SELECT value FROM json_each(?))
 CRASH_ERROR = "its worker process died while it ran"
 
 
-def accept(connection: apsw.Connection, message: Owed, payload: str, *, now: float) -> Owed:
+def accept(connection: apsw.Connection, message: OutboxMessage, payload: str, *, now: float) -> OutboxMessage:
     """Take over a producer's message until the broker has it, and return it as stored."""
     values = (message.message_id, message.task_name, message.queue_name, payload, now, message.due_at)
     seq = take_numbers(connection)
@@ -98,7 +98,7 @@ def started(connection: apsw.Connection, records: Iterable[Started]) -> None:
         connection.execute(STARTED, values)
 
 
-def finish(connection: apsw.Connection, record: Finish) -> tuple[Owed, ...]:
+def finish(connection: apsw.Connection, record: Finish) -> tuple[OutboxMessage, ...]:
     """Write the end of a run and everything that it owes.
 
     Returns:
@@ -165,7 +165,7 @@ def crashed(
     return charged
 
 
-def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, Known]:
+def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, TaskHistory]:
     """Return what matters before these run: those that have ended here, that owe something, or that crashed."""
     found = {}
     for task_id, state, crashes, lone_crashes, retry_count, deferrals in connection.execute(
@@ -173,5 +173,5 @@ def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, Kn
     ):
         owed = outbox.of_task(connection, task_id)
         if crashes or owed or state in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD):
-            found[task_id] = Known(task_id, TaskState(state), crashes, retry_count, deferrals, owed, lone_crashes)
+            found[task_id] = TaskHistory(task_id, TaskState(state), crashes, retry_count, deferrals, owed, lone_crashes)
     return found

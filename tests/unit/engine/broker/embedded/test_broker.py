@@ -12,10 +12,10 @@ from dramatiq import Message
 from dramatiq.errors import ConnectionClosed, ConnectionFailed, QueueJoinTimeout
 
 from growbin_jobs.engine.broker.embedded import store as local_store
-from growbin_jobs.engine.broker.embedded.broker import LocalBroker
-from growbin_jobs.engine.broker.embedded.consumer import LocalConsumer
-from growbin_jobs.engine.broker.embedded.delivery import LocalDelivery
-from growbin_jobs.engine.broker.embedded.queue import Depth, LocalQueue
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
+from growbin_jobs.engine.broker.embedded.delivery import EmbeddedDelivery
+from growbin_jobs.engine.broker.embedded.queue import Depth, EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.store import QueueUnavailable
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -26,13 +26,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], LocalBroker]]:
+def make(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], EmbeddedBroker]]:
     """Makes brokers on one file, which give up on a locked file at once."""
     monkeypatch.setattr(local_store, "PATIENCE", 0.05)
-    made: list[LocalBroker] = []
+    made: list[EmbeddedBroker] = []
 
-    def make() -> LocalBroker:
-        made.append(LocalBroker(path, middleware=[]))
+    def make() -> EmbeddedBroker:
+        made.append(EmbeddedBroker(path, middleware=[]))
         made[-1].declare_queue("q")
         return made[-1]
 
@@ -42,7 +42,7 @@ def make(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], L
 
 
 @pytest.fixture
-def broker(make: Callable[[], LocalBroker]) -> LocalBroker:
+def broker(make: Callable[[], EmbeddedBroker]) -> EmbeddedBroker:
     return make()
 
 
@@ -50,17 +50,17 @@ def message(n: int = 0, **fields: Any) -> Message[Any]:
     return Message(**{"queue_name": "q", "actor_name": "act", "args": (n,), "kwargs": {}, "options": {}, **fields})
 
 
-def consume(broker: LocalBroker, prefetch: int = 10, timeout: int = 5_000) -> LocalConsumer:
+def consume(broker: EmbeddedBroker, prefetch: int = 10, timeout: int = 5_000) -> EmbeddedConsumer:
     return broker.consume("q", prefetch=prefetch, timeout=timeout)
 
 
-def receive(consumer: LocalConsumer) -> LocalDelivery:
+def receive(consumer: EmbeddedConsumer) -> EmbeddedDelivery:
     received = next(consumer)
     assert received is not None
     return received
 
 
-def on_connection(broker: LocalBroker, sql: str) -> Any:
+def on_connection(broker: EmbeddedBroker, sql: str) -> Any:
     """Run a statement on the broker's own connection."""
     return broker._hold().read(lambda queue: queue._connection.execute(sql).get)
 
@@ -68,11 +68,11 @@ def on_connection(broker: LocalBroker, sql: str) -> Any:
 # --- the file
 
 
-def test_making_a_broker_touches_no_file(broker: LocalBroker, path: Path) -> None:
+def test_making_a_broker_touches_no_file(broker: EmbeddedBroker, path: Path) -> None:
     assert not path.parent.exists()
 
 
-def test_everything_it_makes_is_private(broker: LocalBroker, path: Path) -> None:
+def test_everything_it_makes_is_private(broker: EmbeddedBroker, path: Path) -> None:
     broker.enqueue(message())
     consumer = consume(broker)
     for made in (path.parent, *path.parent.rglob("*")):
@@ -80,7 +80,7 @@ def test_everything_it_makes_is_private(broker: LocalBroker, path: Path) -> None
     consumer.close()
 
 
-def test_it_leaves_no_locks_nor_bells_behind(broker: LocalBroker, path: Path) -> None:
+def test_it_leaves_no_locks_nor_bells_behind(broker: EmbeddedBroker, path: Path) -> None:
     broker.enqueue(message())
     consume(broker).close()
     broker.close()
@@ -90,10 +90,10 @@ def test_it_leaves_no_locks_nor_bells_behind(broker: LocalBroker, path: Path) ->
 def test_an_old_sqlite_is_refused_before_anything_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.40.1")
     with pytest.raises(ConfigurationError, match=r"3\.40\.1"):
-        LocalBroker(path, middleware=[])
+        EmbeddedBroker(path, middleware=[])
 
 
-def test_a_file_of_another_kind_is_refused_in_words(broker: LocalBroker, path: Path) -> None:
+def test_a_file_of_another_kind_is_refused_in_words(broker: EmbeddedBroker, path: Path) -> None:
     path.parent.mkdir()
     path.write_text("no database at all, but long enough to be taken for one by its size\n" * 100)
     for _ in range(2):
@@ -101,7 +101,7 @@ def test_a_file_of_another_kind_is_refused_in_words(broker: LocalBroker, path: P
             broker.enqueue(message())
 
 
-def test_a_folder_that_cannot_be_made_is_said_and_tried_again(broker: LocalBroker, path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_said_and_tried_again(broker: EmbeddedBroker, path: Path) -> None:
     path.parent.write_text("a file is in the way")
     with pytest.raises(ConnectionFailed, match="FileExistsError"):
         broker.enqueue(message())
@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_made_is_said_and_tried_again(broker: LocalBroke
     broker.enqueue(message())
 
 
-def test_a_removed_file_is_noticed_and_made_anew(broker: LocalBroker, path: Path) -> None:
+def test_a_removed_file_is_noticed_and_made_anew(broker: EmbeddedBroker, path: Path) -> None:
     broker.enqueue(message(1))
     consumer = consume(broker)
     delivery = receive(consumer)
@@ -127,13 +127,13 @@ def test_a_removed_file_is_noticed_and_made_anew(broker: LocalBroker, path: Path
     assert receive(consume(broker)).args == (3,)
 
 
-def test_a_broker_may_be_used_after_it_was_closed(broker: LocalBroker) -> None:
+def test_a_broker_may_be_used_after_it_was_closed(broker: EmbeddedBroker) -> None:
     broker.enqueue(message(1))
     broker.close()
     assert receive(consume(broker)).args == (1,)
 
 
-def test_closing_the_broker_gives_back_what_it_had(make: Callable[[], LocalBroker]) -> None:
+def test_closing_the_broker_gives_back_what_it_had(make: Callable[[], EmbeddedBroker]) -> None:
     one, other = make(), make()
     one.enqueue(message())
     consumer = consume(one)
@@ -147,7 +147,7 @@ def test_closing_the_broker_gives_back_what_it_had(make: Callable[[], LocalBroke
 
 
 def test_a_locked_file_is_said_and_costs_no_claim(
-    broker: LocalBroker, path: Path, caplog: pytest.LogCaptureFixture
+    broker: EmbeddedBroker, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a delivery, and another process that locks the file
     broker.enqueue(message(1))
@@ -174,7 +174,7 @@ def test_a_locked_file_is_said_and_costs_no_claim(
     assert broker.depths() == {"q": Depth(claimed=1)}
 
 
-def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(broker: LocalBroker) -> None:
+def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(broker: EmbeddedBroker) -> None:
     # SQLite answers the same whether the disk is full or the file may not grow.
     pages = on_connection(broker, "PRAGMA page_count")
     on_connection(broker, f"PRAGMA max_page_count = {pages + 2}")
@@ -197,7 +197,7 @@ def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(broker: LocalBrok
 
 
 def test_what_a_closing_consumer_could_not_give_back_is_given_back_later(
-    make: Callable[[], LocalBroker], path: Path
+    make: Callable[[], EmbeddedBroker], path: Path
 ) -> None:
     # Given a consumer that is closed while the file is locked
     broker = make()
@@ -213,7 +213,7 @@ def test_what_a_closing_consumer_could_not_give_back_is_given_back_later(
     assert receive(consume(broker)).message_id == delivery.message_id
 
 
-def test_a_claim_that_comes_after_the_close_claims_nothing(broker: LocalBroker) -> None:
+def test_a_claim_that_comes_after_the_close_claims_nothing(broker: EmbeddedBroker) -> None:
     # Dramatiq closes consumers from another thread, and does not wait for ever for theirs.
     broker.enqueue(message())
     consumer = consume(broker)
@@ -222,10 +222,10 @@ def test_a_claim_that_comes_after_the_close_claims_nothing(broker: LocalBroker) 
     assert broker.depths() == {"q": Depth(ready=1)}
 
 
-def test_what_is_no_message_goes_to_the_dead_letters(broker: LocalBroker) -> None:
+def test_what_is_no_message_goes_to_the_dead_letters(broker: EmbeddedBroker) -> None:
     rubbish = [b"\xff\xfe", b"[]", b"{}", b'"text"', message(options=1).encode(), message(kwargs=[]).encode()]
 
-    def put_all(queue: LocalQueue) -> None:
+    def put_all(queue: EmbeddedQueue) -> None:
         for n, body in enumerate(rubbish):
             queue.put("q", f"rubbish {n}", body, priority=0, due=0, now=0)
 
@@ -237,7 +237,7 @@ def test_what_is_no_message_goes_to_the_dead_letters(broker: LocalBroker) -> Non
     assert all("not a message" in letter.reason for letter in letters)
 
 
-def test_claims_of_a_process_that_nobody_knows_are_void(broker: LocalBroker) -> None:
+def test_claims_of_a_process_that_nobody_knows_are_void(broker: EmbeddedBroker) -> None:
     # The file was copied from elsewhere, or somebody cleared the folder of locks.
     broker.enqueue(message(1))
     broker._hold().write(lambda queue: queue.claim("q", owner="gone", consumer="gone/1", limit=1, now=2**53))
@@ -247,7 +247,7 @@ def test_claims_of_a_process_that_nobody_knows_are_void(broker: LocalBroker) -> 
 # --- messages
 
 
-def test_a_dead_letter_says_when_and_why(broker: LocalBroker) -> None:
+def test_a_dead_letter_says_when_and_why(broker: EmbeddedBroker) -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     sent = broker.enqueue(message())
     consumer = consume(broker)
@@ -262,7 +262,7 @@ def test_a_dead_letter_says_when_and_why(broker: LocalBroker) -> None:
     assert broker.dead_letters("another") == []
 
 
-def test_deliveries_are_counted_but_not_those_that_nobody_began(broker: LocalBroker) -> None:
+def test_deliveries_are_counted_but_not_those_that_nobody_began(broker: EmbeddedBroker) -> None:
     broker.enqueue(message())
     consumer = consume(broker)
     unstarted = receive(consumer)
@@ -277,7 +277,7 @@ def test_deliveries_are_counted_but_not_those_that_nobody_began(broker: LocalBro
     assert [(each.args[0], each.deliveries, each.redelivered) for each in again] == [(0, 2, True), (2, 1, False)]
 
 
-def test_requeued_messages_are_there_before_the_consumer_closes(make: Callable[[], LocalBroker]) -> None:
+def test_requeued_messages_are_there_before_the_consumer_closes(make: Callable[[], EmbeddedBroker]) -> None:
     stopping, other = make(), make()
     stopping.enqueue(message())
     consumer = consume(stopping)
@@ -285,7 +285,7 @@ def test_requeued_messages_are_there_before_the_consumer_closes(make: Callable[[
     assert receive(consume(other)).args == (0,)
 
 
-def test_a_given_back_message_yields_to_a_retry_that_arrived_after_all(broker: LocalBroker) -> None:
+def test_a_given_back_message_yields_to_a_retry_that_arrived_after_all(broker: EmbeddedBroker) -> None:
     broker.enqueue(message())
     consumer = consume(broker)
     delivery = receive(consumer)
@@ -295,12 +295,12 @@ def test_a_given_back_message_yields_to_a_retry_that_arrived_after_all(broker: L
     assert broker.depths() == {"q": Depth(delayed=1)}
 
 
-def test_another_brokers_due_time_does_not_reach_the_worker(broker: LocalBroker) -> None:
+def test_another_brokers_due_time_does_not_reach_the_worker(broker: EmbeddedBroker) -> None:
     broker.enqueue(message(options={"eta": 2**53}))
     assert receive(consume(broker)).options == {}
 
 
-def test_a_retry_does_not_share_its_options_with_the_delivery(broker: LocalBroker) -> None:
+def test_a_retry_does_not_share_its_options_with_the_delivery(broker: EmbeddedBroker) -> None:
     broker.enqueue(message())
     delivery = receive(consume(broker))
     retry = broker.enqueue(delivery)  # type: ignore[arg-type]
@@ -309,19 +309,19 @@ def test_a_retry_does_not_share_its_options_with_the_delivery(broker: LocalBroke
 
 
 @pytest.mark.parametrize("priority", ["high", 1.5, 2**63])
-def test_a_priority_that_is_no_number_is_refused(broker: LocalBroker, priority: object) -> None:
+def test_a_priority_that_is_no_number_is_refused(broker: EmbeddedBroker, priority: object) -> None:
     with pytest.raises(ValueError, match="broker_priority"):
         broker.enqueue(message(options={"broker_priority": priority}))
 
 
-def test_a_name_that_cannot_be_stored_fails_its_sender_only(broker: LocalBroker) -> None:
+def test_a_name_that_cannot_be_stored_fails_its_sender_only(broker: EmbeddedBroker) -> None:
     with pytest.raises(UnicodeEncodeError):
         broker.enqueue(message(queue_name="\ud800"))
     broker.enqueue(message())
     assert broker.depths() == {"q": Depth(ready=1)}
 
 
-def test_depths_know_every_queue_and_state(broker: LocalBroker) -> None:
+def test_depths_know_every_queue_and_state(broker: EmbeddedBroker) -> None:
     for n in range(4):
         broker.enqueue(message(n))
     broker.enqueue(message(queue_name="another"), delay=60_000)
@@ -333,7 +333,7 @@ def test_depths_know_every_queue_and_state(broker: LocalBroker) -> None:
     assert broker.get_queue_message_counts("unheard_of") == (0, 0, 0)
 
 
-def test_flushing_leaves_what_is_being_worked_on(broker: LocalBroker) -> None:
+def test_flushing_leaves_what_is_being_worked_on(broker: EmbeddedBroker) -> None:
     for n in range(3):
         broker.enqueue(message(n))
     consumer = consume(broker, prefetch=2)
@@ -345,7 +345,7 @@ def test_flushing_leaves_what_is_being_worked_on(broker: LocalBroker) -> None:
     broker.join("q", timeout=0)
 
 
-def test_joining_gives_up_after_its_timeout(broker: LocalBroker) -> None:
+def test_joining_gives_up_after_its_timeout(broker: EmbeddedBroker) -> None:
     broker.enqueue(message(), delay=60_000)
     with pytest.raises(QueueJoinTimeout):
         broker.join("q", timeout=50)

@@ -5,12 +5,12 @@ import select
 import threading
 from pathlib import Path
 
-from growbin_jobs.engine.broker.embedded.wakeups import Bell, ring_all
-from growbin_jobs.engine.node.process_lock import Owner, find_dead, known
+from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo, wake_all
+from growbin_jobs.engine.node.process_lock import ProcessLock, find_dead, known
 
 
 def test_a_living_process_is_not_found_dead(tmp_path: Path) -> None:
-    owner = Owner(tmp_path)
+    owner = ProcessLock(tmp_path)
     assert known(tmp_path) == {owner.name}
     assert find_dead(tmp_path) == []
     owner.leave()
@@ -18,7 +18,7 @@ def test_a_living_process_is_not_found_dead(tmp_path: Path) -> None:
 
 
 def test_a_dead_process_is_found_by_one_at_a_time_until_it_is_buried(tmp_path: Path) -> None:
-    owner = Owner(tmp_path)
+    owner = ProcessLock(tmp_path)
     owner.let_go()  # what the kernel does when it dies
     [dead] = find_dead(tmp_path)
     assert dead.name == owner.name
@@ -37,21 +37,21 @@ def test_nobody_is_dead_in_a_folder_that_does_not_exist(tmp_path: Path) -> None:
 
 def test_files_of_owners_are_private(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "owners"
-    owner = Owner(folder)
+    owner = ProcessLock(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / owner.name).stat().st_mode & 0o777 == 0o600
     owner.leave()
 
 
 def test_a_ring_before_the_wait_is_not_lost(tmp_path: Path) -> None:
-    bell = Bell(tmp_path, "vision")
-    ring_all(tmp_path, ["text", "vision"])
+    bell = WakeupFifo(tmp_path, "vision")
+    wake_all(tmp_path, ["text", "vision"])
     bell.wait(3600)
     bell.close()
 
 
 def test_a_ring_ends_a_wait(tmp_path: Path) -> None:
-    bell = Bell(tmp_path, "vision")
+    bell = WakeupFifo(tmp_path, "vision")
     waiting = threading.Thread(target=bell.wait, args=(3600,))
     waiting.start()
     bell.ring()
@@ -61,9 +61,9 @@ def test_a_ring_ends_a_wait(tmp_path: Path) -> None:
 
 
 def test_other_queues_are_not_woken(tmp_path: Path) -> None:
-    bells = {name: Bell(tmp_path, name) for name in ("a", "a.b", "a@b", "a%40", "", "가/나", "q" * 300)}
+    bells = {name: WakeupFifo(tmp_path, name) for name in ("a", "a.b", "a@b", "a%40", "", "가/나", "q" * 300)}
     for name, bell in bells.items():
-        ring_all(tmp_path, [name])
+        wake_all(tmp_path, [name])
         rung = {other for other, each in bells.items() if _has_rung(each)}
         assert rung == {name}
         bell.wait(0)
@@ -73,20 +73,20 @@ def test_other_queues_are_not_woken(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def _has_rung(bell: Bell) -> bool:
+def _has_rung(bell: WakeupFifo) -> bool:
     return bool(select.select([bell._reader], [], [], 0)[0])
 
 
 def test_a_bell_that_nobody_reads_is_taken_down(tmp_path: Path) -> None:
-    bell = Bell(tmp_path, "vision")
+    bell = WakeupFifo(tmp_path, "vision")
     os.close(bell._reader)  # what the kernel does when its process dies
     os.close(bell._writer)
-    ring_all(tmp_path, ["vision"])
+    wake_all(tmp_path, ["vision"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ringing_more_often_than_the_pipe_holds_does_not_block(tmp_path: Path) -> None:
-    bell = Bell(tmp_path, "vision")
+    bell = WakeupFifo(tmp_path, "vision")
     for _ in range(70_000):
         bell.ring()
     bell.close()
@@ -95,5 +95,5 @@ def test_ringing_more_often_than_the_pipe_holds_does_not_block(tmp_path: Path) -
 
 
 def test_ringing_in_a_folder_that_does_not_exist_is_nothing(tmp_path: Path) -> None:
-    ring_all(tmp_path / "missing", ["vision"])
+    wake_all(tmp_path / "missing", ["vision"])
     assert not (tmp_path / "missing").exists()

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from growbin_jobs.engine.broker.embedded.queue import Depth, LocalQueue
+from growbin_jobs.engine.broker.embedded.queue import Depth, EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.schema import SCHEMA_VERSION, create_schema
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -48,7 +48,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.connection = apsw.Connection(":memory:")
         create_schema(self.connection)
-        self.queue = LocalQueue(self.connection)
+        self.queue = EmbeddedQueue(self.connection)
         self.now = 1_000
         self.sent = 0
         self.rows: list[Row] = []
@@ -189,13 +189,13 @@ TestQueue = QueueMachine.TestCase
 
 
 @pytest.fixture
-def queue() -> LocalQueue:
+def queue() -> EmbeddedQueue:
     connection = apsw.Connection(":memory:")
     create_schema(connection)
-    return LocalQueue(connection)
+    return EmbeddedQueue(connection)
 
 
-def test_a_retry_survives_a_crash_before_the_acknowledgement(queue: LocalQueue) -> None:
+def test_a_retry_survives_a_crash_before_the_acknowledgement(queue: EmbeddedQueue) -> None:
     queue.put("q", "id", b"first", priority=0, due=0, now=0)
     queue.claim("q", owner="p", consumer="p/1", limit=1, now=0)
     queue.put("q", "id", b"retry", priority=0, due=10, now=0)
@@ -211,7 +211,7 @@ def asking(*, retries: int = 0, deferrals: int = 0) -> bytes:
 FIRST, SECOND, THIRD = asking(), asking(deferrals=1), asking(retries=1, deferrals=1)
 
 
-def waiting(queue: LocalQueue) -> list[bytes]:
+def waiting(queue: EmbeddedQueue) -> list[bytes]:
     return [claimed.body for claimed in queue.claim("q", owner="o", consumer="o/1", limit=9, now=99)]
 
 
@@ -219,7 +219,7 @@ def waiting(queue: LocalQueue) -> list[bytes]:
     ("before", "later", "stays"), [(FIRST, SECOND, SECOND), (THIRD, SECOND, THIRD), (b"?", FIRST, b"?")]
 )
 def test_a_retry_takes_the_place_of_a_double_that_waits(
-    queue: LocalQueue, before: bytes, later: bytes, stays: bytes
+    queue: EmbeddedQueue, before: bytes, later: bytes, stays: bytes
 ) -> None:
     queue.put("q", "id", before, priority=0, due=0, now=0)
 
@@ -230,7 +230,7 @@ def test_a_retry_takes_the_place_of_a_double_that_waits(
 
 @pytest.mark.parametrize("order", [(FIRST, SECOND, THIRD), (THIRD, FIRST, SECOND)])
 def test_what_asks_for_the_latest_run_stays_where_several_come_back(
-    queue: LocalQueue, order: tuple[bytes, ...]
+    queue: EmbeddedQueue, order: tuple[bytes, ...]
 ) -> None:
     *claimed, left = order
     for body in claimed:
@@ -243,7 +243,7 @@ def test_what_asks_for_the_latest_run_stays_where_several_come_back(
     assert waiting(queue) == [THIRD]
 
 
-def test_two_claimed_messages_of_one_id_become_one(queue: LocalQueue) -> None:
+def test_two_claimed_messages_of_one_id_become_one(queue: EmbeddedQueue) -> None:
     for body in (b"first", b"retry"):
         queue.put("q", "id", body, priority=0, due=0, now=0)
         queue.claim("q", owner="p", consumer="p/1", limit=1, now=0)
@@ -251,7 +251,7 @@ def test_two_claimed_messages_of_one_id_become_one(queue: LocalQueue) -> None:
     assert queue.depths() == {"q": Depth(ready=1)}
 
 
-def test_a_sequence_number_is_never_used_twice(queue: LocalQueue) -> None:
+def test_a_sequence_number_is_never_used_twice(queue: EmbeddedQueue) -> None:
     # Else a late acknowledgement could hit another message.
     seen = set()
     for n in range(3):
@@ -262,7 +262,7 @@ def test_a_sequence_number_is_never_used_twice(queue: LocalQueue) -> None:
     assert len(seen) == 3
 
 
-def test_whoever_waits_is_told_what_to_wake_for(queue: LocalQueue) -> None:
+def test_whoever_waits_is_told_what_to_wake_for(queue: EmbeddedQueue) -> None:
     queue.put("now", "1", b"", priority=0, due=0, now=0)
     queue.put("later", "1", b"", priority=0, due=9, now=0)
     assert queue.touched == {"now", "later"}
@@ -273,7 +273,7 @@ def test_whoever_waits_is_told_what_to_wake_for(queue: LocalQueue) -> None:
     assert queue.touched == {"now"}
 
 
-def test_creating_the_schema_again_changes_nothing(queue: LocalQueue) -> None:
+def test_creating_the_schema_again_changes_nothing(queue: EmbeddedQueue) -> None:
     queue.put("q", "1", b"", priority=0, due=0, now=0)
     create_schema(queue._connection)
     assert queue.depths() == {"q": Depth(ready=1)}
@@ -296,7 +296,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_no_statement_of_the_hot_path_scans_or_sorts(queue: LocalQueue) -> None:
+def test_no_statement_of_the_hot_path_scans_or_sorts(queue: EmbeddedQueue) -> None:
     statements: dict[str, object] = {}
     connection = queue._connection
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.broker.rabbitmq import delays
-from growbin_jobs.engine.broker.rabbitmq.delays import LEVELS, MAX_DELAY, STOREY, way
+from growbin_jobs.engine.broker.rabbitmq.delays import LEVELS, MAX_DELAY, LEVELS_AT_ONCE, delay_route
 
 YEAR = 365 * 86_400_000
 QUEUE_TYPES = st.sampled_from(["quorum", "classic"])
@@ -50,7 +50,7 @@ class Broker:
         return [queue for name in found for queue in ([name] if name in self.queues else self.route(name, headers))]
 
     def follow(self, route):
-        """Return the milliseconds that a message waits on its way, and where it ends."""
+        """Return the milliseconds that a message waits on its delay_route, and where it ends."""
         waited, queue = 0, route.queue
         while "x-message-ttl" in self.queues[queue]:
             waited += self.queues[queue]["x-message-ttl"]
@@ -69,7 +69,7 @@ def ladder(levels, queue_type, *receivers):
 
 @given(st.integers(1, MAX_DELAY) | st.floats(0.001, 600_000), QUEUE_TYPES)
 def test_what_a_message_passes_adds_up_to_its_delay(delay, queue_type):
-    route = way("q", delay, queue_type)
+    route = delay_route("q", delay, queue_type)
 
     waited, end = ladder(route.levels, queue_type, "other", "q").follow(route)
 
@@ -79,19 +79,19 @@ def test_what_a_message_passes_adds_up_to_its_delay(delay, queue_type):
 
 @given(st.integers(1, MAX_DELAY), st.integers(1, MAX_DELAY), QUEUE_TYPES)
 def test_ladders_of_different_heights_are_one(one, other, queue_type):
-    broker = ladder(way("q", one, queue_type).levels, queue_type, "q")
-    delays.declare_ladder(broker, way("q", other, queue_type).levels, queue_type)
-    delays.declare_ladder(broker, STOREY, queue_type)
+    broker = ladder(delay_route("q", one, queue_type).levels, queue_type, "q")
+    delays.declare_ladder(broker, delay_route("q", other, queue_type).levels, queue_type)
+    delays.declare_ladder(broker, LEVELS_AT_ONCE, queue_type)
 
     for delay in (one, other):
-        waited, end = broker.follow(way("q", delay, queue_type))
+        waited, end = broker.follow(delay_route("q", delay, queue_type))
         assert (waited // 1000, end) == (-(-delay // 1000), "q")
 
 
 @given(st.integers(1, MAX_DELAY))
 def test_no_level_is_passed_twice(delay):
     # RabbitMQ drops a message that would come to a queue again by TTL alone.
-    route = way("q", delay, "quorum")
+    route = delay_route("q", delay, "quorum")
     broker = ladder(route.levels, "quorum", "q")
 
     passed = [route.queue]
@@ -104,7 +104,7 @@ def test_no_level_is_passed_twice(delay):
 @given(st.integers(2_000, MAX_DELAY), st.data())
 def test_no_level_is_skipped_while_bindings_are_missing(delay, data):
     # RabbitMQ starts the queues before the exchanges, and the exchanges before the bindings.
-    route = way("q", delay, "quorum")
+    route = delay_route("q", delay, "quorum")
     broker = ladder(route.levels, "quorum", "q")
     choices = [(source, to) for source, bound in broker.bindings.items() if "below" in source for to in bound]
     for source, to in data.draw(st.sets(st.sampled_from(choices))):
@@ -122,14 +122,14 @@ def test_no_level_is_skipped_while_bindings_are_missing(delay, data):
 
 @given(st.integers(1, 60_000))
 def test_what_is_due_for_a_queue_that_is_gone_is_kept(delay):
-    route = way("gone", delay, "quorum")
+    route = delay_route("gone", delay, "quorum")
     waited, end = ladder(route.levels, "quorum", "q").follow(route)
     assert (waited >= delay, end) == (True, "growbin.delay.v1.XQ")
 
 
 @pytest.mark.parametrize("delay", [None, 0, -5, -0.5])
 def test_what_need_not_wait_goes_straight(delay):
-    assert way("q", delay, "quorum") == delays.Way("q", None, 0)
+    assert delay_route("q", delay, "quorum") == delays.DelayRoute("q", None, 0)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +147,12 @@ def test_what_need_not_wait_goes_straight(delay):
 )
 def test_names_and_heights(delay, first, levels):
     # They are on servers: a change needs a new version in the prefix.
-    route = way("q", delay, "quorum")
+    route = delay_route("q", delay, "quorum")
     assert (route.queue, route.levels) == (first, levels)
 
 
 def test_headers_of_a_message():
-    assert way("vision_analysis", 13_000, "quorum").headers == {
+    assert delay_route("vision_analysis", 13_000, "quorum").headers == {
         "growbin-delay-to": "vision_analysis",
         "growbin-delay-4s": True,
         "growbin-delay-2s": False,
@@ -162,7 +162,7 @@ def test_headers_of_a_message():
 
 def test_a_delay_that_is_too_long_is_refused():
     with pytest.raises(ValueError, match="at most 3106 days"):
-        way("q", MAX_DELAY + 1, "quorum")
+        delay_route("q", MAX_DELAY + 1, "quorum")
 
 
 def test_quorum_levels_lose_nothing_and_wait_for_a_fixed_time():
@@ -186,4 +186,4 @@ def test_ladders_of_both_kinds_stand_side_by_side():
     delays.declare_ladder(broker, LEVELS, "classic")
 
     for queue_type in ("quorum", "classic"):
-        assert broker.follow(way("q", YEAR, queue_type)) == (YEAR, "q")
+        assert broker.follow(delay_route("q", YEAR, queue_type)) == (YEAR, "q")

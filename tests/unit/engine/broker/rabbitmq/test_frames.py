@@ -75,7 +75,7 @@ class Taking:
         self.taken.append(("confirmed", tag, multiple))
 
 
-class Connection(frames.QuickConnection):
+class Connection(frames.FastConnection):
     """The reading half, without a socket."""
 
     def __init__(self):

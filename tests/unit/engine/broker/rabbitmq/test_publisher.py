@@ -109,7 +109,7 @@ class FakeConnection:
 
 
 def make_publisher():
-    with patch("growbin_jobs.engine.broker.rabbitmq.confirm_channel.Link", FakeLink):
+    with patch("growbin_jobs.engine.broker.rabbitmq.confirm_channel.ManagedConnection", FakeLink):
         return Publisher("test", [])
 
 

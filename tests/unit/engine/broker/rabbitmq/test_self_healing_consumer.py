@@ -4,7 +4,7 @@ import pytest
 
 from growbin_jobs.engine.broker.rabbitmq import self_healing_consumer as renewal
 from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable
-from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import LastingConsumer
+from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 
 
 class Inner:
@@ -35,12 +35,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def consumer(started: list[Inner], clock: list[float]) -> LastingConsumer:
+def consumer(started: list[Inner], clock: list[float]) -> SelfHealingConsumer:
     def start() -> Inner:
         started.append(Inner())
         return started[-1]
 
-    return LastingConsumer(start)
+    return SelfHealingConsumer(start)
 
 
 def test_it_begins_anew_after_silence(clock, consumer, started):
@@ -77,7 +77,7 @@ def test_when_it_cannot_begin_anew_dramatiq_is_told(clock, started):
         started.append(Inner())
         return started[0]
 
-    consumer = LastingConsumer(start)
+    consumer = SelfHealingConsumer(start)
     clock[0] += renewal.SILENCE
     with pytest.raises(BrokerUnavailable):
         next(consumer)

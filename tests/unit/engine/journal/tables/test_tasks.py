@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import pytest
 
-from growbin_jobs.engine.delivery.records import Finish, Owed, Started, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.tables import outbox, reader, tasks
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
@@ -206,6 +206,6 @@ def test_what_cannot_be_stored_raises_and_leaves_no_trace(connection, an_end):
 
 
 def test_records_take_no_positions():
-    for record in (Finish, Owed, Started):
+    for record in (Finish, OutboxMessage, Started):
         with pytest.raises(TypeError):
             record("task")
