@@ -40,7 +40,7 @@ def command(
     """Lateness of single delays, of many that end at once, and the memory of many that are pending.
 
     \b
-    RunningLedger a private RabbitMQ. Lateness is reckoned from the whole second that a delay is rounded up to. 15 s is four
+    Starts a private RabbitMQ. Lateness is reckoned from the whole second that a delay is rounded up to. 15 s is four
     levels of the ladder, as many as can be below 16 s.
 
     \b

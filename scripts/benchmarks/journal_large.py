@@ -28,7 +28,7 @@ SELECT lower(hex(randomblob(16))), 'storage.upload_image', 'user_input', ?3, 'co
 
 def fill(path: Path, rows: int, note: Callable[[str], None]) -> None:
     """Make a journal of tasks that were completed and synced long ago, 100 a second."""
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     connection.pragma("synchronous", "OFF")
     connection.pragma("cache_size", -2_000_000)
     for start in range(0, rows, CHUNK):

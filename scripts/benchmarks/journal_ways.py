@@ -31,7 +31,7 @@ def an_end(worker: str, *, follow_up: bool = False) -> Finish:
     owed = OutboxMessage(message_id=str(uuid.uuid4()), task_name="next", queue_name="next", body=PAYLOAD.encode())
     return Finish(
         task_id=task_id, task_name="storage.upload_image", queue_name="user_input", payload=PAYLOAD, result=RESULT,
-        state=TaskState.COMPLETED, worker=worker, started_at=now, completed_at=now, owed=(owed,) * follow_up,
+        state=TaskState.COMPLETED, worker=worker, started_at=now, completed_at=now, outbox=(owed,) * follow_up,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def ends(journal: Journal, commits: Commits, *, follow_up: bool) -> Run:
         def told(error: BaseException | None, owed: tuple[OutboxMessage, ...]) -> None:
             assert error is None, error
             if owed:
-                journal.paid(each.seq for each in owed)
+                journal.confirmed(each.seq for each in owed)
             ahead.release()
 
         def work(thread: int) -> None:
@@ -101,7 +101,9 @@ def accepting(journal: Journal, commits: Commits, threads: int) -> Run:
 
         def work(thread: int) -> None:
             while time.perf_counter() < stop:
-                message = OutboxMessage(message_id=str(uuid.uuid4()), task_name="a", queue_name="q", body=PAYLOAD.encode())
+                message = OutboxMessage(
+                    message_id=str(uuid.uuid4()), task_name="a", queue_name="q", body=PAYLOAD.encode()
+                )
                 journal.accept(message, PAYLOAD)
                 counts[thread] += 1
 

@@ -28,7 +28,7 @@ def command(
     """Seconds until ``send`` returns while RabbitMQ is away, and messages a second when it is back.
 
     \b
-    Each run is a fresh process with a journal of its own, so that opening it counts. RunningLedger a private RabbitMQ for
+    Each run is a fresh process with a journal of its own, so that opening it counts. Starts a private RabbitMQ for
     the forwarding.
 
     \b

@@ -65,10 +65,11 @@ def forwarding(number: int, url: str) -> dict[str, float]:
     from growbin_jobs.engine.delivery.records import OutboxMessage
     from growbin_jobs.engine.forwarding.relay import Relay
     from growbin_jobs.engine.journal.tables import tasks
-    from growbin_jobs.engine.journal_opening import open_journal
+    from growbin_jobs.engine.opening import open_journal
     from growbin_jobs.settings import load
+    from growbin_jobs.wiring import engine_config
 
-    journal = open_journal(load())
+    journal = open_journal(engine_config(load()))
     bodies = [message(n) for n in range(number)]
     owed = [OutboxMessage(message_id=m.message_id, task_name="a", queue_name=QUEUE, body=m.encode()) for m in bodies]
     journal.write(lambda connection: [tasks.accept(connection, each, "{}", now=time.time()) for each in owed])

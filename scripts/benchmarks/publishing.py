@@ -32,7 +32,7 @@ def command(
     """Messages per second of 1, 50 and 1000 greenlets, and the connections that they open.
 
     \b
-    Each greenlet sends one message after the other and waits for each. RunningLedger a private RabbitMQ. The passes are
+    Each greenlet sends one message after the other and waits for each. Starts a private RabbitMQ. The passes are
     interleaved; the best of each way counts, since the disk's fsync is shared with whatever else the machine does.
 
     \b

@@ -26,6 +26,8 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import tasks
+from growbin_jobs.keeper import CONFIG
+from growbin_jobs.models import SCHEMA
 
 SERVICES = Path(__file__).parents[1] / "services"
 
@@ -61,7 +63,7 @@ def command(
         up = ["up", "--only", "postgres", "--json", "--with-pid", str(os.getpid()), "--dir", folder + "/services"]
         url = json.loads(_services(*up))["postgres"]["url"]
         database = open_database(url, default_path=Path(folder), pool_size=4, timeout=60.0)
-        upgrade(database)
+        upgrade(database, SCHEMA)
         try:
             results |= _copying(database, Path(folder, "n1", "task_queue.db"), rows, batch, passes)
             if seconds:
@@ -148,7 +150,7 @@ def _cursor(connection: Any) -> Any:
 
 def _under_load(database: Database, url: str, folder: Path, rate: int, seconds: float) -> dict[str, float]:
     env = os.environ | {"DATABASE_URL": url, "GROWBIN_NODE": "n2", "GROWBIN_DATA_DIR": str(folder)}
-    keeper = subprocess.Popen([sys.executable, "-m", "growbin_jobs.keeper"], env=env)
+    keeper = subprocess.Popen([sys.executable, "-m", "growbin_jobs.engine.keeper", "--config", CONFIG], env=env)  # noqa: S603
     journal = Journal(folder / "n2" / "task_queue.db", node="n2", worker="bench", free_floor=1)
     chance, written, lags = random.Random(6), 0, []  # noqa: S311
     try:

@@ -34,7 +34,7 @@ class Tree:
         return node
 
     def wire(self, value: Any, socket: Any) -> None:
-        """ManagedConnection an output socket to an input, or set the input's value."""
+        """Link an output socket to an input, or set the input's value."""
         if isinstance(value, bpy.types.NodeSocket):
             self.tree.links.new(value, socket)
         else:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from growbin_jobs import settings as _settings
-from growbin_jobs.engine.errors import ConfigurationError, GrowbinError
+from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.settings import Settings
 
 Status = Literal["ok", "warning", "failed"]
@@ -85,16 +85,18 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 def _broker(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.engine.opening import check_broker
+    from growbin_jobs.wiring import engine_config
 
-    yield Finding("broker", "ok", check_broker(settings))
+    yield Finding("broker", "ok", check_broker(engine_config(settings)))
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.engine.central.upgrade import check
+    from growbin_jobs.models import SCHEMA
     from growbin_jobs.wiring import central_database
 
     database = central_database(settings)
-    check(database)
+    check(database, SCHEMA)
     yield Finding("database", "ok", database.address)
 
 

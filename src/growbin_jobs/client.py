@@ -10,8 +10,8 @@ from typing import IO
 
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.app import settings
-from growbin_jobs.engine.errors import PictureRefused
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.errors import PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.storage import upload_image
 from growbin_jobs.storage.sources import spool_key

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 from growbin_jobs.reasons import Language
 
 Category = Literal["plastic", "paper", "metal", "glass", "general"]

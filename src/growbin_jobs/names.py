@@ -4,59 +4,18 @@ They are in messages and dashboards, so they never change with a refactor. A sta
 :class:`Route`, which is a name and not an import: the two worker groups never import each other.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-GroupName = Literal["storage", "ai"]
+from growbin_jobs.engine.groups import Group, Route
 
 #: Keys of the object store that a producer writes before it sends, and that are emptied by the workers.
 SPOOL_PREFIX: Final = "spool/"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a message goes: the actor's wire name and its queue."""
-
-    actor: str
-    queue: str
-
 
 UPLOAD_IMAGE: Final = Route("upload_image", "user_input")
 ANALYZE_IMAGE: Final = Route("analyze_image", "vision_analysis")
 RETRIEVE_RULE: Final = Route("retrieve_rule", "rule_retrieval")
 GENERATE_RESPONSE: Final = Route("generate_response", "response_generation")
 RECORD_FAILURE: Final = Route("record_failure", "failure_recording")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One kind of worker and how it runs unless told otherwise.
-
-    ``growbin-jobs worker``, the docs and the manifests all read this table.
-
-    Attributes:
-      name: ``storage`` or ``ai``.
-      module: What ``dramatiq`` imports.
-      routes: The actors it runs.
-      pool: ``gevent`` (many greenlets in one process) or ``threads``.
-      processes: Worker processes on a node.
-      threads: Greenlets or threads in each process.
-      prefetch_factor: Messages a process fetches for each queue, as a multiple of its threads.
-    """
-
-    name: GroupName
-    module: str
-    routes: tuple[Route, ...]
-    pool: Literal["gevent", "threads"]
-    processes: int
-    threads: int
-    prefetch_factor: int
-
-    @property
-    def queues(self) -> tuple[str, ...]:
-        """The queues that this group consumes, and no other."""
-        return tuple(dict.fromkeys(route.queue for route in self.routes))
-
 
 STORAGE: Final = Group(
     name="storage",
@@ -80,4 +39,5 @@ AI: Final = Group(
     prefetch_factor=1,
 )
 
-GROUPS: Final[dict[GroupName, Group]] = {group.name: group for group in (STORAGE, AI)}
+#: ``growbin-jobs worker``, the docs and the manifests all read this table.
+GROUPS: Final[dict[str, Group]] = {group.name: group for group in (STORAGE, AI)}

@@ -1,14 +1,14 @@
 """Why an analysis failed, in the words of the people who read it, Korean and English.
 
-A code is stored in the database and travels in messages; the sentence is made where it is shown.
+A code is stored in the database and travels in messages; the sentence is made where it is shown. The codes of the
+engine (retries spent, worker killed, …) are in :mod:`growbin_jobs.engine.reasons`.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from growbin_jobs.engine.reasons import REASONS, Language, reason, register
 
-Language = Literal["ko", "en"]
+__all__ = ["REASONS", "Language", "reason"]
 
-REASONS: dict[str, dict[Language, str]] = {
+_OF_ANALYSES: dict[str, dict[Language, str]] = {
     "picture_missing": {
         "ko": "사진 파일을 찾을 수 없습니다. 사진을 다시 올려 주세요.",
         "en": "The picture cannot be found. Upload it again.",
@@ -57,10 +57,6 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "저장된 사진을 찾을 수 없습니다.",
         "en": "The stored picture cannot be found.",
     },
-    "request_invalid": {
-        "ko": "요청 형식이 올바르지 않습니다: {detail}",
-        "en": "The request is not valid: {detail}",
-    },
     "model_refused": {
         "ko": "모델이 이 사진에 답하기를 거부했습니다.",
         "en": "The model declined to answer for this picture.",
@@ -81,45 +77,6 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "모델 사용 한도를 모두 썼습니다. 관리자에게 알려 주세요.",
         "en": "The model's account has no quota left. Check the plan and billing of the key.",
     },
-    "retries_exhausted": {
-        "ko": "여러 번 시도했지만 처리하지 못했습니다. 잠시 후 다시 시도해 주세요.",
-        "en": "It failed {attempts} times and was given up. Last error: {detail}",
-    },
-    "worker_killed": {
-        "ko": "처리하는 동안 프로그램이 {times}번 멈추어 중단했습니다. 관리자에게 알려 주세요.",
-        "en": "Its worker died {times} times while it ran (out of memory?), so it was given up.",
-    },
-    "actor_unknown": {
-        "ko": "이 작업({actor})을 처리할 수 있는 프로그램이 없습니다. 관리자에게 알려 주세요.",
-        "en": "This worker knows no actor {actor}. Deploy workers before what sends to them.",
-    },
-    "queue_missing": {
-        "ko": "작업 대기열({queue})이 없어져 처리하지 못했습니다. 관리자에게 알려 주세요.",
-        "en": "The queue {queue} was gone when the message was due. Start its workers, then retry it.",
-    },
-    "waited_too_long": {
-        "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
-        "en": "It waited longer than {hours} hours for something that did not come back: {detail}",
-    },
 }
 
-
-def reason(code: str, language: Language, params: Mapping[str, str | int | float]) -> str:
-    """Return the sentence for a person.
-
-    Parameters:
-      code: A key of :data:`REASONS`.
-      language: ``"ko"`` or ``"en"``.
-      params: Values for the sentence's placeholders; a missing one shows as ``?``.
-
-    Raises:
-      KeyError: If the code is unknown.
-    """
-    return REASONS[code][language].format_map(_Placeholders(params))
-
-
-class _Placeholders(dict[str, str | int | float]):
-    """A sentence with a hole is better than no sentence: the row may come from another version."""
-
-    def __missing__(self, key: str) -> str:
-        return "?"
+register(_OF_ANALYSES)

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.names import GROUPS
 from growbin_jobs.reasons import Language
 
 PREFIX = "GROWBIN_"
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
         description="Folder of everything embedded: queue, database, pictures, journal. "
         "Default: /var/lib/growbin where that is writable, else ~/.local/share/growbin.",
     )
-    worker_type: Literal["storage", "ai"] | None = Field(
+    worker_type: str | None = Field(
         default=None,
         validation_alias=AliasChoices("WORKER_TYPE", "worker_type"),
         description="Worker group that `growbin-jobs worker` runs when none is named.",
@@ -259,6 +260,13 @@ class Settings(BaseSettings):
         default=90.0,
         description="Days that the journal keeps dead letters, and the spool the pictures that they need.",
     )
+
+    @field_validator("worker_type")
+    @classmethod
+    def _group_exists(cls, value: str | None) -> str | None:
+        if value is not None and value not in GROUPS:
+            raise ValueError(f"there is no worker group {value!r}; there are: {', '.join(GROUPS)}")
+        return value
 
     @field_validator("timezone")
     @classmethod

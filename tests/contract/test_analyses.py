@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from growbin_jobs.engine.central.database import Database, open_database
 from growbin_jobs.engine.central.upgrade import upgrade
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Advice, Rule, RuleSource, StoredPicture, Text, VisionAnswer
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
 
@@ -35,7 +36,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     """An empty central database of each kind, with the current schema."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database)
+    upgrade(database, SCHEMA)
     yield database
     database.close()
 

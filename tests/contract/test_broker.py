@@ -26,12 +26,12 @@ from dramatiq.middleware import Retries
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.delivery.records import OutboxMessage
-from growbin_jobs.engine.errors import Deferred, Transient
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import attempts
 from growbin_jobs.engine.middleware.lifecycle import Journaling
 from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
 from growbin_jobs.engine.middleware.retries import Retries as OurRetries
+from growbin_jobs.errors import Deferred, Transient
 
 #: Seconds until something that must happen counts as not happening.
 PATIENCE = 20.0
@@ -366,7 +366,7 @@ def test_a_message_that_was_given_back_comes_again(place: Place, settle: str) ->
     broker.enqueue(place.message())
     consumer = place.consumer(broker)
     [received] = receive(consumer)
-    received.give_back()
+    received.requeue()
     getattr(consumer, settle)(received)
     [again] = receive(consumer)
     assert again.message_id == received.message_id

@@ -18,10 +18,11 @@ from growbin_jobs.engine.central.database import Database, open_database
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
 from growbin_jobs.engine.central.workers import WorkerRow
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
 
-NAMES = [migration.name for migration in migrations()]
+NAMES = [migration.name for migration in migrations(SCHEMA)]
 MODELS = [WasteAnalysis, TaskRow, WorkerRow, SchemaVersion]
 
 
@@ -41,7 +42,7 @@ def empty(reopen: Callable[[], Database]) -> Iterator[Database]:
 
 @pytest.fixture
 def database(empty: Database) -> Database:
-    upgrade(empty)
+    upgrade(empty, SCHEMA)
     return empty
 
 
@@ -95,16 +96,16 @@ def forking(reopen: partial[Database], script: str) -> Any:
 
 
 def test_an_upgrade_makes_the_schema_once(empty: Database) -> None:
-    assert pending(empty) == NAMES
-    assert upgrade(empty) == NAMES
-    assert upgrade(empty) == []
-    assert pending(empty) == []
-    check(empty)
+    assert pending(empty, SCHEMA) == NAMES
+    assert upgrade(empty, SCHEMA) == NAMES
+    assert upgrade(empty, SCHEMA) == []
+    assert pending(empty, SCHEMA) == []
+    check(empty, SCHEMA)
 
 
 def test_a_database_that_is_behind_is_refused_with_the_remedy(empty: Database) -> None:
     with pytest.raises(ConfigurationError, match=r"lacks 0001_waste_analysis.*growbin-jobs db upgrade"):
-        require_current(empty)
+        require_current(empty, SCHEMA)
     with pytest.raises(Deferred, match="growbin-jobs db upgrade"):
         Analyses(empty).accept("a1", "u1")
 
@@ -112,15 +113,15 @@ def test_a_database_that_is_behind_is_refused_with_the_remedy(empty: Database) -
 def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
     row = {"version": 9999, "name": "9999_future", "applied_at": datetime.now(UTC)}
     database.run(lambda connection: SchemaVersion.insert(row).execute(connection))
-    assert upgrade(database) == []
+    assert upgrade(database, SCHEMA) == []
     with pytest.raises(ConfigurationError, match="has schema 9999, this program knows"):
-        require_current(database)
+        require_current(database, SCHEMA)
 
 
 def test_eight_processes_upgrade_an_empty_database_at_once(reopen: partial[Database]) -> None:
-    applied = forking(reopen, "print(json.dumps(in_processes(8, lambda _: upgrade(database))))")
+    applied = forking(reopen, "print(json.dumps(in_processes(8, lambda _: upgrade(database, SCHEMA))))")
     assert sorted(name for names in applied for name in names) == NAMES  # each by one of them
-    require_current(reopen())
+    require_current(reopen(), SCHEMA)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +131,9 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(module, "migrations", lambda: (broken,))
         with pytest.raises(Transient):
-            upgrade(empty)
+            upgrade(empty, SCHEMA)
     assert empty.run(lambda connection: connection.get_tables()) == []
-    assert upgrade(empty) == NAMES
+    assert upgrade(empty, SCHEMA) == NAMES
 
 
 def test_the_schema_is_the_one_that_the_models_declare(database: Database) -> None:
@@ -222,11 +223,11 @@ def test_a_user_waits_for_a_connection_but_not_for_ever(
     database = reopen()
     monkeypatch.setattr(database._driver, "sessions", 1)
     monkeypatch.setattr(database._driver, "patience", 0.05)
-    lent, give_back = threading.Event(), threading.Event()
+    lent, requeue_claimed = threading.Event(), threading.Event()
 
     def hold(_: peewee.Database) -> bool:
         lent.set()
-        return give_back.wait(30)
+        return requeue_claimed.wait(30)
 
     holder = threading.Thread(target=database.run, args=(hold,))
     holder.start()
@@ -234,7 +235,7 @@ def test_a_user_waits_for_a_connection_but_not_for_ever(
     with pytest.raises(Deferred, match="stayed in use") as caught:
         database.run(lambda _: None)
     assert caught.value.wait == 5.0
-    give_back.set()
+    requeue_claimed.set()
     holder.join()
     assert database.run(lambda _: "served") == "served"
     database.close()

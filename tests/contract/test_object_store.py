@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from growbin_jobs.adapters.objects import ObjectStore, open_store
 from growbin_jobs.adapters.objects.memory import MemoryStore
-from growbin_jobs.engine.errors import ConfigurationError, NotFound, Permanent, PictureRefused
+from growbin_jobs.errors import ConfigurationError, NotFound, Permanent, PictureRefused
 
 JPEG = "image/jpeg"
 

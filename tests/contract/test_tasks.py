@@ -20,6 +20,7 @@ from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, St
 from growbin_jobs.engine.journal.file.schema import migrate
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, tasks
+from growbin_jobs.models import SCHEMA
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     opened = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(opened)
+    upgrade(opened, SCHEMA)
     yield opened
     opened.close()
 

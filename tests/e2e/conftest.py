@@ -19,6 +19,7 @@ import pytest
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.wiring import central_database
@@ -71,7 +72,7 @@ class Stack:
         self.settings = self._load()
         self.database = central_database(self.settings)
         self.analyses = Analyses(self.database)
-        upgrade(self.database)
+        upgrade(self.database, SCHEMA)
         for statement in AUDIT[self.database.dialect]:
             self.database.run(lambda connection, sql=statement: connection.execute_sql(sql))
 

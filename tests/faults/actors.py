@@ -19,8 +19,8 @@ from faults.effects import Effects
 from faults.jobs import LEAVES, STEPS
 from growbin_jobs.app import broker, settings
 from growbin_jobs.engine.crashpoints import arm
-from growbin_jobs.engine.errors import Deferred, Permanent, Transient
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.wiring import central_database
 
 QUEUE, CHAIN_QUEUE = "faults", "faults_chain"

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from faults.effects import Effects
-from faults.history import History, Disposition, judge, read_log
+from faults.history import Disposition, History, judge, read_log
 from faults.jobs import MIX, Request, requests
 from faults.journals import Journals
-from faults.links import ManagedConnection
+from faults.links import Link
 from faults.processes import TESTS, Process, Producer, Worker, await_that
 from faults.servers import Embedded, Rabbit
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SILENCE
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.wiring import central_database
 
 #: Seconds until something that must happen counts as not happening. A queue that was deleted may keep a consumer that
@@ -85,8 +86,8 @@ class Installation:
             "FAULTS_ORDERS": str(folder / "orders"),
         }
         self.objects.mkdir(parents=True)
-        self.broker_link = ManagedConnection(rabbit.url) if rabbit else None
-        self.database_link = ManagedConnection(postgres_url) if postgres_url else None
+        self.broker_link = Link(rabbit.url) if rabbit else None
+        self.database_link = Link(postgres_url) if postgres_url else None
         if self.broker_link:
             self.env["GROWBIN_BROKER_URL"] = self.broker_link.url
         if self.database_link:
@@ -105,7 +106,7 @@ class Installation:
         self._asked: list[Request] = []
         settings = _load(self.env | ({"DATABASE_URL": postgres_url} if postgres_url else {}))
         self._database = central_database(settings)
-        upgrade(self._database)
+        upgrade(self._database, SCHEMA)
         self.effects = Effects(self._database)
         self.effects.create()
         self.broker: Rabbit | Embedded = rabbit or Embedded(settings.embedded_broker_path)

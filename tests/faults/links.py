@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from faults.wire import Direction, Wire
 
 
-class ManagedConnection:
+class Link:
     """Forwards connections to a server, on one port as long as it lives.
 
     Parameters:

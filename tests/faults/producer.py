@@ -15,7 +15,7 @@ from dramatiq import Message
 
 from faults.actors import CHAIN_QUEUE, QUEUE, broker
 from faults.jobs import KINDS
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, BrokerUnavailable, QueueMissing
+from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMissing
 
 
 def say(**what: object) -> None:

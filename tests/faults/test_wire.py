@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pika
 
-from faults.links import ManagedConnection
+from faults.links import Link
 from faults.processes import await_that
 from faults.wire import Wire
 
 
-def becomes(number: int, link: ManagedConnection) -> bool:
+def becomes(number: int, link: Link) -> bool:
     return await_that(lambda: link.held == number, 10)
 
 
 def test_deliveries_are_held_until_they_are_acknowledged_or_rejected(rabbitmq_url):
-    link = ManagedConnection(rabbitmq_url)
+    link = Link(rabbitmq_url)
     with pika.BlockingConnection(pika.URLParameters(link.url)) as connection:
         channel = connection.channel()
         channel.queue_declare("q")
@@ -42,7 +42,7 @@ def test_deliveries_are_held_until_they_are_acknowledged_or_rejected(rabbitmq_ur
 
 
 def test_what_a_lost_connection_held_is_not_held_any_more(rabbitmq_url):
-    link = ManagedConnection(rabbitmq_url)
+    link = Link(rabbitmq_url)
     connection = pika.BlockingConnection(pika.URLParameters(link.url))
     channel = connection.channel()
     channel.queue_declare("q")

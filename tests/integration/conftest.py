@@ -20,6 +20,7 @@ from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -93,7 +94,7 @@ class Product:
     def _upgrade(folder: Path) -> None:
         # The actors' own groups do this at their start. Else the keeper waits for the schema until its time is over.
         with closing(central_database(load(data_dir=folder))) as database:
-            upgrade(database)
+            upgrade(database, SCHEMA)
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)

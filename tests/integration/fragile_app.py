@@ -9,7 +9,7 @@ from pathlib import Path
 import dramatiq
 
 from growbin_jobs.app import broker
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 
 
 @dramatiq.actor(queue_name="user_input", broker=broker)

@@ -50,14 +50,14 @@ def write(count: int) -> None:
 
     def then(error: BaseException | None, owed: tuple[OutboxMessage, ...]) -> None:
         assert error is None, error
-        journal.paid(each.seq for each in owed)
+        journal.confirmed(each.seq for each in owed)
         told.release()
 
     def work() -> None:
         for _ in range(count // 4):
             task_id = str(uuid.uuid4())
             journal.end(journal.begin(task_id, "actor", "queue"))
-            journal.finish(an_end(task_id, owed=(message(task_id + ".1"),)), then)
+            journal.finish(an_end(task_id, outbox=(message(task_id + ".1"),)), then)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -79,7 +79,7 @@ def write_for_ever() -> None:
     for n in itertools.count():
         task_id = str(uuid.uuid4())
         ahead.acquire()
-        journal.finish(an_end(task_id, owed=(message(task_id + ".1"),)), lambda error, _, id=task_id: told(id))
+        journal.finish(an_end(task_id, outbox=(message(task_id + ".1"),)), lambda error, _, id=task_id: told(id))
         if n % 50 == 0:
             say("accepted", journal.accept(message(f"accepted-{task_id}"), "[]").message_id)
 
@@ -173,7 +173,7 @@ class reader_that_locks:  # noqa: N801 it is used as a word
     """Holds the write lock from the start until it is told not to."""
 
     def __enter__(self) -> "reader_that_locks":
-        self._connection = files.open_journal(PATH)
+        self._connection = files.open_journal_file(PATH)
         self._connection.execute("BEGIN IMMEDIATE")
         return self
 

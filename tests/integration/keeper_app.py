@@ -16,6 +16,7 @@ from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.middleware import ensure_keeper as keeping
 from growbin_jobs.settings import current
+from growbin_jobs.wiring import engine_config
 
 if os.environ.get("TEST_IMPATIENT"):
     keeping.PATIENCE = keeping.INTERVAL = 0.3
@@ -37,7 +38,7 @@ class LastWords(Middleware):
         journal.close()
 
 
-keeper = keeping.EnsureKeeper(settings.node_dir, final_sync_timeout=settings.final_sync_timeout)
+keeper = keeping.EnsureKeeper(engine_config(settings))
 broker = EmbeddedBroker(settings.embedded_broker_path, middleware=[keeper, LastWords()])
 dramatiq.set_broker(broker)
 

@@ -15,7 +15,7 @@ import pytest
 
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.journal.file import opening as files
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import outbox, reader
 
 PROGRAM = Path(__file__).with_name("journal_process.py")
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 class Processes:
-    """RunningLedger the program in its roles; kills at the end what a test has left."""
+    """Starts the program in its roles; kills at the end what a test has left."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -74,7 +74,7 @@ def test_four_processes_write_together(path: Path, processes: Processes) -> None
     writers = [processes.start("write", 1000) for _ in range(4)]
     assert [line(writer) for writer in writers] == [["wrote", "1000"]] * 4
 
-    with open_journal(path) as connection:
+    with open_journal_file(path) as connection:
         assert reader.counts(connection)[TaskState.COMPLETED] == 4000
         assert connection.execute("SELECT count(*), count(DISTINCT seq) FROM task_wal").fetchone() == (4000, 4000)
         assert connection.execute("SELECT count(*) FROM outbox").get == 0
@@ -99,7 +99,7 @@ def test_what_was_told_survives_kill_9(path: Path, processes: Processes) -> None
                 if len(task_id) >= 36:  # the last line may be torn
                     (ended if kind == "end" else accepted).add(task_id)
 
-    with open_journal(path) as connection:
+    with open_journal_file(path) as connection:
         assert files.verify(connection) == []
         found = {id for (id,) in connection.execute("SELECT task_id FROM task_wal WHERE status = 'completed'")}
         assert ended <= found
@@ -136,7 +136,7 @@ def test_a_charger_that_is_killed_meanwhile_charges_once(path: Path, processes: 
         victim.wait()
         hurried = processes.start("charge")
         go_on(hurried)
-        with open_journal(path):  # about as long as a charge takes
+        with open_journal_file(path):  # about as long as a charge takes
             hurried.kill()
         hurried.wait()
         last = processes.start("charge")
@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_loses_nothing_and_goes_on_by_itself(path: Path, pro
     assert line(filler) == ["full", "False", "True", "True", "True"]
     go_on(filler)
     assert line(filler) == ["written", "True", "[False,", "True]", "0"]
-    with open_journal(path) as connection:
+    with open_journal_file(path) as connection:
         assert files.verify(connection) == []
 
 

@@ -25,6 +25,8 @@ from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskStat
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import changes, tasks
 from growbin_jobs.engine.node.election import keeper_pid
+from growbin_jobs.keeper import CONFIG
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -53,7 +55,7 @@ class Node:
         self.log = folder / "log"
         self.journal = Journal(self.settings.journal_path, node="n1", worker="test", free_floor=1)
         self.database = central_database(self.settings)
-        upgrade(self.database)
+        upgrade(self.database, SCHEMA)
         self.tasks = Tasks(self.database)
         self.processes: list[subprocess.Popen[bytes]] = []
 
@@ -75,7 +77,7 @@ class Node:
 
     def candidate(self, *options: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a keeper that belongs to no dramatiq."""
-        return self.start(sys.executable, "-m", "growbin_jobs.keeper", *options, **env)
+        return self.start(sys.executable, "-m", "growbin_jobs.engine.keeper", "--config", CONFIG, *options, **env)
 
     def keeper(self, *, but: int | None = None) -> int:
         """Return the keeper's process number, once there is one."""
@@ -203,7 +205,7 @@ def test_the_keeper_of_gevent_workers_outlives_them_and_copies_their_last_words(
     keeper = psutil.Process(node.keeper())
     workers = {child.pid for child in psutil.Process(master.pid).children()} - {keeper.pid}
     assert keeper.ppid() == master.pid
-    assert keeper.cmdline()[1:3] == ["-m", "growbin_jobs.keeper"]  # a fresh Python
+    assert keeper.cmdline()[1:3] == ["-m", "growbin_jobs.engine.keeper"]  # a fresh Python
     group = until(lambda: (found := node.group()) and found.processes == 2 and found, "the heartbeat has come")
     assert (group.node, group.group_name, group.threads, group.queues) == ("n1", "storage", 4, ["user_input"])
 
@@ -311,7 +313,9 @@ def test_a_database_that_goes_away_gets_everything_when_it_is_back(
 
 def test_what_a_dead_producer_accepted_is_sent(node: Node) -> None:
     message = Message(queue_name="user_input", actor_name="nothing", args=(), kwargs={}, options={})
-    owed = OutboxMessage(message_id=message.message_id, task_name="nothing", queue_name="user_input", body=message.encode())
+    owed = OutboxMessage(
+        message_id=message.message_id, task_name="nothing", queue_name="user_input", body=message.encode()
+    )
     node.journal.accept(owed, "{}")
     broker = EmbeddedBroker(node.settings.embedded_broker_path, middleware=[])
 

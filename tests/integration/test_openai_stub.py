@@ -21,7 +21,7 @@ from growbin_jobs.adapters.llm.client import CAP_RAISE, Call, ModelClient
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision, Vision
-from growbin_jobs.engine.errors import Deferred, GrowbinError, Permanent, Transient
+from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.messages import Rule, RuleSource, Text, VisionAnswer
 
 STUB = Path(__file__).parents[1] / "stubs" / "openai_server.py"
@@ -417,7 +417,7 @@ GREENLETS = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent
 from growbin_jobs.adapters.llm.client import Call, ModelClient
-from growbin_jobs.engine.errors import Transient
+from growbin_jobs.errors import Transient
 client = ModelClient(api_key=None, base_url=sys.argv[1])
 ask = lambda model, seconds: client.ask_text(Call(model, seconds, 100), [{"role": "user", "content": "?"}])
 assert ask("gpt-4o-mini", 20.0).answer

@@ -14,8 +14,9 @@ import pytest
 
 from growbin_jobs.engine.central.database import Database, open_database
 from growbin_jobs.engine.central.upgrade import check, upgrade
-from growbin_jobs.engine.errors import ConfigurationError, Deferred
+from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.messages import StoredPicture
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 
 pytestmark = pytest.mark.services
@@ -28,7 +29,7 @@ def opened(url: str, *, pool_size: int = 4, timeout: float = 5) -> Database:
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Database]:
     database = opened(postgres_url)
-    upgrade(database)
+    upgrade(database, SCHEMA)
     yield database
     database.close()
 
@@ -238,7 +239,7 @@ def cable(postgres_url: str) -> Iterator[Cable]:
 def by_cable(postgres_url: str, cable: Cable) -> Iterator[Database]:
     port = urlsplit(postgres_url).port
     database = opened(postgres_url.replace(f":{port}/", f":{cable.port}/"), timeout=2)
-    upgrade(database)
+    upgrade(database, SCHEMA)
     yield database
     database.close()
 
@@ -273,7 +274,7 @@ def test_a_server_that_says_nothing_defers_a_new_connection(by_cable: Database, 
     by_cable.close()
     cable.silent.set()
     with pytest.raises(Deferred, match="timeout expired"):
-        check(by_cable)
+        check(by_cable, SCHEMA)
 
 
 # --- what doctor says

@@ -16,6 +16,7 @@ from gevent.event import Event
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.engine.central.database import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
 
 def opened(pool_size, timeout):
     return open_database(sys.argv[1], default_path=Path("/nowhere"), pool_size=pool_size, timeout=timeout)
@@ -36,7 +37,7 @@ def run(script: str, url: str) -> str:
 def test_a_thousand_greenlets_share_ten_connections(postgres_url: str) -> None:
     script = """
 database = opened(10, 60)
-upgrade(database)
+upgrade(database, SCHEMA)
 analyses = Analyses(database)
 ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
 ours += " AND backend_type = 'client backend'"  # and no autovacuum, which comes now and then
@@ -57,12 +58,12 @@ def test_waiting_for_the_server_does_not_stop_the_hub(postgres_url: str) -> None
     """One greenlet waits in PostgreSQL for a lock that another one gives back only afterwards."""
     script = """
 database = opened(3, 60)
-held, give_back = Event(), Event()
+held, requeue_claimed = Event(), Event()
 
 def holder(connection):
     connection.execute_sql("SELECT pg_advisory_xact_lock(1)")
     held.set()
-    assert give_back.wait(60)
+    assert requeue_claimed.wait(60)
 
 def waiter(connection):
     assert held.wait(60)
@@ -71,7 +72,7 @@ def waiter(connection):
 both = [gevent.spawn(database.transaction, work) for work in (holder, waiter)]
 while not scalar(database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
     gevent.sleep(0.01)
-give_back.set()
+requeue_claimed.set()
 gevent.joinall(both, raise_error=True)
 print("done")
 """
@@ -102,13 +103,13 @@ print(after != before)
 
 def test_an_interrupted_wait_for_a_connection_loses_none(postgres_url: str) -> None:
     script = """
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.errors import Deferred
 database = opened(1, 0.3)
-held, give_back = Event(), Event()
+held, requeue_claimed = Event(), Event()
 
 def hold(connection):
     held.set()
-    give_back.wait(60)
+    requeue_claimed.wait(60)
 
 holder = gevent.spawn(database.run, hold)
 held.wait(60)
@@ -119,7 +120,7 @@ try:
     database.run(lambda connection: None)
 except Deferred as error:
     print("stayed in use" in str(error), end=" ")
-give_back.set()
+requeue_claimed.set()
 holder.get()
 print(scalar(database, "SELECT 1"))
 """
@@ -129,7 +130,7 @@ print(scalar(database, "SELECT 1"))
 def test_a_server_that_says_nothing_defers(postgres_url: str) -> None:
     """Its own statement timeout cannot come through; ours ends the wait."""
     script = """
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.errors import Deferred
 database = opened(1, 0.25)
 
 def freeze(connection):

@@ -14,7 +14,14 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.broker.rabbitmq.delays import DUE, LEVELS_AT_ONCE, TARGET, UNDELIVERABLE_QUEUE, level_queue, way
+from growbin_jobs.engine.broker.rabbitmq.delays import (
+    DUE,
+    LEVELS_AT_ONCE,
+    TARGET,
+    UNDELIVERABLE_QUEUE,
+    level_queue,
+    way,
+)
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 
 QUEUE = "delayed"

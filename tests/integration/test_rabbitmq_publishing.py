@@ -19,8 +19,8 @@ import pytest
 from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls

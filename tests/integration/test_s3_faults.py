@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from growbin_jobs.adapters.objects.s3 import S3Store
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError, NotFound, Transient
+from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError, NotFound, Transient
 
 Answer = tuple[int, bytes]
 
@@ -238,7 +238,7 @@ def test_a_busy_pool_makes_the_next_one_wait_its_turn(server: Server) -> None:
 
 
 def test_too_large_an_object_is_left_unread_and_costs_no_place_in_the_pool(server: Server) -> None:
-    from growbin_jobs.engine.errors import PictureRefused
+    from growbin_jobs.errors import PictureRefused
 
     server.answer = (200, b"x" * 1_000_000)
     store = _store(server, pool_size=1, max_wait=0.1)

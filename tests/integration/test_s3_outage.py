@@ -13,7 +13,7 @@ import pytest
 
 from growbin_jobs.adapters.objects import s3
 from growbin_jobs.adapters.objects.s3 import S3Store
-from growbin_jobs.engine.errors import ConfigurationError, Deferred
+from growbin_jobs.errors import ConfigurationError, Deferred
 
 pytestmark = pytest.mark.services
 

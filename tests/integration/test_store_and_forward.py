@@ -20,8 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from dramatiq import Message
 
+from growbin_jobs.engine.broker.errors import QueueMismatch
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.broker.rabbitmq.errors import QueueMismatch
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.forwarding import forwarder as forwarding
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
@@ -72,8 +72,8 @@ def journal(path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def producer(url: str, journal: Journal) -> Iterator[RabbitBroker]:
-    keeping = StoreAndForward(lambda: journal, journal.path, 0.7)
-    broker = RabbitBroker(url=url, middleware=[], publish_timeout=FOR_EVER, keeping=keeping)
+    store_and_forward = StoreAndForward(lambda: journal, journal.path, 0.7)
+    broker = RabbitBroker(url=url, middleware=[], publish_timeout=FOR_EVER, store_and_forward=store_and_forward)
     yield broker
     broker.close()
 

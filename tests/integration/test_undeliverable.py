@@ -13,13 +13,13 @@ from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
 
 from growbin_jobs.cli import main
+from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.delays import UNDELIVERABLE_QUEUE
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.undeliverable import collect
-from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
+from growbin_jobs.errors import Deferred
 
 QUEUE = "short-lived"
 PATIENCE = 30.0

@@ -28,7 +28,7 @@ def test_a_producer_can_catch_it_even_in_a_child_of_multiprocessing():
     code = """
 import multiprocessing
 def produce():
-    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.errors import ConfigurationError
     try:
         from growbin_jobs.storage import upload_image
     except ConfigurationError as error:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Rule, VisionAnswer, parse
 
 GOOD = {"category": "plastic", "item": "pet_bottle", "state": "clean", "confidence": 0.9}

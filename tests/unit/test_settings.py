@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from growbin_jobs import settings as module
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 
 import growbin_jobs
 from growbin_jobs import names
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 from growbin_jobs.reasons import REASONS, reason
 from growbin_jobs.states import AnalysisStatus
 

@@ -11,8 +11,8 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from benchmarks.tasks.systems import STAGES, stage_name
 from benchmarks.tasks.tally import Tally
 from growbin_jobs.engine.broker.rabbitmq.topology import arguments
-from growbin_jobs.engine.delivery.routes import message_for
-from growbin_jobs.names import Route
+from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.engine.groups import Route
 
 
 class SameQueues(RabbitmqBroker):

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
+from growbin_jobs.actors import actor
 from growbin_jobs.app import boot, broker, settings
-from growbin_jobs.engine.delivery.routes import message_for
+from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.messages import Rule, VisionAnswer, parse
-from growbin_jobs.stages import stage
 
 if TYPE_CHECKING:
     from growbin_jobs.ai.bootstrap import Services
@@ -29,13 +29,7 @@ def prepare() -> None:
 boot.prepare_with(prepare)
 
 
-@stage(
-    names.ANALYZE_IMAGE,
-    retries=settings.vision_retries,
-    backoff=settings.vision_backoff,
-    time_limit=settings.vision_time_limit,
-    records_failure_of="vision",
-)
+@actor(names.ANALYZE_IMAGE)
 def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     """Stage 2: let the vision model say what the picture shows, start stage 3.
 
@@ -54,13 +48,7 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     return content
 
 
-@stage(
-    names.GENERATE_RESPONSE,
-    retries=settings.response_retries,
-    backoff=settings.response_backoff,
-    time_limit=settings.response_time_limit,
-    records_failure_of="response",
-)
+@actor(names.GENERATE_RESPONSE)
 def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str, Any] | None = None) -> dict[str, Any]:
     """Stage 4: phrase the advice and save it; the analysis is completed.
 

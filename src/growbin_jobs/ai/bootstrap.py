@@ -19,6 +19,7 @@ from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, object_store
@@ -58,7 +59,7 @@ def prepare() -> None:
       ConfigurationError: When a setting, a rule, an extra or the database's schema is wrong.
       Deferred: When the database is away.
     """
-    require_current(services().analyses.database)
+    require_current(services().analyses.database, SCHEMA)
 
 
 def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel]:

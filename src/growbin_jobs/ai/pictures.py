@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from growbin_jobs.ai.vision import Vision
-from growbin_jobs.engine.errors import NotFound, Permanent
+from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.messages import VisionAnswer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Pictures:
 
         Raises:
           Permanent: ``object_missing``, and whatever the model refuses for good.
-          Transient, Deferred: See :mod:`growbin_jobs.engine.errors`.
+          Transient, Deferred: See :mod:`growbin_jobs.errors`.
         """
         try:
             picture = self._shrink(self._objects.get(s3_path))

@@ -29,7 +29,7 @@ class TextModel(Protocol):
           language: Of the advice.
 
         Raises:
-          Permanent, Transient, Deferred: See :mod:`growbin_jobs.engine.errors`.
+          Permanent, Transient, Deferred: See :mod:`growbin_jobs.errors`.
         """
         ...
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
 
-from growbin_jobs.engine.errors import Deferred, Transient
+from growbin_jobs.errors import Deferred, Transient
 
 T = TypeVar("T")
 

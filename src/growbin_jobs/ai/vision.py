@@ -38,7 +38,7 @@ class VisionModel(Protocol):
           address: Where a model server can fetch the same picture (https), if it is not to be sent along.
 
         Raises:
-          Permanent, Transient, Deferred: See :mod:`growbin_jobs.engine.errors`.
+          Permanent, Transient, Deferred: See :mod:`growbin_jobs.errors`.
         """
         ...
 
@@ -101,7 +101,7 @@ class Vision:
           address: See there.
 
         Raises:
-          Permanent, Transient, Deferred: See :mod:`growbin_jobs.engine.errors`.
+          Permanent, Transient, Deferred: See :mod:`growbin_jobs.errors`.
         """
         key = answer_key(self._model, picture)
         seen, shared = self._flights.do(key, lambda: self._ask(key, picture, address))

@@ -53,7 +53,7 @@ def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str,
     from dramatiq.errors import BrokerConnectionError
 
     from growbin_jobs import client
-    from growbin_jobs.engine.errors import GrowbinError, PictureRefused
+    from growbin_jobs.errors import GrowbinError, PictureRefused
 
     labels: dict[str, str] = {}
     refused: list[dict[str, Any]] = []
@@ -128,7 +128,7 @@ def status(
     """
     from growbin_jobs import client
     from growbin_jobs.cli import report
-    from growbin_jobs.engine.errors import NotFound
+    from growbin_jobs.errors import NotFound
 
     found = client.find_analysis(analysis_id)
     if found is None:

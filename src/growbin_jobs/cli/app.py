@@ -6,7 +6,7 @@ import typer
 
 from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, tasks, workers
 from growbin_jobs.cli.console import complain
-from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.errors import GrowbinError
 
 app = typer.Typer(
     name="growbin-jobs",

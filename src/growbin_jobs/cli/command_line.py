@@ -5,8 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.names import Group
+from growbin_jobs.engine.groups import Group
+from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.settings import Settings
 
 

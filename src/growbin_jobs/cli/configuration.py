@@ -79,7 +79,7 @@ def check_rules(json: Json = False) -> None:
     from growbin_jobs import settings as _settings
     from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
     from growbin_jobs.ai.offline.labels import OFFLINE_ITEMS
-    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.storage.rulebook import Rulebook
 
     folder = rules_folder(_settings.load().rules_dir)
@@ -108,9 +108,10 @@ def upgrade_database() -> None:
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.engine.central.upgrade import upgrade
+    from growbin_jobs.models import SCHEMA
     from growbin_jobs.wiring import central_database
 
-    applied = upgrade(central_database(_settings.load(), upgraded=False))
+    applied = upgrade(central_database(_settings.load(), upgraded=False), SCHEMA)
     for name in applied:
         out.print(f"applied {name}")
     if not applied:

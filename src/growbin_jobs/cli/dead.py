@@ -180,8 +180,8 @@ Filters = tuple[str | None, str | None, str | None, float | None]
 
 def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadLetter]":
     from growbin_jobs.cli.journal_file import reading
-    from growbin_jobs.engine.errors import ConfigurationError
     from growbin_jobs.engine.journal.tables import dead_letters
+    from growbin_jobs.errors import ConfigurationError
 
     filtered = any(value is not None for value in filters)
     if bool(numbers) == (filtered or all_):
@@ -197,7 +197,7 @@ def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bo
 def _ask(what: str, count: int, *, yes: bool) -> None:
     import sys
 
-    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.errors import ConfigurationError
 
     if count <= ASK_ABOVE or yes:
         return
@@ -208,7 +208,7 @@ def _ask(what: str, count: int, *, yes: bool) -> None:
 
 def _each(chosen: "list[DeadLetter]", deal: "Callable[[DeadLetter], object]") -> int:
     """Deal with letters one by one; return with how many. One that somebody else dealt with is said."""
-    from growbin_jobs.engine.errors import NotFound
+    from growbin_jobs.errors import NotFound
 
     done = 0
     for letter in chosen:

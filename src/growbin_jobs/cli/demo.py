@@ -62,7 +62,7 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
     from growbin_jobs.cli.analyze import finish, hand_in
     from growbin_jobs.cli.command_line import worker_command
     from growbin_jobs.cli.supervisor import STOP_MARGIN, Supervisor
-    from growbin_jobs.engine.errors import GrowbinError
+    from growbin_jobs.errors import GrowbinError
 
     settings = _settings.current()
     log = folder / "workers.log"

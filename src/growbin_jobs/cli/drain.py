@@ -10,15 +10,15 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.cli.console import say
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.keeper.jobs import Relay
 from growbin_jobs.engine.node.election import keeper_pid
 from growbin_jobs.engine.node.presence import present
 from growbin_jobs.engine.opening import open_broker
+from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database
+from growbin_jobs.wiring import central_database, engine_config
 
 
 def refuse_if_in_use(file: Path) -> None:
@@ -75,7 +75,7 @@ def copy_all(journal: Journal, settings: Settings) -> dict[str, int]:
 
 def send_all(journal: Journal, settings: Settings) -> dict[str, int]:
     """Send everything that is owed to the broker; what stands in the way is said."""
-    broker = open_broker(settings, [])
+    broker = open_broker(engine_config(settings), [])
     relay = Relay(journal, broker.forward, 0.0)
     before = relay.owed()
     try:

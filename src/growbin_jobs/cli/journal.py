@@ -1,5 +1,6 @@
 """``growbin-jobs journal …``: look after this node's journal, or one that a node has left behind."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and no
 File = Annotated[
     Path | None, typer.Option("--path", help="The journal's file; default: that of this node.", show_default=False)
 ]
-
-#: sysexits.h: try again later.
-EX_TEMPFAIL = 75
 
 
 def status(json: Json = False, path: File = None) -> None:
@@ -143,7 +141,7 @@ def sync(json: Json = False, path: File = None) -> None:
         print_json(report)
     else:
         out.print(f"{report['copied']} rows copied, {report['refused']} refused, {report['left']} left.")
-    raise typer.Exit(EX_TEMPFAIL if report["left"] else 0)
+    raise typer.Exit(os.EX_TEMPFAIL if report["left"] else 0)
 
 
 def drain(
@@ -177,4 +175,4 @@ def drain(
     else:
         out.print(f"{report['copied']} rows copied, {report['refused']} refused, {report['left']} left.")
         out.print(f"{report['sent']} messages sent, {report['owed']} left.")
-    raise typer.Exit(EX_TEMPFAIL if report["left"] or report["owed"] or damaged else 0)
+    raise typer.Exit(os.EX_TEMPFAIL if report["left"] or report["owed"] or damaged else 0)

@@ -7,10 +7,10 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs import settings as _settings
-from growbin_jobs.engine.errors import GrowbinError, NotFound
 from growbin_jobs.engine.journal.file.quarantine import DAMAGED
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.errors import GrowbinError, NotFound
 
 #: What every SQLite database begins with.
 MAGIC = b"SQLite format 3\0"

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import IO
 
 from growbin_jobs.cli import tether
-from growbin_jobs.engine.middleware.boot import EX_CONFIG
 
 #: Seconds beyond the workers' own shutdown timeout: dramatiq looks once a second whether it is to stop.
 STOP_MARGIN = 15.0
@@ -101,9 +100,9 @@ class Supervisor:
             code = child.process.poll()
             if code is None:
                 continue
-            if code == EX_CONFIG:
+            if code == os.EX_CONFIG:
                 self._say(f"{child.name} cannot work with this configuration (exit code {code}).")
-                return EX_CONFIG
+                return os.EX_CONFIG
             if time.monotonic() - child.started > _STEADY_AFTER:
                 child.pause = 1.0
             _signal_all(child.process, signal.SIGTERM)  # workers whose master was killed

@@ -13,8 +13,8 @@ from growbin_jobs.cli.journal_view import iso, task_json
 from growbin_jobs.engine.central.tasks import Task as Central
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import Attempt, DeadLetter, Outcome, Task, TaskState
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.engine.journal.tables import attempts, reader
+from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database
 

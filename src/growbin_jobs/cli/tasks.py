@@ -25,7 +25,7 @@ def show(
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.task_history import known_of
-    from growbin_jobs.engine.errors import NotFound
+    from growbin_jobs.errors import NotFound
 
     settings = _settings.load()
     found = known_of(task_id, settings, path)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import err, say
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.errors import Deferred
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
 

@@ -8,13 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from growbin_jobs.cli.console import say
+from growbin_jobs.names import GROUPS
 
-
-class GroupChoice(StrEnum):
-    """The two groups."""
-
-    storage = "storage"
-    ai = "ai"
+#: The groups that there are.
+GroupChoice = StrEnum("GroupChoice", {name: name for name in GROUPS})  # type: ignore[misc]
 
 
 Processes = Annotated[int | None, typer.Option(help="Worker processes, instead of the group's own number.", min=1)]
@@ -41,8 +38,7 @@ def worker(
 
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import worker_command
-    from growbin_jobs.engine.errors import ConfigurationError
-    from growbin_jobs.names import GROUPS
+    from growbin_jobs.errors import ConfigurationError
 
     settings = _settings.load()
     name = group.value if group else settings.worker_type
@@ -66,7 +62,6 @@ def up() -> None:
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import worker_command
     from growbin_jobs.cli.supervisor import STOP_MARGIN, Supervisor
-    from growbin_jobs.names import GROUPS
 
     settings = _settings.load()
     commands = {str(name): worker_command(group, settings) for name, group in GROUPS.items()}

@@ -1,19 +1,18 @@
-"""Every error of the project, in one tree::
+"""The engine's errors, in one tree::
 
     GrowbinError
     ├── ConfigurationError    a setting or an installation is wrong; raised at start, never inside a message
     ├── NotFound              something that was asked for by name is not there
     ├── Permanent             trying again cannot help: the message goes to the dead letters
-    │   └── PictureRefused        the picture itself is not acceptable
     ├── Transient             trying again may help: spends a retry
     └── Deferred              wait, it is nobody's fault: comes back later and spends no retry
 
 What an actor raises decides what happens to its message; ``middleware/retries.py`` reads the class and
-nothing else. Any exception from outside this tree counts as transient.
+nothing else. Any exception from outside this tree counts as transient. Applications derive their own classes.
 """
 
+from growbin_jobs.engine.reasons import reason
 from growbin_jobs.engine.text import well_formed
-from growbin_jobs.reasons import reason
 
 
 class GrowbinError(Exception):
@@ -32,8 +31,8 @@ class Permanent(GrowbinError):
     """Trying again cannot help.
 
     Parameters:
-      code: A key of :data:`growbin_jobs.reasons.REASONS`; it is stored with the failed analysis and
-        turned into a sentence for a person there.
+      code: A key of :data:`growbin_jobs.engine.reasons.REASONS`; it is stored and turned into a
+        sentence where a person reads it.
       params: What the sentence's placeholders need. Plain text and numbers only: they travel in a message,
         so no secrets and no personal data.
     """
@@ -44,10 +43,6 @@ class Permanent(GrowbinError):
         super().__init__(reason(code, "en", self.params))
 
 
-class PictureRefused(Permanent):
-    """The picture is not one that we accept; the sentence says why."""
-
-
 class Transient(GrowbinError):
     """Trying again may help.
 
@@ -55,7 +50,7 @@ class Transient(GrowbinError):
       message: What happened, for logs.
       max_retries: At most this many retries for this kind of error, where it must be fewer than the
         actor's own limit (a timed out paid call, for instance, may have been billed). None: the actor's.
-      final_code: What a person is told when no retry is left; a key of :data:`growbin_jobs.reasons.REASONS`.
+      final_code: What a person is told when no retry is left; a key of :data:`growbin_jobs.engine.reasons.REASONS`.
     """
 
     def __init__(self, message: str, *, max_retries: int | None = None, final_code: str = "retries_exhausted") -> None:

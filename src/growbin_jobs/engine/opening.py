@@ -1,19 +1,21 @@
-"""From settings to a broker."""
+"""From the configuration to a broker, a journal and the central database. Nothing connects before it is used."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
 from dramatiq.errors import BrokerConnectionError
-from pydantic import SecretStr
 
 from growbin_jobs.engine.addresses import without_password
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
+    from growbin_jobs.engine.central.database import Database
     from growbin_jobs.engine.journal.journal import Journal
 
 #: Seconds that a check waits for a server.
@@ -21,48 +23,48 @@ _CHECK_TIMEOUT = 5
 
 
 def open_broker(
-    settings: Settings, middleware: list[Middleware], *, journal: "Callable[[], Journal] | None" = None
-) -> "EmbeddedBroker | RabbitBroker":
-    """Return the broker that the settings name; it connects when it is first used.
+    config: EngineConfig, middleware: list[Middleware], *, journal: Callable[[], Journal] | None = None
+) -> EmbeddedBroker | RabbitBroker:
+    """Return the broker that the configuration names; it connects when it is first used.
 
     Parameters:
-      settings: ``broker_url`` unset means the embedded broker.
+      config: ``broker_url`` unset means the embedded broker.
       middleware: The ordered stack; it must be there before actors are declared.
       journal: Returns the process's journal, for what cannot be sent to RabbitMQ for now; None: sending fails then.
     """
-    if settings.broker_url is None:
+    if config.broker_url is None:
         from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
-        return EmbeddedBroker(settings.embedded_broker_path, middleware=middleware)
+        return EmbeddedBroker(config.embedded_broker_path, middleware=middleware)
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
     from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 
-    keeping = None
-    if journal is not None and settings.send_patience > 0:
-        keeping = StoreAndForward(journal, settings.journal_path, settings.send_patience)
+    store_and_forward = None
+    if journal is not None and config.send_patience > 0:
+        store_and_forward = StoreAndForward(journal, config.journal_path, config.send_patience)
     return RabbitBroker(
-        url=settings.broker_url.get_secret_value(),
+        url=config.broker_url,
         middleware=middleware,
-        queue_type=settings.queue_type,
-        publisher_connections=settings.publisher_connections,
-        publish_timeout=settings.publish_timeout,
-        keeping=keeping,
+        queue_type=config.queue_type,
+        publisher_connections=config.publisher_connections,
+        publish_timeout=config.publish_timeout,
+        store_and_forward=store_and_forward,
     )
 
 
-def check_broker(settings: Settings) -> str:
+def check_broker(config: EngineConfig) -> str:
     """Try the broker, for ``growbin-jobs doctor``, and return where it is.
 
     Raises:
       ConfigurationError: With what is wrong and how to mend it.
     """
-    return _check_rabbitmq(settings.broker_url) if settings.broker_url else _check_local(settings)
+    return _check_rabbitmq(config.broker_url) if config.broker_url else _check_local(config)
 
 
-def _check_local(settings: Settings) -> str:
+def _check_local(config: EngineConfig) -> str:
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
-    path = settings.embedded_broker_path
+    path = config.embedded_broker_path
     broker = EmbeddedBroker(path, middleware=[])
     try:
         waiting = sum(depth.ready for depth in broker.depths().values())
@@ -73,12 +75,12 @@ def _check_local(settings: Settings) -> str:
     return f"embedded, {path}, {waiting} messages ready"
 
 
-def _check_rabbitmq(url: SecretStr) -> str:
+def _check_rabbitmq(url: str) -> str:
     import pika
     from pika.exceptions import AMQPError, ProbableAccessDeniedError, ProbableAuthenticationError
 
     found, problems = [], []
-    for part in url.get_secret_value().split(";"):
+    for part in url.split(";"):
         shown = without_password(part)
         parameters = pika.URLParameters(part)
         parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = _CHECK_TIMEOUT
@@ -96,3 +98,41 @@ def _check_rabbitmq(url: SecretStr) -> str:
     if not found:
         raise ConfigurationError("; ".join(problems) + ". Check GROWBIN_BROKER_URL and whether RabbitMQ runs.")
     return "RabbitMQ at " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems)
+
+
+def open_journal(config: EngineConfig, worker: str | None = None) -> Journal:
+    """Return the journal that the configuration names; each process opens the file when it first uses it.
+
+    Imported here, since producers need it only while the broker is away.
+
+    Parameters:
+      worker: Name of this process's kind in rows; default: the worker group of the config.
+
+    Raises:
+      ConfigurationError: If SQLite is too old for several writers.
+    """
+    from growbin_jobs.engine.journal.journal import Journal
+
+    return Journal(
+        config.journal_path,
+        node=config.node,
+        worker=worker or config.group or "process",
+        free_floor=config.journal_free_floor,
+    )
+
+
+def open_central(config: EngineConfig) -> Database:
+    """Return the central database that the configuration names; it connects when it is first used.
+
+    Raises:
+      ConfigurationError: When the URL cannot be read, or the driver is not installed.
+    """
+    from growbin_jobs.engine.central.opening import open_database
+
+    return open_database(
+        config.database_url,
+        default_path=config.embedded_database_path,
+        pool_size=config.database_pool_size,
+        timeout=config.database_timeout,
+        deferral_wait=config.deferral_wait,
+    )

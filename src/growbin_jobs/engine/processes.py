@@ -1,9 +1,20 @@
-"""Things that exist once in each process and never cross a fork."""
+"""What exists once in each process, and what a fork must not break.
+
+Two mechanisms, and no other in the engine. :func:`once_a_process` makes a value at its first use in each process.
+:func:`watch_forks` is for objects with threads, files or locks of their own: they are paused before a fork, resumed in
+the parent, and abandoned in the child, which never touches its parent's connections and never keeps a dead parent's
+locks.
+"""
+
+from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from growbin_jobs.engine.threads import native
 
 T = TypeVar("T")
 
@@ -35,3 +46,53 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
 
     os.register_at_fork(after_in_child=begin_anew)
     return get
+
+
+class ForkAware(Protocol):
+    """Something that lives in one process."""
+
+    def pause(self) -> None:
+        """Before a fork, in the parent: reach a state that may be copied, and stay in it."""
+
+    def resume(self) -> None:
+        """After the fork, in the parent."""
+
+    def abandon(self) -> None:
+        """After the fork, in the child: let go of what is the parent's, without changing it."""
+
+
+_watched: weakref.WeakSet[ForkAware] = weakref.WeakSet()
+_paused: list[ForkAware] = []
+
+#: Held while something fork-aware is made, and at a fork.
+fork_lock = native("_thread", "allocate_lock")()
+
+
+def watch_forks(something: ForkAware) -> None:
+    """Pause, resume or abandon it at every fork; the caller holds :data:`fork_lock`."""
+    _watched.add(something)
+
+
+def _before_fork() -> None:
+    fork_lock.acquire()
+    _paused.extend(_watched)
+    for something in _paused:
+        something.pause()
+
+
+def _in_parent() -> None:
+    for something in _paused:
+        something.resume()
+    _paused.clear()
+    fork_lock.release()
+
+
+def _in_child() -> None:
+    for something in _paused:
+        something.abandon()
+        _watched.discard(something)
+    _paused.clear()
+    fork_lock.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,12 +1,16 @@
-"""Blocking and computing work, kept off gevent's hub.
+"""Threads beside gevent: work kept off its hub, originals of what it has patched, signals to its greenlets.
 
 Under gevent one greenlet that decodes a picture or waits for SQLite's lock stops all others. :func:`offload` runs
 such work in gevent's native thread pool; in a threaded worker it just calls it, since each thread blocks only itself.
 """
 
+from __future__ import annotations
+
 import sys
+import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from importlib import import_module
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,3 +55,49 @@ def _outcome(call: Callable[..., R], args: Any, kwargs: Any) -> tuple[R | None, 
         return call(*args, **kwargs), None
     except BaseException as error:
         return None, error
+
+
+class Signal(Protocol):
+    """Set once by one thread, waited for by another."""
+
+    def set(self) -> Any:
+        """Wake the waiter; from any native thread."""
+
+    def wait(self) -> Any:
+        """Wait for it, in the thread that made it; under gevent only the calling greenlet waits."""
+
+
+def make_signal() -> Signal:
+    """Return a signal for the calling thread or greenlet to wait for."""
+    return _HubSignal() if gevent_active() else threading.Event()
+
+
+class _HubSignal:
+    """Wakes a greenlet from another native thread."""
+
+    def __init__(self) -> None:
+        from gevent import get_hub
+        from gevent.event import Event
+
+        self._event = Event()
+        # Started before anyone can send, and closed only after that: a signal to a watcher that does not listen is
+        # lost, one to a closed watcher may crash. A started one also tells the hub that there is something to wait for.
+        self._watcher = get_hub().loop.async_()
+        self._watcher.start(self._arrived)
+
+    def _arrived(self) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+        self._event.set()
+
+    def set(self) -> None:
+        self._watcher.send()
+
+    def wait(self) -> None:
+        self._event.wait()
+
+
+def native(module: str, name: str) -> Any:
+    """Return the original of something that gevent may have replaced."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey.get_original(module, name) if monkey else getattr(import_module(module), name)

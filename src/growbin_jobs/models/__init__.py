@@ -1,6 +1,8 @@
-"""The central database: what the whole cluster knows about each analysis. PostgreSQL, or a SQLite file when embedded.
+"""Growbin's own tables in the central database: what the whole cluster knows about each analysis."""
 
-``database`` lends connections (``postgres`` and ``sqlite`` open them, ``pool`` bounds them), ``upgrade`` keeps the
-schema (``migrations/``), and each other module holds one aggregate: its peewee model, the view that leaves the
-room, and the repository that is the only writer of its table.
-"""
+from typing import Final
+
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, Schema
+
+#: The engine's tables and these.
+SCHEMA: Final[Schema] = (*ENGINE_SCHEMA, "growbin_jobs.models")

@@ -11,7 +11,7 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
 from growbin_jobs.states import AnalysisStatus
 

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
-from growbin_jobs.app import boot, broker, settings
-from growbin_jobs.engine.delivery.routes import message_for
+from growbin_jobs.actors import actor
+from growbin_jobs.app import boot, broker
+from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.messages import VisionAnswer, parse
-from growbin_jobs.stages import stage
 
 if TYPE_CHECKING:
     from growbin_jobs.storage.bootstrap import Services
@@ -29,13 +29,7 @@ def prepare() -> None:
 boot.prepare_with(prepare)
 
 
-@stage(
-    names.UPLOAD_IMAGE,
-    retries=settings.upload_retries,
-    backoff=settings.upload_backoff,
-    time_limit=settings.upload_time_limit,
-    records_failure_of="upload",
-)
+@actor(names.UPLOAD_IMAGE)
 def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, str]:
     """Stage 1: check and shrink the picture, store it with a thumbnail, start stage 2.
 
@@ -55,13 +49,7 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
     return picture.model_dump()
 
 
-@stage(
-    names.RETRIEVE_RULE,
-    retries=settings.rule_retries,
-    backoff=settings.rule_backoff,
-    time_limit=settings.rule_time_limit,
-    records_failure_of="rule",
-)
+@actor(names.RETRIEVE_RULE)
 def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = None) -> dict[str, Any]:
     """Stage 3: look the item up in the rules, start stage 4.
 
@@ -83,7 +71,7 @@ def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = N
     return content
 
 
-@stage(names.RECORD_FAILURE, retries=20, backoff=5, time_limit=60, records_failure_of=None)
+@actor(names.RECORD_FAILURE)
 def record_failure(analysis_id: str, stage: str, code: str, params: dict[str, Any]) -> bool:
     """Write down that a stage was given up, and why.
 

@@ -12,6 +12,7 @@ from growbin_jobs.adapters.pictures import prepare as prepare_picture
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
@@ -52,7 +53,7 @@ def prepare() -> None:
       ConfigurationError: When a setting, a rule or the database's schema is wrong.
       Deferred: When the database is away.
     """
-    require_current(services().analyses.database)
+    require_current(services().analyses.database, SCHEMA)
 
 
 def _uploads(settings: Settings) -> Uploads:

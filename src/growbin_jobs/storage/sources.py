@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from growbin_jobs.engine.errors import NotFound, PictureRefused, Transient
 from growbin_jobs.engine.threads import offload
+from growbin_jobs.errors import NotFound, PictureRefused, Transient
 from growbin_jobs.names import SPOOL_PREFIX
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from growbin_jobs.engine.errors import Permanent, PictureRefused
 from growbin_jobs.engine.threads import offload_to
+from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
 from growbin_jobs.storage.sources import PictureSources, spool_key
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 from faults.installation import WORKER, Installation
 from faults.jobs import mixed
-from faults.links import ManagedConnection
+from faults.links import Link
 
 Server = Literal["broker", "database"]
 
 
-def link_to(server: Server, installation: Installation) -> ManagedConnection:
+def link_to(server: Server, installation: Installation) -> Link:
     """Return the link to a server."""
     link = installation.broker_link if server == "broker" else installation.database_link
     assert link

@@ -9,8 +9,8 @@ import apsw
 import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
-from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.sqlite import opening as sqlite
+from growbin_jobs.errors import ConfigurationError
 
 
 class Clock:
@@ -210,7 +210,7 @@ def test_an_sqlite_that_corrupts_is_refused(monkeypatch, path):
     with pytest.raises(ConfigurationError, match=r"3\.51\.2"):
         GptCache(path)
     with pytest.raises(ConfigurationError, match="upgrade apsw"):
-        sqlite.open_database(path)
+        sqlite.open_sqlite(path)
     assert not path.exists()
 
 
@@ -224,6 +224,6 @@ def test_a_newer_sqlite_is_taken(monkeypatch, version):
 def test_a_folder_that_exists_keeps_its_mode(tmp_path):
     os.chmod(tmp_path, 0o755)
 
-    sqlite.open_database(tmp_path / "x.db").close()
+    sqlite.open_sqlite(tmp_path / "x.db").close()
 
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 
 @pytest.fixture

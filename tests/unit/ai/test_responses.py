@@ -3,7 +3,7 @@ import pytest
 from growbin_jobs.adapters.llm.client import Call
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai.responses import LONGEST_ADVICE, OnlineText, checked
-from growbin_jobs.engine.errors import Transient
+from growbin_jobs.errors import Transient
 from growbin_jobs.messages import Rule, RuleSource, Text
 
 RULE = Rule(

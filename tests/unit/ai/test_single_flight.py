@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from growbin_jobs.ai.single_flight import SingleFlight
-from growbin_jobs.engine.errors import Deferred, Permanent, Transient
+from growbin_jobs.errors import Deferred, Permanent, Transient
 
 
 class Watched(SingleFlight):

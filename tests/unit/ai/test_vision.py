@@ -8,7 +8,7 @@ from growbin_jobs.adapters.llm.client import Call
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.vision import OnlineVision, Vision, answer_key
-from growbin_jobs.engine.errors import Transient
+from growbin_jobs.errors import Transient
 from growbin_jobs.messages import VisionAnswer
 
 ITEMS = [KnownItem("general", "기타", "other"), KnownItem("pet_bottle", "페트병", "PET bottle")]

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from growbin_jobs.adapters.rulefiles import rules_folder
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 SECRETS = {
     "GROWBIN_BROKER_URL": "amqp://growbin:hunter2@a:5672/v;amqp://growbin:hunter2@b:5672/v",

@@ -50,7 +50,9 @@ class Node:
 
     def accept(self):
         message = Message(queue_name="user_input", actor_name="upload_image", args=(), kwargs={}, options={})
-        owed = OutboxMessage(message_id=message.message_id, task_name="a", queue_name="user_input", body=message.encode())
+        owed = OutboxMessage(
+            message_id=message.message_id, task_name="a", queue_name="user_input", body=message.encode()
+        )
         self.journal.accept(owed, "{}")
 
 
@@ -186,8 +188,9 @@ def test_tail_shows_the_latest(invoke, node):
 def test_tail_follows_every_change_once_copied_or_not(command, node, central, environment):
     from growbin_jobs.engine.central.sync import Sync
     from growbin_jobs.engine.central.upgrade import upgrade
+    from growbin_jobs.models import SCHEMA
 
-    upgrade(central.database)
+    upgrade(central.database, SCHEMA)
     sync = Sync(node.journal, central)
     node.finish("old")
     code = "from growbin_jobs.cli import main; main()"

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 from growbin_jobs.cli import report, watch
 from growbin_jobs.cli.console import err, out
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.errors import Deferred
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.states import AnalysisStatus
 

@@ -7,7 +7,7 @@ import pytest
 
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.file import schema
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import dead_letters, tasks
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
@@ -21,7 +21,7 @@ class Past:
 
     def __init__(self, folder):
         self.path = folder / "data" / socket.gethostname() / "task_queue.db"
-        self.connection = open_journal(self.path)
+        self.connection = open_journal_file(self.path)
 
     def start(self, at, **fields):
         record = Started(
@@ -41,7 +41,7 @@ class Past:
 
     def put_off(self, at, *, deferrals, **fields):
         retry = OutboxMessage(message_id="t", task_name="actor", queue_name="queue", body=b"{}")
-        self.end(at, FAILED, deferrals=deferrals, deferred=True, owed=(retry,), **fields)
+        self.end(at, FAILED, deferrals=deferrals, deferred=True, outbox=(retry,), **fields)
 
     def crash(self, at):
         tasks.crashed(self.connection, [("t", "actor", "queue")], now=CREATED + at, pid=77)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.names import AI, STORAGE
 
 
@@ -83,7 +83,7 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum)
     process.send_signal(signum)
     said = process.stderr.read()
 
-    assert groups - {"growbin_jobs.keeper"} == {
+    assert groups - {"growbin_jobs.engine.keeper"} == {
         "growbin_jobs.storage",
         "growbin_jobs.ai",
     }  # the keeper comes a bit later

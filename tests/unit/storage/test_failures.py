@@ -8,7 +8,8 @@ import pytest
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.engine.central.database import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.errors import Deferred
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.storage.failures import Failures
@@ -109,7 +110,7 @@ Failures(analyses, language="en", discard=discard).record("a1", stage="upload", 
 def test_killed_between_the_two_it_ends_well_when_the_message_comes_again(tmp_path):
     objects = FolderStore(tmp_path)
     database = open_database(None, default_path=tmp_path / "central.db", pool_size=1, timeout=10)
-    upgrade(database)
+    upgrade(database, SCHEMA)
     analyses = Analyses(database)
     analyses.accept("a1", "u1")
     objects.put("spool/a1", b"half a pict", content_type="image/jpeg")

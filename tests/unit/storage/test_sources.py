@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.objects.folder import FolderStore
-from growbin_jobs.engine.errors import GrowbinError, Permanent, PictureRefused, Transient
+from growbin_jobs.errors import GrowbinError, Permanent, PictureRefused, Transient
 from growbin_jobs.storage.sources import PictureSources
 
 PICTURE = b"picture"

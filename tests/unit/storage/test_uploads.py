@@ -12,7 +12,7 @@ from PIL import Image
 
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.adapters.pictures import prepare
-from growbin_jobs.engine.errors import Deferred, Permanent, PictureRefused
+from growbin_jobs.errors import Deferred, Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Prepared, Uploads

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_models, read_reply
 from growbin_jobs.adapters.llm.structured import Schema, refuses_schemas, strict_format, validated
-from growbin_jobs.engine.errors import ConfigurationError, Permanent
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.errors import ConfigurationError, Permanent
 
 if TYPE_CHECKING:
     import httpx2

@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from growbin_jobs.engine.errors import Deferred, GrowbinError, Permanent, Transient
+from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 #: Seconds to wait after a 429 that does not say how long, and bounds for one that does. A longer wish than the upper
 #: bound (a daily limit) is met by asking again then.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from growbin_jobs.adapters.llm.errors import from_response, unusable
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 
 Answer = TypeVar("Answer")
 Wire = TypeVar("Wire", bound=BaseModel)

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, ObjectStore
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 __all__ = ["Listed", "ObjectInfo", "ObjectStore", "open_store"]
 

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from growbin_jobs.engine.errors import Deferred, GrowbinError, NotFound, Transient
+from growbin_jobs.errors import Deferred, GrowbinError, NotFound, Transient
 
 OUTAGE_WAIT: Final = 10.0
 OPERATOR_WAIT: Final = 60.0

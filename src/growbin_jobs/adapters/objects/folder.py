@@ -16,8 +16,8 @@ from uuid import uuid4
 from growbin_jobs.adapters.objects import objectfile
 from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, NotFound, Permanent
 from growbin_jobs.engine.threads import offload
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Permanent
 
 INCOMING: Final = ".incoming"  # no bucket has such a name
 MOVE_ATTEMPTS: Final = 20

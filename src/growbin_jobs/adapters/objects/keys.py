@@ -1,6 +1,6 @@
 """What a key may look like, so that every store takes the same ones."""
 
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.errors import Permanent
 
 #: S3's limit ("Naming Amazon S3 objects", Amazon S3 User Guide).
 KEY_BYTES = 1024

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
-from growbin_jobs.engine.errors import ConfigurationError, NotFound, PictureRefused
+from growbin_jobs.errors import ConfigurationError, NotFound, PictureRefused
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from growbin_jobs.adapters.objects.port import ObjectInfo
-from growbin_jobs.engine.errors import NotFound, PictureRefused
+from growbin_jobs.errors import NotFound, PictureRefused
 
 #: The last bytes of the file: the length of the JSON before them, and a mark.
 END: Final = struct.Struct(">I16s")

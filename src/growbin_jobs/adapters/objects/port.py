@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import uuid4
 
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, NotFound, Transient
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Transient
 
 PROBE = "growbin-doctor/"
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from growbin_jobs.adapters.objects.faults import translated
 from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, NotFound, PictureRefused
 from growbin_jobs.engine.threads import offload
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, PictureRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

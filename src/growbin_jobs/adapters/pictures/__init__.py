@@ -7,7 +7,7 @@ Two steps, one file each::
                └ limits     judged on those facts, before a single pixel is decoded
 
 Pillow sees a picture only after that, and never its metadata. Whatever the bytes are, the outcome is a picture or
-:class:`~growbin_jobs.engine.errors.PictureRefused` with a sentence for the person who sent it.
+:class:`~growbin_jobs.errors.PictureRefused` with a sentence for the person who sent it.
 """
 
 from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, Limits

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from growbin_jobs.adapters.pictures.formats import Contents, heic, jpeg, png, webp
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 
 _FORMATS: Final[tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Contents]], ...]] = (
     (jpeg.matches, jpeg.read),

@@ -18,7 +18,7 @@ from PIL import Image
 from growbin_jobs.adapters.pictures import colour
 from growbin_jobs.adapters.pictures.formats import Contents, damaged
 from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, Limits, inspect
-from growbin_jobs.engine.errors import Transient
+from growbin_jobs.errors import Transient
 
 #: The decoder's picture is taken as it is from this share of the wanted side on (1,400 of 2,048 px): 12 MP give
 #: 2,016 px and 24 MP 1,428 px in a quarter to a sixth of the time of an exact size.

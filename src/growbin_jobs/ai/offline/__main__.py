@@ -8,7 +8,7 @@ from pathlib import Path
 from growbin_jobs.ai.offline.classifier import OfflineClassifier
 from growbin_jobs.ai.offline.judgement import Sight, judge
 from growbin_jobs.ai.offline.labels import WASTE_LIKE
-from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.errors import GrowbinError
 
 EXAMPLES = """
 examples:

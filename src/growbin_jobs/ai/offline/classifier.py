@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 
 from growbin_jobs.ai.offline.judgement import VERSION, Sight, judge
 from growbin_jobs.ai.offline.labels import OFFLINE_ITEMS, WASTE_LIKE
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.messages import VisionAnswer
 
 try:

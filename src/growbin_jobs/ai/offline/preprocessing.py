@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from growbin_jobs.ai.offline.network import INPUT_SIDE, Array
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 
 #: Far more than a model is ever sent (1024 px); a bound for whoever calls this with something else.
 MAX_PIXELS: Final = 25_000_000

@@ -2,55 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
 
 import peewee
 
+from growbin_jobs.engine.central.driver import Dialect, Driver
 from growbin_jobs.engine.central.pool import Pool
 from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.engine.processes import once_a_process
 
 T = TypeVar("T")
-
-Dialect = Literal["postgresql", "sqlite"]
-
-
-class Driver(Protocol):
-    """How one kind of database opens and judges its connections, each wrapped in a peewee database of its own.
-
-    Attributes:
-      dialect: Which SQL it speaks.
-      address: Where it is, for people: without user, without password.
-      sessions: Connections in use at the same time in one process, at most.
-      patience: Seconds to wait for one of them.
-      deferral_wait: Seconds until the next try that a Deferred asks for.
-    """
-
-    dialect: Dialect
-    address: str
-    sessions: int
-    patience: float
-    deferral_wait: float
-
-    def open(self) -> peewee.Database:
-        """Connect. Raises ConfigurationError or Deferred: what is wrong and how to mend it."""
-
-    def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
-        """Call the function where blocking is allowed."""
-
-    def is_alive(self, session: peewee.Database) -> bool:
-        """Return False when an idle connection was closed by the other side, without asking the server."""
-
-    def is_clean(self, session: peewee.Database) -> bool:
-        """Return True when a connection is neither broken nor inside a transaction."""
-
-    def close(self, session: peewee.Database) -> None:
-        """Close a connection; never raises."""
-
-    def judge(self, error: Exception) -> Exception:
-        """Return what to raise instead of an error of the library: of ours, and without a statement's values."""
 
 
 class Database:
@@ -178,40 +139,3 @@ class _Outcome:
     value: Any = None
     error: Exception | None = None
     session: peewee.Database | None = None
-
-
-def open_database(
-    url: str | None, *, default_path: Path, pool_size: int, timeout: float, deferral_wait: float = 5.0
-) -> Database:
-    """Return the central database that a URL names, without connecting.
-
-    Parameters:
-      url: ``postgresql://user:password@host:port/name``, or ``sqlite:///path`` with an absolute path, or None for
-        the SQLite file at ``default_path``.
-      default_path: The embedded default.
-      pool_size: Connections to PostgreSQL that this process uses at the same time, at most.
-      timeout: Seconds to connect, to wait for a free connection, and for one statement (PostgreSQL).
-      deferral_wait: Seconds until the next try that a Deferred asks for.
-
-    Raises:
-      ConfigurationError: When the URL cannot be read, or psycopg2 is not installed. It never quotes the URL.
-    """
-    scheme = url.partition(":")[0].lower() if url else "sqlite"
-    if scheme in ("postgresql", "postgres"):
-        from growbin_jobs.engine.central.postgres import PostgresDriver
-
-        assert url is not None
-        return Database(PostgresDriver(url, pool_size=pool_size, timeout=timeout, deferral_wait=deferral_wait))
-    if scheme == "sqlite":
-        from growbin_jobs.engine.central.sqlite import SqliteDriver
-
-        return Database(SqliteDriver(_sqlite_path(url) if url else default_path, deferral_wait=deferral_wait))
-    raise ConfigurationError("DATABASE_URL must start with postgresql:// or sqlite:///")
-
-
-def _sqlite_path(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.netloc or parts.query or parts.fragment or len(parts.path) < 2:
-        raise ConfigurationError("DATABASE_URL for SQLite must be sqlite:/// and an absolute path, and nothing more")
-    # Three slashes or four: always from the root. A path relative to a process's folder would make several databases.
-    return Path("/" + unquote(parts.path).lstrip("/"))

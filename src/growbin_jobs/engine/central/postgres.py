@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import peewee
 
-from growbin_jobs.engine.central.database import Dialect
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 

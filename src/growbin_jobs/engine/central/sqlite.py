@@ -8,9 +8,9 @@ import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 
-from growbin_jobs.engine.central.database import Dialect
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_database
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_sqlite
 from growbin_jobs.engine.threads import offload_to
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class _Session(APSWDatabase):  # type: ignore[misc]
         """Peewee logs each statement with its values at DEBUG; they are personal data."""
 
     def _connect(self) -> apsw.Connection:
-        connection = open_database(Path(self.database))
+        connection = open_sqlite(Path(self.database))
         # The message is acknowledged on the strength of this commit: it must survive a power cut.
         connection.pragma("synchronous", "FULL")
         return connection

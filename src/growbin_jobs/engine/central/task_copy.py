@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import peewee
 
-from growbin_jobs.engine.central.database import Dialect
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import Permanent
 
 COLUMNS: Final = (

@@ -98,7 +98,7 @@ class Tasks:
 
     @property
     def rendering(self) -> str:
-        """What to select from a journal's ``task_wal`` for :meth:`absorb`; see :mod:`growbin_jobs.engine.central.task_copy`."""
+        """What to select from a journal's ``task_wal`` for :meth:`absorb`; see ``task_copy``."""
         return incoming.rendering(self.database.dialect)
 
     def absorb(self, rows: Sequence[Sequence[Any]]) -> None:

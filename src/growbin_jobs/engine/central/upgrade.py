@@ -1,6 +1,7 @@
 """The schema and its versions: forward only, one SQL file a version, safe to run from many processes at once.
 
-A migration is ``migrations/NNNN_name.sql``, written for both databases; its column types are placeholders. Once
+A migration is ``migrations/NNNN_name.sql`` of one of the schema's packages, written for both databases; its column
+types are placeholders. The engine has its own, an application adds others; the numbers are one sequence. Once
 released it never changes: mend it with the next one. A running version of the program must live with the next
 schema, since pods are replaced one by one: add columns, and drop them one release after their last use.
 """
@@ -14,7 +15,8 @@ from typing import Any, Final
 
 import peewee
 
-from growbin_jobs.engine.central.database import Database, Dialect
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -65,15 +67,23 @@ class Migration:
         return Template(self.template).substitute(COLUMN_TYPES[dialect])
 
 
+#: Packages that have a folder ``migrations``.
+Schema = tuple[str, ...]
+
+#: What the engine alone needs.
+ENGINE_SCHEMA: Final[Schema] = ("growbin_jobs.engine.central",)
+
+
 @cache
-def migrations() -> tuple[Migration, ...]:
+def migrations(schema: Schema) -> tuple[Migration, ...]:
     """Return all migrations that this program knows, in order."""
-    found = (path for path in (files("growbin_jobs.models") / "migrations").iterdir() if path.name.endswith(".sql"))
+    folders = (files(package) / "migrations" for package in schema)
+    found = (path for folder in folders for path in folder.iterdir() if path.name.endswith(".sql"))
     parts = sorted((path.name.removesuffix(".sql"), path.read_text("utf-8")) for path in found)
     return tuple(Migration(int(name.partition("_")[0]), name, template) for name, template in parts)
 
 
-def upgrade(database: Database) -> list[str]:
+def upgrade(database: Database, schema: Schema) -> list[str]:
     """Bring the database to the current schema; does nothing where it is current or newer.
 
     Any number of processes may run it at once: each migration is one transaction under a lock.
@@ -86,29 +96,29 @@ def upgrade(database: Database) -> list[str]:
       Transient: When it refuses a statement of a migration. Nothing of that migration is left behind.
     """
     applied = []
-    while name := database.transaction(lambda connection: _apply_next(connection, database.dialect)):
+    while name := database.transaction(lambda connection: _apply_next(connection, database.dialect, schema)):
         applied.append(name)
     return applied
 
 
-def pending(database: Database) -> list[str]:
+def pending(database: Database, schema: Schema) -> list[str]:
     """Return the names of the migrations that the database lacks, in order.
 
     Raises:
       Deferred: When the database is away.
     """
     present = database.run(_present)
-    return [migration.name for migration in migrations() if migration.version not in present]
+    return [migration.name for migration in migrations(schema) if migration.version not in present]
 
 
-def require_current(database: Database) -> None:
+def require_current(database: Database, schema: Schema) -> None:
     """Refuse to work on a schema that this program does not know.
 
     Raises:
       ConfigurationError: When the database is behind or newer; the sentence says what to run.
       Deferred: When the database is away.
     """
-    present, known = database.run(_present), migrations()
+    present, known = database.run(_present), migrations(schema)
     missing = [migration.name for migration in known if migration.version not in present]
     if missing:
         raise ConfigurationError(f"The database {database.address} lacks {', '.join(missing)}. Run: {COMMAND}")
@@ -119,14 +129,14 @@ def require_current(database: Database) -> None:
         )
 
 
-def check(database: Database) -> None:
+def check(database: Database, schema: Schema) -> None:
     """Try the database as a starting process would need it, for ``growbin-jobs doctor``.
 
     Raises:
       ConfigurationError, Deferred: With a sentence that says what is wrong and how to mend it.
     """
     database.connect()
-    require_current(database)
+    require_current(database, schema)
 
 
 def _present(connection: peewee.Database) -> set[int]:
@@ -135,7 +145,7 @@ def _present(connection: peewee.Database) -> set[int]:
     return {version for (version,) in SchemaVersion.select(SchemaVersion.version).tuples().execute(connection)}
 
 
-def _apply_next(connection: Any, dialect: Dialect) -> str | None:
+def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> str | None:
     if dialect == "postgresql":
         # Waiting for our own lock may take as long as another pod's migration; waiting for a table may not, since
         # everything else that wants the table queues up behind us.
@@ -143,7 +153,7 @@ def _apply_next(connection: Any, dialect: Dialect) -> str | None:
         connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute_sql("SET LOCAL lock_timeout = '10s'")
     present = _present(connection)
-    following = next((migration for migration in migrations() if migration.version not in present), None)
+    following = next((migration for migration in migrations(schema) if migration.version not in present), None)
     if following is None:
         return None
     connection.execute_sql(Template(_FIRST).substitute(COLUMN_TYPES[dialect]))

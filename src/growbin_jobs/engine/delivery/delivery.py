@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
-from growbin_jobs.engine.delivery.records import Finish, TaskHistory, OutboxMessage
+from growbin_jobs.engine.delivery.disposition import Disposition
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskHistory
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.delivery.outbox import Outbox
     from growbin_jobs.engine.delivery.runs import Run
-
-
-class Disposition(Enum):
-    """What the broker is told about a delivery."""
-
-    #: It is done: forget it.
-    ACK = "ack"
-    #: It was given up: move it to the dead letters.
-    DEAD_LETTER = "dead letter"
-    #: It could not be finished: deliver it again.
-    REQUEUE = "requeue"
 
 
 @dataclass(eq=False, slots=True)
@@ -33,24 +22,24 @@ class PendingAck:
     """What must reach the broker before a delivery is settled, and what then becomes of the delivery.
 
     Attributes:
-      owed: To be published and confirmed first, in this order.
+      outbox: To be published and confirmed first, in this order.
       delivery: To be settled after that, on the consumer that delivered it; left alone where that is closed.
-      verdict: How.
-      then: Told this payment, and None when all of it is done, or an error when something was not published: then the
-        delivery is not settled. May be called on any thread; does not block.
-      unpaid: What has not been confirmed so far.
+      disposition: How.
+      then: Called with this object and None when all of it is done, or with an error when something was not published:
+        then the delivery is not settled. May be called on any thread; does not block.
+      unconfirmed: What has not been confirmed so far.
       pause: Seconds until the next try, when one has failed.
     """
 
-    owed: tuple[OutboxMessage, ...]
+    outbox: tuple[OutboxMessage, ...]
     delivery: Delivery
-    verdict: Disposition
+    disposition: Disposition
     then: Callable[[PendingAck, BaseException | None], None]
-    unpaid: list[OutboxMessage] = field(init=False)
+    unconfirmed: list[OutboxMessage] = field(init=False)
     pause: float = 0.0
 
     def __post_init__(self) -> None:
-        self.unpaid = list(self.owed)
+        self.unconfirmed = list(self.outbox)
 
 
 class DeliveringConsumer(Protocol):
@@ -60,8 +49,8 @@ class DeliveringConsumer(Protocol):
     def closed(self) -> bool:
         """True once the broker has taken back everything this consumer had not acknowledged."""
 
-    def conclude(self, payment: PendingAck) -> None:
-        """Publish what is owed, then settle the delivery. Returns at once; from any thread, also a native one."""
+    def settle(self, pending_ack: PendingAck) -> None:
+        """Publish what is outbox, then settle the delivery. Returns at once; from any thread, also a native one."""
 
 
 class Intake(Protocol):
@@ -82,27 +71,27 @@ class Delivery(MessageProxy):
     its consumer, and consumers settle their own deliveries only.
 
     Attributes:
-      returned: True when it shall be neither acknowledged nor dead-lettered but delivered again.
+      requeued: True when it shall be neither acknowledged nor dead-lettered but delivered again.
       run: What this process knows of this run of the message; None where nobody keeps a journal.
-      known: What the journal knew about the message when it arrived.
+      history: What the journal knew about the message when it arrived.
       given_up: Why it was given up: a reason's code and its params.
       slot: Its place in the ledger of starts while it runs.
       started_at: Seconds since 1970, UTC.
       outbox: What it has sent.
       record: How it ended.
-      conclusion: Called instead of settling the delivery, by whoever has something to do before.
+      settle_hook: Called instead of settling the delivery, by whoever has something to do before.
     """
 
     # On the class, since most deliveries never set most of them, and all are made in a hurry.
-    returned: bool = False
-    run: Run | None = None
-    known: TaskHistory | None = None
+    requeued: bool = False
+    run: Run[Delivery] | None = None
+    history: TaskHistory | None = None
     given_up: tuple[str, Mapping[str, str | int | float]] | None = None
     slot: int | None = None
     started_at: float = 0.0
     outbox: Outbox | None = None
     record: Finish | None = None
-    conclusion: Callable[[Delivery], None] | None = None
+    settle_hook: Callable[[Delivery], None] | None = None
 
     def __init__(self, message: Message[Any], consumer: DeliveringConsumer, body: bytes | None = None) -> None:
         super().__init__(message)
@@ -129,15 +118,15 @@ class Delivery(MessageProxy):
         return self.consumer.closed
 
     @property
-    def verdict(self) -> Disposition:
+    def disposition(self) -> Disposition:
         """What the broker is to be told, as it stands."""
-        if self.returned:
+        if self.requeued:
             return Disposition.REQUEUE
         return Disposition.DEAD_LETTER if self.failed else Disposition.ACK
 
-    def give_back(self) -> None:
+    def requeue(self) -> None:
         """Let the broker have it back: when it is settled it is neither acknowledged nor dead-lettered.
 
         For the case that the message's own retry could not be published: acknowledging would lose it.
         """
-        self.returned = True
+        self.requeued = True

@@ -42,7 +42,7 @@ def ending(
     started_at: float,
     result: Any = None,
     error: str | None = None,
-    owed: tuple[OutboxMessage, ...] = (),
+    outbox: tuple[OutboxMessage, ...] = (),
     given_up: GivenUp | None = None,
     deferred: bool = False,
 ) -> Finish:
@@ -55,7 +55,7 @@ def ending(
       started_at: Seconds since 1970, UTC.
       result: What the actor returned.
       error: In words that may be stored.
-      owed: What it has sent, or its retry.
+      outbox: What it has sent, or its retry.
       given_up: With ``dead``.
       deferred: With ``failed``: it was put off.
     """
@@ -75,16 +75,16 @@ def ending(
         result=None if result is None else _as_json(result),
         retry_count=counted(options, "retries"),
         deferrals=counted(options, "deferrals"),
-        owed=owed,
+        outbox=outbox,
         dead=None if given_up is None else _dead(delivery, given_up, now),
         deferred=deferred,
-        due_at=_retry_due_at(delivery, owed),
+        due_at=_retry_due_at(delivery, outbox),
         delivery_tag=getattr(delivery, "tag", None),
     )
 
 
-def _retry_due_at(delivery: Delivery, owed: tuple[OutboxMessage, ...]) -> float | None:
-    for each in owed:
+def _retry_due_at(delivery: Delivery, outbox: tuple[OutboxMessage, ...]) -> float | None:
+    for each in outbox:
         if each.message_id == delivery.message_id:
             return each.due_at
     return None

@@ -31,7 +31,7 @@ class Journal(Protocol):
 
 
 class DeliveryIntake:
-    """The :class:`~growbin_jobs.engine.delivery.delivery.Intake` of a worker process: all its consumers ask the same one.
+    """The intake of a worker process: all its consumers ask the same one.
 
     Parameters:
       journal: What this node knows.
@@ -42,7 +42,7 @@ class DeliveryIntake:
         self._journal = journal
         self._settlement = settlement
         self._settle_unrun = settlement.settle_unrun
-        self._runs = Runs()
+        self._runs: Runs[Delivery] = Runs()
         self._writable = True
         self._next_look = 0.0
 
@@ -75,7 +75,7 @@ class DeliveryIntake:
             return False
         for delivery in deliveries:
             delivery.run = self._runs.of(delivery)
-            delivery.known = known.get(delivery.message_id)
-            delivery.conclusion = self._settle_unrun
+            delivery.history = known.get(delivery.message_id)
+            delivery.settle_hook = self._settle_unrun
         crashpoint("message.received")
         return True

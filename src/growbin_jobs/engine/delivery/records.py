@@ -16,8 +16,8 @@ class TaskState(StrEnum):
                      v  │        │ a person retries it
                     failed <─────┘
 
-    ``pending``: owed to the broker. ``failed``: will run again. ``completed`` is never left. A run whose start was not
-    written (it is only a hint) ends all the same.
+    ``pending``: accepted, and not yet confirmed by the broker. ``failed``: will run again. ``completed`` is never left.
+    A run whose start was not written (it is only a hint) ends all the same.
     """
 
     PENDING = "pending"
@@ -68,7 +68,7 @@ class OutboxMessage:
       body: The encoded message.
       due_at: Not to be delivered before. None: at once.
       ordinal: Position among its parent's messages.
-      seq: Names the debt when it is paid; 0 until it is stored.
+      seq: Names the confirm when it is paid; 0 until it is stored.
     """
 
     message_id: str
@@ -105,8 +105,8 @@ class Finish:
     """The end of a run. Nobody changes it.
 
     Attributes:
-      state: ``completed``, ``failed`` (it is retried or was put off; its next message is in ``owed``) or ``dead``.
-      owed: Its follow-ups, or the retry of itself.
+      state: ``completed``, ``failed`` (it is retried or was put off; its next message is in ``outbox``) or ``dead``.
+      outbox: Its follow-ups, or the retry of itself.
       dead: With ``dead`` only.
       deferred: With ``failed``: it was put off, which spends no retry.
       due_at: When the retry is due.
@@ -126,7 +126,7 @@ class Finish:
     result: str | None = None
     retry_count: int = 0
     deferrals: int = 0
-    owed: tuple[OutboxMessage, ...] = ()
+    outbox: tuple[OutboxMessage, ...] = ()
     dead: Dead | None = None
     deferred: bool = False
     due_at: float | None = None
@@ -148,7 +148,7 @@ class TaskHistory:
       crashes: How many of its starts in a row took the process with them.
       lone_crashes: In how many of those no other message was suspected of it.
       retry_count, deferrals: Of the last run that ended here: the same as the message's say that this very run ended.
-      owed: What it still owes to the broker.
+      outbox: What it still owes to the broker.
     """
 
     task_id: str
@@ -156,7 +156,7 @@ class TaskHistory:
     crashes: int
     retry_count: int
     deferrals: int
-    owed: tuple[OutboxMessage, ...]
+    outbox: tuple[OutboxMessage, ...]
     lone_crashes: int = 0
 
 

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from growbin_jobs.engine.delivery.delivery import Delivery, Disposition
+from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.records import TaskHistory, TaskState
+
+
+class Identified(Protocol):
+    """What tells a delivery's run from others."""
+
+    @property
+    def message_id(self) -> str:
+        """The message."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """With its counts."""
+
+
+D = TypeVar("D", bound=Identified)
 
 #: A message and which of its runs: a retry has the same id and is another run.
 Key = tuple[str, int, int]
@@ -20,13 +35,13 @@ def counted(options: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def key_of(delivery: Delivery) -> Key:
+def key_of(delivery: Identified) -> Key:
     """Return which run of which message a delivery asks for."""
     options = delivery.options
     return delivery.message_id, counted(options, "retries"), counted(options, "deferrals")
 
 
-def has_ended(delivery: Delivery, known: TaskHistory) -> bool:
+def has_ended(delivery: Identified, known: TaskHistory) -> bool:
     """Has this very run of a message ended here before?
 
     A message that has failed is delivered again as its own retry, which counts one more; what counts no more than the
@@ -40,7 +55,7 @@ def has_ended(delivery: Delivery, known: TaskHistory) -> bool:
     return retries <= known.retry_count and deferrals <= known.deferrals
 
 
-class Run:
+class Run(Generic[D]):
     """One run of a message, however often it was delivered here.
 
     The first delivery that asks runs; all others, for instance what the broker delivers again after a reconnect while
@@ -48,14 +63,14 @@ class Run:
     delivery is taken by one.
     """
 
-    __slots__ = ("__weakref__", "_chances", "_settle", "_verdict", "_waiting", "key")
+    __slots__ = ("__weakref__", "_chances", "_disposition", "_settle", "_waiting", "key")
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self._chances: deque[None] = deque([None])
-        self._waiting: deque[Delivery] = deque()
-        self._verdict: Disposition | None = None
-        self._settle: Callable[[Delivery, Disposition], None]
+        self._waiting: deque[D] = deque()
+        self._disposition: Disposition | None = None
+        self._settle: Callable[[D, Disposition], None]
 
     def take(self) -> bool:
         """Return True to the one who may run it."""
@@ -65,42 +80,42 @@ class Run:
             return False
         return True
 
-    def wait(self, delivery: Delivery) -> None:
+    def wait(self, delivery: D) -> None:
         """Settle a delivery that does not run as soon as the one that runs is settled."""
         self._waiting.append(delivery)
-        if self._verdict is not None:
-            self._settle_waiting(self._verdict)
+        if self._disposition is not None:
+            self._settle_waiting(self._disposition)
 
-    def end(self, verdict: Disposition, settle: Callable[[Delivery, Disposition], None]) -> None:
-        """Let the others, also those that come later, share the verdict on the one that ran.
+    def end(self, disposition: Disposition, settle: Callable[[D, Disposition], None]) -> None:
+        """Let the others, also those that come later, share the disposition on the one that ran.
 
         Parameters:
-          verdict: ``REQUEUE`` lets another one run.
-          settle: Called with each of the others and the verdict.
+          disposition: ``REQUEUE`` lets another one run.
+          settle: Called with each of the others and the disposition.
         """
-        self._settle = settle  # first: whoever sees a verdict needs it
-        if verdict is Disposition.REQUEUE:
+        self._settle = settle  # first: whoever sees a disposition needs it
+        if disposition is Disposition.REQUEUE:
             self._chances.append(None)  # the next delivery may try
         else:
-            self._verdict = verdict
-        self._settle_waiting(verdict)
+            self._disposition = disposition
+        self._settle_waiting(disposition)
 
-    def _settle_waiting(self, verdict: Disposition) -> None:
+    def _settle_waiting(self, disposition: Disposition) -> None:
         while True:
             try:
                 delivery = self._waiting.popleft()
             except IndexError:
                 return
-            self._settle(delivery, verdict)
+            self._settle(delivery, disposition)
 
 
-class Runs:
+class Runs(Generic[D]):
     """All runs of deliveries that this process has not settled yet, or that somebody still holds."""
 
     def __init__(self) -> None:
-        self._runs: WeakValueDictionary[Key, Run] = WeakValueDictionary()
+        self._runs: WeakValueDictionary[Key, Run[D]] = WeakValueDictionary()
 
-    def of(self, delivery: Delivery) -> Run:
+    def of(self, delivery: D) -> Run[D]:
         """Return the run that a delivery asks for."""
         key = key_of(delivery)
         run = self._runs.get(key)

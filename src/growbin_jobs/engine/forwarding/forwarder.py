@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed
+from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred
@@ -59,7 +59,7 @@ class Forwarder:
     The journal is opened when something has to be kept or forwarded, and not before.
 
     Parameters:
-      keeping: Where and when to keep.
+      store_and_forward: Where and when to keep.
       publish: Hands messages to the broker (:class:`growbin_jobs.engine.forwarding.relay.Relay`).
       patience: Seconds that ``publish`` takes at most.
 
@@ -67,8 +67,8 @@ class Forwarder:
       pending: While it is True, a new message is kept behind those that wait.
     """
 
-    def __init__(self, keeping: StoreAndForward, publish: Publish, patience: float) -> None:
-        self._keeping = keeping
+    def __init__(self, store_and_forward: StoreAndForward, publish: Publish, patience: float) -> None:
+        self._store_and_forward = store_and_forward
         self._publish = publish
         self._patience = patience
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class Forwarder:
         if self.pending and self._keep(message) is None:
             return
         try:
-            publish(timeout, self._keeping.patience)
+            publish(timeout, self._store_and_forward.patience)
         except (BrokerUnavailable, NotConfirmed) as first:
             trouble = self._keep(message)
             if trouble is None:
@@ -111,7 +111,7 @@ class Forwarder:
 
     def look(self) -> None:
         """Forward what an earlier process of this node has left, if there is anything."""
-        if self._keeping.path.exists():
+        if self._store_and_forward.path.exists():
             self._start()
 
     def stop(self, timeout: float) -> None:
@@ -140,7 +140,7 @@ class Forwarder:
         """Keep a message. Returns why that is not possible, or None: then it is on the disk and will be sent."""
         crashpoint("producer.accept.before")
         try:
-            self._keeping.journal().accept(message, message.body.decode("utf-8", "replace"))
+            self._store_and_forward.journal().accept(message, message.body.decode("utf-8", "replace"))
         except Exception as error:  # whatever is wrong with this node, the broker may be back soon
             logger.warning("message.not_kept id=%s queue=%s error=%s", message.message_id, message.queue_name, error)
             return error
@@ -149,7 +149,9 @@ class Forwarder:
         with self._lock:
             self._accepted += 1
             if not self.pending:
-                logger.warning("forwarder.keeps messages are kept in %s until RabbitMQ is back", self._keeping.path)
+                logger.warning(
+                    "forwarder.keeps messages are kept in %s until RabbitMQ is back", self._store_and_forward.path
+                )
                 self.pending = True
             self._idle.clear()
         self._woken.set()
@@ -170,7 +172,7 @@ class Forwarder:
             holds_messages,  # with SQLite, which most producers never need
         )
 
-        if not self._accepted and not offload(holds_messages, self._keeping.path) and self._ended(0):
+        if not self._accepted and not offload(holds_messages, self._store_and_forward.path) and self._ended(0):
             return
         while not (self._stopping.is_set() or self._abandoned):
             self._woken.clear()
@@ -198,7 +200,7 @@ class Forwarder:
         """Send what waits; return how many messages are refused, or None while others have to wait."""
         try:
             relayed = self._relay()
-            waiting = self._keeping.journal().backlog() - relayed.refused
+            waiting = self._store_and_forward.journal().backlog() - relayed.refused
         except (BrokerConnectionError, Deferred) as error:
             logger.info("forwarder.waits error=%s", error)
             return None
@@ -210,7 +212,7 @@ class Forwarder:
         return None if waiting > 0 else relayed.refused
 
     def _relay(self) -> Relayed:
-        journal = self._keeping.journal()
+        journal = self._store_and_forward.journal()
         claimant = f"{journal.worker}/forwarder"
         return Relay(journal, self._published, claimant=claimant, patience=self._patience).run(_PRODUCERS_ONLY)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, NotConfirmed, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.errors import BrokerRefused, NotConfirmed, QueueMismatch, QueueMissing
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred
 
@@ -116,7 +116,7 @@ class Relay:
         return run.relayed
 
     def _claim(self, run: _Run, after: int) -> list[OutboxMessage]:
-        return self._journal.owed(
+        return self._journal.claim_outbox(
             claimant=self._claimant, limit=PAGE, after=after, older_than=run.older_than, lease=self._lease
         )
 

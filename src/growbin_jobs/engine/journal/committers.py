@@ -6,11 +6,11 @@ import os
 import time
 from pathlib import Path
 
-from growbin_jobs.engine import forks
-from growbin_jobs.engine.journal import running_ledger as starts
+from growbin_jobs.engine.journal import running_ledger
 from growbin_jobs.engine.journal.file.store import JournalStore
-from growbin_jobs.engine.native import native
+from growbin_jobs.engine.processes import fork_lock
 from growbin_jobs.engine.sqlite.committer import Committer
+from growbin_jobs.engine.threads import native
 
 #: A file that was restored from a backup must not give numbers out again that were given since.
 ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1000000 AS INTEGER))"
@@ -40,7 +40,7 @@ class Committers:
     def writing(self) -> Committer[JournalStore]:
         """Return the one that writes."""
         if self._writer.closed and not self._ended:
-            with forks.making, self._lock:
+            with fork_lock, self._lock:
                 if self._writer.closed:
                     self._writer = Committer(self._open, linger=self._linger)
         return self._writer
@@ -54,7 +54,7 @@ class Committers:
         reader = self._reader
         if reader is None or (reader.closed and not self._ended):
             self.writing().read(_nothing)  # it has opened the file, or another one, and charged the dead
-            with forks.making, self._lock:
+            with fork_lock, self._lock:
                 reader = self._reader
                 if reader is None or reader.closed:
                     reader = self._reader = Committer(self._open_to_read)
@@ -76,7 +76,7 @@ class Committers:
         for committer in self._both():
             committer.close()
 
-    # --- at a fork, see forks.py
+    # --- at a fork, see processes.py
 
     def pause(self) -> None:
         """Keep the threads from SQLite."""
@@ -103,24 +103,24 @@ class Committers:
         store = JournalStore(self._path, damaged=self._damaged)
         try:
             store.connection.execute(ADVANCE)
-            self._charge(store)
+            self._count_crashes(store)
         except BaseException:
             store.connection.close()
             raise
         self._store, self._damaged = store, None
         return store
 
-    def _charge(self, store: JournalStore) -> None:
-        dead = starts.dead_owners(self._starts_folder)
+    def _count_crashes(self, store: JournalStore) -> None:
+        dead = running_ledger.dead_processes(self._starts_folder)
         committed = False
         try:
             if dead:
                 store.connection.execute("BEGIN IMMEDIATE")
-                starts.charge(store.connection, dead, self._starts_folder, now=time.time())
+                running_ledger.count_crashes(store.connection, dead, self._starts_folder, now=time.time())
                 store.connection.execute("COMMIT")
                 committed = True
         finally:
-            starts.bury(dead, self._starts_folder, committed=committed)
+            running_ledger.remove(dead, self._starts_folder, committed=committed)
 
     def _open_to_read(self) -> JournalStore:
         self._read_store = JournalStore(self._path, to_read=True)

@@ -42,13 +42,13 @@ class Confirmations:
 class _ConfirmedBatch:
     """One call, which may have to be run again when its transaction has failed."""
 
-    def __init__(self, payments: Confirmations) -> None:
-        self._payments = payments
+    def __init__(self, confirmations: Confirmations) -> None:
+        self._payments = confirmations
         self._seqs: list[int] = []
 
     def run(self, connection: apsw.Connection) -> None:
         self._seqs += self._payments.take()
-        outbox.paid(connection, self._seqs)
+        outbox.delete_confirmed(connection, self._seqs)
 
 
 def _ignore(_: BaseException | None, __: None) -> None:

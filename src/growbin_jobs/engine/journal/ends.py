@@ -59,7 +59,7 @@ class Ends:
     def write_alone(self, record: Finish, then: Then) -> None:
         """Write one end in a call of its own."""
         self._writer.submit(
-            lambda connection: tasks.finish(connection, record), lambda error, owed: then(error, owed or ())
+            lambda connection: tasks.finish(connection, record), lambda error, messages: then(error, messages or ())
         )
 
     def told(self, call: _Call) -> None:
@@ -89,10 +89,10 @@ class _Call:
         self.batch += self._ends.take()
         return finish_all(connection, [record for record, _ in self.batch])
 
-    def told(self, error: BaseException | None, owed: Ended | None) -> None:
+    def told(self, error: BaseException | None, messages: Ended | None) -> None:
         self._ends.told(self)
-        if error is None and owed is not None:
-            for (_, then), one in zip(self.batch, owed, strict=True):
+        if error is None and messages is not None:
+            for (_, then), one in zip(self.batch, messages, strict=True):
                 then(None, one)
             return
         batch = self.batch or self._ends.take()  # of a call that was refused it never took any
@@ -110,23 +110,23 @@ def finish_all(connection: apsw.Connection, records: Sequence[Finish]) -> Ended:
     first_tries = [record for record in records if record.state is TaskState.COMPLETED]
     if len(first_tries) < 2 or len({record.task_id for record in records}) < len(records):
         return [tasks.finish(connection, record) for record in records]
-    seq = take_numbers(connection, sum(1 + len(record.owed) for record in first_tries))
+    seq = take_numbers(connection, sum(1 + len(record.outbox) for record in first_tries))
     numbers: dict[str, int] = {}
     for record in first_tries:
         numbers[record.task_id] = seq
-        seq += 1 + len(record.owed)
+        seq += 1 + len(record.outbox)
     rows = [tasks.end_values(record, numbers[record.task_id]) for record in first_tries]
     if _insert(connection, tasks.FIRST_END_ROWS, rows) < len(rows):
         numbers = _written(connection, numbers)
-    debts = [
+    messages = [
         outbox.row(each, record.task_id, number, record.completed_at)
         for record in first_tries
         if record.task_id in numbers
-        for number, each in enumerate(record.owed, numbers[record.task_id] + 1)
+        for number, each in enumerate(record.outbox, numbers[record.task_id] + 1)
     ]
-    _insert(connection, outbox.PUT_ROWS, debts)
+    _insert(connection, outbox.PUT_ROWS, messages)
     return [
-        outbox.numbered(record.owed, record.task_id, numbers[record.task_id] + 1)
+        outbox.numbered(record.outbox, record.task_id, numbers[record.task_id] + 1)
         if record.task_id in numbers
         else tasks.finish(connection, record)
         for record in records

@@ -10,11 +10,10 @@ from typing import TypeVar
 
 import apsw
 
-from growbin_jobs.engine import forks
-from growbin_jobs.engine.delivery.records import Finish, Health, TaskHistory, OutboxMessage, Started
+from growbin_jobs.engine.delivery.records import Finish, Health, OutboxMessage, Started, TaskHistory
 from growbin_jobs.engine.journal.session import JournalSession
 from growbin_jobs.engine.journal.tables import outbox, tasks
-from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.engine.processes import fork_lock, once_a_process, watch_forks
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 
 T = TypeVar("T")
@@ -93,9 +92,9 @@ class Journal:
         """Note that the actor has returned or raised, in the thread or greenlet that began."""
         self._session().starts().end(slot)
 
-    def pardon(self) -> None:
+    def disarm(self) -> None:
         """Charge no crashes if this process is killed from now on: it was told to stop and did not end in time."""
-        self._session().pardon()
+        self._session().disarm()
 
     def started(self, record: Started) -> None:
         """Show a task as running, within about a second unless it ends before. Never blocks; may be dropped."""
@@ -107,8 +106,9 @@ class Journal:
         """Write the end of a run with all that it owes, in one transaction. Returns at once.
 
         Parameters:
-          then: Called after the commit with None and what the task owes as stored (see :class:`OutboxMessage`, ``seq``): publish
-            that, then acknowledge. While the journal cannot be written the record is kept and ``then`` is not called.
+          then: Called after the commit with None and the task's outbox as stored (see :class:`OutboxMessage`,
+            ``seq``): publish that, then acknowledge. While the journal cannot be written the record is kept and
+            ``then`` is not called.
             It is called with an error, and ``()``, if this record can never be written or the journal is closed: do
             not acknowledge. It runs in a native thread and must not block; to reach a greenlet, use an
             ``async_`` watcher of its hub.
@@ -117,13 +117,13 @@ class Journal:
         session.hints.pop(record.task_id, None)
         session.ends.add(record, then)
 
-    def paid(self, seqs: Iterable[int]) -> None:
-        """Forget debts that the broker has confirmed. Returns at once; if the process dies first, they are paid twice.
+    def confirmed(self, seqs: Iterable[int]) -> None:
+        """Delete messages that the broker has confirmed. Returns at once; if the process dies first, they go out twice.
 
         Parameters:
           seqs: ``OutboxMessage.seq`` of each.
         """
-        self._session().payments.add(seqs)
+        self._session().confirmations.add(seqs)
 
     # --- store and forward
 
@@ -142,7 +142,7 @@ class Journal:
         now = time.time()
         return self.write(lambda connection: tasks.accept(connection, message, payload, now=now), durable=True)
 
-    def owed(
+    def claim_outbox(
         self, *, claimant: str, limit: int = 500, after: int = 0, older_than: float = 30.0, lease: float = 30.0
     ) -> list[OutboxMessage]:
         """Return what a relay may publish now, oldest first; nothing while another relay holds the lease.
@@ -164,7 +164,7 @@ class Journal:
         )  # fmt: skip
 
     def forwarded(self, seqs: Sequence[int]) -> None:
-        """Forget debts that the broker has confirmed; returns once :meth:`backlog` counts them no more.
+        """Forget messages that the broker has confirmed; returns once :meth:`backlog` counts them no more.
 
         Raises:
           JournalUnavailable: For now; they will be sent again, under the same ids.
@@ -235,7 +235,7 @@ class Journal:
         self._session().close()
 
     def _open(self) -> JournalSession:
-        with forks.making:
+        with fork_lock:
             session = JournalSession(self.path, free_floor=self._free_floor, linger=self._linger)
-            forks.watch(session)
+            watch_forks(session)
         return session

@@ -77,7 +77,7 @@ class RunningLedger:
         self._pages[slot // SLOTS][slot % SLOTS * SLOT] = 0
         self._free.append(slot)
 
-    def pardon(self) -> None:
+    def disarm(self) -> None:
         """Charge nobody if this process is killed from now on: it was told to stop, and some did not end in time."""
         with suppress(FileNotFoundError):
             self._path.unlink()
@@ -86,7 +86,7 @@ class RunningLedger:
         """Remove it. What still runs is not charged. May be called again."""
         if self._descriptor < 0:
             return
-        self.pardon()
+        self.disarm()
         self._owner.leave()
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
@@ -112,12 +112,12 @@ class RunningLedger:
         self._free.extend(range(first + SLOTS - 1, first - 1, -1))
 
 
-def dead_owners(folder: Path) -> list[DeadProcess]:
+def dead_processes(folder: Path) -> list[DeadProcess]:
     """Return the owners of ledgers that died; each is to be given to :func:`bury`."""
     return find_dead(_owners(folder))
 
 
-def charge(connection: apsw.Connection, dead: list[DeadProcess], folder: Path, *, now: float) -> None:
+def count_crashes(connection: apsw.Connection, dead: list[DeadProcess], folder: Path, *, now: float) -> None:
     """Charge a crash to every task that dead processes of this node were running. Inside a transaction.
 
     Any number of processes may do so at once, and may be killed meanwhile: each ledger is charged once.
@@ -133,14 +133,14 @@ def charge(connection: apsw.Connection, dead: list[DeadProcess], folder: Path, *
             log.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
 
 
-def bury(dead: list[DeadProcess], folder: Path, *, committed: bool) -> None:
+def remove(dead: list[DeadProcess], folder: Path, *, committed: bool) -> None:
     """Remove the ledgers that were charged, or leave them to the next try."""
     for owner in dead:
         if committed:
             (folder / owner.name).unlink(missing_ok=True)
-            owner.bury()
+            owner.remove()
         else:
-            owner.leave_alone()
+            owner.release()
 
 
 def _owners(folder: Path) -> Path:

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from growbin_jobs.engine.delivery.records import Health, Started
-from growbin_jobs.engine.journal import running_ledger as starts
+from growbin_jobs.engine.journal import running_ledger
 from growbin_jobs.engine.journal.confirmations import Confirmations
 from growbin_jobs.engine.journal.ends import Ends
 from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.tables import tasks
 from growbin_jobs.engine.journal.writer import Writer
-from growbin_jobs.engine.native import native
 from growbin_jobs.engine.sqlite.opening import explain
+from growbin_jobs.engine.threads import native
 
 #: Seconds between two looks.
 INTERVAL = 1.0
@@ -40,31 +40,31 @@ class JournalSession:
         self._free_floor = free_floor
         self._ballast = Ballast(path)
         self._folder = path.parent / "starts"
-        self._starts: starts.RunningLedger | None = None
+        self._starts: running_ledger.RunningLedger | None = None
         self._starts_lock = threading.Lock()
         self.hints: dict[str, Callable[[], Started]] = {}
         self.callbacks: list[Callable[[Health], None]] = []
         self.writer = Writer(path, self._folder, linger=linger)
         self.ends = Ends(self.writer)
-        self.payments = Confirmations(self.writer)
+        self.confirmations = Confirmations(self.writer)
         self._was_writable = True
         self._quarantined: tuple[str, ...] | None = None
         self._stop = native("_thread", "allocate_lock")()
         self._stop.acquire()
         native("_thread", "start_new_thread")(self._run, ())
 
-    def starts(self) -> starts.RunningLedger:
+    def starts(self) -> running_ledger.RunningLedger:
         """Return this process's ledger of starts."""
         if self._starts is None:
             with self._starts_lock:
                 if self._starts is None:
-                    self._starts = starts.RunningLedger(self._folder)
+                    self._starts = running_ledger.RunningLedger(self._folder)
         return self._starts
 
-    def pardon(self) -> None:
+    def disarm(self) -> None:
         """Charge no crashes if this process is killed from now on."""
         if self._starts:
-            self._starts.pardon()
+            self._starts.disarm()
 
     def health(self) -> Health:
         """Return how it is now; what was put aside, as of the last second."""
@@ -92,7 +92,7 @@ class JournalSession:
         if self._stop.locked():
             self._stop.release()
 
-    # --- at a fork, see forks.py
+    # --- at a fork, see processes.py
 
     def pause(self) -> None:
         """Reach a state that may be copied."""
@@ -123,10 +123,10 @@ class JournalSession:
         self.writer.try_again()
         if records := self._take_hints():
             self.writer.attempt(lambda connection: tasks.started(connection, records), _ignore)
-        if dead := starts.dead_owners(self._folder):
+        if dead := running_ledger.dead_processes(self._folder):
             self.writer.attempt(
-                lambda connection: starts.charge(connection, dead, self._folder, now=time.time()),
-                lambda error, _: starts.bury(dead, self._folder, committed=error is None),
+                lambda connection: running_ledger.count_crashes(connection, dead, self._folder, now=time.time()),
+                lambda error, _: running_ledger.remove(dead, self._folder, committed=error is None),
             )
         self._quarantined = None  # look again
         now = self.health()

@@ -14,10 +14,10 @@ from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.committers import Committers
 from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.quarantine import DAMAGED
-from growbin_jobs.engine.native import native
 from growbin_jobs.engine.sqlite.calls import Then
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.opening import explain
+from growbin_jobs.engine.threads import native
 
 T = TypeVar("T")
 Call = Callable[[apsw.Connection], T]

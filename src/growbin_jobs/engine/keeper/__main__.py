@@ -1,4 +1,6 @@
-"""``python -m growbin_jobs.keeper``: a candidate for the keeper of this node. It loads nothing until it is elected.
+"""A candidate for the keeper of this node: ``python -m growbin_jobs.engine.keeper --config MODULE:FUNCTION``.
+
+It loads nothing until it is elected.
 
 Exit codes: 0 when nothing is left behind or another keeper goes on, 75 when rows or messages are left that exist on
 this node only, 78 when the settings are wrong.
@@ -11,31 +13,34 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
-from growbin_jobs.engine.node.election import Election
 
-EX_CONFIG = 78
+if TYPE_CHECKING:
+    from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.node.election import Election
 
 
 def main() -> int:
     """Stand by, serve, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m growbin_jobs.keeper", description=__doc__)
-    parser.add_argument("--folder", type=Path, help="the node's folder; default: that of the settings")
+    parser = argparse.ArgumentParser(prog="python -m growbin_jobs.engine.keeper", description=__doc__)
+    parser.add_argument("--config", required=True, help="module:function that returns the engine's configuration")
+    parser.add_argument("--folder", type=Path, help="the node's folder; default: that of the configuration")
     parser.add_argument("--master", type=int, help="process number of the dramatiq whose workers it outlives")
     parser.add_argument("--at-once", action="store_true", help="do not stand by: exit where there is a keeper already")
     parser.add_argument("--log-file", help="append the log to this file; default: stderr")
     given = parser.parse_args()
-    folder = given.folder or _settings_folder()
-    term = KeeperLifetime(folder, given.master)
-    term.listen()
-    if not _elected(Election(folder), term, at_once=given.at_once):
+    folder = given.folder or _config(given.config).node_dir
+    lifetime = KeeperLifetime(folder, given.master)
+    lifetime.listen()
+    if not _elected(Election(folder), lifetime, at_once=given.at_once):
         return 0
-    return _serve(term, given.log_file)
+    return _serve(lifetime, given.config, given.log_file)
 
 
-def _elected(election: Election, term: KeeperLifetime, *, at_once: bool) -> bool:
-    """Wait until this process is the keeper, or its term is over."""
+def _elected(election: Election, lifetime: KeeperLifetime, *, at_once: bool) -> bool:
+    """Wait until this process is the keeper, or its lifetime is over."""
     if election.win_now():
         return True
     if at_once:
@@ -45,21 +50,20 @@ def _elected(election: Election, term: KeeperLifetime, *, at_once: bool) -> bool
     def stand_by() -> None:
         election.win()
         won.set()
-        term.wake()
+        lifetime.wake()
 
     threading.Thread(target=stand_by, daemon=True).start()
     while not won.is_set():
-        if term.is_over():
+        if lifetime.is_over():
             return False
-        term.wait(LOOK)
+        lifetime.wait(LOOK)
     return True
 
 
-def _serve(term: KeeperLifetime, log_file: str | None) -> int:
+def _serve(lifetime: KeeperLifetime, config: str, log_file: str | None) -> int:
     import logging
 
     from growbin_jobs.engine.errors import ConfigurationError
-    from growbin_jobs.settings import current
 
     form = "[%(asctime)s] [PID %(process)d] [keeper] [%(name)s] [%(levelname)s] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, filename=log_file, encoding="utf-8")
@@ -68,16 +72,19 @@ def _serve(term: KeeperLifetime, log_file: str | None) -> int:
     try:
         from growbin_jobs.engine.keeper.service import Keeper
 
-        return Keeper(current()).serve(term)
+        return Keeper(_config(config)).serve(lifetime)
     except ConfigurationError as error:
         logging.getLogger(__name__).critical("%s", error)
-        return EX_CONFIG
+        return os.EX_CONFIG
 
 
-def _settings_folder() -> Path:
-    from growbin_jobs.settings import current
+def _config(source: str) -> EngineConfig:
+    """Return the configuration that an import string names."""
+    from importlib import import_module
 
-    return current().node_dir
+    module, _, name = source.partition(":")
+    config: EngineConfig = getattr(import_module(module), name)()
+    return config
 
 
 if __name__ == "__main__":

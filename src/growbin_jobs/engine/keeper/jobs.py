@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
 
 import apsw
 
@@ -23,13 +22,6 @@ from growbin_jobs.engine.node.presence import WorkerProcess, present
 
 #: Rows of groups that stopped this long ago and left nothing behind are forgotten.
 FORGET_AFTER = timedelta(days=7)
-
-
-class Job(Protocol):
-    """What the service runs."""
-
-    def run_once(self) -> Any:
-        """Do it, and return a small result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Undeliverable:
     """Make dead letters of this node of them; each is taken by one node.
 
     Attributes:
-      collect: Such as :func:`growbin_jobs.engine.broker.rabbitmq.undeliverable.collect`; gets the worker's name and what keeps an end.
+      collect: Such as ``engine.broker.rabbitmq.undeliverable.collect``; gets the worker's name and what keeps an end.
     """
 
     journal: Journal

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +13,6 @@ from dramatiq.broker import Broker
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
 
 logger = logging.getLogger(__name__)
-
-#: sysexits.h: something in the configuration is wrong.
-EX_CONFIG = 78
 
 
 class Boot(Middleware):
@@ -39,7 +37,7 @@ class Boot(Middleware):
             logger.warning("boot.dependency_away error=%s", error)
         except GrowbinError as error:
             logger.critical("%s", error)
-            sys.exit(EX_CONFIG)
+            sys.exit(os.EX_CONFIG)
         except Exception:
             logger.critical("boot.failed", exc_info=True)
             sys.exit(1)
@@ -61,7 +59,7 @@ def ending_a_wrong_worker() -> Iterator[None]:
         if not _is_dramatiq_worker():
             raise
         logger.critical("%s", error)
-        sys.exit(EX_CONFIG)
+        sys.exit(os.EX_CONFIG)
 
 
 def _is_dramatiq_worker() -> bool:

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 from dramatiq.common import q_name
 
-from growbin_jobs import __version__
+from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.groups import group_of
 from growbin_jobs.engine.node.election import has_keeper
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
-from growbin_jobs.names import GROUPS
-from growbin_jobs.settings import current, environment
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +45,13 @@ class EnsureKeeper(Middleware):
     stops itself, and waits for it. Does nothing in a producer.
 
     Parameters:
-      folder: Of the node.
-      final_sync_timeout: Seconds that a keeper needs at most, once it was told to stop and its workers are gone.
+      config: Of the node.
     """
 
-    def __init__(self, folder: Path, *, final_sync_timeout: float) -> None:
-        self._folder = folder
-        self._wait = final_sync_timeout + 2.0
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._folder = config.node_dir
+        self._wait = config.final_sync_timeout + 2.0
         self._in_worker_process = False
         self._presence: Presence | None = None
         self._stopping = threading.Event()
@@ -59,7 +59,7 @@ class EnsureKeeper(Middleware):
 
     @property
     def forks(self) -> list[Callable[[], int]]:
-        return [become_keeper]
+        return [] if self._config.become_keeper is None else [self._config.become_keeper]
 
     def after_process_boot(self, broker: Broker) -> None:
         # Only dramatiq's command says so: a Worker in a test, or in somebody's own program, needs no keeper.
@@ -70,7 +70,7 @@ class EnsureKeeper(Middleware):
             return
         self._stopping = threading.Event()
         try:
-            self._presence = Presence(self._folder, _facts(broker, worker))
+            self._presence = Presence(self._folder, self._facts(broker, worker))
         except OSError as error:
             logger.warning("worker.not_announced the keeper may leave before it error=%s", error)
         threading.Thread(target=self._watch, args=(self._stopping,), daemon=True, name="keeper-watch").start()
@@ -96,10 +96,10 @@ class EnsureKeeper(Middleware):
                 self._start_one()
 
     def _start_one(self) -> None:
-        command = keeper_command(self._folder, os.getppid(), "--at-once")
+        command = keeper_command(self._config.source, self._folder, os.getppid(), "--at-once")
         # Not subprocess: gevent's own forks in Python, with everything that this process would have to hold still.
         # It inherits no blocked or ignored signal.
-        self._started = os.posix_spawn(command[0], command, environment(), setsigmask=(), setsigdef=_SIGNALS)
+        self._started = os.posix_spawn(command[0], command, self._config.environment, setsigmask=(), setsigdef=_SIGNALS)
         logger.warning("worker.starts_keeper pid=%d there was none", self._started)
 
     def _reap(self) -> bool:
@@ -119,20 +119,43 @@ class EnsureKeeper(Middleware):
         while not self._reap() and time.monotonic() < end:
             time.sleep(0.05)
 
+    def _facts(self, broker: Broker, worker: Worker) -> WorkerProcess:
+        queues = {q_name(queue) for queue in broker.get_declared_queues()}
+        if worker.consumer_whitelist:
+            queues &= worker.consumer_whitelist
+        group = group_of(self._config.groups, queues)
+        return WorkerProcess(
+            pid=os.getpid(),
+            master=os.getppid(),
+            group=group.name if group else "other",
+            threads=worker.worker_threads,
+            queues=tuple(sorted(queues)),
+            version=self._config.version,
+            started_at=time.time(),
+        )
 
-def become_keeper() -> int:
-    """Replace this process, forked by dramatiq, with a candidate for the keeper: a fresh Python, without gevent."""
-    command = keeper_command(current().node_dir, os.getppid())
+
+def exec_keeper(source: str, folder: Path) -> NoReturn:
+    """Replace this process, forked by dramatiq, with a candidate for the keeper: a fresh Python, without gevent.
+
+    Parameters:
+      source: As :class:`~growbin_jobs.engine.config.EngineConfig` has it.
+      folder: The node's folder.
+    """
+    command = keeper_command(source, folder, os.getppid())
     os.execv(command[0], command)  # noqa: S606 our own module
 
 
-def keeper_command(folder: Path, master: int, *options: str) -> list[str]:
+def keeper_command(source: str, folder: Path, master: int, *options: str) -> list[str]:
     """Return the command of a candidate that belongs to the dramatiq of that process number."""
-    module = "growbin_jobs.keeper"
+    module = "growbin_jobs.engine.keeper"
     log_file = _log_file()
     if log_file is not None:
         options = (*options, "--log-file", log_file)
-    return [sys.executable, "-m", module, "--folder", str(folder), "--master", str(master), *options]
+    return [
+        sys.executable, "-m", module, "--config", source, "--folder", str(folder), "--master", str(master),
+        *options,
+    ]  # fmt: skip
 
 
 def _log_file() -> str | None:
@@ -150,19 +173,3 @@ def _log_file() -> str | None:
             raise
         return None  # no dramatiq's command line
     return str(given.log_file) if given.log_file else None
-
-
-def _facts(broker: Broker, worker: Worker) -> WorkerProcess:
-    queues = {q_name(queue) for queue in broker.get_declared_queues()}
-    if worker.consumer_whitelist:
-        queues &= worker.consumer_whitelist
-    group = next((name for name, group in GROUPS.items() if queues & set(group.queues)), "other")
-    return WorkerProcess(
-        pid=os.getpid(),
-        master=os.getppid(),
-        group=group,
-        threads=worker.worker_threads,
-        queues=tuple(sorted(queues)),
-        version=__version__,
-        started_at=time.time(),
-    )

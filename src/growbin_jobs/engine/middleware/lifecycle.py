@@ -17,7 +17,7 @@ from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.intake import DeliveryIntake
-from growbin_jobs.engine.delivery.records import TaskHistory, Started, TaskState
+from growbin_jobs.engine.delivery.records import Started, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
@@ -33,7 +33,7 @@ DRAIN_TIMEOUT = 10.0
 
 
 class Journaling(Middleware):
-    """Begin each message in the journal, and hand its end to the :class:`~growbin_jobs.engine.delivery.settlement.Settlement`.
+    """Begins each message in the journal, and hands its end to the settlement.
 
     It stands nearly first: whether to run is decided before anything else happens, and its end is written down after
     all others have had their say, the retry and the record of a failure included.
@@ -72,10 +72,10 @@ class Journaling(Middleware):
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if not isinstance(message, Delivery) or message.run is None:
             return
-        if not self._settlement.take(message):
+        if not self._settlement.admit(message):
             raise SkipMessage
         message.started_at = time.time()
-        if message.known is not None and message.known.crashes and not self._suspect(message, message.known):
+        if message.history is not None and message.history.crashes and not self._suspect(message, message.history):
             return
         try:
             message.slot = self._journal.begin(
@@ -85,7 +85,7 @@ class Journaling(Middleware):
             # Never run unjournaled: back to the queue, from where nothing is taken while the journal is ill.
             logger.exception("journal.start_failed message=%s", message)
             self._probation.leave(message)
-            message.give_back()
+            message.requeue()
             raise SkipMessage from error
         crashpoint("message.begun")
 
@@ -95,14 +95,14 @@ class Journaling(Middleware):
         if not isinstance(message, Delivery) or message.run is None:
             return
         self._ended(message)
-        owed = message.outbox.close() if message.outbox is not None else ()
-        if message.returned:
+        outbox = message.outbox.close() if message.outbox is not None else ()
+        if message.requeued:
             return
         state = TaskState.COMPLETED
         if message.failed:
             state = TaskState.DEAD
         elif exception is not None:
-            if not any(each.message_id == message.message_id for each in owed):
+            if not any(each.message_id == message.message_id for each in outbox):
                 self._without_retry(message)
                 return
             state = TaskState.FAILED
@@ -114,7 +114,7 @@ class Journaling(Middleware):
             started_at=message.started_at,
             result=result,
             error=error,
-            owed=owed,
+            outbox=outbox,
             given_up=_given_up(message, exception) if state is TaskState.DEAD else None,
             deferred=state is TaskState.FAILED and isinstance(exception, Deferred),
         )
@@ -134,7 +134,7 @@ class Journaling(Middleware):
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         if hasattr(self, "_journal"):
             self._probation.close()
-            self._journal.pardon()
+            self._journal.disarm()
 
     def before_consumer_thread_shutdown(self, broker: Broker, thread: Any) -> None:
         # The workers have stopped, and the consumers still can settle.
@@ -157,12 +157,12 @@ class Journaling(Middleware):
             return False
         logger.warning("message.on_probation message=%s crashes=%d", message, known.crashes)
         if not self._probation.enter(message):
-            message.give_back()
+            message.requeue()
             raise SkipMessage
         return True
 
     def _ended(self, delivery: Delivery) -> None:
-        if delivery.known is not None:
+        if delivery.history is not None:
             self._probation.leave(delivery)
         slot, delivery.slot = delivery.slot, None
         if slot is not None:
@@ -172,7 +172,7 @@ class Journaling(Middleware):
         """Deal with a failure that nobody has decided about: a stale delivery comes again, another one goes back."""
         if not delivery.stale:
             logger.error("message.undecided message=%s it goes back to its queue", delivery)
-        delivery.give_back()
+        delivery.requeue()
 
 
 def _started(delivery: Delivery, journal: Journal) -> Started:

@@ -1,10 +1,12 @@
 """How far ahead a worker process fetches, by group."""
 
+from collections.abc import Sequence
+
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 from dramatiq.worker import QUEUE_PREFETCH
 
-from growbin_jobs.names import GROUPS
+from growbin_jobs.engine.groups import Group
 
 #: Deliveries of a queue that have run and whose acknowledgement is on its way: their ends are being committed and what
 #: they have sent is being confirmed. They count as fetched too, so without them quick tasks would wait for that.
@@ -18,12 +20,18 @@ class Prefetch(Middleware):
 
     A process of slow calls fetches no more than it can run, so that a waiting message is free for other nodes. Queues
     of no group get what Dramatiq gives them and :data:`SETTLING` more; ``dramatiq_queue_prefetch`` decides otherwise.
-    Set here and not by an environment variable, so that plain ``dramatiq growbin_jobs.ai`` has it too.
+    Set here and not by an environment variable, so that the plain ``dramatiq`` command has it too.
+
+    Parameters:
+      groups: The groups that there are.
     """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = tuple(groups)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         declared = broker.get_declared_queues()
-        factors = [group.prefetch_factor for group in GROUPS.values() if declared & set(group.queues)]
+        factors = [group.prefetch_factor for group in self._groups if declared & set(group.queues)]
         if factors:
             worker.queue_prefetch = min(factors[-1] * worker.worker_threads, _MAX_AMQP_PREFETCH)
         elif not QUEUE_PREFETCH:

@@ -63,7 +63,7 @@ class Retries(Middleware):
             self._settle(broker, message, exception)
         except Exception:
             logger.exception("retry.publish_failed actor=%s id=%s", message.actor_name, message.message_id)
-            message.give_back()
+            message.requeue()
 
     def _settle(self, broker: Broker, message: Any, exception: BaseException) -> None:
         match exception:

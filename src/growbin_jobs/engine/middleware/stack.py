@@ -8,7 +8,7 @@ middleware              before the actor                              after the 
 ``EnsureKeeper``             (at boot) sees to it that there is a keeper   (at the end) leaves last of all
 ``DropStale``           skips what the broker already has back        –
 ``Journaling``          skips what has ended here; notes the start    writes down the end, last of all
-``FailureRecording``    –                                             tells the database that a stage was given up
+``GiveUpHook``          –                                             sends what the actor's row says
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
 ``FastWorkQueue``      (at boot) hands messages to the workers       –
@@ -18,9 +18,9 @@ middleware              before the actor                              after the 
 ``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
 ======================  ============================================  ===========================================
 
-So what the actor has sent counts only if it came to a good end, and what ``Retries`` and ``FailureRecording`` send
+So what the actor has sent counts only if it came to a good end, and what ``Retries`` and ``GiveUpHook`` send
 counts always: all of it lies in the outbox when ``Journaling`` closes that. What happens then is no middleware's
-business (:mod:`growbin_jobs.engine.delivery.settlement`). The clock of ``TimeLimit`` runs inside the actor's own call, so that
+business (``delivery/settlement.py``). The clock of ``TimeLimit`` runs inside the actor's own call, so that
 it never strikes in any of these.
 """
 
@@ -29,40 +29,40 @@ from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
 
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
+from growbin_jobs.engine.fast.work_queue import FastWorkQueue
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
+from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.lifecycle import Journaling
 from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.stale import DropStale
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
-from growbin_jobs.engine.middleware.work_queue import FastWorkQueue
-from growbin_jobs.failure_recording import FailureRecording
-from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal
 
 
-def stack(settings: Settings, boot: Boot, journal: "Callable[[], Journal]") -> list[Middleware]:
+def stack(config: EngineConfig, boot: Boot, journal: "Callable[[], Journal]") -> list[Middleware]:
     """Return the ordered middleware of every process, producer or worker.
 
     Parameters:
-      settings: For the limits.
+      config: For the limits and the groups.
       boot: Where the groups say what they prepare.
       journal: Returns the process's journal; called by workers only.
     """
     journaling = Journaling(journal)
     boot.prepare_with(journaling.prepare)
     return [
-        EnsureKeeper(settings.node_dir, final_sync_timeout=settings.final_sync_timeout),
+        EnsureKeeper(config),
         DropStale(),
         journaling,
-        FailureRecording(),
-        Retries(max_wait=settings.deferral_max_age),
-        Prefetch(),
+        GiveUpHook(),
+        Retries(max_wait=config.deferral_max_age),
+        Prefetch(config.groups),
         FastWorkQueue(),
         GcTuning(),
         boot,

@@ -70,7 +70,7 @@ def present(folder: Path) -> dict[str, WorkerProcess | None]:
     Forgets the dead.
     """
     for dead in find_dead(_workers(folder)):
-        dead.bury()
+        dead.remove()
     return {name: _read(_workers(folder) / name) for name in known(_workers(folder))}
 
 

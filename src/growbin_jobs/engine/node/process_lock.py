@@ -61,12 +61,12 @@ class DeadProcess:
         self._path = path
         self._descriptor = descriptor
 
-    def bury(self) -> None:
+    def remove(self) -> None:
         """Forget it: everything it had claimed is released."""
         self._path.unlink(missing_ok=True)
-        self.leave_alone()
+        self.release()
 
-    def leave_alone(self) -> None:
+    def release(self) -> None:
         """Let somebody find it again."""
         os.close(self._descriptor)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.errors import Deferred
-from growbin_jobs.engine.keeper.jobs import Job
+from growbin_jobs.engine.periodic.timetable import Job
 
 logger = logging.getLogger(__name__)
 

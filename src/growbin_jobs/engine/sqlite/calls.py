@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-from growbin_jobs.engine.native import make_signal
+from growbin_jobs.engine.threads import make_signal
 
 S = TypeVar("S")
 T = TypeVar("T")

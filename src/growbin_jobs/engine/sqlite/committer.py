@@ -13,9 +13,9 @@ from _queue import Empty, SimpleQueue  # gevent replaces queue.SimpleQueue; betw
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from growbin_jobs.engine.native import native
 from growbin_jobs.engine.sqlite.calls import Call, Then
 from growbin_jobs.engine.sqlite.transactions import Store, Transactions
+from growbin_jobs.engine.threads import native
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.native import native
+from growbin_jobs.engine.threads import native
 
 #: Older ones can corrupt a database with several writers when a checkpoint restarts the WAL (https://sqlite.org/wal.html,
 #: "The WAL-Reset Bug"); Debian 12 has 3.40.1. apsw brings its own, current one.
@@ -34,10 +34,10 @@ def check_sqlite() -> None:
         )
 
 
-def open_database(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: str | None = None) -> apsw.Connection:
+def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: str | None = None) -> apsw.Connection:
     """Open a SQLite file that several processes write: WAL, ``synchronous=NORMAL``, readable by its owner only.
 
-    Open it after the fork (:func:`growbin_jobs.engine.processes.once_a_process`), never before. The caller serialises its use.
+    Open it after the fork (``once_a_process``), never before. The caller serialises its use.
 
     Parameters:
       path: The file; it and its folder are made where they are missing.

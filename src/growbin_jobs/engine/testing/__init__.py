@@ -2,7 +2,7 @@
 
 ::
 
-    from growbin_jobs.testing import sandbox
+    from growbin_jobs.engine.testing import sandbox
 
     def test_a_picture_is_analysed(photo):
         with sandbox() as box:
@@ -21,8 +21,7 @@ made from its parent's; arguments travel as JSON.
 To test against crashes of real processes, name a point of :mod:`growbin_jobs.engine.crashpoints`.
 """
 
-from growbin_jobs.adapters.objects.memory import MemoryStore
 from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
 from growbin_jobs.engine.testing.simulation import Sandbox, sandbox
 
-__all__ = ["DeadLetter", "MemoryStore", "Run", "Sandbox", "Sent", "sandbox"]
+__all__ = ["DeadLetter", "Run", "Sandbox", "Sent", "sandbox"]

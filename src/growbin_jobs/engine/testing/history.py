@@ -64,14 +64,14 @@ class Run:
       at: Seconds of the sandbox's time.
       result: What the actor returned.
       exception: What it raised.
-      owed: What left the process at its end: follow-ups, or its own retry.
+      outbox: What left the process at its end: follow-ups, or its own retry.
     """
 
     sent: Sent
     at: float
     result: Any
     exception: BaseException | None
-    owed: tuple[Sent, ...]
+    outbox: tuple[Sent, ...]
 
 
 @dataclass(frozen=True, slots=True)

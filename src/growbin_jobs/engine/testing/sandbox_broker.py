@@ -32,13 +32,13 @@ class End:
       delivery: What ran.
       result: What the actor returned.
       exception: What it raised.
-      owed: What is to leave.
+      outbox: What is to leave.
     """
 
     delivery: Delivery
     result: Any
     exception: BaseException | None
-    owed: Owing
+    outbox: Owing
 
 
 @dataclass(slots=True)
@@ -46,10 +46,10 @@ class _Nowhere:
     """The consumer of a delivery that nobody settles."""
 
     closed: bool = False
-    payments: list[PendingAck] = field(default_factory=list)
+    batcher: list[PendingAck] = field(default_factory=list)
 
-    def conclude(self, payment: PendingAck) -> None:
-        self.payments.append(payment)
+    def settle(self, pending_ack: PendingAck) -> None:
+        self.batcher.append(pending_ack)
 
 
 class SandboxBroker(Broker):

@@ -110,7 +110,7 @@ class Sandbox:
         end = self._twin.process(sent.message)
         if twice and end.exception is None:
             _check_repeated(end, self._twin.process(sent.message))
-        left = tuple(self._keep(message, delay, parent=sent.id) for message, delay in end.owed)
+        left = tuple(self._keep(message, delay, parent=sent.id) for message, delay in end.outbox)
         if end.delivery.failed:
             self._dead.append(DeadLetter(sent, self.now, _reason(end.delivery), end.exception))
             if fail_fast and end.exception is not None:
@@ -136,9 +136,9 @@ def _check_repeated(first: End, second: End) -> None:
     actor = first.delivery.actor_name
     if second.exception is not None:
         raise AssertionError(f"The first run of {actor} went well, the second one failed.") from second.exception
-    if (sent := _described(first.owed)) != (sent_again := _described(second.owed)):
+    if (sent := _described(first.outbox)) != (sent_again := _described(second.outbox)):
         raise AssertionError(f"The second run of {actor} sent {sent_again}, the first one {sent}.")
 
 
-def _described(owed: Owing) -> list[tuple[Any, ...]]:
-    return [(each.actor_name, each.message_id, tuple(each.args), each.kwargs, delay) for each, delay in owed]
+def _described(outbox: Owing) -> list[tuple[Any, ...]]:
+    return [(each.actor_name, each.message_id, tuple(each.args), each.kwargs, delay) for each, delay in outbox]

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from growbin_jobs.adapters.llm.client import ModelClient
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

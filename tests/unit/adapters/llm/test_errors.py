@@ -13,7 +13,7 @@ from growbin_jobs.adapters.llm.errors import (
     from_response,
     wait_of,
 )
-from growbin_jobs.engine.errors import Deferred, GrowbinError, Permanent, Transient
+from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 CANARY = "my-own-servers-key"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.llm.reply import Usage, read_models, read_reply
-from growbin_jobs.engine.errors import Deferred, GrowbinError, Transient
+from growbin_jobs.errors import Deferred, GrowbinError, Transient
 
 
 def body(message=None, **changes):

@@ -12,7 +12,7 @@ import pytest
 
 from growbin_jobs.adapters.objects import open_store
 from growbin_jobs.adapters.objects.folder import FolderStore
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, NotFound, Permanent
+from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Permanent
 
 PUT_FOREVER = """
 import itertools, sys
@@ -138,7 +138,7 @@ def test_a_full_disk_makes_us_wait_and_leaves_nothing_behind(tmp_path: Path) -> 
 import resource, signal, sys
 from pathlib import Path
 from growbin_jobs.adapters.objects.folder import FolderStore
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.errors import Deferred
 store = FolderStore(Path(sys.argv[1]))
 store.put("a", b"before", content_type="image/jpeg")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from growbin_jobs.adapters.objects import open_store
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 
 def test_nothing_set_is_a_folder_below_the_data_folder(tmp_path: Path) -> None:

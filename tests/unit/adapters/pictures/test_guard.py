@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from growbin_jobs.adapters.pictures import Limits, PreparedPicture, guard, prepare
 from growbin_jobs.adapters.pictures.formats import heic
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 from growbin_jobs.reasons import reason
 
 HERE = Path(__file__).parent
@@ -136,7 +136,7 @@ import resource, sys
 sys.path.insert(0, sys.argv[1])
 import hostile
 from growbin_jobs.adapters.pictures import prepare
-from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.errors import GrowbinError
 
 def verdict(data):
     try:

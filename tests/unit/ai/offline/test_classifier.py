@@ -16,7 +16,7 @@ from growbin_jobs.ai.offline.classifier import OfflineClassifier
 from growbin_jobs.ai.offline.head import Head, load_head
 from growbin_jobs.ai.offline.labels import OFFLINE_ITEMS
 from growbin_jobs.ai.vision import VisionModel
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 from growbin_jobs.messages import VisionAnswer
 
 PHOTOS = Path(__file__).resolve().parents[5] / "shared/photos"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from growbin_jobs.ai.offline import preprocessing
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 
 
 def jpeg(size, colour=(0, 0, 0), mode="RGB", **options):

@@ -10,7 +10,7 @@ from growbin_jobs.ai.offline import preprocessing
 from growbin_jobs.ai.offline.classifier import make_runtime
 from growbin_jobs.ai.offline.numpy_runtime import NumpyRuntime
 from growbin_jobs.ai.offline.onnx_runtime import OnnxRuntime
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 
 def test_the_architecture_is_efficientnet_lite0(folded):

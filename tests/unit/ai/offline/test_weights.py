@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from growbin_jobs.ai.offline import weights
-from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.errors import ConfigurationError
 
 HEADER = (weights._LEGACY_MAGIC, weights._LEGACY_PROTOCOL, {"little_endian": True})
 

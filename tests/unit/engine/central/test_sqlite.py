@@ -13,6 +13,7 @@ import pytest
 from growbin_jobs.engine.central.database import Database, open_database
 from growbin_jobs.engine.central.upgrade import check, upgrade
 from growbin_jobs.engine.errors import ConfigurationError, Deferred
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 
 
@@ -24,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def database(path: Path) -> Database:
     database = open_database(None, default_path=path, pool_size=1, timeout=1)
-    upgrade(database)
+    upgrade(database, SCHEMA)
     return database
 
 
@@ -70,7 +71,7 @@ def test_a_damaged_file_is_named(path: Path) -> None:
     path.write_bytes(b"this is no database, " * 100)
     database = open_database(None, default_path=path, pool_size=1, timeout=1)
     with pytest.raises(ConfigurationError, match=r"central\.db cannot be opened: it is no SQLite database"):
-        check(database)
+        check(database, SCHEMA)
     with pytest.raises(Deferred, match="it is no SQLite database"):  # inside a message: wait until it is mended
         Analyses(database).accept("a1", "u1")
 
@@ -79,7 +80,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     database = open_database(None, default_path=tmp_path / "file" / "central.db", pool_size=1, timeout=1)
     with pytest.raises(ConfigurationError, match="GROWBIN_DATA_DIR"):
-        check(database)
+        check(database, SCHEMA)
 
 
 def test_a_lock_that_is_never_given_back_defers(database: Database, path: Path) -> None:

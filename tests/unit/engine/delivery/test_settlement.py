@@ -1,4 +1,4 @@
-"""DeliveryIntake and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
+"""Intake and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
 publication at every step: nothing is lost, and no run that has ended here is run again."""
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from growbin_jobs.engine.delivery import settlement
-from growbin_jobs.engine.delivery.delivery import Delivery, Disposition
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.intake import DeliveryIntake
-from growbin_jobs.engine.delivery.records import Health, TaskHistory, OutboxMessage, TaskState
+from growbin_jobs.engine.delivery.records import Health, OutboxMessage, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import has_ended, key_of
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
@@ -34,7 +35,7 @@ class ModelJournal:
 
     def __init__(self):
         self.rows = {}
-        self.owed = {}
+        self.outbox = {}
         self.seq = 0
         self.waiting = []
         self.away = False
@@ -47,7 +48,7 @@ class ModelJournal:
         for task_id in ids:
             if task_id in self.rows:
                 state, retries = self.rows[task_id]
-                found[task_id] = TaskHistory(task_id, state, 0, retries, 0, tuple(self.owed.get(task_id, ())))
+                found[task_id] = TaskHistory(task_id, state, 0, retries, 0, tuple(self.outbox.get(task_id, ())))
         return found
 
     def finish(self, record, then):
@@ -59,8 +60,8 @@ class ModelJournal:
         if state is not COMPLETED:
             self.ended[record.task_id, record.retry_count] += 1
             self.rows[record.task_id] = (record.state, record.retry_count)
-            self.owed[record.task_id] = [self.numbered(each) for each in record.owed]
-        then(None, tuple(self.owed[record.task_id]))
+            self.outbox[record.task_id] = [self.numbered(each) for each in record.outbox]
+        then(None, tuple(self.outbox[record.task_id]))
 
     def numbered(self, owed):
         self.seq += 1
@@ -69,9 +70,9 @@ class ModelJournal:
             seq=self.seq,
         )  # fmt: skip
 
-    def paid(self, seqs):
-        for debts in self.owed.values():
-            debts[:] = [each for each in debts if each.seq not in seqs]
+    def confirmed(self, seqs):
+        for messages in self.outbox.values():
+            messages[:] = [each for each in messages if each.seq not in seqs]
 
     def health(self):
         return Health(not self.away, None, 0, 0, ())
@@ -86,15 +87,15 @@ class ModelConsumer:
         self.closed = False
         self.unacked = {}
 
-    def conclude(self, payment):
-        self.broker.payments.append(payment)
+    def settle(self, pending_ack):
+        self.broker.batcher.append(pending_ack)
 
 
 class ModelBroker:
     def __init__(self):
         self.queue = []  # encoded
         self.dead = []
-        self.payments = []
+        self.batcher = []
 
     def deliver(self, consumer):
         body = self.queue.pop(0)
@@ -107,25 +108,25 @@ class ModelBroker:
         self.queue += consumer.unacked.values()
         consumer.unacked.clear()
 
-    def settle(self, delivery, verdict):
+    def settle(self, delivery, disposition):
         body = delivery.consumer.unacked.pop(delivery, None)
         if body is None:
             assert delivery.consumer.closed, "settled twice"
-        elif verdict is Disposition.DEAD_LETTER:
+        elif disposition is Disposition.DEAD_LETTER:
             self.dead.append(body)
-        elif verdict is Disposition.REQUEUE:
+        elif disposition is Disposition.REQUEUE:
             self.queue.append(body)
 
-    def pay(self, payment, fails_at):
+    def pay(self, pending_ack, fails_at):
         """Publish what is owed; fail after so many."""
-        for number, owed in enumerate(tuple(payment.unpaid)):
+        for number, owed in enumerate(tuple(pending_ack.unconfirmed)):
             if number == fails_at:
-                payment.then(payment, ConnectionError("the broker is away"))
+                pending_ack.then(pending_ack, ConnectionError("the broker is away"))
                 return
             self.queue.append(owed.body)
-            payment.unpaid.remove(owed)
-        self.settle(payment.delivery, payment.verdict)
-        payment.then(payment, None)
+            pending_ack.unconfirmed.remove(owed)
+        self.settle(pending_ack.delivery, pending_ack.disposition)
+        pending_ack.then(pending_ack, None)
 
 
 def message(message_id, retries=0):
@@ -183,8 +184,8 @@ class Machine(RuleBasedStateMachine):
     def begin(self, data):
         delivery = self.fetched.pop(data.draw(st.integers(0, len(self.fetched) - 1)))
         if delivery.stale:  # DropStale
-            delivery.conclusion(delivery)
-        elif self.settlement.take(delivery):
+            delivery.settle_hook(delivery)
+        elif self.settlement.admit(delivery):
             message_id, retries, _ = key_of(delivery)
             assert not self.journal.ended[message_id, retries], "it had ended here"
             assert key_of(delivery) not in {key_of(each) for each in self.running}, "it runs here"
@@ -192,7 +193,7 @@ class Machine(RuleBasedStateMachine):
             assert (message_id, retries) not in written, "its end is about to be written"
             self.running.append(delivery)
         else:
-            delivery.conclusion(delivery)
+            delivery.settle_hook(delivery)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), outcome=st.sampled_from([COMPLETED, COMPLETED, FAILED, DEAD, None]))
@@ -202,8 +203,8 @@ class Machine(RuleBasedStateMachine):
 
     def _end(self, delivery, outcome):
         if outcome is None or (outcome is FAILED and delivery.options["retries"] >= 2):
-            delivery.give_back()
-            delivery.conclusion(delivery)
+            delivery.requeue()
+            delivery.settle_hook(delivery)
             return
         children = {
             COMPLETED: [message(each) for each in follow_ups(delivery.message_id)],
@@ -212,22 +213,22 @@ class Machine(RuleBasedStateMachine):
         }[outcome]
         delivery.failed = outcome is DEAD
         record = ending(
-            delivery, outcome, worker="w", started_at=0.0, owed=tuple(owed(delivery, child) for child in children),
+            delivery, outcome, worker="w", started_at=0.0, outbox=tuple(owed(delivery, child) for child in children),
             given_up=GivenUp("retries_exhausted", {}, "odd") if outcome is DEAD else None,
         )  # fmt: skip
         self.settlement.finished(delivery, record)
-        delivery.conclusion(delivery)
+        delivery.settle_hook(delivery)
 
     @precondition(lambda self: self.journal.waiting)
     @rule()
     def commit(self):
         self.journal.commit()
 
-    @precondition(lambda self: self.broker.payments)
+    @precondition(lambda self: self.broker.batcher)
     @rule(data=st.data(), fails_at=st.none() | st.integers(0, 1))
     def pay(self, data, fails_at):
-        payment = self.broker.payments.pop(data.draw(st.integers(0, len(self.broker.payments) - 1)))
-        self.broker.pay(payment, fails_at)
+        pending_ack = self.broker.batcher.pop(data.draw(st.integers(0, len(self.broker.batcher) - 1)))
+        self.broker.pay(pending_ack, fails_at)
 
     @rule()
     def try_again(self):
@@ -241,14 +242,14 @@ class Machine(RuleBasedStateMachine):
 
     def crash(self):
         self.broker.close(self.consumer)
-        self.broker.payments.clear()
+        self.broker.batcher.clear()
         self.journal.crash()
         self.boot()
 
     def crash_while_publishing(self):
-        if self.broker.payments:
-            payment = self.broker.payments[0]
-            self.broker.queue += [each.body for each in payment.unpaid[:1]]
+        if self.broker.batcher:
+            pending_ack = self.broker.batcher[0]
+            self.broker.queue += [each.body for each in pending_ack.unconfirmed[:1]]
         self.crash()
 
     def lose_the_connection(self):
@@ -277,7 +278,7 @@ class Machine(RuleBasedStateMachine):
     def what_was_acknowledged_is_owed_or_with_the_broker_or_done(self):
         present = {Message.decode(body).message_id for body in [*self.broker.queue, *self.broker.dead]}
         present |= {each.message_id for each in self.consumer.unacked}
-        present |= {each.message_id for debts in self.journal.owed.values() for each in debts}
+        present |= {each.message_id for messages in self.journal.owed.values() for each in messages}
         done = {task_id for task_id, (state, _) in self.journal.rows.items() if state in (COMPLETED, DEAD)}
         assert self.expected() <= present | done
 
@@ -294,22 +295,22 @@ class Machine(RuleBasedStateMachine):
     def teardown(self):
         """Heal, drain, and look at the history."""
         for _ in range(500):
-            while self.broker.payments:
-                self.broker.pay(self.broker.payments.pop(0), None)
+            while self.broker.batcher:
+                self.broker.pay(self.broker.batcher.pop(0), None)
             while self.journal.waiting:
                 self.journal.commit()
             self.arrivals.ready()
             for delivery in self.fetched:
-                if not delivery.stale and self.settlement.take(delivery):
+                if not delivery.stale and self.settlement.admit(delivery):
                     self.running.append(delivery)
                 else:
-                    delivery.conclusion(delivery)
+                    delivery.settle_hook(delivery)
             for delivery in self.running:
                 self._end(delivery, COMPLETED)
             self.fetched, self.running = [], []
             if self.broker.queue:
                 self.fetch(4)
-            elif not (self.broker.payments or self.journal.waiting or self.settlement.failed):
+            elif not (self.broker.batcher or self.journal.waiting or self.settlement.failed):
                 break
         assert not self.consumer.unacked
         assert not any(self.journal.owed.values())
@@ -359,14 +360,14 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
     assert arrivals.receive([delivery])
     delivery.fail()
 
-    delivery.conclusion(delivery)
+    delivery.settle_hook(delivery)
 
     [(record, _)] = journal.waiting
     assert (record.state, record.dead.code) == (DEAD, "actor_unknown")
-    assert not broker.payments
+    assert not broker.batcher
     journal.commit()
-    [payment] = broker.payments
-    assert payment.verdict is Disposition.DEAD_LETTER
+    [pending_ack] = broker.batcher
+    assert pending_ack.disposition is Disposition.DEAD_LETTER
 
 
 def running():
@@ -382,18 +383,18 @@ def running():
 
 
 @pytest.mark.parametrize(
-    ("lost", "verdict"),
+    ("lost", "disposition"),
     [(False, Disposition.ACK), (True, Disposition.DEAD_LETTER)],
     ids=["one dead letter is enough", "the first rejection went down with its connection"],
 )
-def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
+def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, disposition):
     journal, broker, arrivals, here, consumer, first = running()
     first.fail()
     given_up = GivenUp("retries_exhausted", {"attempts": 1}, "odd")
     here.finished(first, ending(first, DEAD, worker="w", started_at=0.0, given_up=given_up))
-    first.conclusion(first)
+    first.settle_hook(first)
     journal.commit()
-    broker.pay(broker.payments.pop(), None)
+    broker.pay(broker.batcher.pop(), None)
 
     if lost:
         consumer.closed, consumer = True, ModelConsumer(broker)
@@ -401,21 +402,21 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, verdict):
     copy = broker.deliver(consumer)
     arrivals.receive([copy])
     assert not here.take(copy)
-    copy.conclusion(copy)
+    copy.settle_hook(copy)
 
-    [payment] = broker.payments
-    assert (payment.delivery, payment.verdict) == (copy, verdict)
+    [pending_ack] = broker.batcher
+    assert (pending_ack.delivery, pending_ack.disposition) == (copy, disposition)
 
 
 def test_an_end_that_can_never_be_written_is_not_acknowledged():
     journal, broker, arrivals, here, consumer, delivery = running()
     here.finished(delivery, ending(delivery, COMPLETED, worker="w", started_at=0.0))
-    delivery.conclusion(delivery)
+    delivery.settle_hook(delivery)
 
     [(_, then)] = journal.waiting
     then(ValueError("never"), ())
 
-    assert not broker.payments
+    assert not broker.batcher
     assert delivery in consumer.unacked
     assert here.drain(0.0)
 

@@ -1,4 +1,4 @@
-"""Runs that are delivered twice, verdicts in few words, and messages under suspicion."""
+"""Runs that are delivered twice, acks in few words, and messages under suspicion."""
 
 import threading
 import time
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch
 from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
-from growbin_jobs.engine.delivery.delivery import Delivery, Disposition
+from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.runs import Run, Runs
 
 ACK, REJECT, GIVE_BACK = Disposition.ACK, Disposition.DEAD_LETTER, Disposition.REQUEUE
@@ -55,8 +56,8 @@ def test_a_run_is_forgotten_with_its_last_delivery():
     assert key not in runs._runs
 
 
-@pytest.mark.parametrize("verdict", [ACK, REJECT])
-def test_who_comes_second_shares_the_fate_of_the_first_before_and_after(verdict):
+@pytest.mark.parametrize("disposition", [ACK, REJECT])
+def test_who_comes_second_shares_the_fate_of_the_first_before_and_after(disposition):
     run, settled = Run(("m", 0, 0)), []
 
     def settle(one, fate):
@@ -68,11 +69,11 @@ def test_who_comes_second_shares_the_fate_of_the_first_before_and_after(verdict)
     run.wait(before)
     assert settled == []
 
-    run.end(verdict, settle)
+    run.end(disposition, settle)
     assert not run.take()
     run.wait(after)
 
-    assert [(id(one), fate) for one, fate in settled] == [(id(before), verdict), (id(after), verdict)]
+    assert [(id(one), fate) for one, fate in settled] == [(id(before), disposition), (id(after), disposition)]
 
 
 def test_what_is_given_back_may_be_run_again():
@@ -86,7 +87,7 @@ def test_what_is_given_back_may_be_run_again():
     assert run.take()
 
 
-# --- verdicts
+# --- acks
 
 
 class Channel:
@@ -101,22 +102,22 @@ class Channel:
         assert word.tag in self.outstanding, "RabbitMQ closes the channel for an unknown tag"
         for tag in tags:
             self.outstanding.remove(tag)
-            self.told[tag] = word.verdict
+            self.told[tag] = word.disposition
 
 
 @given(
     st.lists(st.tuples(st.integers(1, 12), st.sampled_from(list(Disposition)) | st.none()), max_size=40),
 )
 def test_whatever_order_each_delivery_hears_its_first_verdict_and_no_other_one_any(steps):
-    verdicts, channel, first = AckBatch(), Channel(12), {}
-    for tag, verdict in steps:
-        if verdict is None:
-            for word in verdicts.take():
+    acks, channel, first = AckBatch(), Channel(12), {}
+    for tag, disposition in steps:
+        if disposition is None:
+            for word in acks.take():
                 channel.hear(word)
         else:
-            verdicts.add(tag, verdict)
-            first.setdefault(tag, verdict)
-    for word in verdicts.take():
+            acks.add(tag, disposition)
+            first.setdefault(tag, disposition)
+    for word in acks.take():
         channel.hear(word)
 
     assert channel.told == first
@@ -124,13 +125,13 @@ def test_whatever_order_each_delivery_hears_its_first_verdict_and_no_other_one_a
 
 
 def test_acknowledgements_in_a_row_are_one_word():
-    verdicts = AckBatch()
+    acks = AckBatch()
     for tag in (3, 1, 2, 5):
-        verdicts.add(tag, ACK)
+        acks.add(tag, ACK)
 
-    assert [(word.tag, word.multiple) for word in verdicts.take()] == [(3, True), (5, False)]
-    verdicts.add(4, ACK)
-    assert [(word.tag, word.multiple) for word in verdicts.take()] == [(4, False)]
+    assert [(word.tag, word.multiple) for word in acks.take()] == [(3, True), (5, False)]
+    acks.add(4, ACK)
+    assert [(word.tag, word.multiple) for word in acks.take()] == [(4, False)]
 
 
 # --- probation

@@ -12,8 +12,8 @@ from queue import SimpleQueue
 import pytest
 from dramatiq import Message
 
+from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerRefused, BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.forwarding import forwarder as forwarding
@@ -395,7 +395,9 @@ def test_an_error_that_nobody_expected_does_not_leave_messages_stuck(
 
 def test_what_a_message_sends_is_its_workers_business(path):
     broker = RabbitBroker(
-        url="amqp://127.0.0.1:1/", middleware=[], keeping=StoreAndForward(lambda: pytest.fail("kept"), path, patience=0.5)
+        url="amqp://127.0.0.1:1/",
+        middleware=[],
+        store_and_forward=StoreAndForward(lambda: pytest.fail("kept"), path, patience=0.5),
     )
     parent = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={})
     outbox = Outbox(broker, parent.message_id)

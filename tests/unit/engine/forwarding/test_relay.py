@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from growbin_jobs.engine.broker.rabbitmq.errors import (
+from growbin_jobs.engine.broker.errors import (
     BrokerRefused,
     BrokerUnavailable,
     NotConfirmed,
@@ -62,7 +62,7 @@ def relay(journal: Journal, publish: Callable[..., Sequence[Exception | None]], 
 
 def left(journal: Journal) -> list[str]:
     """What is still owed, as the next relay finds it."""
-    found = [message.message_id for message in journal.owed(claimant="next")]
+    found = [message.message_id for message in journal.claim_outbox(claimant="next")]
     journal.released("next")
     return found
 
@@ -164,7 +164,7 @@ def test_a_message_that_cannot_be_encoded_holds_up_none_of_its_queue(journal, br
 
 def test_nothing_while_another_relay_is_at_it(journal, broker):
     accept(journal, "a")
-    assert journal.owed(claimant="another")
+    assert journal.claim_outbox(claimant="another")
 
     assert relay(journal, broker) == Relayed()
     assert broker.batches == []
@@ -204,5 +204,5 @@ def test_a_copy_in_a_forked_child_leaves_the_lease_to_its_parent(journal, broker
     with pytest.raises(BrokerUnavailable):
         here.run(math.inf)
 
-    assert journal.owed(claimant="next") == []
-    assert journal.owed(claimant="me")
+    assert journal.claim_outbox(claimant="next") == []
+    assert journal.claim_outbox(claimant="me")

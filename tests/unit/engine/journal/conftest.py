@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, TaskState
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.journal import Journal
 
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def connection(path: Path) -> Iterator[apsw.Connection]:
     """The journal's file, empty, for the parts that are SQL only. Every statement commits by itself."""
-    connection = open_journal(path)
+    connection = open_journal_file(path)
     yield connection
     connection.close()
 

@@ -22,7 +22,7 @@ def writer():
 
 
 @pytest.fixture
-def payments(writer):
+def confirmations(writer):
     return Confirmations(writer)
 
 
@@ -35,29 +35,29 @@ def left(connection):
     return [seq for (seq,) in connection.execute("SELECT seq FROM outbox ORDER BY seq")]
 
 
-def test_what_is_paid_until_the_next_transaction_is_one_call(connection, debts, payments, writer):
+def test_what_is_paid_until_the_next_transaction_is_one_call(connection, debts, confirmations, writer):
     for seq in debts[:3]:
-        payments.add([seq])
+        confirmations.add([seq])
     assert len(writer.calls) == 1
     writer.calls[0](connection)
     assert left(connection) == debts[3:]
 
 
-def test_what_is_paid_after_it_is_another_call(connection, debts, payments, writer):
-    payments.add(debts[:1])
+def test_what_is_paid_after_it_is_another_call(connection, debts, confirmations, writer):
+    confirmations.add(debts[:1])
     writer.calls[0](connection)
-    payments.add(debts[1:2])
+    confirmations.add(debts[1:2])
     writer.calls[1](connection)
     assert left(connection) == debts[2:]
 
 
-def test_a_call_whose_transaction_failed_pays_the_same_again(connection, debts, payments, writer):
-    payments.add(debts[:2])
+def test_a_call_whose_transaction_failed_pays_the_same_again(connection, debts, confirmations, writer):
+    confirmations.add(debts[:2])
     connection.execute("BEGIN")
     writer.calls[0](connection)
     connection.execute("ROLLBACK")
     assert left(connection) == debts
-    payments.add(debts[2:3])
+    confirmations.add(debts[2:3])
 
     for call in writer.calls:
         call(connection)

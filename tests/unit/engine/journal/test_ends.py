@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.ends import Ends, finish_all
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, outbox, reader, tasks
 
 DEAD = Dead(body=b"m", code="c", params="{}", error="e", traceback="t", died_at=101.0)
@@ -22,7 +22,7 @@ def an_end_of(task_id: str, state: TaskState, follow_ups: int, retry_count: int)
     )
     return Finish(
         task_id=task_id, task_name="a", queue_name="q", payload="[]", state=state, worker="w", started_at=100.0,
-        completed_at=101.0, owed=owed, dead=DEAD if state is TaskState.DEAD else None, retry_count=retry_count,
+        completed_at=101.0, outbox=owed, dead=DEAD if state is TaskState.DEAD else None, retry_count=retry_count,
     )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def everything(connection):
 @given(earlier=ENDS, together=ENDS)
 def test_together_is_as_one_after_the_other(tmp_path_factory, earlier, together):
     folder = tmp_path_factory.mktemp("ends")
-    one, many = open_journal(folder / "one.db"), open_journal(folder / "many.db")
+    one, many = open_journal_file(folder / "one.db"), open_journal_file(folder / "many.db")
     try:
         for connection in (one, many):
             connection.pragma("synchronous", "OFF")
@@ -89,7 +89,7 @@ def test_ends_that_wait_are_one_call_and_each_is_told(connection, an_end, a_mess
     writer, told = KeepingWriter(), []
     ends = Ends(writer)
     for n in range(3):
-        ends.add(an_end(f"t{n}", owed=(a_message(f"m{n}"),)), lambda error, owed, n=n: told.append((n, error, owed)))
+        ends.add(an_end(f"t{n}", outbox=(a_message(f"m{n}"),)), lambda error, owed, n=n: told.append((n, error, owed)))
     assert ends.unwritten == 0
     writer.unwritten = 1
     assert ends.unwritten == 3

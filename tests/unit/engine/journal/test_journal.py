@@ -60,7 +60,7 @@ def test_constructing_one_opens_nothing(path):
 
 
 def test_an_end_is_told_after_its_commit_with_what_it_owes(journal, path, an_end, a_message, told):
-    journal.finish(an_end(owed=(a_message(),)), told)
+    journal.finish(an_end(outbox=(a_message(),)), told)
 
     error, owed = told.next()
 
@@ -72,9 +72,9 @@ def test_an_end_is_told_after_its_commit_with_what_it_owes(journal, path, an_end
 
 
 def test_what_is_paid_is_not_owed_any_more(journal, an_end, a_message, told):
-    journal.finish(an_end(owed=(a_message("a"), a_message("b"))), told)
+    journal.finish(an_end(outbox=(a_message("a"), a_message("b"))), told)
     _, owed = told.next()
-    journal.paid([owed[0].seq])
+    journal.confirmed([owed[0].seq])
 
     journal.write(lambda _: None)
     assert journal.lookup(["task"])["task"].owed == owed[1:]
@@ -179,10 +179,10 @@ def test_an_accepted_message_is_on_the_disk(journal, path, a_message, monkeypatc
         row = reader.task(other, "m1")
     assert (row.status, row.payload) == (TaskState.PENDING, '["a"]')
     assert journal.backlog() == 1
-    assert journal.owed(claimant="me") == [accepted]
-    assert journal.owed(claimant="another") == []
+    assert journal.claim_outbox(claimant="me") == [accepted]
+    assert journal.claim_outbox(claimant="another") == []
     journal.released("me")
-    assert journal.owed(claimant="another") == [accepted]
+    assert journal.claim_outbox(claimant="another") == [accepted]
 
 
 def test_dead_letters_are_reached_through_it(journal, an_end, told):
@@ -190,7 +190,7 @@ def test_dead_letters_are_reached_through_it(journal, an_end, told):
     told.next()
     (letter,) = journal.read(dead_letters.find)
     owed = journal.write(lambda connection: dead_letters.retry(connection, letter.id, now=1.0))
-    assert journal.owed(claimant="me") == [owed]
+    assert journal.claim_outbox(claimant="me") == [owed]
 
 
 def test_what_is_known_is_read_while_others_write(journal, path, an_end, told):
@@ -299,7 +299,7 @@ def test_damage_in_use_is_put_aside_and_nothing_is_forgotten(journal, path, an_e
     assert told.next() == (None, ())
     assert len(journal.health().quarantined) == 1
     assert journal.read(lambda connection: reader.task(connection, "after")).status is TaskState.FAILED
-    assert [each.message_id for each in journal.owed(claimant="r")] == [accepted.message_id]
+    assert [each.message_id for each in journal.claim_outbox(claimant="r")] == [accepted.message_id]
     journal.close()
 
 

@@ -1,4 +1,4 @@
-"""Any order and repetition of starts, ends, payments, crashes, relays and copies, against a model in memory."""
+"""Any order and repetition of starts, ends, confirmations, crashes, relays and copies, against a model in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from growbin_jobs.engine.central.sync import mark
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, Task, TaskState
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, changes, dead_letters, outbox, prune, reader, tasks
 
 TASKS = st.sampled_from(["t1", "t2", "t3"])
@@ -30,10 +30,10 @@ class JournalMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.connection = open_journal(Path(self.folder.name) / "t.db")
+        self.connection = open_journal_file(Path(self.folder.name) / "t.db")
         self.connection.pragma("synchronous", "OFF")
         self.now = 1000.0
-        self.owed: dict[int, str | None] = {}  # number -> task, None for what was accepted
+        self.outbox: dict[int, str | None] = {}  # number -> task, None for what was accepted
         self.completed: set[str] = set()
         self.crashes: dict[str, int] = {}
         self.attempts: dict[str, list[str]] = {"t1": [], "t2": [], "t3": []}
@@ -63,20 +63,20 @@ class JournalMachine(RuleBasedStateMachine):
         record = Finish(
             task_id=task, task_name="a", queue_name="q", payload="[]", state=state, worker="w", started_at=now - 0.5,
             completed_at=now, dead=dead if state is TaskState.DEAD else None,
-            owed=tuple(message(f"{task}.{n}") for n in range(follow_ups)),
+            outbox=tuple(message(f"{task}.{n}") for n in range(follow_ups)),
         )  # fmt: skip
 
         stored = tasks.finish(self.connection, record)
 
         too_late = task in self.completed or (before and before.status is TaskState.DEAD and state is TaskState.FAILED)
         if too_late:
-            assert {each.seq for each in stored} == {seq for seq, parent in self.owed.items() if parent == task}
+            assert {each.seq for each in stored} == {seq for seq, parent in self.outbox.items() if parent == task}
             return
         assert len(stored) == follow_ups
-        self.owed = {seq: parent for seq, parent in self.owed.items() if parent != task}
+        self.outbox = {seq: parent for seq, parent in self.outbox.items() if parent != task}
         for each in stored:
-            assert each.seq not in self.owed
-            self.owed[each.seq] = task
+            assert each.seq not in self.outbox
+            self.outbox[each.seq] = task
         self.crashes.pop(task, None)
         if state is TaskState.COMPLETED:
             self.completed.add(task)
@@ -94,20 +94,20 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(task=TASKS)
     def accept(self, task: str) -> None:
-        self.owed[tasks.accept(self.connection, message(task), "[]", now=self.tick()).seq] = None
+        self.outbox[tasks.accept(self.connection, message(task), "[]", now=self.tick()).seq] = None
 
     @rule(data=st.data())
     def pay(self, data: st.DataObject) -> None:
-        seqs = data.draw(st.lists(st.sampled_from(sorted(self.owed) or [0]), max_size=3))
+        seqs = data.draw(st.lists(st.sampled_from(sorted(self.outbox) or [0]), max_size=3))
         outbox.forwarded(self.connection, seqs)
         for seq in seqs:
-            self.owed.pop(seq, None)
+            self.outbox.pop(seq, None)
 
     @rule(claimant=st.sampled_from(["keeper", "producer"]))
     def relay(self, claimant: str) -> None:
         now = self.tick()
         found = outbox.claim(self.connection, limit=100, after=0, older_than=0.0, claimant=claimant, lease=2.0, now=now)
-        assert [each.seq for each in found] in ([], sorted(self.owed))
+        assert [each.seq for each in found] in ([], sorted(self.outbox))
 
     @rule(task=TASKS, discard=st.booleans())
     def deal_with_the_dead(self, task: str, discard: bool) -> None:
@@ -118,7 +118,7 @@ class JournalMachine(RuleBasedStateMachine):
                 dead_letters.discard(self.connection, letter.id, now=self.tick())
             else:
                 owed = dead_letters.retry(self.connection, letter.id, now=self.tick())
-                self.owed[owed.seq] = None
+                self.outbox[owed.seq] = None
                 self.crashes.pop(task, None)
 
     @rule(limit=st.integers(1, 4))
@@ -141,14 +141,14 @@ class JournalMachine(RuleBasedStateMachine):
         for task, row in rows.items():
             if row is not None and reader.task(self.connection, task) is None:
                 assert row.synced_at is not None
-                assert task not in self.owed.values()
+                assert task not in self.outbox.values()
                 self.completed.discard(task)
                 self.crashes.pop(task, None)
                 self.attempts[task] = []
 
     @invariant()
     def debts_exist_from_the_end_until_they_are_paid(self) -> None:
-        assert dict(self.connection.execute("SELECT seq, parent_id FROM outbox").fetchall()) == self.owed
+        assert dict(self.connection.execute("SELECT seq, parent_id FROM outbox").fetchall()) == self.outbox
 
     @invariant()
     def completed_is_never_left(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.journal import running_ledger as starts
+from growbin_jobs.engine.journal import running_ledger
 from growbin_jobs.engine.journal.running_ledger import SLOT, SLOTS, RunningLedger
 from growbin_jobs.engine.journal.tables import attempts, tasks
 
@@ -26,14 +26,14 @@ def ledger(folder):
 
 
 @pytest.fixture
-def charge(connection, folder):
+def count_crashes(connection, folder):
     """Charge whoever is dead and return the crashes by task."""
 
     def charge(committed=True):
-        dead = starts.dead_owners(folder)
+        dead = running_ledger.dead_processes(folder)
         with connection:
-            starts.charge(connection, dead, folder, now=500.0)
-        starts.bury(dead, folder, committed=committed)
+            running_ledger.count_crashes(connection, dead, folder, now=500.0)
+        running_ledger.remove(dead, folder, committed=committed)
         return dict(connection.execute("SELECT task_id, crashes FROM task_wal WHERE crashes > 0").fetchall())
 
     return charge
@@ -88,7 +88,7 @@ def test_each_death_is_charged_once_even_if_the_burial_failed(ledger, charge, fo
 def test_only_one_finds_a_dead_one(ledger, folder, connection):
     ledger.begin("running", "actor", "queue")
     die(ledger)
-    found = [starts.dead_owners(folder), starts.dead_owners(folder)]
+    found = [running_ledger.dead_processes(folder), running_ledger.dead_processes(folder)]
     assert [len(dead) for dead in found] == [1, 0]
 
 
@@ -102,7 +102,7 @@ def test_deaths_add_up(folder, charge):
 
 def test_a_process_that_was_told_to_stop_charges_nobody(ledger, charge, folder):
     ledger.begin("slow", "actor", "queue")
-    ledger.pardon()
+    ledger.disarm()
     ledger.begin("late", "actor", "queue")
     die(ledger)
     assert charge() == {}
@@ -195,9 +195,9 @@ def test_what_is_read_is_what_was_running(tmp_path_factory, runs):
         else:
             running.append((task_id, actor, queue))
     die(ledger)
-    (owner,) = starts.dead_owners(folder)
-    assert sorted(starts._entries(folder / owner.name)) == sorted(running)
-    starts.bury([owner], folder, committed=True)
+    (owner,) = running_ledger.dead_processes(folder)
+    assert sorted(running_ledger._entries(folder / owner.name)) == sorted(running)
+    running_ledger.remove([owner], folder, committed=True)
 
 
 def test_an_id_that_is_no_text_harms_no_other(ledger, charge):
@@ -229,10 +229,10 @@ def test_a_full_disk_leaves_no_ledger_behind(folder, monkeypatch):
 def test_a_charge_that_fails_changes_nothing(ledger, connection, folder, monkeypatch):
     ledger.begin("running", "a", "q")
     die(ledger)
-    dead = starts.dead_owners(folder)
+    dead = running_ledger.dead_processes(folder)
     monkeypatch.setattr(tasks, "CRASH_ERROR", "\ud800")
     with pytest.raises(UnicodeEncodeError), connection:
-        starts.charge(connection, dead, folder, now=1.0)
-    starts.bury(dead, folder, committed=False)
+        running_ledger.count_crashes(connection, dead, folder, now=1.0)
+    running_ledger.remove(dead, folder, committed=False)
     assert connection.execute("SELECT count(*) FROM charged_ledger").get == 0
-    assert len(starts.dead_owners(folder)) == 1
+    assert len(running_ledger.dead_processes(folder)) == 1

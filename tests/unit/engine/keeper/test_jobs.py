@@ -18,6 +18,7 @@ from growbin_jobs.engine.journal.tables.changes import take_numbers
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Heartbeat, Prune, Relay
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.models import SCHEMA
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def journal(tmp_path):
 @pytest.fixture
 def database(tmp_path):
     opened = open_database(None, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(opened)
+    upgrade(opened, SCHEMA)
     yield opened
     opened.close()
 
@@ -41,12 +42,12 @@ def accept(journal, *ids):
         journal.accept(owed, "{}")
 
 
-def owe(journal, message_id, *, seconds_ago):
+def add(journal, message_id, *, seconds_ago):
     owed = OutboxMessage(message_id=message_id, task_name="a", queue_name="q", body=message_id.encode())
 
     def write(connection):
         now = time.time() - seconds_ago
-        outbox.owe(connection, "parent", (owed,), first_seq=take_numbers(connection), now=now)
+        outbox.add(connection, "parent", (owed,), first_seq=take_numbers(connection), now=now)
 
     journal.write(write)
 
@@ -77,8 +78,8 @@ def test_what_is_owed_is_sent_in_order_and_paid(journal):
 
 
 def test_what_a_worker_is_about_to_send_is_left_to_it(journal):
-    owe(journal, "young", seconds_ago=10)
-    owe(journal, "old", seconds_ago=40)
+    add(journal, "young", seconds_ago=10)
+    add(journal, "old", seconds_ago=40)
     broker = TakesAll()
     relay = Relay(journal, broker.forward, 30.0)
 
@@ -96,7 +97,7 @@ def test_what_was_sent_before_the_broker_went_away_is_paid_and_the_rest_stays(jo
 
     # c was confirmed beside b. And the next relay, of another process, need not wait for the lease of this one.
     assert relay.owed() == 1
-    assert [m.message_id for m in journal.owed(claimant="another")] == ["b"]
+    assert [m.message_id for m in journal.claim_outbox(claimant="another")] == ["b"]
 
 
 def test_a_message_that_cannot_be_sent_holds_no_other_up(journal, caplog):
@@ -110,7 +111,7 @@ def test_a_message_that_cannot_be_sent_holds_no_other_up(journal, caplog):
 
 def test_while_another_relay_is_at_it_nothing_is_sent_twice(journal):
     accept(journal, "a")
-    assert len(journal.owed(claimant="another")) == 1
+    assert len(journal.claim_outbox(claimant="another")) == 1
 
     assert Relay(journal, pytest.fail, 30.0).run_once() == {}
 

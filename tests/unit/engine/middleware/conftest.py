@@ -3,8 +3,8 @@ from dramatiq import Message, Middleware
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.retries import Retries
-from growbin_jobs.failure_recording import FailureRecording
 
 
 class Consumer:
@@ -31,7 +31,7 @@ class RecordingBroker(Broker):
 
 @pytest.fixture
 def recording_broker():
-    return RecordingBroker([FailureRecording(), Retries(max_retries=2, min_backoff=100, max_wait=3600.0)])
+    return RecordingBroker([GiveUpHook(), Retries(max_retries=2, min_backoff=100, max_wait=3600.0)])
 
 
 @pytest.fixture

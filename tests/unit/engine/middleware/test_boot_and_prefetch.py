@@ -10,6 +10,7 @@ from growbin_jobs.engine.middleware import prefetch
 from growbin_jobs.engine.middleware.boot import EX_CONFIG, Boot
 from growbin_jobs.engine.middleware.prefetch import SETTLING, Prefetch
 from growbin_jobs.engine.middleware.stale import DropStale
+from growbin_jobs.names import GROUPS
 
 
 def boot_that_raises(error):
@@ -45,7 +46,7 @@ def test_a_worker_starts_while_a_dependency_is_away():
 
 @pytest.mark.parametrize(("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10 + SETTLING)])
 def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
-    broker = StubBroker(middleware=[Prefetch()])
+    broker = StubBroker(middleware=[Prefetch(tuple(GROUPS.values()))])
     dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name=queue)
     worker = Worker(broker, worker_threads=5)
 
@@ -57,7 +58,7 @@ def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
 def test_who_has_set_the_prefetch_has_it(monkeypatch):
     monkeypatch.setattr(prefetch, "QUEUE_PREFETCH", 7)
     monkeypatch.setattr("dramatiq.worker.QUEUE_PREFETCH", 7)
-    broker = StubBroker(middleware=[Prefetch()])
+    broker = StubBroker(middleware=[Prefetch(tuple(GROUPS.values()))])
     dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name="other")
     worker = Worker(broker, worker_threads=5)
 

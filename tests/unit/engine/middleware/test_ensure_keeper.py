@@ -11,14 +11,17 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
 from growbin_jobs.engine.middleware import ensure_keeper as keeping
-from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper, become_keeper
+from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.node.election import Election
 from growbin_jobs.engine.node.presence import present
+from growbin_jobs.keeper import become_keeper
+from growbin_jobs.settings import load
+from growbin_jobs.wiring import engine_config
 
 
 @pytest.fixture
 def keeper(tmp_path):
-    return EnsureKeeper(tmp_path, final_sync_timeout=1.0)
+    return EnsureKeeper(engine_config(load(node=tmp_path.name, data_dir=tmp_path.parent, final_sync_timeout=1.0)))
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_dramatiq_is_asked_to_fork_a_keeper(keeper):
     [fork] = keeper.forks
 
     # By this name a process that has loaded nothing yet finds it.
-    assert f"{fork.__module__}:{fork.__name__}" == "growbin_jobs.engine.middleware.ensure_keeper:become_keeper"
+    assert f"{fork.__module__}:{fork.__name__}" == "growbin_jobs.keeper:become_keeper"
     assert fork is become_keeper
 
 
@@ -120,4 +123,4 @@ def test_a_candidate_that_is_told_to_stop_while_it_reads_the_command_line_stops(
     monkeypatch.setattr("dramatiq.cli.make_argument_parser", Parser)
 
     with pytest.raises(SystemExit) if told else nullcontext():
-        assert "--log-file" not in keeping.keeper_command(Path("node"), 1)
+        assert "--log-file" not in keeping.keeper_command("app:config", Path("node"), 1)

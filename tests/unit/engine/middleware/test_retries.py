@@ -98,7 +98,7 @@ def test_a_retry_that_cannot_be_published_goes_back_to_its_queue(recording_broke
 
     delivery = run(actor, error, "a1")
 
-    assert delivery.returned
+    assert delivery.requeued
     assert not delivery.failed
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from growbin_jobs.engine.keeper.lifetime import ENOUGH, Term
+from growbin_jobs.engine.keeper.lifetime import ENOUGH, KeeperLifetime
 from growbin_jobs.engine.node.election import Election, has_keeper, keeper_pid, lock_file
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess, present
 
@@ -120,7 +120,7 @@ def test_a_child_of_a_worker_does_not_keep_it_alive(tmp_path):
 
 @pytest.fixture
 def term(tmp_path):
-    return Term(tmp_path, os.getppid())
+    return KeeperLifetime(tmp_path, os.getppid())
 
 
 def test_a_term_lasts_until_it_is_told_to_end(term):
@@ -164,7 +164,7 @@ def test_a_term_ends_with_its_dramatiq(tmp_path):
     if pid == 0:
         os.read(told, 1)
         os._exit(0)
-    term = Term(tmp_path, pid)
+    term = KeeperLifetime(tmp_path, pid)
     assert not term.is_over()
 
     os.write(tell, b"!")

@@ -8,17 +8,18 @@ from dramatiq import Message
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import CurrentMessage, TimeLimit
 from dramatiq.middleware.time_limit import TimeLimitExceeded
-from growbin_jobs.testing import MemoryStore, sandbox
 
 from growbin_jobs.engine.delivery.ids import follow_up_id
-from growbin_jobs.engine.errors import Deferred, Permanent, Transient
+from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.retries import Retries
-from growbin_jobs.failure_recording import FailureRecording
+from growbin_jobs.errors import Deferred, Permanent, Transient
+from growbin_jobs.failure_recording import record_failure_of
+from growbin_jobs.testing import MemoryStore, sandbox
 
 
 @pytest.fixture
 def broker() -> StubBroker:
-    stack = [FailureRecording(), Retries(max_retries=2, min_backoff=1000, max_wait=3600.0), TimeLimit()]
+    stack = [GiveUpHook(), Retries(max_retries=2, min_backoff=1000, max_wait=3600.0), TimeLimit()]
     broker = StubBroker(middleware=stack)
     broker.add_middleware(CurrentMessage())
     return broker
@@ -148,7 +149,7 @@ def test_a_failed_stage_records_its_failure(broker, actor):
     def stage_two(analysis_id):
         raise Permanent("model_refused")
 
-    stage = actor(stage_two, stage="vision")
+    stage = actor(stage_two, on_give_up=record_failure_of("vision"))
     with sandbox(broker) as box:
         stage.send("a1")
         box.run(fail_fast=False)

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 
 #: Most segments or chunks of one file. A 25 MB PNG in the usual pieces of 8 KB has 3,000.
 MAX_PARTS: Final = 20_000

@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image
 
 from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 
 #: Brands of HEVC stills (ISO/IEC 23008-12 B.4). AVIF shares the container but is not accepted.
 _BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})

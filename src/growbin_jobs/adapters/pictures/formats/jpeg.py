@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, exif
-from growbin_jobs.engine.errors import PictureRefused
+from growbin_jobs.errors import PictureRefused
 
 _START: Final = b"\xff\xd8"
 

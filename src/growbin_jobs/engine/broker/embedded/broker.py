@@ -13,7 +13,7 @@ which takes its place. Once it is claimed, the same id may be sent again: that i
 process die between the retry and the acknowledgement, the retry is the one that stays.
 
 The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's ``committer`` the thread that
-runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``bells`` and the
+runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``wakeups`` and the
 journal's ``owners`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over (each message a
 ``local_delivery``, claimed and settled by ``local_claims``), and ``local_payments`` how its finished messages are
 settled together with what they have sent.
@@ -31,7 +31,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
-from growbin_jobs.engine import forks
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
 from growbin_jobs.engine.broker.embedded.queue import DeadLetter, Depth, EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
@@ -42,6 +41,7 @@ from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
+from growbin_jobs.engine.processes import fork_lock
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 
 #: Seconds between two looks of :meth:`EmbeddedBroker.join`.
@@ -76,7 +76,7 @@ class EmbeddedBroker(FastHooks):
         session = self._session
         if session and not session.closed:
             return session
-        with forks.making:
+        with fork_lock:
             session, ended = self._session, None
             if session is None or session.closed:
                 session, ended = EmbeddedSession(self._path), session
@@ -156,23 +156,23 @@ class EmbeddedBroker(FastHooks):
         """
         taken: list[tuple[OutboxMessage, int]] = []
         outcomes: list[Exception | None] = []
-        for owed in messages:
+        for message in messages:
             try:
-                taken.append((owed, self._priority_of(owed)))
+                taken.append((message, self._priority_of(message)))
             except ValueError as error:
                 outcomes.append(error)
             else:
                 outcomes.append(None)
 
         def put_all(queue: EmbeddedQueue) -> None:
-            for owed, priority in taken:
-                put(queue, owed, priority, now=current_millis())
+            for message, priority in taken:
+                put(queue, message, priority, now=current_millis())
 
         self._hold().write(put_all, durable=True)
         return outcomes
 
-    def _priority_of(self, owed: OutboxMessage) -> int:
-        return self._priority(owed.task_name, option(owed.body, "broker_priority"))
+    def _priority_of(self, message: OutboxMessage) -> int:
+        return self._priority(message.task_name, option(message.body, "broker_priority"))
 
     def _priority(self, actor_name: str, priority: Any) -> int:
         if priority is None:

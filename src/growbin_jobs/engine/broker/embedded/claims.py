@@ -13,13 +13,14 @@ from growbin_jobs.engine.broker.embedded.delivery import as_embedded
 from growbin_jobs.engine.broker.embedded.queue import Claimed, EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
 from growbin_jobs.engine.broker.embedded.settlements import Entry
-from growbin_jobs.engine.delivery.delivery import PendingAck, Disposition
+from growbin_jobs.engine.delivery.delivery import PendingAck
+from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.records import OutboxMessage
 
 logger = logging.getLogger(__name__)
 
 #: Milliseconds until a message that was given back is delivered again.
-GIVE_BACK_DELAY = 1000
+REQUEUE_DELAY = 1000
 
 _numbers = itertools.count(1)
 
@@ -32,7 +33,7 @@ class Claims:
     Parameters:
       session: This process's hold on the file.
       queue_name: The queue.
-      prefetch: Claims that may be unsettled at a time; the bell rings when there is room again.
+      prefetch: Claims that may be unsettled at a time; the wakeup rings when there is room again.
       priority_of: Of a message that a delivery owes.
 
     Raises:
@@ -50,7 +51,7 @@ class Claims:
         self._priority_of = priority_of
         self._unsettled: set[int] = set()
         self._closed = False
-        self._bell = session.open_wakeup(queue_name)  # before the first look, so that nothing can come in between
+        self._wakeup = session.open_wakeup(queue_name)  # before the first look, so that nothing can come in between
 
     @property
     def closed(self) -> bool:
@@ -63,26 +64,28 @@ class Claims:
             return []
         return queue.claim(self._queue_name, owner=self._owner, consumer=self._name, limit=limit, now=now)
 
-    def conclude(self, payment: PendingAck) -> None:
+    def settle(self, pending_ack: PendingAck) -> None:
         """Put what a delivery owes into its queues and settle it, in one transaction. Returns at once."""
-        self._session.payments.add(Entry(payment, [self._priority_of(owed) for owed in payment.owed], self))
+        self._session.batcher.add(
+            Entry(pending_ack, [self._priority_of(message) for message in pending_ack.outbox], self)
+        )
 
-    def settle_in(self, queue: EmbeddedQueue, payment: PendingAck) -> None:
+    def settle_in(self, queue: EmbeddedQueue, pending_ack: PendingAck) -> None:
         """Settle a delivery inside a transaction."""
-        delivery = as_embedded(payment.delivery)
+        delivery = as_embedded(pending_ack.delivery)
         if self.closed:
             return
-        match payment.verdict:
+        match pending_ack.disposition:
             case Disposition.ACK:
                 queue.ack(delivery.seq, self._name)
             case Disposition.DEAD_LETTER:
-                bury(delivery.reason)(queue, delivery.seq, self._name)
+                dead_letter(delivery.reason)(queue, delivery.seq, self._name)
             case Disposition.REQUEUE:
-                give_back(queue, delivery.seq, self._name)
+                requeue_claimed(queue, delivery.seq, self._name)
 
-    def settled(self, payment: PendingAck) -> None:
+    def settled(self, pending_ack: PendingAck) -> None:
         """Be told, in any thread, that a delivery is settled."""
-        self._forget(as_embedded(payment.delivery).seq)
+        self._forget(as_embedded(pending_ack.delivery).seq)
 
     def _settle(self, seq: int, settle: Callable[[EmbeddedQueue, int, str], bool]) -> None:
         if self.closed:
@@ -96,7 +99,7 @@ class Claims:
         was_full = len(self._unsettled) >= self._prefetch
         self._unsettled.discard(seq)
         if was_full:
-            self._bell.ring()
+            self._wakeup.wake()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Return messages that nobody began to their old places, at once.
@@ -114,15 +117,15 @@ class Claims:
     def _release(self) -> None:
         """Let the broker have back whatever is not settled, and claim nothing any more."""
         self._closed = True
-        self._session.close_wakeup(self._bell)
+        self._session.close_wakeup(self._wakeup)
         self._session.release(self._name)
 
 
-def give_back(queue: EmbeddedQueue, seq: int, consumer: str) -> bool:
+def requeue_claimed(queue: EmbeddedQueue, seq: int, consumer: str) -> bool:
     """Let a claimed message wait again, for a moment; False if it is not claimed any more."""
-    return queue.give_back(seq, consumer, due=current_millis() + GIVE_BACK_DELAY)
+    return queue.requeue(seq, consumer, due=current_millis() + REQUEUE_DELAY)
 
 
-def bury(reason: str) -> Callable[[EmbeddedQueue, int, str], bool]:
+def dead_letter(reason: str) -> Callable[[EmbeddedQueue, int, str], bool]:
     """Return what moves a claimed message to the dead letters; it returns False if it is not claimed any more."""
-    return lambda queue, seq, consumer: queue.bury(seq, consumer, reason=reason, now=current_millis())
+    return lambda queue, seq, consumer: queue.dead_letter(seq, consumer, reason=reason, now=current_millis())

@@ -13,7 +13,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 
-from growbin_jobs.engine.broker.embedded.claims import Claims, bury, give_back
+from growbin_jobs.engine.broker.embedded.claims import Claims, dead_letter, requeue_claimed
 from growbin_jobs.engine.broker.embedded.delivery import EmbeddedDelivery, as_embedded
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import REAP_INTERVAL, EmbeddedSession
@@ -61,7 +61,7 @@ class EmbeddedConsumer(Claims, Consumer):
         self._timeout = timeout / 1000
         self._arrived: list[EmbeddedDelivery] = []  # and not looked up yet
         self._fetched: deque[EmbeddedDelivery] = deque()
-        self._rubbish: list[tuple[int, str]] = []
+        self._undecodable: list[tuple[int, str]] = []
         self._ailing = False
 
     def __next__(self) -> EmbeddedDelivery | None:
@@ -80,15 +80,15 @@ class EmbeddedConsumer(Claims, Consumer):
             left = end - time.monotonic()
             if left <= 0:
                 return None
-            self._bell.wait(min(left, pause))
+            self._wakeup.wait(min(left, pause))
 
     def _fetch(self) -> float:
-        """Claim what there is room for; return the seconds after which to look again unless the bell rings."""
+        """Claim what there is room for; return the seconds after which to look again unless the wakeup rings."""
         if self._fetched:
             return 0
         try:
             pause = self._session.reap()
-            self._bury_rubbish()
+            self._dead_letter_undecodable()
             if self._intake and not self._intake.ready():
                 return pause
             room = self._prefetch - len(self._unsettled)
@@ -119,8 +119,8 @@ class EmbeddedConsumer(Claims, Consumer):
             try:
                 self._arrived.append(EmbeddedDelivery(decode(claimed.body, self._queue_name), self, claimed))
             except Undecodable as error:
-                self._rubbish.append((claimed.seq, f"not a message: {error}"))
-        self._bury_rubbish()
+                self._undecodable.append((claimed.seq, f"not a message: {error}"))
+        self._dead_letter_undecodable()
         return 0
 
     def _hand_out(self) -> bool:
@@ -130,26 +130,26 @@ class EmbeddedConsumer(Claims, Consumer):
         self._arrived.clear()
         return True
 
-    def _bury_rubbish(self) -> None:
-        while self._rubbish:
-            seq, reason = self._rubbish[-1]
-            self._settle(seq, bury(reason))
-            self._rubbish.pop()
+    def _dead_letter_undecodable(self) -> None:
+        while self._undecodable:
+            seq, reason = self._undecodable[-1]
+            self._settle(seq, dead_letter(reason))
+            self._undecodable.pop()
             logger.error("Message %d of %s is in the dead letters: %s", seq, self._queue_name, reason)
 
     def ack(self, message: MessageProxy) -> None:
         """Delete a message that is done, or return it to its queue if it was given back.
 
-        Whoever has something to do before that, does it now (:attr:`Delivery.conclusion`), and nothing here waits.
+        Whoever has something to do before that, does it now (:attr:`Delivery.settle_hook`), and nothing here waits.
 
         Raises:
           BrokerConnectionError: If the file cannot be used; try again.
         """
         delivery = as_embedded(message)
-        if delivery.conclusion is not None:
-            delivery.conclusion(delivery)
+        if delivery.settle_hook is not None:
+            delivery.settle_hook(delivery)
         else:
-            delivery.consumer._settle(delivery.seq, give_back if delivery.returned else EmbeddedQueue.ack)
+            delivery.consumer._settle(delivery.seq, requeue_claimed if delivery.requeued else EmbeddedQueue.ack)
 
     def nack(self, message: MessageProxy) -> None:
         """Move a message to the dead letters, or return it to its queue if it was given back; otherwise as :meth:`ack`.
@@ -161,10 +161,12 @@ class EmbeddedConsumer(Claims, Consumer):
         error = delivery._exception
         if error is not None:
             delivery.reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH]
-        if delivery.conclusion is not None:
-            delivery.conclusion(delivery)
+        if delivery.settle_hook is not None:
+            delivery.settle_hook(delivery)
         else:
-            delivery.consumer._settle(delivery.seq, give_back if delivery.returned else bury(delivery.reason))
+            delivery.consumer._settle(
+                delivery.seq, requeue_claimed if delivery.requeued else dead_letter(delivery.reason)
+            )
 
     def close(self) -> None:
         """Return everything that was not settled. May be called again."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
-from growbin_jobs.engine.broker.embedded.queue import Claimed
-from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.broker.embedded.queue import Claimed, EmbeddedQueue
+from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery
 
-if TYPE_CHECKING:
-    from growbin_jobs.engine.broker.embedded.claims import Claims
+
+class ClaimingConsumer(DeliveringConsumer, Protocol):
+    """The consumer that claimed a message, and alone settles it."""
+
+    _name: str
+    _unsettled: set[int]
+
+    def _settle(self, seq: int, settle: Callable[[EmbeddedQueue, int, str], bool]) -> None: ...
 
 
 class EmbeddedDelivery(Delivery):
@@ -23,9 +30,9 @@ class EmbeddedDelivery(Delivery):
         begun, so it is a hint that a message kills its workers, not a proof.
     """
 
-    consumer: Claims
+    consumer: ClaimingConsumer
 
-    def __init__(self, message: Message[Any], consumer: Claims, claimed: Claimed) -> None:
+    def __init__(self, message: Message[Any], consumer: ClaimingConsumer, claimed: Claimed) -> None:
         # A due time that some other broker put there is over: Dramatiq would wait for it once more, in memory.
         message.options.pop("eta", None)
         super().__init__(message, consumer, claimed.body)

@@ -125,7 +125,7 @@ class EmbeddedQueue:
         self._connection.execute("DELETE FROM message WHERE seq = ? AND consumer = ?", (seq, consumer))
         return self._connection.changes() == 1
 
-    def bury(self, seq: int, consumer: str, *, reason: str, now: int) -> bool:
+    def dead_letter(self, seq: int, consumer: str, *, reason: str, now: int) -> bool:
         """Move a message to the dead letters.
 
         Returns:
@@ -138,7 +138,7 @@ class EmbeddedQueue:
         )
         return self.ack(seq, consumer)
 
-    def give_back(self, seq: int, consumer: str, *, due: int) -> bool:
+    def requeue(self, seq: int, consumer: str, *, due: int) -> bool:
         """Return a message that could not be finished, to be delivered again from ``due`` on.
 
         Returns:

@@ -39,5 +39,5 @@ def _create_missing(connection: apsw.Connection) -> None:
         )
     if connection.execute("SELECT count(*) FROM sqlite_schema").get:
         raise ConfigurationError(f"{connection.filename} is not a queue of growbin-jobs: choose another file.")
-    connection.execute((files("growbin_jobs.broker") / "local_schema.sql").read_text(encoding="utf-8"))
+    connection.execute((files("growbin_jobs.engine.broker.embedded") / "schema.sql").read_text(encoding="utf-8"))
     connection.pragma("user_version", SCHEMA_VERSION)

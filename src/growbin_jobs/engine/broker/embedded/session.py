@@ -1,4 +1,4 @@
-"""One process's hold on the embedded broker's file: a thread with the connection, a sign of life, bells."""
+"""One process's hold on the embedded broker's file: a thread with the connection, a sign of life, wakeups."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TypeVar
 import apsw
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
-from growbin_jobs.engine import forks
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.settlements import SettlementBatcher
 from growbin_jobs.engine.broker.embedded.store import EmbeddedStore, QueueUnavailable
 from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo
 from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead, known
+from growbin_jobs.engine.processes import watch_forks
 from growbin_jobs.engine.sqlite.calls import Then
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
 from growbin_jobs.engine.sqlite.opening import explain
@@ -32,23 +32,23 @@ class EmbeddedSession:
     """Opens the file in a thread of its own. It ends by :meth:`close`, or when the file cannot be opened or is gone.
 
     Parameters:
-      path: The file. Beside it, the folder ``{path}.run`` holds the locks and bells of the processes that use it.
+      path: The file. Beside it, the folder ``{path}.run`` holds the locks and wakeups of the processes that use it.
     """
 
     def __init__(self, path: Path) -> None:
         run = path.with_name(path.name + ".run")
         self._path = path
         self._owners = run / "owners"
-        self._bells = run / "bells"
+        self._wakeups = run / "wakeups"
         self._hanging: set[WakeupFifo] = set()
         self._owner: ProcessLock | None = None
         self._owner_lock = threading.Lock()
         self._closed_consumers: set[str] = set()
         self._next_reap = 0.0
         self._ending = False
-        self._committer = Committer(lambda: EmbeddedStore(path, self._bells))
-        self.payments = SettlementBatcher(self)
-        forks.watch(self)
+        self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups))
+        self.batcher = SettlementBatcher(self)
+        watch_forks(self)
 
     @property
     def closed(self) -> bool:
@@ -108,15 +108,15 @@ class EmbeddedSession:
             return self._owner.name
 
     def open_wakeup(self, queue_name: str) -> WakeupFifo:
-        """Return a bell that rings when something comes into a queue."""
-        bell = self._in_thread(lambda: WakeupFifo(self._bells, queue_name))
-        self._hanging.add(bell)
-        return bell
+        """Return a wakeup that rings when something comes into a queue."""
+        wakeup = self._in_thread(lambda: WakeupFifo(self._wakeups, queue_name))
+        self._hanging.add(wakeup)
+        return wakeup
 
-    def close_wakeup(self, bell: WakeupFifo) -> None:
-        """Close a bell."""
-        self._hanging.discard(bell)
-        bell.close()
+    def close_wakeup(self, wakeup: WakeupFifo) -> None:
+        """Close a wakeup."""
+        self._hanging.discard(wakeup)
+        wakeup.close()
 
     def release(self, consumer: str) -> None:
         """Give back what a closed consumer still has: now, or as soon as the file can be written again."""
@@ -131,7 +131,7 @@ class EmbeddedSession:
             self._next_reap = now + REAP_INTERVAL
             self._release_closed()
             if dead := self._in_thread(lambda: find_dead(self._owners)):
-                self._bury(dead)
+                self._release_dead(dead)
         return self._next_reap - now
 
     def _release_closed(self) -> None:
@@ -140,21 +140,21 @@ class EmbeddedSession:
             self.write(lambda queue: [queue.release_consumer(owner, consumer) for consumer in consumers])
             self._closed_consumers.difference_update(consumers)
 
-    def _bury(self, dead: list[DeadProcess]) -> None:
+    def _release_dead(self, dead: list[DeadProcess]) -> None:
         try:
             self.write(lambda queue: [queue.release_owner(owner.name) for owner in dead])
         except BrokerConnectionError:
             for owner in dead:
-                owner.leave_alone()
+                owner.release()
             raise
         for owner in dead:
-            owner.bury()
+            owner.remove()
 
     def close(self) -> None:
         """Give back everything and end. May be called again."""
         self._ending = True  # from here on nothing is claimed
-        for bell in list(self._hanging):
-            self.close_wakeup(bell)
+        for wakeup in list(self._hanging):
+            self.close_wakeup(wakeup)
         with self._owner_lock:
             owner, self._owner = self._owner, None
         if owner:
@@ -165,7 +165,7 @@ class EmbeddedSession:
                 owner.let_go()  # the others give back what it had
         self._committer.close()
 
-    # --- at a fork, see forks.py
+    # --- at a fork, see processes.py
 
     def pause(self) -> None:
         """Let the thread finish its batch and keep it from the next: a mutex that SQLite holds at the fork would stay
@@ -179,8 +179,8 @@ class EmbeddedSession:
     def abandon(self) -> None:
         """Be closed, in the child, without a trace in the parent."""
         self._committer.abandon()
-        for bell in self._hanging:
-            bell.abandon()
+        for wakeup in self._hanging:
+            wakeup.abandon()
         self._hanging.clear()
         if self._owner:
             self._owner.let_go()

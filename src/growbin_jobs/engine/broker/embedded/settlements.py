@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from dramatiq.common import current_millis
 
@@ -12,43 +13,48 @@ from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import PendingAck
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.sqlite.calls import Then
 
-if TYPE_CHECKING:
-    from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
+
+class Submits(Protocol):
+    """The session in whose transactions all of it is written."""
+
+    def submit(self, call: Callable[[EmbeddedQueue], None], then: Then[None], *, durable: bool = False) -> None:
+        """Run a call in a transaction and tell once that is committed; nobody waits."""
 
 
 class Settles(Protocol):
     """The consumer of a delivery."""
 
-    def settle_in(self, queue: EmbeddedQueue, payment: PendingAck) -> None:
+    def settle_in(self, queue: EmbeddedQueue, pending_ack: PendingAck) -> None:
         """Settle it inside a transaction."""
 
-    def settled(self, payment: PendingAck) -> None:
+    def settled(self, pending_ack: PendingAck) -> None:
         """Be told, in any thread, that the transaction is committed."""
 
 
 class Entry(NamedTuple):
-    """A payment, what the priorities of its messages are, and whose delivery it is for."""
+    """A pending_ack, what the priorities of its messages are, and whose delivery it is for."""
 
-    payment: PendingAck
+    pending_ack: PendingAck
     priorities: list[int]
     consumer: Settles
 
 
-def put(queue: EmbeddedQueue, owed: OutboxMessage, priority: int, *, now: int) -> None:
-    """Put a message that is owed into its queue; ``now`` in milliseconds."""
-    due = now if owed.due_at is None else max(now, int(owed.due_at * 1000))
-    queue.put(owed.queue_name, owed.message_id, owed.body, priority=priority, due=due, now=now)
+def put(queue: EmbeddedQueue, message: OutboxMessage, priority: int, *, now: int) -> None:
+    """Put a message that is message into its queue; ``now`` in milliseconds."""
+    due = now if message.due_at is None else max(now, int(message.due_at * 1000))
+    queue.put(message.queue_name, message.message_id, message.body, priority=priority, due=due, now=now)
 
 
 class SettlementBatcher:
-    """The payments of one process.
+    """The batcher of one process.
 
     Parameters:
       session: Where they are written.
     """
 
-    def __init__(self, session: EmbeddedSession) -> None:
+    def __init__(self, session: Submits) -> None:
         self._session = session
         self._waiting: deque[Entry] = deque()
         self._called = False
@@ -69,24 +75,24 @@ class SettlementBatcher:
         for _ in range(len(self._waiting)):
             batch.append(self._waiting.popleft())
         now = current_millis()
-        for payment, priorities, consumer in batch:
-            for owed, priority in zip(payment.owed, priorities, strict=True):
+        for pending_ack, priorities, consumer in batch:
+            for message, priority in zip(pending_ack.outbox, priorities, strict=True):
                 crashpoint("publish.before")
-                put(queue, owed, priority, now=now)
+                put(queue, message, priority, now=now)
             crashpoint("ack.before")
-            consumer.settle_in(queue, payment)
+            consumer.settle_in(queue, pending_ack)
 
     def _told(self, batch: list[Entry], error: BaseException | None, _: None) -> None:
         if error is not None and not batch:  # the call was refused: it never ran
             self._called = False
             batch.extend(self._take_all())
-        for payment, _priorities, consumer in batch:
+        for pending_ack, _priorities, consumer in batch:
             if error is None:
-                for _owed in payment.owed:
+                for _message in pending_ack.outbox:
                     crashpoint("publish.after")
                 crashpoint("ack.after")
-                consumer.settled(payment)
-            payment.then(payment, error)
+                consumer.settled(pending_ack)
+            pending_ack.then(pending_ack, error)
 
     def _take_all(self) -> list[Entry]:
         taken = []

@@ -11,7 +11,7 @@ from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.schema import create_schema
 from growbin_jobs.engine.broker.embedded.wakeups import wake_all
 from growbin_jobs.engine.sqlite.committer import Closed
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_database
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
 
 #: Seconds to wait for another process's transaction.
 PATIENCE = BUSY_TIMEOUT
@@ -26,17 +26,17 @@ class EmbeddedStore:
 
     Parameters:
       path: The file; made, with its folder, where it is missing.
-      bells: Folder of the bells to ring after commits.
+      wakeups: Folder of the wakeups to ring after commits.
 
     Raises:
       ConfigurationError: If SQLite is too old, or the file is not a queue that this version knows.
       OSError, apsw.Error: If it cannot be opened.
     """
 
-    def __init__(self, path: Path, bells: Path) -> None:
+    def __init__(self, path: Path, wakeups: Path) -> None:
         self._path = path
-        self._bells = bells
-        self.connection = open_database(path)
+        self._wakeups = wakeups
+        self.connection = open_sqlite(path)
         try:
             self.connection.set_busy_handler(Patience(PATIENCE).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
@@ -63,4 +63,4 @@ class EmbeddedStore:
     def committed(self) -> None:
         """Wake the consumers that wait for what was committed."""
         touched, self.queue.touched = self.queue.touched, set()
-        wake_all(self._bells, touched)
+        wake_all(self._wakeups, touched)

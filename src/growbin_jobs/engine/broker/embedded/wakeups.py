@@ -25,7 +25,7 @@ class WakeupFifo:
     """What one consumer waits at. A ring before the wait is not lost: it ends the wait at once.
 
     Parameters:
-      folder: Where the bells of all processes are; made, with its parent, where it is missing.
+      folder: Where the wakeups of all processes are; made, with its parent, where it is missing.
       queue: Whose messages ring it.
 
     Raises:
@@ -57,11 +57,11 @@ class WakeupFifo:
             if not self._closed:
                 os.read(self._reader, 65536)
 
-    def ring(self) -> None:
-        """Ring this bell; safe from any thread, also after it was closed."""
+    def wake(self) -> None:
+        """Ring this wakeup; safe from any thread, also after it was closed."""
         with self._lock:
             if not self._closed:
-                _ring(self._writer)
+                _wake(self._writer)
 
     def close(self) -> None:
         """Take it down."""
@@ -82,17 +82,17 @@ class WakeupFifo:
 
 
 def wake_all(folder: Path, queues: Iterable[str]) -> None:
-    """Wake all consumers of some queues, in every process; take down the bells of dead ones."""
+    """Wake all consumers of some queues, in every process; take down the wakeups of dead ones."""
     prefixes = tuple(_prefix(queue) for queue in queues)
     if not prefixes:
         return
     # Who is not woken looks by itself a second later: no reason to fail what was committed.
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [entry.path for entry in entries if entry.name.startswith(prefixes)]:
-            _ring_at(path)
+            _wake_at(path)
 
 
-def _ring_at(path: str) -> None:
+def _wake_at(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
@@ -101,12 +101,12 @@ def _ring_at(path: str) -> None:
                 os.unlink(path)
         return
     try:
-        _ring(descriptor)
+        _wake(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _ring(descriptor: int) -> None:
+def _wake(descriptor: int) -> None:
     # Full means that it rang often enough; broken that its consumer just went.
     with suppress(BlockingIOError, BrokenPipeError):
         os.write(descriptor, b"!")

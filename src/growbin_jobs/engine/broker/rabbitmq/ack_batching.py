@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from growbin_jobs.engine.delivery.delivery import Disposition
+from growbin_jobs.engine.delivery.disposition import Disposition
 
 
 class AckCommand(NamedTuple):
@@ -14,17 +14,17 @@ class AckCommand(NamedTuple):
 
     Attributes:
       tag: The delivery.
-      verdict: What becomes of it.
+      disposition: What becomes of it.
       multiple: It holds for all deliveries before it too, as far as they are not settled.
     """
 
     tag: int
-    verdict: Disposition
+    disposition: Disposition
     multiple: bool = False
 
 
 class AckBatch:
-    """AckBatch on the deliveries of one channel, whose tags RabbitMQ counts from 1.
+    """The acks of the deliveries of one channel, whose tags RabbitMQ counts from 1.
 
     Attributes:
       low: All tags below are settled.
@@ -40,23 +40,23 @@ class AckBatch:
         """How many deliveries are settled. Another thread than the one that takes may see fewer, never more."""
         return self.low - 1 + len(self._settled)
 
-    def add(self, tag: int, verdict: Disposition) -> None:
-        """Remember a verdict; from any thread."""
-        self._waiting.append((tag, verdict))
+    def add(self, tag: int, disposition: Disposition) -> None:
+        """Remember a disposition; from any thread."""
+        self._waiting.append((tag, disposition))
 
     def take(self) -> Iterator[AckCommand]:
-        """Return what to tell now; of one thread only. The first verdict on a delivery counts, a second is dropped:
+        """Return what to tell now; of one thread only. The first disposition on a delivery counts, a second is dropped:
         RabbitMQ would close the channel for it."""
         acknowledged: set[int] = set()
         for _ in range(len(self._waiting)):
-            tag, verdict = self._waiting.popleft()
+            tag, disposition = self._waiting.popleft()
             if tag < self.low or tag in self._settled:
                 continue
             self._settled.add(tag)
-            if verdict is Disposition.ACK:
+            if disposition is Disposition.ACK:
                 acknowledged.add(tag)
             else:
-                yield AckCommand(tag, verdict)
+                yield AckCommand(tag, disposition)
         together = []
         while self.low in self._settled:
             self._settled.remove(self.low)

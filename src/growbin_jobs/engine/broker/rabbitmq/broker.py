@@ -48,7 +48,7 @@ class RabbitBroker(FastHooks):
       queue_type: Kind of queue to declare.
       publisher_connections: Publishing connections of each process.
       publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting and declaring included.
-      keeping: How messages are kept that cannot be sent now; None: they are not, ``enqueue`` fails.
+      store_and_forward: How messages are kept that cannot be sent now; None: they are not, ``enqueue`` fails.
 
     Attributes:
       intake: Is asked before messages are handed out, and shown them; set before a worker starts.
@@ -67,14 +67,14 @@ class RabbitBroker(FastHooks):
         queue_type: QueueType = "quorum",
         publisher_connections: int = 1,
         publish_timeout: float = 30.0,
-        keeping: StoreAndForward | None = None,
+        store_and_forward: StoreAndForward | None = None,
     ) -> None:
         super().__init__(middleware=middleware)
         self.queues: set[str] = set()
         self._queue_type = queue_type
         self._publish_timeout = publish_timeout
         self._session = RenewableConnections(partial(Connections, parse_urls(url), publisher_connections, queue_type))
-        self._producer = RabbitProducer(self._session, queue_type, publish_timeout, keeping)
+        self._producer = RabbitProducer(self._session, queue_type, publish_timeout, store_and_forward)
         _tame_pika()
 
     # --- queues
@@ -158,7 +158,7 @@ class RabbitBroker(FastHooks):
         if outbox is not None:
             return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
-        owed = OutboxMessage(
+        outgoing = OutboxMessage(
             message_id=message.message_id,
             task_name=message.actor_name,
             queue_name=message.queue_name,
@@ -166,7 +166,7 @@ class RabbitBroker(FastHooks):
             due_at=None if delay is None else time.time() + delay / 1000,
         )
         crashpoint("producer.publish.before")
-        self._producer.send(owed, route)
+        self._producer.send(outgoing, route)
         crashpoint("producer.publish.after")
         self.emit_after("enqueue", message, delay)
         return message
@@ -198,7 +198,7 @@ class RabbitBroker(FastHooks):
             connections = self._session.connections
             return RabbitConsumer(
                 connections.consuming,
-                connections.payer(self._producer.publication),
+                connections.outbox_publisher(self._producer.publication),
                 queue_name,
                 intake=self.intake,
                 prefetch=prefetch,
@@ -216,7 +216,7 @@ class RabbitBroker(FastHooks):
 
 
 def _tame_pika() -> None:
-    """Silence pika, which logs each loss many times and with tracebacks; a ManagedConnection says it once, in one line."""
+    """Silence pika, which logs each loss many times with tracebacks; ManagedConnection logs it once, in one line."""
     pika_logger = logging.getLogger("pika")
     if pika_logger.level == logging.NOTSET:
         pika_logger.setLevel(logging.CRITICAL)

@@ -14,8 +14,9 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq import frames
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed, QueueMissing, explain
+from growbin_jobs.engine.broker.rabbitmq.errors import explain
 from growbin_jobs.engine.broker.rabbitmq.loop import reject, resolve
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import CALLS_A_TURN
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection

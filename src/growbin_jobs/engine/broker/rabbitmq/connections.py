@@ -35,19 +35,19 @@ class Connections:
         self._existing: set[tuple[str, int]] = set()
         self._queue_type = queue_type
         self._turn = itertools.count()
-        self._payer: OutboxPublisher | None = None
+        self._outbox_publisher: OutboxPublisher | None = None
         self._lock = threading.Lock()
 
     def next_publisher(self) -> Publisher:
         """Return the publishers in turn."""
         return self.publishers[next(self._turn) % len(self.publishers)]
 
-    def payer(self, prepare: Prepare) -> OutboxPublisher:
-        """Return the one payer; the first call decides how debts are prepared."""
+    def outbox_publisher(self, prepare: Prepare) -> OutboxPublisher:
+        """Return the one outbox_publisher; the first call decides how messages are prepared."""
         with self._lock:
-            if self._payer is None:
-                self._payer = OutboxPublisher(self, prepare)
-            return self._payer
+            if self._outbox_publisher is None:
+                self._outbox_publisher = OutboxPublisher(self, prepare)
+            return self._outbox_publisher
 
     def declared(self, name: str, levels: int = 0) -> bool:
         """Return whether a queue is known to exist. Each message asks for it, and a future takes locks to answer."""
@@ -58,7 +58,7 @@ class Connections:
 
         Parameters:
           name: Canonical name.
-          levels: Levels of the ladder that messages for it are to climb down (:func:`growbin_jobs.engine.broker.rabbitmq.delays.way`).
+          levels: Levels of the delay ladder that its messages need (see ``delays``).
         """
         with self._lock:
             declared = self._declared.get((name, levels))
@@ -89,8 +89,8 @@ class Connections:
     def close(self) -> None:
         """Close all connections. Closing twice is fine."""
         self.consuming.close()
-        if self._payer is not None:
-            self._payer.close()
+        if self._outbox_publisher is not None:
+            self._outbox_publisher.close()
         for publisher in self.publishers:
             publisher.close()
 

@@ -12,12 +12,13 @@ from typing import Any
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 
+from growbin_jobs.engine.broker.errors import ConsumerClosed
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
-from growbin_jobs.engine.broker.rabbitmq.errors import ConsumerClosed
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
-from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck, Disposition
+from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
+from growbin_jobs.engine.delivery.disposition import Disposition
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     Parameters:
       link: The process's consuming connection.
-      payer: Publishes what its deliveries owe.
+      outbox_publisher: Publishes what its deliveries owe.
       intake: Is asked before messages are handed out, and shown them; None: hand out everything.
       queue_name: What to consume; it exists.
       prefetch: Deliveries that may be unacknowledged at a time.
@@ -63,7 +64,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
     def __init__(
         self,
         link: ManagedConnection,
-        payer: OutboxPublisher,
+        outbox_publisher: OutboxPublisher,
         queue_name: str,
         *,
         intake: Intake | None = None,
@@ -73,7 +74,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         on_queue_deleted: Callable[[], None],
     ) -> None:
         super().__init__(link, queue_name, prefetch=prefetch, on_queue_deleted=on_queue_deleted)
-        self._payer = payer
+        self._outbox_publisher = outbox_publisher
         self._intake = intake
         self._timeout = timeout / 1000
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
@@ -123,29 +124,29 @@ class RabbitConsumer(ConsumingChannel, Consumer):
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a delivery where it came from, or give it back; a stale one is left alone.
 
-        Whoever has something to do before that, does it now (:attr:`Delivery.conclusion`); nothing here waits.
+        Whoever has something to do before that, does it now (:attr:`Delivery.settle_hook`); nothing here waits.
         """
         assert isinstance(message, RabbitDelivery)
-        if message.conclusion is not None:
-            message.conclusion(message)
+        if message.settle_hook is not None:
+            message.settle_hook(message)
         else:
-            verdict = Disposition.REQUEUE if message.returned else Disposition.ACK
-            message.consumer._settle(message.tag, verdict)
+            disposition = Disposition.REQUEUE if message.requeued else Disposition.ACK
+            message.consumer._settle(message.tag, disposition)
 
     def nack(self, message: MessageProxy) -> None:
         """Move a delivery to the dead letters, or give it back; otherwise as :meth:`ack`."""
         assert isinstance(message, RabbitDelivery)
-        if message.conclusion is not None:
-            message.conclusion(message)
+        if message.settle_hook is not None:
+            message.settle_hook(message)
         else:
-            verdict = Disposition.REQUEUE if message.returned else Disposition.DEAD_LETTER
-            message.consumer._settle(message.tag, verdict)
+            disposition = Disposition.REQUEUE if message.requeued else Disposition.DEAD_LETTER
+            message.consumer._settle(message.tag, disposition)
 
-    def conclude(self, payment: PendingAck) -> None:
+    def settle(self, pending_ack: PendingAck) -> None:
         """Publish what a delivery owes, then settle it. Returns at once; from any thread."""
-        self._payer.pay(payment, _settle)
+        self._outbox_publisher.pay(pending_ack, _settle)
 
 
-def _settle(delivery: Delivery, verdict: Disposition) -> None:
+def _settle(delivery: Delivery, disposition: Disposition) -> None:
     assert isinstance(delivery, RabbitDelivery)
-    delivery.consumer._settle(delivery.tag, verdict)
+    delivery.consumer._settle(delivery.tag, disposition)

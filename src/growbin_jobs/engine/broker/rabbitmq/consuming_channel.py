@@ -11,12 +11,12 @@ from typing import Any
 
 from pika.channel import Channel
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq import frames
 from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.loop import resolve
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
-from growbin_jobs.engine.delivery.delivery import Disposition
+from growbin_jobs.engine.delivery.disposition import Disposition
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ CLOSE_TIMEOUT = 5.0
 class ConsumingChannel:
     """One channel from its opening to its loss; it is never opened anew, since its tags mean nothing on another one.
 
-    The consumer derives from it and does not hold it: every message asks for ``closed`` and the verdicts.
+    The consumer derives from it and does not hold it: every message asks for ``closed`` and the acks.
 
     Parameters:
       link: The process's consuming connection.
@@ -39,14 +39,16 @@ class ConsumingChannel:
       closed: True once RabbitMQ has back, or gets back, everything that is not settled.
     """
 
-    def __init__(self, link: ManagedConnection, queue_name: str, *, prefetch: int, on_queue_deleted: Callable[[], None]) -> None:
+    def __init__(
+        self, link: ManagedConnection, queue_name: str, *, prefetch: int, on_queue_deleted: Callable[[], None]
+    ) -> None:
         self.closed = False
         self._link = link
         self._queue_name = queue_name
         self._prefetch = prefetch
         self._on_queue_deleted = on_queue_deleted
         self._inbox: SimpleQueue[tuple[int, bool, bytes] | None] = SimpleQueue()  # None: the channel is lost
-        self._verdicts = AckBatch()
+        self._acks = AckBatch()
         self._received = 0
         self._telling = False
         self._channel: Channel | None = None
@@ -78,7 +80,7 @@ class ConsumingChannel:
     @property
     def idle(self) -> bool:
         """True while everything that has arrived is settled."""
-        return self._verdicts.told == self._received
+        return self._acks.told == self._received
 
     def close(self) -> None:
         """Let everything out that was settled before, then let RabbitMQ have the rest back. Closing twice is fine."""
@@ -91,10 +93,10 @@ class ConsumingChannel:
         except TimeoutError:
             logger.warning("consumer.close_unanswered queue=%s", self._queue_name)
 
-    def _settle(self, tag: int, verdict: Disposition) -> None:
+    def _settle(self, tag: int, disposition: Disposition) -> None:
         if self.closed:  # RabbitMQ has it back, and on another channel the tag is another message
             return
-        self._verdicts.add(tag, verdict)
+        self._acks.add(tag, disposition)
         if not self._telling:
             self._telling = True
             self._link.call(self._tell)
@@ -119,16 +121,16 @@ class ConsumingChannel:
         self._inbox.put((tag, redelivered, body))
 
     def _tell(self) -> None:
-        self._telling = False  # before the verdicts are taken: whoever adds one from now on calls us again
+        self._telling = False  # before the acks are taken: whoever adds one from now on calls us again
         channel = self._channel
         if channel is None or not channel.is_open:
             return
         number = channel.channel_number
         words = [
             frames.ack(number, one.tag, multiple=one.multiple)
-            if one.verdict is Disposition.ACK
-            else frames.nack(number, one.tag, requeue=one.verdict is Disposition.REQUEUE)
-            for one in self._verdicts.take()
+            if one.disposition is Disposition.ACK
+            else frames.nack(number, one.tag, requeue=one.disposition is Disposition.REQUEUE)
+            for one in self._acks.take()
         ]
         if words:
             frames.write(channel, b"".join(words))

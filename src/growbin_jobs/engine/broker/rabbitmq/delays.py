@@ -91,7 +91,11 @@ def delay_route(queue: str, delay: float | None, queue_type: QueueType) -> Delay
     seconds = math.ceil(delay / 1000)
     first = seconds.bit_length() - 1
     headers: dict[str, Any] = {passes(level): bool(seconds >> level & 1) for level in range(first)}
-    return DelayRoute(level_queue(first, queue_type), {TARGET: queue, **headers}, levels=(first // LEVELS_AT_ONCE + 1) * LEVELS_AT_ONCE)
+    return DelayRoute(
+        level_queue(first, queue_type),
+        {TARGET: queue, **headers},
+        levels=(first // LEVELS_AT_ONCE + 1) * LEVELS_AT_ONCE,
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -1,47 +1,15 @@
-"""What can go wrong between us and RabbitMQ, in Dramatiq's tree so that its workers know to try again."""
+"""RabbitMQ's and pika's errors, as errors of the broker that say what to do."""
 
 from collections.abc import Iterable
 
 import pika
-from dramatiq.errors import BrokerConnectionError
 from pika.exceptions import (
     ChannelClosedByBroker,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
 
-from growbin_jobs.engine.errors import ConfigurationError
-
-
-class RabbitError(BrokerConnectionError):
-    """Root of what the network and RabbitMQ do to us."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)  # type: ignore[no-untyped-call]
-
-
-class ConsumerClosed(RabbitError):
-    """The consumer's channel is gone. Dramatiq makes a new one."""
-
-
-class BrokerUnavailable(RabbitError):
-    """RabbitMQ could not be reached in time. What was to be sent has not been sent."""
-
-
-class NotConfirmed(RabbitError):
-    """RabbitMQ did not confirm a message in time: it may or may not have arrived, once or more often."""
-
-
-class BrokerRefused(RabbitError):
-    """RabbitMQ answers, but refuses this user, this vhost or this operation. The message says what to check."""
-
-
-class QueueMissing(RabbitError):
-    """The queue is not there, although it was declared: somebody deletes it."""
-
-
-class QueueMismatch(ConfigurationError):
-    """The queue exists with other properties than this program declares. The message says how to mend it."""
+from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 
 
 def explain(reason: ChannelClosedByBroker) -> Exception:

@@ -15,7 +15,8 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, describe, explain, is_refusal, refused
+from growbin_jobs.engine.broker.errors import BrokerUnavailable
+from growbin_jobs.engine.broker.rabbitmq.errors import describe, explain, is_refusal, refused
 from growbin_jobs.engine.broker.rabbitmq.frames import FastConnection
 from growbin_jobs.engine.broker.rabbitmq.loop import reject
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import LoopThread

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from growbin_jobs.engine.broker.errors import QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
-from growbin_jobs.engine.broker.rabbitmq.errors import QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import Prepare
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher

@@ -1,4 +1,4 @@
-"""Paying: publish what finished messages owe, and settle each when RabbitMQ has confirmed the last of its debts.
+"""Paying: publish what finished messages owe, and settle each when RabbitMQ has confirmed the last of its messages.
 
 No thread or greenlet waits. All of it happens on the publishing connection's own thread.
 """
@@ -7,37 +7,53 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from growbin_jobs.engine.broker.rabbitmq.errors import QueueMissing
+from growbin_jobs.engine.broker.errors import QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.loop import Promise
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
+from growbin_jobs.engine.broker.rabbitmq.topology import Counts
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck, Disposition
+from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck
+from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.threads import gevent_active
 
-if TYPE_CHECKING:
-    from growbin_jobs.engine.broker.rabbitmq.connections import Connections
+
+class Declarations(Protocol):
+    """The process's connections, and the queues that they know."""
+
+    publishers: list[Publisher]
+
+    def declared(self, name: str, levels: int = 0) -> bool:
+        """Return whether a queue is known to exist."""
+
+    def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
+        """Return the one declaration of a queue, which all who need it wait for."""
+
+    def forget(self, name: str) -> None:
+        """Declare the queue anew next time."""
+
 
 #: Settles a delivery on its own consumer.
 Settle = Callable[[Delivery, Disposition], None]
 
-#: Makes of a debt what is published, and tells how many levels of the ladder of delays must be declared for it.
+#: Makes of a confirm what is published, and tells how many levels of the ladder of delays must be declared for it.
 Prepare = Callable[[OutboxMessage, Promise], tuple[Publication, int]]
 
 
 class OutboxPublisher:
-    """Takes payments from any thread, native ones too, and sees them through.
+    """Takes batcher from any thread, native ones too, and sees them through.
 
     Parameters:
       connections: The process's connections; the first publishing one is used, and the queues that they know.
-      prepare: Makes of a debt what is published.
+      prepare: Makes of a confirm what is published.
     """
 
-    def __init__(self, connections: Connections, prepare: Prepare) -> None:
+    def __init__(self, connections: Declarations, prepare: Prepare) -> None:
         self._connections = connections
         self._publisher: Publisher = connections.publishers[0]
         self._prepare = prepare
@@ -47,9 +63,9 @@ class OutboxPublisher:
         link.call(lambda: None)  # starts its thread, which the hub could not
         self._wake, self._unhook = _waker(partial(link.call, self._run))
 
-    def pay(self, payment: PendingAck, settle: Settle) -> None:
-        """Publish what is owed, then settle the delivery, then tell. Returns at once."""
-        self._waiting.append((payment, settle))
+    def pay(self, pending_ack: PendingAck, settle: Settle) -> None:
+        """Publish what is message, then settle the delivery, then tell. Returns at once."""
+        self._waiting.append((pending_ack, settle))
         if not self._woken:
             self._woken = True
             self._wake()
@@ -63,27 +79,27 @@ class OutboxPublisher:
     def _run(self) -> None:
         self._woken = False  # before the first popleft: whoever appends from now on wakes us again
         for _ in range(len(self._waiting)):
-            payment, settle = self._waiting.popleft()
-            if payment.owed:
-                PendingConfirms(self, payment, settle).publish()
+            pending_ack, settle = self._waiting.popleft()
+            if pending_ack.outbox:
+                PendingConfirms(self, pending_ack, settle).publish()
             else:
-                conclude(payment, settle)
+                settle_now(pending_ack, settle)
 
-    def publish(self, debt: PendingConfirm) -> None:
+    def publish(self, confirm: PendingConfirm) -> None:
         """Publish one message, once its queue exists."""
         try:
-            publication, levels = self._prepare(debt.owed, debt)
+            publication, levels = self._prepare(confirm.message, confirm)
         except Exception as unusable:
-            debt.set_exception(unusable)
+            confirm.set_exception(unusable)
             return
-        if not self._connections.declared(debt.owed.queue_name, levels):
-            declared = self._connections.declaration(debt.owed.queue_name, levels)
+        if not self._connections.declared(confirm.message.queue_name, levels):
+            declared = self._connections.declaration(confirm.message.queue_name, levels)
             if not declared.done():
-                declared.add_done_callback(lambda _: self.publish(debt))
+                declared.add_done_callback(lambda _: self.publish(confirm))
                 return
             error = declared.exception()
             if error is not None:
-                debt.set_exception(error)
+                confirm.set_exception(error)
                 return
         crashpoint("publish.before")
         self._publisher.channel.accept(publication)
@@ -94,13 +110,13 @@ class OutboxPublisher:
 
 
 class PendingConfirm:
-    """One message that is owed, and what the publisher settles instead of a future: nobody waits for it."""
+    """One message that is message, and what the publisher settles instead of a future: nobody waits for it."""
 
-    __slots__ = ("_account", "_done", "owed")
+    __slots__ = ("_confirms", "_done", "message")
 
-    def __init__(self, owed: OutboxMessage, account: PendingConfirms) -> None:
-        self.owed = owed
-        self._account = account
+    def __init__(self, message: OutboxMessage, confirms: PendingConfirms) -> None:
+        self.message = message
+        self._confirms = confirms
         self._done = False
 
     def done(self) -> bool:
@@ -118,50 +134,50 @@ class PendingConfirm:
     def _tell(self, error: BaseException | None) -> None:
         if not self._done:
             self._done = True
-            self._account.told(self, error)
+            self._confirms.told(self, error)
 
 
 class PendingConfirms:
-    """All debts of one payment, while they are on their way."""
+    """All messages of one pending_ack, while they are on their way."""
 
-    __slots__ = ("_error", "_left", "_payer", "_payment", "_settle")
+    __slots__ = ("_error", "_left", "_outbox_publisher", "_pending_ack", "_settle")
 
-    def __init__(self, payer: OutboxPublisher, payment: PendingAck, settle: Settle) -> None:
-        self._payer = payer
-        self._payment = payment
+    def __init__(self, outbox_publisher: OutboxPublisher, pending_ack: PendingAck, settle: Settle) -> None:
+        self._outbox_publisher = outbox_publisher
+        self._pending_ack = pending_ack
         self._settle = settle
-        self._left = len(payment.unpaid)
+        self._left = len(pending_ack.unconfirmed)
         self._error: BaseException | None = None
 
     def publish(self) -> None:
         """Publish all of them."""
-        for owed in tuple(self._payment.unpaid):
-            self._payer.publish(PendingConfirm(owed, self))
+        for message in tuple(self._pending_ack.unconfirmed):
+            self._outbox_publisher.publish(PendingConfirm(message, self))
 
-    def told(self, debt: PendingConfirm, error: BaseException | None) -> None:
+    def told(self, confirm: PendingConfirm, error: BaseException | None) -> None:
         """Be told about one of them."""
         if error is None:
             crashpoint("publish.after")
-            self._payment.unpaid.remove(debt.owed)
+            self._pending_ack.unconfirmed.remove(confirm.message)
         else:
             self._error = error
             if isinstance(error, QueueMissing):
-                self._payer.forget(debt.owed.queue_name)
+                self._outbox_publisher.forget(confirm.message.queue_name)
         self._left -= 1
         if self._left:
             return
         if self._error is None:
-            conclude(self._payment, self._settle)
+            settle_now(self._pending_ack, self._settle)
         else:
-            self._payment.then(self._payment, self._error)
+            self._pending_ack.then(self._pending_ack, self._error)
 
 
-def conclude(payment: PendingAck, settle: Settle) -> None:
+def settle_now(pending_ack: PendingAck, settle: Settle) -> None:
     """Settle a delivery that owes nothing any more."""
     crashpoint("ack.before")
-    settle(payment.delivery, payment.verdict)
+    settle(pending_ack.delivery, pending_ack.disposition)
     crashpoint("ack.after")
-    payment.then(payment, None)
+    pending_ack.then(pending_ack, None)
 
 
 def _waker(wake: Callable[[], None]) -> tuple[Callable[[], None], Callable[[], None]]:

@@ -1,4 +1,4 @@
-"""Producing for RabbitMQ: sending now, keeping what cannot be sent now, and forwarding what is owed."""
+"""Producing for RabbitMQ: sending now, keeping what cannot be sent now, and forwarding what is message."""
 
 from __future__ import annotations
 
@@ -36,21 +36,27 @@ class RabbitProducer:
       session: The broker's connections.
       queue_type: Kind of the queues.
       timeout: Seconds that a sender waits for a confirm, connecting and declaring included.
-      keeping: How messages are kept that cannot be sent now; None: they are not.
+      store_and_forward: How messages are kept that cannot be sent now; None: they are not.
     """
 
-    def __init__(self, session: RenewableConnections, queue_type: QueueType, timeout: float, keeping: StoreAndForward | None) -> None:
+    def __init__(
+        self,
+        session: RenewableConnections,
+        queue_type: QueueType,
+        timeout: float,
+        store_and_forward: StoreAndForward | None,
+    ) -> None:
         self._session = session
         self._queue_type = queue_type
         self._timeout = timeout
         self._forward_timeout = min(FORWARD_PATIENCE, timeout)
-        self._keeping = keeping
+        self._store_and_forward = store_and_forward
         self._forwarders: dict[int, Forwarder] = {}
         self_reference = weakref.ref(self)
         os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitProducer.forked))
         atexit.register(_call, self_reference, RabbitProducer.close)
 
-    def send(self, owed: OutboxMessage, route: DelayRoute) -> None:
+    def send(self, message: OutboxMessage, route: DelayRoute) -> None:
         """Publish a message, or keep it; it is safe when this returns.
 
         Raises:
@@ -58,22 +64,24 @@ class RabbitProducer:
             <growbin_jobs.engine.broker.rabbitmq.broker.RabbitBroker.enqueue>`.
         """
         forwarder = self._forwarder()
-        publish = partial(self._publish, owed, route)
+        publish = partial(self._publish, message, route)
         if forwarder is None:
             publish(self._timeout, math.inf)
         else:
-            check_size(owed.body)  # what is kept must be fit to be sent
-            forwarder.send(owed, publish, self._timeout)
+            check_size(message.body)  # what is kept must be fit to be sent
+            forwarder.send(message, publish, self._timeout)
 
     def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         """Publish what a journal owes, in order; return for each None, if RabbitMQ has it, or why not."""
         return ordered_publish(self._session.connections, self.publication, messages, self._forward_timeout)
 
-    def publication(self, owed: OutboxMessage, confirmed: Promise) -> tuple[Publication, int]:
-        """Return what is published for a message that is owed, and the levels of the ladder that it needs."""
-        route = self._way(owed)
-        priority = option(owed.body, "broker_priority")
-        return Publication(route.queue, owed.body, owed.message_id, priority, route.headers, confirmed), route.levels
+    def publication(self, message: OutboxMessage, confirmed: Promise) -> tuple[Publication, int]:
+        """Return what is published for a message that is message, and the levels of the ladder that it needs."""
+        route = self._way(message)
+        priority = option(message.body, "broker_priority")
+        return Publication(
+            route.queue, message.body, message.message_id, priority, route.headers, confirmed
+        ), route.levels
 
     def close(self) -> None:
         """Close the session, after a last chance for what waits to be forwarded. Closing twice is fine."""
@@ -92,30 +100,30 @@ class RabbitProducer:
             for forwarder in forwarders.values():
                 forwarder.abandon()
 
-    def _publish(self, owed: OutboxMessage, route: DelayRoute, timeout: float, patience: float) -> None:
-        priority = option(owed.body, "broker_priority")
+    def _publish(self, message: OutboxMessage, route: DelayRoute, timeout: float, patience: float) -> None:
+        priority = option(message.body, "broker_priority")
 
         def publish(remaining: float) -> None:
-            publication = Publication(route.queue, owed.body, owed.message_id, priority, route.headers)
+            publication = Publication(route.queue, message.body, message.message_id, priority, route.headers)
             self._session.connections.next_publisher().publish(publication, remaining, patience=patience)
 
-        self._session.on_queue(owed.queue_name, timeout, publish, levels=route.levels, patience=patience)
+        self._session.on_queue(message.queue_name, timeout, publish, levels=route.levels, patience=patience)
 
     def _forwarder(self) -> Forwarder | None:
         """Return this process's forwarder. A process that sends also sends what a dead one has left."""
-        if self._keeping is None:
+        if self._store_and_forward is None:
             return None
         forwarder = self._forwarders.get(os.getpid())
         if forwarder is None:
-            made = Forwarder(self._keeping, self.forward, self._forward_timeout)
+            made = Forwarder(self._store_and_forward, self.forward, self._forward_timeout)
             forwarder = self._forwarders.setdefault(os.getpid(), made)
             if forwarder is made:
                 forwarder.look()
         return forwarder
 
-    def _way(self, owed: OutboxMessage) -> DelayRoute:
-        delay = None if owed.due_at is None else (owed.due_at - time.time()) * 1000
-        return delay_route(owed.queue_name, delay, self._queue_type)
+    def _way(self, message: OutboxMessage) -> DelayRoute:
+        delay = None if message.due_at is None else (message.due_at - time.time()) * 1000
+        return delay_route(message.queue_name, delay, self._queue_type)
 
 
 def _call(reference: weakref.ref[RabbitProducer], method: Callable[[RabbitProducer], None]) -> None:

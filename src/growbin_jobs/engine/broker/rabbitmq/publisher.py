@@ -9,8 +9,8 @@ from functools import partial
 
 import pika
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.broker.rabbitmq.confirm_channel import ConfirmChannel
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 
 

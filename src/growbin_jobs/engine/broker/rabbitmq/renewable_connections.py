@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from growbin_jobs.engine.broker.errors import QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
-from growbin_jobs.engine.broker.rabbitmq.errors import QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.topology import Counts
 from growbin_jobs.engine.threads import gevent_active
 

@@ -19,8 +19,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import BasicProperties
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.delays import UNDELIVERABLE_QUEUE
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, QueueMissing, describe, explain
+from growbin_jobs.engine.broker.rabbitmq.errors import describe, explain
 from growbin_jobs.engine.broker.rabbitmq.servers import labelled, parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType, arguments
 from growbin_jobs.engine.delivery.codec import Undecodable, decode

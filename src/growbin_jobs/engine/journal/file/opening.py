@@ -13,7 +13,7 @@ import apsw
 
 from growbin_jobs.engine.journal.file.quarantine import DAMAGED, ENDINGS, put_aside, salvage
 from growbin_jobs.engine.journal.file.schema import migrate
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_database
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
 
 #: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
 CHECK_WHOLE = 32_000_000
@@ -22,7 +22,7 @@ CHECK_WHOLE = 32_000_000
 TRUNCATE_WAIT = 0.05
 
 
-def open_journal(path: Path, *, damaged: os.stat_result | None = None) -> apsw.Connection:
+def open_journal_file(path: Path, *, damaged: os.stat_result | None = None) -> apsw.Connection:
     """Open the journal, making it where it is missing and putting it aside where it is damaged.
 
     Parameters:
@@ -49,7 +49,7 @@ def reopen(path: Path) -> apsw.Connection:
     """Open the journal beside a connection of this process that has just checked it; make it anew if it has gone since.
 
     Raises:
-      ConfigurationError, OSError, apsw.Error: As :func:`open_journal`.
+      ConfigurationError, OSError, apsw.Error: As :func:`open_journal_file`.
     """
     with opening(path.parent):
         return open_unchecked(path)
@@ -107,9 +107,9 @@ def checkpoint(path: Path, *, truncate: bool = False) -> tuple[int, int]:
       Pages in the log, and how many of them are copied.
 
     Raises:
-      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.engine.sqlite.opening.open_database`.
+      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.engine.sqlite.opening.open_sqlite`.
     """
-    with closing(open_database(path, busy_timeout=TRUNCATE_WAIT)) as connection:
+    with closing(open_sqlite(path, busy_timeout=TRUNCATE_WAIT)) as connection:
         if truncate:
             with suppress(apsw.BusyError):
                 return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -128,10 +128,10 @@ def open_unchecked(path: Path) -> apsw.Connection:
     """Open the journal, making it where it is missing. The caller holds :func:`opening`.
 
     Raises:
-      ConfigurationError, OSError, apsw.Error: As :func:`open_journal`, and if it is visibly damaged.
+      ConfigurationError, OSError, apsw.Error: As :func:`open_journal_file`, and if it is visibly damaged.
     """
     _remove_strays(path)
-    connection = open_database(path, auto_vacuum="INCREMENTAL")
+    connection = open_sqlite(path, auto_vacuum="INCREMENTAL")
     try:
         migrate(connection)
     except BaseException:

@@ -46,5 +46,5 @@ def _take_steps(connection: apsw.Connection) -> None:
             "upgrade growbin-jobs on this node."
         )
     for step in STEPS[version:]:
-        connection.execute((files("growbin_jobs.journal") / step).read_text(encoding="utf-8"))
+        connection.execute((files("growbin_jobs.engine.journal.file") / step).read_text(encoding="utf-8"))
     connection.pragma("user_version", len(STEPS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from growbin_jobs.engine.journal.file.opening import is_at, reopen, open_journal
+from growbin_jobs.engine.journal.file.opening import is_at, open_journal_file, reopen
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience
 
@@ -29,12 +29,12 @@ class JournalStore:
       to_read: The file has just been opened by somebody else, and checked.
 
     Raises:
-      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.engine.journal.file.opening.open_journal`.
+      ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.engine.journal.file.opening.open_journal_file`.
     """
 
     def __init__(self, path: Path, *, damaged: os.stat_result | None = None, to_read: bool = False) -> None:
         self._path = path
-        self.connection = reopen(path) if to_read else open_journal(path, damaged=damaged)
+        self.connection = reopen(path) if to_read else open_journal_file(path, damaged=damaged)
         try:
             self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk

@@ -100,7 +100,9 @@ def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = N
     """
     letter = get(connection, letter_id)
     _deal_with(connection, letter_id, "retried_at", now)
-    message = OutboxMessage(message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body)
+    message = OutboxMessage(
+        message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body
+    )
     connection.execute(
         "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?",
         (take_numbers(connection), letter.task_id),

@@ -1,4 +1,4 @@
-"""The table ``outbox``: messages owed to the broker, from the transaction that made them until they are confirmed.
+"""The table ``outbox``: messages messages to the broker, from the transaction that made them until they are confirmed.
 
 The caller runs each function inside a transaction.
 """
@@ -22,7 +22,7 @@ PUT_ROWS = (
 )
 PUT = "{} VALUES {} {}".format(*PUT_ROWS)
 
-ACCEPTED_PAID = """
+ACCEPTED_CONFIRMED = """
 DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (
     SELECT message_id FROM outbox WHERE parent_id IS NULL AND seq IN (SELECT value FROM json_each(?))
 )
@@ -43,16 +43,16 @@ def of_task(connection: apsw.Connection, parent_id: str) -> tuple[OutboxMessage,
     return tuple(_owed(row) for row in rows)
 
 
-def owe(
-    connection: apsw.Connection, parent_id: str, owed: Iterable[OutboxMessage], *, first_seq: int, now: float
+def add(
+    connection: apsw.Connection, parent_id: str, messages: Iterable[OutboxMessage], *, first_seq: int, now: float
 ) -> tuple[OutboxMessage, ...]:
     """Let a task owe these messages too, and return them as stored."""
-    return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(owed, first_seq))
+    return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(messages, first_seq))
 
 
-def numbered(owed: Iterable[OutboxMessage], parent_id: str, first_seq: int) -> tuple[OutboxMessage, ...]:
+def numbered(messages: Iterable[OutboxMessage], parent_id: str, first_seq: int) -> tuple[OutboxMessage, ...]:
     """Return a task's messages as they are stored under numbers from ``first_seq`` on."""
-    return tuple([_stored(each, parent_id, seq) for seq, each in enumerate(owed, first_seq)])
+    return tuple([_stored(each, parent_id, seq) for seq, each in enumerate(messages, first_seq)])
 
 
 def row(message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
@@ -63,13 +63,13 @@ def row(message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> 
     )  # fmt: skip
 
 
-def forgive(connection: apsw.Connection, parent_id: str) -> None:
+def clear(connection: apsw.Connection, parent_id: str) -> None:
     """Let a task owe nothing."""
     connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
 
 
 def accept(connection: apsw.Connection, message: OutboxMessage, *, seq: int, now: float) -> OutboxMessage:
-    """Owe a message that no task made, and return it as stored; one that is owed already stays as it is."""
+    """Owe a message that no task made, and return it as stored; one that is messages already stays as it is."""
     accepted = _put(connection, message, None, seq, now)
     if connection.changes():
         return accepted
@@ -77,7 +77,7 @@ def accept(connection: apsw.Connection, message: OutboxMessage, *, seq: int, now
     return _owed(connection.execute(query, (message.message_id,)).get)
 
 
-def paid(connection: apsw.Connection, seqs: Iterable[int]) -> None:
+def delete_confirmed(connection: apsw.Connection, seqs: Iterable[int]) -> None:
     """Forget messages of tasks that the broker has confirmed."""
     connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
 
@@ -85,8 +85,8 @@ def paid(connection: apsw.Connection, seqs: Iterable[int]) -> None:
 def forwarded(connection: apsw.Connection, seqs: Sequence[int]) -> None:
     """Forget messages, of tasks or of producers, that the broker has confirmed."""
     # What was accepted is the broker's now, and the worker that runs it reports it.
-    connection.execute(ACCEPTED_PAID, (json.dumps(seqs),))
-    paid(connection, seqs)
+    connection.execute(ACCEPTED_CONFIRMED, (json.dumps(seqs),))
+    delete_confirmed(connection, seqs)
 
 
 def claim(
@@ -115,7 +115,9 @@ def backlog(connection: apsw.Connection) -> int:
     return n
 
 
-def _put(connection: apsw.Connection, message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> OutboxMessage:
+def _put(
+    connection: apsw.Connection, message: OutboxMessage, parent_id: str | None, seq: int, now: float
+) -> OutboxMessage:
     connection.execute(PUT, row(message, parent_id, seq, now))
     return _stored(message, parent_id, seq)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Finish, TaskHistory, OutboxMessage, Started, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskHistory, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, retries
 from growbin_jobs.engine.journal.tables.changes import take_numbers
 
@@ -103,16 +103,16 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[OutboxMessage, 
 
     Returns:
       What the task now owes, as stored. An end that comes too late (the task was completed before) changes nothing
-      and returns what is still owed from before.
+      and returns what is still messages from before.
     """
-    seq = take_numbers(connection, 1 + len(record.owed))
+    seq = take_numbers(connection, 1 + len(record.outbox))
     values = end_values(record, seq)
     connection.execute(FIRST_END, values)
     if not connection.changes():
         connection.execute(LATER_END, values)
         if not connection.changes():
             return outbox.of_task(connection, record.task_id)
-        outbox.forgive(connection, record.task_id)
+        outbox.clear(connection, record.task_id)
         retries.forget(connection, record.task_id)
         if not record.dead:
             dead_letters.close(connection, record.task_id, now=record.completed_at)
@@ -122,9 +122,9 @@ def finish(connection: apsw.Connection, record: Finish) -> tuple[OutboxMessage, 
     if record.dead:
         dead_letters.record(connection, record, record.dead)
         attempts.record(connection, record)
-    if not record.owed:
+    if not record.outbox:
         return ()
-    return outbox.owe(connection, record.task_id, record.owed, first_seq=seq + 1, now=record.completed_at)
+    return outbox.add(connection, record.task_id, record.outbox, first_seq=seq + 1, now=record.completed_at)
 
 
 def end_values(record: Finish, seq: int) -> tuple[str | float | None, ...]:
@@ -171,7 +171,9 @@ def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, Ta
     for task_id, state, crashes, lone_crashes, retry_count, deferrals in connection.execute(
         LOOKUP, (json.dumps(task_ids),)
     ):
-        owed = outbox.of_task(connection, task_id)
-        if crashes or owed or state in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD):
-            found[task_id] = TaskHistory(task_id, TaskState(state), crashes, retry_count, deferrals, owed, lone_crashes)
+        messages = outbox.of_task(connection, task_id)
+        if crashes or messages or state in (TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD):
+            found[task_id] = TaskHistory(
+                task_id, TaskState(state), crashes, retry_count, deferrals, messages, lone_crashes
+            )
     return found

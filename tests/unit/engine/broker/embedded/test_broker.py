@@ -290,7 +290,7 @@ def test_a_given_back_message_yields_to_a_retry_that_arrived_after_all(broker: E
     consumer = consume(broker)
     delivery = receive(consumer)
     broker.enqueue(delivery.copy(options={"retries": 1}), delay=60_000)
-    delivery.give_back()
+    delivery.requeue()
     consumer.ack(delivery)
     assert broker.depths() == {"q": Depth(delayed=1)}
 

@@ -1,4 +1,4 @@
-"""Owners and bells: who lives, and who is woken."""
+"""Owners and wakeups: who lives, and who is woken."""
 
 import os
 import select
@@ -23,9 +23,9 @@ def test_a_dead_process_is_found_by_one_at_a_time_until_it_is_buried(tmp_path: P
     [dead] = find_dead(tmp_path)
     assert dead.name == owner.name
     assert find_dead(tmp_path) == []
-    dead.leave_alone()
+    dead.release()
     [dead] = find_dead(tmp_path)
-    dead.bury()
+    dead.remove()
     assert find_dead(tmp_path) == []
     assert known(tmp_path) == set()
 
@@ -44,54 +44,54 @@ def test_files_of_owners_are_private(tmp_path: Path) -> None:
 
 
 def test_a_ring_before_the_wait_is_not_lost(tmp_path: Path) -> None:
-    bell = WakeupFifo(tmp_path, "vision")
+    wakeup = WakeupFifo(tmp_path, "vision")
     wake_all(tmp_path, ["text", "vision"])
-    bell.wait(3600)
-    bell.close()
+    wakeup.wait(3600)
+    wakeup.close()
 
 
 def test_a_ring_ends_a_wait(tmp_path: Path) -> None:
-    bell = WakeupFifo(tmp_path, "vision")
-    waiting = threading.Thread(target=bell.wait, args=(3600,))
+    wakeup = WakeupFifo(tmp_path, "vision")
+    waiting = threading.Thread(target=wakeup.wait, args=(3600,))
     waiting.start()
-    bell.ring()
+    wakeup.wake()
     waiting.join(20)
     assert not waiting.is_alive()
-    bell.close()
+    wakeup.close()
 
 
 def test_other_queues_are_not_woken(tmp_path: Path) -> None:
-    bells = {name: WakeupFifo(tmp_path, name) for name in ("a", "a.b", "a@b", "a%40", "", "가/나", "q" * 300)}
-    for name, bell in bells.items():
+    wakeups = {name: WakeupFifo(tmp_path, name) for name in ("a", "a.b", "a@b", "a%40", "", "가/나", "q" * 300)}
+    for name, wakeup in wakeups.items():
         wake_all(tmp_path, [name])
-        rung = {other for other, each in bells.items() if _has_rung(each)}
+        rung = {other for other, each in wakeups.items() if _has_rung(each)}
         assert rung == {name}
-        bell.wait(0)
-        assert not _has_rung(bell)
-    for bell in bells.values():
-        bell.close()
+        wakeup.wait(0)
+        assert not _has_rung(wakeup)
+    for wakeup in wakeups.values():
+        wakeup.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def _has_rung(bell: WakeupFifo) -> bool:
-    return bool(select.select([bell._reader], [], [], 0)[0])
+def _has_rung(wakeup: WakeupFifo) -> bool:
+    return bool(select.select([wakeup._reader], [], [], 0)[0])
 
 
 def test_a_bell_that_nobody_reads_is_taken_down(tmp_path: Path) -> None:
-    bell = WakeupFifo(tmp_path, "vision")
-    os.close(bell._reader)  # what the kernel does when its process dies
-    os.close(bell._writer)
+    wakeup = WakeupFifo(tmp_path, "vision")
+    os.close(wakeup._reader)  # what the kernel does when its process dies
+    os.close(wakeup._writer)
     wake_all(tmp_path, ["vision"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ringing_more_often_than_the_pipe_holds_does_not_block(tmp_path: Path) -> None:
-    bell = WakeupFifo(tmp_path, "vision")
+    wakeup = WakeupFifo(tmp_path, "vision")
     for _ in range(70_000):
-        bell.ring()
-    bell.close()
-    bell.ring()
-    bell.close()
+        wakeup.wake()
+    wakeup.close()
+    wakeup.wake()
+    wakeup.close()
 
 
 def test_ringing_in_a_folder_that_does_not_exist_is_nothing(tmp_path: Path) -> None:

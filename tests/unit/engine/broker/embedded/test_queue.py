@@ -98,18 +98,18 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.claimed())
     @rule(data=st.data())
-    def bury(self, data: st.DataObject) -> None:
+    def dead_letter(self, data: st.DataObject) -> None:
         row = data.draw(st.sampled_from(self.claimed()))
-        assert not self.queue.bury(row.seq, "somebody else", reason="?", now=self.now)
-        assert self.queue.bury(row.seq, row.consumer, reason=f"reason {row.number}", now=self.now)
+        assert not self.queue.dead_letter(row.seq, "somebody else", reason="?", now=self.now)
+        assert self.queue.dead_letter(row.seq, row.consumer, reason=f"reason {row.number}", now=self.now)
         self.rows.remove(row)
         self.dead.append(row)
 
     @precondition(lambda self: self.claimed())
     @rule(data=st.data(), delay=st.sampled_from([1, 20]))
-    def give_back(self, data: st.DataObject, delay: int) -> None:
+    def requeue(self, data: st.DataObject, delay: int) -> None:
         row = data.draw(st.sampled_from(self.claimed()))
-        assert self.queue.give_back(row.seq, row.consumer, due=self.now + delay)
+        assert self.queue.requeue(row.seq, row.consumer, due=self.now + delay)
         row.due = self.now + delay if not self.waiting(row.queue, row.id) else row.due
         self.return_to_queue([row])
 
@@ -310,8 +310,8 @@ def test_no_statement_of_the_hot_path_scans_or_sorts(queue: EmbeddedQueue) -> No
     queue.next_due("another")
     queue.claim("q", owner="p", consumer="p/1", limit=1, now=0)
     queue.ack(1, "p/1")
-    queue.bury(1, "p/1", reason="", now=0)
-    queue.give_back(1, "p/1", due=0)
+    queue.dead_letter(1, "p/1", reason="", now=0)
+    queue.requeue(1, "p/1", due=0)
     queue.release_consumer("p", "p/1")
     queue.release_owner("p")
     connection.exec_trace = None

@@ -6,16 +6,9 @@ import pytest
 from dramatiq import Middleware
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
+from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.broker.rabbitmq.errors import (
-    BrokerRefused,
-    BrokerUnavailable,
-    QueueMismatch,
-    QueueMissing,
-    explain,
-    is_refusal,
-    refused,
-)
+from growbin_jobs.engine.broker.rabbitmq.errors import explain, is_refusal, refused
 from growbin_jobs.engine.broker.rabbitmq.publication import MAX_BODY, Publication
 from growbin_jobs.engine.broker.rabbitmq.servers import BLOCKED_TIMEOUT, parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import arguments

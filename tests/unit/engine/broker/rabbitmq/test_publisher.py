@@ -14,7 +14,7 @@ from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 from pika.frame import decode_frame
 from pika.spec import Basic
 
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable, NotConfirmed, QueueMissing
+from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq import self_healing_consumer as renewal
-from growbin_jobs.engine.broker.rabbitmq.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 
 

@@ -29,7 +29,7 @@ def test_a_file_that_is_no_database_is_put_aside_with_its_content(path, caplog):
     path.parent.mkdir()
     path.write_bytes(b"no database " * 1000)
 
-    with files.open_journal(path) as connection:
+    with files.open_journal_file(path) as connection:
         assert reader.counts(connection)[TaskState.COMPLETED] == 0
 
     (aside,) = put_aside(path)
@@ -39,18 +39,18 @@ def test_a_file_that_is_no_database_is_put_aside_with_its_content(path, caplog):
 
 
 def test_damage_in_the_middle_is_found_and_what_nobody_else_has_is_saved(path, an_end, a_message):
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     for n in range(50):
         tasks.accept(connection, a_message(f"m{n}"), "[]", now=float(n))
     tasks.finish(connection, an_end("dead", TaskState.DEAD))
-    tasks.finish(connection, an_end("owing", owed=(a_message("follow-up"),)))
+    tasks.finish(connection, an_end("owing", outbox=(a_message("follow-up"),)))
     for n in range(500):
         tasks.finish(connection, an_end(f"t{n}", result="r" * 400))
     root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'task_wal'").get
     connection.close()
     overwrite(path, (root - 1) * 4096, root * 4096)
 
-    with files.open_journal(path) as anew:
+    with files.open_journal_file(path) as anew:
         assert reader.counts(anew)[TaskState.COMPLETED] == 0
         saved = outbox.claim(anew, limit=99, after=0, older_than=0, claimant="r", lease=1, now=1e9)
         assert [each.message_id for each in saved] == [f"m{n}" for n in range(50)]
@@ -59,25 +59,25 @@ def test_damage_in_the_middle_is_found_and_what_nobody_else_has_is_saved(path, a
 
 
 def test_a_truncated_file_is_put_aside(path, an_end):
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     for n in range(500):
         tasks.finish(connection, an_end(f"t{n}"))
     connection.close()
     os.truncate(path, 20 * 4096)
 
-    files.open_journal(path).close()
+    files.open_journal_file(path).close()
 
     assert len(put_aside(path)) == 1
 
 
 def test_large_files_are_checked_at_their_edges_only(path, an_end, monkeypatch):
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     for n in range(2000):
         tasks.finish(connection, an_end(f"t{n:05}", result="r" * 400))
     connection.close()
     statements = []
     monkeypatch.setattr(files, "CHECK_WHOLE", 0)
-    with files.open_journal(path) as connection:
+    with files.open_journal_file(path) as connection:
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, lambda event: statements.append(event))
         files.check(connection)
     steps = sum(event["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"] for event in statements)
@@ -87,7 +87,7 @@ def test_large_files_are_checked_at_their_edges_only(path, an_end, monkeypatch):
 
 
 def test_verify_compares_indexes_too(path, an_end):
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     tasks.finish(connection, an_end(created_at=1.0))
     assert files.verify(connection) == []
     connection.pragma("writable_schema", True)
@@ -99,12 +99,12 @@ def test_verify_compares_indexes_too(path, an_end):
 
 
 def test_a_log_without_its_database_is_not_taken_for_the_new_ones(path, an_end):
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     tasks.finish(connection, an_end())
     old = path.with_name(path.name + "-shm").stat()
     path.unlink()
 
-    with files.open_journal(path) as anew:
+    with files.open_journal_file(path) as anew:
         assert not os.path.samestat(old, path.with_name(path.name + "-shm").stat())
         assert reader.counts(anew)[TaskState.COMPLETED] == 0
         assert reader.counts(connection)[TaskState.COMPLETED] == 1
@@ -114,12 +114,12 @@ def test_a_log_without_its_database_is_not_taken_for_the_new_ones(path, an_end):
 def test_a_process_that_is_stuck_while_it_opens_does_not_hold_up_others_for_ever(path, monkeypatch):
     monkeypatch.setattr(files, "BUSY_TIMEOUT", 0.01)
     with files.opening(path.parent), pytest.raises(TimeoutError, match="is it stopped"):
-        files.open_journal(path)
-    files.open_journal(path).close()
+        files.open_journal_file(path)
+    files.open_journal_file(path).close()
 
 
 def test_all_files_are_the_owners_alone(path):
-    connection = files.open_journal(path)
+    connection = files.open_journal_file(path)
     Ballast(path).load(free=2**40, floor=0)
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
     assert len(list(path.parent.iterdir())) == 4
@@ -127,7 +127,7 @@ def test_all_files_are_the_owners_alone(path):
 
 
 def test_a_checkpoint_waits_for_nobody(path, an_end):
-    connection, other = files.open_journal(path), files.open_journal(path)
+    connection, other = files.open_journal_file(path), files.open_journal_file(path)
     tasks.finish(connection, an_end("a"))
     other.execute("BEGIN")
     assert reader.counts(other)[TaskState.COMPLETED] == 1

@@ -8,7 +8,7 @@ import pytest
 
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.journal.file import schema
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 
 SPEC = {
     "task_wal": "task_id task_name queue_name payload status delivery_tag created_at started_at completed_at error "
@@ -43,10 +43,10 @@ def test_the_pragmas_of_the_spec(connection):
 OPENING = """
 import sys
 from pathlib import Path
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 print("ready", flush=True)
 sys.stdin.readline()
-connection = open_journal(Path(sys.argv[1]))
+connection = open_journal_file(Path(sys.argv[1]))
 print(connection.pragma("user_version"), connection.execute("SELECT count(*) FROM task_count").get)
 """
 
@@ -66,7 +66,7 @@ def test_processes_that_open_a_new_file_at_once_make_it_once(path):
 def test_a_file_of_a_newer_version_is_left_alone(connection, path):
     connection.pragma("user_version", len(schema.STEPS) + 1)
     with pytest.raises(ConfigurationError, match="upgrade growbin-jobs on this node"):
-        open_journal(path)
+        open_journal_file(path)
     assert list(path.parent.glob("*corrupt*")) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from growbin_jobs.engine.delivery.records import Attempt, Outcome, TaskState
 from growbin_jobs.engine.journal.ends import finish_all
 from growbin_jobs.engine.journal.file import schema
-from growbin_jobs.engine.journal.file.opening import open_journal
+from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, tasks
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
@@ -48,7 +48,7 @@ def test_what_was_put_off_is_told_from_what_failed(connection, an_end, deferred,
 
 @pytest.mark.parametrize("body", [b'"deferrals"', b'{"deferrals": 5}', b'["deferrals"]', b'\xff"deferrals"', b""])
 def test_an_end_is_written_whatever_its_retry_looks_like(connection, an_end, a_message, body):
-    tasks.finish(connection, an_end(state=FAILED, owed=(a_message("task", body=body),)))
+    tasks.finish(connection, an_end(state=FAILED, outbox=(a_message("task", body=body),)))
     assert outcomes(connection) == ["failed"]
 
 
@@ -109,8 +109,8 @@ def test_what_completes_does_not_touch_the_attempts(connection, an_end, a_messag
 
     tasks.finish(connection, an_end("failed", FAILED))
     connection.authorizer = note  # every statement is prepared anew
-    tasks.finish(connection, an_end("alone", owed=(a_message(),)))
-    finish_all(connection, [an_end(f"t{n}", owed=(a_message(f"m{n}"),)) for n in range(9)])
+    tasks.finish(connection, an_end("alone", outbox=(a_message(),)))
+    finish_all(connection, [an_end(f"t{n}", outbox=(a_message(f"m{n}"),)) for n in range(9)])
     tasks.finish(connection, an_end("failed", retry_count=1))
     connection.authorizer = None
 
@@ -121,14 +121,14 @@ def test_what_completes_does_not_touch_the_attempts(connection, an_end, a_messag
 def test_an_older_file_has_none_and_gets_them_when_it_is_opened_to_write(path, an_end, monkeypatch):
     with monkeypatch.context() as older:
         older.setattr(schema, "STEPS", schema.STEPS[:1])
-        connection = open_journal(path)
+        connection = open_journal_file(path)
     tasks.finish(connection, an_end("done", result="1"))
     connection.execute(tasks.FIRST_END, tasks.end_values(an_end("failed", FAILED, error="before"), 7))
     before = connection.execute("SELECT * FROM task_wal").fetchall()
     assert connection.pragma("user_version") == 1
     assert attempts.of_task(connection, "failed") == []
 
-    opened = open_journal(path)
+    opened = open_journal_file(path)
 
     assert opened.pragma("user_version") == len(schema.STEPS)
     assert opened.execute("SELECT * FROM task_wal").fetchall() == before

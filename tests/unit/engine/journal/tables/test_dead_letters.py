@@ -76,7 +76,7 @@ def test_a_retry_owes_the_message_to_the_broker(connection, die):
     assert ids(connection) == []
     assert ids(connection, dealt_with=True) == ["t1"]
 
-    outbox.paid(connection, [owed.seq])
+    outbox.delete_confirmed(connection, [owed.seq])
     assert reader.task(connection, "t1").status is TaskState.FAILED
 
 

@@ -70,15 +70,15 @@ def test_accepting_a_message_again_changes_nothing(connection, accepted, a_messa
 
 
 def test_a_tasks_messages_are_left_to_its_process_for_a_while(connection, an_end, a_message):
-    tasks.finish(connection, an_end(owed=(a_message("next"),), completed_at=990.0))
+    tasks.finish(connection, an_end(outbox=(a_message("next"),), completed_at=990.0))
 
     assert claim(connection, now=1019.0) == []
     assert claim(connection, now=1020.0) == ["next"]
 
 
 def test_paying_an_old_debt_does_not_pay_a_new_one_of_the_same_message(connection, an_end, a_message):
-    (old,) = tasks.finish(connection, an_end(state="failed", owed=(a_message("task"),)))
-    (new,) = tasks.finish(connection, an_end(state="failed", owed=(a_message("task"),), retry_count=1))
+    (old,) = tasks.finish(connection, an_end(state="failed", outbox=(a_message("task"),)))
+    (new,) = tasks.finish(connection, an_end(state="failed", outbox=(a_message("task"),), retry_count=1))
 
     outbox.forwarded(connection, [old.seq])
 
@@ -86,7 +86,7 @@ def test_paying_an_old_debt_does_not_pay_a_new_one_of_the_same_message(connectio
 
 
 def test_the_same_message_may_be_accepted_and_be_its_own_retry(connection, accepted, an_end, a_message):
-    (retry,) = tasks.finish(connection, an_end("m0", state="failed", owed=(a_message("m0", body=b"retry"),)))
+    (retry,) = tasks.finish(connection, an_end("m0", state="failed", outbox=(a_message("m0", body=b"retry"),)))
 
     outbox.forwarded(connection, [accepted[0].seq])
 

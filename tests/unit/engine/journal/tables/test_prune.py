@@ -62,10 +62,10 @@ def test_what_changed_lately_stays_however_old_it_is(connection, run, sync, an_e
 
 
 def test_what_owes_something_stays(connection, run, sync, an_end, a_message):
-    (debt,) = tasks.finish(connection, an_end("old", created_at=1.0, owed=(a_message(),)))
+    (debt,) = tasks.finish(connection, an_end("old", created_at=1.0, outbox=(a_message(),)))
     sync(2.0)
     assert run()["task_wal"] == 0
-    outbox.paid(connection, [debt.seq])
+    outbox.delete_confirmed(connection, [debt.seq])
     assert run()["task_wal"] == 1
 
 

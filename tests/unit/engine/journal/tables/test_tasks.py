@@ -35,7 +35,7 @@ def test_an_end_is_written_with_all_that_it_says(connection, an_end):
 def test_what_an_end_owes_is_stored_in_order_with_numbers(connection, an_end, a_message):
     owed = tuple(a_message(f"m{n}", ordinal=n, due_at=5.0 * n, body=bytes([n])) for n in range(3))
 
-    stored = tasks.finish(connection, an_end(owed=owed))
+    stored = tasks.finish(connection, an_end(outbox=owed))
 
     assert [(each.message_id, each.ordinal, each.due_at, each.body) for each in stored] == [
         (each.message_id, each.ordinal, each.due_at, each.body) for each in owed
@@ -47,10 +47,10 @@ def test_what_an_end_owes_is_stored_in_order_with_numbers(connection, an_end, a_
 
 @pytest.mark.parametrize("late", [COMPLETED, FAILED, DEAD])
 def test_completed_stays_completed_and_owes_what_it_owed(connection, an_end, a_message, late):
-    stored = tasks.finish(connection, an_end(owed=(a_message(),), result="1"))
+    stored = tasks.finish(connection, an_end(outbox=(a_message(),), result="1"))
     before = row(connection)
 
-    assert tasks.finish(connection, an_end(state=late, result="2", owed=(a_message("other"),))) == stored
+    assert tasks.finish(connection, an_end(state=late, result="2", outbox=(a_message("other"),))) == stored
 
     assert row(connection) == before
     assert connection.execute("SELECT count(*) FROM dead_letter").get == 0
@@ -58,10 +58,10 @@ def test_completed_stays_completed_and_owes_what_it_owed(connection, an_end, a_m
 
 
 def test_a_retry_that_succeeds_owes_the_new_messages_only(connection, an_end, a_message):
-    tasks.finish(connection, an_end(state=FAILED, owed=(a_message("task"),), due_at=200.0, error="boom"))
+    tasks.finish(connection, an_end(state=FAILED, outbox=(a_message("task"),), due_at=200.0, error="boom"))
     assert reader.retry_of(connection, "task") == (0, 200.0, "boom")
 
-    stored = tasks.finish(connection, an_end(owed=(a_message("next"),), retry_count=1))
+    stored = tasks.finish(connection, an_end(outbox=(a_message("next"),), retry_count=1))
 
     assert [each.message_id for each in stored] == ["next"]
     assert outbox.of_task(connection, "task") == stored
@@ -72,7 +72,7 @@ def test_a_retry_that_succeeds_owes_the_new_messages_only(connection, an_end, a_
 def test_a_message_that_was_given_up_is_not_retried_beside_it(connection, an_end, a_message):
     tasks.finish(connection, an_end(state=DEAD))
 
-    assert tasks.finish(connection, an_end(state=FAILED, owed=(a_message("task"),))) == ()
+    assert tasks.finish(connection, an_end(state=FAILED, outbox=(a_message("task"),))) == ()
 
     assert row(connection).status is DEAD
     assert reader.retry_of(connection, "task") is None
@@ -158,7 +158,7 @@ def test_a_lookup_returns_only_what_matters(connection, a_start, an_end, a_messa
     tasks.finish(connection, an_end("completed"))
     tasks.finish(connection, an_end("dead", DEAD))
     tasks.finish(connection, an_end("failed", FAILED))
-    tasks.finish(connection, an_end("owing", FAILED, retry_count=4, deferrals=2, owed=(a_message("owing"),)))
+    tasks.finish(connection, an_end("owing", FAILED, retry_count=4, deferrals=2, outbox=(a_message("owing"),)))
     tasks.started(connection, [a_start("running")])
     tasks.crashed(connection, [("crashed", "a", "q")], now=1.0)
     tasks.accept(connection, a_message("pending"), "[]", now=1.0)
@@ -178,7 +178,7 @@ def test_every_change_gets_a_number_of_its_own_that_grows(connection, a_start, a
         lambda: tasks.accept(connection, a_message("task"), "[]", now=1.0),
         lambda: tasks.started(connection, [a_start()]),
         lambda: tasks.crashed(connection, [("task", "a", "q")], now=1.0),
-        lambda: tasks.finish(connection, an_end(state=FAILED, owed=(a_message("task"), a_message("x")))),
+        lambda: tasks.finish(connection, an_end(state=FAILED, outbox=(a_message("task"), a_message("x")))),
         lambda: tasks.finish(connection, an_end()),
     ):
         change()

@@ -6,9 +6,10 @@ import time
 import pytest
 
 from growbin_jobs.adapters.objects.folder import FolderStore
+from growbin_jobs.adapters.objects.spool_cleanup import ClearSpool
 from growbin_jobs.engine.keeper.service import Keeper
 from growbin_jobs.settings import load
-from growbin_jobs.storage.spool_cleanup import ClearSpool
+from growbin_jobs.wiring import engine_config
 
 DAY = 86_400.0
 
@@ -45,9 +46,9 @@ def test_what_another_keeper_has_deleted_meanwhile_is_fine(objects):
 @pytest.mark.parametrize(("kept_days", "expected"), [(90, 90 * DAY), (0.5, 3 * DAY)])
 def test_the_keeper_leaves_what_a_dead_letter_or_a_message_that_waits_may_need(tmp_path, kept_days, expected):
     settings = load(data_dir=tmp_path, node="n1", keep_dead_letters_days=kept_days, deferral_max_age=2 * DAY)
-    keeper = Keeper(settings)
+    keeper = Keeper(engine_config(settings))
 
-    [job] = [duty.job for duty in keeper._duties if duty.name == "spool"]
+    [job] = [duty.job for duty in keeper._jobs if duty.name == "spool"]
 
     assert job.older_than == expected
     keeper.journal.close()

@@ -2,12 +2,13 @@ import dramatiq
 import pytest
 
 from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.errors import Permanent, Transient
+from growbin_jobs.errors import Permanent, Transient
+from growbin_jobs.failure_recording import record_failure_of
 
 
 @pytest.fixture
 def stage(recording_broker):
-    @dramatiq.actor(broker=recording_broker, stage="vision")
+    @dramatiq.actor(broker=recording_broker, on_give_up=record_failure_of("vision"))
     def look(analysis_id, s3_path):
         pass
 
@@ -64,5 +65,5 @@ def test_a_failure_that_cannot_be_told_is_not_settled(recording_broker, stage, r
 
     delivery = run(stage, Permanent("object_missing"), "a1", "s3://b/k")
 
-    assert delivery.returned
+    assert delivery.requeued
     assert not delivery.failed

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from growbin_jobs.adapters.objects import ObjectStore
+from growbin_jobs.adapters.objects.port import ObjectStore
 from growbin_jobs.names import SPOOL_PREFIX
 
 

@@ -4,8 +4,7 @@ from types import SimpleNamespace
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
-from growbin_jobs.engine.fast.work_queue import WorkQueue
-from growbin_jobs.engine.middleware.work_queue import FastWorkQueue
+from growbin_jobs.engine.fast.work_queue import FastWorkQueue, WorkQueue
 
 
 def test_a_worker_gets_the_quick_queue_before_its_threads_start():

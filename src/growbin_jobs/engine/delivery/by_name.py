@@ -1,11 +1,11 @@
-"""Messages by name: how one group sends to the other without importing it."""
+"""Messages by name: how one group of workers sends to another without importing it."""
 
 from typing import Any
 
 from dramatiq import Message
 
 from growbin_jobs.engine.delivery.ids import random_id
-from growbin_jobs.names import Route
+from growbin_jobs.engine.groups import Route
 
 
 def message_for(route: Route, *args: Any, **kwargs: Any) -> Message[Any]:

@@ -1,0 +1,58 @@
+"""The table of Growbin's actors, as the settings have it."""
+
+from typing import TYPE_CHECKING
+
+from growbin_jobs import names
+from growbin_jobs.app import broker, settings
+from growbin_jobs.engine.actors import ActorSpec, declare
+from growbin_jobs.engine.groups import Route
+from growbin_jobs.failure_recording import record_failure_of
+
+if TYPE_CHECKING:
+    from dramatiq.actor import ActorDecorator
+
+ACTORS: dict[Route, ActorSpec] = {
+    spec.route: spec
+    for spec in (
+        ActorSpec(
+            route=names.UPLOAD_IMAGE,
+            group=names.STORAGE.name,
+            max_retries=settings.upload_retries,
+            min_backoff=settings.upload_backoff,
+            time_limit=settings.upload_time_limit,
+            on_give_up=record_failure_of("upload"),
+        ),
+        ActorSpec(
+            route=names.ANALYZE_IMAGE,
+            group=names.AI.name,
+            max_retries=settings.vision_retries,
+            min_backoff=settings.vision_backoff,
+            time_limit=settings.vision_time_limit,
+            on_give_up=record_failure_of("vision"),
+        ),
+        ActorSpec(
+            route=names.RETRIEVE_RULE,
+            group=names.STORAGE.name,
+            max_retries=settings.rule_retries,
+            min_backoff=settings.rule_backoff,
+            time_limit=settings.rule_time_limit,
+            on_give_up=record_failure_of("rule"),
+        ),
+        ActorSpec(
+            route=names.GENERATE_RESPONSE,
+            group=names.AI.name,
+            max_retries=settings.response_retries,
+            min_backoff=settings.response_backoff,
+            time_limit=settings.response_time_limit,
+            on_give_up=record_failure_of("response"),
+        ),
+        ActorSpec(
+            route=names.RECORD_FAILURE, group=names.STORAGE.name, max_retries=20, min_backoff=5.0, time_limit=60.0
+        ),
+    )
+}
+
+
+def actor(route: Route) -> "ActorDecorator":
+    """Return the decorator of the actor of a route, as the table has it."""
+    return declare(ACTORS[route], broker)

@@ -1,0 +1,46 @@
+"""The port of a central database's driver: how one kind of database connects, and what its errors mean."""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, TypeVar
+
+import peewee
+
+T = TypeVar("T")
+
+Dialect = Literal["postgresql", "sqlite"]
+
+
+class Driver(Protocol):
+    """How one kind of database opens and judges its connections, each wrapped in a peewee database of its own.
+
+    Attributes:
+      dialect: Which SQL it speaks.
+      address: Where it is, for people: without user, without password.
+      sessions: Connections in use at the same time in one process, at most.
+      patience: Seconds to wait for one of them.
+      deferral_wait: Seconds until the next try that a Deferred asks for.
+    """
+
+    dialect: Dialect
+    address: str
+    sessions: int
+    patience: float
+    deferral_wait: float
+
+    def open(self) -> peewee.Database:
+        """Connect. Raises ConfigurationError or Deferred: what is wrong and how to mend it."""
+
+    def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
+        """Call the function where blocking is allowed."""
+
+    def is_alive(self, session: peewee.Database) -> bool:
+        """Return False when an idle connection was closed by the other side, without asking the server."""
+
+    def is_clean(self, session: peewee.Database) -> bool:
+        """Return True when a connection is neither broken nor inside a transaction."""
+
+    def close(self, session: peewee.Database) -> None:
+        """Close a connection; never raises."""
+
+    def judge(self, error: Exception) -> Exception:
+        """Return what to raise instead of an error of the library: of ours, and without a statement's values."""
