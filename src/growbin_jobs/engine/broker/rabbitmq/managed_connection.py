@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
+from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.errors import describe, explain, is_refusal, refused
 from growbin_jobs.engine.broker.rabbitmq.frames import FastConnection
@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds before the first try to connect again; doubled up to the last, with jitter.
-FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
+#: Seconds before the first try to connect again and the most; the random factor.
+FIRST_PAUSE, LAST_PAUSE, JITTER = 0.1, 5.0, (0.5, 1.5)
 
 
 @dataclass(eq=False)
@@ -71,7 +71,7 @@ class ManagedConnection(LoopThread):
         # From here on: of the link's thread only.
         self._connection: SelectConnection | None = None
         self._tasks: list[_Task] = []
-        self._failures = 0
+        self._backoff = Backoff(FIRST_PAUSE, LAST_PAUSE, JITTER)
 
     # --- from any thread
 
@@ -134,7 +134,7 @@ class ManagedConnection(LoopThread):
         if self.closing or self._connection is not None:
             result.close()
             return
-        self._failures = 0
+        self._backoff.reset()
         self._connection = result
         self.state = f"connected to {result.params.host}:{result.params.port}"
         logger.info("amqp.connected connection=%s server=%s:%s", self.label, result.params.host, result.params.port)
@@ -167,9 +167,8 @@ class ManagedConnection(LoopThread):
             self._stop()
             return
         self._tasks = [task for task in self._tasks if not task.future.done()]
-        pause = min(FIRST_PAUSE * 2**self._failures, LAST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
-        self._failures = min(self._failures + 1, 16)
-        if self._failures > 1:
+        pause = self._backoff.failed()
+        if self._backoff.failures > 1:
             logger.warning("amqp.connect_failed connection=%s next_try_in=%.1f %s", self.label, pause, self.state)
         self._loop.call_later(pause, self._connect)
 
