@@ -28,7 +28,7 @@ def written():
     return module.pages()
 
 
-@pytest.mark.parametrize("name", ["settings.md", "cli.md", "rules.md", "reasons.md", "groups.md"])
+@pytest.mark.parametrize("name", ["settings.md", "cli.md", "rules.md", "reasons.md", "groups.md", "events.md"])
 def test_written_pages_are_current(written, name):
     assert (DOCS / name).read_text() == written[name], "run scripts/write_docs"
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.records import Health, TaskHistory
 from growbin_jobs.engine.delivery.runs import Runs
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
-
-logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at the journal's health while it is good.
 HEALTH_INTERVAL = 1.0
@@ -56,10 +54,10 @@ class DeliveryIntake:
             health = self._journal.health()
             if health.writable != self._writable:
                 self._writable = health.writable
-                logger.log(
-                    logging.WARNING if health.writable else logging.CRITICAL,
-                    "worker.%s %s", "resumed" if health.writable else "stopped_fetching", health.reason or "",
-                )  # fmt: skip
+                if health.writable:
+                    events.RESUMED.emit()
+                else:
+                    events.STOPPED_FETCHING.emit(reason=health.reason)
         return self._writable
 
     def receive(self, deliveries: Sequence[Delivery]) -> bool:
@@ -71,7 +69,7 @@ class DeliveryIntake:
         try:
             known = self._journal.lookup([each.message_id for each in deliveries])
         except Deferred as error:
-            logger.warning("journal.lookup_failed error=%s", error)
+            events.LOOKUP_FAILED.emit(error=str(error))
             return False
         for delivery in deliveries:
             delivery.run = self._runs.of(delivery)
