@@ -1,5 +1,6 @@
 """The online models against a server over HTTP that answers, misbehaves and stalls like real ones."""
 
+import contextlib
 import importlib.util
 import json
 import logging
@@ -18,6 +19,8 @@ import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import CAP_RAISE, Call, ModelClient
+from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision, Vision
@@ -73,6 +76,10 @@ def client(stub: Any) -> ModelClient:
 def vision(client: ModelClient, **options: Any) -> OnlineVision:
     call = {"model": "gpt-5", "timeout": 20.0, "max_tokens": 1000, "reasoning_effort": "minimal"}
     return OnlineVision(client, call=Call(**(call | options)), items=ITEMS)
+
+
+def kept(client: ModelClient, cache: GptCache) -> Vision:
+    return Vision(vision(client), Answers(VisionAnswer, cache, patience=50.0))
 
 
 def text(client: ModelClient, **options: Any) -> OnlineText:
@@ -314,7 +321,7 @@ def test_the_key_and_the_picture_are_in_no_log_and_no_error(stub, client, behavi
 
 
 def test_the_same_picture_is_paid_for_once_by_many_threads(stub, client, tmp_path):
-    service = Vision(vision(client), GptCache(tmp_path / "task_queue.db"))
+    service = kept(client, GptCache(tmp_path / "task_queue.db"))
     stub.script("hang")
 
     with ThreadPoolExecutor(20) as pool:
@@ -330,8 +337,8 @@ def test_the_same_picture_is_paid_for_once_by_many_threads(stub, client, tmp_pat
 
 def test_the_same_picture_is_paid_for_once_by_two_processes(stub, client, tmp_path):
     cache = tmp_path / "task_queue.db"
-    first = Vision(vision(client), GptCache(cache)).answer(picture())
-    second = Vision(vision(client), GptCache(cache)).answer(picture())
+    first = kept(client, GptCache(cache)).answer(picture())
+    second = kept(client, GptCache(cache)).answer(picture())
 
     assert (first.from_cache, second.from_cache) == (False, True)
     assert first.answer == second.answer
@@ -339,7 +346,7 @@ def test_the_same_picture_is_paid_for_once_by_two_processes(stub, client, tmp_pa
 
 
 def test_a_bad_answer_is_not_kept(stub, client, tmp_path):
-    service = Vision(vision(client), GptCache(tmp_path / "task_queue.db"))
+    service = kept(client, GptCache(tmp_path / "task_queue.db"))
     stub.script("path_item")
     with pytest.raises(Transient):
         service.answer(picture())
@@ -508,3 +515,97 @@ def test_the_stub_refuses_what_openai_refuses(change, said):
 
     assert reply.status == 400
     assert any(said in violation for violation in server.violations)
+
+
+# --- every HTTP request is measured
+
+
+class Records(list[Any]):
+    """A meter that keeps its records."""
+
+    def record(self, request: Any) -> None:
+        self.append(request)
+
+
+COUNTED = Usage(prompt=900, cached=128, completion=40, reasoning=8)
+
+#: Behaviour of the server → (outcome, status, tokens, billed) of each HTTP request that one call then makes.
+MEASURED: dict[str, list[tuple[str, int | None, Usage | None, str]]] = {
+    "ok": [("answered", 200, COUNTED, "yes")],
+    "no_usage": [("answered", 200, None, "yes")],
+    "schema_break": [("answered", 200, COUNTED, "yes")],
+    "refusal": [("refused", 200, COUNTED, "yes")],
+    "empty": [("unusable", 200, COUNTED, "yes")],
+    "html": [("unusable", 200, None, "yes")],
+    "length": [("answered", 200, COUNTED, "yes"), ("answered", 200, COUNTED, "yes")],
+    "no_json_schema": [("rejected", 400, None, "no"), ("answered", 200, COUNTED, "yes")],
+    "400": [("rejected", 400, None, "no")],
+    "401": [("denied", 401, None, "no")],
+    "404": [("rejected", 404, None, "no")],
+    "quota": [("no_quota", 429, None, "no")],
+    "429": [("rate_limited", 429, None, "no")],
+    "503": [("failed", 503, None, "no")],
+    "drop": [("unreachable", None, None, "unknown")],
+    "hang": [("timeout", None, None, "unknown")],
+}
+
+
+@pytest.mark.parametrize("behaviour", MEASURED)
+def test_every_http_request_is_recorded_however_it_ends(stub, behaviour):
+    records = Records()
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records)
+    client.warm_up()
+    stub.script(behaviour)
+
+    with contextlib.suppress(GrowbinError):
+        vision(client, timeout=0.5 if behaviour == "hang" else 20.0, purpose="vision").classify(picture())
+
+    assert [(each.outcome, each.status, each.usage, each.billed) for each in records] == MEASURED[behaviour]
+    assert len(records) == len(stub.requests), "as many records as the server has seen requests"
+    assert {(each.model, each.purpose) for each in records} == {("gpt-5", "vision")}
+    assert all(each.latency > 0 for each in records)
+
+
+def test_nobody_listening_is_recorded_too():
+    with openai_server.StubOpenAI() as server:
+        url = server.url
+    records = Records()
+
+    with pytest.raises(Transient):
+        text(ModelClient(api_key=KEY, base_url=url, meter=records)).compose(RULE, None, "ko")
+
+    assert [each.outcome for each in records] == ["unreachable"]
+
+
+def test_a_request_that_the_worker_interrupts_is_recorded(stub, monkeypatch):
+    class Interrupt(BaseException):
+        """As Dramatiq's time limit raises it, in whatever line runs just then."""
+
+    records = Records()
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records)
+    monkeypatch.setattr(client, "_send", lambda *arguments: (_ for _ in ()).throw(Interrupt))
+
+    with pytest.raises(Interrupt):
+        vision(client).classify(picture())
+
+    assert [(each.outcome, each.billed) for each in records] == [("interrupted", "unknown")]
+
+
+def test_a_meter_that_fails_costs_no_answer(stub):
+    class Broken:
+        def record(self, request: Any) -> None:
+            raise OSError("disk full")
+
+    assert vision(ModelClient(api_key=KEY, base_url=stub.url, meter=Broken())).classify(picture()) == expected(
+        picture()
+    )
+
+
+def test_a_kept_answer_is_no_request(stub, tmp_path):
+    records = Records()
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records)
+    service = kept(client, GptCache(tmp_path / "task_queue.db"))
+    service.answer(picture())
+    service.answer(picture())
+
+    assert len(records) == 1

@@ -18,7 +18,7 @@ PUT = """
 INSERT OR REPLACE INTO gpt_cache (cache_key, prompt, response, model, created_at, ttl) VALUES (?, ?, ?, ?, ?, ?)
 """
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class GptCache:
@@ -57,7 +57,7 @@ class GptCache:
         """Keep an answer.
 
         Parameters:
-          key: Of everything that decides the answer (:func:`growbin_jobs.ai.vision.answer_key`).
+          key: Of everything that decides the answer (:class:`growbin_jobs.ai.answers.Question`).
           prompt: Its version.
           response: JSON.
           model: Who gave it.
@@ -80,7 +80,7 @@ class GptCache:
             self.failures += 1
             if not self._failing:
                 self._failing = True
-                log.exception("answer cache fails, answers are paid for again: file=%s", self._path)
+                logger.exception("answer_store.failed file=%s; answers are paid for again", self._path)
             return []
         self._failing = False
         return rows

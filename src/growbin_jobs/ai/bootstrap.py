@@ -11,14 +11,15 @@ from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-from growbin_jobs.ai.kept_texts import CachedTextModel
+from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.pictures import Pictures
 from growbin_jobs.ai.prompts import KnownItem
-from growbin_jobs.ai.responses import OnlineText, TextModel
+from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
@@ -43,7 +44,7 @@ def services() -> Services:
     return Services(
         pictures=Pictures(
             object_store(settings),
-            Vision(vision, cache, patience=settings.vision_timeout),
+            Vision(vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout)),
             partial(shrink, side=settings.vision_side),
             transport=settings.vision_transport,
         ),
@@ -74,6 +75,7 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
         max_tokens=settings.vision_max_tokens,
         temperature=settings.vision_temperature,
         reasoning_effort=settings.vision_reasoning_effort,
+        purpose="vision",
     )
     phrase = Call(
         model=settings.text_model,
@@ -81,9 +83,11 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
         max_tokens=settings.text_max_tokens,
         temperature=settings.text_temperature,
         reasoning_effort=settings.text_reasoning_effort,
+        purpose="text",
     )
     vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
-    return vision, CachedTextModel(OnlineText(client, call=phrase), cache, model=phrase.model)
+    texts = Answers(Advice, cache, patience=settings.text_timeout)
+    return vision, CachedTextModel(OnlineText(client, call=phrase), texts, model=phrase.model)
 
 
 def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:

@@ -3,6 +3,8 @@
 With no model server, :class:`growbin_jobs.ai.sentences.RuleSentences` serves in its place.
 """
 
+import hashlib
+import json
 import re
 import unicodedata
 from typing import Protocol
@@ -10,6 +12,7 @@ from typing import Protocol
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.ai import prompts
+from growbin_jobs.ai.answers import Answers, Question
 from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.reasons import Language
 
@@ -50,6 +53,35 @@ class OnlineText:
         completion = self._client.ask_text(self._call, prompts.text_messages(rule, vision, language))
         text = checked(completion.answer, rule, language)
         return Advice(text=text, language=language, source="model", model=self._call.model)
+
+
+class CachedTextModel:
+    """Keeps a text model's advice for a while, on the path that vision answers take.
+
+    Stage 4 runs again when the database was away after the model had answered; the words it paid for are still here.
+
+    Parameters:
+      texts: Whom to ask.
+      answers: The path to its answers.
+      model: Its name.
+    """
+
+    def __init__(self, texts: TextModel, answers: Answers[Advice], *, model: str) -> None:
+        self._texts = texts
+        self._answers = answers
+        self._model = model
+
+    def compose(self, rule: Rule, vision: VisionAnswer | None, language: Language) -> Advice:
+        """Return the advice; see :meth:`TextModel.compose`."""
+        key = text_key(self._model, rule, vision, language)
+        question = Question(key, prompts.TEXT_PROMPT_VERSION, self._model)
+        return self._answers.get(question, lambda: self._texts.compose(rule, vision, language)).answer
+
+
+def text_key(model: str, rule: Rule, vision: VisionAnswer | None, language: Language) -> str:
+    """Return the answer store's key: sha256 over the model, the prompt's version and all that the model sees."""
+    asked = [model, prompts.TEXT_PROMPT_VERSION, prompts.text_messages(rule, vision, language)]
+    return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
 
 
 def checked(text: str, rule: Rule, language: Language) -> str:

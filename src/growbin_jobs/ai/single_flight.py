@@ -55,7 +55,7 @@ class SingleFlight(Generic[T]):
         except FutureTimeoutError:
             if flight.done():  # the call itself raised it
                 raise
-            raise Deferred("The same picture is being looked at by another message.", wait=5.0) from None
+            raise Deferred("The same question is being asked for another message.", wait=5.0) from None
 
     def _land(self, key: str) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Stage 2: what a picture shows, and not paying twice to know it."""
+"""Vision models, and the service that asks one of them what a picture shows (stage 2)."""
 
 import base64
 import hashlib
@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from pydantic import ValidationError, create_model
+from pydantic import create_model
 
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.ai import prompts
+from growbin_jobs.ai.answers import Answers, Question
 from growbin_jobs.ai.prompts import Detail, KnownItem
-from growbin_jobs.ai.single_flight import SingleFlight
 from growbin_jobs.messages import VisionAnswer
 
 
@@ -19,7 +19,7 @@ class VisionModel(Protocol):
     """Something that says what a picture shows: a model server, or the offline classifier.
 
     Attributes:
-      name: What an answer is marked with: ``gpt-5``, ``offline/efficientnet-lite0``.
+      name: What an answer is marked with: ``gpt-6-luna``, ``offline/efficientnet-lite0``.
       fingerprint: Changes whenever the same picture might be answered differently: with the prompt's version,
         the schema, the known items, the settings, the weights. It is part of the answer cache's key.
     """
@@ -43,25 +43,6 @@ class VisionModel(Protocol):
         ...
 
 
-class AnswerCache(Protocol):
-    """Keeps answers for a while. It may forget any of them at any time and never raises."""
-
-    def get(self, key: str) -> str | None:
-        """Return the answer's JSON, or None."""
-        ...
-
-    def put(self, key: str, *, prompt: str, response: str, model: str) -> None:
-        """Keep an answer.
-
-        Parameters:
-          key: From :func:`answer_key`.
-          prompt: The model's fingerprint, which begins with the prompt's version; never the picture.
-          response: JSON.
-          model: The model's name.
-        """
-        ...
-
-
 class Seen(NamedTuple):
     """A vision answer, the name of the model that gave it, and whether it was kept from before (not paid for now)."""
 
@@ -79,19 +60,14 @@ def answer_key(model: VisionModel, picture: bytes) -> str:
 class Vision:
     """Asks the vision model, unless the same picture was answered within the last hour or is being asked for now.
 
-    Only answers that passed validation are kept. Messages of one process that bring the same picture share one call;
-    a lease between nodes would go around :meth:`_ask`.
-
     Parameters:
       model: Online or offline.
-      cache: None: answers are not kept.
-      patience: Seconds to wait for another message's call about the same picture.
+      answers: The path to its answers.
     """
 
-    def __init__(self, model: VisionModel, cache: AnswerCache | None, *, patience: float = 50.0) -> None:
+    def __init__(self, model: VisionModel, answers: Answers[VisionAnswer]) -> None:
         self._model = model
-        self._cache = cache
-        self._flights: SingleFlight[Seen] = SingleFlight(patience=patience)
+        self._answers = answers
 
     def answer(self, picture: bytes, address: str | None = None) -> Seen:
         """Return what the picture shows.
@@ -103,19 +79,10 @@ class Vision:
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.errors`.
         """
-        key = answer_key(self._model, picture)
-        seen, shared = self._flights.do(key, lambda: self._ask(key, picture, address))
-        return seen._replace(from_cache=True) if shared else seen
-
-    def _ask(self, key: str, picture: bytes, address: str | None) -> Seen:
-        kept = self._cache.get(key) if self._cache else None
-        if kept is not None and (answer := _valid(kept)) is not None:
-            return Seen(answer, self._model.name, from_cache=True)
-        answer = self._model.classify(picture, address)
-        if self._cache:
-            response = answer.model_dump_json()
-            self._cache.put(key, prompt=self._model.fingerprint, response=response, model=self._model.name)
-        return Seen(answer, self._model.name, from_cache=False)
+        model = self._model
+        question = Question(answer_key(model, picture), model.fingerprint, model.name)
+        answer, from_store = self._answers.get(question, lambda: model.classify(picture, address))
+        return Seen(answer, model.name, from_store)
 
 
 class OnlineVision:
@@ -155,10 +122,3 @@ class OnlineVision:
         messages = prompts.vision_messages(self._items, url, self._detail)
         completion = self._client.ask(self._call, messages, self._schema, in_words=self._form)
         return VisionAnswer.model_validate(completion.answer.model_dump())
-
-
-def _valid(kept: str) -> VisionAnswer | None:
-    try:
-        return VisionAnswer.model_validate_json(kept)
-    except ValidationError:
-        return None

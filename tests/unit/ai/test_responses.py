@@ -2,9 +2,10 @@ import pytest
 
 from growbin_jobs.adapters.llm.client import Call
 from growbin_jobs.adapters.llm.reply import Completion
-from growbin_jobs.ai.responses import LONGEST_ADVICE, OnlineText, checked
+from growbin_jobs.ai.answers import Answers
+from growbin_jobs.ai.responses import LONGEST_ADVICE, CachedTextModel, OnlineText, checked, text_key
 from growbin_jobs.errors import Transient
-from growbin_jobs.messages import Rule, RuleSource, Text
+from growbin_jobs.messages import Advice, Rule, RuleSource, Text, VisionAnswer
 
 RULE = Rule(
     item="pet_bottle",
@@ -74,3 +75,55 @@ def test_korean_is_refused_where_english_was_asked_for():
         checked("페트병을 비워 주세요.", RULE, "en")
 
     assert checked("Empty the 페트병 (PET bottle).", RULE, "en")
+
+
+# --- not paying twice
+
+CLEAN = VisionAnswer(category="plastic", item="pet_bottle", state="clean", confidence=0.9)
+OTHER_RULE = RULE.model_copy(update={"rules": [Text(ko="버려요.", en="Throw it away.")]})
+
+
+class Texts:
+    def __init__(self):
+        self.asked = 0
+
+    def compose(self, rule, vision, language):
+        self.asked += 1
+        return Advice(text=f"advice {self.asked}", language=language, source="model", model="m")
+
+
+class Store(dict):
+    def put(self, key, *, prompt, response, model):
+        self[key] = response
+
+
+@pytest.mark.parametrize(
+    ("rule", "vision", "language", "asked"),
+    [
+        (RULE, CLEAN, "ko", 1),
+        (OTHER_RULE, CLEAN, "ko", 2),
+        (RULE, CLEAN.model_copy(update={"state": "dirty"}), "ko", 2),
+        (RULE, None, "ko", 2),
+        (RULE, CLEAN, "en", 2),
+    ],
+)
+def test_only_the_same_question_gets_the_kept_advice(rule, vision, language, asked):
+    texts = Texts()
+    model = CachedTextModel(texts, Answers(Advice, Store(), patience=10), model="m")
+    model.compose(RULE, CLEAN, "ko")
+    model.compose(rule, vision, language)
+
+    assert texts.asked == asked
+
+
+def test_rows_of_the_previous_version_stay_valid():
+    rule = Rule(
+        item="pet_bottle",
+        name=Text(ko="페트병", en="PET bottle"),
+        category="plastic",
+        disposal_method=Text(ko="투명 페트병 수거함", en="Clear PET bin"),
+        rules=[Text(ko="비우고 헹궈요.", en="Empty and rinse it.")],
+        source=RuleSource(title="분리배출 지침", publisher="환경부", checked="2026-11-01"),
+    )
+
+    assert text_key("m", rule, CLEAN, "ko") == "5974d9bc6b9c0745f306ea1c81227ea8280ba5258fd0ada072804bc37d3efc5a"

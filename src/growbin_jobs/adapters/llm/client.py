@@ -1,15 +1,16 @@
 """Calls of a language model over OpenAI's Chat Completions, and nothing that knows about waste."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
-from growbin_jobs.adapters.llm.reply import Completion, Reply, read_models, read_reply
+from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
+from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.structured import Schema, refuses_schemas, strict_format, validated
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError, Permanent
@@ -23,7 +24,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 #: By how much the cap on tokens is raised for a model that was cut off.
 CAP_RAISE = 4
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
@@ -38,6 +39,7 @@ class Call:
       max_tokens: Most tokens of the answer, reasoning included.
       temperature: None: not sent; reasoning models refuse it.
       reasoning_effort: None: not sent; models that do not reason refuse it.
+      purpose: What the answer is for, for the meter.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Call:
     max_tokens: int
     temperature: float | None = None
     reasoning_effort: str | None = None
+    purpose: str = "other"
 
 
 class ModelClient:
@@ -56,12 +59,13 @@ class ModelClient:
     Parameters:
       api_key: Sent as a bearer token. A server of your own may need none.
       base_url: Address of the server, with ``/v1`` where it has that. None: OpenAI.
+      meter: Gets a record of each HTTP request that asks for an answer.
 
     Raises:
       ConfigurationError: With neither a key nor an address, or with one that cannot be sent.
     """
 
-    def __init__(self, *, api_key: str | None, base_url: str | None = None) -> None:
+    def __init__(self, *, api_key: str | None, base_url: str | None = None, meter: Meter | None = None) -> None:
         key = (api_key or "").strip()  # a key from a file ends in a newline
         if not key and not base_url:
             raise ConfigurationError(
@@ -71,6 +75,7 @@ class ModelClient:
             raise ConfigurationError("OPENAI_API_KEY contains characters that no key has. Copy it again.")
         self._key = key
         self._url = _checked_url(base_url or OPENAI_URL)
+        self._meter = NullMeter() if meter is None else meter
         self._http = once_a_process(self._connect)
         self._without_schemas: set[str] = set()
         self._raised_caps: set[tuple[str, int]] = set()
@@ -101,7 +106,7 @@ class ModelClient:
                 try:
                     return validated(self._complete(call, messages, strict_format(schema)), call.model, schema)
                 except _SchemaNotSupported:
-                    log.warning("model server takes no JSON schema: model=%s, asking for a JSON object", call.model)
+                    logger.warning("model.no_json_schema model=%s asks_for=json_object", call.model)
                     self._without_schemas.add(call.model)
             told = [*messages, {"role": "system", "content": in_words}]
             return validated(self._complete(call, told, {"type": "json_object"}), call.model, schema)
@@ -142,7 +147,7 @@ class ModelClient:
         raised = (call.model, call.max_tokens) in self._raised_caps
         reply = self._post(call, messages, response_format, call.max_tokens * (CAP_RAISE if raised else 1))
         if reply.cut_off and not raised:
-            log.warning("answer cut off, raising the cap: model=%s max_tokens=%d", call.model, call.max_tokens)
+            logger.warning("model.answer_cut_off model=%s max_tokens=%d", call.model, call.max_tokens)
             self._raised_caps.add((call.model, call.max_tokens))
             reply = self._post(call, messages, response_format, call.max_tokens * CAP_RAISE)
         if reply.cut_off:
@@ -162,14 +167,47 @@ class ModelClient:
             body["temperature"] = call.temperature
         if call.reasoning_effort is not None:
             body["reasoning_effort"] = call.reasoning_effort
-        raw = self._send(
-            call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response
-        )
-        reply = read_reply(raw.content, raw.headers, secret=self._key)
-        log.info("model answered: model=%s request=%s usage=%s", call.model, reply.request_id, reply.usage)
-        return reply
+        with self._metered(call) as record:
+            raw = self._send(
+                call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
+            )
+            record.usage, record.served_model, record.service_tier = read_bill(raw.content)
+            return read_reply(raw.content, raw.headers, secret=self._key)
 
-    def _send(self, timeout: float, request: Callable[["openai.OpenAI"], "httpx2.Response"]) -> "httpx2.Response":
+    @contextmanager
+    def _metered(self, call: Call) -> Iterator[ModelRequest]:
+        """Record the HTTP request inside, however it ends."""
+        record = ModelRequest(call.model, call.purpose)
+        failure: BaseException | None = None
+        try:
+            yield record
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            record.end(failure)
+            failure = None  # a traceback that holds itself would live until the garbage collector comes
+            logger.info(
+                "model.request model=%s purpose=%s outcome=%s status=%s seconds=%.3f request=%s usage=%s",
+                *(record.model, record.purpose, record.outcome, record.status),
+                *(record.latency, record.request_id, record.usage),
+            )
+            self._keep(record)
+
+    def _keep(self, record: ModelRequest) -> None:
+        try:
+            self._meter.record(record)
+        except Exception:
+            # The answer has been paid for: a meter that fails must not cost it.
+            logger.exception("model.meter_failed model=%s request=%s", record.model, record.request_id)
+
+    def _send(
+        self,
+        timeout: float,
+        request: Callable[["openai.OpenAI"], "httpx2.Response"],
+        record: ModelRequest | None = None,
+    ) -> "httpx2.Response":
+        """Send one HTTP request; ``record`` gets the response's status and id."""
         http = self._http()
         import httpx2
         import openai
@@ -177,12 +215,16 @@ class ModelClient:
         from growbin_jobs.adapters.llm.connection import timeouts
 
         try:
-            return request(http.with_options(timeout=timeouts(timeout)))
+            response = request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
+            _note_response(record, getattr(error, "response", None))
             failure = from_exception(error, secret=self._key)
             no_schema = isinstance(error, openai.APIStatusError) and refuses_schemas(error.status_code, error.body)
             if no_schema and isinstance(failure, Permanent):
                 failure = _SchemaNotSupported(failure.code, **failure.params)
+        else:
+            _note_response(record, response)
+            return response
         # Out here, so that our error does not hold on to the SDK's as its context: that has the request and the key.
         raise failure
 
@@ -208,6 +250,11 @@ def _checked_url(url: str) -> str:
     if not usable:
         raise ConfigurationError("OPENAI_BASE_URL must look like https://host/v1, without a user or a password.")
     return address.geturl()
+
+
+def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:
+    if record is not None and response is not None:
+        record.status, record.request_id = response.status_code, response.headers.get("x-request-id")
 
 
 class _SchemaNotSupported(Permanent):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -23,12 +23,14 @@ class Usage:
       cached: Of those, the ones read from the server's prompt cache.
       completion: Tokens of the answer, reasoning included.
       reasoning: Of those, the ones spent on reasoning.
+      cache_written: Of the request's, the ones written to the server's prompt cache, which some servers bill higher.
     """
 
     prompt: int
     cached: int
     completion: int
     reasoning: int
+    cache_written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,23 @@ def read_reply(body: bytes, headers: Mapping[str, str], *, secret: str | None = 
     return Reply(content, cut_off, wire.model, _usage(wire.usage), headers.get("x-request-id"))
 
 
+class Bill(NamedTuple):
+    """What a response says of its price: tokens, the model that answered, the price tier; None where it does not."""
+
+    usage: Usage | None
+    model: str | None
+    service_tier: str | None
+
+
+def read_bill(body: bytes) -> Bill:
+    """Read what the body of a 200 says of its price, whether or not its answer can be used."""
+    wire = _parse(_Billed, body)
+    if wire is None:
+        return Bill(None, None, None)
+    model, tier = (value if isinstance(value, str) else None for value in (wire.model, wire.service_tier))
+    return Bill(_usage(wire.usage), model, tier)
+
+
 def read_models(body: bytes) -> dict[str, date | None]:
     """Read the body of ``GET /v1/models``: the offered models, each with the announced day of its end.
 
@@ -123,6 +142,12 @@ class _Completion(BaseModel):
     error: Any = None
 
 
+class _Billed(BaseModel):
+    model: Any = None
+    usage: Any = None
+    service_tier: Any = None
+
+
 class _Model(BaseModel):
     id: str
     shutdown_date: str | None = None
@@ -137,6 +162,7 @@ Count = Annotated[int, Field(ge=0)]
 
 class _PromptDetails(BaseModel):
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
 
 
 class _CompletionDetails(BaseModel):
@@ -177,6 +203,7 @@ def _usage(value: object) -> Usage | None:
         cached=(before and before.cached_tokens) or 0,
         completion=wire.completion_tokens,
         reasoning=(after and after.reasoning_tokens) or 0,
+        cache_written=(before and before.cache_write_tokens) or 0,
     )
 
 

@@ -1,0 +1,109 @@
+"""The port for measuring model requests: one record for each HTTP request that may cost money.
+
+An answer can take several requests (a server without JSON schemas, a cut off answer), and a request without an answer
+may have been billed. So the record is of the request, and :class:`~growbin_jobs.adapters.llm.client.ModelClient` makes
+it in the one place that all of them pass.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.errors import Deferred, Permanent, Transient
+
+#: How a request ended.
+#: ``answered``; ``unusable``: an answer came that cannot be used; ``refused``: by the model or a content filter;
+#: ``rejected``: the request is wrong; ``denied``: the key is; ``no_quota``; ``rate_limited``: told to wait;
+#: ``failed``: the server failed; ``timeout``: no answer within the deadline; ``unreachable``: no connection, or it
+#: broke; ``interrupted``: the worker's time limit or its stop ended the wait.
+Outcome = Literal[
+    "answered", "unusable", "refused", "rejected", "denied", "no_quota", "rate_limited", "failed", "timeout",
+    "unreachable", "interrupted",
+]  # fmt: skip
+
+#: ``unknown``: the server may have worked on it and nobody told us.
+Billed = Literal["yes", "no", "unknown"]
+
+_OF_CODES: dict[str, Outcome] = {
+    "model_refused": "refused",
+    "model_access_denied": "denied",
+    "model_quota_exhausted": "no_quota",
+}
+
+
+@dataclass(slots=True)
+class ModelRequest:
+    """One HTTP request to a model server, from its sending to its end.
+
+    Attributes:
+      model: The one asked for.
+      purpose: What the answer is for, such as ``vision``.
+      sent_at: When it was sent, in seconds since 1970.
+      latency: Seconds until the whole answer or the failure was here.
+      outcome: How it ended; ``interrupted`` until something else is known.
+      status: Of HTTP; None where no response came.
+      served_model: The model that the server says has answered, often a dated snapshot.
+      service_tier: The price tier that the server says it used.
+      usage: Tokens as the server counted them; None where it said nothing.
+      request_id: For the server's support and logs.
+    """
+
+    model: str
+    purpose: str
+    sent_at: float = field(default_factory=time.time)
+    latency: float = 0.0
+    outcome: Outcome = "interrupted"
+    status: int | None = None
+    served_model: str | None = None
+    service_tier: str | None = None
+    usage: Usage | None = None
+    request_id: str | None = None
+    _started: float = field(default_factory=time.monotonic, repr=False)
+
+    @property
+    def billed(self) -> Billed:
+        """Whether it costs money: an answer does, an error response does not, without a response nobody knows."""
+        if self.usage is not None or self.status == 200:
+            return "yes"
+        if self.status is not None:
+            return "no"
+        return "unknown"
+
+    def end(self, error: BaseException | None) -> None:
+        """Note how it ended.
+
+        Parameters:
+          error: What was raised; None for an answer.
+        """
+        self.latency = time.monotonic() - self._started
+        self.outcome = "answered" if error is None else self._outcome_of(error)
+
+    def _outcome_of(self, error: BaseException) -> Outcome:
+        if isinstance(error, Permanent):
+            return _OF_CODES.get(error.code, "rejected")
+        if isinstance(error, Deferred):
+            return "rate_limited"
+        if not isinstance(error, Transient):
+            return "interrupted"
+        if error.final_code == "model_answer_invalid":
+            return "unusable"
+        if self.status is not None:
+            return "failed"
+        # A deadline that passes after the request was sent bounds its retries: each try may have been billed.
+        return "timeout" if error.max_retries is not None else "unreachable"
+
+
+class Meter(Protocol):
+    """Gets a record of each HTTP request to a model server."""
+
+    def record(self, request: ModelRequest) -> None:
+        """Take one request that has ended. It may be called from many threads and should not block for long."""
+        ...
+
+
+class NullMeter:
+    """A meter that keeps nothing."""
+
+    def record(self, request: ModelRequest) -> None:
+        """Do nothing."""

@@ -1,0 +1,119 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from growbin_jobs.adapters.gpt_cache import GptCache
+from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.errors import Transient
+from growbin_jobs.messages import Advice, VisionAnswer
+
+PICTURE = VisionAnswer(category="plastic", item="pet_bottle", state="clean", confidence=0.9)
+WORDS = Advice(text="비우고 헹궈요.", language="ko", source="model", model="m")
+QUESTION = Question("key", "prompt-1", "m")
+
+
+class Asked:
+    """A model that counts what is paid for."""
+
+    def __init__(self, answer, error=None):
+        self.answer, self.error, self.times = answer, error, 0
+
+    def __call__(self):
+        self.times += 1
+        if self.error:
+            raise self.error
+        return self.answer
+
+
+@pytest.fixture(params=[PICTURE, WORDS], ids=["picture", "text"])
+def asked(request):
+    return Asked(request.param)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return GptCache(tmp_path / "journal.db")
+
+
+def answers(asked, store):
+    return Answers(type(asked.answer), store, patience=10)
+
+
+def test_an_answer_is_asked_for_once(asked, store):
+    assert answers(asked, store).get(QUESTION, asked) == (asked.answer, False)
+    assert answers(asked, store).get(QUESTION, asked) == (asked.answer, True)
+    assert asked.times == 1
+
+
+def test_another_question_is_asked(asked, store):
+    path = answers(asked, store)
+    path.get(QUESTION, asked)
+
+    assert path.get(QUESTION._replace(key="other"), asked).from_store is False
+
+
+def test_without_a_store_every_question_is_asked(asked):
+    path = answers(asked, None)
+
+    assert [path.get(QUESTION, asked).from_store for _ in range(2)] == [False, False]
+
+
+def test_a_failure_is_not_kept(asked, store):
+    failing = Asked(asked.answer, error=Transient("away"))
+    with pytest.raises(Transient):
+        answers(asked, store).get(QUESTION, failing)
+
+    assert answers(asked, store).get(QUESTION, asked) == (asked.answer, False)
+
+
+@pytest.mark.parametrize("rotten", ["", "{", "null", "[]", '{"category": "wood"}', '{"text": ""}'])
+def test_what_does_not_fit_its_form_is_asked_for_anew(asked, store, rotten):
+    store.put("key", prompt="prompt-0", response=rotten, model="m")
+
+    assert answers(asked, store).get(QUESTION, asked) == (asked.answer, False)
+    assert answers(asked, store).get(QUESTION, asked) == (asked.answer, True)
+
+
+def test_what_is_kept_says_by_whom_and_from_which_prompt(asked):
+    class Rows(dict):
+        def put(self, key, **row):
+            self[key] = row
+
+    rows = Rows()
+    answers(asked, rows).get(QUESTION, asked)
+
+    assert rows == {"key": {"prompt": "prompt-1", "response": asked.answer.model_dump_json(), "model": "m"}}
+
+
+def test_callers_at_the_same_time_pay_once_and_the_others_are_not_billed(asked):
+    class Slow:
+        """Has no answer until all callers have asked: then the store says nothing to any of them."""
+
+        def get(self, key):
+            return None
+
+        def put(self, key, **row):
+            pass
+
+    together = threading.Barrier(4)
+    path = answers(asked, Slow())
+    joined = threading.Semaphore(0)
+    join = path._flights._join
+    path._flights._join = lambda flight: (joined.release(), join(flight))[1]
+
+    def ask():
+        for _ in range(3):
+            assert joined.acquire(timeout=10)
+        return asked()
+
+    def caller():
+        together.wait(10)
+        return path.get(QUESTION, ask)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [future.result(20) for future in [pool.submit(caller) for _ in range(4)]]
+
+    assert sorted(each.from_store for each in found) == [False, True, True, True]
+    assert {each.answer for each in found} == {asked.answer}
+    assert asked.times == 1
