@@ -25,6 +25,8 @@ from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.delivery.admission import MAX_BODY, MAX_DELAY
+from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import attempts
@@ -201,9 +203,9 @@ def test_messages_come_in_the_order_they_were_sent(place: Place) -> None:
 @over("priorities")
 def test_the_lower_priority_number_goes_first(place: Place) -> None:
     broker = place.broker()
-    for n in (5, 0, 9, -1, 0):
+    for n in (5, 1, 255, 0, 1):
         broker.enqueue(place.message(n, broker_priority=n))
-    assert numbers(receive(place.consumer(broker), 5)) == [-1, 0, 0, 5, 9]
+    assert numbers(receive(place.consumer(broker), 5)) == [0, 1, 1, 5, 255]
 
 
 @over("priorities")
@@ -493,6 +495,91 @@ def test_what_cannot_be_sent_holds_up_nothing_that_is_owed(place: Place) -> None
     assert (first, third) == (None, None)
     assert isinstance(second, ValueError)
     assert numbers(receive(place.consumer(broker), 2)) == [1, 3]
+
+
+def circle() -> list[Any]:
+    items: list[Any] = []
+    items.append(items)
+    return items
+
+
+#: What no broker can ever deliver: the changed fields of a message, and a delay.
+UNSENDABLE: dict[str, tuple[dict[str, Any], Any]] = {
+    "too large": ({"args": ("x" * MAX_BODY,)}, None),
+    "priority above a byte": ({"options": {"broker_priority": 256}}, None),
+    "priority below 0": ({"options": {"broker_priority": -1}}, None),
+    "priority is a fraction": ({"options": {"broker_priority": 1.5}}, None),
+    "priority is text": ({"options": {"broker_priority": "high"}}, None),
+    "eta is text": ({"options": {"eta": "soon"}}, None),
+    "eta is endless": ({"options": {"eta": float("inf")}}, None),
+    "id too long": ({"message_id": "i" * 256}, None),
+    "id too long in bytes": ({"message_id": "값" * 86}, None),
+    "id with a lone surrogate": ({"message_id": "a\ud800"}, None),
+    "id with a line end": ({"message_id": "a\n"}, None),
+    "id empty": ({"message_id": ""}, None),
+    "id is a number": ({"message_id": 7}, None),
+    "queue too long": ({"queue_name": "q" * 253}, None),
+    "queue with a lone surrogate": ({"queue_name": "a\udfff"}, None),
+    "queue with a zero byte": ({"queue_name": "a\0"}, None),
+    "queue empty": ({"queue_name": ""}, None),
+    "queue of dead letters": ({"queue_name": "q.XQ"}, None),
+    "queue of RabbitMQ": ({"queue_name": "amq.q"}, None),
+    "actor too long": ({"actor_name": "a" * 256}, None),
+    "actor with a lone surrogate": ({"actor_name": "\ud8ff"}, None),
+    "bytes among the arguments": ({"args": (b"x",)}, None),
+    "a circle among the arguments": ({"args": (circle(),)}, None),
+    "no JSON key": ({"kwargs": {"a": {(1, 2): 3}}}, None),
+    "time is no number": ({"message_timestamp": "now"}, None),
+    "delay too long": ({}, MAX_DELAY + 1),
+    "delay beyond all numbers": ({}, 10**400),
+    "delay endless": ({}, float("inf")),
+    "delay not a number": ({}, float("nan")),
+    "delay is text": ({}, "5"),
+}
+
+
+@over("forwards")
+@pytest.mark.parametrize(("fields", "delay"), UNSENDABLE.values(), ids=UNSENDABLE.keys())
+def test_what_can_never_be_delivered_is_refused_where_it_is_sent(place: Place, fields: Any, delay: Any) -> None:
+    broker = place.broker()
+    good = place.message(1)
+    bad = good.copy(**fields)
+
+    with pytest.raises(ValueError, match=r"^.{10,300}$") as outside:
+        broker.enqueue(bad, delay=delay)
+    outbox = Outbox(broker, "parent")
+    outbox.open()
+    try:
+        with pytest.raises(ValueError, match=r"^.{10,300}$") as inside:
+            broker.enqueue(bad, delay=delay)
+        broker.enqueue(good)
+    finally:
+        owing = outbox.close()
+
+    assert str(inside.value) == str(outside.value)
+    assert [each.body for each in owing] == [good.copy(message_id=owing[0].message_id).encode()]
+
+
+@over("forwards")
+def test_what_is_just_small_enough_is_delivered(place: Place) -> None:
+    broker = place.broker()
+    bare = len(place.message().encode())
+    sent = [
+        place.message().copy(message_id="i" * 255, options={"broker_priority": 255}),
+        place.message().copy(message_id="값" * 85),
+        place.message().copy(args=("x" * (MAX_BODY - bare - 2),)),
+    ]
+    for message in sent:
+        broker.enqueue(message)
+    queue = place.queue + "q" * (252 - len(place.queue))
+    broker.declare_queue(queue)
+    broker.enqueue(place.message(4).copy(queue_name=queue))
+
+    received = receive(place.consumer(broker), 3)
+    assert {message.message_id for message in received} == {message.message_id for message in sent}
+    consumer = broker.consume(queue, timeout=200)
+    assert numbers(receive(consumer)) == [4]
+    consumer.close()
 
 
 @over()

@@ -18,7 +18,8 @@ from typing import Any
 from dramatiq import Message
 from dramatiq.broker import Broker
 
-from growbin_jobs.engine.delivery.codec import assemble, encode
+from growbin_jobs.engine.delivery.admission import check, encoded
+from growbin_jobs.engine.delivery.codec import assemble
 from growbin_jobs.engine.delivery.ids import follow_up_id, is_random
 from growbin_jobs.engine.delivery.records import OutboxMessage
 
@@ -53,7 +54,11 @@ class Outbox:
         Parameters:
           message: What is sent.
           delay: Milliseconds from now before which it must not be delivered.
+
+        Raises:
+          ValueError: It could never be published; nothing was kept.
         """
+        check(message, delay)
         message = self._identified(message)
         self._broker.emit_before("enqueue", message, delay)
         self._put(message, delay)
@@ -84,7 +89,7 @@ class Outbox:
                 message_id=message.message_id,
                 task_name=message.actor_name,
                 queue_name=message.queue_name,
-                body=encode(message),
+                body=encoded(message),
                 parent_id=self.parent_id,
                 due_at=None if delay is None else time.time() + delay / 1000,
                 ordinal=len(self._owed),

@@ -36,7 +36,7 @@ from growbin_jobs.engine.broker.embedded.queue import DeadLetter, Depth, Embedde
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
 from growbin_jobs.engine.broker.embedded.settlements import put
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.codec import encode
+from growbin_jobs.engine.delivery.admission import admit, check_priority
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -125,18 +125,19 @@ class EmbeddedBroker(FastHooks):
           delay: Milliseconds until it may be delivered.
 
         Raises:
-          ValueError: If ``broker_priority`` is no whole number.
+          ValueError: It could never be delivered: see :func:`growbin_jobs.engine.delivery.admission.admit`.
           BrokerConnectionError: If the file cannot be used; the message says why.
         """
         if isinstance(message, MessageProxy):  # a retry: it must not share its options with the delivery
             message = message.copy()
-        priority = self._priority(message.actor_name, message.options.get("broker_priority"))
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
         self.emit_before("enqueue", message, delay)
         crashpoint("producer.publish.before")
-        queue_name, message_id, body, now = message.queue_name, message.message_id, encode(message), current_millis()
+        body, now = admit(message, delay), current_millis()
+        queue_name, message_id = message.queue_name, message.message_id
+        priority = self._priority(message.actor_name, message.options.get("broker_priority"))
         due = now + max(0, int(delay or 0))
         self._hold().write(
             lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True
@@ -177,10 +178,10 @@ class EmbeddedBroker(FastHooks):
     def _priority(self, actor_name: str, priority: Any) -> int:
         if priority is None:
             actor = self.actors.get(actor_name)
-            return actor.priority if actor else 0
-        if not isinstance(priority, int) or abs(priority) >= 2**63:
-            raise ValueError(f"broker_priority must be a whole number, not {priority!r}")
-        return priority
+            # An actor's own priority is any number; SQLite's end at 64 bits.
+            return max(-(2**63), min(actor.priority, 2**63 - 1)) if actor else 0
+        check_priority(priority)
+        return int(priority)
 
     def flush(self, queue_name: str) -> None:
         """Drop what waits in a queue and its dead letters; what is being worked on stays."""

@@ -21,7 +21,7 @@ from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealin
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.codec import encode
+from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -151,9 +151,8 @@ class RabbitBroker(FastHooks):
           BrokerUnavailable, QueueMissing, BrokerRefused: It did not arrive, nor was it kept.
           NotConfirmed: It may or may not have arrived. All four are Dramatiq's ``BrokerConnectionError``.
           QueueMismatch: The queue exists with other properties.
-          ValueError: The message is too large, or the delay longer than 8.5 years.
+          ValueError: It could never be delivered: see :func:`growbin_jobs.engine.delivery.admission.admit`.
         """
-        route = delay_route(message.queue_name, delay, self._queue_type)
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
@@ -162,9 +161,10 @@ class RabbitBroker(FastHooks):
             message_id=message.message_id,
             task_name=message.actor_name,
             queue_name=message.queue_name,
-            body=encode(message),
+            body=admit(message, delay),
             due_at=None if delay is None else time.time() + delay / 1000,
         )
+        route = delay_route(message.queue_name, delay, self._queue_type)
         crashpoint("producer.publish.before")
         self._producer.send(outgoing, route)
         crashpoint("producer.publish.after")

@@ -36,6 +36,7 @@ from typing import Any
 from pika.channel import Channel
 
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType, dead_lettering
+from growbin_jobs.engine.delivery.admission import check_delay
 
 PREFIX = "growbin.delay.v1"
 
@@ -50,9 +51,6 @@ LEVELS = 28
 
 #: Levels that are declared together, from the lowest: up to 15 s, 4 min, 1 h, 18 h, 12 days, 194 days, 8.5 years.
 LEVELS_AT_ONCE = 4
-
-#: Longest delay in milliseconds: 3106 days.
-MAX_DELAY = (2**LEVELS - 1) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,11 @@ def delay_route(queue: str, delay: float | None, queue_type: QueueType) -> Delay
       queue_type: Kind of the ladder's queues.
 
     Raises:
-      ValueError: If the delay is longer than :data:`MAX_DELAY`.
+      ValueError: If the delay is longer than ``admission.MAX_DELAY``, which is what all levels together hold.
     """
     if delay is None or delay <= 0:
         return _straight(queue)
-    if delay > MAX_DELAY:
-        raise ValueError(
-            f"A delay of {delay / 86_400_000:.0f} days is longer than RabbitMQ can hold: at most "
-            f"{MAX_DELAY // 86_400_000} days. Keep it in the database and send it when it is nearer."
-        )
+    check_delay(delay)
     seconds = math.ceil(delay / 1000)
     first = seconds.bit_length() - 1
     headers: dict[str, Any] = {passes(level): bool(seconds >> level & 1) for level in range(first)}

@@ -13,7 +13,7 @@ from functools import partial
 from growbin_jobs.engine.broker.rabbitmq.delays import DelayRoute, delay_route
 from growbin_jobs.engine.broker.rabbitmq.loop import Promise
 from growbin_jobs.engine.broker.rabbitmq.ordered_publish import ordered_publish
-from growbin_jobs.engine.broker.rabbitmq.publication import Publication, check_size
+from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 from growbin_jobs.engine.delivery.outbox import option
@@ -68,7 +68,6 @@ class RabbitProducer:
         if forwarder is None:
             publish(self._timeout, math.inf)
         else:
-            check_size(message.body)  # what is kept must be fit to be sent
             forwarder.send(message, publish, self._timeout)
 
     def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from growbin_jobs.engine.broker.rabbitmq.loop import Promise
-
-#: Bytes of a message. RabbitMQ 4 takes no more by default, and closes the channel of all for one that is larger.
-MAX_BODY = 16 * 1024 * 1024
+from growbin_jobs.engine.delivery.admission import check_size
 
 
 @dataclass(eq=False, slots=True)
@@ -38,16 +36,3 @@ class Publication:
 
     def __post_init__(self) -> None:
         check_size(self.body)
-
-
-def check_size(body: bytes) -> None:
-    """Refuse a message that RabbitMQ would not take.
-
-    Raises:
-      ValueError: With what to do instead.
-    """
-    if len(body) > MAX_BODY:
-        raise ValueError(
-            f"A message of {len(body)} bytes is too large: at most {MAX_BODY}. Put the data into the object store and "
-            "send where it is."
-        )

@@ -9,9 +9,10 @@ from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.errors import explain, is_refusal, refused
-from growbin_jobs.engine.broker.rabbitmq.publication import MAX_BODY, Publication
+from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.servers import BLOCKED_TIMEOUT, parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import arguments
+from growbin_jobs.engine.delivery.admission import MAX_BODY
 from growbin_jobs.engine.errors import ConfigurationError
 
 NOBODY = "amqp://user:pass-word@127.0.0.1:1/vhost"

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.broker.rabbitmq import delays
-from growbin_jobs.engine.broker.rabbitmq.delays import LEVELS, LEVELS_AT_ONCE, MAX_DELAY, delay_route
+from growbin_jobs.engine.broker.rabbitmq.delays import LEVELS, LEVELS_AT_ONCE, delay_route
+from growbin_jobs.engine.delivery.admission import MAX_DELAY
 
 YEAR = 365 * 86_400_000
 QUEUE_TYPES = st.sampled_from(["quorum", "classic"])
