@@ -18,7 +18,8 @@ import psutil
 import typer
 
 from benchmarks import report
-from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.task_copy import COLUMNS
 from growbin_jobs.engine.central.tasks import Tasks

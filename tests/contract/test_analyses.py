@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Advice, Rule, RuleSource, StoredPicture, Text, VisionAnswer

@@ -14,7 +14,8 @@ from typing import Any
 import peewee
 import pytest
 
-from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
 from growbin_jobs.engine.central.workers import WorkerRow
@@ -51,7 +52,7 @@ import json, multiprocessing, os, sys, threading
 from pathlib import Path
 from growbin_jobs.messages import Advice, StoredPicture
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 
 database = open_database(sys.argv[2] or None, default_path=Path(sys.argv[1]), pool_size=4, timeout=10)

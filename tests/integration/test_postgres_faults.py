@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import check, upgrade
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.messages import StoredPicture

@@ -14,7 +14,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 

@@ -3,20 +3,19 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import apsw
 
 from growbin_jobs.engine.journal.file.opening import open_unchecked, opening
+from growbin_jobs.engine.journal.tables import gpt_cache as table
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 from growbin_jobs.engine.threads import offload_to
 
-PUT = """
-INSERT OR REPLACE INTO gpt_cache (cache_key, prompt, response, model, created_at, ttl) VALUES (?, ?, ?, ?, ?, ?)
-"""
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +48,7 @@ class GptCache:
 
     def get(self, key: str) -> str | None:
         """Return the answer's JSON while it is fresh, else None."""
-        fresh = "SELECT response FROM gpt_cache WHERE cache_key = ? AND created_at + ttl > ?"
-        rows = self._run(fresh, key, self._clock())
-        return str(rows[0][0]) if rows else None
+        return self._run(lambda connection: table.get(connection, key, now=self._clock()))
 
     def put(self, key: str, *, prompt: str, response: str, model: str) -> None:
         """Keep an answer.
@@ -62,7 +59,8 @@ class GptCache:
           response: JSON.
           model: Who gave it.
         """
-        self._run(PUT, key, prompt, response, model, self._clock(), self._ttl)
+        now = self._clock()
+        self._run(lambda connection: table.put(connection, key, prompt, response, model, now=now, ttl=self._ttl))
 
     def prune(self) -> int:
         """Delete what has expired.
@@ -70,25 +68,25 @@ class GptCache:
         Returns:
           How many answers.
         """
-        return len(self._run("DELETE FROM gpt_cache WHERE created_at + ttl <= ? RETURNING 1", self._clock()))
+        return self._run(lambda connection: table.delete_expired(connection, now=self._clock())) or 0
 
-    def _run(self, sql: str, *values: str | float) -> list[tuple[Any, ...]]:
+    def _run(self, call: Callable[[apsw.Connection], T]) -> T | None:
         try:
             # One native thread under gevent, so that two of them never wait for the lock.
-            rows = offload_to("gpt_cache", 1, self._locked, sql, values)
+            result: T = offload_to("gpt_cache", 1, self._locked, call)
         except (apsw.Error, OSError):
             self.failures += 1
             if not self._failing:
                 self._failing = True
                 logger.exception("answer_store.failed file=%s; answers are paid for again", self._path)
-            return []
+            return None
         self._failing = False
-        return rows
+        return result
 
-    def _locked(self, sql: str, values: Sequence[str | float]) -> list[tuple[Any, ...]]:
+    def _locked(self, call: Callable[[apsw.Connection], T]) -> T:
         lock, connection = self._file()
         with lock:
-            return connection.execute(sql, values).fetchall()
+            return call(connection)
 
     def _open(self) -> tuple[threading.Lock, apsw.Connection]:
         with opening(self._path.parent):

@@ -12,11 +12,10 @@ import apsw
 from rich.text import Text
 
 from growbin_jobs.cli.journal_file import reading
-from growbin_jobs.engine.central.sync import count, moment
 from growbin_jobs.engine.delivery.records import Task
 from growbin_jobs.engine.journal.file import quarantine
 from growbin_jobs.engine.journal.tables import changes as numbered
-from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.engine.journal.tables import dead_letters, outbox, reader, sync_log
 from growbin_jobs.engine.node.election import keeper_pid
 from growbin_jobs.engine.node.presence import present
 
@@ -37,10 +36,10 @@ def status(file: Path) -> dict[str, Any]:
             "path": str(file),
             "node": file.absolute().parent.name,
             "tasks": {state.value: n for state, n in reader.counts(connection).items()},
-            "unsynced": count(connection),
-            "lag": max(0.0, time.time() - moment(oldest)) if oldest else 0.0,
-            "owed": connection.execute("SELECT count(*) FROM outbox").get,
-            "dead_letters": connection.execute(OPEN_LETTERS).get,
+            "unsynced": numbered.count_unsynced(connection),
+            "lag": max(0.0, time.time() - numbered.moment(oldest)) if oldest else 0.0,
+            "owed": outbox.count(connection),
+            "dead_letters": dead_letters.count_open(connection),
         }
     disk = os.statvfs(file.parent)
     return found | {
@@ -50,9 +49,6 @@ def status(file: Path) -> dict[str, Any]:
         "keeper": keeper_pid(file.parent),
         "workers": sorted(process.pid for process in present(file.parent).values() if process),
     }
-
-
-OPEN_LETTERS = "SELECT count(*) FROM dead_letter WHERE retried_at IS NULL AND discarded_at IS NULL"
 
 
 def status_lines(found: dict[str, Any]) -> Iterator[tuple[str, str | Text]]:
@@ -77,8 +73,8 @@ def status_lines(found: dict[str, Any]) -> Iterator[tuple[str, str | Text]]:
 def changes(file: Path, lines: int, *, follow: bool) -> Iterator[Task]:
     """Return the latest tasks, oldest first, and then each as it changes."""
     with reading(file) as connection:
-        seen: int = connection.execute("SELECT seq FROM change_number").get
-        logged: int = connection.execute("SELECT ifnull(max(id), 0) FROM sync_log").get
+        seen = numbered.last_number(connection)
+        logged = sync_log.last_id(connection)
         yield from reversed(reader.latest(connection, limit=lines) if lines else [])
         while follow:
             time.sleep(LOOK)
@@ -89,8 +85,7 @@ def changes(file: Path, lines: int, *, follow: bool) -> Iterator[Task]:
 
 def _changed(connection: apsw.Connection, seen: int, logged: int) -> tuple[int, list[Task]]:
     """Return what has changed: it waits to be copied, or else the sync log has it by now. Both have an index."""
-    query = "SELECT id, task_id FROM sync_log WHERE id > ? ORDER BY id"
-    synced = [(int(row[0]), str(row[1])) for row in connection.execute(query, (logged,))]
+    synced = sync_log.after(connection, logged)
     found = {task.seq: task for task in numbered.unsynced(connection, after=seen, limit=10_000)}
     for _, task_id in synced:
         task = reader.task(connection, task_id)
@@ -101,7 +96,9 @@ def _changed(connection: apsw.Connection, seen: int, logged: int) -> tuple[int, 
 
 def task_line(task: Task) -> Text:
     """Return a task on one line."""
-    line = Text.assemble((iso(moment(task))[11:23], "dim"), "  ", (f"{task.status.value:9}", STYLES[task.status]))
+    line = Text.assemble(
+        (iso(numbered.moment(task))[11:23], "dim"), "  ", (f"{task.status.value:9}", STYLES[task.status])
+    )
     line.append(f"  {task.task_name:20}")
     line.append(took(task).rjust(10), "dim")
     line.append(f"  {task.task_id}")

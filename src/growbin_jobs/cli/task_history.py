@@ -1,7 +1,6 @@
 """Everything that is known of one task, in the order in which it happened."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,10 @@ from growbin_jobs.cli.journal_view import iso, task_json
 from growbin_jobs.engine.central.tasks import Task as Central
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import Attempt, DeadLetter, Outcome, Task, TaskState
-from growbin_jobs.engine.journal.tables import attempts, reader
+from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, reader, sync_log
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database
-
-_LETTERS = f"""
-SELECT {", ".join(field.name for field in fields(DeadLetter))} FROM dead_letter WHERE task_id = ? ORDER BY id
-"""  # noqa: S608 constants only
 
 Event = tuple[float, str, str]
 
@@ -90,20 +85,16 @@ def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iter
         for attempt in earlier:
             yield from _of_attempt(attempt)
         yield from _of_row(row, earlier)
-    for at, status, error in connection.execute(
-        "SELECT synced_at, status, error FROM sync_log WHERE task_id = ? ORDER BY id", (task_id,)
-    ):
-        yield float(at), "copied" if status == "success" else "not copied", str(error or "")
+    for copy in sync_log.of_task(connection, task_id):
+        yield copy.at, "copied" if copy.copied else "not copied", copy.error or ""
     retry = reader.retry_of(connection, task_id)
     if retry is not None:
         count, due_at, error = retry
         yield due_at, "retry due", f"number {count + 1}, after: {error}"
-    for values in connection.execute(_LETTERS, (task_id,)):
-        yield from _of_letter(DeadLetter(*values))
-    for created_at, name, queue, message_id in connection.execute(
-        "SELECT created_at, task_name, queue_name, message_id FROM outbox WHERE parent_id = ? ORDER BY seq", (task_id,)
-    ):
-        yield float(created_at), "owes", f"{name} to {queue}: {message_id}"
+    for letter in dead_letters.of_task(connection, task_id):
+        yield from _of_letter(letter)
+    for sent in outbox.follow_ups(connection, task_id):
+        yield sent.created_at, "owes", f"{sent.task_name} to {sent.queue_name}: {sent.message_id}"
 
 
 def _of_attempt(attempt: Attempt) -> Iterator[Event]:

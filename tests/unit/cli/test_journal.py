@@ -12,7 +12,7 @@ import pytest
 from dramatiq import Message
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from growbin_jobs.adapters.objects.folder import FolderStore
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred
 from growbin_jobs.models import SCHEMA
@@ -92,7 +92,7 @@ import os, signal, sys
 from pathlib import Path
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.storage.failures import Failures
 
 folder = Path(sys.argv[1])

@@ -6,7 +6,6 @@ committed it, and a row that is copied twice is the same row.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -14,37 +13,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
-
-import apsw
 
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.delivery.records import Task
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import changes, sync_log
 
-Row = tuple[Any, ...]
-
 logger = logging.getLogger(__name__)
-
-#: Bytes of a page, about.
-PAGE_SIZE = 16_000_000
 
 #: Pages that are on their way to the database together.
 IN_FLIGHT = 2
-
-PAGE = """
-SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), {rendering} FROM task_wal
-WHERE synced_at IS NULL AND seq > :after ORDER BY seq LIMIT :limit
-"""
-
-_MARKED = "synced_at IS NULL AND seq > :after AND seq <= :last"
-_BUT = " AND task_id NOT IN (SELECT value FROM json_each(:failed))"
-MARK = f"UPDATE task_wal SET synced_at = :at WHERE {_MARKED}"  # noqa: S608 constants only
-
-#: Backlogs are counted up to here, so that asking stays cheap.
-COUNT_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +45,7 @@ class Backlog:
     """What the database has not got.
 
     Attributes:
-      rows: How many, up to :data:`COUNT_LIMIT`.
+      rows: How many, up to :data:`growbin_jobs.engine.journal.tables.changes.COUNT_LIMIT`.
       lag: Seconds since the oldest of them started or ended, as far as its row says.
     """
 
@@ -106,7 +84,6 @@ class Sync:
         self._lock = threading.Lock()
         self._marking = ThreadPoolExecutor(1, "sync-mark")
         self._copying = ThreadPoolExecutor(IN_FLIGHT, "sync-copy")
-        self._page = PAGE.format(rendering=tasks.rendering)
         self._after = 0
 
     def run_once(self) -> Copied:
@@ -138,14 +115,16 @@ class Sync:
         Raises:
           JournalUnavailable: For now.
         """
-        rows, oldest = self._journal.read(lambda connection: (count(connection), changes.oldest_unsynced(connection)))
+        rows, oldest = self._journal.read(
+            lambda connection: (changes.count_unsynced(connection), changes.oldest_unsynced(connection))
+        )
         if oldest is None:
             return Backlog(0, 0.0)
-        return Backlog(rows, max(0.0, self._clock() - moment(oldest)))
+        return Backlog(rows, max(0.0, self._clock() - changes.moment(oldest)))
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
-        sent: deque[tuple[list[Row], Future[list[str]]]] = deque()
+        sent: deque[tuple[list[changes.Row], Future[list[str]]]] = deque()
         marking: Future[int] | None = None
         page = self._read(self._after)
         more = bool(page)
@@ -170,22 +149,16 @@ class Sync:
             marking.result()
         return Copied(rows, refused, behind=bool(page))
 
-    def _read(self, after: int) -> list[Row]:
+    def _read(self, after: int) -> list[changes.Row]:
         """Return the next rows in the order of their changes: number, id, and how the database wants it."""
-        values = {"after": after, "limit": self._batch, "node": self._journal.node, "at": self._clock()}
+        return self._journal.read(
+            lambda connection: changes.page(
+                connection, self._tasks.rendering, after=after, limit=self._batch, node=self._journal.node,
+                at=self._clock(),
+            )
+        )  # fmt: skip
 
-        def read(connection: apsw.Connection) -> list[Row]:
-            rows, size = [], 0
-            for row in connection.execute(self._page, values):
-                rows.append(row)
-                size += row[2]
-                if size > PAGE_SIZE:
-                    break
-            return rows
-
-        return self._journal.read(read)
-
-    def _copy(self, page: Sequence[Row]) -> list[str]:
+    def _copy(self, page: Sequence[changes.Row]) -> list[str]:
         """Copy a page, half by half where the database refuses it; return the ids of what it refuses."""
         try:
             self._tasks.absorb([row[3:] for row in page])
@@ -201,33 +174,4 @@ class Sync:
 
     def _mark(self, after: int, last: int, failed: list[str]) -> int:
         now = self._clock()
-        return self._journal.write(lambda connection: mark(connection, after, last, failed, at=now))
-
-
-def mark(connection: apsw.Connection, after: int, last: int, failed: list[str], *, at: float) -> int:
-    """Note that rows are in the central database. One that has changed since has a higher number: it is copied again.
-
-    Parameters:
-      after, last: Their change numbers: from behind the one up to the other.
-      failed: Ids of rows among them that are not there.
-
-    Returns:
-      How many were marked.
-    """
-    values = {"after": after, "last": last, "failed": json.dumps(failed), "at": at}
-    but = _BUT if failed else ""
-    sync_log.copied(connection, _MARKED + but, values)
-    connection.execute(MARK + but, values)
-    return connection.changes()
-
-
-def count(connection: apsw.Connection, *, limit: int = COUNT_LIMIT) -> int:
-    """Return how many rows are to be copied, up to a limit."""
-    query = "SELECT count(*) FROM (SELECT 1 FROM task_wal WHERE synced_at IS NULL LIMIT ?)"
-    n: int = connection.execute(query, (limit,)).get
-    return n
-
-
-def moment(task: Task) -> float:
-    """Return when a task started or ended, as far as its row says; seconds since 1970, UTC."""
-    return task.completed_at or task.started_at or task.created_at
+        return self._journal.write(lambda connection: changes.mark(connection, after, last, failed, at=now))

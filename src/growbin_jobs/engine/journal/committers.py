@@ -8,12 +8,10 @@ from pathlib import Path
 
 from growbin_jobs.engine.journal import running_ledger
 from growbin_jobs.engine.journal.file.store import JournalStore
+from growbin_jobs.engine.journal.tables.changes import advance_numbers
 from growbin_jobs.engine.processes import fork_lock
 from growbin_jobs.engine.sqlite.committer import Committer
 from growbin_jobs.engine.threads import native
-
-#: A file that was restored from a backup must not give numbers out again that were given since.
-ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1000000 AS INTEGER))"
 
 
 class Committers:
@@ -102,7 +100,7 @@ class Committers:
     def _open(self) -> JournalStore:
         store = JournalStore(self._path, damaged=self._damaged)
         try:
-            store.connection.execute(ADVANCE)
+            advance_numbers(store.connection)
             self._count_crashes(store)
         except BaseException:
             store.connection.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs.engine.journal.tables import tasks
+from growbin_jobs.engine.journal.tables import charged_ledgers, tasks
 from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead
 
 #: Bytes of a slot; the first says how many of the others count.
@@ -127,8 +127,7 @@ def count_crashes(connection: apsw.Connection, dead: list[DeadProcess], folder: 
     """
     for owner in dead:
         entries = _entries(folder / owner.name)
-        connection.execute("INSERT INTO charged_ledger VALUES (?, ?) ON CONFLICT DO NOTHING", (owner.name, now))
-        if connection.changes() and entries:
+        if charged_ledgers.charge_once(connection, owner.name, now=now) and entries:
             tasks.crashed(connection, entries, now=now, pid=_pid(_owners(folder) / owner.name))
             log.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
 

@@ -14,6 +14,7 @@ from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.committers import Committers
 from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.quarantine import DAMAGED
+from growbin_jobs.engine.journal.tables.changes import take_numbers
 from growbin_jobs.engine.sqlite.calls import Then
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.opening import explain
@@ -164,4 +165,4 @@ class Writer:
 
 
 def _probe(connection: apsw.Connection) -> None:
-    connection.execute("UPDATE change_number SET seq = seq + 1")
+    take_numbers(connection)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import apsw
-
 from growbin_jobs.engine.central.sync import Copied, Sync
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.forwarding import relay
 from growbin_jobs.engine.journal.file import opening as files
 from growbin_jobs.engine.journal.journal import Journal
-from growbin_jobs.engine.journal.tables import prune
+from growbin_jobs.engine.journal.tables import outbox, prune, reader
 from growbin_jobs.engine.node.presence import WorkerProcess, present
 
 #: Rows of groups that stopped this long ago and left nothing behind are forgotten.
@@ -93,8 +90,7 @@ class Relay:
 
     def owed(self) -> int:
         """Return how many messages are owed, those of tasks included."""
-        n: int = self.journal.read(lambda connection: connection.execute("SELECT count(*) FROM outbox").get)
-        return n
+        return self.journal.read(outbox.count)
 
 
 @dataclass(slots=True)
@@ -111,7 +107,7 @@ class Heartbeat:
         """Report the groups whose processes live; those of this node that do not any more have stopped."""
         backlog, owed = self.sync.backlog(), self.journal.backlog()
         now = datetime.fromtimestamp(self.clock(), UTC)
-        running = self.journal.read(_running)
+        running = _by_pid(self.journal.read(reader.running_by_worker))
         groups = []
         for name, processes in _by_group(present(self.folder).values()).items():
             pids = sorted(process.pid for process in processes)
@@ -135,12 +131,11 @@ class Heartbeat:
         return groups
 
 
-def _running(connection: apsw.Connection) -> dict[int, int]:
-    """How many tasks each process runs, as far as their starts were written."""
+def _by_pid(by_worker: Mapping[str, int]) -> dict[int, int]:
+    """How many tasks each process runs, by its number: the last part of its name in rows."""
     counts: dict[int, int] = defaultdict(int)
-    query = "SELECT worker, count(*) FROM task_wal WHERE status = ? GROUP BY worker"
-    for worker, count in connection.execute(query, (TaskState.RUNNING,)):
-        pid = str(worker).rpartition("/")[2]
+    for worker, count in by_worker.items():
+        pid = worker.rpartition("/")[2]
         if pid.isdecimal():
             counts[int(pid)] += count
     return counts

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.errors import ConfigurationError
 
 PASSWORD = "s3cr3t"
@@ -69,7 +70,7 @@ def test_a_missing_driver_is_named_with_its_remedy() -> None:
 import sys
 sys.modules["psycopg2"] = None
 from pathlib import Path
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 open_database(None, default_path=Path("/x"), pool_size=1, timeout=1)
 open_database("postgresql://u:s3cr3t@h/n", default_path=Path("/x"), pool_size=1, timeout=1)
 """

@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from growbin_jobs.engine.central.database import Database, open_database
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import check, upgrade
 from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.models import SCHEMA
@@ -114,7 +115,7 @@ from gevent import monkey; monkey.patch_all()
 import sys, gevent, apsw
 from pathlib import Path
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 
 path = Path(sys.argv[1])
 analyses = Analyses(open_database(None, default_path=path, pool_size=1, timeout=1))

@@ -68,7 +68,7 @@ def test_an_end_is_told_after_its_commit_with_what_it_owes(journal, path, an_end
     assert [each.message_id for each in owed] == ["next"]
     with reader.open_reader(path) as other:
         assert reader.task(other, "task").status is TaskState.COMPLETED
-    assert journal.lookup(["task", "other"])["task"].owed == owed
+    assert journal.lookup(["task", "other"])["task"].outbox == owed
 
 
 def test_what_is_paid_is_not_owed_any_more(journal, an_end, a_message, told):
@@ -77,7 +77,7 @@ def test_what_is_paid_is_not_owed_any_more(journal, an_end, a_message, told):
     journal.confirmed([owed[0].seq])
 
     journal.write(lambda _: None)
-    assert journal.lookup(["task"])["task"].owed == owed[1:]
+    assert journal.lookup(["task"])["task"].outbox == owed[1:]
 
 
 def test_an_end_that_can_never_be_written_is_told_so_and_harms_no_other(journal, an_end, told):
@@ -371,7 +371,7 @@ def blocked(journal, monkeypatch):
         return run
 
     monkeypatch.setattr(tasks, "finish", fail_or(finish))
-    monkeypatch.setattr(ends, "finish_all", fail_or(ends.finish_all))
+    monkeypatch.setattr(ends, "finish_many", fail_or(ends.finish_many))
     monkeypatch.setattr("growbin_jobs.engine.journal.writer._probe", fail_or(lambda _: None))
     monkeypatch.setattr(session, "INTERVAL", 0.02)
     assert probe.trouble is None

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from growbin_jobs.engine.central.sync import mark
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, Task, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, changes, dead_letters, outbox, prune, reader, tasks
+from growbin_jobs.engine.journal.tables.changes import mark
 
 TASKS = st.sampled_from(["t1", "t2", "t3"])
 ENDS = st.sampled_from([TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD])

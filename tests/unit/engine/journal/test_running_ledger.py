@@ -26,7 +26,7 @@ def ledger(folder):
 
 
 @pytest.fixture
-def count_crashes(connection, folder):
+def charge(connection, folder):
     """Charge whoever is dead and return the crashes by task."""
 
     def charge(committed=True):

@@ -6,7 +6,7 @@ import time
 import pytest
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.engine.central.database import open_database
+from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import upgrade

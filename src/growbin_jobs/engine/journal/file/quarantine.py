@@ -1,4 +1,4 @@
-"""What is done with a damaged journal: it is kept under another name, and what nobody else has is copied out of it."""
+"""Quarantine of a damaged journal: the file is renamed, and what exists nowhere else is copied into the new one."""
 
 from __future__ import annotations
 
@@ -10,24 +10,18 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs.engine.journal.tables import dead_letters, outbox
+from growbin_jobs.engine.journal.tables import salvage as salvage_tables
 
 #: SQLite's own files: the database, its write-ahead log and the log's index.
 ENDINGS = ("", "-wal", "-shm")
 
 DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 
-#: Accepted from producers, and nobody else has them; given up, and only the broker has the body.
-_SALVAGED = {
-    "outbox": (outbox.COLUMNS + ", created_at", "parent_id IS NULL"),
-    "dead_letter": (dead_letters.COLUMNS, dead_letters.OPEN),
-}
-
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def put_aside(path: Path, error: Exception) -> Path:
-    """Rename the three files, and say so. The caller holds :func:`growbin_jobs.engine.journal.file.opening.opening`.
+    """Rename the three files and log it. The caller holds :func:`growbin_jobs.engine.journal.file.opening.opening`.
 
     Processes that still have them open notice it at their next transaction.
 
@@ -38,7 +32,7 @@ def put_aside(path: Path, error: Exception) -> Path:
     for ending in ENDINGS:
         with suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    log.error("journal.quarantined file=%s now=%s error=%s", path, aside.name, error)
+    logger.error("journal.quarantined file=%s now=%s error=%s", path, aside.name, error)
     return aside
 
 
@@ -59,18 +53,12 @@ def salvage(aside: Path, connection: apsw.Connection) -> int:
       How many rows.
     """
     rows = 0
-    for table, (columns, which) in _SALVAGED.items():
-        try:
-            damaged = apsw.Connection(str(aside), flags=apsw.SQLITE_OPEN_READONLY)
-            try:
-                for row in damaged.execute(f"SELECT {columns} FROM {table} WHERE {which}"):  # noqa: S608 constants only
-                    values = ", ".join("?" * len(row))
-                    connection.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({values})", row)  # noqa: S608
-                    rows += 1
-            finally:
-                damaged.close()
-        except apsw.Error as error:
-            log.warning("journal.salvage_incomplete file=%s table=%s error=%s", aside, table, error)
+    for table, copied, trouble in salvage_tables.salvage(
+        lambda: apsw.Connection(str(aside), flags=apsw.SQLITE_OPEN_READONLY), connection
+    ):
+        rows += copied
+        if trouble:
+            logger.warning("journal.salvage_incomplete file=%s table=%s error=%s", aside, table, trouble)
     if rows:
-        log.warning("journal.salvaged file=%s rows=%d", aside, rows)
+        logger.warning("journal.salvaged file=%s rows=%d", aside, rows)
     return rows

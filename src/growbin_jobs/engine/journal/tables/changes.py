@@ -1,21 +1,57 @@
-"""Numbered changes: what the central database has not got yet. ``sync`` brings it there."""
+"""Numbered changes of tasks: which of them the central database has not got yet. ``central/sync`` copies them."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
 
 import apsw
 
 from growbin_jobs.engine.delivery.records import Task
+from growbin_jobs.engine.journal.tables import sync_log
 from growbin_jobs.engine.journal.tables.reader import TASK_COLUMNS, as_task
+
+#: Bytes of a page, about.
+PAGE_SIZE = 16_000_000
+
+#: Backlogs are counted up to here, so that asking stays cheap.
+COUNT_LIMIT = 1_000_000
 
 UNSYNCED = f"""
 SELECT {TASK_COLUMNS} FROM task_wal WHERE synced_at IS NULL AND seq > ? ORDER BY seq LIMIT ?
 """  # noqa: S608 constants only
+
+PAGE = """
+SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), {rendering} FROM task_wal
+WHERE synced_at IS NULL AND seq > :after ORDER BY seq LIMIT :limit
+"""
+
+_MARKED = "synced_at IS NULL AND seq > :after AND seq <= :last"
+_BUT = " AND task_id NOT IN (SELECT value FROM json_each(:failed))"
+MARK = f"UPDATE task_wal SET synced_at = :at WHERE {_MARKED}"  # noqa: S608 constants only
+
+#: A file that was restored from a backup must not give numbers out again that were given since.
+_ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1000000 AS INTEGER))"
+
+Row = tuple[Any, ...]
 
 
 def take_numbers(connection: apsw.Connection, count: int = 1) -> int:
     """Return the first of ``count`` numbers that nothing else gets. Inside a transaction."""
     last: int = connection.execute("UPDATE change_number SET seq = seq + ? RETURNING seq", (count,)).get
     return last - count + 1
+
+
+def advance_numbers(connection: apsw.Connection) -> None:
+    """Continue at the present microsecond where the numbers are behind it."""
+    connection.execute(_ADVANCE)
+
+
+def last_number(connection: apsw.Connection) -> int:
+    """Return the number of the latest change."""
+    number: int = connection.execute("SELECT seq FROM change_number").get
+    return number
 
 
 def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int = 1000) -> list[Task]:
@@ -30,3 +66,51 @@ def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int = 1000) 
 def oldest_unsynced(connection: apsw.Connection) -> Task | None:
     """Return the task whose change waits longest for the central database."""
     return next(iter(unsynced(connection, limit=1)), None)
+
+
+def count_unsynced(connection: apsw.Connection, *, limit: int = COUNT_LIMIT) -> int:
+    """Return how many tasks are to be copied, up to a limit."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM task_wal WHERE synced_at IS NULL LIMIT ?)"
+    n: int = connection.execute(query, (limit,)).get
+    return n
+
+
+def page(connection: apsw.Connection, rendering: str, *, after: int, limit: int, node: str, at: float) -> list[Row]:
+    """Return tasks that are to be copied, by change number: number, id, bytes, and what ``rendering`` says.
+
+    Parameters:
+      rendering: SQL of what is selected; it may use the parameters ``:node`` and ``:at``.
+      after: Change number of the last row of the page before.
+      limit: Rows at most; a page ends earlier at :data:`PAGE_SIZE` bytes.
+    """
+    rows, size = [], 0
+    values = {"after": after, "limit": limit, "node": node, "at": at}
+    for row in connection.execute(PAGE.format(rendering=rendering), values):
+        rows.append(row)
+        size += row[2]
+        if size > PAGE_SIZE:
+            break
+    return rows
+
+
+def mark(connection: apsw.Connection, after: int, last: int, failed: Sequence[str], *, at: float) -> int:
+    """Note that tasks are in the central database. One that has changed since has a higher number: it is copied again.
+
+    Parameters:
+      after, last: Their change numbers: from behind the one up to the other.
+      failed: Ids of tasks among them that are not there.
+      at: Seconds since 1970, UTC.
+
+    Returns:
+      How many were marked.
+    """
+    values = {"after": after, "last": last, "failed": json.dumps(failed), "at": at}
+    but = _BUT if failed else ""
+    sync_log.copied(connection, _MARKED + but, values)
+    connection.execute(MARK + but, values)
+    return connection.changes()
+
+
+def moment(task: Task) -> float:
+    """Return when a task started or ended, as far as its row says; seconds since 1970, UTC."""
+    return task.completed_at or task.started_at or task.created_at

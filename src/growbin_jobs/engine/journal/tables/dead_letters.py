@@ -86,8 +86,20 @@ def get(connection: apsw.Connection, letter_id: int) -> DeadLetter:
     return _letter(row)
 
 
+def of_task(connection: apsw.Connection, task_id: str) -> list[DeadLetter]:
+    """Return all dead letters that a task has come to, oldest first."""
+    query = f"SELECT {COLUMNS} FROM dead_letter WHERE task_id = ? ORDER BY id"  # noqa: S608 constants only
+    return [_letter(row) for row in connection.execute(query, (task_id,))]
+
+
+def count_open(connection: apsw.Connection) -> int:
+    """Return how many dead letters nobody has retried or discarded."""
+    n: int = connection.execute(f"SELECT count(*) FROM dead_letter WHERE {OPEN}").get  # noqa: S608 constants only
+    return n
+
+
 def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = None, now: float) -> OutboxMessage:
-    """Owe the message to the broker again. Inside a transaction: it is in the outbox until it is paid.
+    """Put the message into the outbox again. Inside a transaction: it stays there until it is confirmed.
 
     Parameters:
       body: The message to send instead of the one that died (its retries counted anew, for instance).

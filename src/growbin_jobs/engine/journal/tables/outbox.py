@@ -1,4 +1,4 @@
-"""The table ``outbox``: messages messages to the broker, from the transaction that made them until they are confirmed.
+"""The table ``outbox``: messages for the broker, from the transaction that made them until they are confirmed.
 
 The caller runs each function inside a transaction.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -35,18 +35,18 @@ SELECT {COLUMNS} FROM outbox WHERE seq > ? AND (parent_id IS NULL OR created_at 
 
 
 def of_task(connection: apsw.Connection, parent_id: str) -> tuple[OutboxMessage, ...]:
-    """Return what a task still owes, in order."""
+    """Return the messages of a task that are not confirmed, in order."""
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM outbox WHERE parent_id = ? ORDER BY seq",  # noqa: S608 constants only
         (parent_id,),
     )
-    return tuple(_owed(row) for row in rows)
+    return tuple(_message(row) for row in rows)
 
 
 def add(
     connection: apsw.Connection, parent_id: str, messages: Iterable[OutboxMessage], *, first_seq: int, now: float
 ) -> tuple[OutboxMessage, ...]:
-    """Let a task owe these messages too, and return them as stored."""
+    """Add messages of a task, and return them as stored."""
     return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(messages, first_seq))
 
 
@@ -64,26 +64,26 @@ def row(message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> 
 
 
 def clear(connection: apsw.Connection, parent_id: str) -> None:
-    """Let a task owe nothing."""
+    """Delete all messages of a task."""
     connection.execute("DELETE FROM outbox WHERE parent_id = ?", (parent_id,))
 
 
 def accept(connection: apsw.Connection, message: OutboxMessage, *, seq: int, now: float) -> OutboxMessage:
-    """Owe a message that no task made, and return it as stored; one that is messages already stays as it is."""
+    """Keep a message that no task made, and return it as stored; one that is here already stays as it is."""
     accepted = _put(connection, message, None, seq, now)
     if connection.changes():
         return accepted
     query = f"SELECT {COLUMNS} FROM outbox WHERE message_id = ? AND parent_id IS NULL"  # noqa: S608 constants only
-    return _owed(connection.execute(query, (message.message_id,)).get)
+    return _message(connection.execute(query, (message.message_id,)).get)
 
 
 def delete_confirmed(connection: apsw.Connection, seqs: Iterable[int]) -> None:
-    """Forget messages of tasks that the broker has confirmed."""
+    """Delete messages of tasks that the broker has confirmed."""
     connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
 
 
 def forwarded(connection: apsw.Connection, seqs: Sequence[int]) -> None:
-    """Forget messages, of tasks or of producers, that the broker has confirmed."""
+    """Delete messages, of tasks or of producers, that the broker has confirmed."""
     # What was accepted is the broker's now, and the worker that runs it reports it.
     connection.execute(ACCEPTED_CONFIRMED, (json.dumps(seqs),))
     delete_confirmed(connection, seqs)
@@ -101,7 +101,7 @@ def claim(
     )
     if not connection.changes():
         return []
-    return [_owed(row) for row in connection.execute(OVERDUE, (after, now - older_than, limit))]
+    return [_message(row) for row in connection.execute(OVERDUE, (after, now - older_than, limit))]
 
 
 def release(connection: apsw.Connection, claimant: str) -> None:
@@ -113,6 +113,27 @@ def backlog(connection: apsw.Connection) -> int:
     """Return how many producers' messages wait for the broker."""
     n: int = connection.execute("SELECT count(*) FROM outbox WHERE parent_id IS NULL").get
     return n
+
+
+def count(connection: apsw.Connection) -> int:
+    """Return how many messages wait for the broker, those of tasks included."""
+    n: int = connection.execute("SELECT count(*) FROM outbox").get
+    return n
+
+
+class FollowUp(NamedTuple):
+    """A message that a task has sent and the broker has not confirmed; ``created_at`` in seconds since 1970, UTC."""
+
+    created_at: float
+    task_name: str
+    queue_name: str
+    message_id: str
+
+
+def follow_ups(connection: apsw.Connection, task_id: str) -> list[FollowUp]:
+    """Return what a task has sent and the broker has not confirmed, in order, for people."""
+    query = "SELECT created_at, task_name, queue_name, message_id FROM outbox WHERE parent_id = ? ORDER BY seq"
+    return [FollowUp(*row) for row in connection.execute(query, (task_id,))]
 
 
 def _put(
@@ -129,7 +150,7 @@ def _stored(message: OutboxMessage, parent_id: str | None, seq: int) -> OutboxMe
     )  # fmt: skip
 
 
-def _owed(row: Sequence[Any]) -> OutboxMessage:
+def _message(row: Sequence[Any]) -> OutboxMessage:
     message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq = row
     return OutboxMessage(
         message_id=message_id, task_name=task_name, queue_name=queue_name, body=body, parent_id=parent_id,

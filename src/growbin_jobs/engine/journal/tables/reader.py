@@ -75,6 +75,12 @@ def counts(connection: apsw.Connection) -> dict[TaskState, int]:
     return {TaskState(status): n for status, n in rows}
 
 
+def running_by_worker(connection: apsw.Connection) -> dict[str, int]:
+    """Return how many tasks each process runs, by its name in rows, as far as their starts were written."""
+    query = "SELECT worker, count(*) FROM task_wal WHERE status = ? GROUP BY worker"
+    return {str(worker): n for worker, n in connection.execute(query, (TaskState.RUNNING,))}
+
+
 def retry_of(connection: apsw.Connection, task_id: str) -> tuple[int, float, str | None] | None:
     """Return retry count, due time and error of a task that waits for its retry."""
     row: tuple[int, float, str | None] | None = connection.execute(

@@ -6,10 +6,10 @@ import apsw
 import pytest
 
 from growbin_jobs.engine.delivery.records import Attempt, Outcome, TaskState
-from growbin_jobs.engine.journal.ends import finish_all
 from growbin_jobs.engine.journal.file import schema
 from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, tasks
+from growbin_jobs.engine.journal.tables.finish_many import finish_many
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
 
@@ -110,7 +110,7 @@ def test_what_completes_does_not_touch_the_attempts(connection, an_end, a_messag
     tasks.finish(connection, an_end("failed", FAILED))
     connection.authorizer = note  # every statement is prepared anew
     tasks.finish(connection, an_end("alone", outbox=(a_message(),)))
-    finish_all(connection, [an_end(f"t{n}", outbox=(a_message(f"m{n}"),)) for n in range(9)])
+    finish_many(connection, [an_end(f"t{n}", outbox=(a_message(f"m{n}"),)) for n in range(9)])
     tasks.finish(connection, an_end("failed", retry_count=1))
     connection.authorizer = None
 

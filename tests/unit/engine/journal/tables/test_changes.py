@@ -2,8 +2,8 @@
 
 import pytest
 
-from growbin_jobs.engine.central.sync import mark
 from growbin_jobs.engine.journal.tables import changes, reader, tasks
+from growbin_jobs.engine.journal.tables.changes import mark
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from growbin_jobs.engine.central.sync import mark
 from growbin_jobs.engine.delivery.records import Dead, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, prune, tasks
+from growbin_jobs.engine.journal.tables.changes import mark
 from growbin_jobs.engine.journal.tables.prune import Retention
 
 NOW = 1_000_000.0

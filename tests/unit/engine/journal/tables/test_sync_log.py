@@ -2,8 +2,8 @@
 
 import pytest
 
-from growbin_jobs.engine.central.sync import mark
 from growbin_jobs.engine.journal.tables import sync_log, tasks
+from growbin_jobs.engine.journal.tables.changes import mark
 
 FILL = """
 INSERT INTO sync_log (task_id, synced_at, status)

@@ -42,7 +42,7 @@ def test_what_an_end_owes_is_stored_in_order_with_numbers(connection, an_end, a_
     ]
     assert {each.parent_id for each in stored} == {"task"}
     assert outbox.of_task(connection, "task") == stored
-    assert tasks.lookup(connection, ["task"])["task"].owed == stored
+    assert tasks.lookup(connection, ["task"])["task"].outbox == stored
 
 
 @pytest.mark.parametrize("late", [COMPLETED, FAILED, DEAD])

@@ -1,0 +1,35 @@
+"""The SQL of the journal lives in ``engine/journal/tables`` (and its schema in ``engine/journal/file``) alone."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
+
+#: ``dead_letter`` is not among them: the embedded broker has a table of that name in its own file.
+TABLES = (
+    "task_wal", "task_count", "change_number", "outbox", "relay_lease", "attempt", "retry_queue", "charged_ledger",
+    "sync_log", "file_cache", "gpt_cache", "rate_limit_log",
+)  # fmt: skip
+STATEMENT = re.compile(rf"\b(FROM|INTO|UPDATE|JOIN)\s+({'|'.join(TABLES)})\b")
+
+MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if "engine/journal/tables/" not in path.as_posix()]
+
+
+def texts_of(path: Path) -> list[str]:
+    return [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_no_other_module_speaks_the_journal_s_sql(path):
+    assert [text for text in texts_of(path) if STATEMENT.search(text)] == []
+
+
+def test_the_statement_is_recognised():
+    assert [path for path in SOURCE.glob("engine/journal/tables/*.py") if any(map(STATEMENT.search, texts_of(path)))]
