@@ -10,7 +10,6 @@ import dramatiq
 from dramatiq import Actor, Message
 from dramatiq.broker import Broker
 
-from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.engine.groups import Route
 
 if TYPE_CHECKING:
@@ -54,7 +53,6 @@ def declare(spec: ActorSpec, broker: Broker) -> ActorDecorator:
         broker=broker,
         actor_name=spec.route.actor,
         queue_name=spec.route.queue,
-        throws=GrowbinError,  # expected: logged in one line, without a traceback
         max_retries=spec.max_retries,
         min_backoff=int(spec.min_backoff * 1000),
         time_limit=spec.time_limit * 1000,

@@ -11,8 +11,14 @@ What an actor raises decides what happens to its message; ``middleware/retries.p
 nothing else. Any exception from outside this tree counts as transient. Applications derive their own classes.
 """
 
-from growbin_jobs.engine.reasons import reason
-from growbin_jobs.engine.text import well_formed
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from growbin_jobs.engine.reasons import REASONS, reason
+from growbin_jobs.engine.text import plain
 
 
 class GrowbinError(Exception):
@@ -31,16 +37,30 @@ class Permanent(GrowbinError):
     """Trying again cannot help.
 
     Parameters:
-      code: A key of :data:`growbin_jobs.engine.reasons.REASONS`; it is stored and turned into a
-        sentence where a person reads it.
-      params: What the sentence's placeholders need. Plain text and numbers only: they travel in a message,
-        so no secrets and no personal data.
+      code: A registered code of :mod:`growbin_jobs.engine.reasons`: it is stored and turned into a sentence where a
+        person reads it. Anything else is the sentence itself, in your own words; its code is ``given_up``.
+      params: What the code's sentence needs, or more that a person should know. Text and numbers, and what has a plain
+        form (paths, decimals, dates, …): they are shown to people and travel in messages, so no secrets and no
+        personal data.
     """
 
-    def __init__(self, code: str, **params: str | int | float) -> None:
-        self.code = code
-        self.params = {name: well_formed(value) if isinstance(value, str) else value for name, value in params.items()}
-        super().__init__(reason(code, "en", self.params))
+    def __init__(self, code: str, **params: Any) -> None:
+        self.params = {name: plain(value) for name, value in params.items()}
+        known = isinstance(code, str) and code in REASONS
+        self.code = str(code) if known else "given_up"
+        if not known:
+            self.params["detail"] = plain(code) or "no reason was given"
+        super().__init__(reason(self.code, "en", self.params))
+
+
+class DecisionInvalid(Permanent, ValueError):
+    """An error asks for what cannot be done, such as a pause without an end.
+
+    In an actor it makes the message a dead letter that says so: nobody can tell what else was meant.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("decision_invalid", detail=detail)
 
 
 class Transient(GrowbinError):
@@ -50,11 +70,14 @@ class Transient(GrowbinError):
       message: What happened, for logs.
       max_retries: At most this many retries for this kind of error, where it must be fewer than the
         actor's own limit (a timed out paid call, for instance, may have been billed). None: the actor's.
-      final_code: What a person is told when no retry is left; a key of :data:`growbin_jobs.engine.reasons.REASONS`.
+      final_code: What a person is told when no retry is left: a code or a sentence, as in :class:`Permanent`.
+
+    Raises:
+      DecisionInvalid: If ``max_retries`` is no whole number.
     """
 
     def __init__(self, message: str, *, max_retries: int | None = None, final_code: str = "retries_exhausted") -> None:
-        self.max_retries = max_retries
+        self.max_retries = _retries(max_retries)
         self.final_code = final_code
         super().__init__(message)
 
@@ -64,9 +87,38 @@ class Deferred(GrowbinError):
 
     Parameters:
       message: What we wait for, for logs.
-      wait: Seconds until the next try; jitter is added.
+      wait: Seconds until the next try, or a timedelta; jitter is added. A time that has passed means at once.
+
+    Raises:
+      DecisionInvalid: If ``wait`` is no finite number.
     """
 
-    def __init__(self, message: str, *, wait: float) -> None:
-        self.wait = wait
+    def __init__(self, message: str, *, wait: float | timedelta) -> None:
+        self.wait = _seconds(wait)
         super().__init__(message)
+
+
+def describe(exception: BaseException) -> str:
+    """Return an error in words that may be stored: the text of a foreign error may hold personal data."""
+    if isinstance(exception, GrowbinError):
+        try:
+            return str(plain(str(exception)))
+        except Exception:  # an application's own class with a __str__ that fails
+            return type(exception).__name__
+    return str(plain(type(exception).__name__))
+
+
+def _seconds(wait: object) -> float:
+    if isinstance(wait, timedelta):
+        return max(0.0, wait.total_seconds())
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not math.isfinite(wait):
+        raise DecisionInvalid(f"Deferred(wait={plain(wait)!r}): wait must be finite seconds or a timedelta.")
+    return max(0.0, float(wait))
+
+
+def _retries(limit: object) -> int | None:
+    if limit is None or limit == math.inf:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise DecisionInvalid(f"Transient(max_retries={plain(limit)!r}): it must be a whole number from 0, or None.")
+    return limit

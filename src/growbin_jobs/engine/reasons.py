@@ -14,6 +14,22 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "요청 형식이 올바르지 않습니다: {detail}",
         "en": "The request is not valid: {detail}",
     },
+    "given_up": {
+        "ko": "처리할 수 없어 중단했습니다: {detail}",
+        "en": "It was given up: {detail}",
+    },
+    "decision_invalid": {
+        "ko": "처리 결과를 결정할 수 없어 중단했습니다. 관리자에게 알려 주세요: {detail}",
+        "en": "What becomes of it could not be decided: {detail}",
+    },
+    "too_old": {
+        "ko": "너무 오래 기다려 처리하지 않았습니다.",
+        "en": "It was older than {seconds} seconds when its turn came (max_age), so it was not run.",
+    },
+    "skipped": {
+        "ko": "처리하지 않고 중단했습니다.",
+        "en": "A middleware of this worker skipped it and marked it as failed.",
+    },
     "retries_exhausted": {
         "ko": "여러 번 시도했지만 처리하지 못했습니다. 잠시 후 다시 시도해 주세요.",
         "en": "It failed {attempts} times and was given up. Last error: {detail}",

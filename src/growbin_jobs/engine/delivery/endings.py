@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.places import places
 from growbin_jobs.engine.text import well_formed
 
 #: Characters of a result that are kept; a larger one is for the central database or the object store.
@@ -96,18 +96,9 @@ def _dead(delivery: Delivery, given_up: GivenUp, now: float) -> Dead:
         code=given_up.code,
         params=json.dumps(dict(given_up.params), ensure_ascii=False),
         error=given_up.error,
-        traceback=_places(given_up.exception),
+        traceback=places(given_up.exception),
         died_at=now,
     )
-
-
-def _places(exception: BaseException | None) -> str:
-    """Return where an error came from. Texts of errors may hold people's data, so they are left out."""
-    parts = []
-    while exception is not None:
-        parts.append(f"{''.join(traceback.format_tb(exception.__traceback__))}{type(exception).__qualname__}\n")
-        exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
-    return well_formed("\n".join(reversed(parts)))
 
 
 def _as_json(result: Any) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
+from growbin_jobs.engine.dramatiq_log import quiet_dramatiq
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Boot(Middleware):
         self._preparations.append(prepare)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        quiet_dramatiq()
         try:
             for prepare in self._preparations:
                 prepare()

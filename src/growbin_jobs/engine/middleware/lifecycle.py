@@ -20,8 +20,7 @@ from growbin_jobs.engine.delivery.intake import DeliveryIntake
 from growbin_jobs.engine.delivery.records import Started, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.delivery.settlement import Settlement
-from growbin_jobs.engine.errors import Deferred
-from growbin_jobs.engine.middleware.retries import describe
+from growbin_jobs.engine.errors import Deferred, describe
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal

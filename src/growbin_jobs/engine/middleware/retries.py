@@ -1,38 +1,59 @@
 """What becomes of a message whose actor raised: retried, put off, or given up."""
 
+from __future__ import annotations
+
 import inspect
 import logging
-import random
+import math
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from dramatiq import Middleware
+from dramatiq import RateLimitExceeded, Retry
 from dramatiq.broker import Broker
+from dramatiq.errors import BrokerConnectionError
+from dramatiq.middleware import Retries as DramatiqRetries
+from dramatiq.middleware import Shutdown
 
-from growbin_jobs.engine.errors import Deferred, GrowbinError, Permanent, Transient
-from growbin_jobs.engine.text import well_formed
+from growbin_jobs.engine import events
+from growbin_jobs.engine.backoff import pause_after
+from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.errors import Deferred, Permanent, Transient, describe
+from growbin_jobs.engine.middleware.options import read_all
+from growbin_jobs.engine.reasons import REASONS
+from growbin_jobs.engine.text import plain
 
 logger = logging.getLogger(__name__)
 
-#: Longest pause between two retries, in milliseconds.
+#: Longest pause between two retries, in milliseconds, where nobody asks for another one.
 MAX_BACKOFF = 3_600_000
 
+#: A pause is taken times one of these: what failed together does not come back together, and nothing comes early.
+RETRY_JITTER, WAIT_JITTER = (1.0, 1.5), (1.0, 1.25)
 
-class Retries(Middleware):
-    """Read the class of the error and nothing else (see :mod:`growbin_jobs.engine.errors`).
+Params = dict[str, str | int | float]
 
-    - :class:`Permanent` and calls that do not fit the actor's signature: given up at once.
-    - :class:`Deferred`: put off; spends no retry, but all waiting together has a limit.
-    - everything else: retried with exponential backoff and jitter until ``max_retries``.
 
-    A message that is given up is marked as failed, with ``code`` and ``params`` for a person in
-    ``message.given_up``; the broker moves it to the dead letters. When the retry itself cannot be published, the
-    message goes back to its queue instead of being acknowledged, so that it is not lost (Bogdanp/dramatiq#545).
+class Retries(DramatiqRetries):
+    """Decides by the class of the error and by the options of the actor and the message.
+
+    - :class:`Permanent`, what the actor's ``throws`` names, calls that do not fit its signature: given up at once.
+    - :class:`Deferred`, and Dramatiq's ``RateLimitExceeded`` and ``Shutdown``: put off; spends no retry, but all
+      waiting together has a limit.
+    - everything else, Dramatiq's ``Retry`` too: retried with exponential backoff and jitter, while ``retry_when`` says
+      so, or until ``max_retries`` are spent.
+
+    A message that is given up is marked as failed, with ``code`` and ``params`` for a person in ``message.given_up``;
+    the broker moves it to the dead letters. So is one about which nothing can be decided. When the retry cannot be
+    published for now, the message goes back to its queue instead of being acknowledged, so that it is not lost
+    (Bogdanp/dramatiq#545).
 
     Parameters:
-      max_retries: Where the actor does not say.
+      max_retries: Where the actor does not say. None: without end.
       min_backoff: Milliseconds before the first retry, where the actor does not say.
+      max_backoff: Milliseconds before any retry at most, before jitter, where the actor does not say.
+      retry_when: Where the actor does not say; see Dramatiq.
       max_wait: Seconds that one message may be put off in all.
       clock: Seconds since 1970; tests have their own.
     """
@@ -40,19 +61,26 @@ class Retries(Middleware):
     def __init__(
         self,
         *,
-        max_retries: int = 3,
+        max_retries: int | None = 3,
         min_backoff: int = 15_000,
+        max_backoff: int = MAX_BACKOFF,
+        retry_when: Callable[[int, BaseException], bool] | None = None,
         max_wait: float = 86_400.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.max_retries = max_retries
-        self.min_backoff = min_backoff
+        # Not the base class's, which takes 0 for "not given".
+        self._defaults: dict[str, Any] = {
+            "max_retries": max_retries,
+            "min_backoff": min_backoff,
+            "max_backoff": max_backoff,
+            "retry_when": retry_when,
+        }
         self.max_wait = max_wait
         self._clock = clock
 
-    @property
-    def actor_options(self) -> set[str]:
-        return {"max_retries", "min_backoff", "throws"}
+    def on_clock(self, clock: Callable[[], float]) -> Retries:
+        """Return one that goes by another clock and is the same otherwise."""
+        return Retries(**self._defaults, max_wait=self.max_wait, clock=clock)
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
@@ -60,78 +88,129 @@ class Retries(Middleware):
         if exception is None or getattr(message, "stale", False):
             return
         try:
-            self._settle(broker, message, exception)
-        except Exception:
-            logger.exception("retry.publish_failed actor=%s id=%s", message.actor_name, message.message_id)
+            self._decide(broker, message, exception)
+        except (BrokerConnectionError, ConnectionError) as error:
+            logger.warning(
+                "retry.publish_failed actor=%s id=%s error=%s", message.actor_name, message.message_id, describe(error)
+            )
             message.requeue()
+        except Exception as error:
+            # What cannot be decided now will not be decided the next time: it would run for ever.
+            detail = f"{describe(exception)} was raised, and then {describe(error)}."
+            self._give_up(message, "decision_invalid", {"detail": detail})
 
-    def _settle(self, broker: Broker, message: Any, exception: BaseException) -> None:
+    def _decide(self, broker: Broker, message: Any, exception: BaseException) -> None:
+        options = self._options(broker, message)
+        throws = options["throws"]
         match exception:
+            case Deferred():
+                self._put_off(broker, message, exception, _milliseconds(exception.wait * 1000))
+            case _ if throws and isinstance(exception, throws):
+                code, params = _code_of(exception)
+                self._give_up(message, code, params)
             case Permanent():
                 self._give_up(message, exception.code, exception.params)
-            case Deferred():
-                self._put_off(broker, message, exception)
-            case TypeError() if not _fits(broker, message):
-                self._give_up(message, "request_invalid", {"detail": "the arguments do not fit the actor"})
+            case Shutdown():
+                self._put_off(broker, message, exception, 0)
+            case RateLimitExceeded():
+                waited = counted(message.options, "deferrals")
+                pause = pause_after(waited, options["min_backoff"], options["max_backoff"])
+                self._put_off(broker, message, exception, pause)
+            case TypeError() if (misfit := _misfit(broker, message)) is not None:
+                self._give_up(message, "request_invalid", {"detail": misfit})
             case _:
-                self._retry(broker, message, exception)
+                self._retry(broker, message, exception, options)
 
-    def _retry(self, broker: Broker, message: Any, exception: BaseException) -> None:
-        options = broker.get_actor(message.actor_name).options
-        limit = message.options.get("max_retries", options.get("max_retries", self.max_retries))
+    def _options(self, broker: Broker, message: Any) -> dict[str, Any]:
+        of_actor = broker.get_actor(message.actor_name).options
+        if not message.options:
+            return self._defaults | {"throws": None} | of_actor
+        of_message = {name: value for name, value in read_all(message.options).items() if name != "retry_when"}
+        if not of_message.get("on_retry_exhausted"):
+            of_message.pop("on_retry_exhausted", None)
+        return self._defaults | {"throws": None} | of_actor | of_message
+
+    def _retry(self, broker: Broker, message: Any, exception: BaseException, options: dict[str, Any]) -> None:
+        limit, retry_when = options["max_retries"], options["retry_when"]
         if isinstance(exception, Transient) and exception.max_retries is not None:
-            limit = min(limit, exception.max_retries)
-        retries = message.options.get("retries", 0)
-        if retries >= limit:
-            code = exception.final_code if isinstance(exception, Transient) else "retries_exhausted"
-            self._give_up(message, code, {"attempts": retries + 1, "detail": describe(exception)})
+            limit = exception.max_retries if limit is None else min(limit, exception.max_retries)
+        retries = max(0, counted(message.options, "retries"))
+        spent = not retry_when(retries, exception) if retry_when else limit is not None and retries >= limit
+        if spent:
+            self._exhausted(broker, message, exception, options.get("on_retry_exhausted"), limit)
             return
-        base = message.options.get("min_backoff", options.get("min_backoff", self.min_backoff))
-        delay = backoff(retries, base)
+        if isinstance(exception, Retry) and exception.delay is not None:
+            delay = _milliseconds(exception.delay)
+        else:
+            delay = int(pause_after(retries, options["min_backoff"], options["max_backoff"], RETRY_JITTER))
         broker.enqueue(message.copy(options={"retries": retries + 1}), delay=delay)
-        logger.warning(
-            "message.retry actor=%s id=%s retry=%d/%d in_ms=%d error=%s",
-            message.actor_name, message.message_id, retries + 1, limit, delay, describe(exception),
+        events.RETRIED.emit(
+            actor=message.actor_name, id=message.message_id, queue=message.queue_name, retry=retries + 1,
+            limit="∞" if limit is None or retry_when else limit, in_ms=delay, error=describe(exception),
         )  # fmt: skip
 
-    def _put_off(self, broker: Broker, message: Any, exception: Deferred) -> None:
+    def _exhausted(
+        self, broker: Broker, message: Any, exception: BaseException, target: str | None, limit: int | None
+    ) -> None:
+        retries = max(0, counted(message.options, "retries"))
+        if target:
+            broker.get_actor(target).send(message.asdict(), {"retries": retries, "max_retries": limit})
+        params: Params = {"attempts": retries + 1, "detail": describe(exception)}
+        final = exception.final_code if isinstance(exception, Transient) else "retries_exhausted"
+        if final in REASONS:
+            self._give_up(message, final, params)
+        else:
+            self._give_up(message, "given_up", params | {"detail": plain(final)})
+
+    def _put_off(self, broker: Broker, message: Any, exception: BaseException, pause: float) -> None:
         now = self._clock()
         since = message.options.get("deferred_since", now)
+        if isinstance(since, bool) or not isinstance(since, int | float) or not math.isfinite(since):
+            since = now
         if now - since > self.max_wait:
-            params: dict[str, str | int | float] = {
-                "hours": round(self.max_wait / 3600, 1),
-                "detail": describe(exception),
-            }
-            self._give_up(message, "waited_too_long", params)
+            self._give_up(
+                message,
+                "waited_too_long",
+                {"hours": round(self.max_wait / 3600, 1), "detail": describe(exception)},
+            )
             return
-        deferrals = message.options.get("deferrals", 0) + 1
-        # Jitter, so that what was put off together does not come back together.
-        delay = int(exception.wait * 1000 * random.uniform(1.0, 1.25))  # noqa: S311
+        deferrals = max(0, counted(message.options, "deferrals")) + 1
+        delay = int(pause_after(0, longest := min(pause, self.max_wait * 1000), longest, WAIT_JITTER))
         broker.enqueue(message.copy(options={"deferred_since": since, "deferrals": deferrals}), delay=delay)
-        logger.info(
-            "message.deferred actor=%s id=%s deferral=%d in_ms=%d error=%s",
-            message.actor_name, message.message_id, deferrals, delay, describe(exception),
+        events.DEFERRED.emit(
+            actor=message.actor_name, id=message.message_id, queue=message.queue_name, deferral=deferrals, in_ms=delay,
+            error=describe(exception),
         )  # fmt: skip
 
-    def _give_up(self, message: Any, code: str, params: dict[str, str | int | float]) -> None:
-        logger.error("message.given_up actor=%s id=%s code=%s", message.actor_name, message.message_id, code)
+    def _give_up(self, message: Any, code: str, params: Params) -> None:
+        events.GIVEN_UP.emit(
+            actor=message.actor_name, id=message.message_id, queue=message.queue_name, code=code
+        )  # fmt: skip
         message.given_up = (code, params)
         message.fail()
 
 
-def backoff(retries: int, base: int) -> int:
-    """Return the pause before the next retry in milliseconds: at least ``base``, doubled each time, with jitter."""
-    return int(min(base * 2**retries, MAX_BACKOFF) * random.uniform(1.0, 1.5))  # noqa: S311
+def _milliseconds(pause: Any) -> int:
+    """Read how long an error asks to wait; an actor may have given anything."""
+    if isinstance(pause, timedelta):
+        pause = pause.total_seconds() * 1000
+    if isinstance(pause, bool) or not isinstance(pause, int | float) or not math.isfinite(pause):
+        raise Permanent("decision_invalid", detail=f"a pause of {plain(pause)}")
+    return max(0, int(pause))
 
 
-def describe(exception: BaseException) -> str:
-    """Return an error in words that may be stored: the text of a foreign error may hold personal data."""
-    return well_formed(str(exception)) if isinstance(exception, GrowbinError) else type(exception).__name__
+def _code_of(exception: BaseException) -> tuple[str, Params]:
+    if isinstance(exception, Permanent):
+        return exception.code, exception.params
+    return "given_up", {"detail": describe(exception)}
 
 
-def _fits(broker: Broker, message: Any) -> bool:
+def _misfit(broker: Broker, message: Any) -> str | None:
+    """Return what is wrong with a call that does not fit the actor's signature, such as the name of what is missing."""
     try:
         inspect.signature(broker.get_actor(message.actor_name).fn).bind(*message.args, **message.kwargs)
-    except TypeError:
-        return False
-    return True
+    except TypeError as error:
+        return f"the arguments do not fit the actor: {plain(str(error))}"
+    except ValueError:  # a function of C without a signature
+        return None
+    return None

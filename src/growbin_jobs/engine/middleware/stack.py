@@ -8,6 +8,7 @@ middleware              before the actor                              after the 
 ``EnsureKeeper``             (at boot) sees to it that there is a keeper   (at the end) leaves last of all
 ``DropStale``           skips what the broker already has back        –
 ``Journaling``          skips what has ended here; notes the start    writes down the end, last of all
+``OptionCheck``         gives up what has options that nobody can obey –
 ``GiveUpHook``          –                                             sends what the actor's row says
 ``Retries``             –                                             decides: done, retry, wait or give up
 ``Prefetch``            (at boot) how far ahead a process fetches     –
@@ -36,6 +37,7 @@ from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.lifecycle import Journaling
+from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
@@ -60,6 +62,7 @@ def stack(config: EngineConfig, boot: Boot, journal: "Callable[[], Journal]") ->
         EnsureKeeper(config),
         DropStale(),
         journaling,
+        OptionCheck(),
         GiveUpHook(),
         Retries(max_wait=config.deferral_max_age),
         Prefetch(config.groups),

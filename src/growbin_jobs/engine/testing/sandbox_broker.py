@@ -117,11 +117,4 @@ class SandboxBroker(Broker):
 
 def _on_clock(middleware: Middleware, clock: Callable[[], float]) -> Middleware:
     """Let retries and deferrals go by a given time."""
-    if not isinstance(middleware, Retries):
-        return middleware
-    return Retries(
-        max_retries=middleware.max_retries,
-        min_backoff=middleware.min_backoff,
-        max_wait=middleware.max_wait,
-        clock=clock,
-    )
+    return middleware.on_clock(clock) if isinstance(middleware, Retries) else middleware

@@ -1,3 +1,5 @@
+import os
+
 import dramatiq
 import pytest
 from dramatiq import Worker
@@ -7,7 +9,7 @@ from dramatiq.middleware import SkipMessage
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.engine.middleware import prefetch
-from growbin_jobs.engine.middleware.boot import EX_CONFIG, Boot
+from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.prefetch import SETTLING, Prefetch
 from growbin_jobs.engine.middleware.stale import DropStale
 from growbin_jobs.names import GROUPS
@@ -28,7 +30,7 @@ def test_a_worker_with_a_wrong_configuration_ends_with_a_sentence(caplog):
     with pytest.raises(SystemExit) as caught:
         broker.emit_before("worker_boot", None)
 
-    assert caught.value.code == EX_CONFIG
+    assert caught.value.code == os.EX_CONFIG
     assert "Set GROWBIN_THIS." in caplog.text
 
 
