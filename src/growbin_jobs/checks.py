@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.errors import ConfigurationError, GrowbinError
+from growbin_jobs.model_catalog import AUTO, effort_for, find_model, temperature_for
 from growbin_jobs.settings import Settings
 
 Status = Literal["ok", "warning", "failed"]
@@ -16,13 +17,8 @@ Status = Literal["ok", "warning", "failed"]
 #: Least free disk in the data folder, in bytes, before a warning.
 _LOW_DISK = 1_000_000_000
 
-#: Announced ends of models, with their successor. Source: OpenAI's deprecations page; for gpt-4o-mini articles of
-#: October 2026 that quote it (docs/models.md).
-ENDS: dict[str, tuple[date, str]] = {
-    "gpt-5": (date(2026, 12, 11), "gpt-6-luna"),
-    "gpt-5-mini": (date(2026, 12, 11), "gpt-6-luna"),
-    "gpt-4o-mini": (date(2027, 1, 14), "gpt-6-luna"),
-}
+#: Days before a model's announced end from which on it is an error, and a warning.
+_ERROR_DAYS = 14
 _WARN_DAYS = 60
 
 
@@ -140,18 +136,35 @@ def _models(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield _end_of(model, offered.get(model), datetime.now(UTC).date())
+    yield from _not_sent(settings)
+
+
+def _not_sent(settings: Settings) -> Iterator[Finding]:
+    """Name what the settings ask for and the chosen model is known to refuse."""
+    for purpose in ("vision", "text"):
+        model, effort, temperature = (
+            getattr(settings, f"{purpose}_{part}") for part in ("model", "reasoning_effort", "temperature")
+        )
+        if effort not in (None, AUTO) and (sent := effort_for(model, effort)) != effort:
+            name = _settings.variable(f"{purpose}_reasoning_effort")
+            yield Finding("models", "warning", f"{model} does not know {name}={effort}: sends {sent or 'none at all'}")
+        if temperature_for(model, temperature) != temperature:
+            name = _settings.variable(f"{purpose}_temperature")
+            yield Finding("models", "warning", f"{model} refuses a temperature: {name} is not sent")
 
 
 def _end_of(model: str, announced: date | None, today: date) -> Finding:
-    end, successor = ENDS.get(model, (announced, "named on the provider's deprecations page"))
-    end = announced or end
+    """Judge the day on which a model leaves the API: as the server announces it, else as the catalogue knows it."""
+    known = find_model(model)
+    end = announced or (known.shutdown if known else None)
     if end is None:
         return Finding("models", "ok", model)
+    named = " or ".join(known.successors) if known and known.successors else "on the provider's deprecations page"
+    remedy = f"Its successor: {named}. Set GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL."
     days = (end - today).days
     if days < 0:
-        return Finding("models", "failed", f"{model} left the API on {end}. Its successor is {successor}.")
-    if days < _WARN_DAYS:
-        return Finding(
-            "models", "warning", f"{model} leaves the API on {end}, in {days} days. Its successor is {successor}."
-        )
+        return Finding("models", "failed", f"{model} left the API on {end}. {remedy}")
+    if days <= _WARN_DAYS:
+        status: Status = "failed" if days <= _ERROR_DAYS else "warning"
+        return Finding("models", status, f"{model} leaves the API on {end}, in {days} days. {remedy}")
     return Finding("models", "ok", f"{model}, until {end}")

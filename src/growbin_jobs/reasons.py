@@ -69,6 +69,15 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "모델 서버가 요청을 거절했습니다({status}).",
         "en": "The model's server rejected the request (HTTP {status}, {detail}).",
     },
+    "model_not_offered": {
+        "ko": "모델 서버에 모델 {model}이(가) 없습니다. 관리자에게 알려 주세요.",
+        "en": "The model's server does not offer {model} (HTTP {status}). {detail}",
+    },
+    "model_request_too_large": {
+        "ko": "요청이 모델의 한도보다 큽니다(토큰 {requested}개, 한도 {limit}개). 관리자에게 알려 주세요.",
+        "en": "The request needs {requested} tokens, more than the {limit} that the model's rate limit ever grants. "
+        "Lower GROWBIN_VISION_SIDE, or ask the provider for a higher limit.",
+    },
     "model_access_denied": {
         "ko": "모델을 사용할 권한이 없습니다. 관리자에게 알려 주세요.",
         "en": "The model's server denied access (HTTP {status}). Check OPENAI_API_KEY and the model's name.",

@@ -17,6 +17,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.model_catalog import AUTO, default_model
 from growbin_jobs.names import GROUPS
 from growbin_jobs.reasons import Language
 
@@ -157,16 +158,15 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
         description="Address of an OpenAI-compatible server. Unset: OpenAI.",
     )
-    vision_model: str = Field(
-        default="gpt-5",
-        description="Model that looks at the picture. gpt-5 leaves the API on 2026-12-11; gpt-6-luna succeeds it.",
-    )
+    vision_model: str = Field(default=default_model("vision"), description="Model that looks at the picture.")
     vision_reasoning_effort: str | None = Field(
-        default="minimal",
-        description="Reasoning effort sent with the vision call; empty: not sent (for models that do not reason).",
+        default=AUTO,
+        description="Reasoning effort sent with the vision call. auto: the least that the model knows, nothing to a "
+        "model that is not in the catalogue; empty: nothing.",
     )
     vision_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        default=None, description="Temperature of the vision call. Unset: not sent; reasoning models refuse it."
+        default=None,
+        description="Temperature of the vision call. Unset: not sent, nor to a model that is known to refuse it.",
     )
     vision_max_tokens: Count = Field(default=1000, description="Most tokens of a vision answer, reasoning included.")
     vision_timeout: Seconds = Field(default=50.0, description="Seconds for the whole vision call.")
@@ -181,15 +181,12 @@ class Settings(BaseSettings):
         description="Picture inside the request, or a presigned https address (S3 only, and the model's server must "
         "reach it).",
     )
-    text_model: str = Field(
-        default="gpt-4o-mini",
-        description="Model that phrases the advice. gpt-4o-mini leaves the API on 2027-01-14; gpt-6-luna succeeds it.",
-    )
+    text_model: str = Field(default=default_model("text"), description="Model that phrases the advice.")
     text_reasoning_effort: str | None = Field(
-        default=None, description="Reasoning effort sent with the text call. Unset: not sent."
+        default=AUTO, description="Reasoning effort sent with the text call; as that of the vision call."
     )
     text_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        default=None, description="Temperature of the text call. Unset: not sent."
+        default=None, description="Temperature of the text call; as that of the vision call."
     )
     text_max_tokens: Count = Field(default=800, description="Most tokens of the advice, reasoning included.")
     text_timeout: Seconds = Field(default=25.0, description="Seconds for the whole text call.")

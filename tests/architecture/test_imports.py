@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
 #: Every module belongs to the first row whose name fits; a row may import rows of its own level and below.
 ROOMS = (
     ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "keeper", "__init__")),
+    ("model catalog", 0, ("model_catalog",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),

@@ -146,7 +146,7 @@ def test_the_offered_models_come_with_their_announced_end(client):
 
 PERMANENT = {
     "400": "model_rejected_request",
-    "404": "model_rejected_request",
+    "404": "model_not_offered",
     "405": "model_rejected_request",
     "422": "model_rejected_request",
     "redirect": "model_rejected_request",

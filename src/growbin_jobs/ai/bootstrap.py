@@ -20,6 +20,7 @@ from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.messages import Advice, VisionAnswer
+from growbin_jobs.model_catalog import effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
@@ -73,16 +74,16 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
         model=settings.vision_model,
         timeout=settings.vision_timeout,
         max_tokens=settings.vision_max_tokens,
-        temperature=settings.vision_temperature,
-        reasoning_effort=settings.vision_reasoning_effort,
+        temperature=temperature_for(settings.vision_model, settings.vision_temperature),
+        reasoning_effort=effort_for(settings.vision_model, settings.vision_reasoning_effort),
         purpose="vision",
     )
     phrase = Call(
         model=settings.text_model,
         timeout=settings.text_timeout,
         max_tokens=settings.text_max_tokens,
-        temperature=settings.text_temperature,
-        reasoning_effort=settings.text_reasoning_effort,
+        temperature=temperature_for(settings.text_model, settings.text_temperature),
+        reasoning_effort=effort_for(settings.text_model, settings.text_reasoning_effort),
         purpose="text",
     )
     vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)

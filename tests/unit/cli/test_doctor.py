@@ -1,8 +1,10 @@
 import json
+from datetime import date
 
 import pytest
 
-from growbin_jobs.checks import ENDS
+from growbin_jobs.checks import _end_of, _not_sent
+from growbin_jobs.settings import load
 
 
 def findings(done):
@@ -71,8 +73,35 @@ def test_the_table_keeps_brackets_and_fits(invoke):
     assert max(map(len, done.output.splitlines())) <= 80
 
 
-def test_the_default_models_have_a_known_end():
-    from growbin_jobs.settings import Settings
+@pytest.mark.parametrize(
+    ("model", "announced", "status", "named"),
+    [
+        ("gpt-5", None, "failed", "gpt-6-luna or gpt-6.1-sol"),
+        ("gpt-5-2025-08-07", None, "failed", "gpt-6-luna"),
+        ("gpt-4o-mini", None, "warning", "gpt-6-luna"),
+        ("gpt-5.1", None, "ok", "2027-04-01"),
+        ("gpt-6-luna", None, "ok", "gpt-6-luna"),
+        ("gpt-4-vision-preview", None, "failed", "left the API"),
+        ("gpt-6-luna", date(2026, 12, 12), "failed", "in 14 days"),
+        ("gpt-6-luna", date(2026, 12, 13), "warning", "in 15 days"),
+        ("gpt-6-luna", date(2027, 1, 27), "warning", "in 60 days"),
+        ("gpt-6-luna", date(2027, 1, 28), "ok", "until 2027-01-28"),
+        ("llava", date(2026, 11, 27), "failed", "deprecations page"),
+    ],
+)
+def test_a_model_s_end_is_judged_by_the_days_that_are_left(model, announced, status, named):
+    finding = _end_of(model, announced, date(2026, 11, 28))
 
-    fields = Settings.model_fields
-    assert {fields["vision_model"].default, fields["text_model"].default} <= set(ENDS)
+    assert finding.status == status
+    assert named in finding.detail
+
+
+def test_what_the_model_refuses_is_named():
+    settings = load(vision_reasoning_effort="minimal", text_temperature=0.3)
+
+    findings = [finding.detail for finding in _not_sent(settings)]
+
+    assert findings == [
+        "gpt-6-luna does not know GROWBIN_VISION_REASONING_EFFORT=minimal: sends none",
+        "gpt-6-luna refuses a temperature: GROWBIN_TEXT_TEMPERATURE is not sent",
+    ]

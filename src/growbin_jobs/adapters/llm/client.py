@@ -218,7 +218,7 @@ class ModelClient:
             response = request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             _note_response(record, getattr(error, "response", None))
-            failure = from_exception(error, secret=self._key)
+            failure = from_exception(error, secret=self._key, model=record.model if record else None)
             no_schema = isinstance(error, openai.APIStatusError) and refuses_schemas(error.status_code, error.body)
             if no_schema and isinstance(failure, Permanent):
                 failure = _SchemaNotSupported(failure.code, **failure.params)

@@ -1,68 +1,14 @@
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.llm.errors import (
-    DEFAULT_WAIT,
-    LONGEST_WAIT,
-    SHORTEST_WAIT,
     from_exception,
     from_response,
-    wait_of,
 )
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 CANARY = "my-own-servers-key"
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, DEFAULT_WAIT),
-        ({"retry-after": "7"}, 7),
-        ({"retry-after": "2.5"}, 2.5),
-        ({"retry-after": " 30 "}, 30),
-        ({"retry-after": "1m30s"}, 90),
-        ({"retry-after": "soon"}, DEFAULT_WAIT),
-        ({"retry-after": "nan"}, DEFAULT_WAIT),
-        ({"retry-after": ""}, DEFAULT_WAIT),
-        ({"retry-after": "0"}, SHORTEST_WAIT),
-        ({"retry-after": "-5"}, SHORTEST_WAIT),
-        ({"retry-after": "86400"}, LONGEST_WAIT),
-        ({"retry-after": "inf"}, LONGEST_WAIT),
-        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
-        ({"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-requests": "0"}, LONGEST_WAIT),
-        ({"x-ratelimit-reset-requests": "4m0s", "x-ratelimit-remaining-requests": "0"}, 240),
-        ({"x-ratelimit-reset-tokens": "2200ms"}, 2.2),
-        ({"x-ratelimit-reset-tokens": "1h2m3.5s400ms"}, LONGEST_WAIT),
-        (
-            {
-                "x-ratelimit-reset-requests": "9s",
-                "x-ratelimit-remaining-requests": "12",
-                "x-ratelimit-reset-tokens": "4s",
-                "x-ratelimit-remaining-tokens": "0",
-            },
-            4,
-        ),
-        ({"retry-after": "3", "x-ratelimit-reset-requests": "50s"}, 3),
-    ],
-)
-def test_how_long_a_server_asks_to_wait(headers, seconds):
-    assert wait_of(headers) == pytest.approx(seconds)
-
-
-def test_a_date_is_waited_for():
-    when = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-
-    assert 90 < wait_of({"retry-after": when}) <= 100
-
-
-@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset-tokens"]), st.text()))
-def test_whatever_the_header_says_the_wait_is_bounded(headers):
-    assert SHORTEST_WAIT <= wait_of(headers) <= LONGEST_WAIT
 
 
 json_values = st.recursive(
@@ -81,10 +27,22 @@ def test_every_response_becomes_an_error_of_ours(status, body):
     assert len(str(error)) < 400
 
 
-@pytest.mark.parametrize("code", ["insufficient_quota", "billing_hard_limit_reached"])
-@pytest.mark.parametrize("status", [400, 403, 429])
-def test_an_empty_account_is_given_up_under_any_status(status, code):
-    error = from_response(status, {"error": {"code": code, "message": "x"}}, {"retry-after": "1"})
+@pytest.mark.parametrize(
+    "code",
+    [
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+    ],
+)
+@pytest.mark.parametrize("field", ["code", "type"])
+@pytest.mark.parametrize("status", [400, 403, 429, 503])
+def test_an_empty_account_is_given_up_under_any_status(status, field, code):
+    error = from_response(status, {"error": {field: code, "message": "x"}}, {"retry-after": "1"})
 
     assert isinstance(error, Permanent)
     assert error.code == "model_quota_exhausted"
@@ -127,3 +85,94 @@ def test_an_exception_from_elsewhere_is_named_and_not_quoted():
     assert isinstance(error, GrowbinError)
     assert "ValueError" in str(error)
     assert CANARY not in str(error)
+
+
+TOO_LARGE = "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 30601."
+
+
+@pytest.mark.parametrize(
+    ("message", "numbers"),
+    [
+        (TOO_LARGE, {"limit": 30000, "requested": 30601}),
+        ("Request too large. Limit: 30,000, Requested: 1,030,601. Visit …", {"limit": 30000, "requested": 1030601}),
+        ("Rate limit reached (TPM): Limit 30000, Used 29000, Requested 1500. Try again in 1s.", None),
+        ("Rate limit reached (TPM): Limit 30000, Requested 30000.", None),
+        ("Rate limit reached.", None),
+        ("Limit many, Requested more", None),
+    ],
+)
+def test_what_the_limit_never_grants_is_given_up_with_its_numbers(message, numbers):
+    body = {"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": message}}
+
+    error = from_response(429, body, {"retry-after": "3"})
+
+    if numbers is None:
+        assert (type(error), error.wait) == (Deferred, 3.0)
+    else:
+        assert (error.code, error.params) == ("model_request_too_large", numbers)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "headers", "wait"),
+    [
+        (503, "slow_down", {"retry-after": "60"}, 60),
+        (503, "slow_down", {}, 20),
+        (500, "slow_down", {}, 20),
+        (503, None, {"retry-after": "60"}, 60),
+        (503, None, {"x-ms-retry-after-ms": "1500"}, 1.5),
+        (529, None, {"retry-after-ms": "7000"}, 7),
+        (529, "overloaded_error", {}, 20),
+        (503, None, {}, None),
+        (503, None, {"retry-after": "0"}, None),
+        (500, None, {"retry-after": "60"}, None),
+        (502, "server_error", {}, None),
+    ],
+)
+def test_a_server_that_asks_to_wait_costs_no_retry(status, code, headers, wait):
+    error = from_response(status, {"error": {"code": code, "message": "slow"}}, headers)
+
+    assert (type(error), getattr(error, "wait", None)) == (Transient if wait is None else Deferred, wait)
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "named"),
+    [
+        ("gpt-5", {"code": "model_not_found", "message": "x"}, "gpt-6-luna or gpt-6.1-sol"),
+        ("gpt-5-2025-08-07", {"message": "The model `gpt-5` has been deprecated, learn more"}, "gpt-6-luna"),
+        ("gpt-4o-mini", {"message": "The model `gpt-4o-mini` does not exist or you do not have access"}, "gpt-6-luna"),
+        ("llava", {"code": "model_not_found"}, "growbin-jobs doctor"),
+    ],
+)
+def test_a_model_that_is_gone_names_its_successor(model, said, named):
+    error = from_response(404, {"error": said}, {}, model=model)
+
+    assert isinstance(error, Permanent)
+    assert (error.code, error.params["model"]) == ("model_not_offered", model)
+    assert named in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_another_wrong_request_is_not_called_a_missing_model(status):
+    error = from_response(status, {"error": {"code": "invalid_value", "message": "no such path"}}, {}, model="gpt-5")
+
+    assert error.code == "model_rejected_request"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "too few cats"}},
+        {"error": "too few cats"},
+        {"message": "too few cats"},
+        [{"error": {"message": "too few cats"}}],
+        {"detail": "too few cats"},
+        {"detail": [{"loc": ["body"], "msg": "too few cats"}]},
+        "too few cats",
+    ],
+)
+def test_the_reason_is_found_in_every_form(body):
+    assert "too few cats" in str(from_response(422, body, {}, secret="x"))
+
+
+def test_a_page_of_a_proxy_is_not_quoted():
+    assert "no reason given" in str(from_response(404, "<html>portal</html>", {}))
