@@ -1,10 +1,20 @@
 """The network on onnxruntime: about four times as fast as numpy, and without the GIL."""
 
+import os
+
 import numpy as np
+
+# Official builds (1.31.1) send events to Microsoft and write a device id below the home folder. The variable is read
+# when the library is loaded, so it is set before the import (onnxruntime's Privacy.md, "Disabling Telemetry").
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime  # type: ignore[import-untyped]
 
 from growbin_jobs.ai.offline.network import Array, Network
 from growbin_jobs.ai.offline.onnx_model import build
+
+# For a process in which somebody else has loaded it before.
+onnxruntime.disable_telemetry_events()
 
 
 class OnnxRuntime:
