@@ -27,7 +27,6 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import tasks
-from growbin_jobs.keeper import CONFIG
 from growbin_jobs.models import SCHEMA
 
 SERVICES = Path(__file__).parents[1] / "services"
@@ -151,7 +150,7 @@ def _cursor(connection: Any) -> Any:
 
 def _under_load(database: Database, url: str, folder: Path, rate: int, seconds: float) -> dict[str, float]:
     env = os.environ | {"DATABASE_URL": url, "GROWBIN_NODE": "n2", "GROWBIN_DATA_DIR": str(folder)}
-    keeper = subprocess.Popen([sys.executable, "-m", "growbin_jobs.engine.keeper", "--config", CONFIG], env=env)  # noqa: S603
+    keeper = subprocess.Popen([sys.executable, "-m", "growbin_jobs.keeper"], env=env)
     journal = Journal(folder / "n2" / "task_queue.db", node="n2", worker="bench", free_floor=1)
     chance, written, lags = random.Random(6), 0, []  # noqa: S311
     try:

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from growbin_jobs import names
-from growbin_jobs.app import broker, settings
-from growbin_jobs.engine.actors import ActorSpec, declare
+from growbin_jobs.app import engine, settings
+from growbin_jobs.engine.actors import ActorSpec
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.failure_recording import record_failure_of
 
@@ -55,4 +55,4 @@ ACTORS: dict[Route, ActorSpec] = {
 
 def actor(route: Route) -> "ActorDecorator":
     """Return the decorator of the actor of a route, as the table has it."""
-    return declare(ACTORS[route], broker)
+    return engine.declare(ACTORS[route])

@@ -146,10 +146,10 @@ def _not_sent(settings: Settings) -> Iterator[Finding]:
             getattr(settings, f"{purpose}_{part}") for part in ("model", "reasoning_effort", "temperature")
         )
         if effort not in (None, AUTO) and (sent := effort_for(model, effort)) != effort:
-            name = _settings.variable(f"{purpose}_reasoning_effort")
+            name = _settings.Settings.variable(f"{purpose}_reasoning_effort")
             yield Finding("models", "warning", f"{model} does not know {name}={effort}: sends {sent or 'none at all'}")
         if temperature_for(model, temperature) != temperature:
-            name = _settings.variable(f"{purpose}_temperature")
+            name = _settings.Settings.variable(f"{purpose}_temperature")
             yield Finding("models", "warning", f"{model} refuses a temperature: {name} is not sent")
 
 

@@ -1,17 +1,12 @@
-"""How this application's keeper is started: dramatiq forks a process that calls :func:`become_keeper`.
+"""``python -m growbin_jobs.keeper``: the keeper of a node as a process of its own, such as a sidecar."""
 
-The keeper itself is :mod:`growbin_jobs.engine.keeper`.
-"""
+import os
+import sys
 
-from typing import Final, NoReturn
+if __name__ == "__main__":
+    from growbin_jobs.engine.keeper.__main__ import main
 
-#: Where the keeper's process finds its configuration.
-CONFIG: Final = "growbin_jobs.wiring:engine_config"
-
-
-def become_keeper() -> NoReturn:
-    """Replace this process with a candidate for the keeper of this node."""
-    from growbin_jobs.engine.middleware.ensure_keeper import exec_keeper
-    from growbin_jobs.settings import current
-
-    exec_keeper(CONFIG, current().node_dir)
+    code = main(["--engine", "growbin_jobs.app:engine", *sys.argv[1:]])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -6,7 +6,7 @@ They are in messages and dashboards, so they never change with a refactor. A sta
 
 from typing import Final
 
-from growbin_jobs.engine.groups import Group, Route
+from growbin_jobs.engine.groups import Group, Route, queues_of
 
 #: Keys of the object store that a producer writes before it sends, and that are emptied by the workers.
 SPOOL_PREFIX: Final = "spool/"
@@ -20,7 +20,7 @@ RECORD_FAILURE: Final = Route("record_failure", "failure_recording")
 STORAGE: Final = Group(
     name="storage",
     module="growbin_jobs.storage",
-    routes=(UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE),
+    queues=queues_of(UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE),
     pool="gevent",
     processes=1,
     threads=1000,
@@ -32,7 +32,7 @@ STORAGE: Final = Group(
 AI: Final = Group(
     name="ai",
     module="growbin_jobs.ai",
-    routes=(ANALYZE_IMAGE, GENERATE_RESPONSE),
+    queues=queues_of(ANALYZE_IMAGE, GENERATE_RESPONSE),
     pool="threads",
     processes=3,
     threads=28,

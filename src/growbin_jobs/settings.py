@@ -7,52 +7,29 @@ checked against this file.
 """
 
 import os
-import socket
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds, data_folder
 from growbin_jobs.model_catalog import AUTO, default_model
 from growbin_jobs.names import GROUPS
 from growbin_jobs.reasons import Language
 
 PREFIX = "GROWBIN_"
 
-#: Used when it exists and is writable (a container, a machine prepared for it).
-SYSTEM_DATA_DIR = Path("/var/lib/growbin")
 
+class Settings(EngineSettings):
+    """All settings, validated; those of the engine too. See :func:`load`."""
 
-def _data_dir() -> Path:
-    if os.access(SYSTEM_DATA_DIR, os.W_OK):
-        return SYSTEM_DATA_DIR
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "growbin"
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
-
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Retries = Annotated[int, Field(ge=0)]
-Days = Annotated[float, Field(gt=0)]
-
-#: Bytes. Less than 10 MB would not leave the journal room to end what runs; more than 1 TB is a slip of the hand.
-FreeDisk = Annotated[int, Field(ge=10_000_000, le=1_000_000_000_000)]
-
-
-class Settings(BaseSettings):
-    """All settings, validated. See :func:`load`."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True)
-
-    # --- this node
-    node: str = Field(
-        default_factory=socket.gethostname, description="Name of this node; its journal lies in a folder of this name."
-    )
+    # --- what the engine has too, under other names or with other defaults
     data_dir: Path = Field(
-        default_factory=_data_dir,
+        default_factory=lambda: data_folder("growbin"),
         description="Folder of everything embedded: queue, database, pictures, journal. "
         "Default: /var/lib/growbin where that is writable, else ~/.local/share/growbin.",
     )
@@ -61,50 +38,23 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("WORKER_TYPE", "worker_type"),
         description="Worker group that `growbin-jobs worker` runs when none is named.",
     )
-    language: Language = Field(
-        default="ko", description="Language of the advice and of the reasons for a failure: ko or en."
-    )
-    rules_dir: Path | None = Field(
-        default=None, description="Folder with your own rules instead of those that are installed."
-    )
-
-    # --- broker
-    broker_url: SecretStr | None = Field(
-        default=None,
-        description="amqp://user:password@host:5672/vhost for RabbitMQ; several, separated by ';', for a cluster. "
-        "Unset: the embedded broker, a SQLite file in the data folder.",
-    )
-    queue_type: Literal["quorum", "classic"] = Field(
-        default="quorum", description="Kind of queue that is declared on RabbitMQ."
-    )
-    publisher_connections: Annotated[int, Field(ge=1, le=2)] = Field(
-        default=1,
-        description="Publishing connections to RabbitMQ of each process (1 or 2), shared by all its threads and "
-        "greenlets.",
-    )
-    publish_timeout: Seconds = Field(
-        default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message."
-    )
-    send_patience: Annotated[float, Field(ge=0)] = Field(
-        default=0.5,
-        description="Seconds in which RabbitMQ confirms nothing until a message is kept in this node's journal, to be "
-        "sent when RabbitMQ is back. 0: messages are not kept, sending fails after GROWBIN_PUBLISH_TIMEOUT.",
-    )
-
-    # --- central database
     database_url: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         description="postgresql://user:password@host:5432/name. Unset: a SQLite file in the data folder.",
     )
-    database_pool_size: Count = Field(default=20, description="Most connections to PostgreSQL of one process.")
-    database_timeout: Seconds = Field(
-        default=10.0, description="Seconds to wait for a connection or for one statement."
+    timezone: str = Field(default="Asia/Seoul", description="Time zone of everything that is due at a time of day.")
+    keep_dead_letters_days: Annotated[float, Field(gt=0)] = Field(
+        default=90.0,
+        description="Days that the journal keeps dead letters, and the spool the pictures that they need.",
     )
-    database_auto_upgrade: bool | None = Field(
-        default=None,
-        description="Bring the database to the current schema when a process starts. Default: only the embedded one; "
-        "run `growbin-jobs db upgrade` for PostgreSQL.",
+
+    # --- what people read
+    language: Language = Field(
+        default="ko", description="Language of the advice and of the reasons for a failure: ko or en."
+    )
+    rules_dir: Path | None = Field(
+        default=None, description="Folder with your own rules instead of those that are installed."
     )
 
     # --- object store
@@ -138,13 +88,6 @@ class Settings(BaseSettings):
     )
     thumbnail_side: Count = Field(default=300, description="Largest side of the thumbnail, in pixels.")
     picture_threads: Count = Field(default=2, description="Pictures that one gevent process decodes at the same time.")
-
-    # --- for tests
-    crashpoint: str | None = Field(
-        default=None,
-        description="For tests only: kill the process at a named point of a message's life "
-        "(growbin_jobs.engine.crashpoints). Never set it where real messages are.",
-    )
 
     # --- models
     openai_api_key: SecretStr | None = Field(
@@ -219,44 +162,6 @@ class Settings(BaseSettings):
         default=20.0, description="Seconds before the first retry of stage 4; doubles, with jitter."
     )
     response_time_limit: Seconds = Field(default=30.0, description="Seconds that stage 4 may run.")
-    deferral_wait: Seconds = Field(
-        default=5.0, description="Seconds to wait before asking again for a service that is away."
-    )
-    deferral_max_age: Seconds = Field(
-        default=86_400.0, description="Seconds that a message may wait in all before it is given up."
-    )
-    shutdown_timeout: Seconds = Field(
-        default=60.0,
-        description="Seconds that a stopping worker lets running messages finish; keep it below the pod's grace "
-        "period.",
-    )
-
-    # --- journal and keeper
-    journal_free_floor: FreeDisk = Field(
-        default=256_000_000,
-        description="Bytes that must be free on the journal's disk. With less a worker takes no new messages, and goes "
-        "on by itself when there is room again.",
-    )
-    timezone: str = Field(default="Asia/Seoul", description="Time zone of everything that is due at a time of day.")
-    sync_interval: Seconds = Field(
-        default=0.5, description="Seconds between two copies of the node's journal to the central database."
-    )
-    sync_batch: Count = Field(default=5000, description="Journal rows that are copied in one transaction.")
-    relay_after: Seconds = Field(
-        default=30.0, description="Seconds after which the keeper sends a task's messages that nobody else has sent."
-    )
-    final_sync_timeout: Seconds = Field(
-        default=10.0,
-        description="Seconds that the keeper of a stopping node tries to copy the rest of the journal; add it to the "
-        "shutdown timeout when you choose the pod's grace period.",
-    )
-    keep_tasks_days: Days = Field(
-        default=7.0, description="Days that the node's journal keeps tasks which the central database has."
-    )
-    keep_dead_letters_days: Days = Field(
-        default=90.0,
-        description="Days that the journal keeps dead letters, and the spool the pictures that they need.",
-    )
 
     @field_validator("worker_type")
     @classmethod
@@ -265,37 +170,13 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no worker group {value!r}; there are: {', '.join(GROUPS)}")
         return value
 
-    @field_validator("timezone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, ZoneInfoNotFoundError):
-            raise ValueError(f"there is no time zone {value!r}; names are such as Asia/Seoul or UTC") from None
-        return value
-
     @field_validator("spool_dirs", mode="before")
     @classmethod
     def _split_paths(cls, value: Any) -> Any:
         return [Path(part) for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: Any, info: Any) -> Any:
-        # An empty variable is how a manifest or a shell switches a setting off.
-        if value == "":
-            field = cls.model_fields[info.field_name]
-            return field.get_default(call_default_factory=True) if not _allows_none(field.annotation) else None
-        return value
-
     @model_validator(mode="after")
-    def _check(self) -> "Settings":
-        if self.broker_url and not self.broker_url.get_secret_value().startswith(("amqp://", "amqps://")):
-            raise ValueError("GROWBIN_BROKER_URL must start with amqp:// or amqps://")
-        if self.database_url and not self.database_url.get_secret_value().startswith(
-            ("postgres://", "postgresql://", "sqlite:///")
-        ):
-            raise ValueError("DATABASE_URL must start with postgresql:// or sqlite:///")
+    def _check(self) -> Self:
         if self.object_store_url and not self.object_store_url.startswith(("s3://", "file:///")):
             raise ValueError("GROWBIN_OBJECT_STORE_URL must be s3://bucket or file:///folder")
         if self.vision_transport == "presigned_url" and not (self.object_store_url or "").startswith("s3://"):
@@ -310,50 +191,9 @@ class Settings(BaseSettings):
         return bool(self.openai_api_key or self.openai_base_url)
 
     @property
-    def node_dir(self) -> Path:
-        """What belongs to this node alone."""
-        return self.data_dir / self.node
-
-    @property
-    def journal_path(self) -> Path:
-        """The node's journal."""
-        return self.node_dir / "task_queue.db"
-
-    @property
-    def embedded_broker_path(self) -> Path:
-        """The embedded broker's file."""
-        return self.data_dir / "broker.db"
-
-    @property
-    def embedded_database_path(self) -> Path:
-        """The embedded central database's file."""
-        return self.data_dir / "central.db"
-
-    @property
     def spool_folders(self) -> list[Path]:
         """Folders that ``image_path`` may point into."""
         return self.spool_dirs or [self.data_dir / "spool"]
-
-
-def _allows_none(annotation: Any) -> bool:
-    return type(None) in getattr(annotation, "__args__", ())
-
-
-def variable(field_name: str) -> str:
-    """Return the name of the environment variable of a setting."""
-    alias = Settings.model_fields[field_name].validation_alias
-    if isinstance(alias, AliasChoices):
-        return str(alias.choices[0])
-    return PREFIX + field_name.upper()
-
-
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    """What is wrong, after the variable's name; a rule between several settings names them itself."""
-    message = message.removeprefix("Value error, ")
-    if not location:
-        return message
-    name = str(location[0])
-    return f"{variable(name) if name in Settings.model_fields else name}: {message}"
 
 
 def load(**overrides: Any) -> Settings:
@@ -365,16 +205,7 @@ def load(**overrides: Any) -> Settings:
     Raises:
       ConfigurationError: With one line for each wrong setting.
     """
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        lines = [_sentence(part["loc"], part["msg"]) for part in error.errors(include_input=False, include_url=False)]
-        raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
-
-
-def environment() -> dict[str, str]:
-    """Return this process's environment, for a child that is to have the same settings."""
-    return dict(os.environ)
+    return Settings.load(**overrides)
 
 
 @cache

@@ -9,20 +9,20 @@ SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
 
 #: Every module belongs to the first row whose name fits; a row may import rows of its own level and below.
 ROOMS = (
-    ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "keeper", "__init__")),
+    ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
     ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
     ("services", 2, ("storage", "ai", "operations")),
-    ("entry", 5, ("client", "checks", "cli", "scheduler", "monitor", "testing")),
+    ("entry", 5, ("client", "checks", "cli", "scheduler", "monitor", "testing", "keeper")),
 )
 
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "places", "dramatiq_log"),
+     "places", "dramatiq_log", "layout", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),
@@ -36,6 +36,7 @@ ENGINE = (
     ("opening",),
     ("middleware",),
     ("keeper", "testing"),
+    ("engine",),
     ("__init__",),
 )  # fmt: skip
 
@@ -198,4 +199,4 @@ def test_only_the_settings_read_the_environment(path):
     ]
 
     # The demo clears the variables of servers for itself and the workers that it starts.
-    assert not reads or name_of(path) in ("settings", "cli.demo")
+    assert not reads or name_of(path) in ("settings", "engine.settings", "cli.demo")

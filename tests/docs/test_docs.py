@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from growbin_jobs import errors, settings
+from growbin_jobs import errors, names, settings
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.cli.supervisor import STOP_MARGIN
 from growbin_jobs.engine import errors as engine_errors
@@ -36,7 +36,9 @@ def test_written_pages_are_current(written, name):
 def test_every_setting_is_documented():
     page = (DOCS / "settings.md").read_text()
 
-    assert [name for name in settings.Settings.model_fields if f"`{settings.variable(name)}`" not in page] == []
+    assert [
+        name for name in settings.Settings.model_fields if f"`{settings.Settings.variable(name)}`" not in page
+    ] == []
 
 
 def test_every_rule_is_documented():
@@ -82,7 +84,7 @@ def headings_of(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_variables_that_pages_name_exist(page):
-    known = {settings.variable(name) for name in settings.Settings.model_fields}
+    known = {settings.Settings.variable(name) for name in settings.Settings.model_fields}
     named = set(re.findall(r"\bGROWBIN_[A-Z0-9_]+\b", page.read_text()))
 
     assert {name for name in named - known if not name.startswith("GROWBIN_TEST_")} == set()
@@ -139,7 +141,8 @@ def test_the_pipeline_page_names_every_status_actor_and_queue():
     page = (DOCS / "pipeline.md").read_text()
 
     assert [status for status in AnalysisStatus if f"| `{status}` |" not in page] == []
-    routes = [route for group in GROUPS.values() for route in group.routes]
+    routes = [value for value in vars(names).values() if isinstance(value, names.Route)]
+    assert {route.queue for route in routes} == {queue for group in GROUPS.values() for queue in group.queues}
     assert [route for route in routes if route.actor not in page or route.queue not in page] == []
 
 

@@ -77,7 +77,7 @@ class Stack:
             self.database.run(lambda connection, sql=statement: connection.execute_sql(sql))
 
     def _load(self) -> _settings.Settings:
-        known = {_settings.variable(name): name for name in _settings.Settings.model_fields}
+        known = {_settings.Settings.variable(name): name for name in _settings.Settings.model_fields}
         return _settings.load(**{known[key]: value for key, value in self.env.items() if key in known})
 
     def start(

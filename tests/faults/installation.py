@@ -338,7 +338,7 @@ class Installation:
 
 
 def _load(env: Mapping[str, str]) -> _settings.Settings:
-    known = {_settings.variable(name): name for name in _settings.Settings.model_fields}
+    known = {_settings.Settings.variable(name): name for name in _settings.Settings.model_fields}
     return _settings.load(**{known[key]: value for key, value in env.items() if key in known})
 
 

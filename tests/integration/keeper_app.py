@@ -38,7 +38,7 @@ class LastWords(Middleware):
         journal.close()
 
 
-keeper = keeping.EnsureKeeper(engine_config(settings))
+keeper = keeping.EnsureKeeper(config := engine_config(settings), lambda: config.source)
 broker = EmbeddedBroker(settings.embedded_broker_path, middleware=[keeper, LastWords()])
 dramatiq.set_broker(broker)
 

@@ -25,7 +25,6 @@ from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskStat
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import changes, tasks
 from growbin_jobs.engine.node.election import keeper_pid
-from growbin_jobs.keeper import CONFIG
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
@@ -77,7 +76,7 @@ class Node:
 
     def candidate(self, *options: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a keeper that belongs to no dramatiq."""
-        return self.start(sys.executable, "-m", "growbin_jobs.engine.keeper", "--config", CONFIG, *options, **env)
+        return self.start(sys.executable, "-m", "growbin_jobs.keeper", *options, **env)
 
     def keeper(self, *, but: int | None = None) -> int:
         """Return the keeper's process number, once there is one."""

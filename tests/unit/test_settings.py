@@ -9,7 +9,7 @@ from growbin_jobs.errors import ConfigurationError
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     for name in module.Settings.model_fields:
-        monkeypatch.delenv(module.variable(name), raising=False)
+        monkeypatch.delenv(module.Settings.variable(name), raising=False)
 
 
 def test_with_nothing_set_everything_is_embedded():
@@ -23,7 +23,7 @@ def test_with_nothing_set_everything_is_embedded():
 
 def test_every_setting_has_a_help_text_and_a_variable_of_its_own():
     fields = module.Settings.model_fields
-    variables = [module.variable(name) for name in fields]
+    variables = [module.Settings.variable(name) for name in fields]
 
     assert all(field.description and field.description.endswith((".", "ai.")) for field in fields.values())
     assert len(set(variables)) == len(variables)

@@ -48,7 +48,7 @@ def _settings_rows() -> list[dict[str, Any]]:
             shown = _mask(value)
         rows.append(
             {
-                "variable": _settings.variable(name),
+                "variable": _settings.Settings.variable(name),
                 "value": [str(part) for part in shown] if isinstance(shown, list) else "" if shown is None else shown,
                 "origin": "environment" if name in loaded.model_fields_set else "default",
                 "help": field.description,

@@ -42,13 +42,13 @@ def demo(
       growbin-jobs demo --json my-photo.jpg | jq .response
     """
     from growbin_jobs.samples import sample_pictures
-    from growbin_jobs.settings import variable
+    from growbin_jobs.settings import Settings
 
     chosen = photos or sample_pictures()
     folder = Path(tempfile.mkdtemp(prefix="growbin-demo-"))
     for name in _SERVERS:
-        os.environ.pop(variable(name), None)
-    os.environ[variable("data_dir")] = str(folder)
+        os.environ.pop(Settings.variable(name), None)
+    os.environ[Settings.variable("data_dir")] = str(folder)
     try:
         code = _run(chosen, folder, json=json, timeout=timeout)
     finally:

@@ -1,45 +1,48 @@
-"""The engine's configuration: plain values, given by the application. Nothing here is read from the environment."""
+"""The engine's configuration: plain values, given by the application or read under its prefix."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.groups import Group
+from growbin_jobs.engine.layout import Layout
+from growbin_jobs.engine.settings import environment, with_prefix
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.periodic.timetable import PeriodicJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
+class EngineConfig(Layout):
     """Everything that the engine must be told.
 
     Attributes:
-      node: Name of this node; rows and monitors show it.
-      node_dir: Folder of what belongs to this node alone: its journal, its locks.
-      source: Import string ``module:function`` of what returns this configuration, for the keeper's process.
-      become_keeper: Function of a module's top level that calls ``exec_keeper`` (``middleware/ensure_keeper.py``):
-        dramatiq forks a process and finds it there by its name. None: workers start the keeper, some seconds later.
+      data_dir: Folder of everything embedded: the queue, the central database, and a folder for each node.
+      node: Name of this node; rows and monitors show it, and its folder is called so.
+      source: Import string ``module:variable`` of the :class:`~growbin_jobs.engine.engine.Engine` that has this
+        configuration, for the keeper's process. None: it is found where the engine is a module's variable.
       version: Of the application, as monitors show it.
-      environment: Environment variables of the processes that the engine starts.
-      groups: The worker groups that there are.
+      environment: Environment variables of the processes that the engine starts; default: this process's.
+      groups: The worker groups that there are. None at all: one, of all actors.
       group: The one that this process belongs to; None in a producer.
-      broker_url: ``amqp://…``, several separated by ``;``. None: the embedded broker at ``embedded_broker_path``.
-      embedded_broker_path: File of the embedded broker.
+      broker_url: ``amqp://…``, several separated by ``;``. None: the embedded broker, a file in ``data_dir``.
       queue_type: Kind of queue that is declared on RabbitMQ.
       publisher_connections: Publishing connections to RabbitMQ of each process.
       publish_timeout: Seconds to wait for a confirm.
       send_patience: Seconds without a confirm before a producer's message is kept in the journal. 0: never kept.
-      database_url: ``postgresql://…`` or ``sqlite:///…``. None: SQLite at ``embedded_database_path``.
-      embedded_database_path: File of the embedded central database.
+      database_url: ``postgresql://…`` or ``sqlite:///…``. None: SQLite, a file in ``data_dir``.
       database_pool_size: Connections to PostgreSQL of one process, at most.
       database_timeout: Seconds to wait for a connection or for one statement.
+      database_auto_upgrade: The keeper brings the database to the current schema. None: where it is SQLite.
       schema: Packages whose ``migrations`` make the central database's schema.
       deferral_wait: Seconds to wait before asking again for a service that is away.
       deferral_max_age: Seconds that a message may be put off in all.
+      shutdown_timeout: Seconds that a stopping worker lets running messages finish.
       journal_free_floor: Bytes that must be free on the journal's disk to take new messages.
       timezone: IANA name of the zone of everything that is due at a time of day.
       sync_interval: Seconds between two copies of the journal to the central database.
@@ -50,31 +53,33 @@ class EngineConfig:
       keep_dead_letters_days: Days that the journal keeps dead letters.
       periodic_jobs: Make the application's own jobs of the keeper, each from this configuration.
       crashpoint: For tests: where the process kills itself (:mod:`growbin_jobs.engine.crashpoints`).
+
+    Raises:
+      ConfigurationError: If the node's name is no name of a folder.
     """
 
-    node: str
-    node_dir: Path
-    source: str
-    become_keeper: Callable[[], int] | None = None
+    data_dir: Path
+    node: str = field(default_factory=socket.gethostname)
+    source: str | None = None
     version: str = "0"
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=environment, repr=False)
     groups: tuple[Group, ...] = ()
     group: str | None = None
 
     broker_url: str | None = field(default=None, repr=False)
-    embedded_broker_path: Path
     queue_type: Literal["quorum", "classic"] = "quorum"
     publisher_connections: int = 1
     publish_timeout: float = 30.0
     send_patience: float = 0.5
 
     database_url: str | None = field(default=None, repr=False)
-    embedded_database_path: Path
     database_pool_size: int = 20
     database_timeout: float = 10.0
+    database_auto_upgrade: bool | None = None
     schema: tuple[str, ...] = ("growbin_jobs.engine.central",)
     deferral_wait: float = 5.0
     deferral_max_age: float = 86_400.0
+    shutdown_timeout: float = 60.0
 
     journal_free_floor: int = 256_000_000
     timezone: str = "UTC"
@@ -88,7 +93,31 @@ class EngineConfig:
 
     crashpoint: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.node in ("", ".", "..") or "/" in self.node or "\0" in self.node:
+            raise ConfigurationError(f"The node's name {self.node!r} must be the name of a folder, without a slash.")
+
+    @classmethod
+    def from_env(cls, prefix: str, **values: Any) -> Self:
+        """Return the configuration that the environment says, in variables such as ``ORDERS_BROKER_URL``.
+
+        Nothing set means the embedded default: one machine, no server. :mod:`growbin_jobs.engine.settings` is the
+        list of variables.
+
+        Parameters:
+          prefix: Of the variables' names.
+          values: Attributes that win over the environment, and those that are no settings, such as ``groups``.
+
+        Raises:
+          ConfigurationError: With one line for each wrong variable.
+        """
+        settings = with_prefix(prefix)
+        read = {name: value for name, value in values.items() if name in settings.model_fields}
+        return cls(**settings.load(**read).engine_values() | values)
+
     @property
-    def journal_path(self) -> Path:
-        """The node's journal."""
-        return self.node_dir / "task_queue.db"
+    def upgrades_database(self) -> bool:
+        """True when a starting process brings the database to the current schema."""
+        if self.database_auto_upgrade is not None:
+            return self.database_auto_upgrade
+        return self.database_url is None or self.database_url.startswith("sqlite:")

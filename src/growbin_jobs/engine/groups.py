@@ -1,4 +1,4 @@
-"""Worker groups: which actors run together, in what kind of pool, and how far ahead they fetch."""
+"""Worker groups: which queues are consumed together, in what kind of pool, and how far ahead they fetch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ class Route:
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """One kind of worker and how it runs unless told otherwise.
 
     Attributes:
       name: Such as ``storage``.
-      module: What ``dramatiq`` imports.
-      routes: The actors it runs.
+      queues: The queues that it consumes, and no other.
+      module: What ``dramatiq`` imports; empty: the module of the engine.
       pool: ``gevent`` (many greenlets in one process) or ``threads``.
       processes: Worker processes on a node.
       threads: Greenlets or threads in each process.
@@ -28,17 +28,17 @@ class Group:
     """
 
     name: str
-    module: str
-    routes: tuple[Route, ...]
-    pool: Literal["gevent", "threads"]
-    processes: int
-    threads: int
-    prefetch_factor: int
+    queues: tuple[str, ...]
+    module: str = ""
+    pool: Literal["gevent", "threads"] = "threads"
+    processes: int = 1
+    threads: int = 8
+    prefetch_factor: int = 2
 
-    @property
-    def queues(self) -> tuple[str, ...]:
-        """The queues that this group consumes, and no other."""
-        return tuple(dict.fromkeys(route.queue for route in self.routes))
+
+def queues_of(*routes: Route) -> tuple[str, ...]:
+    """Return the queues of these routes, each once."""
+    return tuple(dict.fromkeys(route.queue for route in routes))
 
 
 def group_of(groups: Iterable[Group], queues: Iterable[str]) -> Group | None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
 from growbin_jobs.actors import actor
-from growbin_jobs.app import boot, broker
+from growbin_jobs.app import broker, engine
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.messages import VisionAnswer, parse
 
@@ -26,7 +26,7 @@ def prepare() -> None:
     bootstrap.prepare()
 
 
-boot.prepare_with(prepare)
+engine.prepare_with(prepare)
 
 
 @actor(names.UPLOAD_IMAGE)

@@ -16,7 +16,7 @@ from growbin_jobs.cli.app import app
 #: What the installed script does.
 MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
 
-VARIABLES = frozenset(_settings.variable(name) for name in _settings.Settings.model_fields)
+VARIABLES = frozenset(_settings.Settings.variable(name) for name in _settings.Settings.model_fields)
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ reports who works here. Each is a job with ``run_once() -> small result`` (``job
 
 ::
 
-    dramatiq ──fork──> worker processes            hold a kernel lock each (journal/presence.py)
-        └────fork──> python -m growbin_jobs.keeper
-                          │ waits for the node's lock (journal/election.py), having loaded nothing yet
+    dramatiq ──fork──> worker processes            hold a kernel lock each (node/presence.py)
+        └────fork──> python -m growbin_jobs.engine.keeper
+                          │ waits for the node's lock (node/election.py), having loaded nothing yet
                           v
                        serves ──told to stop, or dramatiq is gone──> waits for the workers ──> last copy ──> exits
 
 Each ``dramatiq`` of a node brings a candidate; one serves, the others stand by and take over when it dies. When none is
-left a worker process starts one (middleware/keeping.py). It is no gevent process, whatever the workers are.
+left a worker process starts one (middleware/ensure_keeper.py). It is no gevent process, whatever the workers are.
 """

@@ -1,4 +1,4 @@
-"""A candidate for the keeper of this node: ``python -m growbin_jobs.engine.keeper --config MODULE:FUNCTION``.
+"""A candidate for the keeper of this node: ``python -m growbin_jobs.engine.keeper --engine MODULE:VARIABLE``.
 
 It loads nothing until it is elected.
 
@@ -12,31 +12,36 @@ import argparse
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
+from growbin_jobs.engine.node.election import Election
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.config import EngineConfig
-from growbin_jobs.engine.node.election import Election
 
 
-def main() -> int:
-    """Stand by, serve, and return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Stand by, serve, and return the exit code.
+
+    Parameters:
+      arguments: None: those of the command line.
+    """
     parser = argparse.ArgumentParser(prog="python -m growbin_jobs.engine.keeper", description=__doc__)
-    parser.add_argument("--config", required=True, help="module:function that returns the engine's configuration")
+    parser.add_argument("--engine", required=True, help="module:variable that holds the engine")
     parser.add_argument("--folder", type=Path, help="the node's folder; default: that of the configuration")
     parser.add_argument("--master", type=int, help="process number of the dramatiq whose workers it outlives")
     parser.add_argument("--at-once", action="store_true", help="do not stand by: exit where there is a keeper already")
     parser.add_argument("--log-file", help="append the log to this file; default: stderr")
-    given = parser.parse_args()
-    folder = given.folder or _config(given.config).node_dir
+    given = parser.parse_args(arguments)
+    folder = given.folder or _config(given.engine).node_dir
     lifetime = KeeperLifetime(folder, given.master)
     lifetime.listen()
     if not _elected(Election(folder), lifetime, at_once=given.at_once):
         return 0
-    return _serve(lifetime, given.config, given.log_file)
+    return _serve(lifetime, given.engine, given.log_file)
 
 
 def _elected(election: Election, lifetime: KeeperLifetime, *, at_once: bool) -> bool:
@@ -60,7 +65,7 @@ def _elected(election: Election, lifetime: KeeperLifetime, *, at_once: bool) -> 
     return True
 
 
-def _serve(lifetime: KeeperLifetime, config: str, log_file: str | None) -> int:
+def _serve(lifetime: KeeperLifetime, engine: str, log_file: str | None) -> int:
     import logging
 
     from growbin_jobs.engine.errors import ConfigurationError
@@ -72,18 +77,18 @@ def _serve(lifetime: KeeperLifetime, config: str, log_file: str | None) -> int:
     try:
         from growbin_jobs.engine.keeper.service import Keeper
 
-        return Keeper(_config(config)).serve(lifetime)
+        return Keeper(_config(engine)).serve(lifetime)
     except ConfigurationError as error:
         logging.getLogger(__name__).critical("%s", error)
         return os.EX_CONFIG
 
 
-def _config(source: str) -> EngineConfig:
-    """Return the configuration that an import string names."""
+def _config(engine: str) -> EngineConfig:
+    """Return the configuration of the engine that an import string names."""
     from importlib import import_module
 
-    module, _, name = source.partition(":")
-    config: EngineConfig = getattr(import_module(module), name)()
+    module, _, variable = engine.partition(":")
+    config: EngineConfig = getattr(import_module(module), variable).config
     return config
 
 

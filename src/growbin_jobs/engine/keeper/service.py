@@ -19,6 +19,7 @@ from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Heartbeat, Prune, Relay, Sweep
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
+from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
@@ -49,6 +50,7 @@ class Keeper:
         self._final_seconds = config.final_sync_timeout
         retention = Retention(tasks=config.keep_tasks_days * DAY, dead_letters=config.keep_dead_letters_days * DAY)
         prune = Prune(self.journal, retention, workers)
+        self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
         self._jobs = (
             PeriodicJob("copy", Copy(self.sync), Every(config.sync_interval), at_once=True),
             PeriodicJob("sweep", Sweep(self.sync), Every(300)),
@@ -56,9 +58,14 @@ class Keeper:
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
+            *self._of_schema(),
             *self._of_rabbitmq(config),
             *(make(config) for make in config.periodic_jobs),
         )
+
+    def _of_schema(self) -> Iterator[PeriodicJob]:
+        if self._upgrade is not None:
+            yield PeriodicJob("schema", self._upgrade, Every(5), level=logging.INFO)
 
     def _of_rabbitmq(self, config: EngineConfig) -> Iterator[PeriodicJob]:
         if config.broker_url is None:  # the embedded broker keeps delayed messages in their own queue
@@ -75,6 +82,7 @@ class Keeper:
           0, or 75 where something is left that exists on this node only.
         """
         runner = Runner(self._jobs, self._zone)
+        self._prepare_database()
         runner.start()
         logger.info("keeper.serving node=%s database=%s", self.journal.node, self.database.address)
         while not lifetime.is_over():
@@ -85,6 +93,14 @@ class Keeper:
             logger.info("keeper.hands_over node=%s", self.journal.node)
             return 0
         return self._finish(lifetime)
+
+    def _prepare_database(self) -> None:
+        """Upgrade before the first copy needs it; a job goes on where the database is away."""
+        if self._upgrade is not None:
+            try:
+                self._upgrade.run_once()
+            except Deferred as error:
+                logger.warning("keeper.database_away error=%s", error)
 
     def _finish(self, lifetime: KeeperLifetime) -> int:
         """Copy and send what is left, as far as that is possible in time."""

@@ -46,10 +46,13 @@ class EnsureKeeper(Middleware):
 
     Parameters:
       config: Of the node.
+      source: Returns the engine's import string, by which the keeper's process finds it; None: there is none, and
+        then there is no keeper.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, source: Callable[[], str | None]) -> None:
         self._config = config
+        self._source = source
         self._folder = config.node_dir
         self._wait = config.final_sync_timeout + 2.0
         self._in_worker_process = False
@@ -59,7 +62,8 @@ class EnsureKeeper(Middleware):
 
     @property
     def forks(self) -> list[Callable[[], int]]:
-        return [] if self._config.become_keeper is None else [self._config.become_keeper]
+        source = self._source()
+        return [] if source is None else [_Candidate(source)]
 
     def after_process_boot(self, broker: Broker) -> None:
         # Only dramatiq's command says so: a Worker in a test, or in somebody's own program, needs no keeper.
@@ -68,6 +72,8 @@ class EnsureKeeper(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         if not self._in_worker_process:
             return
+        if self._source() is None:
+            logger.warning("worker.no_keeper nothing is copied or pruned: make the engine a module's variable")
         self._stopping = threading.Event()
         try:
             self._presence = Presence(self._folder, self._facts(broker, worker))
@@ -96,7 +102,10 @@ class EnsureKeeper(Middleware):
                 self._start_one()
 
     def _start_one(self) -> None:
-        command = keeper_command(self._config.source, self._folder, os.getppid(), "--at-once")
+        source = self._source()
+        if source is None:
+            return
+        command = keeper_command(source, self._folder, os.getppid(), "--at-once")
         # Not subprocess: gevent's own forks in Python, with everything that this process would have to hold still.
         # It inherits no blocked or ignored signal.
         self._started = os.posix_spawn(command[0], command, self._config.environment, setsigmask=(), setsigdef=_SIGNALS)
@@ -135,11 +144,22 @@ class EnsureKeeper(Middleware):
         )
 
 
+class _Candidate:
+    """What dramatiq forks a process for: it takes a path out of these names, and finds the engine's method there."""
+
+    def __init__(self, source: str) -> None:
+        self.__module__, _, variable = source.partition(":")
+        self.__name__ = f"{variable}.become_keeper"
+
+    def __call__(self) -> int:
+        raise NotImplementedError("dramatiq finds it by its name")
+
+
 def exec_keeper(source: str, folder: Path) -> NoReturn:
     """Replace this process, forked by dramatiq, with a candidate for the keeper: a fresh Python, without gevent.
 
     Parameters:
-      source: As :class:`~growbin_jobs.engine.config.EngineConfig` has it.
+      source: Import string of the engine.
       folder: The node's folder.
     """
     command = keeper_command(source, folder, os.getppid())
@@ -153,7 +173,7 @@ def keeper_command(source: str, folder: Path, master: int, *options: str) -> lis
     if log_file is not None:
         options = (*options, "--log-file", log_file)
     return [
-        sys.executable, "-m", module, "--config", source, "--folder", str(folder), "--master", str(master),
+        sys.executable, "-m", module, "--engine", source, "--folder", str(folder), "--master", str(master),
         *options,
     ]  # fmt: skip
 

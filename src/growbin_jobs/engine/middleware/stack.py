@@ -48,18 +48,21 @@ if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal
 
 
-def stack(config: EngineConfig, boot: Boot, journal: "Callable[[], Journal]") -> list[Middleware]:
+def stack(
+    config: EngineConfig, boot: Boot, journal: "Callable[[], Journal]", source: "Callable[[], str | None]"
+) -> list[Middleware]:
     """Return the ordered middleware of every process, producer or worker.
 
     Parameters:
       config: For the limits and the groups.
       boot: Where the groups say what they prepare.
       journal: Returns the process's journal; called by workers only.
+      source: Returns the engine's import string.
     """
     journaling = Journaling(journal)
     boot.prepare_with(journaling.prepare)
     return [
-        EnsureKeeper(config),
+        EnsureKeeper(config, source),
         DropStale(),
         journaling,
         OptionCheck(),

@@ -14,14 +14,14 @@ from growbin_jobs.engine.middleware import ensure_keeper as keeping
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.node.election import Election
 from growbin_jobs.engine.node.presence import present
-from growbin_jobs.keeper import become_keeper
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import engine_config
 
 
 @pytest.fixture
 def keeper(tmp_path):
-    return EnsureKeeper(engine_config(load(node=tmp_path.name, data_dir=tmp_path.parent, final_sync_timeout=1.0)))
+    config = engine_config(load(node=tmp_path.name, data_dir=tmp_path.parent, final_sync_timeout=1.0))
+    return EnsureKeeper(config, lambda: config.source)
 
 
 @pytest.fixture
@@ -43,8 +43,13 @@ def test_dramatiq_is_asked_to_fork_a_keeper(keeper):
     [fork] = keeper.forks
 
     # By this name a process that has loaded nothing yet finds it.
-    assert f"{fork.__module__}:{fork.__name__}" == "growbin_jobs.keeper:become_keeper"
-    assert fork is become_keeper
+    assert f"{fork.__module__}:{fork.__name__}" == "growbin_jobs.app:engine.become_keeper"
+
+
+def test_without_an_import_string_there_is_no_keeper_to_fork(tmp_path):
+    config = engine_config(load(node=tmp_path.name, data_dir=tmp_path.parent))
+
+    assert EnsureKeeper(config, lambda: None).forks == []
 
 
 def test_a_worker_of_somebody_s_own_program_says_nothing(tmp_path, broker):

@@ -1,0 +1,234 @@
+"""The engine's settings: environment variables with an application's own prefix. The engine's only reader of them.
+
+An application with more settings derives its class from :class:`EngineSettings`; one without calls
+:meth:`growbin_jobs.engine.config.EngineConfig.from_env`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.engine.layout import Layout
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Retries = Annotated[int, Field(ge=0)]
+Days = Annotated[float, Field(gt=0)]
+
+#: Bytes. Less than 10 MB would not leave the journal room to end what runs; more than 1 TB is a slip of the hand.
+FreeDisk = Annotated[int, Field(ge=10_000_000, le=1_000_000_000_000)]
+
+
+class EngineSettings(Layout, BaseSettings):
+    """What the engine can be told by the environment, validated. See :meth:`load`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    # --- this node
+    node: str = Field(
+        default_factory=socket.gethostname, description="Name of this node; its journal lies in a folder of this name."
+    )
+    data_dir: Path = Field(description="Folder of everything embedded: queue, database, journal.")
+    worker_type: str | None = Field(
+        default=None, description="Worker group that `growbin-jobs worker` runs when none is named."
+    )
+
+    # --- broker
+    broker_url: SecretStr | None = Field(
+        default=None,
+        description="amqp://user:password@host:5672/vhost for RabbitMQ; several, separated by ';', for a cluster. "
+        "Unset: the embedded broker, a SQLite file in the data folder.",
+    )
+    queue_type: Literal["quorum", "classic"] = Field(
+        default="quorum", description="Kind of queue that is declared on RabbitMQ."
+    )
+    publisher_connections: Annotated[int, Field(ge=1, le=2)] = Field(
+        default=1,
+        description="Publishing connections to RabbitMQ of each process (1 or 2), shared by all its threads and "
+        "greenlets.",
+    )
+    publish_timeout: Seconds = Field(
+        default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message."
+    )
+    send_patience: Annotated[float, Field(ge=0)] = Field(
+        default=0.5,
+        description="Seconds in which RabbitMQ confirms nothing until a message is kept in this node's journal, to be "
+        "sent when RabbitMQ is back. 0: messages are not kept, sending fails after the publish timeout.",
+    )
+
+    # --- central database
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://user:password@host:5432/name. Unset: a SQLite file in the data folder.",
+    )
+    database_pool_size: Count = Field(default=20, description="Most connections to PostgreSQL of one process.")
+    database_timeout: Seconds = Field(
+        default=10.0, description="Seconds to wait for a connection or for one statement."
+    )
+    database_auto_upgrade: bool | None = Field(
+        default=None,
+        description="Bring the database to the current schema when a process starts. Default: only the embedded one; "
+        "run `growbin-jobs db upgrade` for PostgreSQL.",
+    )
+
+    # --- waiting and stopping
+    deferral_wait: Seconds = Field(
+        default=5.0, description="Seconds to wait before asking again for a service that is away."
+    )
+    deferral_max_age: Seconds = Field(
+        default=86_400.0, description="Seconds that a message may wait in all before it is given up."
+    )
+    shutdown_timeout: Seconds = Field(
+        default=60.0,
+        description="Seconds that a stopping worker lets running messages finish; keep it below the pod's grace "
+        "period.",
+    )
+
+    # --- journal and keeper
+    journal_free_floor: FreeDisk = Field(
+        default=256_000_000,
+        description="Bytes that must be free on the journal's disk. With less a worker takes no new messages, and goes "
+        "on by itself when there is room again.",
+    )
+    timezone: str = Field(default="UTC", description="Time zone of everything that is due at a time of day.")
+    sync_interval: Seconds = Field(
+        default=0.5, description="Seconds between two copies of the node's journal to the central database."
+    )
+    sync_batch: Count = Field(default=5000, description="Journal rows that are copied in one transaction.")
+    relay_after: Seconds = Field(
+        default=30.0, description="Seconds after which the keeper sends a task's messages that nobody else has sent."
+    )
+    final_sync_timeout: Seconds = Field(
+        default=10.0,
+        description="Seconds that the keeper of a stopping node tries to copy the rest of the journal; add it to the "
+        "shutdown timeout when you choose the pod's grace period.",
+    )
+    keep_tasks_days: Days = Field(
+        default=7.0, description="Days that the node's journal keeps tasks which the central database has."
+    )
+    keep_dead_letters_days: Days = Field(default=90.0, description="Days that the journal keeps dead letters.")
+
+    # --- for tests
+    crashpoint: str | None = Field(
+        default=None,
+        description="For tests only: kill the process at a named point of a message's life "
+        "(growbin_jobs.engine.crashpoints). Never set it where real messages are.",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any, info: Any) -> Any:
+        # An empty variable is how a manifest or a shell switches a setting off.
+        if value == "":
+            field = cls.model_fields[info.field_name]
+            return field.get_default(call_default_factory=True) if not _allows_none(field.annotation) else None
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, ZoneInfoNotFoundError):
+            raise ValueError(f"there is no time zone {value!r}; names are such as Asia/Seoul or UTC") from None
+        return value
+
+    @model_validator(mode="after")
+    def _check_addresses(self) -> Self:
+        if self.broker_url and not self.broker_url.get_secret_value().startswith(("amqp://", "amqps://")):
+            raise ValueError(f"{self.variable('broker_url')} must start with amqp:// or amqps://")
+        if self.database_url and not self.database_url.get_secret_value().startswith(
+            ("postgres://", "postgresql://", "sqlite:///")
+        ):
+            raise ValueError(f"{self.variable('database_url')} must start with postgresql:// or sqlite:///")
+        return self
+
+    @classmethod
+    def variable(cls, field_name: str) -> str:
+        """Return the name of the environment variable of a setting."""
+        alias = cls.model_fields[field_name].validation_alias
+        if isinstance(alias, AliasChoices):
+            return str(alias.choices[0])
+        return str(cls.model_config.get("env_prefix", "")) + field_name.upper()
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read and check all settings.
+
+        Parameters:
+          overrides: Values that win over the environment, by field name (tests, command-line options).
+
+        Raises:
+          ConfigurationError: With one line for each wrong setting.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)
+            lines = [cls._sentence(part["loc"], part["msg"]) for part in found]
+            raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
+
+    @classmethod
+    def _sentence(cls, location: tuple[int | str, ...], message: str) -> str:
+        """What is wrong, after the variable's name; a rule between several settings names them itself."""
+        message = message.removeprefix("Value error, ")
+        if not location:
+            return message
+        name = str(location[0])
+        return f"{cls.variable(name) if name in cls.model_fields else name}: {message}"
+
+    def engine_values(self) -> dict[str, Any]:
+        """Return these settings as :class:`~growbin_jobs.engine.config.EngineConfig` takes them."""
+        values = {name: getattr(self, name) for name in EngineSettings.model_fields}
+        values["group"] = values.pop("worker_type")
+        secrets = {name: each.get_secret_value() for name, each in values.items() if isinstance(each, SecretStr)}
+        return values | secrets
+
+
+def with_prefix(prefix: str) -> type[EngineSettings]:
+    """Return the engine's settings under a prefix.
+
+    Parameters:
+      prefix: Of the variables' names, such as ``ORDERS_``. The data folder is named after it unless it is set.
+    """
+    application = prefix.strip("_").lower() or "jobs"
+
+    class Settings(EngineSettings):
+        model_config = SettingsConfigDict(env_prefix=prefix)
+
+        data_dir: Path = Field(
+            default_factory=lambda: data_folder(application),
+            description="Folder of everything embedded: queue, database, journal.",
+        )
+
+    return Settings
+
+
+def data_folder(application: str) -> Path:
+    """Return where an application keeps its data unless it is told otherwise.
+
+    Returns:
+      ``/var/lib/<application>`` where that exists and is writable (a container, a machine prepared for it), else
+      ``~/.local/share/<application>``.
+    """
+    system = Path("/var/lib") / application
+    if os.access(system, os.W_OK):
+        return system
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / application
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment, for a child that is to have the same settings."""
+    return dict(os.environ)
+
+
+def _allows_none(annotation: Any) -> bool:
+    return type(None) in getattr(annotation, "__args__", ())
