@@ -20,7 +20,6 @@ from growbin_jobs.engine.broker.rabbitmq.delays import (
     TARGET,
     UNDELIVERABLE_QUEUE,
     level_queue,
-    way,
 )
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 
@@ -140,7 +139,7 @@ def test_only_as_much_of_the_ladder_is_declared_as_is_needed(broker, channel):
 def test_a_level_that_was_deleted_is_declared_again(broker, channel):
     broker.enqueue(message(1), delay=1_000)
     assert receive(broker, 1).keys() == {1}
-    channel.queue_delete(way(QUEUE, 1_000, "quorum").queue)
+    channel.queue_delete(delay_route(QUEUE, 1_000, "quorum").queue)
 
     broker.enqueue(message(2), delay=1_000)
 
