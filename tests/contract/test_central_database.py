@@ -54,6 +54,7 @@ from growbin_jobs.messages import Advice, StoredPicture
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
 
 database = open_database(sys.argv[2] or None, default_path=Path(sys.argv[1]), pool_size=4, timeout=10)
 analyses = Analyses(database)
@@ -130,7 +131,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, monkeypat
 
     broken = module.Migration(1, "0001_broken", "CREATE TABLE half (id $text); CREATE TABLE half (id $text);")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "migrations", lambda: (broken,))
+        patch.setattr(module, "migrations", lambda schema: (broken,))
         with pytest.raises(Transient):
             upgrade(empty, SCHEMA)
     assert empty.run(lambda connection: connection.get_tables()) == []

@@ -17,6 +17,7 @@ from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.delays import (
     DUE,
     LEVELS_AT_ONCE,
+    delay_route,
     TARGET,
     UNDELIVERABLE_QUEUE,
     level_queue,
