@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,6 +26,7 @@ from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Retries
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.broker.port import BrokerPort
 from growbin_jobs.engine.delivery.admission import MAX_BODY, MAX_DELAY
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -458,6 +460,85 @@ def test_consumers_that_come_and_go_do_not_touch_what_is_delayed(place: Place) -
 def owed(message: Message[Any], **fields: Any) -> OutboxMessage:
     names = {"message_id": message.message_id, "task_name": message.actor_name, "queue_name": message.queue_name}
     return OutboxMessage(**{**names, "body": message.encode(), **fields})
+
+
+# --- the port
+
+
+@over("forwards")
+def test_it_implements_the_port(place: Place) -> None:
+    assert isinstance(place.broker(), BrokerPort)
+
+
+@over("forwards")
+def test_depths_count_what_is_ready_and_what_is_dead(place: Place) -> None:
+    broker: Any = place.broker()
+    elsewhere = place.queue + "_elsewhere"
+    for n in range(3):
+        broker.enqueue(place.message(n))
+    broker.enqueue(place.message().copy(queue_name=elsewhere))  # used, not declared
+    broker.enqueue(place.message(3), delay=60_000)
+    consumer = place.consumer(broker, prefetch=1)
+    consumer.nack(*receive(consumer))
+    eventually(lambda: broker.depths()[place.queue].dead == 1)
+    consumer.close()
+
+    depth = broker.depths()[place.queue]
+
+    assert (depth.ready, depth.dead) == (2, 1)
+    assert depth.claimed in (None, 0)  # None: it cannot tell
+    assert depth.delayed in (None, 1)
+    assert broker.depths()[elsewhere].ready == 1
+
+
+@over("forwards")
+def test_a_queue_that_nobody_has_used_has_no_depth(place: Place) -> None:
+    broker: Any = place.broker()
+
+    assert broker.depths() == {}
+    assert broker.dead_letters(place.queue) == []
+    assert broker.dead_letters() == []
+
+
+@over("forwards")
+def test_dead_letters_are_listed_newest_first_and_stay(place: Place) -> None:
+    # Given three that were given up one after the other
+    broker: Any = place.broker()
+    consumer = place.consumer(broker, prefetch=1)
+    sent = [broker.enqueue(place.message(n, broker_priority=5)) for n in range(3)]
+    for n in range(3):
+        consumer.nack(*receive(consumer))
+        eventually(lambda n=n: broker.depths()[place.queue].dead == n + 1)  # type: ignore[misc]
+    # When they are read more often than RabbitMQ 4 would deliver them
+    for _ in range(25):
+        letters = broker.dead_letters(place.queue)
+        # Then they are all there
+        assert {letter.message_id for letter in letters} == {message.message_id for message in sent}
+    # And as they were sent
+    by_id = {letter.message_id: letter for letter in letters}
+    for message in sent:
+        letter = by_id[message.message_id]
+        assert (letter.body, letter.queue, letter.priority) == (message.encode(), place.queue, 5)
+        assert letter.died_at is not None
+        assert abs(letter.died_at.timestamp() - time.time()) < 600
+        assert letter.died_at.utcoffset() == timedelta(0)
+    assert [letter.message_id for letter in broker.dead_letters(limit=1)] == [letters[0].message_id]
+    assert broker.dead_letters(limit=0) == []
+    assert broker.dead_letters(place.queue + "_other") == []
+    assert broker.depths()[place.queue].dead == 3
+
+
+@over("forwards")
+def test_the_newest_dead_letter_comes_first(place: Place) -> None:
+    broker: Any = place.broker()
+    consumer = place.consumer(broker, prefetch=1)
+    sent = [broker.enqueue(place.message(n)).message_id for n in range(3)]
+    for n in range(3):
+        consumer.nack(*receive(consumer))
+        eventually(lambda n=n: broker.depths()[place.queue].dead == n + 1)  # type: ignore[misc]
+
+    assert [letter.message_id for letter in broker.dead_letters(place.queue)] == sent[::-1]
+    assert [letter.message_id for letter in broker.dead_letters(place.queue, limit=2)] == sent[:0:-1]
 
 
 @over("forwards")

@@ -18,7 +18,7 @@ import pytest
 from dramatiq import Message
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
-from growbin_jobs.engine.broker.embedded.queue import Depth
+from growbin_jobs.engine.broker.port import Depth
 
 SCRIPT = Path(__file__).with_name("local_broker_process.py")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dramatiq import Middleware
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.engine.addresses import without_password
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
     from growbin_jobs.engine.central.database import Database
     from growbin_jobs.engine.journal.journal import Journal
-
-#: Seconds that a check waits for a server.
-_CHECK_TIMEOUT = 5
 
 
 def open_broker(
@@ -58,7 +54,7 @@ def check_broker(config: EngineConfig) -> str:
     Raises:
       ConfigurationError: With what is wrong and how to mend it.
     """
-    return _check_rabbitmq(config.broker_url) if config.broker_url else _check_local(config)
+    return _check_rabbitmq(config.broker_url, config) if config.broker_url else _check_local(config)
 
 
 def _check_local(config: EngineConfig) -> str:
@@ -75,29 +71,10 @@ def _check_local(config: EngineConfig) -> str:
     return f"embedded, {path}, {waiting} messages ready"
 
 
-def _check_rabbitmq(url: str) -> str:
-    import pika
-    from pika.exceptions import AMQPError, ProbableAccessDeniedError, ProbableAuthenticationError
+def _check_rabbitmq(url: str, config: EngineConfig) -> str:
+    from growbin_jobs.engine.broker.rabbitmq.check import check
 
-    found, problems = [], []
-    for part in url.split(";"):
-        shown = without_password(part)
-        parameters = pika.URLParameters(part)
-        parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = _CHECK_TIMEOUT
-        parameters.connection_attempts = 1
-        try:
-            pika.BlockingConnection(parameters).close()
-        except ProbableAuthenticationError:
-            problems.append(f"{shown}: wrong user or password")
-        except ProbableAccessDeniedError:
-            problems.append(f"{shown}: this user has no right to the virtual host, or there is none of that name")
-        except (AMQPError, OSError) as error:
-            problems.append(f"{shown}: cannot be reached ({type(error).__name__})")
-        else:
-            found.append(shown)
-    if not found:
-        raise ConfigurationError("; ".join(problems) + ". Check GROWBIN_BROKER_URL and whether RabbitMQ runs.")
-    return "RabbitMQ at " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems)
+    return check(url, [queue for group in config.groups for queue in group.queues], config.queue_type)
 
 
 def open_journal(config: EngineConfig, worker: str | None = None) -> Journal:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from dramatiq import Message, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import Interrupt, SkipMessage, TimeLimit
 
-from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck
+from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.delivery.admission import admit
+from growbin_jobs.engine.delivery.codec import decode
+from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.outbox import Outbox
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
@@ -52,21 +56,35 @@ class _Nowhere:
         self.batcher.append(pending_ack)
 
 
+class Holds(Protocol):
+    """What keeps the messages of a sandbox."""
+
+    def keep(self, message: Message[Any], delay: int | None) -> object:
+        """Take a message that was sent outside of a run, with its delay in milliseconds."""
+
+    def depths(self) -> dict[str, Depth]:
+        """Return the depth of each queue that holds anything."""
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return all dead letters, newest first."""
+
+
 class SandboxBroker(Broker):
     """Stands in for a broker: its actors and middleware, and nothing that leaves the process.
 
     Parameters:
       real: For whom.
-      keep: Takes a message that was sent outside of a run, with its delay in milliseconds.
+      holds: Keeps what was sent.
       clock: Returns the time by which retries and deferrals go, in seconds since 1970.
     """
 
-    def __init__(
-        self, real: Broker, *, keep: Callable[[Message[Any], int | None], object], clock: Callable[[], float]
-    ) -> None:
+    intake: Intake | None = None
+
+    def __init__(self, real: Broker, holds: Holds, clock: Callable[[], float]) -> None:
         super().__init__(middleware=[])
         self._real = real
-        self._keep = keep
+        self._holds = holds
+        self._clock = clock
         self._outbox: Outbox | None = None
         self._delays: list[int | None] = []
         self.actors = real.actors
@@ -84,9 +102,34 @@ class SandboxBroker(Broker):
             self._delays.append(delay)
             return taken
         self.emit_before("enqueue", message, delay)
-        self._keep(Message.decode(message.encode()), delay)
+        self._holds.keep(Message.decode(admit(message, delay)), delay)
         self.emit_after("enqueue", message, delay)
         return message
+
+    def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
+        """Keep what a journal holds for the broker, in order; return for each None, or why it cannot be taken."""
+        return [self._forwarded(message) for message in messages]
+
+    def _forwarded(self, message: OutboxMessage) -> Exception | None:
+        try:
+            decoded = decode(message.body, message.queue_name)
+            left = None if message.due_at is None else max(0, round((message.due_at - self._clock()) * 1000))
+            admit(decoded, left)
+        except ValueError as error:
+            return error
+        self._holds.keep(decoded, left)
+        return None
+
+    def depths(self) -> dict[str, Depth]:
+        """Return the depth of each queue that holds anything."""
+        return self._holds.depths()
+
+    def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
+        """Return dead letters, newest first; of one queue, or of all."""
+        return [each for each in self._holds.dead_letters() if queue_name in (None, each.queue)][:limit]
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
 
     def process(self, message: Message[Any]) -> End:
         """Run a message as Dramatiq's ``WorkerThread.process_message`` does."""

@@ -6,12 +6,15 @@ import heapq
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 from dramatiq import Message, get_broker
 from dramatiq.broker import Broker
 
+from growbin_jobs.engine.broker.port import DeadLetter as BrokersDeadLetter
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
 from growbin_jobs.engine.testing.sandbox_broker import End, Owing, SandboxBroker
@@ -44,7 +47,7 @@ class Sandbox:
 
     def __init__(self, broker: Broker) -> None:
         self.now = 0.0
-        self._twin = SandboxBroker(broker, keep=self._keep, clock=self._clock)
+        self._twin = SandboxBroker(broker, _Held(self), self._clock)
         self._began = time.time()
         self._order = count()
         self._waiting: list[tuple[float, int, Sent]] = []
@@ -125,6 +128,44 @@ class Sandbox:
 
     def _clock(self) -> float:
         return self._began + self.now
+
+
+class _Held:
+    """The sandbox as its broker sees it."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+
+    def keep(self, message: Message[Any], delay: int | None) -> object:
+        return self._box._keep(message, delay)
+
+    def depths(self) -> dict[str, Depth]:
+        found: dict[str, Depth] = {}
+        for sent in self._box.waiting():
+            depth = found.get(sent.message.queue_name, Depth())
+            due = sent.due > self._box.now
+            found[sent.message.queue_name] = depth._replace(
+                ready=depth.ready + (not due), delayed=(depth.delayed or 0) + due
+            )
+        for letter in self._box.dead():
+            depth = found.get(letter.sent.message.queue_name, Depth())
+            found[letter.sent.message.queue_name] = depth._replace(dead=depth.dead + 1)
+        return found
+
+    def dead_letters(self) -> list[BrokersDeadLetter]:
+        return [
+            BrokersDeadLetter(
+                seq=place,
+                message_id=letter.sent.id,
+                queue=letter.sent.message.queue_name,
+                priority=letter.sent.message.options.get("broker_priority") or 0,
+                deliveries=1,
+                reason=letter.code or "",
+                body=letter.sent.message.encode(),
+                died_at=datetime.fromtimestamp(self._box._began + letter.at, UTC),
+            )
+            for place, letter in reversed(list(enumerate(self._box.dead())))
+        ]
 
 
 def _reason(delivery: Delivery) -> str | None:

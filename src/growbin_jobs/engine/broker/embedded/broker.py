@@ -32,9 +32,10 @@ from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
-from growbin_jobs.engine.broker.embedded.queue import DeadLetter, Depth, EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
 from growbin_jobs.engine.broker.embedded.settlements import put
+from growbin_jobs.engine.broker.port import DeadLetter, Depth
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit, check_priority
 from growbin_jobs.engine.delivery.delivery import Intake
@@ -211,7 +212,7 @@ class EmbeddedBroker(FastHooks):
     def get_queue_message_counts(self, queue_name: str) -> tuple[int, int, int]:
         """Return how many messages are ready or claimed, delayed, and dead."""
         depth = self.depths().get(queue_name, Depth())
-        return depth.ready + depth.claimed, depth.delayed, depth.dead
+        return depth.ready + (depth.claimed or 0), depth.delayed or 0, depth.dead
 
     def depths(self) -> dict[str, Depth]:
         """Return the depth of each queue of the file that holds anything, declared here or not."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import apsw
 
 from growbin_jobs.engine.broker.embedded.duplicates import merge, replace_earlier
+from growbin_jobs.engine.broker.port import DeadLetter, Depth
 
 
 class Claimed(NamedTuple):
@@ -23,40 +23,6 @@ class Claimed(NamedTuple):
     seq: int
     body: bytes
     deliveries: int
-
-
-class Depth(NamedTuple):
-    """How many messages a queue holds, by state."""
-
-    ready: int = 0
-    claimed: int = 0
-    delayed: int = 0
-    dead: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was given up.
-
-    Attributes:
-      seq: Names it among the dead letters.
-      message_id: Dramatiq's id.
-      queue: Where it was.
-      priority: The lower number goes first.
-      deliveries: How often it was handed out.
-      reason: Why it was given up.
-      body: The encoded message as it was sent; perhaps the very thing that cannot be decoded.
-      died_at: When it was given up, UTC.
-    """
-
-    seq: int
-    message_id: str
-    queue: str
-    priority: int
-    deliveries: int
-    reason: str
-    body: bytes
-    died_at: datetime
 
 
 class EmbeddedQueue:

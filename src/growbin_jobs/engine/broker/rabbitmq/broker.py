@@ -10,8 +10,12 @@ from typing import Any
 
 from dramatiq import Message, Middleware
 from dramatiq.broker import Consumer
+from dramatiq.common import xq_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.broker.rabbitmq import dead_letters
+from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
 from growbin_jobs.engine.broker.rabbitmq.delays import delay_route
@@ -19,7 +23,7 @@ from growbin_jobs.engine.broker.rabbitmq.producer import RabbitProducer
 from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
-from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
+from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.delivery import Intake
@@ -93,12 +97,44 @@ class RabbitBroker(FastHooks):
         """Return the names of the queues that this process consumes."""
         return self.queues.copy()
 
-    def get_queue_message_counts(self, queue_name: str) -> Counts:
-        """Return how many messages are ready in a queue and its dead letter queue.
+    def get_queue_message_counts(self, queue_name: str) -> tuple[int, int, int]:
+        """Declare a queue and return how many messages are ready, delayed and dead, as Dramatiq's brokers do.
 
-        Messages that a consumer holds are not counted, nor are delayed ones: see :class:`Counts`.
+        Messages at a consumer are not counted. The delayed ones are always 0: RabbitMQ keeps those of all queues
+        together (:mod:`growbin_jobs.engine.broker.rabbitmq.delays`) and does not know how many are for which.
         """
-        return self._session.count(queue_name, self._publish_timeout)
+        depth = self._session.count(queue_name, self._publish_timeout)
+        return depth.ready, 0, depth.dead
+
+    def depths(self) -> dict[str, Depth]:
+        """Return the depth of each queue that this process has declared or used, as far as it exists.
+
+        RabbitMQ cannot tell how many messages are at consumers or delayed, nor does it list queues to a client: what
+        other processes use is not known here.
+        """
+        with self._administration() as channel:
+            found = {}
+            for name in self._known_queues():
+                ready, dead = channel.count(name), channel.count(xq_name(name))
+                if ready is not None or dead is not None:
+                    found[name] = Depth(ready or 0, None, None, dead or 0)
+            return found
+
+    def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
+        """Return dead letters, newest first, and leave them where they are.
+
+        Parameters:
+          queue_name: Of this queue only; None for all that this process has declared or used.
+          limit: At most so many.
+        """
+        with self._administration() as channel:
+            return dead_letters.read(channel, self._known_queues() if queue_name is None else [queue_name], limit)
+
+    def _administration(self) -> AdminChannel:
+        return AdminChannel(self._session.connections.admin, self._publish_timeout)
+
+    def _known_queues(self) -> list[str]:
+        return sorted(self.queues | self._session.connections.known_queues())
 
     def flush(self, queue_name: str) -> None:
         """Drop all ready messages of a queue and its dead letter queue. Delayed ones still come."""
@@ -128,7 +164,7 @@ class RabbitBroker(FastHooks):
         while successes < min_successes:
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueJoinTimeout(queue_name)  # type: ignore[no-untyped-call]
-            successes = 0 if self.get_queue_message_counts(queue_name).ready else successes + 1
+            successes = 0 if self.get_queue_message_counts(queue_name)[0] else successes + 1
             time.sleep(idle_time / 1000)
 
     # --- messages

@@ -10,11 +10,12 @@ from functools import partial
 
 import pika
 
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.broker.rabbitmq.declaration import declare
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, Prepare
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
-from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType
+from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 
 
 class Connections:
@@ -31,7 +32,7 @@ class Connections:
         self.publishers = [Publisher(f"publisher {number} of {pid}", servers) for number in range(publishers)]
         self.consuming = ManagedConnection(f"consumer of {pid}", servers)
         self.admin = self.publishers[0].link
-        self._declared: dict[tuple[str, int], Future[Counts]] = {}
+        self._declared: dict[tuple[str, int], Future[Depth]] = {}
         self._existing: set[tuple[str, int]] = set()
         self._queue_type = queue_type
         self._turn = itertools.count()
@@ -53,7 +54,7 @@ class Connections:
         """Return whether a queue is known to exist. Each message asks for it, and a future takes locks to answer."""
         return (name, levels) in self._existing
 
-    def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
+    def declaration(self, name: str, levels: int = 0) -> Future[Depth]:
         """Return the one declaration of a queue, which all who need it wait for.
 
         Parameters:
@@ -69,7 +70,7 @@ class Connections:
         declared.add_done_callback(partial(self._note, (name, levels)))  # at once, if it has failed already
         return declared
 
-    def forget(self, name: str, declared: Future[Counts] | None = None) -> None:
+    def forget(self, name: str, declared: Future[Depth] | None = None) -> None:
         """Declare the queue and its ladder anew next time, unless somebody else has done so since ``declared``."""
         with self._lock:
             for key, known in tuple(self._declared.items()):
@@ -77,12 +78,17 @@ class Connections:
                     del self._declared[key]
                     self._existing.discard(key)
 
-    def _note(self, key: tuple[str, int], declared: Future[Counts]) -> None:
+    def _note(self, key: tuple[str, int], declared: Future[Depth]) -> None:
         with self._lock:
             if self._declared.get(key) is declared and not declared.cancelled() and declared.exception() is None:
                 self._existing.add(key)
 
-    def count(self, name: str, *, purge: bool = False) -> Future[Counts]:
+    def known_queues(self) -> set[str]:
+        """Return the names of the queues that were declared over these connections."""
+        with self._lock:
+            return {name for name, _ in self._declared}
+
+    def count(self, name: str, *, purge: bool = False) -> Future[Depth]:
         """Declare a queue and return its counts as they are now."""
         return self.admin.run(partial(declare, name, self._queue_type, purge=purge))
 

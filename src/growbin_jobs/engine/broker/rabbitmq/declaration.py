@@ -8,16 +8,17 @@ from typing import Any
 from dramatiq.common import xq_name
 from pika.channel import Channel
 
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.broker.rabbitmq.delays import declare_ladder, receive
 from growbin_jobs.engine.broker.rabbitmq.loop import resolve
-from growbin_jobs.engine.broker.rabbitmq.topology import Counts, QueueType, arguments
+from growbin_jobs.engine.broker.rabbitmq.topology import QueueType, arguments
 
 
 def declare(
     queue: str,
     queue_type: QueueType,
     channel: Channel,
-    future: Future[Counts],
+    future: Future[Depth],
     *,
     levels: int = 0,
     purge: bool = False,
@@ -38,7 +39,7 @@ def declare(
         counts[frame.method.queue] = frame.method.message_count
 
     def done(_frame: Any) -> None:
-        resolve(future, Counts(counts[queue], 0, counts[xq_name(queue)]))
+        resolve(future, Depth(counts[queue], None, None, counts[xq_name(queue)]))
         if channel.is_open:  # else the whole connection closes
             channel.close()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorAMQPHandshakeError, AMQPConnectorStackTimeout
 from pika.exceptions import (
     ChannelClosedByBroker,
     ProbableAccessDeniedError,
@@ -10,6 +11,7 @@ from pika.exceptions import (
 )
 
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.rabbitmq.servers import shown
 
 
 def explain(reason: ChannelClosedByBroker) -> Exception:
@@ -40,13 +42,31 @@ def is_refusal(error: BaseException) -> bool:
 
 def refused(servers: Iterable[pika.URLParameters], refusal: BaseException) -> BrokerRefused:
     """Return a refusal as an error that says what to do, without the password."""
-    places = ", ".join(f"{one.host}:{one.port} vhost {one.virtual_host!r}" for one in servers)
+    places = ", ".join(shown(one) for one in servers)
+    if "(530)" in str(refusal):
+        why = "this user has no right to the virtual host, or there is none of that name"
+    else:
+        why = "wrong user or password"
     return BrokerRefused(
-        f"RabbitMQ refused the connection to {places}: {describe(refusal)}. Check user, password and vhost in "
+        f"RabbitMQ refused the connection to {places}: {why} ({describe(refusal)}). Check user, password and vhost in "
         "GROWBIN_BROKER_URL."
     )
 
 
+def cause_of(failure: BaseException) -> BaseException:
+    """Return the error that pika has wrapped for its list of attempts to connect."""
+    cause: BaseException = getattr(failure, "exception", failure)
+    return cause
+
+
+def unreachable(failure: BaseException) -> str:
+    """Return in words why an attempt to connect has failed."""
+    cause = cause_of(failure)
+    if isinstance(failure, AMQPConnectorStackTimeout | AMQPConnectorAMQPHandshakeError):
+        return f"it accepts connections, but gives no answer of RabbitMQ ({type(cause).__name__})"
+    return describe(cause)
+
+
 def describe(error: BaseException) -> str:
-    """Return an error in words."""
+    """Return an error of pika or the network in words."""
     return str(error) or type(error).__name__

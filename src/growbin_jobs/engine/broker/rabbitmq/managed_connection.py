@@ -16,7 +16,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
-from growbin_jobs.engine.broker.rabbitmq.errors import describe, explain, is_refusal, refused
+from growbin_jobs.engine.broker.rabbitmq.errors import cause_of, describe, explain, is_refusal, refused, unreachable
 from growbin_jobs.engine.broker.rabbitmq.frames import FastConnection
 from growbin_jobs.engine.broker.rabbitmq.loop import reject
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import LoopThread
@@ -53,6 +53,7 @@ class ManagedConnection(LoopThread):
       parameters: Servers to try, in this order, at every attempt.
       on_open: Called on the link's thread with each new connection.
       on_refused: Called on the link's thread when RabbitMQ refuses the login: waiting longer is no use.
+      patient: False: when no server can be reached, what waits fails at once instead of at its own time.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class ManagedConnection(LoopThread):
         *,
         on_open: Callable[[SelectConnection], None] | None = None,
         on_refused: Callable[[Exception], None] | None = None,
+        patient: bool = True,
     ) -> None:
         super().__init__(label)
         self.state = "not connected yet"
         self._parameters = [labelled(one, label) for one in parameters]
         self._on_open = on_open
         self._on_refused = on_refused
+        self._patient = patient
         # From here on: of the link's thread only.
         self._connection: SelectConnection | None = None
         self._tasks: list[_Task] = []
@@ -146,11 +149,13 @@ class ManagedConnection(LoopThread):
             self._begin(task)
 
     def _not_connected(self, failure: BaseException) -> None:
-        causes = [getattr(one, "exception", one) for one in getattr(failure, "exceptions", [failure])]
-        refusal = next((one for one in causes if is_refusal(one)), None)
-        self.state = f"not connected: {describe(refusal or causes[-1])}"
+        failures = list(getattr(failure, "exceptions", [failure]))
+        refusal = next((one for one in map(cause_of, failures) if is_refusal(one)), None)
+        self.state = f"not connected: {describe(refusal) if refusal else unreachable(failures[-1])}"
         if refusal is not None:
             self._fail_waiting(refused(self._parameters, refusal))
+        elif not self._patient:
+            self._fail_waiting(BrokerUnavailable(f"RabbitMQ cannot be reached ({self.state})."))
         self._connect_again()
 
     def _lost(self, _connection: SelectConnection, reason: BaseException) -> None:

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Protocol
 
 from growbin_jobs.engine.broker.errors import QueueMissing
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.broker.rabbitmq.loop import Promise
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
-from growbin_jobs.engine.broker.rabbitmq.topology import Counts
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
@@ -31,7 +31,7 @@ class Declarations(Protocol):
     def declared(self, name: str, levels: int = 0) -> bool:
         """Return whether a queue is known to exist."""
 
-    def declaration(self, name: str, levels: int = 0) -> Future[Counts]:
+    def declaration(self, name: str, levels: int = 0) -> Future[Depth]:
         """Return the one declaration of a queue, which all who need it wait for."""
 
     def forget(self, name: str) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from growbin_jobs.engine.broker.errors import QueueMissing
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
-from growbin_jobs.engine.broker.rabbitmq.topology import Counts
 from growbin_jobs.engine.threads import gevent_active
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class RenewableConnections:
                 time.sleep(REDECLARE_PAUSE)
         raise AssertionError("unreachable")
 
-    def count(self, queue_name: str, timeout: float, *, purge: bool = False) -> Counts:
+    def count(self, queue_name: str, timeout: float, *, purge: bool = False) -> Depth:
         """Declare a queue and return its counts as they are now.
 
         Parameters:

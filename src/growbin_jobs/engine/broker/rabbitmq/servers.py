@@ -1,8 +1,11 @@
-"""Which RabbitMQ servers to talk to."""
+"""The addresses of RabbitMQ servers: read strictly, and never shown with a password."""
 
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 import pika
 
@@ -38,9 +41,24 @@ def parse_urls(url: str) -> list[pika.URLParameters]:
 
 
 def _parsed(url: str) -> pika.URLParameters:
-    if not url.startswith(("amqp://", "amqps://")):  # pika takes any other for amqp://
+    parts = urlsplit(url)
+    if parts.scheme not in ("amqp", "amqps") or "://" not in url:  # pika takes any other for amqp
         raise ValueError
-    return pika.URLParameters(url)
+    # pika fills in localhost and guest for what is missing, and drops what it does not expect.
+    if not parts.hostname or parts.port == 0 or parts.fragment:
+        raise ValueError
+    if "/" in parts.path[1:] and parts.path != "//":  # some write // for the virtual host /
+        raise ValueError
+    # A password with an unencoded / or ? ends the address early: the rest of it would be shown as vhost.
+    if "@" in parts.path or "@" in parts.query:
+        raise ValueError
+    parameters = pika.URLParameters(url)
+    if parts.path == "//":
+        parameters.virtual_host = "/"
+    for seconds in (parameters.socket_timeout, parameters.stack_timeout, parameters.blocked_connection_timeout):
+        if seconds is not None and not math.isfinite(seconds):
+            raise ValueError
+    return parameters
 
 
 def labelled(parameters: pika.URLParameters, label: str) -> pika.URLParameters:
@@ -48,3 +66,17 @@ def labelled(parameters: pika.URLParameters, label: str) -> pika.URLParameters:
     own = copy.copy(parameters)
     own.client_properties = {"connection_name": f"growbin-jobs {label}", "product": "growbin-jobs"}
     return own
+
+
+def within(servers: Iterable[pika.URLParameters], seconds: float) -> list[pika.URLParameters]:
+    """Return the parameters of connections that give up so many seconds after a server stops answering."""
+    limited = [copy.copy(server) for server in servers]
+    for server in limited:
+        server.socket_timeout = server.stack_timeout = server.blocked_connection_timeout = seconds
+    return limited
+
+
+def shown(server: pika.URLParameters) -> str:
+    """Return a server's address and its user, for people."""
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"{server.credentials.username}@{host}:{server.port} vhost {server.virtual_host!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from dramatiq.common import xq_name
 
@@ -11,18 +11,6 @@ QueueType = Literal["quorum", "classic"]
 #: RabbitMQ 4 dead-letters what was delivered 20 times, and each restart of a worker counts, also for messages that
 #: only wait. Who is started too often is counted elsewhere, so this is as good as never. (-1 is not understood by 3.x.)
 DELIVERY_LIMIT = 1_000_000_000
-
-
-class Counts(NamedTuple):
-    """Messages ready for delivery in a queue and its dead letter queue.
-
-    ``delayed`` is there since Dramatiq's brokers have it, and always 0: RabbitMQ keeps the delayed messages of all
-    queues together (:mod:`growbin_jobs.engine.broker.rabbitmq.delays`) and does not know how many are for which.
-    """
-
-    ready: int
-    delayed: int
-    dead: int
 
 
 def arguments(queue: str, queue_type: QueueType) -> dict[str, dict[str, Any]]:

@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from growbin_jobs.engine.broker.embedded.queue import Depth, EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.schema import SCHEMA_VERSION, create_schema
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.errors import ConfigurationError
 
 QUEUES = st.sampled_from(["vision", "text"])

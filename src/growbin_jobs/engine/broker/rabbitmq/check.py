@@ -1,0 +1,82 @@
+"""Tries RabbitMQ for ``growbin-jobs doctor``: each server, this user's permissions, and the queues that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from uuid import uuid4
+
+import pika
+from dramatiq.common import xq_name
+from pika.spec import BasicProperties
+
+from growbin_jobs.engine.broker.errors import BrokerError, BrokerRefused, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
+from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls, shown, within
+from growbin_jobs.engine.broker.rabbitmq.topology import QueueType, arguments
+from growbin_jobs.engine.errors import ConfigurationError
+
+#: Seconds to wait for a server.
+TIMEOUT = 5.0
+
+
+def check(url: str, queues: Iterable[str], queue_type: QueueType) -> str:
+    """Try each server and return where they are. Creates nothing, and takes no message.
+
+    Parameters:
+      url: As :class:`growbin_jobs.engine.broker.rabbitmq.broker.RabbitBroker`.
+      queues: Those that workers will use; what exists of them must have our properties.
+      queue_type: Kind of queue that workers will declare.
+
+    Raises:
+      ConfigurationError: With what is wrong and how to mend it; never with the password.
+    """
+    names = tuple(dict.fromkeys(queues))
+    found, problems = [], []
+    for server in parse_urls(url):
+        try:
+            _try(server, names, queue_type)
+        except (BrokerError, ConfigurationError) as error:
+            problems.append(f"{shown(server)}: {error}")
+        else:
+            found.append(shown(server))
+    if not found:
+        raise ConfigurationError(" ".join(problems) + " Check GROWBIN_BROKER_URL and whether RabbitMQ runs there.")
+    return "RabbitMQ at " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems)
+
+
+def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueType) -> None:
+    link = ManagedConnection("doctor", within([server], TIMEOUT), patient=False)
+    try:
+        with AdminChannel(link, 2 * TIMEOUT) as channel:
+            channel.connect()
+            problems = list(dict.fromkeys(_problems(channel, queues, queue_type)))
+    finally:
+        link.close()
+    if problems:
+        raise ConfigurationError(" ".join(problems))
+
+
+def _problems(channel: AdminChannel, queues: tuple[str, ...], queue_type: QueueType) -> Iterator[str]:
+    """Try what workers do, as far as that changes nothing."""
+    try:
+        # Mandatory, and for a queue that nobody has: it comes back if this user may write.
+        channel.publish(f"growbin.doctor.{uuid4()}", b"", BasicProperties())
+    except QueueMissing:
+        pass
+    except BrokerRefused as refusal:
+        yield str(refusal)
+    for queue in queues:
+        for name, own in arguments(queue, queue_type).items():
+            ready = channel.count(name)
+            if ready is None:  # a worker declares it
+                continue
+            try:
+                channel.declare(name, own)
+            except (BrokerRefused, QueueMismatch) as problem:
+                yield str(problem)
+            try:
+                if not ready and name != xq_name(queue):
+                    channel.get(name)  # nothing comes, unless in this moment; then it goes back
+            except BrokerRefused as refusal:
+                yield str(refusal)
