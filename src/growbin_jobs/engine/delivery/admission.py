@@ -38,6 +38,10 @@ class Unsendable(ValueError):
     """A message that no broker could ever deliver; the text says what is wrong, and never repeats an argument."""
 
 
+class Unencodable(Unsendable, TypeError):
+    """Its arguments or options hold what JSON does not know; a ``TypeError`` too, as Dramatiq's encoder raises."""
+
+
 def admit(message: Message[Any], delay: float | None = None) -> bytes:
     """Return a message's encoded form, if every broker can take it and every worker can read it.
 
@@ -83,7 +87,7 @@ def encoded(message: Message[Any]) -> bytes:
     try:
         body = encode(message)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unsendable(
+        raise Unencodable(
             f"The arguments or options of a message for {message.actor_name!r} cannot be encoded "
             f"({type(error).__name__}). Send values that JSON knows."
         ) from error
