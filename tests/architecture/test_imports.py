@@ -34,6 +34,7 @@ ENGINE = (
     ("forwarding", "central"),
     ("broker",),
     ("opening",),
+    ("results", "rate_limits"),
     ("middleware",),
     ("keeper", "testing"),
     ("engine",),

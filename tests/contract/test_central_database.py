@@ -16,6 +16,7 @@ import pytest
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
 from growbin_jobs.engine.central.workers import WorkerRow
@@ -24,7 +25,7 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
 
 NAMES = [migration.name for migration in migrations(SCHEMA)]
-MODELS = [WasteAnalysis, TaskRow, WorkerRow, SchemaVersion]
+MODELS = [WasteAnalysis, TaskRow, WorkerRow, RateLimitRow, SchemaVersion]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

@@ -17,9 +17,9 @@ from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.delays import (
     DUE,
     LEVELS_AT_ONCE,
-    delay_route,
     TARGET,
     UNDELIVERABLE_QUEUE,
+    delay_route,
     level_queue,
 )
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType

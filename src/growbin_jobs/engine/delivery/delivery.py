@@ -75,6 +75,7 @@ class Delivery(MessageProxy):
       run: What this process knows of this run of the message; None where nobody keeps a journal.
       history: What the journal knew about the message when it arrived.
       given_up: Why it was given up: a reason's code and its params.
+      kept_result: What the record of its end shall hold as the result, as JSON; None: what the actor returned.
       slot: Its place in the ledger of starts while it runs.
       started_at: Seconds since 1970, UTC.
       outbox: What it has sent.
@@ -87,6 +88,7 @@ class Delivery(MessageProxy):
     run: Run[Delivery] | None = None
     history: TaskHistory | None = None
     given_up: tuple[str, Mapping[str, str | int | float]] | None = None
+    kept_result: str | None = None
     slot: int | None = None
     started_at: float = 0.0
     outbox: Outbox | None = None

@@ -72,7 +72,7 @@ def ending(
         completed_at=now,
         created_at=delivery.message_timestamp / 1000,
         error=error,
-        result=None if result is None else _as_json(result),
+        result=delivery.kept_result if delivery.kept_result is not None else _as_json(result),
         retry_count=counted(options, "retries"),
         deferrals=counted(options, "deferrals"),
         outbox=outbox,
@@ -102,6 +102,8 @@ def _dead(delivery: Delivery, given_up: GivenUp, now: float) -> Dead:
 
 
 def _as_json(result: Any) -> str | None:
+    if result is None:
+        return None
     try:
         text = well_formed(json.dumps(result, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):  # an actor may return what it likes to who calls it directly

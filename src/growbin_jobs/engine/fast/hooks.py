@@ -31,7 +31,17 @@ class FastHooks(Broker):
         before: type[Middleware] | None = None,
         after: type[Middleware] | None = None,
     ) -> None:
-        """Add a middleware, last or beside another one."""
+        """Add a middleware, last or beside another one.
+
+        One that has its own of the same purpose here decides which of the two stays (``take_over``).
+        """
+        for each in self.middleware:
+            stays = each.take_over(middleware) if hasattr(each, "take_over") else None
+            if stays is each:
+                return
+            if stays is not None:
+                self.middleware.remove(each)
+                break
         super().add_middleware(middleware, before=before, after=after)
         self._before.clear()
         self._after.clear()

@@ -20,6 +20,7 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.errors import Deferred, Permanent, Transient, describe
+from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.middleware.options import read_all
 from growbin_jobs.engine.reasons import REASONS
 from growbin_jobs.engine.text import plain
@@ -35,7 +36,7 @@ RETRY_JITTER, WAIT_JITTER = (1.0, 1.5), (1.0, 1.25)
 Params = dict[str, str | int | float]
 
 
-class Retries(DramatiqRetries):
+class Retries(InPlaceOf, DramatiqRetries):
     """Decides by the class of the error and by the options of the actor and the message.
 
     - :class:`Permanent`, what the actor's ``throws`` names, calls that do not fit its signature: given up at once.
@@ -58,6 +59,9 @@ class Retries(DramatiqRetries):
       clock: Seconds since 1970; tests have their own.
     """
 
+    stock = DramatiqRetries
+    replaceable = "Give actors their max_retries, backoff, throws and retry_when, or raise Permanent or Deferred."
+
     def __init__(
         self,
         *,
@@ -77,6 +81,9 @@ class Retries(DramatiqRetries):
         }
         self.max_wait = max_wait
         self._clock = clock
+
+    def adopt(self, other: Any) -> None:
+        self._defaults = {name: getattr(other, name) for name in self._defaults}
 
     def on_clock(self, clock: Callable[[], float]) -> Retries:
         """Return one that goes by another clock and is the same otherwise."""

@@ -2,22 +2,30 @@
 
 The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up it.
 
-======================  ============================================  ===========================================
-middleware              before the actor                              after the actor
-======================  ============================================  ===========================================
-``EnsureKeeper``             (at boot) sees to it that there is a keeper   (at the end) leaves last of all
-``DropStale``           skips what the broker already has back        –
-``Journaling``          skips what has ended here; notes the start    writes down the end, last of all
-``OptionCheck``         gives up what has options that nobody can obey –
-``GiveUpHook``          –                                             sends what the actor's row says
-``Retries``             –                                             decides: done, retry, wait or give up
-``Prefetch``            (at boot) how far ahead a process fetches     –
-``FastWorkQueue``      (at boot) hands messages to the workers       –
-``GcTuning``     (at boot) keeps Python from garbage           –
-``Boot``                (at boot) builds the group's services         –
-``TimeLimit``           sets the limit                                –
-``OutboxScope``         opens the outbox, last of all                 empties it if the run has failed, first of all
-======================  ============================================  ===========================================
+==========================  ========================================  ===========================================
+middleware                  before the actor                          after the actor
+==========================  ========================================  ===========================================
+``EnsureKeeper``            (at boot) sees that there is a keeper     (at the end) leaves last of all
+``DropStale``               skips what the broker already has back    –
+``Journaling``              skips what has ended here; notes starts   writes down the end, last of all
+``OptionCheck``             gives up what has options nobody can obey –
+``AgeLimit``                gives up what is too old                  –
+``CurrentMessage``          shows the message to the actor            –
+``Results``                 –                                         keeps what the actor returned
+``GiveUpHook``              –                                         sends what the actor's row says
+``GroupCallbacks``          –                                         sends a group's callbacks
+``Pipelines``               –                                         sends a pipeline's next message
+``Callbacks``               –                                         sends ``on_success`` and ``on_failure``
+``Retries``                 –                                         decides: done, retry, wait or give up
+``Prefetch``                (at boot) how far a process fetches       –
+``FastWorkQueue``           (at boot) hands messages to the workers   –
+``GcTuning``                (at boot) keeps Python from garbage       –
+``Boot``                    (at boot) builds the group's services     –
+``AsyncIO``                 (at boot) starts an event loop            –
+``TimeLimit``               sets the limit                            –
+``ShutdownNotifications``   notes who is told of a shutdown           –
+``OutboxScope``             opens the outbox, last of all             empties it if the run has failed, first of all
+==========================  ========================================  ===========================================
 
 So what the actor has sent counts only if it came to a good end, and what ``Retries`` and ``GiveUpHook`` send
 counts always: all of it lies in the outbox when ``Journaling`` closes that. What happens then is no middleware's
@@ -26,6 +34,7 @@ it never strikes in any of these.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
@@ -33,16 +42,27 @@ from dramatiq import Middleware
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.work_queue import FastWorkQueue
+from growbin_jobs.engine.middleware.age_limit import AgeLimit
+from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
+from growbin_jobs.engine.middleware.callbacks import Callbacks
+from growbin_jobs.engine.middleware.current_message import CurrentMessage
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
+from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Journaling
 from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
+from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
+from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.stale import DropStale
-from growbin_jobs.engine.middleware.time_limit import TimeLimit
+from growbin_jobs.engine.middleware.time_limit import ShutdownNotifications, TimeLimit
+from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.engine.rate_limits import DatabaseBackend
+from growbin_jobs.engine.results import EngineResults
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal
@@ -61,17 +81,28 @@ def stack(
     """
     journaling = Journaling(journal)
     boot.prepare_with(journaling.prepare)
+    central = once_a_process(partial(open_central, config))
+    asyncio, time_limit = AsyncIO(), TimeLimit()
+    boot.prepare_with(asyncio.check)
     return [
         EnsureKeeper(config, source),
         DropStale(),
         journaling,
         OptionCheck(),
+        AgeLimit(),
+        CurrentMessage(),
+        Results(backend=EngineResults(config)),
         GiveUpHook(),
+        GroupCallbacks(DatabaseBackend(central)),
+        Pipelines(),
+        Callbacks(),
         Retries(max_wait=config.deferral_max_age),
         Prefetch(config.groups),
         FastWorkQueue(),
         GcTuning(),
         boot,
-        TimeLimit(),
+        asyncio,
+        time_limit,
+        ShutdownNotifications(time_limit),
         OutboxScope(),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from dramatiq import Message
@@ -83,9 +84,11 @@ class DeadLetter:
       at: Seconds of the sandbox's time.
       code: Why, as in :data:`growbin_jobs.reasons.REASONS`; None where some other middleware decided it.
       exception: The last error.
+      params: What the code's sentence says.
     """
 
     sent: Sent
     at: float
     code: str | None
     exception: BaseException | None
+    params: Mapping[str, Any] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from growbin_jobs.engine.delivery.codec import decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
@@ -159,5 +160,5 @@ class SandboxBroker(Broker):
 
 
 def _on_clock(middleware: Middleware, clock: Callable[[], float]) -> Middleware:
-    """Let retries and deferrals go by a given time."""
-    return middleware.on_clock(clock) if isinstance(middleware, Retries) else middleware
+    """Let retries, deferrals and ages go by a given time."""
+    return middleware.on_clock(clock) if isinstance(middleware, Retries | AgeLimit) else middleware

@@ -115,7 +115,7 @@ class Sandbox:
             _check_repeated(end, self._twin.process(sent.message))
         left = tuple(self._keep(message, delay, parent=sent.id) for message, delay in end.outbox)
         if end.delivery.failed:
-            self._dead.append(DeadLetter(sent, self.now, _reason(end.delivery), end.exception))
+            self._dead.append(DeadLetter(sent, self.now, *_reason(end.delivery, end.exception)))
             if fail_fast and end.exception is not None:
                 raise end.exception
         return Run(sent, self.now, end.result, end.exception, left)
@@ -168,9 +168,9 @@ class _Held:
         ]
 
 
-def _reason(delivery: Delivery) -> str | None:
-    given_up = getattr(delivery, "given_up", None)
-    return None if given_up is None else str(given_up[0])
+def _reason(delivery: Delivery, exception: BaseException | None) -> tuple[str | None, Any, dict[str, Any]]:
+    code, params = delivery.given_up or (None, {})
+    return code, exception, dict(params)
 
 
 def _check_repeated(first: End, second: End) -> None:

@@ -1,0 +1,31 @@
+"""What becomes of a message whose follow-ups cannot be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dramatiq.errors import BrokerConnectionError
+
+from growbin_jobs.engine.errors import Deferred, describe
+
+
+@contextmanager
+def owed_by(message: Any, what: str) -> Iterator[None]:
+    """Send follow-ups of a message, so that none is lost silently.
+
+    Dramatiq logs what a hook raises and acknowledges the message. Here the message runs again where something is away
+    for now, and becomes a dead letter that says so where the follow-up can never be sent.
+
+    Parameters:
+      what: Names the follow-up, for the dead letter.
+    """
+    try:
+        yield
+    except (BrokerConnectionError, Deferred, OSError):
+        message.requeue()
+    except Exception as error:
+        detail = f"{what} cannot be sent: {describe(error)}."
+        message.given_up = ("decision_invalid", {"detail": detail})
+        message.fail()

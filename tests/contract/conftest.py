@@ -1,0 +1,178 @@
+"""Dramatiq as an application uses it, on each broker of the engine with the whole stack, and in the sandbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dramatiq
+import pytest
+from dramatiq import Worker
+from dramatiq.broker import Broker
+
+from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.broker.port import Depth
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
+from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.engine import Engine
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import dead_letters, reader
+from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
+from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.testing import sandbox
+
+#: Seconds until something that must happen counts as not happening.
+PATIENCE = 60.0
+
+#: No pause between two retries, for actors whose pause is not what the test is about.
+AT_ONCE = {"min_backoff": 0, "max_backoff": 0}
+
+
+@dataclass(frozen=True)
+class Dead:
+    """A message that was given up."""
+
+    actor: str
+    code: str | None
+    reason: str
+
+
+class World:
+    """A broker with the engine's stack, and what runs its messages.
+
+    Attributes:
+      name: ``embedded``, ``rabbitmq`` or ``sandbox``.
+      broker: The one for Dramatiq.
+      queue: The queue of the test's actors.
+    """
+
+    def __init__(self, name: str, folder: Path, broker_url: str | None) -> None:
+        self.name = name
+        self.queue = f"queue_{uuid4().hex[:12]}"
+        self.config = EngineConfig(
+            node="n1",
+            data_dir=folder,
+            broker_url=broker_url,
+            journal_free_floor=0,
+        )
+        self.exit = ExitStack()
+        self.engine = self.open()
+        self.broker = self.engine.broker
+        self.journal: Journal = self.engine.journal
+        dramatiq.set_broker(self.broker)
+        self.box = self.exit.enter_context(sandbox(self.broker)) if name == "sandbox" else None
+        self.workers: list[Worker] = []
+
+    def open(self) -> Engine:
+        """Return one more engine of the same place. No keeper is started for it."""
+        engine = Engine(self.config)
+        engine.broker.middleware = [each for each in engine.broker.middleware if not isinstance(each, EnsureKeeper)]
+        self.exit.callback(engine.broker.close)
+        return engine
+
+    def actor(self, fn: Callable[..., Any] | None = None, **options: Any) -> Any:
+        """Declare an actor of this world's queue."""
+        return dramatiq.actor(fn, **{"broker": self.broker, "queue_name": self.queue, **options})
+
+    def work(self, threads: int = 4, broker: Broker | None = None) -> Worker | None:
+        """Start a worker."""
+        if self.box is not None:
+            return None
+        worker = Worker(broker or self.broker, worker_timeout=100, worker_threads=threads)
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def until(self, condition: Callable[[], Any], *, idle: bool = True) -> Any:
+        """Let messages run until a condition holds and, if ``idle``, nothing is left to run."""
+        if self.box is not None:
+            self.box.run(fail_fast=False)
+            assert condition()
+            return condition()
+        if not self.workers:
+            self.work()
+        deadline = time.monotonic() + PATIENCE
+        while not ((found := condition()) and (not idle or self.idle())):
+            assert time.monotonic() < deadline, f"not in time; tasks: {self.states()}, dead: {self.dead()}"
+            time.sleep(0.02)
+        return found
+
+    def idle(self) -> bool:
+        """Has everything ended that was sent?"""
+        if any(self.states().get(state, 0) for state in ("pending", "running", "failed")):
+            return False
+        depth = self.broker.depths().get(self.queue, Depth())
+        return not (depth.ready or depth.claimed or depth.delayed)
+
+    def states(self) -> dict[str, int]:
+        """Return how many tasks the journal has in each state."""
+        return {str(state): n for state, n in self.journal.read(reader.counts).items() if n}
+
+    def state(self, message: Any) -> str | None:
+        """Return what the journal says of a message."""
+        row = self.journal.read(lambda connection: reader.task(connection, message.message_id))
+        return None if row is None else str(row.status)
+
+    def dead(self) -> list[Dead]:
+        """Return what was given up."""
+        if self.box is not None:
+            return [Dead(each.sent.actor, each.code, str(each.params)) for each in self.box.dead()]
+        letters = self.journal.read(dead_letters.find)
+        return [Dead(each.actor, each.code, each.params) for each in letters]
+
+    def smuggle(self, message: dramatiq.Message[Any]) -> None:
+        """Put a message into its queue as another program would: without the engine's checks."""
+        if isinstance(self.broker, EmbeddedBroker):
+            now = int(time.time() * 1000)
+            queue_name, message_id, body = message.queue_name, message.message_id, message.encode()
+            self.broker._hold().write(
+                lambda queue: queue.put(queue_name, message_id, body, priority=0, due=now, now=now), durable=True
+            )
+            return
+        import pika
+
+        self.broker.consume(message.queue_name).close()  # creates it
+        with pika.BlockingConnection(pika.URLParameters(self.config.broker_url)) as connection:
+            connection.channel().basic_publish("", message.queue_name, message.encode())
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.stop(timeout=20_000)
+        self.exit.close()
+        self.journal.close()
+        dramatiq.set_broker(None)
+
+
+PLACES = (
+    pytest.param("embedded"),
+    pytest.param("rabbitmq", marks=pytest.mark.services),
+    pytest.param("sandbox"),
+)
+
+
+@pytest.fixture(params=PLACES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Every place where messages run."""
+    yield from _world(request, tmp_path)
+
+
+@pytest.fixture(params=PLACES[:2])
+def real_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """The places with a worker of their own: two brokers."""
+    yield from _world(request, tmp_path)
+
+
+def _world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    url = request.getfixturevalue("rabbitmq_url") if request.param == "rabbitmq" else None
+    world = World(request.param, tmp_path, url)
+    with closing(open_central(world.config)) as database:
+        upgrade(database, ENGINE_SCHEMA)
+    try:
+        yield world
+    finally:
+        world.close()
