@@ -291,3 +291,24 @@ def test_a_worker_outlives_the_loss_of_all_connections(put, ran, cut_connections
     missing = set(range(300))
     while missing:
         missing.discard(ran.get(timeout=PATIENCE))
+
+
+@pytest.mark.parametrize("kind", ["threads", "gevent"])
+def test_a_forked_child_does_not_keep_its_dead_parents_messages(broker, rabbitmq_url, kind):
+    # Given a worker that runs a message and has forked a child
+    sent = broker.enqueue(Message(queue_name=QUEUE, actor_name="task", args=(), kwargs={}, options={}))
+    script = Path(__file__).parent / "rabbitmq_forking_worker.py"
+    with subprocess.Popen([sys.executable, script, rabbitmq_url, QUEUE, kind], stdout=subprocess.PIPE) as worker:
+        child = int(worker.stdout.readline())
+        # When it is killed, and the child is not
+        worker.kill()
+    try:
+        # Then RabbitMQ sees its connection end, long before its heartbeats have run out
+        consumer = broker.consume(QUEUE, timeout=int(PATIENCE * 1000))
+        again = next(consumer)
+        os.kill(child, 0)
+        assert again is not None, "the child holds the connection"
+        assert (again.message_id, again.redelivered) == (sent.message_id, True)
+        consumer.close()
+    finally:
+        os.kill(child, signal.SIGKILL)

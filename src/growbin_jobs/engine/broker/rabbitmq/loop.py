@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -48,6 +50,16 @@ class SocketLoop(IOLoop):  # type: ignore[misc]
                     duplicate.shutdown(socket.SHUT_RDWR)
             except OSError:  # already cut
                 continue
+
+    def replace_sockets(self, silent: socket.socket) -> None:
+        """Let every descriptor of this loop stand for another socket; not a byte is read or written.
+
+        For a forked child. A copy of a connection that it keeps would hold the connection open when the parent dies,
+        and RabbitMQ would not deliver the parent's messages again before the heartbeats have run out.
+        """
+        for fd in self._sockets:
+            with contextlib.suppress(OSError):
+                os.dup2(silent.fileno(), fd, inheritable=False)
 
     def forget_handlers(self) -> None:
         """Watch no socket any more and end at the next turn."""

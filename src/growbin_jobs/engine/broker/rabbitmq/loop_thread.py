@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 
 from growbin_jobs.engine.broker.rabbitmq.loop import SocketLoop
 
 logger = logging.getLogger(__name__)
+
+_started: weakref.WeakSet[LoopThread] = weakref.WeakSet()
+
+#: What the descriptors of a parent's connections stand for in its forked children: a socket on which nothing happens.
+_silent: list[socket.socket] = []
 
 #: Calls run in one turn of the loop. Under gevent a turn holds up every other greenlet.
 CALLS_A_TURN = 64
@@ -37,6 +45,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._loop: SocketLoop
         self._ended = False
+        _started.add(self)
 
     # --- from any thread
 
@@ -52,10 +61,7 @@ class LoopThread:
             self._run_calls()
 
     def abandon(self) -> None:
-        """Let go of all sockets in a forked child under gevent, where this greenlet lives on.
-
-        They belong to the parent: not a byte may be read from them or written to them here.
-        """
+        """End, in a forked child under gevent, where this greenlet lives on; its connections are the parent's."""
         if self._thread is not None:
             self.closing = True
             self._loop.forget_handlers()
@@ -122,3 +128,15 @@ class LoopThread:
             what()
         self._woken = True
         self._loop.add_callback_threadsafe(self._run_calls)
+
+
+def _let_go_of_connections() -> None:
+    """In a forked child: the parent's connections must end with the parent, whoever lives longer."""
+    _silent.extend(socket.socketpair())
+    for thread in _started:
+        loop = getattr(thread, "_loop", None)
+        if loop is not None:
+            loop.replace_sockets(_silent[0])
+
+
+os.register_at_fork(after_in_child=_let_go_of_connections)

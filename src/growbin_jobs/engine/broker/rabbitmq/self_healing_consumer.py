@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 
 from dramatiq.broker import Consumer, MessageProxy
 
@@ -29,8 +30,12 @@ class SelfHealingConsumer(Consumer):
         self._start = start
         self._consumer = start()
         self._heard = monotonic()
+        self._pid = os.getpid()
 
     def __next__(self) -> MessageProxy | None:
+        if os.getpid() != self._pid:  # a greenlet of a worker whose actor has forked: the parent consumes
+            sleep(1.0)
+            return None
         message = next(self._consumer)
         if message is not None:
             self._heard = monotonic()
