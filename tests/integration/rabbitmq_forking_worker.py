@@ -6,8 +6,7 @@ Says the child's process id when the actor runs and the child is there.
 import os
 import sys
 import time
-
-sleep = time.sleep  # under gevent too: a child that lets greenlets run goes on as a worker
+from time import sleep  # the native one, under gevent too: a child that lets greenlets run goes on as a worker
 
 if sys.argv[3] == "gevent":
     from gevent import monkey

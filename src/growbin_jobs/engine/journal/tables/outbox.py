@@ -28,10 +28,18 @@ DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (
 )
 """
 
+#: Seconds that any lease lasts at most. One that ends later was given by a clock that has been set back since.
+LONGEST_LEASE = 30.0
+
+#: Seconds by which the clock of another process, read before its transaction, may be ahead of this one's.
+_SLACK = 5.0
+
 #: What a live process is about to publish itself is left to it for a while; what was accepted waits for a relay.
-OVERDUE = f"""
-SELECT {COLUMNS} FROM outbox WHERE seq > ? AND (parent_id IS NULL OR created_at <= ?) ORDER BY seq LIMIT ?
-"""  # noqa: S608 constants only
+#: What was made in the future was made before the clock was set back: it is overdue, and its delay counts from now.
+OVERDUE = """
+SELECT message_id, task_name, queue_name, body, parent_id, due_at - max(created_at - ?1, 0), ordinal, seq
+FROM outbox WHERE seq > ?2 AND (parent_id IS NULL OR created_at <= ?3 OR created_at > ?1) ORDER BY seq LIMIT ?4
+"""
 
 
 def of_task(connection: apsw.Connection, parent_id: str) -> tuple[OutboxMessage, ...]:
@@ -96,12 +104,11 @@ def claim(
     connection.execute(
         "INSERT INTO relay_lease (only_row, claimant, until) VALUES (1, ?1, ?2)"
         " ON CONFLICT DO UPDATE SET claimant = ?1, until = ?2 WHERE claimant = ?1 OR until <= ?3 OR until > ?4",
-        # A lease that ends later than any may was given by a clock that has been set back since.
-        (claimant, now + lease, now, now + 3600.0),
+        (claimant, now + lease, now, now + max(lease, LONGEST_LEASE)),
     )
     if not connection.changes():
         return []
-    return [_message(row) for row in connection.execute(OVERDUE, (after, now - older_than, limit))]
+    return [_message(row) for row in connection.execute(OVERDUE, (now + _SLACK, after, now - older_than, limit))]
 
 
 def release(connection: apsw.Connection, claimant: str) -> None:

@@ -1,7 +1,13 @@
-"""Debts: from the transaction that made them until they are paid; one relay at a time, in order."""
+"""Messages for the broker, from the transaction that made them until they are confirmed; one relay at a time."""
 
+from contextlib import closing
+
+import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from growbin_jobs.engine.journal.file.schema import migrate
 from growbin_jobs.engine.journal.tables import outbox, reader, tasks
 
 
@@ -41,9 +47,49 @@ def test_a_relay_that_gives_up_lets_the_next_go_on_at_once(connection, accepted)
     assert claim(connection, "producer")
 
 
-def test_a_lease_from_before_the_clock_was_set_back_does_not_last(connection, accepted):
+@pytest.mark.parametrize("back", [31, 60, 600, 3540, 86_400, 990_000])
+def test_a_lease_from_before_the_clock_was_set_back_does_not_last(connection, accepted, back):
     assert claim(connection, "keeper", now=1_000_000.0)
-    assert claim(connection, "producer", now=1000.0) == ["m0", "m1", "m2", "m3", "m4"]
+    assert claim(connection, "producer", now=1_000_000.0 - back) == ["m0", "m1", "m2", "m3", "m4"]
+
+
+@given(back=st.floats(0, 1e6), first=st.floats(0.1, 30), second=st.floats(0.1, 30))
+def test_wherever_the_clock_is_set_a_dead_relays_lease_ends_in_a_minute(back, first, second):
+    with closing(apsw.Connection(":memory:")) as connection:
+        migrate(connection)
+        claim(connection, "dead", now=2e6, lease=first)
+        claim(connection, "next", now=2e6 - back, lease=second)
+        claim(connection, "next", now=2e6 - back + 61, lease=second)
+
+        assert connection.execute("SELECT claimant FROM relay_lease").get == "next"
+
+
+@pytest.mark.parametrize("back", [0, 60, 3540, 86_400])
+def test_a_dead_tasks_message_does_not_wait_for_the_time_before_the_clock_was_set_back(
+    connection, an_end, a_message, back
+):
+    tasks.finish(connection, an_end(outbox=(a_message("next"),), completed_at=1_000_000.0))
+
+    assert claim(connection, now=1_000_000.0 - back + 31) == ["next"]
+
+
+@pytest.mark.parametrize("back", [60, 3540])
+def test_a_delay_is_not_longer_by_what_the_clock_was_set_back(connection, a_message, back):
+    tasks.accept(connection, a_message("m", due_at=1_000_010.0), "[]", now=1_000_000.0)
+
+    now = 1_000_000.0 - back
+    [found] = outbox.claim(connection, limit=1, after=0, older_than=30.0, claimant="r", lease=30.0, now=now)
+
+    assert 0 < found.due_at - now <= 15.0
+
+
+def test_without_a_change_of_the_clock_a_delay_stays_as_it_is(connection, a_message):
+    tasks.accept(connection, a_message("m", due_at=1_000_010.0), "[]", now=1_000_000.0)
+    tasks.accept(connection, a_message("n"), "[]", now=1_000_000.0)
+
+    found = outbox.claim(connection, limit=9, after=0, older_than=30.0, claimant="r", lease=30.0, now=1_000_003.0)
+
+    assert [each.due_at for each in found] == [1_000_010.0, None]
 
 
 def test_what_is_paid_is_gone_and_no_longer_pending(connection, accepted):
