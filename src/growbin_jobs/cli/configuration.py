@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import out, print_json, say
+from growbin_jobs.cli.target import EngineName
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
@@ -99,19 +101,17 @@ def check_rules(json: Json = False) -> None:
     out.print(table)
 
 
-def upgrade_database() -> None:
+def upgrade_database(_engine: EngineName = None) -> None:
     """Bring the central database to the current schema. Safe to run from many places at once.
 
     \b
     Examples:
       DATABASE_URL=postgresql://growbin@db/growbin growbin-jobs db upgrade
+      growbin-jobs db upgrade --engine orders.jobs
     """
-    from growbin_jobs import settings as _settings
     from growbin_jobs.engine.central.upgrade import upgrade
-    from growbin_jobs.models import SCHEMA
-    from growbin_jobs.wiring import central_database
 
-    applied = upgrade(central_database(_settings.load(), upgraded=False), SCHEMA)
+    applied = upgrade(target.central(upgraded=False), target.config().schema)
     for name in applied:
         out.print(f"applied {name}")
     if not applied:

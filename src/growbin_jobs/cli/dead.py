@@ -8,6 +8,7 @@ import typer
 
 from growbin_jobs.cli.console import complain, out, print_json, say
 from growbin_jobs.cli.journal import File, Json
+from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     import apsw
@@ -41,6 +42,7 @@ def list_(
     ] = False,
     json: Json = False,
     path: File = None,
+    _engine: EngineName = None,
 ) -> None:
     """List messages that were given up, the latest first.
 
@@ -70,7 +72,10 @@ def list_(
 
 
 def show(
-    number: Annotated[int, typer.Argument(help="As `dead list` shows it.")], json: Json = False, path: File = None
+    number: Annotated[int, typer.Argument(help="As `dead list` shows it.")],
+    json: Json = False,
+    path: File = None,
+    _engine: EngineName = None,
 ) -> None:
     """Show one message that was given up: why, where in the code, and what it asked for.
 
@@ -101,6 +106,7 @@ def retry(
     yes: Yes = False,
     json: Json = False,
     path: File = None,
+    _engine: EngineName = None,
 ) -> None:
     """Send messages that were given up once more, with their retries counted anew.
 
@@ -128,9 +134,9 @@ def retry(
     def again(connection: "apsw.Connection", letter: "DeadLetter") -> None:
         dead_letters.retry(connection, letter.id, body=rerun(letter.body), now=time.time())
 
-    with opened(file) as (journal, settings):
+    with opened(file) as (journal, config):
         done = _each(chosen, lambda letter: journal.write(lambda connection: again(connection, letter), durable=True))
-        sent = send_all(journal, settings) if done else {"sent": 0, "owed": 0}
+        sent = send_all(journal, config) if done else {"sent": 0, "owed": 0}
     _report("retried", done, len(chosen) - done, json=json)
     if sent["owed"]:
         say(f"{sent['owed']} messages are not sent yet; the keeper goes on with them.", "yellow")
@@ -146,6 +152,7 @@ def discard(
     yes: Yes = False,
     json: Json = False,
     path: File = None,
+    _engine: EngineName = None,
 ) -> None:
     """Say that messages stay given up: they are listed no more, and pruned in time.
 

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal_view import iso
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import DeadLetter, TaskState
 from growbin_jobs.reasons import REASONS, reason
-from growbin_jobs.wiring import central_database
 
 
 def sentence(letter: DeadLetter) -> str:
@@ -70,7 +70,7 @@ def print_letter(letter: DeadLetter) -> None:
 
 def list_cluster(limit: int, *, in_json: bool) -> None:
     """Print the dead tasks of all nodes that the central database knows."""
-    found = Tasks(central_database(_settings.load())).recent(limit, status=TaskState.DEAD)
+    found = Tasks(target.central()).recent(limit, status=TaskState.DEAD)
     if in_json:
         for task in found:
             print_json(task.as_dict())

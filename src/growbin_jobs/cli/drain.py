@@ -6,10 +6,11 @@ from pathlib import Path
 
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs import settings as _settings
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import say
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.keeper.jobs import Relay
@@ -17,8 +18,6 @@ from growbin_jobs.engine.node.election import keeper_pid
 from growbin_jobs.engine.node.presence import present
 from growbin_jobs.engine.opening import open_broker
 from growbin_jobs.errors import ConfigurationError, Deferred
-from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, engine_config
 
 
 def refuse_if_in_use(file: Path) -> None:
@@ -36,14 +35,14 @@ def refuse_if_in_use(file: Path) -> None:
 
 
 @contextmanager
-def opened(file: Path, *, node: str | None = None) -> Iterator[tuple[Journal, Settings]]:
-    """Open a journal; the name of its node is that of the settings unless another one is given."""
-    settings = _settings.load()
-    own = file.absolute() == settings.journal_path.absolute()
-    name = node or (settings.node if own else file.absolute().parent.name)
-    journal = Journal(file, node=name, worker="cli", free_floor=settings.journal_free_floor)
+def opened(file: Path, *, node: str | None = None) -> Iterator[tuple[Journal, EngineConfig]]:
+    """Open a journal; the name of its node is that of the configuration unless another one is given."""
+    config = target.config()
+    own = file.absolute() == config.journal_path.absolute()
+    name = node or (config.node if own else file.absolute().parent.name)
+    journal = Journal(file, node=name, worker="cli", free_floor=config.journal_free_floor)
     try:
-        yield journal, settings
+        yield journal, config
     finally:
         journal.close()
 
@@ -58,10 +57,10 @@ def put_aside(file: Path) -> Iterator[list[str]]:
         say(f"{file} was damaged and is now {name}. Only messages that could be read were taken over from it.", "red")
 
 
-def copy_all(journal: Journal, settings: Settings) -> dict[str, int]:
+def copy_all(journal: Journal, config: EngineConfig) -> dict[str, int]:
     """Copy everything that the central database lacks; what stands in the way is said."""
     copied = refused = 0
-    sync = Sync(journal, Tasks(central_database(settings)), batch=settings.sync_batch)
+    sync = Sync(journal, Tasks(target.central()), batch=config.sync_batch)
     try:
         done = sync.sweep()
         copied, refused = done.rows, done.refused
@@ -73,9 +72,9 @@ def copy_all(journal: Journal, settings: Settings) -> dict[str, int]:
     return {"copied": copied, "refused": refused, "left": sync.backlog().rows}
 
 
-def send_all(journal: Journal, settings: Settings) -> dict[str, int]:
+def send_all(journal: Journal, config: EngineConfig) -> dict[str, int]:
     """Send everything that is owed to the broker; what stands in the way is said."""
-    broker = open_broker(engine_config(settings), [])
+    broker = open_broker(config, [])
     relay = Relay(journal, broker.forward, 0.0)
     before = relay.owed()
     try:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from growbin_jobs.cli.console import complain, out, print_json, say
+from growbin_jobs.cli.target import EngineName
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 File = Annotated[
@@ -14,7 +15,7 @@ File = Annotated[
 ]
 
 
-def status(json: Json = False, path: File = None) -> None:
+def status(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
     """Show how the journal is: its tasks, what it still owes, its files, and who looks after it.
 
     \b
@@ -44,6 +45,7 @@ def status(json: Json = False, path: File = None) -> None:
 def tail(
     json: Json = False,
     path: File = None,
+    _engine: EngineName = None,
     lines: Annotated[
         int, typer.Option("--lines", "-n", help="Begin with so many of the latest.", min=0, max=100_000)
     ] = 20,
@@ -64,7 +66,7 @@ def tail(
         print_json(view.task_json(task)) if json else out.print(view.task_line(task), soft_wrap=True)
 
 
-def verify(json: Json = False, path: File = None) -> None:
+def verify(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
     """Read the whole file and say what is damaged. Exit code 1 when anything is.
 
     A worker that meets damage puts the file aside by itself and goes on with a new one; nothing is lost by that.
@@ -99,6 +101,7 @@ def verify(json: Json = False, path: File = None) -> None:
 def checkpoint(
     json: Json = False,
     path: File = None,
+    _engine: EngineName = None,
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Also empty the log, as far as nobody reads the journal now.")
     ] = False,
@@ -122,7 +125,7 @@ def checkpoint(
         out.print(f"{copied} of {pages} pages of the log are in the database file.")
 
 
-def sync(json: Json = False, path: File = None) -> None:
+def sync(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
     """Copy what the central database lacks, now. The keeper does so every second.
 
     Exit code 75 when something could not be copied.
@@ -135,8 +138,8 @@ def sync(json: Json = False, path: File = None) -> None:
     from growbin_jobs.cli.drain import copy_all, opened
     from growbin_jobs.cli.journal_file import sound
 
-    with opened(sound(path)) as (journal, settings):
-        report = copy_all(journal, settings)
+    with opened(sound(path)) as (journal, config):
+        report = copy_all(journal, config)
     if json:
         print_json(report)
     else:
@@ -148,6 +151,7 @@ def drain(
     path: Annotated[Path, typer.Option("--path", help="The journal's file, for instance on a volume that was kept.")],
     node: Annotated[str | None, typer.Option(help="Whose it was; default: the name of its folder.")] = None,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Empty the journal of a node that is gone: copy its rows to the central database, send what it owed.
 
@@ -168,8 +172,8 @@ def drain(
     with suppress(Damaged):  # what can be read of its messages is sent
         sound(file)
     refuse_if_in_use(file)
-    with put_aside(file) as damaged, opened(file, node=node or file.absolute().parent.name) as (journal, settings):
-        report = copy_all(journal, settings) | send_all(journal, settings)
+    with put_aside(file) as damaged, opened(file, node=node or file.absolute().parent.name) as (journal, config):
+        report = copy_all(journal, config) | send_all(journal, config)
     if json:
         print_json(report | {"quarantined": damaged})
     else:

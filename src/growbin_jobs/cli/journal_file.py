@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs import settings as _settings
+from growbin_jobs.cli import target
 from growbin_jobs.engine.journal.file.quarantine import DAMAGED
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
@@ -37,7 +37,7 @@ def existing(path: Path | None) -> Path:
     Raises:
       NotFound: If there is none.
     """
-    file = path or _settings.load().journal_path
+    file = path or target.config().journal_path
     if file.is_file():
         return file
     if path is None:

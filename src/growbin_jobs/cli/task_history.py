@@ -7,20 +7,20 @@ from typing import Any
 
 import apsw
 
+from growbin_jobs.cli import target
 from growbin_jobs.cli.journal_file import existing, reading
 from growbin_jobs.cli.journal_view import iso, task_json
 from growbin_jobs.engine.central.tasks import Task as Central
 from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.delivery.records import Attempt, DeadLetter, Outcome, Task, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, reader, sync_log
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
-from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database
 
 Event = tuple[float, str, str]
 
 
-def known_of(task_id: str, settings: Settings, path: Path | None) -> dict[str, Any]:
+def known_of(task_id: str, config: EngineConfig, path: Path | None) -> dict[str, Any]:
     """Return what a journal and the central database know of a task, ready for JSON.
 
     Parameters:
@@ -34,11 +34,11 @@ def known_of(task_id: str, settings: Settings, path: Path | None) -> dict[str, A
     Raises:
       NotFound: There is no journal of that path.
     """
-    central, central_error = _central(task_id, settings)
-    row, events, journal_error = _journal(task_id, settings, path)
+    central, central_error = _central(task_id)
+    row, events, journal_error = _journal(task_id, config, path)
     latest = task_json(row) if row else None
     # What a node says follows its own order; the central database hears of it a moment later.
-    if central and not (row and central.node == _node(settings, path) and central.seq <= row.seq):
+    if central and not (row and central.node == _node(config, path) and central.seq <= row.seq):
         latest = central.as_dict()
         events += _of_central(central, known=row is not None)
     events.sort(key=lambda event: event[0])
@@ -53,19 +53,19 @@ def known_of(task_id: str, settings: Settings, path: Path | None) -> dict[str, A
     }
 
 
-def _central(task_id: str, settings: Settings) -> tuple[Central | None, str | None]:
+def _central(task_id: str) -> tuple[Central | None, str | None]:
     try:
-        return Tasks(central_database(settings)).get(task_id), None
+        return Tasks(target.central()).get(task_id), None
     except (Deferred, ConfigurationError) as error:  # the journal can be read all the same
         return None, str(error)
 
 
-def _node(settings: Settings, path: Path | None) -> str:
-    return path.absolute().parent.name if path else settings.node
+def _node(config: EngineConfig, path: Path | None) -> str:
+    return path.absolute().parent.name if path else config.node
 
 
-def _journal(task_id: str, settings: Settings, path: Path | None) -> tuple[Task | None, list[Event], str | None]:
-    if path is None and not settings.journal_path.is_file():
+def _journal(task_id: str, config: EngineConfig, path: Path | None) -> tuple[Task | None, list[Event], str | None]:
+    if path is None and not config.journal_path.is_file():
         return None, [], None
     file = existing(path)
     try:

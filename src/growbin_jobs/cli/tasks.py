@@ -6,13 +6,17 @@ import typer
 
 from growbin_jobs.cli.console import out, print_json
 from growbin_jobs.cli.journal import File, Json
+from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 
 def show(
-    task_id: Annotated[str, typer.Argument(help="The message's id.")], json: Json = False, path: File = None
+    task_id: Annotated[str, typer.Argument(help="The message's id.")],
+    json: Json = False,
+    path: File = None,
+    _engine: EngineName = None,
 ) -> None:
     """Show everything that is known of a task: in this node's journal and in the central database.
 
@@ -23,12 +27,11 @@ def show(
       growbin-jobs tasks show 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11
       growbin-jobs tasks show --json 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11 | jq '.history[].event'
     """
-    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli import target
     from growbin_jobs.cli.task_history import known_of
     from growbin_jobs.errors import NotFound
 
-    settings = _settings.load()
-    found = known_of(task_id, settings, path)
+    found = known_of(task_id, target.config(), path)
     if not found["history"]:
         raise NotFound(_nowhere(task_id, found))
     if json:

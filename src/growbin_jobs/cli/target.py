@@ -1,0 +1,79 @@
+"""Whose journal, broker and database a command works on: Growbin's, or those of another engine that it names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from growbin_jobs.engine.central.database import Database
+    from growbin_jobs.engine.config import EngineConfig
+    from growbin_jobs.engine.engine import Engine
+
+_chosen: str | None = None
+
+
+def choose(engine: str | None) -> None:
+    """Let this process's command work for an engine; None: Growbin's."""
+    global _chosen
+    _chosen = engine
+
+
+#: The option ``--engine`` of a command.
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="Module that has an engine of your own, such as orders.jobs. Default: Growbin's.",
+        callback=choose,
+    ),
+]
+
+
+def config() -> EngineConfig:
+    """Return the configuration of the engine that this command works for.
+
+    Raises:
+      ConfigurationError: If a setting is wrong, or there is no such engine.
+    """
+    if _chosen is not None:
+        return engine_of(_chosen).config
+    from growbin_jobs import settings
+    from growbin_jobs.wiring import engine_config
+
+    return engine_config(settings.load())
+
+
+def central(*, upgraded: bool = True) -> Database:
+    """Return the central database; a SQLite file is brought to the current schema, since nobody else may have.
+
+    Parameters:
+      upgraded: False leaves the schema as it is.
+
+    Raises:
+      ConfigurationError, Deferred: When it cannot be opened.
+    """
+    from growbin_jobs.engine.central.upgrade import upgrade
+    from growbin_jobs.engine.opening import open_central
+
+    its = config()
+    database = open_central(its)
+    if upgraded and its.upgrades_database:
+        upgrade(database, its.schema)
+    return database
+
+
+def engine_of(name: str) -> Engine:
+    """Return the engine of a module that is installed or lies in the current folder.
+
+    Raises:
+      ConfigurationError: If there is none.
+    """
+    from growbin_jobs.engine.engine import find_engine
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return find_engine(name)

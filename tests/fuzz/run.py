@@ -1,0 +1,253 @@
+"""Send odd messages to a real worker process, and judge what became of each. ``scripts/fuzz --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from dramatiq import Message
+from dramatiq.errors import BrokerConnectionError
+
+from fuzz.behaviours import MAX_RETRIES
+from fuzz.oddities import Odd, messages
+from fuzz.sites import QUEUES, Site
+
+TESTS = Path(__file__).resolve().parents[1]
+
+THREADS = 16
+
+#: Odd messages before each ordinary one.
+BETWEEN = 4
+
+#: Bytes that the worker may have taken at the end: what it starts with, and what a few large messages need.
+MOST_MEMORY = 900_000_000
+
+#: A message may run once more than its retries allow for each time that it had to be requeued.
+REQUEUES = 2
+
+#: What no message may make a worker say.
+NEVER_SAID = ("You've found a bug in Dramatiq", "Exception in thread", "fuzz.child_hung", "Fatal Python error")
+
+
+@dataclass(slots=True)
+class Report:
+    """What has happened.
+
+    Attributes:
+      accepted: Odd messages that were taken, and those put in as bytes.
+      refused: Errors with which ``enqueue`` refused others.
+      faults: What should not be, in words.
+      seconds: From the first message to the end of the last.
+    """
+
+    accepted: list[Odd] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    ordinary: set[int] = field(default_factory=set)
+    states: Counter[str] = field(default_factory=Counter)
+    memory: int = 0
+    seconds: float = 0.0
+
+
+def play(site: Site, count: int, seed: int, *, command: str = "dramatiq", patience: float = 90.0) -> Report:
+    """Send so many odd messages with ordinary ones between them, and return what became of them.
+
+    Parameters:
+      site: Where.
+      count: Odd messages.
+      seed: Names the messages.
+      command: ``dramatiq`` or ``dramatiq-gevent``.
+      patience: Seconds in which all must have ended after the last was sent.
+    """
+    report = Report()
+    began = time.monotonic()
+    (site.folder / "effects").touch()
+    with (site.folder / "worker.log").open("wb") as log:
+        worker = _start(site, command, log.fileno())
+        try:
+            _send(site, report, count, seed)
+            _wait(site, report, worker, patience)
+            _meet(site, report)
+            report.memory = sum(each.memory_info().rss for each in psutil.Process(worker.pid).children())
+        finally:
+            _stop(worker, report)
+    report.seconds = time.monotonic() - began
+    _judge(site, report)
+    return report
+
+
+def _start(site: Site, command: str, log: int) -> subprocess.Popen[bytes]:
+    limits = ["--processes", "1", "--threads", str(THREADS), "--worker-shutdown-timeout", "10000"]
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [str(Path(sys.executable).parent / command), "fuzz.app", *limits],
+        env=os.environ | site.env | {"PYTHONPATH": path}, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+
+
+def _send(site: Site, report: Report, count: int, seed: int) -> None:
+    broker = site.engine.broker
+    broker.enqueue(_message("ordinary", -1))  # makes the queue
+    report.ordinary.add(-1)
+    with site.raw() as put:
+        for odd in messages(count, seed):
+            if odd.message is None:
+                put(odd)
+                report.accepted.append(odd)
+            else:
+                try:
+                    broker.enqueue(odd.message, delay=odd.delay)
+                except BrokerConnectionError as error:
+                    report.faults.append(f"refused as if the broker were away ({error}): {odd}")
+                except Exception as error:
+                    report.refused[type(error).__name__] += 1
+                else:
+                    report.accepted.append(odd)
+            if odd.number % BETWEEN == 0:
+                broker.enqueue(_message("ordinary", odd.number))
+                report.ordinary.add(odd.number)
+
+
+def _message(actor: str, argument: int, queue: str = "odd") -> Message[None]:
+    return Message(queue_name=queue, actor_name=actor, args=(argument,), kwargs={}, options={})
+
+
+def _wait(site: Site, report: Report, worker: subprocess.Popen[bytes], patience: float) -> None:
+    """Wait until every message has ended, or may wait; or until somebody must have been forgotten."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end and worker.poll() is None:
+        if not (report.ordinary - _runs(site)["ordinary"].keys()) and not _open(site, report):
+            return
+        time.sleep(0.5)
+
+
+def _open(site: Site, report: Report) -> list[Odd]:
+    """Return the messages that have neither ended nor may wait."""
+    states = site.states()
+    found = []
+    for odd in report.accepted:
+        if odd.message is None or odd.message.queue_name not in QUEUES:
+            continue
+        state, due_at = states.get(odd.message.message_id, ("unknown", None))
+        waits = odd.may_wait and (state == "unknown" or (due_at or 0) > time.time() - 10)
+        if state not in ("completed", "dead") and not waits:
+            found.append(odd)
+    return found
+
+
+def _runs(site: Site) -> dict[str, Counter[int]]:
+    """Return how often which message ran, as far as it had its number."""
+    found: dict[str, Counter[int]] = {"odd": Counter(), "ordinary": Counter(), "met": Counter()}
+    for line in (site.folder / "effects").read_text("utf-8", "replace").splitlines():
+        word, _, number = line.partition(" ")
+        if re.fullmatch(r"-?\d+", number):
+            found[word][int(number)] += 1
+    return found
+
+
+def _meet(site: Site, report: Report) -> None:
+    """See that each thread of the worker still works: so many actors must run at the same time."""
+    for _ in range(THREADS):
+        site.engine.broker.enqueue(_message("meet", THREADS, "meeting"))
+    end = time.monotonic() + 45
+    while _runs(site)["met"][THREADS] < THREADS:
+        if time.monotonic() > end:
+            report.faults.append(f"not all of {THREADS} threads of the worker work any more")
+            return
+        time.sleep(0.2)
+
+
+def _stop(worker: subprocess.Popen[bytes], report: Report) -> None:
+    if worker.poll() is not None:
+        report.faults.append(f"the worker ended by itself with {worker.returncode}")
+        return
+    worker.send_signal(signal.SIGTERM)
+    try:
+        code = worker.wait(45)
+    except subprocess.TimeoutExpired:
+        report.faults.append("the worker did not stop")
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    else:
+        if code:
+            report.faults.append(f"the worker ended with {code}")
+
+
+def _judge(site: Site, report: Report) -> None:
+    runs = _runs(site)
+    missing = report.ordinary - runs["ordinary"].keys()
+    if missing:
+        report.faults.append(f"{len(missing)} ordinary messages never ran, such as {sorted(missing)[:5]}")
+    twice = {number: times for number, times in runs["ordinary"].items() if times > 1}
+    if twice:
+        report.faults.append(f"ordinary messages ran more than once: {dict(list(twice.items())[:5])}")
+    for odd in _open(site, report)[:20]:
+        report.faults.append(f"has not ended: {site.states().get(odd.message.message_id)} {odd}")
+    for odd in report.accepted:
+        if runs["odd"][odd.number] > _most_runs(odd):
+            report.faults.append(f"ran {runs['odd'][odd.number]} times: {odd}")
+    for queue, depth in site.left().items():
+        if depth:
+            report.faults.append(f"{depth} messages are left in {queue}")
+    if report.memory > MOST_MEMORY:
+        report.faults.append(f"the worker has taken {report.memory / 1e6:.0f} MB")
+    said = (site.folder / "worker.log").read_text("utf-8", "replace")
+    for words in NEVER_SAID:
+        if words in said:
+            report.faults.append(f"the worker has said {words!r} {said.count(words)} times")
+    report.states.update(state for state, _ in site.states().values())
+
+
+def _most_runs(odd: Odd) -> int:
+    limit = odd.message.options.get("max_retries", MAX_RETRIES) if odd.message is not None else MAX_RETRIES
+    if type(limit) is not int or not limit >= 0:
+        limit = MAX_RETRIES
+    if odd.may_wait:  # a deferral costs no retry, and the next one may be due at once
+        return 100_000
+    return 1 + limit + REQUEUES
+
+
+def main() -> int:
+    """Run it from the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
+    parser.add_argument("--messages", type=int, default=10_000, help="odd messages, half of them on each broker")
+    parser.add_argument("--seed", type=int, help="of a run that is to be repeated; default: a new one")
+    parser.add_argument("--broker-url", help="amqp://… of a private RabbitMQ; default: the embedded broker alone")
+    parser.add_argument("--command", default="dramatiq", choices=("dramatiq", "dramatiq-gevent"))
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
+    urls = [None] if given.broker_url is None else [None, given.broker_url]
+    faults = 0
+    for url in urls:
+        folder = Path(tempfile.mkdtemp(prefix="growbin-fuzz-"))
+        report = play(Site(folder, url), given.messages // len(urls), seed, command=given.command)
+        show(report, seed, "RabbitMQ" if url else "embedded", folder)
+        faults += len(report.faults)
+    return 1 if faults else 0
+
+
+def show(report: Report, seed: int, where: str, folder: Path) -> None:
+    """Print a report."""
+    print(
+        f"{where}: seed {seed}, {len(report.accepted)} odd messages taken, {report.refused.total()} refused "
+        f"({dict(report.refused)}), {len(report.ordinary)} ordinary, {dict(report.states)}, "
+        f"{report.memory / 1e6:.0f} MB, {report.seconds:.0f} s; log: {folder / 'worker.log'}",
+        flush=True,
+    )
+    for fault in report.faults:
+        print(f"  FAULT {fault.encode('utf-8', 'backslashreplace').decode()}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

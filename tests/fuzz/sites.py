@@ -1,0 +1,96 @@
+"""The two brokers as the fuzz test sees them: engine, raw bytes, and what is left in the queues."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pika
+from dramatiq.common import current_millis
+
+from fuzz.oddities import Odd
+from growbin_jobs.engine import Engine, EngineConfig
+
+#: What the worker consumes.
+QUEUES = ("odd", "follow", "meeting")
+
+
+class Site:
+    """A data folder with a broker.
+
+    Parameters:
+      folder: Empty.
+      broker_url: Of RabbitMQ; None: the embedded broker.
+    """
+
+    def __init__(self, folder: Path, broker_url: str | None) -> None:
+        self.folder = folder
+        self.broker_url = broker_url
+        self.engine = Engine(
+            EngineConfig(data_dir=folder, node="fuzz", broker_url=broker_url, journal_free_floor=10_000_000)
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables of the worker."""
+        env = {
+            "FUZZ_DATA_DIR": str(self.folder), "FUZZ_NODE": "fuzz", "FUZZ_JOURNAL_FREE_FLOOR": "10000000",
+            "FUZZ_RELAY_AFTER": "5",
+        }  # fmt: skip
+        return env | ({"FUZZ_BROKER_URL": self.broker_url} if self.broker_url else {})
+
+    @contextmanager
+    def raw(self) -> Iterator[Any]:
+        """Return a function that puts an odd message's bytes into the queue, as another producer would."""
+        if self.broker_url is None:
+            yield self._put
+            return
+        connection = pika.BlockingConnection(pika.URLParameters(self.broker_url))
+        channel = connection.channel()
+
+        def publish(odd: Odd) -> None:
+            channel.basic_publish("", "odd", odd.body, pika.BasicProperties(**odd.properties))
+
+        yield publish
+        connection.close()
+
+    def _put(self, odd: Odd) -> None:
+        message_id, now = uuid.uuid4().hex, current_millis()
+        self.engine.broker._hold().write(
+            lambda queue: queue.put("odd", message_id, odd.body, priority=0, due=now, now=now), durable=True
+        )
+
+    def states(self) -> dict[str, tuple[str, float | None]]:
+        """Return what the journal says of each message: its state, and when its retry is due."""
+
+        def read(connection: apsw.Connection) -> dict[str, tuple[str, float | None]]:
+            rows = connection.execute("SELECT task_id, status, due_at FROM task_wal")
+            return {task_id: (status, due_at) for task_id, status, due_at in rows}
+
+        return self.engine.journal.read(read)
+
+    def left(self) -> dict[str, int]:
+        """Return how many messages each of the worker's queues still has to deliver now."""
+        if self.broker_url is None:
+            depths = self.engine.broker.depths()
+            return {name: depth.ready + depth.claimed for name, depth in depths.items() if name in QUEUES}
+        return {name: self._passive(name) for name in QUEUES}
+
+    def delayed(self) -> int:
+        """Return how many messages wait for their time in the embedded broker, or at least in RabbitMQ's levels."""
+        if self.broker_url is None:
+            return sum(depth.delayed for depth in self.engine.broker.depths().values())
+        return sum(self._passive(f"growbin.delay.v1.{level:02}") for level in range(32))
+
+    def _passive(self, queue: str) -> int:
+        connection = pika.BlockingConnection(pika.URLParameters(self.broker_url))
+        try:
+            return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+        except pika.exceptions.ChannelClosedByBroker:
+            return 0
+        finally:
+            connection.close()
