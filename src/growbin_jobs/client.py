@@ -13,8 +13,8 @@ from growbin_jobs.app import settings
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.picture_keys import spool_key
 from growbin_jobs.storage import upload_image
-from growbin_jobs.storage.sources import spool_key
 from growbin_jobs.storage.uploads import checked_id
 from growbin_jobs.wiring import central_database, object_store
 

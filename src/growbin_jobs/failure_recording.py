@@ -9,6 +9,8 @@ from dramatiq import Actor, Message
 from growbin_jobs import names
 from growbin_jobs.engine.actors import OnGiveUp
 from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.messages import FAILED_USER
+from growbin_jobs.picture_keys import owner_of_stored
 
 
 def record_failure_of(stage: str) -> OnGiveUp:
@@ -23,9 +25,23 @@ def record_failure_of(stage: str) -> OnGiveUp:
         if not isinstance(analysis_id, str):
             return None
         code, params = message.given_up
+        speaks_for = _user(actor.fn, message)
+        params = {**params} if speaks_for is None else {**params, FAILED_USER: speaks_for}
         return message_for(names.RECORD_FAILURE, analysis_id=analysis_id, stage=stage, code=code, params=params)
 
     return record
+
+
+def _user(function: Callable[..., Any], message: Any) -> str | None:
+    """The user that a message speaks for; empty where it should name one and does not; None where no argument would."""
+    takes = inspect.signature(function).parameters
+    if "user_id" in takes:
+        user = _argument(function, message, "user_id")
+        return user if isinstance(user, str) else ""
+    if "s3_path" in takes:
+        owner = owner_of_stored(_argument(function, message, "s3_path"))
+        return owner.user_id if owner else ""
+    return None
 
 
 def _argument(function: Callable[..., Any], message: Any, name: str) -> Any:

@@ -17,6 +17,10 @@ ItemName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 GENERAL_ITEM = "general"
 
 
+#: In the parameters of a recorded failure: the user whose message was given up.
+FAILED_USER = "user_id"
+
+
 class Payload(BaseModel):
     """Base of everything here: immutable, strict, nothing extra."""
 

@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
 ROOMS = (
     ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
+    ("picture keys", 0, ("picture_keys",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),

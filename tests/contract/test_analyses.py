@@ -135,8 +135,44 @@ def test_an_analysis_keeps_its_owner(analyses: Analyses) -> None:
     with pytest.raises(Permanent, match="belongs to another user") as refusal:
         analyses.uploaded("a1", "u2", other)
     assert refusal.value.code == "request_invalid"
+    with pytest.raises(Permanent, match="belongs to another user"):
+        analyses.classified("a1", ANSWER, "m", user_id="u2")
     found = the(analyses)
     assert (found.user_id, found.status, found.s3_path) == ("u1", AnalysisStatus.PENDING, None)
+    assert found.vision_model is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "noted"),
+    [
+        ("u1", "u1", True),
+        ("u1", None, True),  # a message of the previous version
+        ("u1", "u2", False),
+        ("u1", "", False),
+        ("u1", "u1\0", False),
+        ("u1", "x" * 300, False),
+        (None, "u2", True),
+        (None, "", True),
+    ],
+)
+def test_a_failure_is_noted_for_the_owner_only(
+    analyses: Analyses, owner: str | None, user: str | None, noted: bool
+) -> None:
+    if owner:
+        analyses.accept("a1", owner)
+
+    assert analyses.failed("a1", stage="s", code="c", params={}, sentence="no", user_id=user) is noted
+
+    found = the(analyses)
+    assert (found.status, found.user_id) == (AnalysisStatus.FAILED if noted else AnalysisStatus.PENDING, owner)
+
+
+def test_the_owners_of_analyses(analyses: Analyses) -> None:
+    analyses.accept("a1", "u1")
+    analyses.classified("a2", ANSWER, "m")
+    analyses.classified("a3", ANSWER, "m", user_id="u3")
+
+    assert analyses.owners(["a1", "a2", "a3", "a4"]) == {"a1": "u1", "a2": None, "a3": "u3"}
 
 
 @pytest.mark.parametrize(

@@ -164,3 +164,32 @@ def test_a_call_that_makes_no_sense_is_dead_and_the_next_one_runs(embedded, phot
 
     assert {analysis.error_code for analysis in failed.values()} == {"request_invalid"}
     assert after.status is AnalysisStatus.COMPLETED
+
+
+def test_nobody_s_analysis_or_picture_is_touched_by_another_user_s_message(embedded, photos, bad_pictures):
+    bad, _ = bad_pictures
+    objects = object_store(embedded.settings)
+    mine, kept = embedded.submit(photos[:2])  # nobody works yet: both wait in the spool
+    spool = embedded.settings.spool_folders[0]
+    spool.mkdir(parents=True, exist_ok=True)
+    refused = spool / "bad.jpg"
+    refused.write_bytes(next(iter(bad)).read_bytes())
+    embedded.send(
+        "from growbin_jobs.storage import upload_image\n"
+        "from growbin_jobs.ai import analyze_image\n"
+        # A refused picture, and no call at all, for an analysis of somebody else's.
+        f"upload_image.send('thief', {str(refused)!r}, {mine!r})\n"
+        f"upload_image.send_with_options(kwargs=dict(image_path='/x', analysis_id={mine!r}))\n"
+        # Somebody else's picture for an analysis of one's own.
+        f"upload_image.send('thief', {objects.address('spool/' + kept)!r}, 'stolen')\n"
+        f"analyze_image.send({mine!r}, 's3://growbin/uploads/thief/other/original.jpg')"
+    )
+    embedded.start("storage")
+    dead = embedded.wait(["stolen"], timeout=150)["stolen"]
+    embedded.start("ai")
+
+    done = embedded.wait([mine, kept], timeout=150)
+
+    assert (dead.status, dead.error_code, dead.s3_path) == (AnalysisStatus.FAILED, "request_invalid", None)
+    assert {(analysis.status, analysis.error_code) for analysis in done.values()} == {(AnalysisStatus.COMPLETED, None)}
+    assert spooled(embedded) == []

@@ -6,7 +6,9 @@ from growbin_jobs import names
 from growbin_jobs.actors import actor
 from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Rule, VisionAnswer, parse
+from growbin_jobs.picture_keys import owner_of_stored
 
 if TYPE_CHECKING:
     from growbin_jobs.ai.bootstrap import Services
@@ -40,9 +42,12 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     Returns:
       ``{"category", "item", "state", "confidence"}``
     """
+    owner = owner_of_stored(s3_path)
+    if owner is not None and owner.analysis_id != analysis_id:
+        raise Permanent("request_invalid", detail="s3_path is the picture of another analysis")
     here = services()
     answer, model = here.pictures.classify(s3_path)
-    here.analyses.classified(analysis_id, answer, model)
+    here.analyses.classified(analysis_id, answer, model, user_id=owner.user_id if owner else None)
     content = answer.model_dump()
     broker.enqueue(message_for(names.RETRIEVE_RULE, analysis_id, answer.item, content))
     return content

@@ -127,9 +127,20 @@ class Analyses:
         """
         self._write_as_owner(analysis_id, user_id, AnalysisStatus.UPLOADED, picture.model_dump())
 
-    def classified(self, analysis_id: str, answer: VisionAnswer, model: str) -> None:
-        """Note what the picture shows (stage 2), and which model said so."""
-        self._write(analysis_id, AnalysisStatus.CLASSIFIED, {**answer.model_dump(), "vision_model": model})
+    def classified(self, analysis_id: str, answer: VisionAnswer, model: str, *, user_id: str | None = None) -> None:
+        """Note what the picture shows (stage 2), and which model said so.
+
+        Parameters:
+          user_id: Whose picture it was; None where that is not known.
+
+        Raises:
+          Permanent: ``request_invalid``, when the analysis belongs to another user.
+        """
+        columns = {**answer.model_dump(), "vision_model": model}
+        if user_id is None:
+            self._write(analysis_id, AnalysisStatus.CLASSIFIED, columns)
+        else:
+            self._write_as_owner(analysis_id, user_id, AnalysisStatus.CLASSIFIED, columns)
 
     def rule_found(self, analysis_id: str, rule: Rule) -> None:
         """Note the rule (stage 3)."""
@@ -155,7 +166,14 @@ class Analyses:
         return self._write(analysis_id, AnalysisStatus.COMPLETED, columns, where=_not_completed())
 
     def failed(
-        self, analysis_id: str, *, stage: str, code: str, params: Mapping[str, str | int | float], sentence: str
+        self,
+        analysis_id: str,
+        *,
+        stage: str,
+        code: str,
+        params: Mapping[str, str | int | float],
+        sentence: str,
+        user_id: str | None = None,
     ) -> bool:
         """Note that a stage failed for good. A later failure replaces an earlier one.
 
@@ -164,14 +182,23 @@ class Analyses:
           code: A key of :data:`growbin_jobs.reasons.REASONS`.
           params: What the sentence was made with.
           sentence: For a person.
+          user_id: Whose message failed; only an analysis of this user, or of nobody yet, is marked. None: any.
 
         Returns:
-          True when this call noted it; False when it was noted before, or the analysis is completed.
+          True when this call noted it; False when it was noted before, the analysis is completed or another user's.
         """
         row = WasteAnalysis
         columns = {"failed_stage": stage, "error_code": code, "error_params": dict(params), "error": sentence}
         is_news = (row.status != AnalysisStatus.FAILED.value) | _any_differs("failed_stage", "error_code", "error")
-        return self._write(analysis_id, AnalysisStatus.FAILED, columns, where=_not_completed() & is_news)
+        where = _not_completed() & is_news
+        if user_id is not None:
+            where &= _is_of(user_id)
+        return self._write(analysis_id, AnalysisStatus.FAILED, columns, where=where)
+
+    def owners(self, analysis_ids: list[str]) -> dict[str, str | None]:
+        """Return the user of each of these analyses that exists; None where its row does not say yet."""
+        query = WasteAnalysis.select(WasteAnalysis.id, WasteAnalysis.user_id).where(WasteAnalysis.id.in_(analysis_ids))
+        return {row["id"]: row["user_id"] for row in self.database.rows(query)}
 
     def get(self, analysis_id: str) -> Analysis | None:
         """Return one analysis, or None."""
@@ -227,6 +254,16 @@ class Analyses:
 
 def _not_completed() -> peewee.Expression:
     return WasteAnalysis.status != AnalysisStatus.COMPLETED.value
+
+
+def _is_of(user_id: str) -> peewee.Expression:
+    """The analysis is of this user, or of nobody yet. What can be no user's id is nobody's."""
+    row = WasteAnalysis
+    try:
+        row.user_id.db_value(user_id)
+    except Permanent:
+        return row.user_id.is_null()
+    return row.user_id.is_null() | (row.user_id == user_id)
 
 
 def _unless_completed(column: Any, new: Any) -> peewee.Case:

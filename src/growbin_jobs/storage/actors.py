@@ -42,10 +42,12 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
       ``{"s3_path": "s3://…", "thumbnail_path": "s3://…"}``
     """
     here = services()
+    deletable = here.ownership.check_upload(user_id, image_path, analysis_id)
     picture = here.uploads.store(user_id, image_path, analysis_id)
     here.analyses.uploaded(analysis_id, user_id, picture)
     broker.enqueue(message_for(names.ANALYZE_IMAGE, analysis_id, picture.s3_path))
-    here.uploads.discard_spooled(image_path)
+    if deletable:
+        here.uploads.discard_spooled(image_path)
     return picture.model_dump()
 
 
@@ -79,9 +81,10 @@ def record_failure(analysis_id: str, stage: str, code: str, params: dict[str, An
       analysis_id: The analysis.
       stage: ``upload``, ``vision``, ``rule`` or ``response``.
       code: A key of :data:`growbin_jobs.reasons.REASONS`.
-      params: For the sentence's placeholders.
+      params: For the sentence's placeholders. ``user_id`` among them is the user whose message was given up: nobody
+        else's analysis is touched. It is no argument of its own, since the previous version's workers take none.
 
     Returns:
-      True when the analysis is now failed; False when it had already come to an end.
+      True when the analysis is now failed; False when it had already come to an end, or is another user's.
     """
     return services().failures.record(analysis_id, stage=stage, code=code, params=params)

@@ -16,6 +16,7 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
+from growbin_jobs.storage.ownership import Ownership
 from growbin_jobs.storage.rulebook import Rulebook
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Uploads
@@ -30,6 +31,7 @@ class Services:
     rulebook: Rulebook
     failures: Failures
     analyses: Analyses
+    ownership: Ownership
 
 
 @once_a_process
@@ -38,11 +40,15 @@ def services() -> Services:
     settings = _settings.current()
     analyses = Analyses(central_database(settings))
     uploads = _uploads(settings)
+    ownership = Ownership(analyses.owners)
     return Services(
         uploads=uploads,
         rulebook=Rulebook(load_rules(rules_folder(settings.rules_dir))),
-        failures=Failures(analyses, language=settings.language, discard=uploads.discard_refused),
+        failures=Failures(
+            analyses, language=settings.language, discard=uploads.discard_refused, may_fail=ownership.may_fail
+        ),
         analyses=analyses,
+        ownership=ownership,
     )
 
 

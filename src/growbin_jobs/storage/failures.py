@@ -1,9 +1,13 @@
 """A failed analysis says why, in the language of the people."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from growbin_jobs.messages import FAILED_USER as USER
 from growbin_jobs.reasons import REASONS, Language, reason
+
+logger = logging.getLogger(__name__)
 
 #: What the codes of ``PictureRefused`` begin with.
 _REFUSED: Final = "picture_"
@@ -13,9 +17,16 @@ class FailureStore(Protocol):
     """Where it is written down."""
 
     def failed(
-        self, analysis_id: str, *, stage: str, code: str, params: Mapping[str, str | int | float], sentence: str
+        self,
+        analysis_id: str,
+        *,
+        stage: str,
+        code: str,
+        params: Mapping[str, str | int | float],
+        sentence: str,
+        user_id: str | None,
     ) -> bool:
-        """Set status, stage and reason; False when the analysis had already come to an end."""
+        """Set status, stage and reason; False when the analysis had already come to an end, or is another user's."""
 
 
 class Failures:
@@ -25,15 +36,29 @@ class Failures:
       store: Where to.
       language: Of the sentence.
       discard: Deletes our copy of the picture of an analysis.
+      may_fail: Returns whether a failure of an analysis may be noted on behalf of a user.
     """
 
-    def __init__(self, store: FailureStore, *, language: Language, discard: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        store: FailureStore,
+        *,
+        language: Language,
+        discard: Callable[[str], object],
+        may_fail: Callable[[str, str | None], bool],
+    ) -> None:
         self._store = store
         self._language = language
         self._discard = discard
+        self._may_fail = may_fail
 
     def record(self, analysis_id: str, *, stage: str, code: str, params: Mapping[str, str | int | float]) -> bool:
         """Record one failure, and delete a picture that was refused: it still says where it was taken.
+
+        A message may name any analysis. The one of another user than the message's is left as it is, and its picture.
+
+        Parameters:
+          params: For the sentence; ``user_id`` is the user whose message failed, absent from a previous version.
 
         Returns:
           See :meth:`FailureStore.failed`.
@@ -41,6 +66,12 @@ class Failures:
         Raises:
           Transient, Deferred: The picture cannot be deleted now, or the failure not recorded. Call it again.
         """
+        params = dict(params)
+        user_id = params.pop(USER, None)
+        user_id = None if user_id is None else str(user_id)
+        if not self._may_fail(analysis_id, user_id):
+            logger.warning("failure.of_another_user analysis=%s stage=%s code=%s", analysis_id, stage, code)
+            return False
         # A worker of a newer version may send a code that this one does not know yet.
         known = code if code in REASONS else "retries_exhausted"
         sentence = reason(known, self._language, params)
@@ -49,5 +80,7 @@ class Failures:
             if stage == "upload" and code.startswith(_REFUSED):
                 self._discard(analysis_id)
         finally:
-            recorded = self._store.failed(analysis_id, stage=stage, code=code, params=params, sentence=sentence)
+            recorded = self._store.failed(
+                analysis_id, stage=stage, code=code, params=params, sentence=sentence, user_id=user_id
+            )
         return recorded

@@ -25,11 +25,6 @@ _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
 
 
-def spool_key(analysis_id: str) -> str:
-    """Return the key of the copy that ``submit_analysis`` makes of a picture."""
-    return f"{SPOOL_PREFIX}{analysis_id}"
-
-
 class PictureSources:
     """Reads what a message points to.
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from growbin_jobs.engine.threads import offload_to
 from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
-from growbin_jobs.storage.sources import PictureSources, spool_key
+from growbin_jobs.picture_keys import spool_key, stored_folder
+from growbin_jobs.storage.sources import PictureSources
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.objects import ObjectStore
@@ -76,7 +77,7 @@ class Uploads:
           PictureRefused: The picture is not acceptable, or not where it may be.
           Transient, Deferred: The object store or the disk does not serve now.
         """
-        folder = f"uploads/{checked_id('user_id', user_id)}/{checked_id('analysis_id', analysis_id)}"
+        folder = stored_folder(checked_id("user_id", user_id), checked_id("analysis_id", analysis_id))
         keys = f"{folder}/original.jpg", f"{folder}/thumbnail.jpg"
         if not isinstance(image_path, str):
             raise Permanent("request_invalid", detail="image_path must be text")

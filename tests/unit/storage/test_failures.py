@@ -13,6 +13,7 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.storage.failures import Failures
+from growbin_jobs.storage.ownership import Ownership
 
 
 class Store:
@@ -25,7 +26,8 @@ class Store:
 
 
 def failures(store, discarded=None, language="en"):
-    return Failures(store, language=language, discard=[].append if discarded is None else discarded.append)
+    discard = [].append if discarded is None else discarded.append
+    return Failures(store, language=language, discard=discard, may_fail=lambda *_: True)
 
 
 def test_the_sentence_is_in_the_configured_language():
@@ -68,7 +70,7 @@ def test_it_is_deleted_before_anybody_can_see_that_it_failed():
     store = Store()
     store.failed = lambda *_, **__: order.append("row")
 
-    Failures(store, language="en", discard=order.append).record(
+    Failures(store, language="en", discard=order.append, may_fail=lambda *_: True).record(
         "a1", stage="upload", code="picture_too_small", params={}
     )
 
@@ -81,8 +83,9 @@ def test_an_object_store_that_is_away_hides_no_failure():
 
     store = Store()
 
+    failing = Failures(store, language="en", discard=away, may_fail=lambda *_: True)
     with pytest.raises(Deferred):
-        Failures(store, language="en", discard=away).record("a1", stage="upload", code="picture_too_small", params={})
+        failing.record("a1", stage="upload", code="picture_too_small", params={})
 
     assert [analysis_id for analysis_id, _ in store.calls] == ["a1"]
 
@@ -94,6 +97,7 @@ from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.storage.failures import Failures
+from growbin_jobs.storage.ownership import Ownership
 
 folder = Path(sys.argv[1])
 objects = FolderStore(folder)
@@ -103,8 +107,53 @@ def discard(analysis_id):
     objects.delete(f"spool/{analysis_id}")
     os.kill(os.getpid(), signal.SIGKILL)
 
-Failures(analyses, language="en", discard=discard).record("a1", stage="upload", code="picture_truncated", params={})
+failures = Failures(analyses, language="en", discard=discard, may_fail=Ownership(analyses.owners).may_fail)
+failures.record("a1", stage="upload", code="picture_truncated", params={"user_id": "u1"})
 """
+
+
+def real_failures(analyses, objects):
+    return Failures(
+        analyses,
+        language="en",
+        discard=lambda one: objects.delete(f"spool/{one}"),
+        may_fail=Ownership(analyses.owners).may_fail,
+    )
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """An analysis of u1 with its picture in the spool."""
+    database = open_database(None, default_path=tmp_path / "central.db", pool_size=1, timeout=10)
+    upgrade(database, SCHEMA)
+    analyses, objects = Analyses(database), FolderStore(tmp_path)
+    analyses.accept("a1", "u1")
+    objects.put("spool/a1", b"a picture", content_type="image/jpeg")
+    yield analyses, objects
+    database.close()
+
+
+@pytest.mark.parametrize("user_id", ["u2", "", "U1", "u1 ", "x" * 300, "\0", 5, ["u1"]])
+@pytest.mark.parametrize(("stage", "code"), [("upload", "picture_truncated"), ("vision", "model_refused")])
+def test_another_user_s_failure_touches_neither_row_nor_picture(theirs, stage, code, user_id):
+    analyses, objects = theirs
+    before = analyses.get("a1")
+
+    params = {"user_id": user_id}
+
+    assert real_failures(analyses, objects).record("a1", stage=stage, code=code, params=params) is False
+    assert analyses.get("a1") == before
+    assert [entry.key for entry in objects.list("spool/")] == ["spool/a1"]
+
+
+@pytest.mark.parametrize("params", [{"user_id": "u1"}, {}], ids=["this version", "the previous version"])
+def test_the_owner_s_failure_is_recorded_and_the_user_is_no_parameter_of_the_sentence(theirs, params):
+    analyses, objects = theirs
+
+    assert real_failures(analyses, objects).record("a1", stage="upload", code="picture_truncated", params=params)
+
+    assert (analyses.get("a1").status, analyses.get("a1").error_params) == (AnalysisStatus.FAILED, {})
+    assert list(objects.list("spool/")) == []
 
 
 def test_killed_between_the_two_it_ends_well_when_the_message_comes_again(tmp_path):
@@ -118,8 +167,8 @@ def test_killed_between_the_two_it_ends_well_when_the_message_comes_again(tmp_pa
     killed = subprocess.run([sys.executable, "-c", KILLED_BETWEEN, tmp_path], check=False)
 
     assert (killed.returncode, analyses.get("a1").status) == (-9, AnalysisStatus.PENDING)
-    again = Failures(analyses, language="en", discard=lambda one: objects.delete(f"spool/{one}"))
-    assert again.record("a1", stage="upload", code="picture_truncated", params={}) is True
+    again = real_failures(analyses, objects)
+    assert again.record("a1", stage="upload", code="picture_truncated", params={"user_id": "u1"}) is True
     assert analyses.get("a1").error_code == "picture_truncated"
     assert list(objects.list("spool/")) == []
     database.close()

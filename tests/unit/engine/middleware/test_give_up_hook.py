@@ -15,14 +15,48 @@ def stage(recording_broker):
     return look
 
 
-@pytest.mark.parametrize("call", [("a1", "s3://b/k"), ("a1",)])
-def test_a_stage_that_is_given_up_is_reported_by_message(recording_broker, stage, run, call):
+@pytest.mark.parametrize(
+    ("call", "user"),
+    [
+        (("a1", "s3://b/uploads/u1/a1/original.jpg"), "u1"),
+        (("a1", "s3://b/k"), ""),
+        (("a1", None), ""),
+        (("a1",), ""),
+    ],
+)
+def test_a_stage_that_is_given_up_is_reported_by_message_for_its_user(recording_broker, stage, run, call, user):
     delivery = run(stage, Permanent("object_missing"), *call)
 
     [(record, delay)] = recording_broker.sent
     assert delivery.failed
     assert (record.actor_name, record.queue_name, delay) == ("record_failure", "failure_recording", None)
-    assert record.kwargs == {"analysis_id": "a1", "stage": "vision", "code": "object_missing", "params": {}}
+    params = {"user_id": user}
+    assert record.kwargs == {"analysis_id": "a1", "stage": "vision", "code": "object_missing", "params": params}
+
+
+@pytest.mark.parametrize(
+    ("call", "user"), [(("u1", "/x", "a1"), "u1"), ((None, "/x", "a1"), ""), ((["u1"], "/x", "a1"), "")]
+)
+def test_an_upload_is_reported_for_its_user(recording_broker, run, call, user):
+    @dramatiq.actor(broker=recording_broker, on_give_up=record_failure_of("upload"))
+    def upload(user_id, image_path, analysis_id):
+        pass
+
+    run(upload, Permanent("picture_truncated"), *call)
+
+    [(record, _)] = recording_broker.sent
+    assert (record.kwargs["analysis_id"], record.kwargs["params"]) == ("a1", {"user_id": user})
+
+
+def test_a_stage_whose_call_names_no_user_says_none(recording_broker, run):
+    @dramatiq.actor(broker=recording_broker, on_give_up=record_failure_of("rule"))
+    def rule(analysis_id, item):
+        pass
+
+    run(rule, Permanent("object_missing"), "a1", "x")
+
+    [(record, _)] = recording_broker.sent
+    assert record.kwargs["params"] == {}
 
 
 def test_each_death_is_reported_under_an_id_of_its_own(recording_broker, stage):

@@ -1,0 +1,38 @@
+"""Where pictures lie in the object store, and what their addresses say: whose they are, and of which analysis."""
+
+import re
+from typing import Final, NamedTuple
+
+from growbin_jobs.names import SPOOL_PREFIX
+
+_STORED: Final = re.compile(r"s3://[^/]+/uploads/([^/]+)/([^/]+)/[^/]+")
+_SPOOLED: Final = re.compile(rf"s3://[^/]+/{re.escape(SPOOL_PREFIX)}([^/]+)")
+
+
+class PictureOwner(NamedTuple):
+    """Whose stored picture it is."""
+
+    user_id: str
+    analysis_id: str
+
+
+def stored_folder(user_id: str, analysis_id: str) -> str:
+    """Return the folder of an analysis's stored pictures."""
+    return f"uploads/{user_id}/{analysis_id}"
+
+
+def spool_key(analysis_id: str) -> str:
+    """Return the key of the copy that ``submit_analysis`` makes of a picture."""
+    return f"{SPOOL_PREFIX}{analysis_id}"
+
+
+def owner_of_stored(address: object) -> PictureOwner | None:
+    """Return whose stored picture an address names; None when it names none."""
+    found = _STORED.fullmatch(address) if isinstance(address, str) else None
+    return PictureOwner(found[1], found[2]) if found else None
+
+
+def analysis_of_spooled(address: object) -> str | None:
+    """Return the analysis whose spooled copy an address names, if there is one of that id; None for other places."""
+    found = _SPOOLED.fullmatch(address) if isinstance(address, str) else None
+    return found[1] if found else None
