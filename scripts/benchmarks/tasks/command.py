@@ -53,6 +53,10 @@ def command(
     quick: Annotated[
         bool, typer.Option("--quick", help="One round of short measurements, without the 1000 greenlets.")
     ] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Another checkout of this project, measured beside as p.", exists=True, file_okay=False),
+    ] = None,
     chart: Annotated[Path | None, typer.Option(help="Draw the figures into this PNG.", dir_okay=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -63,6 +67,7 @@ def command(
     e  the same, told to fetch as far ahead as c does
     b  Dramatiq with confirm_delivery
     c  growbin_jobs as the product wires it: journal and confirms
+    p  growbin_jobs of another checkout, named by --base: what a change has cost
     d  Celery with acks_late, confirms, and a SQLite row for each task with autocommit
     \b
     Everybody gets the same private RabbitMQ, the same kind of queue and a queue for each stage, and fetches as far
@@ -77,11 +82,14 @@ def command(
       scripts/bench tasks --quick
       scripts/bench tasks --chart docs/tasks.png
       scripts/bench tasks --only a,c --pool gevent1000 --chain 4 --rounds 5
+      scripts/bench tasks --only c,p --base ../before --rounds 5
       scripts/bench tasks --json > tasks.json
     """
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _interrupt)
     systems = chosen(only, SYSTEMS, "--only")
+    if "p" in systems and base is None:
+        raise typer.BadParameter("p needs --base.", param_hint="--only")
     pools = chosen(pool, POOLS, "--pool") if pool else ["gevent100", "threads"] if quick else list(POOLS)
     lengths = [int(one) for one in chosen(chain, [str(stage) for stage in range(1, STAGES + 1)], "--chain")]
     size = Size(seconds or (1.5 if quick else 6.0), messages)
@@ -97,7 +105,9 @@ def command(
                     where = f"{SYSTEMS[system]}, {POOLS[pool_name].words}"
                     report.note(f"Round {number + 1}: {where}…")
                     try:
-                        measured[-1] += measure(rabbit, system, pool_name, lengths, queue_type=queue_type, size=size)
+                        measured[-1] += measure(
+                            rabbit, system, pool_name, lengths, queue_type=queue_type, size=size, base=base
+                        )
                     except MeasurementFailed as failure:
                         failures.append(f"{where}: {failure}")
     figures = summarise(measured)

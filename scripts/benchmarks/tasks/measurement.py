@@ -74,7 +74,14 @@ class Measurement:
 
 
 def measure(
-    rabbit: Rabbit, system: str, pool_name: str, lengths: Sequence[int], *, queue_type: str, size: Size
+    rabbit: Rabbit,
+    system: str,
+    pool_name: str,
+    lengths: Sequence[int],
+    *,
+    queue_type: str,
+    size: Size,
+    base: Path | None = None,
 ) -> Iterator[Measurement]:
     """Start workers, warm them up, and measure chains of each length.
 
@@ -85,6 +92,7 @@ def measure(
       lengths: Stages of the chains to measure.
       queue_type: ``quorum`` or ``classic``.
       size: How long.
+      base: The checkout of system ``p``.
 
     Raises:
       MeasurementFailed: With what the workers printed last.
@@ -94,7 +102,9 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="growbin-bench-") as name, rabbit.vhost() as vhost:
         folder = Path(name)
         tally = Tally(folder / "tally", everyone + (everyone + TRIAL + size.tasks) * len(lengths))
-        env = environment(system, pool, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally")
+        env = environment(
+            system, pool, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally", base=base
+        )
         with Workers(commands(system, pool), env, folder / "log") as workers:
             _wait_for_consumers(vhost, workers, pool)
             session = Session(system, vhost, workers, tally)
@@ -118,7 +128,7 @@ def measure(
                     peak_mb=workers.peak_mb(),
                     lost=len(chains) - tally.finished(chains),
                     duplicates=tally.duplicates(chains),
-                    journaled=_journaled(env["GROWBIN_DATA_DIR"]) / session.tasks if system == "c" else None,
+                    journaled=_journaled(env["GROWBIN_DATA_DIR"]) / session.tasks if system in "cp" else None,
                 )
 
 

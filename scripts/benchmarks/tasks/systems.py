@@ -51,6 +51,7 @@ SYSTEMS = {
     "e": "Dramatiq, fetching as c",
     "b": "Dramatiq, confirms",
     "c": "growbin_jobs",
+    "p": "growbin_jobs of --base",
     "d": "Celery",
 }
 
@@ -72,11 +73,21 @@ def commands(system: str, pool: Pool) -> list[list[str]]:
     return [[dramatiq, "benchmarks.tasks.dramatiq_worker", *numbers]]
 
 
-def environment(system: str, pool: Pool, *, url: str, queue_type: str, folder: Path, tally: Path) -> Mapping[str, str]:
-    """Return what the workers of a system find in their environment; ours reads it as in production."""
+def environment(
+    system: str, pool: Pool, *, url: str, queue_type: str, folder: Path, tally: Path, base: Path | None = None
+) -> Mapping[str, str]:
+    """Return what the workers of a system find in their environment; ours reads it as in production.
+
+    Parameters:
+      base: Another checkout, whose package and workers run as system ``p``.
+    """
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    if system == "p":
+        assert base is not None
+        system, paths = "c", [str(base / "src"), str(base / "scripts")]
     fetching = {"dramatiq_queue_prefetch": str(2 * pool.concurrency + SETTLING)} if system == "e" else {}
     return fetching | {
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(paths),
         "BENCH_SYSTEM": system,
         "BENCH_URL": url,
         "BENCH_QUEUE_TYPE": queue_type,
