@@ -103,7 +103,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[int], Si
     """Record what would be measured; nothing runs."""
     made: list[tuple[str, str, list[int], Size]] = []
 
-    def instead(_rabbit: Any, system: str, pool: str, lengths: list[int], *, queue_type: str, size: Size) -> Any:
+    def instead(
+        _rabbit: Any, system: str, pool: str, lengths: list[int], *, queue_type: str, size: Size, base: object = None
+    ) -> Any:
         made.append((system, pool, lengths, size))
         if system == "b":
             raise MeasurementFailed("b fell over")
