@@ -285,7 +285,7 @@ def test_a_port_where_nobody_listens(postgres_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(Deferred, match=r"127\.0\.0\.1:\d+/n does not answer \(Connection refused\). Start PostgreSQL"):
-        check(opened(f"postgresql://u:s3cr3t@127.0.0.1:{port}/n"))
+        check(opened(f"postgresql://u:s3cr3t@127.0.0.1:{port}/n"), SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_login_that_is_refused(postgres_url: str, old: str, new: str, remedy: 
     password = urlsplit(wrong).password
     assert password
     with pytest.raises(ConfigurationError, match=remedy) as caught:
-        check(opened(wrong))
+        check(opened(wrong), SCHEMA)
     assert password not in str(caught.value)
     with pytest.raises(Deferred, match=remedy):  # inside a message it waits until somebody mends it
         Analyses(opened(wrong)).accept("a1", "u1")
