@@ -33,9 +33,13 @@ def test_a_permanent_error_is_the_english_sentence():
     assert str(error) == "The picture is too small (3×4). Each side needs at least 16 pixels."
 
 
-def test_an_unknown_code_cannot_be_raised():
-    with pytest.raises(KeyError):
-        Permanent("no_such_code")
+def test_every_code_that_the_program_raises_is_registered():
+    """A code that nobody registered would be shown to people as if it were a sentence."""
+    source = "".join(path.read_text() for path in Path(growbin_jobs.__file__).parent.rglob("*.py"))
+    raised = set(re.findall(r"(?:Permanent|PictureRefused)\(\s*\"([a-z]+(?:_[a-z]+)+)\"", source))
+
+    assert raised
+    assert raised <= REASONS.keys()
 
 
 def test_codes_of_refused_pictures_are_told_by_their_beginning():
