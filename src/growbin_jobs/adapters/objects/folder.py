@@ -169,17 +169,28 @@ def _move(new: Path, path: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Like mkdir -p, for the owner only, and each new name survives a power cut."""
+    """Like mkdir -p, for the owner only, and each new name survives a power cut.
+
+    Raises:
+      FileNotFoundError: Another process has removed a parent meanwhile; or there can be none, since it is a link that
+        leads nowhere, or in a file system such as ``/proc``.
+    """
+    try:
+        _make_one(folder)
+    except FileNotFoundError:
+        if folder.parent == folder:
+            raise
+        _make_folder(folder.parent)
+        _make_one(folder)  # once, and not until it succeeds
+
+
+def _make_one(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        pass  # should it be a file, whoever goes on from here finds that out
-    except FileNotFoundError:
-        _make_folder(folder.parent)
-        _make_folder(folder)
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            _sync_folder(folder.parent)
+        return  # should it be a file, whoever goes on from here finds that out
+    with contextlib.suppress(FileNotFoundError):
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -197,6 +208,8 @@ def _refusals() -> Iterator[None]:
         yield
     except OSError as error:
         what = error.strerror or type(error).__name__
+        if isinstance(error, FileNotFoundError):
+            what = "it cannot be made where it should be, or is a link that leads nowhere"
         raise Deferred(
             f"The folder of the object store cannot be used: {what}. Give this user disk space and write access there.",
             wait=FULL_OR_BROKEN_WAIT,

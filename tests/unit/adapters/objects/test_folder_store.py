@@ -164,3 +164,24 @@ def test_two_buckets_in_one_folder_do_not_see_each_other(tmp_path: Path) -> None
         theirs.get(address)
     with pytest.raises(NotFound):
         theirs.get("a")
+
+
+@pytest.mark.parametrize("below", [".", "pictures", "a/b/c"])
+@pytest.mark.parametrize("root", ["link", "loop", "/proc/growbin"])
+def test_a_folder_that_can_never_be_made_makes_us_wait(tmp_path: Path, root: str, below: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at all")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    store = FolderStore(tmp_path / root / below)
+
+    with pytest.raises(Deferred, match="cannot be used"):
+        store.put("a/b.jpg", b"x", content_type="image/jpeg")
+    with pytest.raises(ConfigurationError):
+        store.check()
+
+
+def test_a_deep_folder_is_made(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path.joinpath(*"abcdefghij"))
+
+    address = store.put("/".join("klmnopqrst"), b"x", content_type="image/jpeg")
+
+    assert store.get(address) == b"x"
