@@ -1,21 +1,28 @@
-"""Does everything that the settings name work? For ``growbin-jobs doctor``."""
+"""Checks for ``growbin-jobs doctor``: tries each thing that the settings name."""
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.engine.addresses import without_password
+from growbin_jobs.engine.data_folder import HOMELESS
 from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.model_catalog import AUTO, effort_for, find_model, temperature_for
+from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
 
 Status = Literal["ok", "warning", "failed"]
 
 #: Least free disk in the data folder, in bytes, before a warning.
 _LOW_DISK = 1_000_000_000
+
+#: Seconds since the keeper of a node has told who works there; it tells so every ten seconds.
+_SEEN_WITHIN = 60.0
 
 #: Days before a model's announced end from which on it is an error, and a warning.
 _ERROR_DAYS = 14
@@ -46,7 +53,7 @@ def run_checks() -> list[Finding]:
     try:
         settings = _settings.load()
     except ConfigurationError as error:
-        return [Finding("settings", "failed", str(error))]
+        return [Finding("settings", "failed", str(error)), *_misspelt()]
     checks: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
         ("data folder", _data_folder),
         ("broker", _broker),
@@ -54,29 +61,58 @@ def run_checks() -> list[Finding]:
         ("object store", _object_store),
         ("rules", _rules),
         ("models", _models),
+        ("workers", _workers),
     ]
-    findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment")]
+    findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
     for what, check in checks:
         try:
             findings += check(settings)
         except GrowbinError as error:
             findings.append(Finding(what, "failed", str(error)))
+        except Exception as error:  # its text is not ours: it may quote a password
+            kind = type(error).__name__
+            findings.append(Finding(what, "failed", f"The check itself failed ({kind}). Please report it as a fault."))
     return findings
+
+
+def _misspelt() -> list[Finding]:
+    return [
+        Finding("settings", "warning", f"{name} is no setting." + (f" Did you mean {meant}?" if meant else ""))
+        for name, meant in _settings.Settings.unknown_variables()
+    ]
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
     folder = settings.data_dir
+    if folder.is_symlink() and not folder.exists():
+        raise ConfigurationError(
+            f"{folder} is a link to {os.readlink(folder)}, which does not exist. Make that folder, or set "
+            "GROWBIN_DATA_DIR."
+        )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set GROWBIN_DATA_DIR.") from None
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigurationError(
             f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR."
         )
-    free = shutil.disk_usage(folder).free
-    low = free < _LOW_DISK
-    yield Finding("data folder", "warning" if low else "ok", f"{folder}, {free / 1e9:.1f} GB free")
+    free, floor = shutil.disk_usage(folder).free, settings.journal_free_floor
+    found = f"{folder}, {free / 1e9:.1f} GB free"
+    remedy = "Free some space, or set GROWBIN_DATA_DIR to a folder on a larger disk."
+    if free < floor:
+        raise ConfigurationError(
+            f"{found}: workers take no new messages with less than {floor / 1e9:.2f} GB (GROWBIN_JOURNAL_FREE_FLOOR). "
+            f"{remedy}"
+        )
+    if free < _LOW_DISK:
+        yield Finding("data folder", "warning", f"{found}. {remedy}")
+    elif folder.parent == HOMELESS:
+        yield Finding(
+            "data folder", "warning", f"{found}. This user has no home: set GROWBIN_DATA_DIR to a lasting one."
+        )
+    else:
+        yield Finding("data folder", "ok", found)
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
@@ -99,7 +135,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _object_store(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.wiring import object_store
 
-    url = settings.object_store_url
+    url = settings.object_store_url and without_password(settings.object_store_url)
     try:
         object_store(settings).check()
     except ConfigurationError as error:
@@ -113,6 +149,29 @@ def _rules(settings: Settings) -> Iterator[Finding]:
 
     folder = rules_folder(settings.rules_dir)
     yield Finding("rules", "ok", f"{len(load_rules(folder))} rules in {folder}")
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    from growbin_jobs.engine.central.workers import Workers
+    from growbin_jobs.engine.node.presence import present
+    from growbin_jobs.wiring import central_database
+
+    running = {process.group for process in present(settings.node_dir).values() if process}
+    with suppress(GrowbinError):  # said before; what runs here is known all the same
+        fresh = datetime.now(UTC) - timedelta(seconds=_SEEN_WITHIN)
+        running |= {
+            group.group_name
+            for group in Workers(central_database(settings)).all()
+            if group.stopped_at is None and group.seen_at > fresh
+        }
+    missing = [name for name in GROUPS if name not in running]
+    if not missing:
+        yield Finding("workers", "ok", f"running: {', '.join(GROUPS)}")
+    elif len(missing) == len(GROUPS):
+        yield Finding("workers", "warning", "No worker runs. Start all groups: growbin-jobs up")
+    else:
+        commands = ", ".join(f"growbin-jobs worker {name}" for name in missing)
+        yield Finding("workers", "warning", f"No worker of group {', '.join(missing)} runs. Start it: {commands}")
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

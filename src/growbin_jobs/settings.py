@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds, data_folder
+from growbin_jobs.engine.data_folder import data_folder, expanded
+from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
 from growbin_jobs.model_catalog import AUTO, default_model
 from growbin_jobs.names import GROUPS
 from growbin_jobs.reasons import Language
@@ -30,8 +31,9 @@ class Settings(EngineSettings):
     # --- what the engine has too, under other names or with other defaults
     data_dir: Path = Field(
         default_factory=lambda: data_folder("growbin"),
-        description="Folder of everything embedded: queue, database, pictures, journal. "
-        "Default: /var/lib/growbin where that is writable, else ~/.local/share/growbin.",
+        description="Folder of everything embedded: queue, database, pictures, journal; an absolute path, or one that "
+        "begins with ~. Default: /var/lib/growbin where that is writable, else ~/.local/share/growbin, and for a user "
+        "without a home /var/tmp/growbin-<user id>.",
     )
     worker_type: str | None = Field(
         default=None,
@@ -162,6 +164,12 @@ class Settings(EngineSettings):
         default=20.0, description="Seconds before the first retry of stage 4; doubles, with jitter."
     )
     response_time_limit: Seconds = Field(default=30.0, description="Seconds that stage 4 may run.")
+
+    @field_validator("rules_dir", "spool_dirs")
+    @classmethod
+    def _at_home(cls, value: Any) -> Any:
+        """``~`` is this user's home, as in a shell."""
+        return [expanded(part) for part in value] if isinstance(value, list) else value and expanded(value)
 
     @field_validator("worker_type")
     @classmethod

@@ -23,7 +23,7 @@ ROOMS = (
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "places", "dramatiq_log", "layout", "settings"),
+     "places", "dramatiq_log", "layout", "data_folder", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),
@@ -201,4 +201,4 @@ def test_only_the_settings_read_the_environment(path):
     ]
 
     # The demo clears the variables of servers for itself and the workers that it starts.
-    assert not reads or name_of(path) in ("settings", "engine.settings", "cli.demo")
+    assert not reads or name_of(path) in ("settings", "engine.settings", "engine.data_folder", "cli.demo")

@@ -1,8 +1,11 @@
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from growbin_jobs import settings as module
+from growbin_jobs.engine import data_folder
 from growbin_jobs.errors import ConfigurationError
 
 
@@ -90,3 +93,72 @@ def test_a_wrong_secret_is_not_quoted(monkeypatch):
         module.load()
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_tilde_is_this_user_s_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home-of-mine")
+
+    settings = module.load(data_dir="~/growbin", rules_dir="~/rules", spool_dirs="~/a:/b")
+
+    assert settings.data_dir == Path("/home-of-mine/growbin")
+    assert settings.rules_dir == Path("/home-of-mine/rules")
+    assert settings.spool_dirs == [Path("/home-of-mine/a"), Path("/b")]
+
+
+@pytest.mark.parametrize("value", ["growbin", "./growbin", "../growbin", "~no-such-user/growbin"])
+def test_a_data_folder_that_depends_on_where_one_stands_is_refused(value):
+    with pytest.raises(ConfigurationError, match="GROWBIN_DATA_DIR: "):
+        module.load(data_dir=value)
+
+
+class NoAccount:
+    """A user id without an account, in an environment without HOME."""
+
+    def __init__(self, monkeypatch, tmp_path):
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+        monkeypatch.setattr(data_folder, "SYSTEM", tmp_path / "none")
+        monkeypatch.setattr(data_folder, "HOMELESS", tmp_path)
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # KeyError, as the real one
+        self.folder = tmp_path / f"growbin-{os.getuid()}"
+
+
+@pytest.fixture
+def no_account(monkeypatch, tmp_path):
+    return NoAccount(monkeypatch, tmp_path)
+
+
+def test_a_user_without_a_home_has_a_data_folder(no_account):
+    assert module.load().data_dir == no_account.folder
+    no_account.folder.mkdir()
+    assert module.load().data_dir == no_account.folder
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_data_folder_that_somebody_else_has_laid_there_is_refused(no_account, tmp_path, kind):
+    if kind == "link":
+        no_account.folder.symlink_to(tmp_path)
+    else:
+        no_account.folder.touch()
+
+    with pytest.raises(ConfigurationError, match="Set GROWBIN_DATA_DIR"):
+        module.load()
+
+
+def test_a_relative_data_home_is_ignored(monkeypatch, no_account):
+    monkeypatch.setenv("XDG_DATA_HOME", "share")
+    assert module.load().data_dir == no_account.folder
+    monkeypatch.setenv("XDG_DATA_HOME", "/share")
+    assert module.load().data_dir == Path("/share/growbin")
+
+
+def test_variables_that_are_no_settings_are_found(monkeypatch):
+    for name in ("GROWBIN_BROKER_ULR", "growbin_picture_sid", "GROWBIN_WORKER_TYPE", "GROWBIN_TEST_X", "GROWBIN_ZZZ"):
+        monkeypatch.setenv(name, "x")
+
+    assert module.Settings.unknown_variables() == [
+        ("GROWBIN_BROKER_ULR", "GROWBIN_BROKER_URL"),
+        ("GROWBIN_WORKER_TYPE", "WORKER_TYPE"),
+        ("GROWBIN_ZZZ", None),
+        ("growbin_picture_sid", "GROWBIN_PICTURE_SIDE"),
+    ]

@@ -1,12 +1,13 @@
 """``growbin-jobs doctor``: try everything that the settings name, and say how to mend what is wrong."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from growbin_jobs.cli.console import out, print_json
 
-_SIGNS = {"ok": "[green]✔ ok[/]", "warning": "[yellow]! warning[/]", "failed": "[bold red]✘ failed[/]"}
+_SIGNS = {"ok": ("✔ ok", "green"), "warning": ("! warning", "yellow"), "failed": ("✘ failed", "bold red")}
 
 
 def doctor(
@@ -28,19 +29,16 @@ def doctor(
 
     from growbin_jobs.checks import run_checks
 
-    with Status("Looking…", console=out) if out.is_terminal and not json else _Quiet():
+    with Status("Looking…", console=out) if out.is_terminal and not json else nullcontext():
         findings = run_checks()
     if json:
         print_json([finding.as_dict() for finding in findings])
     else:
         table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         for finding in findings:
-            table.add_row(_SIGNS[finding.status], finding.what, Text(finding.detail))
+            table.add_row(Text(*_SIGNS[finding.status]), finding.what, Text(finding.detail))
         out.print(table)
     raise typer.Exit(int(any(finding.status == "failed" for finding in findings)))
-
-
-class _Quiet:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...

@@ -6,6 +6,7 @@ An application with more settings derives its class from :class:`EngineSettings`
 
 from __future__ import annotations
 
+import difflib
 import os
 import socket
 from pathlib import Path
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout
 
@@ -132,6 +134,17 @@ class EngineSettings(Layout, BaseSettings):
             return field.get_default(call_default_factory=True) if not _allows_none(field.annotation) else None
         return value
 
+    @field_validator("data_dir")
+    @classmethod
+    def _from_the_root(cls, value: Path) -> Path:
+        path = expanded(value)
+        if not path.is_absolute():
+            raise ValueError(
+                f"must be an absolute path: processes that start in different folders would not share {str(value)!r}. "
+                f"From here it would be {value.absolute()}"
+            )
+        return path
+
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
@@ -158,6 +171,25 @@ class EngineSettings(Layout, BaseSettings):
         if isinstance(alias, AliasChoices):
             return str(alias.choices[0])
         return str(cls.model_config.get("env_prefix", "")) + field_name.upper()
+
+    @classmethod
+    def unknown_variables(cls) -> list[tuple[str, str | None]]:
+        """Return variables with this prefix that are no settings, and for each the name that was meant, if any.
+
+        Those of tests, ``…TEST_…``, are left out.
+        """
+        prefix = str(cls.model_config.get("env_prefix", ""))
+        known = [cls.variable(name) for name in cls.model_fields]
+        # Compared without the prefix, which would make all names alike; PREFIX_DATABASE_URL is DATABASE_URL.
+        by_word = {name.removeprefix(prefix): name for name in known}
+        found = []
+        for name in sorted(os.environ):
+            word = name.upper().removeprefix(prefix)
+            if not name.upper().startswith(prefix) or word.startswith("TEST_") or name.upper() in known:
+                continue
+            meant = difflib.get_close_matches(word, by_word, n=1, cutoff=0.7)
+            found.append((name, by_word[meant[0]] if meant else None))
+        return found
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -210,19 +242,6 @@ def with_prefix(prefix: str) -> type[EngineSettings]:
         )
 
     return Settings
-
-
-def data_folder(application: str) -> Path:
-    """Return where an application keeps its data unless it is told otherwise.
-
-    Returns:
-      ``/var/lib/<application>`` where that exists and is writable (a container, a machine prepared for it), else
-      ``~/.local/share/<application>``.
-    """
-    system = Path("/var/lib") / application
-    if os.access(system, os.W_OK):
-        return system
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / application
 
 
 def environment() -> dict[str, str]:

@@ -1,9 +1,18 @@
+"""``growbin-jobs doctor``: what is wrong is a finding with a remedy, and nothing ends the command."""
+
 import json
-from datetime import date
+import os
+import socket
+import time
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from growbin_jobs.checks import _end_of, _not_sent
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.settings import load
 
 
@@ -24,7 +33,9 @@ def test_embedded_everything_is_well(invoke):
 
     assert done.exit_code == 0
     assert {one["status"] for one in findings(done).values()} <= {"ok", "warning"}
-    assert set(findings(done)) == {"settings", "data folder", "broker", "database", "object store", "rules", "models"}
+    assert set(findings(done)) == {
+        "settings", "data folder", "broker", "database", "object store", "rules", "models", "workers",
+    }  # fmt: skip
     assert "offline/" in findings(done)["models"]["detail"]
 
 
@@ -105,3 +116,103 @@ def test_what_the_model_refuses_is_named():
         "gpt-6-luna does not know GROWBIN_VISION_REASONING_EFFORT=minimal: sends none",
         "gpt-6-luna refuses a temperature: GROWBIN_TEXT_TEMPERATURE is not sent",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GROWBIN_BROKER_ULR", "Did you mean GROWBIN_BROKER_URL?"),
+        ("growbin_langauge", "Did you mean GROWBIN_LANGUAGE?"),
+        ("GROWBIN_DATABASE_URL", "Did you mean DATABASE_URL?"),
+        ("GROWBIN_OPENAI_KEY", "Did you mean OPENAI_API_KEY?"),
+        ("GROWBIN_QUITE_OTHER", "GROWBIN_QUITE_OTHER is no setting."),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_named_with_what_was_meant(invoke, name, meant):
+    done = invoke("doctor", "--json", **{name: "x"})
+
+    [warning] = [one for one in json.loads(done.stdout) if one["what"] == "settings" and one["status"] == "warning"]
+    assert warning["detail"].endswith(meant)
+    assert name in warning["detail"]
+
+
+def test_variables_that_are_settings_are_not_named(invoke):
+    done = invoke("doctor", "--json", GROWBIN_LANGUAGE="en", growbin_text_model="m", GROWBIN_TEST_SERVICES_DIR="x")
+
+    assert [one["status"] for one in json.loads(done.stdout) if one["what"] == "settings"] == ["ok"]
+
+
+def test_a_group_without_a_worker_is_named_with_the_command(invoke, tmp_path):
+    assert "growbin-jobs up" in findings(invoke("doctor", "--json"))["workers"]["detail"]
+
+    with working(tmp_path, "storage"):
+        missing = findings(invoke("doctor", "--json"))["workers"]
+        with working(tmp_path, "ai"):
+            present = findings(invoke("doctor", "--json"))["workers"]
+
+    assert (missing["status"], present["status"]) == ("warning", "ok")
+    assert missing["detail"].endswith("growbin-jobs worker ai")
+
+
+def test_a_group_that_works_on_another_node_is_known_from_the_database(invoke, tmp_path):
+    invoke("doctor")  # makes the database
+    database = open_database(None, default_path=tmp_path / "data" / "central.db", pool_size=1, timeout=5)
+    now = datetime.now(UTC)
+    for node, age in (("n1", 0), ("n2", 3600)):
+        group = WorkerGroup(
+            node=node, group_name="ai" if age else "storage", version="1", pids=[1], processes=1, threads=1, queues=[],
+            running=0, unsynced=0, owed=0, lag=0.0, started_at=now, seen_at=now - timedelta(seconds=age),
+        )  # fmt: skip
+        Workers(database).report(node, [group], unsynced=0, owed=0, at=now)
+    database.close()
+
+    assert findings(invoke("doctor", "--json"))["workers"]["detail"].endswith("Start it: growbin-jobs worker ai")
+
+
+def test_little_disk_has_a_remedy(invoke):
+    done = invoke("doctor", "--json", GROWBIN_JOURNAL_FREE_FLOOR="1000000000000")
+
+    found = findings(done)["data folder"]
+    assert found["status"] == "failed"
+    assert "GROWBIN_JOURNAL_FREE_FLOOR" in found["detail"]
+    assert "Free some space" in found["detail"]
+
+
+@pytest.mark.parametrize("place", ["link", "link/below", "/proc/growbin/data", "file/below"])
+def test_a_data_folder_that_cannot_be_is_a_finding(command, tmp_path, place):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at all")
+    (tmp_path / "file").touch()
+
+    done = command("doctor", "--json", GROWBIN_DATA_DIR=str(tmp_path / place))
+
+    assert done.returncode == 1
+    assert "GROWBIN_DATA_DIR" in findings(done)["data folder"]["detail"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("place", ["link", "link/below"])
+def test_an_object_folder_behind_a_dangling_link_is_a_finding(command, tmp_path, place):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+
+    done = command("doctor", "--json", GROWBIN_OBJECT_STORE_URL=f"file://{tmp_path / place}")
+
+    assert done.returncode == 1
+    assert "GROWBIN_OBJECT_STORE_URL" in findings(done)["object store"]["detail"]
+
+
+def test_no_part_of_an_address_that_may_be_secret_is_shown(invoke):
+    done = invoke(
+        "doctor", GROWBIN_OBJECT_STORE_URL="s3://KEY:hunter2@pictures", GROWBIN_S3_ENDPOINT_URL="http://127.0.0.1:1"
+    )
+
+    assert "hunter2" not in done.output
+
+
+@contextmanager
+def working(tmp_path, group):
+    process = WorkerProcess(
+        pid=os.getpid(), master=1, group=group, threads=1, queues=(), version="1", started_at=time.time()
+    )
+    presence = Presence(tmp_path / "data" / socket.gethostname(), process)
+    yield
+    presence.leave()
