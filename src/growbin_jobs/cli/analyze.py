@@ -1,12 +1,13 @@
 """``growbin-jobs analyze`` and ``growbin-jobs status``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import complain, print_json, say
+from growbin_jobs.cli.console import complain, print_json, print_line, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")]
 
@@ -33,15 +34,27 @@ def analyze(
     """
     labels, complete = hand_in(photos, user=user, json=json)
     if no_wait:
-        for analysis_id, photo in labels.items():
-            print_json({"photo": photo, "id": analysis_id}) if json else print(analysis_id)
+        with _ids_kept(labels):
+            for analysis_id, photo in labels.items():
+                print_json({"photo": photo, "id": analysis_id}) if json else print_line(analysis_id)
         raise typer.Exit(0 if complete else 1)
-    try:
+    with _ids_kept(labels):
         code = finish(labels, json=json, timeout=timeout, hint=_NO_WORKER)
-    except KeyboardInterrupt:
-        say(f"They go on without us; `growbin-jobs status` knows them: {', '.join(labels)}", "yellow")
-        raise typer.Exit(130) from None
     raise typer.Exit(max(code, 0 if complete else 1))
+
+
+@contextmanager
+def _ids_kept(labels: Iterable[str]) -> Iterator[None]:
+    """Say on stderr which analyses were accepted, when the waiting or the printing ends before its time."""
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        ids = ", ".join(labels)
+        if ids:
+            say(f"They go on without us; `growbin-jobs status` knows them: {ids}", "yellow")
+        if isinstance(error, KeyboardInterrupt):
+            raise typer.Exit(130) from None
+        raise
 
 
 def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str, str], bool]:
@@ -58,23 +71,24 @@ def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str,
     labels: dict[str, str] = {}
     refused: list[dict[str, Any]] = []
     outage = ""
-    for photo in photos:
-        code, sentence = None, outage
-        try:
-            if not outage:
-                labels[client.submit_analysis(user, photo)] = str(photo)
-                continue
-        except PictureRefused as error:
-            code, sentence = error.code, _not_there(photo) if error.code == "picture_missing" else str(error)
-        except OSError as error:
-            sentence = f"{error.strerror or error}."
-        except (GrowbinError, BrokerConnectionError) as error:  # the next photo would wait for the same thing
-            sentence = outage = str(error)
-        refused.append({"photo": str(photo), "id": None, "status": "failed", "error_code": code, "error": sentence})
-    for one in refused:
-        complain(one["photo"], one["error"])
-        if json:
-            print_json(one)
+    with _ids_kept(labels):
+        for photo in photos:
+            code, sentence = None, outage
+            try:
+                if not outage:
+                    labels[client.submit_analysis(user, photo)] = str(photo)
+                    continue
+            except PictureRefused as error:
+                code, sentence = error.code, _not_there(photo) if error.code == "picture_missing" else str(error)
+            except OSError as error:
+                sentence = f"{error.strerror or error}."
+            except (GrowbinError, BrokerConnectionError) as error:  # the next photo would wait for the same thing
+                sentence = outage = str(error)
+            refused.append({"photo": str(photo), "id": None, "status": "failed", "error_code": code, "error": sentence})
+        for one in refused:
+            complain(one["photo"], one["error"])
+            if json:
+                print_json(one)
     return labels, not refused
 
 

@@ -1,58 +1,129 @@
-"""All commands on one page. Nothing here boots anything: ``--help`` must be instant."""
+"""The command line: all commands in one table. Nothing here starts anything: ``--help`` must be instant."""
 
+import contextlib
+import os
 import sys
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, tasks, workers
-from growbin_jobs.cli.console import complain
+from growbin_jobs import __version__
+from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
+
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+class _NoTypesOfFlags:
+    """For a command whose help shows no type for options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in found:
+            if getattr(parameter, "is_bool_flag", False):
+                parameter.metavar = ""
+        return found
+
+
+class _Command(_NoTypesOfFlags, TyperCommand):
+    pass
+
+
+class _Group(_NoTypesOfFlags, TyperGroup):
+    pass
+
+
+def _group(help_: str) -> typer.Typer:
+    return typer.Typer(cls=_Group, help=help_, no_args_is_help=True, context_settings=_HELP)
+
 
 app = typer.Typer(
     name="growbin-jobs",
+    cls=_Group,
     help="Photograph a piece of waste, learn how to sort it: the workers and the tools around them.",
     epilog="Start with `growbin-jobs up`, and in another terminal `growbin-jobs analyze photo.jpg`.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,  # locals may hold keys
+    context_settings=_HELP,
 )
-rules = typer.Typer(help="The sorting rules.", no_args_is_help=True)
-db = typer.Typer(help="The central database.", no_args_is_help=True)
-journals = typer.Typer(help="The node's journal: what it did and still owes.", no_args_is_help=True)
-letters = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
-messages = typer.Typer(help="What became of messages.", no_args_is_help=True)
+GROUPS = {
+    "rules": _group("The sorting rules."),
+    "db": _group("The central database."),
+    "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
+    "dead": _group("Dead letters: messages that were given up."),
+    "tasks": _group("Tasks: what became of messages."),
+}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "analyze": analyze.analyze,
+    "status": analyze.status,
+    "up": workers.up,
+    "worker": workers.worker,
+    "demo": demo.demo,
+    "settings": configuration.settings,
+    "doctor": doctor.doctor,
+    "rules check": configuration.check_rules,
+    "db upgrade": configuration.upgrade_database,
+    "journal status": journal.status,
+    "journal tail": journal.tail,
+    "journal verify": journal.verify,
+    "journal checkpoint": journal.checkpoint,
+    "journal sync": journal.sync,
+    "journal drain": journal.drain,
+    "dead list": dead.list_,
+    "dead show": dead.show,
+    "dead retry": dead.retry,
+    "dead discard": dead.discard,
+    "tasks show": tasks.show,
+}
+for _path, _function in COMMANDS.items():
+    _parent, _, _name = _path.rpartition(" ")
+    (GROUPS[_parent] if _parent else app).command(_name, cls=_Command)(_function)
+for _name, _typer in GROUPS.items():
+    app.add_typer(_typer, name=_name)
 
-app.command("analyze")(analyze.analyze)
-app.command("status")(analyze.status)
-app.command("up")(workers.up)
-app.command("worker")(workers.worker)
-app.command("demo")(demo.demo)
-app.command("settings")(configuration.settings)
-app.command("doctor")(doctor.doctor)
-rules.command("check")(configuration.check_rules)
-db.command("upgrade")(configuration.upgrade_database)
-journals.command("status")(journal.status)
-journals.command("tail")(journal.tail)
-journals.command("verify")(journal.verify)
-journals.command("checkpoint")(journal.checkpoint)
-journals.command("sync")(journal.sync)
-journals.command("drain")(journal.drain)
-letters.command("list")(dead.list_)
-letters.command("show")(dead.show)
-letters.command("retry")(dead.retry)
-letters.command("discard")(dead.discard)
-messages.command("show")(tasks.show)
-app.add_typer(rules, name="rules")
-app.add_typer(db, name="db")
-app.add_typer(journals, name="journal")
-app.add_typer(letters, name="dead")
-app.add_typer(messages, name="tasks")
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"growbin-jobs {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", metavar="", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None: ...
 
 
 def run() -> None:
-    """Run it; our own errors are sentences for a person, not tracebacks."""
+    """Run the command line. Errors of our tree become a sentence on stderr, not a traceback."""
+    streams.prepare()
+    try:
+        _run()
+    except streams.OutputLost as error:
+        streams.abandon_stdout()
+        if error.broken_pipe:  # the reader has gone, as ``head`` does
+            sys.exit(1)
+        _complain(error)
+        sys.exit(os.EX_IOERR)
+    except GrowbinError as error:
+        _complain(error)
+        sys.exit(1)
+
+
+def _complain(error: GrowbinError) -> None:
+    with contextlib.suppress(OSError):  # stderr is closed or full too
+        complain("error", str(error))
+
+
+def _run() -> None:
     try:
         app()
-    except GrowbinError as error:
-        complain("error", str(error))
-        sys.exit(1)
+    finally:
+        sys.stdout.flush()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from growbin_jobs.cli import target
-from growbin_jobs.cli.console import out, print_json, say
+from growbin_jobs.cli.console import out, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
@@ -113,6 +113,6 @@ def upgrade_database(_engine: EngineName = None) -> None:
 
     applied = upgrade(target.central(upgraded=False), target.config().schema)
     for name in applied:
-        out.print(f"applied {name}")
+        print_line(f"applied {name}")
     if not applied:
         say("The database is up to date.")

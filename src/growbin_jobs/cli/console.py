@@ -1,18 +1,56 @@
-"""Where output goes: results to stdout, everything else to stderr; colour only on a terminal."""
+"""The terminal: results go to stdout, all else to stderr. Data is shown as data, whatever characters it holds."""
 
 import json
+import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+from growbin_jobs.cli.streams import encodes_everything
+
+#: Characters that command a terminal or change the order of what it shows: C0 but for the line end, C1, lone
+#: surrogates, line separators of Unicode, and its bidirectional controls (UAX #9, section 2).
+_UNSAFE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+class _Terminal(Console):
+    """A rich console that interprets nothing in texts: no markup, no emoji codes, no control characters."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        # Every text comes by here, those in cells and titles too, before it is broken into lines.
+        if isinstance(renderable, str):
+            renderable = Text(renderable)
+        return super().render(visible(renderable) if isinstance(renderable, Text) else renderable, options)
+
+
+out = _Terminal()
+err = _Terminal(stderr=True)
+
+
+def visible(text: Text) -> Text:
+    """Return a text with what a terminal would obey written out, such as ``\\x1b``; line ends stay."""
+    if _UNSAFE.search(text.plain) is None:
+        return text
+    shown = text.blank_copy()
+    end = 0
+    for found in _UNSAFE.finditer(text.plain):
+        shown.append_text(text[end : found.start()])
+        shown.append("    " if found[0] == "\t" else _escaped(found[0]))
+        end = found.end()
+    return shown.append_text(text[end:])
 
 
 def say(words: str, style: str = "") -> None:
-    """Say something to a person, on stderr. Brackets are brackets; lines are broken on a terminal only."""
+    """Say something to a person, on stderr. Lines are broken on a terminal only."""
     err.print(Text(words, style=style), soft_wrap=not err.is_terminal)
 
 
@@ -21,7 +59,21 @@ def complain(about: str, words: str) -> None:
     err.print(Text.assemble((about, "bold red"), f": {words}"), soft_wrap=not err.is_terminal)
 
 
+def print_line(words: str) -> None:
+    """Print one result for a person on stdout, on one line however long it is."""
+    out.print(Text(words), soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line of stdout, and nothing around it."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """Print one JSON value on one line of stdout, and nothing around it.
+
+    What a terminal would obey, and what stdout's encoding lacks, is escaped as JSON does: the value stays the same.
+    """
+    text = json.dumps(value, ensure_ascii=not encodes_everything(sys.stdout), default=str)
+    sys.stdout.write(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
     sys.stdout.flush()
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

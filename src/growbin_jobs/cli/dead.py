@@ -1,25 +1,19 @@
 """``growbin-jobs dead …``: the messages that this node gave up."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from growbin_jobs.cli.console import complain, out, print_json, say
+from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
-    import apsw
-
-    from growbin_jobs.engine.delivery.records import DeadLetter
+    from growbin_jobs.operations.dead_letters import DeadMessage, DealtWith, Selection
 
 #: More than this many at once are asked about.
 ASK_ABOVE = 20
-
-#: What one call deals with at most.
-MOST = 100_000
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers as `dead list` shows them.", show_default=False)]
 Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
@@ -36,7 +30,7 @@ def list_(
     code: Code = None,
     hours: Hours = None,
     dealt_with: Annotated[bool, typer.Option(help="Also those that were retried or discarded.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=MOST)] = 50,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 50,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="The dead tasks of all nodes, from the central database.")
     ] = False,
@@ -53,22 +47,27 @@ def list_(
       growbin-jobs dead list --cluster
       growbin-jobs dead list --json | jq -r .code | sort | uniq -c
     """
+    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import dead_view as view
-    from growbin_jobs.cli.journal_file import existing, reading
-    from growbin_jobs.engine.journal.tables import dead_letters
+    from growbin_jobs.cli.wiring import central_tasks, journal_file
+    from growbin_jobs.operations import dead_letters
+    from growbin_jobs.operations.json_ready import as_json
 
     if cluster:
-        view.list_cluster(limit, in_json=json)
+        tasks = dead_letters.of_all_nodes(central_tasks(), limit)
+        if not json:
+            view.print_dead_tasks(tasks)
+        for task in tasks if json else ():
+            print_json(as_json(task))
         return
-    with reading(existing(path)) as connection:
-        found = dead_letters.find(
-            connection, queue=queue, actor=actor, code=code, since=_since(hours), dealt_with=dealt_with, limit=limit
-        )
-    if json:
-        for letter in found:
-            print_json(view.as_json(letter))
-    else:
-        view.print_table(found)
+    selection = _selection(queue, actor, code, hours)
+    found = dead_letters.find(
+        journal_file(path), selection, language=_settings.load().language, dealt_with=dealt_with, limit=limit
+    )
+    if not json:
+        view.print_list(found)
+    for letter in found if json else ():
+        print_json(as_json(letter))
 
 
 def show(
@@ -84,16 +83,14 @@ def show(
       growbin-jobs dead show 17
       growbin-jobs dead show 17 --json | jq -r .traceback
     """
+    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import dead_view as view
-    from growbin_jobs.cli.journal_file import existing, reading
-    from growbin_jobs.engine.journal.tables import dead_letters
+    from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.operations import dead_letters
+    from growbin_jobs.operations.json_ready import as_json
 
-    with reading(existing(path)) as connection:
-        letter = dead_letters.get(connection, number)
-    if json:
-        print_json(view.as_json(letter))
-    else:
-        view.print_letter(letter)
+    letter = dead_letters.get(journal_file(path), number, language=_settings.load().language)
+    print_json(as_json(letter)) if json else view.print_letter(letter)
 
 
 def retry(
@@ -120,26 +117,25 @@ def retry(
       growbin-jobs dead retry --code retries_exhausted --hours 2
       growbin-jobs dead retry --all --yes
     """
-    import time
+    from contextlib import closing
 
-    from growbin_jobs.cli.drain import opened, send_all
-    from growbin_jobs.cli.journal_file import sound
-    from growbin_jobs.engine.delivery.reruns import rerun
-    from growbin_jobs.engine.journal.tables import dead_letters
+    from growbin_jobs.cli.wiring import forwarding, opening, readable_journal_file
+    from growbin_jobs.operations import dead_letters, journal_transfer
 
-    file = sound(path)
+    file = readable_journal_file(path)
     chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
     _ask("Retry", len(chosen), yes=yes)
-
-    def again(connection: "apsw.Connection", letter: "DeadLetter") -> None:
-        dead_letters.retry(connection, letter.id, body=rerun(letter.body), now=time.time())
-
-    with opened(file) as (journal, config):
-        done = _each(chosen, lambda letter: journal.write(lambda connection: again(connection, letter), durable=True))
-        sent = send_all(journal, config) if done else {"sent": 0, "owed": 0}
-    _report("retried", done, len(chosen) - done, json=json)
-    if sent["owed"]:
-        say(f"{sent['owed']} messages are not sent yet; the keeper goes on with them.", "yellow")
+    with closing(opening(file)()) as journal:
+        done = dead_letters.retry(journal, [letter.id for letter in chosen])
+        sent = journal_transfer.Sent(0, 0)
+        if done.done:
+            with forwarding() as forward:
+                sent = journal_transfer.send(journal, forward)
+    if sent.problem:
+        say(sent.problem, "red")
+    if sent.owed:
+        say(f"{sent.owed} messages are not sent yet; the keeper goes on with them.", "yellow")
+    _report("retried", done, json=json)
 
 
 def discard(
@@ -161,22 +157,17 @@ def discard(
       growbin-jobs dead discard 17
       growbin-jobs dead discard --code picture_too_small --yes
     """
-    import time
+    from contextlib import closing
 
-    from growbin_jobs.cli.drain import opened
-    from growbin_jobs.cli.journal_file import sound
-    from growbin_jobs.engine.journal.tables import dead_letters
+    from growbin_jobs.cli.wiring import opening, readable_journal_file
+    from growbin_jobs.operations import dead_letters
 
-    file = sound(path)
+    file = readable_journal_file(path)
     chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
     _ask("Discard", len(chosen), yes=yes)
-
-    def drop(connection: "apsw.Connection", letter: "DeadLetter") -> None:
-        dead_letters.discard(connection, letter.id, now=time.time())
-
-    with opened(file) as (journal, _):
-        done = _each(chosen, lambda letter: journal.write(lambda connection: drop(connection, letter)))
-    _report("discarded", done, len(chosen) - done, json=json)
+    with closing(opening(file)()) as journal:
+        done = dead_letters.discard(journal, [letter.id for letter in chosen])
+    _report("discarded", done, json=json)
 
 
 # --- choosing
@@ -185,20 +176,27 @@ def discard(
 Filters = tuple[str | None, str | None, str | None, float | None]
 
 
-def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadLetter]":
-    from growbin_jobs.cli.journal_file import reading
-    from growbin_jobs.engine.journal.tables import dead_letters
+def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":
+    from growbin_jobs import settings as _settings
     from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.operations import dead_letters
 
-    filtered = any(value is not None for value in filters)
-    if bool(numbers) == (filtered or all_):
+    language = _settings.load().language
+    selection = _selection(*filters)
+    if bool(numbers) == (bool(selection) or all_):
         raise ConfigurationError("Say which: their numbers, or --queue, --actor, --code, --hours, or --all.")
-    queue, actor, code, hours = filters
-    with reading(file) as connection:
-        if numbers:
-            return [dead_letters.get(connection, number) for number in dict.fromkeys(numbers)]
-        since = _since(hours)
-        return dead_letters.find(connection, queue=queue, actor=actor, code=code, since=since, limit=MOST)
+    if numbers:
+        return dead_letters.get_all(file, numbers, language=language)
+    return dead_letters.find(file, selection, language=language)
+
+
+def _selection(queue: str | None, actor: str | None, code: str | None, hours: float | None) -> "Selection":
+    import time
+
+    from growbin_jobs.operations.dead_letters import Selection
+
+    since = None if hours is None else time.time() - hours * 3600
+    return Selection(queue=queue, actor=actor, code=code, since=since)
 
 
 def _ask(what: str, count: int, *, yes: bool) -> None:
@@ -213,31 +211,13 @@ def _ask(what: str, count: int, *, yes: bool) -> None:
     typer.confirm(f"{what} {count} messages?", abort=True, err=True)
 
 
-def _each(chosen: "list[DeadLetter]", deal: "Callable[[DeadLetter], object]") -> int:
-    """Deal with letters one by one; return with how many. One that somebody else dealt with is said."""
-    from growbin_jobs.errors import NotFound
-
-    done = 0
-    for letter in chosen:
-        try:
-            deal(letter)
-        except NotFound as error:
-            complain(str(letter.id), str(error))
-        else:
-            done += 1
-    return done
-
-
-def _since(hours: float | None) -> float | None:
-    import time
-
-    return None if hours is None else time.time() - hours * 3600
-
-
-def _report(what: str, done: int, not_done: int, *, json: bool) -> None:
+def _report(what: str, dealt: "DealtWith", *, json: bool) -> None:
+    """Print how many were dealt with; say which were not, such as those that somebody else dealt with meanwhile."""
+    for left in dealt.not_done:
+        complain(str(left.id), left.problem)
     if json:
-        print_json({what: done, "failed": not_done})
+        print_json({what: dealt.done, "failed": len(dealt.not_done)})
     else:
-        out.print(f"{done} {what}.")
-    if not_done:
+        print_line(f"{dealt.done} {what}.")
+    if dealt.not_done:
         raise typer.Exit(1)

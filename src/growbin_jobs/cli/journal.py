@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from growbin_jobs.cli.console import complain, out, print_json, say
+from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
@@ -16,7 +16,7 @@ File = Annotated[
 
 
 def status(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
-    """Show how the journal is: its tasks, what it still owes, its files, and who looks after it.
+    """Show how the journal is: its tasks, what it still has to send and copy, its files, and who looks after it.
 
     \b
     Examples:
@@ -24,22 +24,13 @@ def status(json: Json = False, path: File = None, _engine: EngineName = None) ->
       growbin-jobs journal status --json | jq .unsynced
       growbin-jobs journal status --path /mnt/left-behind/storage-3/task_queue.db
     """
-    from rich.table import Table
-    from rich.text import Text
-
     from growbin_jobs.cli import journal_view as view
-    from growbin_jobs.cli.journal_file import existing
+    from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.operations import journal_status
+    from growbin_jobs.operations.json_ready import as_json
 
-    found = view.status(existing(path))
-    if json:
-        print_json(found)
-        return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column()
-    for name, words in view.status_lines(found):
-        table.add_row(name, words if isinstance(words, Text) else Text(words))
-    out.print(table)
+    found = journal_status.status(journal_file(path))
+    print_json(as_json(found)) if json else view.print_status(found)
 
 
 def tail(
@@ -60,10 +51,16 @@ def tail(
       growbin-jobs journal tail --json | jq -r 'select(.status == "failed") | .error'
     """
     from growbin_jobs.cli import journal_view as view
-    from growbin_jobs.cli.journal_file import existing
+    from growbin_jobs.cli.times import zone_name
+    from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.operations import journal_tail
+    from growbin_jobs.operations.json_ready import as_json
 
-    for task in view.changes(existing(path), lines, follow=follow):
-        print_json(view.task_json(task)) if json else out.print(view.task_line(task), soft_wrap=True)
+    file = journal_file(path)
+    if not json:
+        say(f"Times in {zone_name()}.", "dim")
+    for task in journal_tail.tail(file, lines, follow=follow):
+        print_json(as_json(task)) if json else view.print_task_line(task)
 
 
 def verify(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
@@ -76,26 +73,24 @@ def verify(json: Json = False, path: File = None, _engine: EngineName = None) ->
       growbin-jobs journal verify
       growbin-jobs journal verify --json --path /mnt/left-behind/storage-3/task_queue.db
     """
-    from growbin_jobs.cli.journal_file import Damaged, existing, reading
-    from growbin_jobs.engine.journal.file import opening as files
-    from growbin_jobs.engine.journal.file import quarantine
+    from rich.text import Text
 
-    file = existing(path)
-    try:
-        with reading(file) as connection:
-            problems = files.verify(connection)
-    except Damaged as damage:
-        problems = [damage.found]
-    aside = list(quarantine.quarantined(file))
+    from growbin_jobs.cli.console import out
+    from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.operations import journal_files
+    from growbin_jobs.operations.json_ready import as_json
+
+    found = journal_files.verify(journal_file(path))
     if json:
-        print_json({"path": str(file), "problems": problems, "quarantined": aside})
+        print_json(as_json(found))
     else:
-        out.print(f"{file}: {'[bold red]damaged[/]' if problems else '[green]ok[/]'}")
-        for problem in problems:
+        state = ("damaged", "bold red") if found.problems else ("ok", "green")
+        out.print(Text.assemble(f"{found.path}: ", state), soft_wrap=True)
+        for problem in found.problems:
             complain("found", problem)
-        if aside:
-            say(f"Put aside before: {', '.join(aside)}", "yellow")
-    raise typer.Exit(int(bool(problems)))
+        if found.quarantined:
+            say(f"Put aside before: {', '.join(found.quarantined)}", "yellow")
+    raise typer.Exit(int(bool(found.problems)))
 
 
 def checkpoint(
@@ -113,16 +108,15 @@ def checkpoint(
       growbin-jobs journal checkpoint
       growbin-jobs journal checkpoint --truncate
     """
-    from growbin_jobs.cli.journal_file import in_words, sound
-    from growbin_jobs.engine.journal.file import opening as files
+    from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.operations import journal_files
+    from growbin_jobs.operations.json_ready import as_json
 
-    file = sound(path)
-    with in_words(file):
-        pages, copied = files.checkpoint(file, truncate=truncate)
+    done = journal_files.checkpoint(journal_file(path), truncate=truncate)
     if json:
-        print_json({"pages": pages, "copied": copied})
+        print_json(as_json(done))
     else:
-        out.print(f"{copied} of {pages} pages of the log are in the database file.")
+        print_line(f"{done.copied} of {done.pages} pages of the log are in the database file.")
 
 
 def sync(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
@@ -135,16 +129,21 @@ def sync(json: Json = False, path: File = None, _engine: EngineName = None) -> N
       growbin-jobs journal sync
       growbin-jobs journal sync --json | jq .left
     """
-    from growbin_jobs.cli.drain import copy_all, opened
-    from growbin_jobs.cli.journal_file import sound
+    from contextlib import closing
 
-    with opened(sound(path)) as (journal, config):
-        report = copy_all(journal, config)
+    from growbin_jobs.cli import target
+    from growbin_jobs.cli.wiring import central_tasks, opening, readable_journal_file
+    from growbin_jobs.operations import journal_transfer
+
+    with closing(opening(readable_journal_file(path))()) as journal:
+        done = journal_transfer.copy(journal, central_tasks(), batch=target.config().sync_batch)
+    if done.problem:
+        say(done.problem, "red")
     if json:
-        print_json(report)
+        print_json(journal_transfer.report(done))
     else:
-        out.print(f"{report['copied']} rows copied, {report['refused']} refused, {report['left']} left.")
-    raise typer.Exit(os.EX_TEMPFAIL if report["left"] else 0)
+        print_line(f"{done.copied} rows copied, {done.refused} refused, {done.left} left.")
+    raise typer.Exit(os.EX_TEMPFAIL if done.left else 0)
 
 
 def drain(
@@ -163,20 +162,26 @@ def drain(
       growbin-jobs journal drain --path /var/lib/growbin/storage-3/task_queue.db
       growbin-jobs journal drain --json --path /mnt/storage-3/task_queue.db --node storage-3 | jq .sent
     """
-    from contextlib import suppress
+    from growbin_jobs.cli import target
+    from growbin_jobs.cli.wiring import central_tasks, forwarding, journal_file, opening
+    from growbin_jobs.operations import journal_transfer
 
-    from growbin_jobs.cli.drain import copy_all, opened, put_aside, refuse_if_in_use, send_all
-    from growbin_jobs.cli.journal_file import Damaged, existing, sound
-
-    file = existing(path)
-    with suppress(Damaged):  # what can be read of its messages is sent
-        sound(file)
-    refuse_if_in_use(file)
-    with put_aside(file) as damaged, opened(file, node=node or file.absolute().parent.name) as (journal, config):
-        report = copy_all(journal, config) | send_all(journal, config)
+    file = journal_file(path)
+    with forwarding() as forward:
+        done = journal_transfer.drain(
+            file,
+            open_journal=opening(file, node=node or file.absolute().parent.name),
+            tasks=central_tasks,
+            forward=forward,
+            batch=target.config().sync_batch,
+        )
+    for name in done.quarantined:
+        say(f"{file} was damaged and is now {name}. Only messages that could be read were taken over from it.", "red")
+    for problem in done.problems:
+        say(problem, "red")
     if json:
-        print_json(report | {"quarantined": damaged})
+        print_json(journal_transfer.report(done))
     else:
-        out.print(f"{report['copied']} rows copied, {report['refused']} refused, {report['left']} left.")
-        out.print(f"{report['sent']} messages sent, {report['owed']} left.")
-    raise typer.Exit(os.EX_TEMPFAIL if report["left"] or report["owed"] or damaged else 0)
+        print_line(f"{done.copied} rows copied, {done.refused} refused, {done.left} left.")
+        print_line(f"{done.sent} messages sent, {done.owed} left.")
+    raise typer.Exit(0 if done.complete else os.EX_TEMPFAIL)

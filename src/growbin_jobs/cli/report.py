@@ -1,4 +1,4 @@
-"""Show what became of a photo."""
+"""An analysis on a terminal and as JSON."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def show(analysis: Analysis, photo: str | None = None) -> None:
 def _facts(analysis: Analysis) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
-    facts.add_column()
+    facts.add_column(overflow="fold")
     facts.add_row("status", Text(analysis.status.value, style=_colour(analysis.status)))
     if analysis.category is not None:
         for name in ("category", "item", "state"):
@@ -57,7 +57,7 @@ def _paragraphs(text: str) -> Iterator[RenderableType]:
             continue
         item = Table.grid()
         item.add_column(no_wrap=True)
-        item.add_column()
+        item.add_column(overflow="fold")
         item.add_row(Text(mark[0]), Text(line[mark.end() :]))
         yield Padding(item, (0, 0, 0, 1))
 

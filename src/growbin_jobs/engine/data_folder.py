@@ -57,7 +57,6 @@ def _homeless(application: str) -> Path:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise ConfigurationError(
-                f"This user has no home, and {folder} is somebody else's. Set the variable of the data folder, such as "
-                "GROWBIN_DATA_DIR."
+                f"This user has no home, and {folder} is somebody else's. Set {application.upper()}_DATA_DIR."
             )
     return folder

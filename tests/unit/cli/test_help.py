@@ -5,6 +5,7 @@ import sys
 import pytest
 import typer
 
+from growbin_jobs import __version__
 from growbin_jobs.cli.app import app
 
 
@@ -67,3 +68,16 @@ def test_without_the_extra_it_says_which_one(command):
 
     assert done.returncode == 1
     assert done.stderr.strip() == "The command line needs its extra: pip install 'growbin-jobs[cli]'"
+
+
+@pytest.mark.parametrize("path", [(), ("dead",), *ALL], ids=" ".join)
+def test_help_has_a_short_name_and_shows_no_type_where_none_is_taken(invoke, path):
+    done = invoke(*path, "-h")
+
+    assert done.exit_code == 0
+    assert "Usage:" in done.output
+    assert "bool" not in done.output
+
+
+def test_the_version(invoke):
+    assert invoke("--version").output == f"growbin-jobs {__version__}\n"

@@ -304,6 +304,55 @@ def test_the_dead_are_listed_with_the_reason_in_the_reader_s_language(invoke, no
     assert invoke("dead", "list", "--code", "nothing").stdout == ""
 
 
+HOSTILE = "no_such[/actor]\x1b[31m\u202e:smile:"
+UUID = "6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11"
+
+
+@pytest.mark.parametrize(
+    "view",
+    [["dead", "list"], ["dead", "show", "1"], ["tasks", "show", HOSTILE], ["journal", "tail", "--no-follow"],
+     ["dead", "list", "--cluster"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_names_and_errors_are_data_in_every_view(invoke, node, view):
+    node.finish(HOSTILE, "dead", actor=HOSTILE, error=f"{HOSTILE}\r", code="no_such[/code]\x9b")
+    invoke("journal", "sync")
+
+    done = invoke(*view)
+    exact = invoke(*view, "--json")
+
+    assert done.exit_code == exact.exit_code == 0
+    assert "no_such[/actor]\\x1b[31m\\u202e:smile:" in done.stdout.replace("\n", "")
+    for output in (done.output, exact.stdout):
+        assert [sign for sign in output if not (sign.isprintable() or sign == "\n") or sign == "\u202e"] == []
+    row = json.loads(exact.stdout.splitlines()[0])
+    assert HOSTILE in (row.get("actor"), row.get("task_name"), row.get("task_id"))
+
+
+@pytest.mark.parametrize("columns", ["80", "40", "20"])
+def test_ids_are_whole_however_narrow_the_terminal(invoke, node, columns):
+    node.finish(UUID, "dead", error="https://example.org/" + "a" * 100, result='"s3://pictures/' + "b" * 90 + '"')
+    invoke("journal", "sync")
+
+    for view in (["dead", "list"], ["dead", "show", 1], ["dead", "list", "--cluster"], ["tasks", "show", UUID]):
+        assert UUID in invoke(*view, COLUMNS=columns).stdout
+    shown = invoke("tasks", "show", UUID, COLUMNS=columns).stdout
+    assert "https://example.org/" + "a" * 100 in shown
+    assert "s3://pictures/" + "b" * 90 in shown
+
+
+def test_times_are_shown_in_the_zone_of_the_reader(command, node):
+    node.now = 1_000_000_000.0
+    node.finish("a", "dead")
+
+    for view in (["dead", "list"], ["dead", "show", 1], ["tasks", "show", "a"]):
+        done = command(*view, TZ="Asia/Seoul", DATABASE_URL=AWAY["DATABASE_URL"], GROWBIN_DATABASE_TIMEOUT="1")
+        assert "2001-09-09 10:46:40" in done.stdout
+        assert "KST, UTC+09:00" in done.stdout + done.stderr
+    exact = json.loads(command("dead", "show", 1, "--json", TZ="Asia/Seoul").stdout)
+    assert exact["died_at"] == "2001-09-09T01:46:40.000+00:00"
+
+
 def test_one_of_the_dead_is_shown_with_its_traceback(invoke, node):
     node.finish("a", "dead")
 

@@ -1,0 +1,63 @@
+"""A task and its history on a terminal."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+from growbin_jobs.cli.console import out
+from growbin_jobs.cli.facts import print_facts, print_title
+from growbin_jobs.cli.journal_view import STYLES
+from growbin_jobs.cli.times import local, zone_name
+from growbin_jobs.operations.task_history import HistoryEvent, TaskRecord
+
+_FACTS = ("status", "task_name", "queue_name", "node", "worker", "retry_count", "deferrals", "crashes")
+
+#: Width of the longest event, "its worker died".
+_EVENT = 15
+
+_NEXT_DUE = re.compile(r"(?<=next due )[0-9T:.+-]+$")
+
+
+def nowhere(found: TaskRecord) -> str:
+    """Return a sentence: there is no such task, as far as that could be seen."""
+    if found.problems:
+        return f"There is no task {found.task_id!r} as far as could be seen. {' '.join(found.problems)}"
+    return (
+        f"There is no task {found.task_id!r} in this node's journal nor in the central database; "
+        "`growbin-jobs settings` shows which these are."
+    )
+
+
+def print_record(found: TaskRecord) -> None:
+    """Print all that is known of a task."""
+    print_title(found.task_id)
+    facts = [(name.replace("_", " "), _fact(name, value)) for name in _FACTS if (value := _value(found, name))]
+    facts += [
+        (name, Text(str(value), "red" if name == "error" else ""))
+        for name in ("error", "result")
+        if (value := _value(found, name)) is not None
+    ]
+    print_facts([*facts, ("times", Text(f"in {zone_name()}"))])
+    out.print()
+    for event in found.history:
+        line = Text.assemble((local(event.at, 3), "dim"), f"  {event.event:{_EVENT}}  {_detail(event)}")
+        out.print(line, soft_wrap=True)
+    for problem in found.problems:
+        out.print()
+        out.print(Text(problem, "yellow"), soft_wrap=True)
+
+
+def _value(found: TaskRecord, name: str) -> Any:
+    return getattr(found.latest, name, None)
+
+
+def _fact(name: str, value: Any) -> Text:
+    return Text(str(value), STYLES.get(str(value), "") if name == "status" else "")
+
+
+def _detail(event: HistoryEvent) -> str:
+    """Return the detail on one line, its time in the zone of the others."""
+    one_line = " ".join(event.detail.splitlines())
+    return _NEXT_DUE.sub(lambda found: local(datetime.fromisoformat(found[0]), 3), one_line)

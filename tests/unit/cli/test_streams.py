@@ -1,0 +1,171 @@
+"""What is printed, on any terminal: other encodings, streams that are closed or full, texts that command terminals."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from growbin_jobs.cli.console import _Terminal, out, visible
+from growbin_jobs.samples import sample_pictures
+
+PHOTO = sample_pictures()[0]
+MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
+HOSTILE = "a[/b]\x1b[31m\x9b2J\x07\r\t\u202egpj\u2066\u2028\udcff:smile:[link=x]"
+
+
+def shell(command, environment, **variables):
+    """Run a shell command in which ``$MAIN`` is ``growbin-jobs``."""
+    quoted = f"{MAIN[0]} -c '{MAIN[2]}'"
+    return subprocess.run(
+        ["bash", "-c", command.replace("$MAIN", quoted)],
+        env=environment | variables,
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def shown(renderable):
+    with out.capture() as capture:
+        out.print(renderable)
+    return capture.get()
+
+
+def is_harmless(text):
+    return all(character == "\n" or (character.isprintable() and character != "\u202e") for character in text)
+
+
+@pytest.mark.parametrize(
+    "renderable",
+    [
+        HOSTILE,
+        Text(HOSTILE, "red"),
+        Panel(Text(HOSTILE), title=Text(HOSTILE), subtitle=Text(HOSTILE)),
+        Group(HOSTILE, Text.assemble(("x", "bold"), HOSTILE)),
+    ],
+    ids=["str", "Text", "Panel", "Group"],
+)
+def test_data_is_shown_as_data_in_whatever_it_stands(renderable):
+    text = shown(renderable)
+
+    assert is_harmless(text)
+    assert "[/b]" in text.replace("\n", "")
+    assert "\\x1b" in text.replace("\n", "")
+    assert "\\u202e" in text.replace("\n", "").replace("│", "").replace(" ", "")
+
+
+def test_cells_and_titles_of_tables_are_data_too():
+    table = Table("a", title=HOSTILE, caption=HOSTILE)
+    table.add_row(HOSTILE)
+    table.add_row(Text(HOSTILE))
+
+    text = shown(table)
+
+    assert is_harmless(text)
+    assert text.count("[/b]") == 4
+
+
+@pytest.mark.parametrize(
+    "code", [*range(32), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x202A, 0x2069, 0xFEFF, 0xD800, 0xDFFF]
+)
+def test_no_control_character_reaches_a_terminal(code):
+    text = visible(Text(f"a{chr(code)}b")).plain
+
+    assert is_harmless(text)
+    assert text.startswith("a")
+    assert text.endswith("b")
+
+
+def test_styles_survive():
+    text = visible(Text.assemble(("a\x1b", "red"), ("b", "bold")))
+
+    assert text.plain == "a\\x1bb"
+    assert [(span.start, span.end, str(span.style)) for span in text.spans if span.start < span.end][-1] == (
+        5,
+        6,
+        "bold",
+    )
+    assert _Terminal().is_terminal is False
+
+
+@pytest.mark.parametrize(("encoding", "language"), [("euc-kr", "ko"), ("ascii", "ko"), ("latin-1", "en")])
+def test_doctor_is_readable_in_every_encoding(environment, encoding, language):
+    done = shell("$MAIN doctor", environment, PYTHONIOENCODING=encoding, GROWBIN_LANGUAGE=language)
+
+    said = done.stdout.decode(encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert " ok " in said
+    assert "data folder" in said
+
+
+@pytest.mark.parametrize("encoding", ["euc-kr", "ascii", "utf-8"])
+def test_json_of_any_photo_is_whole_in_every_encoding(environment, tmp_path, encoding):
+    names = ["사진.jpg", "żółw.jpg", "a\x1b[31m\u202e.jpg", os.fsdecode(b"\xff\xfe.jpg")]
+    for name in names:
+        (tmp_path / name).write_bytes(PHOTO.read_bytes())
+
+    done = subprocess.run(
+        [*MAIN, "analyze", "--json", "--no-wait", *(tmp_path / name for name in names)],
+        env=environment | {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+
+    found = [json.loads(line) for line in done.stdout.decode(encoding).splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert [one["photo"] for one in found] == [str(tmp_path / name) for name in names]
+    assert is_harmless(done.stdout.decode(encoding))
+
+
+@pytest.mark.parametrize("command", ["settings --json", "rules check", "--version"])
+def test_a_full_stdout_is_a_sentence(environment, command):
+    done = shell(f"$MAIN {command} >/dev/full", environment)
+
+    assert done.returncode == 74
+    assert done.stderr.decode() == "error: stdout cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("command", ["settings --json", "--help"])
+def test_a_closed_stdout_is_a_sentence(environment, command):
+    done = shell(f"$MAIN {command} >&-", environment)
+
+    assert done.returncode == 74
+    assert done.stderr.decode().splitlines() == ["error: stdout cannot be written: it is closed."]
+
+
+@pytest.mark.parametrize("command", ["settings", "rules check --json"])
+def test_a_reader_that_has_gone_ends_a_command_in_silence(environment, command):
+    done = shell(f"$MAIN {command} | true; exit ${{PIPESTATUS[0]}}", environment)
+
+    assert done.returncode in (0, 1)  # 0 where all was written before it went
+    assert done.stderr == b""
+
+
+def test_closed_streams_are_no_files_of_the_program(environment, tmp_path):
+    """A database that gets the number of a closed stderr would be written to by every warning."""
+    done = shell(f"$MAIN analyze --no-wait {PHOTO} 2>&- <&-", environment)
+    analysis_id = done.stdout.decode().strip()
+
+    again = shell(f"$MAIN status --json {analysis_id}", environment)
+
+    assert json.loads(again.stdout)["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("option", "target"), [("--no-wait", "/dev/full"), ("--timeout 1", "/dev/full"), ("--no-wait", "&-")]
+)
+def test_the_id_of_a_photo_is_told_though_stdout_cannot_be_written(environment, option, target):
+    done = shell(f"$MAIN analyze --json {option} {PHOTO} >{target}", environment)
+
+    *_, kept, error = done.stderr.decode().splitlines()
+    analysis_id = kept.split()[-1]
+    assert done.returncode == 74
+    assert error.startswith("error: stdout cannot be written")
+    assert json.loads(shell(f"$MAIN status --json {analysis_id}", environment).stdout)["id"] == analysis_id

@@ -1,0 +1,85 @@
+from contextlib import contextmanager
+
+import pytest
+
+from growbin_jobs.engine.broker.errors import BrokerUnavailable
+from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.operations import journal_transfer
+
+
+class Broker:
+    """Takes messages until it is away."""
+
+    def __init__(self, away=None):
+        self.taken = []
+        self.away = away
+
+    def forward(self, messages):
+        if self.away:
+            raise self.away
+        self.taken += messages
+        return [None] * len(messages)
+
+
+def drained(node, central, broker):
+    return journal_transfer.drain(
+        node.file, open_journal=node.open, tasks=lambda: central, forward=broker.forward, batch=2
+    )
+
+
+def test_a_drain_copies_and_sends_all_and_a_second_one_nothing(node, central):
+    for number in range(5):
+        node.finish(f"t{number}")
+    node.accept("m")
+    node.journal.close()
+    broker = Broker()
+
+    first, second = drained(node, central, broker), drained(node, central, broker)
+
+    assert (first.copied, first.left, first.sent, first.owed, first.problems) == (6, 0, 1, 0, [])
+    assert (second.copied, second.sent, second.complete) == (0, 0, True)
+    assert [message.message_id for message in broker.taken] == ["m"]
+    assert central.get("t4").node == "n1"
+
+
+@pytest.mark.parametrize("away", [BrokerUnavailable("The broker is away."), Deferred("It waits.", wait=1)])
+def test_what_cannot_be_sent_stays_and_is_said(node, central, away):
+    node.accept("m")
+
+    done = drained(node, central, Broker(away))
+
+    assert (done.copied, done.sent, done.owed, done.complete) == (1, 0, 1, False)
+    assert done.problems == [str(away)]
+    assert set(journal_transfer.report(done)) == {"copied", "refused", "left", "sent", "owed", "quarantined"}
+
+
+def test_what_cannot_be_copied_stays_and_is_said(node, central, monkeypatch):
+    node.finish("a")
+
+    def away(_rows):
+        raise Deferred("The database is away.", wait=1)
+
+    monkeypatch.setattr(central, "absorb", away)
+
+    done = journal_transfer.copy(node.journal, central, batch=10)
+
+    assert (done.copied, done.left, done.problem) == (0, 1, "The database is away.")
+
+
+@contextmanager
+def working(node):
+    process = WorkerProcess(pid=1, master=1, group="ai", threads=1, queues=(), version="1", started_at=0.0)
+    presence = Presence(node.file.parent, process)
+    yield
+    presence.leave()
+
+
+def test_a_journal_that_workers_use_is_left_alone(node, central):
+    node.accept("m")
+    broker = Broker()
+
+    with working(node), pytest.raises(ConfigurationError, match="1 worker processes"):
+        drained(node, central, broker)
+
+    assert broker.taken == []
