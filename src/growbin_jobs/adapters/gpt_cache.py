@@ -13,6 +13,7 @@ from growbin_jobs.engine.journal.file.opening import open_unchecked, opening
 from growbin_jobs.engine.journal.tables import gpt_cache as table
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.sqlite.opening import check_sqlite
+from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
 
 T = TypeVar("T")
@@ -84,9 +85,10 @@ class GptCache:
         return result
 
     def _locked(self, call: Callable[[apsw.Connection], T]) -> T:
-        lock, connection = self._file()
-        with lock:
-            return call(connection)
+        with sqlite_work():
+            lock, connection = self._file()
+            with lock:
+                return call(connection)
 
     def _open(self) -> tuple[threading.Lock, apsw.Connection]:
         with opening(self._path.parent):

@@ -9,6 +9,7 @@ locks.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -82,17 +83,25 @@ def _before_fork() -> None:
 
 def _in_parent() -> None:
     for something in _paused:
-        something.resume()
+        _despite_errors(something.resume)
     _paused.clear()
     fork_lock.release()
 
 
 def _in_child() -> None:
     for something in _paused:
-        something.abandon()
-        _watched.discard(something)
+        _watched.discard(something)  # unless it goes on in the child, and watches again
+        _despite_errors(something.abandon)
     _paused.clear()
     fork_lock.release()
+
+
+def _despite_errors(call: Callable[[], None]) -> None:
+    """Call a hook; one that fails must not keep the locks of all others held."""
+    try:
+        call()
+    except Exception:
+        sys.excepthook(*sys.exc_info())  # as Python does for hooks of a fork; logging may be locked here
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

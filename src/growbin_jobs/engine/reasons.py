@@ -46,6 +46,10 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "작업 대기열({queue})이 없어져 처리하지 못했습니다. 관리자에게 알려 주세요.",
         "en": "The queue {queue} was gone when the message was due. Start its workers, then retry it.",
     },
+    "end_unstorable": {
+        "ko": "작업 결과를 기록할 수 없어 중단했습니다({detail}). 관리자에게 알려 주세요.",
+        "en": "What it sent or returned cannot be stored ({detail}): text that is no Unicode, or too large a number.",
+    },
     "waited_too_long": {
         "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
         "en": "It waited longer than {hours} hours for something that did not come back: {detail}",

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.engine.processes import fork_lock, once_a_process, watch_forks
 
 
 def test_all_threads_get_the_one_value():
@@ -73,3 +73,39 @@ def test_what_failed_is_tried_anew():
         get()
 
     assert get() == "there"
+
+
+class Watched:
+    def __init__(self, *, fails):
+        self.calls = []
+        self._fails = fails
+        with fork_lock:
+            watch_forks(self)
+
+    def pause(self):
+        self.calls.append("pause")
+
+    def resume(self):
+        self._call("resume")
+
+    def abandon(self):
+        self._call("abandon")
+
+    def _call(self, name):
+        self.calls.append(name)
+        if self._fails:
+            raise OSError("it was closed before")
+
+
+def test_a_hook_that_fails_keeps_no_other_from_its_turn(capfd):
+    watched = [Watched(fails=number == 1) for number in range(3)]
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if all(each.calls == ["pause", "abandon"] for each in watched) and not fork_lock.locked() else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert [each.calls for each in watched] == [["pause", "resume"]] * 3
+    assert not fork_lock.locked()
+    assert capfd.readouterr().err.count("OSError: it was closed before") == 2

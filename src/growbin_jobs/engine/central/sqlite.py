@@ -11,6 +11,7 @@ from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_sqlite
+from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
 
 T = TypeVar("T")
@@ -70,7 +71,8 @@ class SqliteDriver:
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
         # Waiting for the file's lock would stop gevent's hub.
-        return offload_to("central-database", SESSIONS, function, *arguments)
+        result: T = offload_to("central-database", SESSIONS, _at_work, function, arguments)
+        return result
 
     def is_alive(self, session: peewee.Database) -> bool:  # noqa: ARG002 - a file does not hang up
         return True
@@ -97,6 +99,11 @@ class SqliteDriver:
                 wait=self.deferral_wait,
             )
         return Transient(f"SQLite refuses a statement ({type(cause).__name__})")
+
+
+def _at_work(function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    with sqlite_work():
+        return function(*arguments)
 
 
 class _Session(APSWDatabase):  # type: ignore[misc]

@@ -11,15 +11,13 @@ from typing import TypeVar
 import apsw
 
 from growbin_jobs.engine.delivery.records import Finish, Health, OutboxMessage, Started, TaskHistory
+from growbin_jobs.engine.journal.ends import Committed, End
 from growbin_jobs.engine.journal.session import JournalSession
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.processes import fork_lock, once_a_process, watch_forks
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 
 T = TypeVar("T")
-
-#: Told once an end is committed: None and what the task now owes; or the error that makes it unwritable for ever.
-Then = Callable[[BaseException | None, tuple[OutboxMessage, ...]], None]
 
 #: Hints that are kept at most.
 HINTS = 10_000
@@ -102,7 +100,7 @@ class Journal:
         if len(hints) < HINTS:
             hints[record.task_id] = lambda: record
 
-    def finish(self, record: Finish, then: Then) -> None:
+    def finish(self, record: Finish, then: Committed) -> None:
         """Write the end of a run with all that it owes, in one transaction. Returns at once.
 
         Parameters:
@@ -115,7 +113,7 @@ class Journal:
         """
         session = self._session()
         session.hints.pop(record.task_id, None)
-        session.ends.add(record, then)
+        session.ends.add(End(record, then))
 
     def confirmed(self, seqs: Iterable[int]) -> None:
         """Delete messages that the broker has confirmed. Returns at once; if the process dies first, they go out twice.
@@ -123,7 +121,7 @@ class Journal:
         Parameters:
           seqs: ``OutboxMessage.seq`` of each.
         """
-        self._session().confirmations.add(seqs)
+        self._session().confirmations.add_all(seqs)
 
     # --- store and forward
 

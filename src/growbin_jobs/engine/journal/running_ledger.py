@@ -93,8 +93,10 @@ class RunningLedger:
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's."""
-        self._owner.let_go()
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:  # else it was closed before the fork
+            self._owner.let_go()
+            os.close(descriptor)
 
     def _grow(self) -> int:
         with self._lock:
@@ -130,6 +132,25 @@ def count_crashes(connection: apsw.Connection, dead: list[DeadProcess], folder: 
         if charged_ledgers.charge_once(connection, owner.name, now=now) and entries:
             tasks.crashed(connection, entries, now=now, pid=_pid(_owners(folder) / owner.name))
             log.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
+
+
+def count_all_crashes(connection: apsw.Connection, folder: Path, *, now: float) -> None:
+    """Count the crashes of all dead processes of this node, in a transaction of its own.
+
+    Parameters:
+      folder: Of the ledgers.
+      now: Seconds since 1970, UTC.
+    """
+    dead = dead_processes(folder)
+    committed = False
+    try:
+        if dead:
+            connection.execute("BEGIN IMMEDIATE")
+            count_crashes(connection, dead, folder, now=now)
+            connection.execute("COMMIT")
+            committed = True
+    finally:
+        remove(dead, folder, committed=committed)
 
 
 def remove(dead: list[DeadProcess], folder: Path, *, committed: bool) -> None:

@@ -9,21 +9,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
+
 from growbin_jobs.engine.delivery.records import Health, Started
 from growbin_jobs.engine.journal import running_ledger
-from growbin_jobs.engine.journal.confirmations import Confirmations
 from growbin_jobs.engine.journal.ends import Ends
 from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.quarantine import quarantined
-from growbin_jobs.engine.journal.tables import tasks
+from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.journal.writer import Writer
-from growbin_jobs.engine.sqlite.opening import explain
+from growbin_jobs.engine.sqlite.coalescer import Coalescer
+from growbin_jobs.engine.sqlite.errors import explain
 from growbin_jobs.engine.threads import native
 
 #: Seconds between two looks.
 INTERVAL = 1.0
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class JournalSession:
@@ -46,7 +48,10 @@ class JournalSession:
         self.callbacks: list[Callable[[Health], None]] = []
         self.writer = Writer(path, self._folder, linger=linger)
         self.ends = Ends(self.writer)
-        self.confirmations = Confirmations(self.writer)
+        self.confirmations: Coalescer[apsw.Connection, int, None] = Coalescer(
+            self.writer.submit, outbox.delete_confirmed
+        )
+        self._hints: Coalescer[apsw.Connection, Started, None] = Coalescer(self.writer.attempt, tasks.started)
         self._was_writable = True
         self._quarantined: tuple[str, ...] | None = None
         self._stop = native("_thread", "allocate_lock")()
@@ -96,11 +101,11 @@ class JournalSession:
 
     def pause(self) -> None:
         """Reach a state that may be copied."""
-        self.writer.committers.pause()
+        self.writer.pause()
 
     def resume(self) -> None:
         """Go on."""
-        self.writer.committers.resume()
+        self.writer.resume()
 
     def abandon(self) -> None:
         """In the child."""
@@ -116,13 +121,12 @@ class JournalSession:
             try:
                 self.run_once()
             except Exception:
-                log.exception("journal.look_failed")
+                logger.exception("journal.look_failed")
 
     def run_once(self) -> None:
         """Do once what is done every second."""
         self.writer.try_again()
-        if records := self._take_hints():
-            self.writer.attempt(lambda connection: tasks.started(connection, records), _ignore)
+        self._hints.add_all(self._take_hints())
         if dead := running_ledger.dead_processes(self._folder):
             self.writer.attempt(
                 lambda connection: running_ledger.count_crashes(connection, dead, self._folder, now=time.time()),
@@ -133,7 +137,9 @@ class JournalSession:
         self._ballast.load(now.free_bytes, self._free_floor)
         if now.writable != self._was_writable:
             self._was_writable = now.writable
-            log.log(logging.INFO if now.writable else logging.ERROR, "journal.writable=%s %s", now.writable, now.reason)
+            logger.log(
+                logging.INFO if now.writable else logging.ERROR, "journal.writable=%s %s", now.writable, now.reason
+            )
             for callback in self.callbacks:
                 callback(now)
 
@@ -152,7 +158,3 @@ class JournalSession:
         except OSError:  # the folder is not made yet
             disk = os.statvfs(next(folder for folder in self._path.absolute().parents if folder.is_dir()))
         return disk.f_bavail * disk.f_frsize
-
-
-def _ignore(_: BaseException | None, __: object) -> None:
-    return None

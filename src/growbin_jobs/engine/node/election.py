@@ -1,13 +1,15 @@
-"""One keeper a node: whoever holds the kernel lock on this file. The kernel drops it when its holder dies.
+"""Elects the one keeper of a node: whoever holds the lock on a file. The kernel drops it when its holder dies.
 
 Standard library only: a keeper that stands by has loaded nothing else.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+from growbin_jobs.engine.node.locks import is_at, lock, try_lock, write_pid
 
 
 def lock_file(folder: Path) -> Path:
@@ -29,26 +31,25 @@ class Election:
 
     def win_now(self) -> bool:
         """Become the keeper unless there is one; return whether that is so."""
-        return self._take(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self._take(try_lock)
 
     def win(self) -> None:
         """Stand by until this process is the keeper; blocks in the kernel, for days if need be."""
-        while not self._take(fcntl.LOCK_EX):
+        while not self._take(_lock):
             pass
 
     def step_down(self) -> None:
-        """Let another process be it. May be called twice."""
+        """Let another process become the keeper. May be called twice."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
-    def _take(self, how: int) -> bool:
+    def _take(self, take: Callable[[int], bool]) -> bool:
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
-        if not (_lock(descriptor, how) and _is_at(descriptor, self._path)):  # or somebody has removed it meanwhile
+        if not (take(descriptor) and is_at(descriptor, self._path)):  # or somebody has removed it meanwhile
             os.close(descriptor)
             return False
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())  # for people only
+        write_pid(descriptor)
         self._descriptor = descriptor
         return True
 
@@ -60,7 +61,7 @@ def has_keeper(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     # Shared, so that two who ask at once do not take each other for the keeper.
-    free = _lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    free = try_lock(descriptor, shared=True)
     os.close(descriptor)
     return not free
 
@@ -73,16 +74,6 @@ def keeper_pid(folder: Path) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _lock(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how)
-    except BlockingIOError:
-        return False
+def _lock(descriptor: int) -> bool:
+    lock(descriptor)
     return True
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

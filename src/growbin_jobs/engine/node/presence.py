@@ -1,16 +1,14 @@
-"""Which worker processes live on this node, and what each is: for the keeper, which outlives them and reports them."""
+"""Lists the living worker processes of this node and what each is, for the keeper, which reports them."""
 
 from __future__ import annotations
 
 import json
-import os
-import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from growbin_jobs.engine.node.process_lock import ProcessLock, find_dead, known
+from growbin_jobs.engine.processes import fork_lock, watch_forks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +47,8 @@ class Presence:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the data folder may be missing too
         self._owner: ProcessLock | None = ProcessLock(_workers(folder))
         (_workers(folder) / self._owner.name).write_text(json.dumps(asdict(process)))
-        # A child that lives on would keep us alive in the keeper's eyes.
-        os.register_at_fork(after_in_child=_weakly(self._let_go))
+        with fork_lock:
+            watch_forks(self)
 
     def leave(self) -> None:
         """Be gone before the process is. May be called twice."""
@@ -58,7 +56,16 @@ class Presence:
         if owner is not None:
             owner.leave()
 
-    def _let_go(self) -> None:
+    # --- at a fork, see processes.py
+
+    def pause(self) -> None:
+        """Nothing has to be paused."""
+
+    def resume(self) -> None:
+        """Nothing was paused."""
+
+    def abandon(self) -> None:
+        """In the child: let go. A child that lives on would keep its parent alive in the keeper's eyes."""
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.let_go()
@@ -83,14 +90,3 @@ def _read(path: Path) -> WorkerProcess | None:
         facts = json.loads(path.read_text())
         return WorkerProcess(**facts | {"queues": tuple(facts["queues"])})
     return None
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        alive = reference()
-        if alive is not None:
-            alive()
-
-    return call

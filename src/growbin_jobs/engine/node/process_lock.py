@@ -1,19 +1,17 @@
-"""Which processes live: each holds a kernel lock on a file of its own, and the kernel drops it when the process dies.
-
-No lease that a slow process could miss, and no process number that another one may get.
-"""
+"""Tells living processes from dead ones: each holds a lock on its own file, which the kernel drops at its death."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from growbin_jobs.engine.node.locks import is_at, try_lock, write_pid
+
 
 class ProcessLock:
-    """This process, as the others see it.
+    """A lock that this process holds until it dies or leaves, and that others test.
 
     Parameters:
       folder: Where the processes that share a queue keep their files; made, with its parent, where it is missing.
@@ -33,13 +31,13 @@ class ProcessLock:
             self._path = folder / self.name
             self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             # Between these two lines another process may take it for a dead one's and remove it.
-            if _lock(self._descriptor) and _is_at(self._descriptor, self._path):
+            if try_lock(self._descriptor) and is_at(self._descriptor, self._path):
                 break
             os.close(self._descriptor)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())  # for people only
+        write_pid(self._descriptor)
 
     def leave(self) -> None:
-        """Say goodbye; only after everything this process had claimed is released."""
+        """Remove the file and let go; only after everything that this process had claimed is released."""
         self._path.unlink(missing_ok=True)
         self.let_go()
 
@@ -54,7 +52,7 @@ class ProcessLock:
 
 
 class DeadProcess:
-    """A process that is gone. Whoever finds it holds its lock until it is buried or left alone, so only one acts."""
+    """A process that died without leaving. Who finds it holds its lock until it is removed or released."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.name = path.name
@@ -62,12 +60,12 @@ class DeadProcess:
         self._descriptor = descriptor
 
     def remove(self) -> None:
-        """Forget it: everything it had claimed is released."""
+        """Remove its file; everything that it had claimed is released by now."""
         self._path.unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
-        """Let somebody find it again."""
+        """Let go of its lock, so that it is found again."""
         os.close(self._descriptor)
 
 
@@ -92,23 +90,7 @@ def _if_dead(path: Path) -> DeadProcess | None:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None
-    if _lock(descriptor) and _is_at(descriptor, path):
+    if try_lock(descriptor) and is_at(descriptor, path):
         return DeadProcess(path, descriptor)
     os.close(descriptor)
     return None
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Is the file that was opened still the one of that name?"""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

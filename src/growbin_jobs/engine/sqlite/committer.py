@@ -1,4 +1,4 @@
-"""One thread that owns a SQLite connection. What all other threads and greenlets want written shares its commits.
+"""A thread that owns a SQLite connection and runs the requests of all others; what they write shares commits.
 
 A durable commit costs one fsync, however many messages it holds; and nothing of SQLite runs on gevent's hub. The thread
 is a native one, so that gevent does not make a greenlet of it, and Dramatiq's time limit, which raises an exception in
@@ -13,7 +13,7 @@ from _queue import Empty, SimpleQueue  # gevent replaces queue.SimpleQueue; betw
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from growbin_jobs.engine.sqlite.calls import Call, Then
+from growbin_jobs.engine.sqlite.requests import Callback, Request
 from growbin_jobs.engine.sqlite.transactions import Store, Transactions
 from growbin_jobs.engine.threads import native
 
@@ -42,7 +42,7 @@ class Committer(Generic[S]):
     def __init__(self, open_store: Callable[[], S], *, linger: float = 0.0) -> None:
         self._open_store = open_store
         self._linger = linger
-        self._calls: SimpleQueue[Call[S, Any] | None] = SimpleQueue()
+        self._requests: SimpleQueue[Request[S, Any] | None] = SimpleQueue()
         self._refusal: BaseException | None = None
         self._store: S | None = None
         #: Held while SQLite is at work. A fork must wait for it: a mutex of SQLite's that is held at the fork stays
@@ -61,7 +61,7 @@ class Committer(Generic[S]):
         Raises:
           Closed: If the committer is closed.
         """
-        return self._submit(Call(call, writes=False, durable=False))
+        return self._submit(Request(call, writes=False, durable=False))
 
     def write(self, call: Callable[[S], T], *, durable: bool = False) -> T:
         """Run a call in a transaction and return its result once that is committed.
@@ -76,9 +76,9 @@ class Committer(Generic[S]):
           Closed: If the committer is closed.
           apsw.Error: If the transaction failed: the disk is full, or another process held the lock too long.
         """
-        return self._submit(Call(call, writes=True, durable=durable))
+        return self._submit(Request(call, writes=True, durable=durable))
 
-    def submit(self, call: Callable[[S], T], then: Then[T], *, durable: bool = False) -> None:
+    def submit(self, call: Callable[[S], T], then: Callback[T], *, durable: bool = False) -> None:
         """Run a call in a transaction and tell once that is committed; nobody waits.
 
         Parameters:
@@ -86,15 +86,15 @@ class Committer(Generic[S]):
           then: Told what :meth:`write` would raise or return, in the committer's thread; in the caller's if the
             committer is closed. It must not block, and must know by itself how to reach a greenlet.
         """
-        self._calls.put(Call(call, writes=True, durable=durable, then=then))
+        self._requests.put(Request(call, writes=True, durable=durable, then=then))
         self._refuse_if_closed()
 
     def close(self) -> None:
         """Finish the calls that wait, close the store and refuse all others. May be called again."""
         if not self.closed:
-            finished: Call[S, None] = Call(lambda _: None, writes=False, durable=False)
-            self._calls.put(None)
-            self._calls.put(finished)
+            finished: Request[S, None] = Request(lambda _: None, writes=False, durable=False)
+            self._requests.put(None)
+            self._requests.put(finished)
             self._refuse_if_closed()
             finished.join()
 
@@ -104,8 +104,8 @@ class Committer(Generic[S]):
         # Never freed: that would close the connection, and SQLite would tidy up files which the parent uses.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
 
-    def _submit(self, call: Call[S, T]) -> T:
-        self._calls.put(call)
+    def _submit(self, call: Request[S, T]) -> T:
+        self._requests.put(call)
         self._refuse_if_closed()
         return call.wait()
 
@@ -118,7 +118,7 @@ class Committer(Generic[S]):
     def _refuse_waiting(self, error: BaseException) -> None:
         while True:
             try:
-                call = self._calls.get_nowait()
+                call = self._requests.get_nowait()
             except Empty:
                 return
             if call:
@@ -147,10 +147,10 @@ class Committer(Generic[S]):
             self._refusal = refusal
             self._refuse_waiting(refusal)
 
-    def _next_batch(self) -> tuple[list[Call[S, Any]], bool]:
+    def _next_batch(self) -> tuple[list[Request[S, Any]], bool]:
         """Wait for a call; return it with all that wait behind it, and whether more may come."""
-        batch: list[Call[S, Any]] = []
-        call = self._calls.get()
+        batch: list[Request[S, Any]] = []
+        call = self._requests.get()
         end = time.monotonic() + self._linger
         while call is not None:
             batch.append(call)
@@ -164,16 +164,16 @@ class Committer(Generic[S]):
                 return batch, True
         return batch, False
 
-    def _next_call(self, end: float) -> Call[S, Any] | None:
+    def _next_call(self, end: float) -> Request[S, Any] | None:
         try:
-            return self._calls.get_nowait()
+            return self._requests.get_nowait()
         except Empty:
             left = end - time.monotonic() if end else 0.0
             if left <= 0.0:
                 raise
-            return self._calls.get(timeout=left)
+            return self._requests.get(timeout=left)
 
-    def _run_batch(self, store: S, transactions: Transactions[S], batch: list[Call[S, Any]]) -> None:
+    def _run_batch(self, store: S, transactions: Transactions[S], batch: list[Request[S, Any]]) -> None:
         try:
             store.check()
             for call in batch:
@@ -183,7 +183,7 @@ class Committer(Generic[S]):
                 transactions.run(writing)
         except BaseException:  # not of a call, nor of its transaction: this is the end
             for call in batch:
-                self._calls.put(call)  # told when everybody can see that it is closed
+                self._requests.put(call)  # told when everybody can see that it is closed
             raise
         for call in batch:
             call.finish()

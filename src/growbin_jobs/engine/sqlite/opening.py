@@ -1,4 +1,4 @@
-"""How every SQLite file of the project is opened."""
+"""Opens every SQLite file of the project, with the same settings."""
 
 import os
 import random
@@ -81,22 +81,6 @@ def _use_wal(connection: apsw.Connection, patience: float) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-_REMEDIES: dict[type[Exception], str] = {
-    apsw.FullError: "the disk is full; free some space, then it goes on by itself",
-    apsw.IOError: "reading or writing it failed; look at its disk, the quota and the limit of file sizes",
-    apsw.BusyError: "another process has held its lock for too long; look for one that is stopped in mid-write",
-    apsw.CantOpenError: "it cannot be opened; its folder must be on a local disk and writable",
-    apsw.ReadOnlyError: "it cannot be written; check the permissions of the file and its folder",
-    apsw.NotADBError: "it is not a SQLite file; choose another path or move it away",
-    apsw.CorruptError: "it is damaged; stop all workers and move it away together with its -wal and -shm files",
-}
-
-
-def explain(error: Exception) -> str:
-    """Return what is wrong with the file, and what to do."""
-    return _REMEDIES.get(type(error)) or f"{type(error).__name__}: {error}"
 
 
 class Patience:

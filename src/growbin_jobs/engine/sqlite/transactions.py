@@ -1,4 +1,4 @@
-"""Transactions that many calls share, in which one that fails takes no other with it."""
+"""Transactions that many requests share; one that fails is undone alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import apsw
 
-from growbin_jobs.engine.sqlite.calls import Call
+from growbin_jobs.engine.sqlite.requests import Request
 
 
 class Store(Protocol):
-    """What the calls work on; made, used and closed by the committer's thread alone."""
+    """What requests work on; made, used and closed by the committer's thread alone."""
 
     @property
     def connection(self) -> apsw.Connection:
@@ -21,7 +21,7 @@ class Store(Protocol):
         """Before each batch: raise :class:`Closed` where going on makes no sense. Any error ends the committer."""
 
     def committed(self) -> None:
-        """After each commit, before the callers are told."""
+        """After each commit, before the callers hear of it."""
 
 
 S = TypeVar("S", bound=Store)
@@ -31,7 +31,7 @@ class Transactions(Generic[S]):
     """The transactions of one store; of one thread.
 
     Parameters:
-      store: What the calls work on.
+      store: What the requests work on.
     """
 
     def __init__(self, store: S) -> None:
@@ -39,41 +39,41 @@ class Transactions(Generic[S]):
         self._connection = store.connection
         self._durable: bool | None = None
 
-    def run(self, calls: Sequence[Call[S, Any]]) -> None:
-        """Run calls and commit. Each call's own error is in it after that; all have one if the transaction failed."""
+    def run(self, requests: Sequence[Request[S, Any]]) -> None:
+        """Run requests and commit. Each one's own error is in it after that; all have one if the transaction failed."""
         try:
-            self._wait_for_the_disk(any(call.durable for call in calls))
+            self._wait_for_the_disk(any(request.durable for request in requests))
             self._connection.execute("BEGIN IMMEDIATE")
-            if not self._run_together(calls):
+            if not self._run_together(requests):
                 self._undo()
-                if len(calls) == 1:
+                if len(requests) == 1:
                     return
-                self._run_apart(calls)
+                self._run_apart(requests)
             self._connection.execute("COMMIT")
         except BaseException as error:
-            for call in calls:
-                call.fail(error)
+            for request in requests:
+                request.fail(error)
             self._undo()
         else:
             self._store.committed()
 
-    def _run_together(self, calls: Sequence[Call[S, Any]]) -> bool:
-        for call in calls:
-            call.run(self._store)
-            if call.error:
+    def _run_together(self, requests: Sequence[Request[S, Any]]) -> bool:
+        for request in requests:
+            request.run(self._store)
+            if request.error:
                 return False
         return True
 
-    def _run_apart(self, calls: Sequence[Call[S, Any]]) -> None:
-        """Begin anew, so that a call that fails is undone alone. Too rare for savepoints around every call."""
+    def _run_apart(self, requests: Sequence[Request[S, Any]]) -> None:
+        """Begin anew, so that one that fails is undone alone. Too rare for savepoints around every request."""
         self._connection.execute("BEGIN IMMEDIATE")
-        for call in calls:
-            self._connection.execute("SAVEPOINT one_call")
-            call.run(self._store)
+        for request in requests:
+            self._connection.execute("SAVEPOINT one_request")
+            request.run(self._store)
             # Where SQLite gave the whole transaction up, as it may when the disk is full, both of these fail.
-            if call.error:
-                self._connection.execute("ROLLBACK TO one_call")
-            self._connection.execute("RELEASE one_call")
+            if request.error:
+                self._connection.execute("ROLLBACK TO one_request")
+            self._connection.execute("RELEASE one_request")
 
     def _wait_for_the_disk(self, durable: bool) -> None:
         if durable is not self._durable:

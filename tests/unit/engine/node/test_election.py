@@ -108,7 +108,7 @@ def test_a_child_of_a_worker_does_not_keep_it_alive(tmp_path):
         threading.Event().wait()
     os.read(told, 1)
 
-    worker._let_go()  # as if it had died
+    worker.abandon()  # as if it had died
 
     assert present(tmp_path) == {}
     os.kill(pid, 9)

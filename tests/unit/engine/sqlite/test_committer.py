@@ -67,7 +67,7 @@ def together(committer: Committer[Numbers], calls: list[Callable[[Numbers], Any]
     threads = [threading.Thread(target=run, args=(index, call)) for index, call in enumerate(calls)]
     for thread in threads:
         thread.start()
-    while committer._calls.qsize() < len(calls):
+    while committer._requests.qsize() < len(calls):
         pass
     may_end.set()
     for thread in (blocker, *threads):
@@ -170,7 +170,7 @@ def test_closing_finishes_what_waits_and_refuses_the_rest(committer: Committer[N
     def close_behind_me(store: Numbers) -> int:
         closers.append(threading.Thread(target=committer.close))
         closers[0].start()
-        while committer._calls.empty():
+        while committer._requests.empty():
             pass
         return store.add(1)
 
@@ -245,7 +245,7 @@ def test_a_callback_that_raises_harms_nobody(committer: Committer[Numbers], capl
 
     assert committer.write(lambda store: store.add(2)) == 2
     assert committer.read(Numbers.all) == [1, 2]
-    assert "committer.then_failed" in caplog.text
+    assert "committer.callback_failed" in caplog.text
 
 
 def test_a_closed_committer_tells_at_once(committer: Committer[Numbers]) -> None:

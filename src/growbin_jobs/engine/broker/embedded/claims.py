@@ -66,7 +66,7 @@ class Claims:
 
     def settle(self, pending_ack: PendingAck) -> None:
         """Put what a delivery owes into its queues and settle it, in one transaction. Returns at once."""
-        self._session.batcher.add(
+        self._session.settlements.add(
             Entry(pending_ack, [self._priority_of(message) for message in pending_ack.outbox], self)
         )
 

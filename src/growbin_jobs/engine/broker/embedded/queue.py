@@ -1,4 +1,4 @@
-"""The embedded broker's file: what happens to a message, in SQL. No threads, no clock, no Dramatiq."""
+"""The embedded broker's SQL: what happens to a message. No threads, no clock, no Dramatiq."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import apsw
 
 from growbin_jobs.engine.broker.embedded.duplicates import merge, replace_earlier
 from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.text import well_formed
 
 
 class Claimed(NamedTuple):
@@ -30,7 +31,7 @@ class EmbeddedQueue:
 
     The caller runs each changing method inside a transaction, alone on the connection. Times are milliseconds
     since 1970, passed in. A message is ``delayed`` until it is due, ``ready`` until a consumer claims it, and then
-    ``claimed`` until that consumer acknowledges, buries or releases it, or its process dies.
+    ``claimed`` until that consumer acknowledges, dead-letters or releases it, or its process dies.
 
     Attributes:
       touched: Queues that got something to deliver, or to wait for, since the caller last took the names.
@@ -103,6 +104,15 @@ class EmbeddedQueue:
             (reason, now, seq, consumer),
         )
         return self.ack(seq, consumer)
+
+    def refuse(self, queue: str, message_id: str, body: bytes, *, reason: str, now: int) -> None:
+        """Put a message among the dead letters that could not be put into its queue."""
+        self._connection.execute(
+            "INSERT INTO dead_letter (seq, id, queue, priority, deliveries, reason, died_at, body) VALUES"
+            # Below all numbers that messages have.
+            " ((SELECT min(ifnull(min(seq), 0), 0) - 1 FROM dead_letter), ?, ?, 0, 0, ?, ?, ?)",
+            (well_formed(message_id), well_formed(queue), reason, now, body),
+        )
 
     def requeue(self, seq: int, consumer: str, *, due: int) -> bool:
         """Return a message that could not be finished, to be delivered again from ``due`` on.

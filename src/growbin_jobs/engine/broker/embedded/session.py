@@ -1,4 +1,4 @@
-"""One process's hold on the embedded broker's file: a thread with the connection, a sign of life, wakeups."""
+"""A process's session with the embedded broker's file: a thread with the connection, a process lock, wakeups."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import apsw
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
-from growbin_jobs.engine.broker.embedded.settlements import SettlementBatcher
+from growbin_jobs.engine.broker.embedded.settlements import Settlements
 from growbin_jobs.engine.broker.embedded.store import EmbeddedStore, QueueUnavailable
 from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo
 from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead, known
 from growbin_jobs.engine.processes import watch_forks
-from growbin_jobs.engine.sqlite.calls import Then
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
-from growbin_jobs.engine.sqlite.opening import explain
+from growbin_jobs.engine.sqlite.errors import explain
+from growbin_jobs.engine.sqlite.requests import Callback
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class EmbeddedSession:
         self._next_reap = 0.0
         self._ending = False
         self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups))
-        self.batcher = SettlementBatcher(self)
+        self.settlements = Settlements(self._submit)
         watch_forks(self)
 
     @property
@@ -75,9 +75,8 @@ class EmbeddedSession:
         with self._explained():
             return self._committer.write(lambda store: call(store.queue), durable=durable)
 
-    def submit(self, call: Callable[[EmbeddedQueue], T], then: Then[T], *, durable: bool = False) -> None:
-        """Run a call in a transaction and tell once that is committed, in the session's native thread; nobody waits."""
-        self._committer.submit(lambda store: call(store.queue), then, durable=durable)
+    def _submit(self, call: Callable[[EmbeddedQueue], T], then: Callback[T], /) -> None:
+        self._committer.submit(lambda store: call(store.queue), then, durable=True)
 
     def _in_thread(self, call: Callable[[], T]) -> T:
         """Touch files where it does not stop a hub."""

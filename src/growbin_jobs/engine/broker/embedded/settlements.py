@@ -1,10 +1,8 @@
-"""What finished messages owe goes into its queues in the transaction that settles them; many share one."""
+"""Settles finished messages of the embedded broker, many in one transaction, together with what they have sent."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from dramatiq.common import current_millis
@@ -13,14 +11,8 @@ from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import PendingAck
 from growbin_jobs.engine.delivery.records import OutboxMessage
-from growbin_jobs.engine.sqlite.calls import Then
-
-
-class Submits(Protocol):
-    """The session in whose transactions all of it is written."""
-
-    def submit(self, call: Callable[[EmbeddedQueue], None], then: Then[None], *, durable: bool = False) -> None:
-        """Run a call in a transaction and tell once that is committed; nobody waits."""
+from growbin_jobs.engine.sqlite.coalescer import Coalescer, Submit
+from growbin_jobs.engine.sqlite.errors import VALUE_ERRORS
 
 
 class Settles(Protocol):
@@ -30,72 +22,70 @@ class Settles(Protocol):
         """Settle it inside a transaction."""
 
     def settled(self, pending_ack: PendingAck) -> None:
-        """Be told, in any thread, that the transaction is committed."""
+        """Note, in any thread, that the transaction is committed."""
 
 
 class Entry(NamedTuple):
-    """A pending_ack, what the priorities of its messages are, and whose delivery it is for."""
+    """A delivery to be settled.
+
+    Attributes:
+      priorities: Of the messages in its outbox.
+      consumer: Who delivered it.
+      refuses: Put messages that SQLite cannot hold among the dead letters.
+    """
 
     pending_ack: PendingAck
-    priorities: list[int]
+    priorities: Sequence[int]
     consumer: Settles
+    refuses: bool = False
+
+
+class Settlements(Coalescer[EmbeddedQueue, Entry, None]):
+    """The settlements of one process. A message that can never be stored becomes a dead letter and blocks no other.
+
+    Parameters:
+      submit: Runs a call in a transaction. On the disk before the journal deletes the outbox: after a power cut the
+        broker must not know less than it.
+    """
+
+    def __init__(self, submit: Submit[EmbeddedQueue]) -> None:
+        super().__init__(submit, _settle, self._settled)
+
+    def _settled(self, entry: Entry, error: BaseException | None, _result: None) -> None:
+        pending_ack = entry.pending_ack
+        if isinstance(error, VALUE_ERRORS) and not entry.refuses:
+            self.add(entry._replace(refuses=True))
+            return
+        if error is None:
+            for _message in pending_ack.outbox:
+                crashpoint("publish.after")
+            crashpoint("ack.after")
+            entry.consumer.settled(pending_ack)
+        pending_ack.then(pending_ack, error)
 
 
 def put(queue: EmbeddedQueue, message: OutboxMessage, priority: int, *, now: int) -> None:
-    """Put a message that is message into its queue; ``now`` in milliseconds."""
+    """Put a message of an outbox into its queue; ``now`` in milliseconds."""
     due = now if message.due_at is None else max(now, int(message.due_at * 1000))
     queue.put(message.queue_name, message.message_id, message.body, priority=priority, due=due, now=now)
 
 
-class SettlementBatcher:
-    """The batcher of one process.
+# --- in the thread of the transactions
 
-    Parameters:
-      session: Where they are written.
-    """
 
-    def __init__(self, session: Submits) -> None:
-        self._session = session
-        self._waiting: deque[Entry] = deque()
-        self._called = False
+def _settle(queue: EmbeddedQueue, entries: Sequence[Entry]) -> None:
+    now = current_millis()
+    for entry in entries:
+        for message, priority in zip(entry.pending_ack.outbox, entry.priorities, strict=True):
+            crashpoint("publish.before")
+            (_put_or_refuse if entry.refuses else put)(queue, message, priority, now=now)
+        crashpoint("ack.before")
+        entry.consumer.settle_in(queue, entry.pending_ack)
 
-    def add(self, entry: Entry) -> None:
-        """Pay, settle and tell, all later and in another thread."""
-        self._waiting.append(entry)
-        if not self._called:
-            self._called = True
-            batch: list[Entry] = []
-            # On the disk before the journal forgets them: after a power cut the broker must not know less than it.
-            self._session.submit(partial(self._pay, batch), partial(self._told, batch), durable=True)
 
-    # --- in the session's thread
-
-    def _pay(self, batch: list[Entry], queue: EmbeddedQueue) -> None:
-        self._called = False  # before the first popleft: whoever adds one from now on calls us again
-        for _ in range(len(self._waiting)):
-            batch.append(self._waiting.popleft())
-        now = current_millis()
-        for pending_ack, priorities, consumer in batch:
-            for message, priority in zip(pending_ack.outbox, priorities, strict=True):
-                crashpoint("publish.before")
-                put(queue, message, priority, now=now)
-            crashpoint("ack.before")
-            consumer.settle_in(queue, pending_ack)
-
-    def _told(self, batch: list[Entry], error: BaseException | None, _: None) -> None:
-        if error is not None and not batch:  # the call was refused: it never ran
-            self._called = False
-            batch.extend(self._take_all())
-        for pending_ack, _priorities, consumer in batch:
-            if error is None:
-                for _message in pending_ack.outbox:
-                    crashpoint("publish.after")
-                crashpoint("ack.after")
-                consumer.settled(pending_ack)
-            pending_ack.then(pending_ack, error)
-
-    def _take_all(self) -> list[Entry]:
-        taken = []
-        while self._waiting:
-            taken.append(self._waiting.popleft())
-        return taken
+def _put_or_refuse(queue: EmbeddedQueue, message: OutboxMessage, priority: int, *, now: int) -> None:
+    try:
+        put(queue, message, priority, now=now)
+    except VALUE_ERRORS as error:
+        reason = f"it cannot be stored ({type(error).__name__})"
+        queue.refuse(message.queue_name, message.message_id, message.body, reason=reason, now=now)

@@ -1,8 +1,7 @@
-"""The journal's three files as files: opened by one process at a time, checked, checkpointed."""
+"""Opens the journal's files, one process at a time; checks and checkpoints them."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -11,8 +10,10 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs.engine.journal.file.quarantine import DAMAGED, ENDINGS, put_aside, salvage
+from growbin_jobs.engine.journal.file.quarantine import ENDINGS, put_aside, salvage
 from growbin_jobs.engine.journal.file.schema import migrate
+from growbin_jobs.engine.node.locks import try_lock
+from growbin_jobs.engine.sqlite.errors import DAMAGED
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
 
 #: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
@@ -75,8 +76,7 @@ def opening(folder: Path) -> Iterator[None]:
     try:
         patience = Patience(BUSY_TIMEOUT)
         for waits in count():
-            with suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if try_lock(descriptor):
                 break
             if not patience.wait(waits):
                 raise TimeoutError(f"another process has been opening a file in {folder} for too long; is it stopped?")

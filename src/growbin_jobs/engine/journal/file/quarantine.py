@@ -15,8 +15,6 @@ from growbin_jobs.engine.journal.tables import salvage as salvage_tables
 #: SQLite's own files: the database, its write-ahead log and the log's index.
 ENDINGS = ("", "-wal", "-shm")
 
-DAMAGED = (apsw.CorruptError, apsw.NotADBError)
-
 logger = logging.getLogger(__name__)
 
 

@@ -13,6 +13,7 @@ import apsw
 from growbin_jobs.engine.delivery.records import Task, TaskState
 from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.sqlite.opening import check_sqlite
+from growbin_jobs.engine.sqlite.work import sqlite_work
 
 TASK_COLUMNS = ", ".join(field.name for field in fields(Task))
 _STATUS = [field.name for field in fields(Task)].index("status")
@@ -39,7 +40,7 @@ def open_reader(path: Path) -> apsw.Connection:
 def holds_messages(path: Path) -> bool:
     """Do producers' messages wait in a journal? True where that cannot be seen: opening it to write mends it."""
     try:
-        with closing(open_reader(path)) as connection:
+        with sqlite_work(), closing(open_reader(path)) as connection:
             return outbox.backlog(connection) > 0
     except apsw.Error:
         return path.exists()

@@ -1,4 +1,4 @@
-"""What threads and greenlets want done by the thread that owns a SQLite connection."""
+"""Requests to the thread that owns a SQLite connection: what to run, and how the caller learns the outcome."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from growbin_jobs.engine.threads import make_signal
 S = TypeVar("S")
 T = TypeVar("T")
 
-#: Told the error or None, and the result.
-Then = Callable[[BaseException | None, T | None], None]
+#: Called with the error or None, and the result.
+Callback = Callable[[BaseException | None, T | None], None]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class Call(Generic[S, T]):
-    """A call that waits for the thread, and how its caller learns what became of it.
+class Request(Generic[S, T]):
+    """A function that waits for the thread to run it.
 
     Parameters:
-      call: Is given the store.
+      call: Gets the store.
       writes: It needs a transaction.
-      durable: Its transaction must have reached the disk before the caller is told.
-      then: Told what became of it, in the thread; None: somebody waits for it.
+      durable: Its transaction must have reached the disk before the caller hears of it.
+      then: Called with the outcome, in the thread; None: somebody waits for it.
 
     Attributes:
       error: What it has raised, or why it was not run.
     """
 
-    def __init__(self, call: Callable[[S], T], *, writes: bool, durable: bool, then: Then[T] | None = None) -> None:
+    def __init__(self, call: Callable[[S], T], *, writes: bool, durable: bool, then: Callback[T] | None = None) -> None:
         self._call = call
         self._then = then
         self.writes = writes
@@ -40,7 +40,7 @@ class Call(Generic[S, T]):
         self._result: T | None = None
 
     def run(self, store: S) -> None:
-        """Run it and keep its result; it may be run again."""
+        """Run it and keep its result; it may be run again after a rollback."""
         self.error = None
         try:
             self._result = self._call(store)
@@ -48,23 +48,23 @@ class Call(Generic[S, T]):
             self.error = error
 
     def fail(self, error: BaseException) -> None:
-        """Let it have failed, unless it has already."""
+        """Set the error, unless it has one already."""
         self.error = self.error or error
 
     @property
     def awaited(self) -> bool:
-        """Does somebody wait for it?"""
+        """True when somebody waits for it."""
         return self._signal is not None
 
     def finish(self) -> None:
-        """Tell the caller. In the thread."""
+        """Hand the outcome to the caller. In the thread."""
         if self._signal:
             self._signal.set()
         elif self._then:
             try:
                 self._then(self.error, self._result)
             except Exception:
-                log.exception("committer.then_failed")
+                logger.exception("committer.callback_failed")
 
     def join(self) -> None:
         """Wait until it is finished."""
