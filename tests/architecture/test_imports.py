@@ -23,7 +23,8 @@ ROOMS = (
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "places", "dramatiq_log", "layout", "data_folder", "settings"),
+     "places", "dramatiq_log", "native_logging", "layout",
+     "data_folder", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

@@ -114,7 +114,7 @@ def test_a_database_that_is_behind_is_refused_with_the_remedy(empty: Database) -
 
 
 def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
-    row = {"version": 9999, "name": "9999_future", "applied_at": datetime.now(UTC)}
+    row = {"version": 9999, "name": "9999_future", "applied_at": datetime.now(UTC), "incompatible_below": 9999}
     database.run(lambda connection: SchemaVersion.insert(row).execute(connection))
     assert upgrade(database, SCHEMA) == []
     with pytest.raises(ConfigurationError, match="has schema 9999, this program knows"):

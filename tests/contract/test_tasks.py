@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import TooSlow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Copied, Sync
 from growbin_jobs.engine.central.tasks import Tasks
@@ -205,6 +206,103 @@ def test_a_row_that_the_database_refuses_holds_no_other_up(central: Tasks, a: No
     assert a.sync.backlog().rows == 1
     log = "SELECT task_id, status FROM sync_log WHERE status = 'failed'"
     assert a.journal.read(lambda c: c.execute(log).fetchall()) == [("x" * 2000, "failed")] * 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"created_at": -1e30},
+        {"created_at": 1e300},
+        {"completed_at": -1e30, "started_at": -1e30},
+        {"due_at": float("inf")},
+        {"task_id": "x" * 300_000},
+        {"task_id": "".join(chr(0xAC00 + n * 37 % 11_000) for n in range(999))},
+    ],
+    ids=["early", "late", "ended early", "never due", "long id", "id too long for an index"],
+)
+def test_what_can_never_be_copied_is_noted_and_is_not_waited_for(central: Tasks, a: Node, odd: dict[str, Any]) -> None:
+    odd_id = odd.pop("task_id", "odd")
+    for number in range(5):
+        a.ended(f"t{number}", "completed", 1)
+    a.journal.write(lambda c: tasks.finish(c, finish_of(odd_id, **odd)))
+    a.ended("t5", "completed", 1)
+
+    copied = a.copy()
+
+    assert copied.rows + copied.refused == 7
+    assert copied.refused <= 1  # SQLite takes long ids
+    backlog = a.sync.backlog()
+    assert (backlog.rows, backlog.refused, backlog.copyable) == (copied.refused, copied.refused, 0)
+    log = "SELECT count(*) FROM sync_log WHERE status = 'failed'"
+    assert a.journal.read(lambda c: c.execute(log).get) == copied.refused
+    assert all(central.get(f"t{number}") is not None for number in range(6))
+    a.ended(odd_id, "completed", 2)
+    assert a.sync.backlog().rows == copied.refused  # a second end changes nothing
+
+
+def finish_of(task_id: str, **fields: Any) -> Finish:
+    values: dict[str, Any] = {"started_at": START.timestamp(), "completed_at": START.timestamp(), "result": "1"}
+    return Finish(
+        task_id=task_id, task_name="a", queue_name="q", payload="{}", state=TaskState.COMPLETED, worker="w",
+        **values | fields,
+    )  # fmt: skip
+
+
+TEXTS = ["\n\\.\n", "a\n\\.\nb", "\\.", "\0", "\1", '"', "\r\n,\1\1", "\n" * 3, "\\N", "\x1a", "\u2028"]
+
+
+def test_any_text_is_copied_with_all_rows_behind_it(central: Tasks, a: Node) -> None:
+    for number, text in enumerate(TEXTS):
+        record = finish_of(f"t{number:02}", error=text, result=json.dumps(text), created_at=START.timestamp())
+        a.journal.write(lambda c, record=record: tasks.finish(c, record))
+    a.ended("zz", "completed", 1)
+
+    assert a.copy() == Copied(rows=len(TEXTS) + 1)
+    for number in range(len(TEXTS)):
+        row = central.get(f"t{number:02}")
+        assert row is not None
+        assert row.result == TEXTS[number]
+    assert central.get("zz") is not None
+
+
+class Slow:
+    """Takes pages up to a size within its timeout, as a database under load does."""
+
+    def __init__(self, tasks: Tasks, most: int) -> None:
+        self.rendering = tasks.rendering
+        self.sizes: list[int] = []
+        self.most = most
+        self._tasks = tasks
+
+    def absorb(self, rows: Any) -> None:
+        self.sizes.append(len(rows))
+        if len(rows) > self.most:
+            raise TooSlow("took too long", wait=0.1)
+        self._tasks.absorb(rows)
+
+
+def test_pages_shrink_until_the_database_manages_them_and_grow_again(central: Tasks, tmp_path: Path) -> None:
+    slow = Slow(central, most=3)
+    node = Node(tmp_path, "slow", slow, batch=16)  # type: ignore[arg-type]
+    for number in range(40):
+        node.ended(f"t{number}", "completed", 1)
+
+    for _ in range(40):
+        try:
+            node.copy()
+        except TooSlow:
+            continue
+        if node.sync.backlog().rows == 0:
+            break
+    assert node.sync.backlog().rows == 0
+    assert slow.sizes[0] == 16
+
+    slow.most = 1000
+    for number in range(40, 140):
+        node.ended(f"t{number}", "completed", 1)
+    node.copy()
+    assert 16 in slow.sizes[-5:]
+    node.journal.close()
 
 
 def test_what_a_crash_alone_knows_keeps_what_was_known(central: Tasks, a: Node, b: Node) -> None:

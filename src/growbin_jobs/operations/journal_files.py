@@ -10,9 +10,10 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine.journal.file import opening as files
-from growbin_jobs.engine.journal.file.quarantine import DAMAGED, quarantined
+from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.engine.sqlite.errors import DAMAGED
 from growbin_jobs.errors import GrowbinError, NotFound
 
 #: What every SQLite database begins with.

@@ -5,9 +5,15 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import peewee
 
+from growbin_jobs.engine.errors import Deferred
+
 T = TypeVar("T")
 
 Dialect = Literal["postgresql", "sqlite"]
+
+
+class TooSlow(Deferred):
+    """A statement took longer than one may; less at a time may help."""
 
 
 class Driver(Protocol):

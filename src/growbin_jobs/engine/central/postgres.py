@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import peewee
 
-from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.driver import Dialect, TooSlow
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 
@@ -32,8 +32,11 @@ _AWAY_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
 _AWAY_CODES: Final = ("25006",)
 #: Undefined table, undefined column.
 _SCHEMA_CODES: Final = ("42P01", "42703")
-#: Data exceptions and integrity constraints.
-_VALUE_CLASSES: Final = ("22", "23")
+#: Data exceptions, integrity constraints, and limits of the program (a value that is too long for an index).
+_VALUE_CLASSES: Final = ("22", "23", "54")
+#: The statement's timeout has ended it.
+_TIMEOUT_CODE: Final = "57014"
+_NO_RIGHT_CODE: Final = "42501"
 
 #: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
 _LOGIN_REFUSED: Final = {
@@ -132,6 +135,14 @@ class PostgresDriver:
             return Deferred(f"The connection to {self.address} was lost.", wait=self.deferral_wait)
         if code is None:
             return Transient(f"psycopg2 refuses a statement ({name})")
+        if code == _TIMEOUT_CODE:
+            return TooSlow(f"{self.address} took too long for a statement ({code}).", wait=self.deferral_wait)
+        if code == _NO_RIGHT_CODE:
+            return Deferred(
+                f"{self.address} denies this user a right ({code}). Let the tables' owner GRANT SELECT, INSERT, "
+                "UPDATE, DELETE on them, and TEMPORARY on the database; growbin-jobs doctor says what is missing.",
+                wait=self.deferral_wait,
+            )
         if code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES:
             return Deferred(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
         if code in _SCHEMA_CODES:

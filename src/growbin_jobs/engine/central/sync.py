@@ -1,4 +1,4 @@
-"""Brings the changes of a node's journal into the central database, batch by batch.
+"""Copies the changes of a node's journal into the central database, page by page.
 
 Nothing is lost when the database is away, or when this is killed: a row counts as copied only after the database has
 committed it, and a row that is copied twice is the same row.
@@ -14,12 +14,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from growbin_jobs.engine.central.driver import TooSlow
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import changes, sync_log
 
 logger = logging.getLogger(__name__)
+
+#: Refused rows that are remembered: those beyond count as not copied yet.
+REMEMBERED = 100_000
 
 #: Pages that are on their way to the database together.
 IN_FLIGHT = 2
@@ -46,11 +50,18 @@ class Backlog:
 
     Attributes:
       rows: How many, up to :data:`growbin_jobs.engine.journal.tables.changes.COUNT_LIMIT`.
+      refused: Those of them that the database can never take; the log of the sync has each.
       lag: Seconds since the oldest of them started or ended, as far as its row says.
     """
 
     rows: int
     lag: float
+    refused: int = 0
+
+    @property
+    def copyable(self) -> int:
+        """How many can still be copied."""
+        return max(0, self.rows - self.refused)
 
 
 class Sync:
@@ -62,7 +73,7 @@ class Sync:
     Parameters:
       journal: From where.
       tasks: To where.
-      batch: Rows of one transaction.
+      batch: Rows of one transaction, at most; fewer while the database cannot manage so many within its timeout.
       seconds: A run ends after so many, to be continued by the next.
       clock: Seconds since 1970, UTC.
     """
@@ -85,6 +96,8 @@ class Sync:
         self._marking = ThreadPoolExecutor(1, "sync-mark")
         self._copying = ThreadPoolExecutor(IN_FLIGHT, "sync-copy")
         self._after = 0
+        self._page_rows = batch  # as many as the database manages within its timeout
+        self._refused: dict[str, int] = {}  # id and change number
 
     def run_once(self) -> Copied:
         """Copy what has changed since the last run.
@@ -95,6 +108,11 @@ class Sync:
         with self._lock:
             try:
                 return self._run(time.monotonic() + self._seconds)
+            except TooSlow as error:
+                self._after = 0
+                self._page_rows = max(1, self._page_rows // 2)
+                logger.warning("sync.page_shrunk rows=%d error=%s", self._page_rows, error)
+                raise
             except BaseException:
                 self._after = 0  # what was copied is marked, or copied once more
                 raise
@@ -115,12 +133,16 @@ class Sync:
         Raises:
           JournalUnavailable: For now.
         """
-        rows, oldest = self._journal.read(
-            lambda connection: (changes.count_unsynced(connection), changes.oldest_unsynced(connection))
-        )
+        refused = dict(self._refused)
+        rows, oldest, still_refused = self._journal.read(
+            lambda connection: (
+                changes.count_unsynced(connection), changes.oldest_unsynced(connection),
+                changes.count_unchanged(connection, refused),
+            )
+        )  # fmt: skip
         if oldest is None:
             return Backlog(0, 0.0)
-        return Backlog(rows, max(0.0, self._clock() - changes.moment(oldest)))
+        return Backlog(rows, max(0.0, self._clock() - changes.moment(oldest)), still_refused)
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
@@ -142,6 +164,7 @@ class Sync:
                     marking.result()
                 marking = self._marking.submit(self._mark, self._after, copied[-1][0], failed)
                 self._after = copied[-1][0]
+                self._page_rows = min(self._batch, 2 * self._page_rows)
                 rows, refused = rows + len(copied) - len(failed), refused + len(failed)
         finally:
             wait([copying for _, copying in sent])  # the next run must not meet them
@@ -153,7 +176,7 @@ class Sync:
         """Return the next rows in the order of their changes: number, id, and how the database wants it."""
         return self._journal.read(
             lambda connection: changes.page(
-                connection, self._tasks.rendering, after=after, limit=self._batch, node=self._journal.node,
+                connection, self._tasks.rendering, after=after, limit=self._page_rows, node=self._journal.node,
                 at=self._clock(),
             )
         )  # fmt: skip
@@ -162,15 +185,23 @@ class Sync:
         """Copy a page, half by half where the database refuses it; return the ids of what it refuses."""
         try:
             self._tasks.absorb([row[3:] for row in page])
-        except Permanent as error:
+        except (Permanent, ValueError, OverflowError) as error:  # it, or its driver, can never take a value
             if len(page) > 1:
                 middle = len(page) // 2
                 return self._copy(page[:middle]) + self._copy(page[middle:])
-            task_id, words = page[0][1], str(error)
-            logger.error("sync.row_refused task=%s error=%s", task_id, words)  # noqa: TRY400 no traceback needed
-            self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
-            return [task_id]
+            return [self._refuse(page[0], error)]
+        for row in page if self._refused else ():
+            self._refused.pop(row[1], None)
         return []
+
+    def _refuse(self, row: changes.Row, error: Exception) -> str:
+        number, task_id = row[:2]
+        words = str(error) if isinstance(error, Permanent) else type(error).__name__
+        logger.error("sync.row_refused id=%s error=%s", task_id, words)
+        self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
+        if len(self._refused) < REMEMBERED:
+            self._refused[task_id] = number
+        return str(task_id)
 
     def _mark(self, after: int, last: int, failed: list[str]) -> int:
         now = self._clock()

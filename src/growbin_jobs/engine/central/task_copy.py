@@ -127,11 +127,14 @@ _TAKE_OVER: Final = _upsert(
 
 def _copy(connection: peewee.Database, rows: Sequence[Sequence[Any]]) -> None:
     text = "\n".join([line for (line,) in rows]) + "\n"
-    data = io.BytesIO(text.replace("\0", "\ufffd").encode())  # PostgreSQL cannot store NUL
+    # PostgreSQL cannot store NUL, and takes a line of \. for the end of all rows, inside of quotes too (before 18).
+    data = io.BytesIO(text.replace("\0", "\ufffd").replace("\n\\.", "\n \\.").encode())
     raw: Any = connection.connection()  # type: ignore[no-untyped-call]
     with raw.cursor() as cursor:
         cursor.execute(_STAGING)
         cursor.copy_expert(_COPY, data, 65536)
+        if cursor.rowcount != len(rows):
+            raise Permanent("request_invalid", detail="a text ends the copy early")
         cursor.execute(_TAKE_OVER)
 
 

@@ -1,11 +1,14 @@
-"""The schema and its versions: forward only, one SQL file a version, safe to run from many processes at once.
+"""Upgrades the schema of the central database: one SQL file a version, forward only, safe from many processes at once.
 
 A migration is ``migrations/NNNN_name.sql`` of one of the schema's packages, written for both databases; its column
 types are placeholders. The engine has its own, an application adds others; the numbers are one sequence. Once
 released it never changes: mend it with the next one. A running version of the program must live with the next
-schema, since pods are replaced one by one: add columns, and drop them one release after their last use.
+schema, since pods are replaced one by one: add columns, and drop them one release after their last use. A migration
+with which older programs cannot work says so in a line ``-- incompatible-below: N``: programs that do not know
+migration N refuse to start.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -18,6 +21,13 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.inspection import (
+    add_column,
+    check_encoding,
+    check_rights,
+    schema_of,
+    stay_in_schema_of,
+)
 from growbin_jobs.engine.errors import ConfigurationError
 
 COMMAND: Final = "growbin-jobs db upgrade"
@@ -36,6 +46,11 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
 #: Of PostgreSQL's advisory lock; any number that nothing else in the same database uses.
 _LOCK: Final = 0x67726F7762696E
 
+#: In a migration's file: a program whose newest migration is older than N cannot work with the schema.
+_MARKER: Final = re.compile(r"^-- incompatible-below: (\d+)\s*$", re.MULTILINE)
+
+_CREATE: Final = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
+
 _FIRST: Final = """
     CREATE TABLE IF NOT EXISTS schema_version (
         version INTEGER NOT NULL PRIMARY KEY, name $text NOT NULL, applied_at $time NOT NULL
@@ -49,6 +64,7 @@ class SchemaVersion(peewee.Model):
     version = peewee.IntegerField(primary_key=True)
     name = peewee.TextField()
     applied_at = UtcField()
+    incompatible_below = peewee.IntegerField(null=True)
 
     class Meta:
         table_name = "schema_version"
@@ -65,6 +81,12 @@ class Migration:
     def sql(self, dialect: Dialect) -> str:
         """Return its statements for one kind of database."""
         return Template(self.template).substitute(COLUMN_TYPES[dialect])
+
+    @property
+    def incompatible_below(self) -> int | None:
+        """Version that a program must know, as the file says it; None: every older program works with it too."""
+        marker = _MARKER.search(self.template)
+        return int(marker[1]) if marker else None
 
 
 #: Packages that have a folder ``migrations``.
@@ -92,12 +114,16 @@ def upgrade(database: Database, schema: Schema) -> list[str]:
       The names of the migrations that this call applied.
 
     Raises:
-      Deferred: When the database is away, or something holds a table for longer than 10 s. Run it again.
+      ConfigurationError: When it cannot store all text, or this user lacks a right to a table.
+      Deferred: When the database is away, denies a right, or something holds a table for longer than 10 s. Run it
+        again.
       Transient: When it refuses a statement of a migration. Nothing of that migration is left behind.
     """
+    check_encoding(database)
     applied = []
     while name := database.transaction(lambda connection: _apply_next(connection, database.dialect, schema)):
         applied.append(name)
+    check_rights(database, tables_of(schema))
     return applied
 
 
@@ -107,25 +133,28 @@ def pending(database: Database, schema: Schema) -> list[str]:
     Raises:
       Deferred: When the database is away.
     """
-    present = database.run(_present)
+    present = database.run(lambda connection: _present(connection, database.dialect))
     return [migration.name for migration in migrations(schema) if migration.version not in present]
 
 
 def require_current(database: Database, schema: Schema) -> None:
-    """Refuse to work on a schema that this program does not know.
+    """Refuse to work on a schema that this program cannot work with: pods of two versions run side by side.
 
     Raises:
-      ConfigurationError: When the database is behind or newer; the sentence says what to run.
+      ConfigurationError: When the database is behind, or has a newer migration that says that it is not for this
+        program (``-- incompatible-below: N``), or cannot store all text; the sentence says what to do.
       Deferred: When the database is away.
     """
-    present, known = database.run(_present), migrations(schema)
+    check_encoding(database)
+    present, known = database.run(lambda connection: _present(connection, database.dialect)), migrations(schema)
     missing = [migration.name for migration in known if migration.version not in present]
     if missing:
         raise ConfigurationError(f"The database {database.address} lacks {', '.join(missing)}. Run: {COMMAND}")
-    if max(present) > known[-1].version:
+    newest = known[-1].version
+    if any(needed is not None and newest < needed for needed in present.values()):
         raise ConfigurationError(
-            f"The database {database.address} has schema {max(present)}, this program knows {known[-1].version}. "
-            "Install the version of growbin-jobs that upgraded it, or a newer one."
+            f"The database {database.address} has schema {max(present)}, this program knows {newest} and cannot work "
+            "with it. Install the version of growbin-jobs that upgraded it, or a newer one."
         )
 
 
@@ -137,12 +166,23 @@ def check(database: Database, schema: Schema) -> None:
     """
     database.connect()
     require_current(database, schema)
+    check_rights(database, tables_of(schema))
 
 
-def _present(connection: peewee.Database) -> set[int]:
-    if not connection.table_exists(SchemaVersion._meta.table_name):
-        return set()
-    return {version for (version,) in SchemaVersion.select(SchemaVersion.version).tuples().execute(connection)}
+def tables_of(schema: Schema) -> list[str]:
+    """Return the tables that the migrations make, and that of their versions."""
+    made = (_CREATE.findall(migration.template) for migration in migrations(schema))
+    return [SchemaVersion._meta.table_name, *(name for names in made for name in names)]
+
+
+def _present(connection: Any, dialect: Dialect) -> dict[int, int | None]:
+    """Return the versions that a database has, each with the oldest version of a program that can work with it."""
+    if schema_of(connection, dialect, SchemaVersion._meta.table_name) is None:
+        return {}
+    cursor = connection.execute_sql("SELECT * FROM schema_version")  # one column more since 2026-12
+    names = [column[0] for column in cursor.description] if cursor.description else []
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return {row["version"]: row.get("incompatible_below") for row in rows}
 
 
 def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> str | None:
@@ -152,12 +192,19 @@ def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> str | None
         connection.execute_sql("SET LOCAL statement_timeout = '15min'")
         connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute_sql("SET LOCAL lock_timeout = '10s'")
-    present = _present(connection)
+    present = _present(connection, dialect)
     following = next((migration for migration in migrations(schema) if migration.version not in present), None)
     if following is None:
         return None
-    connection.execute_sql(Template(_FIRST).substitute(COLUMN_TYPES[dialect]))
+    if present:
+        stay_in_schema_of(connection, dialect, SchemaVersion._meta.table_name)
+    else:
+        connection.execute_sql(Template(_FIRST).substitute(COLUMN_TYPES[dialect]))
+    add_column(connection, dialect, SchemaVersion._meta.table_name, "incompatible_below", "INTEGER")
     connection.execute_sql(following.sql(dialect))
-    row = {"version": following.version, "name": following.name, "applied_at": datetime.now(UTC)}
+    row = {
+        "version": following.version, "name": following.name, "applied_at": datetime.now(UTC),
+        "incompatible_below": following.incompatible_below,
+    }  # fmt: skip
     SchemaVersion.insert(row).execute(connection)
     return following.name

@@ -18,6 +18,7 @@ from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.journal.writer import Writer
+from growbin_jobs.engine.native_logging import install_native_logging
 from growbin_jobs.engine.sqlite.coalescer import Coalescer
 from growbin_jobs.engine.sqlite.errors import explain
 from growbin_jobs.engine.threads import native
@@ -38,6 +39,7 @@ class JournalSession:
     """
 
     def __init__(self, path: Path, *, free_floor: int, linger: float) -> None:
+        install_native_logging()  # its threads log
         self._path = path
         self._free_floor = free_floor
         self._ballast = Ballast(path)

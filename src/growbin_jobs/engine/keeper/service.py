@@ -129,7 +129,7 @@ class Keeper:
 
     def _left(self) -> tuple[int, int]:
         try:
-            return self.sync.backlog().rows, self.journal.backlog()
+            return self.sync.backlog().copyable, self.journal.backlog()
         except Deferred as error:
             logger.warning("keeper.journal_away error=%s", error)
             return 1, 0

@@ -16,6 +16,7 @@ from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.settlements import Settlements
 from growbin_jobs.engine.broker.embedded.store import EmbeddedStore, QueueUnavailable
 from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo
+from growbin_jobs.engine.native_logging import install_native_logging
 from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead, known
 from growbin_jobs.engine.processes import watch_forks
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
@@ -36,6 +37,7 @@ class EmbeddedSession:
     """
 
     def __init__(self, path: Path) -> None:
+        install_native_logging()  # its thread logs
         run = path.with_name(path.name + ".run")
         self._path = path
         self._owners = run / "owners"

@@ -1,4 +1,4 @@
-"""How a process wakes another one's consumer: each waits at a FIFO of its own, and whoever brings a message rings.
+"""Wakes consumers of other processes: each waits at a FIFO of its own, and whoever brings a message writes to it.
 
 FIFOs and not Unix sockets, whose paths may be no longer than about 100 bytes.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import errno
 import os
 import select
-import threading
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
+
+from growbin_jobs.engine.threads import native
+
+_allocate_lock = native("_thread", "allocate_lock")
 
 
 def _prefix(queue: str) -> str:
@@ -22,7 +25,7 @@ def _prefix(queue: str) -> str:
 
 
 class WakeupFifo:
-    """What one consumer waits at. A ring before the wait is not lost: it ends the wait at once.
+    """What one consumer waits at. A wake-up before the wait is not lost: it ends the wait at once.
 
     Parameters:
       folder: Where the wakeups of all processes are; made, with its parent, where it is missing.
@@ -45,11 +48,11 @@ class WakeupFifo:
         self._writer = os.open(unopened, os.O_WRONLY | os.O_NONBLOCK)
         unopened.rename(self._path)
         # A descriptor's number is given out again once it is closed: nobody may use it then.
-        self._lock = threading.Lock()
+        self._lock = _allocate_lock()  # the committer's native thread takes it too
         self._closed = False
 
     def wait(self, seconds: float) -> None:
-        """Wait for a ring; under gevent only the calling greenlet does."""
+        """Wait to be woken; under gevent only the calling greenlet does."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         poll.poll(max(0.0, seconds) * 1000)
@@ -58,13 +61,13 @@ class WakeupFifo:
                 os.read(self._reader, 65536)
 
     def wake(self) -> None:
-        """Ring this wakeup; safe from any thread, also after it was closed."""
+        """Wake the consumer; safe from any thread, also after it was closed."""
         with self._lock:
             if not self._closed:
                 _wake(self._writer)
 
     def close(self) -> None:
-        """Take it down."""
+        """Remove the FIFO."""
         with self._lock:
             if self._closed:
                 return
@@ -75,14 +78,14 @@ class WakeupFifo:
 
     def abandon(self) -> None:
         """In a forked child: it is the parent's."""
-        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self._lock = _allocate_lock()  # another thread of the parent may have held it
         self._closed = True
         os.close(self._reader)
         os.close(self._writer)
 
 
 def wake_all(folder: Path, queues: Iterable[str]) -> None:
-    """Wake all consumers of some queues, in every process; take down the wakeups of dead ones."""
+    """Wake all consumers of some queues, in every process; remove the FIFOs of dead ones."""
     prefixes = tuple(_prefix(queue) for queue in queues)
     if not prefixes:
         return
@@ -107,6 +110,6 @@ def _wake_at(path: str) -> None:
 
 
 def _wake(descriptor: int) -> None:
-    # Full means that it rang often enough; broken that its consumer just went.
+    # Full means that it was woken often enough; broken that its consumer just went.
     with suppress(BlockingIOError, BrokenPipeError):
         os.write(descriptor, b"!")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -72,6 +72,18 @@ def count_unsynced(connection: apsw.Connection, *, limit: int = COUNT_LIMIT) -> 
     """Return how many tasks are to be copied, up to a limit."""
     query = "SELECT count(*) FROM (SELECT 1 FROM task_wal WHERE synced_at IS NULL LIMIT ?)"
     n: int = connection.execute(query, (limit,)).get
+    return n
+
+
+def count_unchanged(connection: apsw.Connection, numbers: Mapping[str, int]) -> int:
+    """Return how many of these tasks, given with the numbers of their changes, are to be copied as they were then."""
+    if not numbers:
+        return 0
+    query = """
+        SELECT count(*) FROM json_each(?) AS known JOIN task_wal ON task_id = known.key AND seq = known.value
+        WHERE synced_at IS NULL
+    """
+    n: int = connection.execute(query, (json.dumps(dict(numbers)),)).get
     return n
 
 
