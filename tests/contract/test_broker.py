@@ -32,8 +32,7 @@ from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import attempts
-from growbin_jobs.engine.middleware.lifecycle import Journaling
-from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
+from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
 from growbin_jobs.engine.middleware.retries import Retries as OurRetries
 from growbin_jobs.errors import Deferred, Transient
 
@@ -777,7 +776,7 @@ def test_what_has_run_is_freed_without_pythons_collector(place: Place, tmp_path:
         def before_process_message(self, broker: Broker, message: Any) -> None:
             deliveries.append(weakref.ref(message))
 
-    broker = place.broker(Journaling(lambda: journal), OutboxScope(), Watching())
+    broker = place.broker(Lifecycle(lambda: journal), OutboxScope(), Watching())
 
     def send_next(n: int) -> None:
         if n:
@@ -801,7 +800,7 @@ def test_what_has_run_is_freed_without_pythons_collector(place: Place, tmp_path:
 def test_the_journal_tells_what_failed_from_what_was_put_off(place: Place, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal" / "task_queue.db", node="n", worker="w", free_floor=1)
     retries = OurRetries(min_backoff=1)
-    broker = place.broker(Journaling(lambda: journal), retries, OutboxScope())
+    broker = place.broker(Lifecycle(lambda: journal), retries, OutboxScope())
     troubles: list[Exception] = [Deferred("not now", wait=0.1), Transient("not this time")]
     done = threading.Event()
 

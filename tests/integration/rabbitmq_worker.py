@@ -10,13 +10,15 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import dramatiq
-from dramatiq import Worker
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+from dramatiq.middleware import SkipMessage
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.middleware.stale import DropStale
 
 
 def say(what: str, task: int) -> None:
@@ -36,6 +38,14 @@ class Telling:
         for delivery in deliveries:
             say("fetched", delivery.args[0])
         return True
+
+
+class DropStale(Middleware):
+    """Skips what the broker has back."""
+
+    def before_process_message(self, broker: Broker, message: Any) -> None:
+        if message.stale:
+            raise SkipMessage
 
 
 broker = RabbitBroker(url=url, middleware=[DropStale()])

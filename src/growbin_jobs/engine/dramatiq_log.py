@@ -12,7 +12,7 @@ from dramatiq import RateLimitExceeded, Retry
 from dramatiq.middleware import Interrupt
 
 from growbin_jobs.engine.errors import GrowbinError
-from growbin_jobs.engine.places import places
+from growbin_jobs.engine.foreign_errors import is_a, name, places
 
 #: Failures that need no traceback: somebody has decided on them.
 _EXPECTED = (GrowbinError, Retry, RateLimitExceeded, Interrupt)
@@ -37,14 +37,14 @@ def _worth_a_line(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return True
-    if isinstance(error, _EXPECTED):
+    if is_a(error, _EXPECTED):
         return False
     record.exc_info, record.exc_text = None, None
     record.msg, record.args = (
         "message.failed message=%s error=%s\n%s",
         (
             str(record.args[0]) if isinstance(record.args, tuple) and record.args else "?",
-            type(error).__name__,
+            name(error),
             places(error),
         ),
     )

@@ -98,16 +98,6 @@ class Deferred(GrowbinError):
         super().__init__(message)
 
 
-def describe(exception: BaseException) -> str:
-    """Return an error in words that may be stored: the text of a foreign error may hold personal data."""
-    if isinstance(exception, GrowbinError):
-        try:
-            return str(plain(str(exception)))
-        except Exception:  # an application's own class with a __str__ that fails
-            return type(exception).__name__
-    return str(plain(type(exception).__name__))
-
-
 def _seconds(wait: object) -> float:
     if isinstance(wait, timedelta):
         return max(0.0, wait.total_seconds())

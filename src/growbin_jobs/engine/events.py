@@ -50,12 +50,16 @@ class Event:
     level: int
     listeners: tuple[Listener, ...] = field(default=())
 
-    def emit(self, **fields: Any) -> None:
+    def emit(self, message: Any = None, /, **fields: Any) -> None:
         """Tell the listeners.
 
         Parameters:
-          fields: All measurements and all metadata of the row, and nothing else.
+          message: Gives the fields ``actor``, ``id`` and ``queue``.
+          fields: All other measurements and metadata of the row, and nothing else.
         """
+        if message is not None:
+            fields["actor"], fields["id"] = message.actor_name, message.message_id
+            fields["queue"] = message.queue_name
         for listener in self.listeners:
             try:
                 listener(self, fields)

@@ -65,6 +65,9 @@ class ForkAware(Protocol):
 _watched: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 _paused: list[ForkAware] = []
 
+#: Counts the forks between this process and the one that imported this: another number in each child.
+generation = 0
+
 #: Held while something fork-aware is made, and at a fork.
 fork_lock = native("_thread", "allocate_lock")()
 
@@ -89,6 +92,8 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
+    global generation
+    generation += 1
     for something in _paused:
         _watched.discard(something)  # unless it goes on in the child, and watches again
         _despite_errors(something.abandon)

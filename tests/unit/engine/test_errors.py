@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.errors import DecisionInvalid, Deferred, Permanent, Transient, describe
-from growbin_jobs.engine.places import MOST_ERRORS, places
+from growbin_jobs.engine.errors import DecisionInvalid, Deferred, Permanent, Transient
+from growbin_jobs.engine.foreign_errors import MOST_ERRORS, describe, places
 from growbin_jobs.engine.reasons import REASONS
 
 

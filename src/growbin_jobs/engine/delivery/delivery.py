@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.disposition import Disposition
-from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskHistory
-
-if TYPE_CHECKING:
-    from growbin_jobs.engine.delivery.outbox import Outbox
-    from growbin_jobs.engine.delivery.runs import Run
+from growbin_jobs.engine.delivery.lifecycle import Life
+from growbin_jobs.engine.delivery.records import OutboxMessage
 
 
 @dataclass(eq=False, slots=True)
@@ -54,13 +52,30 @@ class DeliveringConsumer(Protocol):
 
 
 class Intake(Protocol):
-    """Who is asked before messages are fetched, and shown them before they are handed out."""
+    """What consumers know of the life of their deliveries."""
 
     def ready(self) -> bool:
         """May messages be handed out? False: ask again later."""
 
     def receive(self, deliveries: Sequence[Delivery]) -> bool:
-        """Look at what has arrived, many at once. Returns False if that cannot be done for now: try again."""
+        """Begin the life of what has arrived. Returns False if that cannot be done for now: try again."""
+
+    def release(self, delivery: Delivery) -> None:
+        """Be told that Dramatiq is done with a delivery; it is settled from here on. Never blocks."""
+
+
+class Return(NamedTuple):
+    """Why a delivery goes back to its queue.
+
+    Attributes:
+      reason: In a word.
+      counted: It goes back with a delay, and its message counts it. False: at once, since this worker stops.
+      limited: After some times its message is given up. False: the fault is this node's and not the message's.
+    """
+
+    reason: str
+    counted: bool = True
+    limited: bool = True
 
 
 class Delivery(MessageProxy):
@@ -71,29 +86,17 @@ class Delivery(MessageProxy):
     its consumer, and consumers settle their own deliveries only.
 
     Attributes:
-      requeued: True when it shall be neither acknowledged nor dead-lettered but delivered again.
-      run: What this process knows of this run of the message; None where nobody keeps a journal.
-      history: What the journal knew about the message when it arrived.
+      life: Where it is in the life of a delivery; None where no worker with a journal has received it.
       given_up: Why it was given up: a reason's code and its params.
       kept_result: What the record of its end shall hold as the result, as JSON; None: what the actor returned.
-      slot: Its place in the ledger of starts while it runs.
-      started_at: Seconds since 1970, UTC.
-      outbox: What it has sent.
-      record: How it ended.
-      settle_hook: Called instead of settling the delivery, by whoever has something to do before.
+      returned: Why it goes back to its queue, if it does.
     """
 
     # On the class, since most deliveries never set most of them, and all are made in a hurry.
-    requeued: bool = False
-    run: Run[Delivery] | None = None
-    history: TaskHistory | None = None
+    life: Life | None = None
     given_up: tuple[str, Mapping[str, str | int | float]] | None = None
     kept_result: str | None = None
-    slot: int | None = None
-    started_at: float = 0.0
-    outbox: Outbox | None = None
-    record: Finish | None = None
-    settle_hook: Callable[[Delivery], None] | None = None
+    returned: Return | None = None
 
     def __init__(self, message: Message[Any], consumer: DeliveringConsumer, body: bytes | None = None) -> None:
         super().__init__(message)
@@ -109,6 +112,9 @@ class Delivery(MessageProxy):
         # Dramatiq logs messages by this; their arguments are people's business.
         return f"{self.actor_name}[{self.message_id}]"
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
     @property
     def body(self) -> bytes:
         """The message as it was delivered."""
@@ -120,15 +126,20 @@ class Delivery(MessageProxy):
         return self.consumer.closed
 
     @property
-    def disposition(self) -> Disposition:
-        """What the broker is to be told, as it stands."""
-        if self.requeued:
-            return Disposition.REQUEUE
-        return Disposition.DEAD_LETTER if self.failed else Disposition.ACK
+    def requeued(self) -> bool:
+        """True when it shall be neither acknowledged nor dead-lettered but delivered again."""
+        return self.returned is not None
 
-    def requeue(self) -> None:
+    def give_up(self, code: str, params: Mapping[str, str | int | float]) -> None:
+        """Let it become a dead letter, for this reason: it does not run, or not again."""
+        events.GIVEN_UP.emit(self, code=code)
+        self.given_up = (code, params)
+        self.fail()
+
+    def requeue(self, reason: str = "undecided", *, counted: bool = True, limited: bool = True) -> None:
         """Let the broker have it back: when it is settled it is neither acknowledged nor dead-lettered.
 
-        For the case that the message's own retry could not be published: acknowledging would lose it.
+        Parameters:
+          reason, counted, limited: See :class:`Return`.
         """
-        self.requeued = True
+        self.returned = Return(reason, counted, limited)

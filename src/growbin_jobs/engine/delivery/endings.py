@@ -11,11 +11,14 @@ from typing import Any
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted
-from growbin_jobs.engine.places import places
+from growbin_jobs.engine.foreign_errors import places
 from growbin_jobs.engine.text import well_formed
 
 #: Characters of a result that are kept; a larger one is for the central database or the object store.
 RESULT_LENGTH = 65_536
+
+#: Milliseconds since 1970 of the last moment that all databases know: the end of the year 9999.
+LATEST = 253_402_300_799_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def ending(
         worker=worker,
         started_at=started_at,
         completed_at=now,
-        created_at=delivery.message_timestamp / 1000,
+        created_at=created_at(delivery),
         error=error,
         result=delivery.kept_result if delivery.kept_result is not None else _as_json(result),
         retry_count=counted(options, "retries"),
@@ -81,6 +84,12 @@ def ending(
         due_at=_retry_due_at(delivery, outbox),
         delivery_tag=getattr(delivery, "tag", None),
     )
+
+
+def created_at(delivery: Delivery) -> float | None:
+    """Return when a message was made; None where somebody has put anything there."""
+    timestamp = delivery.message_timestamp
+    return timestamp / 1000 if 0 <= timestamp <= LATEST else None
 
 
 def _retry_due_at(delivery: Delivery, outbox: tuple[OutboxMessage, ...]) -> float | None:
@@ -106,6 +115,6 @@ def _as_json(result: Any) -> str | None:
         return None
     try:
         text = well_formed(json.dumps(result, ensure_ascii=False))
-    except (TypeError, ValueError, RecursionError):  # an actor may return what it likes to who calls it directly
+    except Exception:  # an actor may return what it likes to who calls it directly
         return None
     return text if len(text) <= RESULT_LENGTH else None

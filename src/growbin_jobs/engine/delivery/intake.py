@@ -1,4 +1,4 @@
-"""What happens to deliveries before a worker thread has them: may they come, and what does this node know of them?"""
+"""Station 1: deliveries arrive. May they come, and what does this node know of them?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 from growbin_jobs.engine import events
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.lifecycle import Life
 from growbin_jobs.engine.delivery.records import Health, TaskHistory
 from growbin_jobs.engine.delivery.runs import Runs
 from growbin_jobs.engine.delivery.settlement import Settlement
@@ -19,7 +20,7 @@ HEALTH_INTERVAL = 1.0
 
 
 class Journal(Protocol):
-    """What arrivals need of :class:`growbin_jobs.engine.journal.journal.Journal`."""
+    """What the intake needs of :class:`growbin_jobs.engine.journal.journal.Journal`."""
 
     def lookup(self, task_ids: Sequence[str]) -> dict[str, TaskHistory]:
         """Return what is known about messages, or raise Deferred."""
@@ -39,7 +40,8 @@ class DeliveryIntake:
     def __init__(self, journal: Journal, settlement: Settlement) -> None:
         self._journal = journal
         self._settlement = settlement
-        self._settle_unrun = settlement.settle_unrun
+        #: Told that Dramatiq is done with a delivery.
+        self.release = settlement.release
         self._runs: Runs[Delivery] = Runs()
         self._writable = True
         self._next_look = 0.0
@@ -66,14 +68,16 @@ class DeliveryIntake:
         Returns:
           False if it cannot be asked for now.
         """
+        # The runs first: one that ends from now on is either known to the journal, or taken.
+        runs = [self._runs.of(delivery) for delivery in deliveries]
         try:
             known = self._journal.lookup([each.message_id for each in deliveries])
         except Deferred as error:
             events.LOOKUP_FAILED.emit(error=str(error))
             return False
-        for delivery in deliveries:
-            delivery.run = self._runs.of(delivery)
-            delivery.history = known.get(delivery.message_id)
-            delivery.settle_hook = self._settle_unrun
+        for delivery, run in zip(deliveries, runs, strict=True):
+            delivery.life = Life(run, known.get(delivery.message_id))
+        if events.RECEIVED.listeners:
+            events.RECEIVED.emit(messages=len(deliveries), queue=deliveries[0].queue_name)
         crashpoint("message.received")
         return True

@@ -1,29 +1,44 @@
 """What a running message sends: kept until its run has ended, then committed with its end, and only then published.
 
-Follow-ups have the id ``uuid5(parent id, actor, ordinal)``: a second run of the same message makes the same ones. A
-message that sends itself anew, to be retried or put off, keeps its id. So does one whose sender has chosen an id that
-is no random UUID, for instance one made from a due time.
+Follow-ups have the id ``uuid5(parent id, actor, ordinal)``: a second run of the same message makes the same ones. So
+does one whose sender has chosen an id that is no random UUID, for instance one made from a due time.
 
-The outbox belongs to the thread or greenlet that runs the message. What a thread started by an actor sends, and what
-is sent after the end, is published at once like any producer's message.
+A message that sends itself anew keeps its id and becomes another run of it: a retry and a deferral count one more, and
+what an actor sends of itself counts as put off once more, since a node knows a run by its counts
+(:mod:`growbin_jobs.engine.delivery.runs`). There is one next run: what it sends of itself beside that has an id of its
+own.
+
+The outbox belongs to the thread or greenlet that runs the message. What a thread started by an actor sends, what a
+process forked by an actor sends, and what is sent after the end, is published at once like any producer's message.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextvars import ContextVar
 from typing import Any
 
 from dramatiq import Message
-from dramatiq.broker import Broker
+from dramatiq.broker import Broker, MessageProxy
+from dramatiq.middleware import CurrentMessage
 
+from growbin_jobs.engine import processes
 from growbin_jobs.engine.delivery.admission import check, encoded
 from growbin_jobs.engine.delivery.codec import assemble
 from growbin_jobs.engine.delivery.ids import follow_up_id, is_random
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.delivery.runs import Key, counted, key_of
 
 _current: ContextVar[Outbox | None] = ContextVar("outbox", default=None)
+
+
+def _forked() -> None:
+    CurrentMessage._MESSAGE.set(None)  # what ran at the fork runs in the parent
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class Outbox:
@@ -31,18 +46,29 @@ class Outbox:
 
     Parameters:
       broker: Who delivered the message; what is sent through another broker is not ours.
-      parent_id: Of the message that runs. Not the message itself, which knows its outbox: a cycle for each message
-        would be left to Python's collector.
+      run: The run of the message. Not the message itself, which knows its outbox: a cycle for each message would be
+        left to Python's collector.
+
+    Attributes:
+      next_run: The run that follows this one, if the message has sent itself.
     """
 
-    __slots__ = ("_broker", "_counts", "_owed", "closed", "parent_id")
+    __slots__ = ("_broker", "_counts", "_generation", "_kept", "_owed", "_run", "closed", "next_run")
 
-    def __init__(self, broker: Broker, parent_id: str) -> None:
-        self.parent_id = parent_id
+    def __init__(self, broker: Broker, run: Key) -> None:
         self.closed = False
+        self.next_run: Key | None = None
+        self._run = run
         self._broker = broker
         self._owed: list[OutboxMessage] = []
+        self._kept = 0
         self._counts: dict[str, int] = {}
+        self._generation = processes.generation
+
+    @property
+    def inherited(self) -> bool:
+        """True in a process that was forked while its message ran: that runs in the parent."""
+        return self._generation != processes.generation
 
     def open(self) -> None:
         """Take what this thread or greenlet sends from now on."""
@@ -62,12 +88,19 @@ class Outbox:
         message = self._identified(message)
         self._broker.emit_before("enqueue", message, delay)
         self._put(message, delay)
+        if message.message_id == self._run[0]:
+            self.next_run = key_of(message)
         self._broker.emit_after("enqueue", message, delay)
         return message
 
+    def begin_actor(self) -> None:
+        """Note that what is sent from now on is the actor's own."""
+        self._kept = len(self._owed)
+
     def forget(self) -> None:
         """Drop what the actor has sent: it has failed, and its next run will send it again."""
-        self._owed.clear()
+        del self._owed[self._kept :]
+        self.next_run = None
 
     def close(self) -> tuple[OutboxMessage, ...]:
         """Take nothing more, and return what was sent, in order."""
@@ -76,12 +109,28 @@ class Outbox:
         return tuple(self._owed)
 
     def _identified(self, message: Message[Any]) -> Message[Any]:
+        if isinstance(message, MessageProxy):  # it must not share its options with the delivery
+            message = message.copy()
+        parent_id = self._run[0]
+        if message.message_id == parent_id and self.next_run is None:
+            return self._run_again(message)
         ordinal = self._counts.get(message.actor_name, 0)
         self._counts[message.actor_name] = ordinal + 1
-        message_id = message.message_id
-        if message_id == self.parent_id or not is_random(message_id):
+        if message.message_id != parent_id and not is_random(message.message_id):
             return message
-        return assemble(vars(message) | {"message_id": follow_up_id(self.parent_id, message.actor_name, ordinal)})
+        return assemble(vars(message) | {"message_id": follow_up_id(parent_id, message.actor_name, ordinal)})
+
+    def _run_again(self, message: Message[Any]) -> Message[Any]:
+        _, retries, deferrals = self._run
+        own_retries, own_deferrals = counted(message.options, "retries"), counted(message.options, "deferrals")
+        if own_retries < retries or own_deferrals < deferrals or (own_retries, own_deferrals) == (retries, deferrals):
+            own_deferrals = max(deferrals, own_deferrals) + 1 + max(0, retries - own_retries)
+            options = {**message.options, "deferrals": own_deferrals}
+            message = assemble(vars(message) | {"options": options})
+        if "requeues" not in message.options:
+            return message
+        options = {name: value for name, value in message.options.items() if name != "requeues"}
+        return assemble(vars(message) | {"options": options})
 
     def _put(self, message: Message[Any], delay: int | None) -> None:
         self._owed.append(
@@ -90,7 +139,7 @@ class Outbox:
                 task_name=message.actor_name,
                 queue_name=message.queue_name,
                 body=encoded(message),
-                parent_id=self.parent_id,
+                parent_id=self._run[0],
                 due_at=None if delay is None else time.time() + delay / 1000,
                 ordinal=len(self._owed),
             )
@@ -101,7 +150,9 @@ def outbox_of(broker: Broker) -> Outbox | None:
     """Return the outbox of the message of this broker that the calling thread or greenlet runs."""
     outbox = _current.get()
     # A greenlet that an actor has started begins with a copy of its context, and may outlive it.
-    return outbox if outbox is not None and not outbox.closed and outbox._broker is broker else None
+    if outbox is None or outbox.closed or outbox._broker is not broker or outbox.inherited:
+        return None
+    return outbox
 
 
 def option(body: bytes, name: str) -> Any:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 #: What a message has gone through, beside its counts.
-_PAST = ("deferred_since", "eta", "traceback", "requeue_timestamp")
+_PAST = ("deferred_since", "eta", "traceback", "requeue_timestamp", "requeues")
 
 
 def rerun(body: bytes) -> bytes:

@@ -29,10 +29,14 @@ D = TypeVar("D", bound=Identified)
 Key = tuple[str, int, int]
 
 
+#: Counts from here on are somebody's joke, and SQLite has no room for all of them.
+MOST = 2**31
+
+
 def counted(options: dict[str, Any], name: str) -> int:
     """Return a counter of a message's options; anybody may have put anything there."""
     value = options.get(name, 0)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value < MOST else 0
 
 
 def key_of(delivery: Identified) -> Key:

@@ -1,4 +1,4 @@
-"""What happens to a delivery behind the worker thread, from the end of its run to its acknowledgement.
+"""Station 4: what happens to a delivery behind the worker thread, from the end of its run to its acknowledgement.
 
 ::
 
@@ -13,32 +13,37 @@ much is between two steps. ``docs/delivery.md`` draws it.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
+from growbin_jobs.engine import events
+from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.crashpoints import crashpoint
+from growbin_jobs.engine.delivery.codec import encode
+from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
-from growbin_jobs.engine.delivery.endings import GivenUp, ending
+from growbin_jobs.engine.delivery.lifecycle import State, Step, advance
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
-from growbin_jobs.engine.delivery.runs import has_ended
+from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.foreign_errors import describe
 
-logger = logging.getLogger(__name__)
-
-#: Seconds until a pending_ack that failed is tried again: first, and at most.
+#: Seconds until a publication that failed is tried again: first, and at most.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
+
+#: Seconds until a message that went back is delivered again: first, and at most; doubled each time.
+FIRST_DELAY, LAST_DELAY = 1.0, 300.0
+
+#: So often a message may go back because nothing could be decided about it.
+MOST_RETURNS = 5
 
 
 class Journal(Protocol):
     """What the settlement needs of :class:`growbin_jobs.engine.journal.journal.Journal`."""
-
-    @property
-    def worker(self) -> str:
-        """This process's name in rows."""
 
     def finish(self, record: Finish, then: Callable[[BaseException | None, tuple[OutboxMessage, ...]], None]) -> None:
         """Write an end, and tell once it is committed."""
@@ -48,46 +53,168 @@ class Journal(Protocol):
 
 
 class Settlement:
-    """Takes deliveries from the moment a worker has them to their acknowledgement; one for each worker process.
+    """Takes deliveries from the moment Dramatiq is done with them to their acknowledgement; one for each process.
 
     Parameters:
       journal: Where ends are written.
+      decisions: Makes the records of those that have none by then.
+      closed: The error by which the journal says that it was closed.
 
     Attributes:
-      failed: Payments that came to nothing, each with the monotonic time of its next try.
+      failed: What could not be published, each with the monotonic time of its next try.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, decisions: Decisions, closed: type[BaseException]) -> None:
         self._journal = journal
+        self._decisions = decisions
+        self._closed = closed
         self._open: set[Delivery] = set()
         self.failed: deque[tuple[float, PendingAck]] = deque()
 
-    # --- around the run
+    # --- Dramatiq is done with it
 
-    def admit(self, delivery: Delivery) -> bool:
-        """Return True if a delivery is to be run now. Otherwise it is settled without: skip it."""
-        run = delivery.run
-        assert run is not None
-        if not run.take():
-            delivery.settle_hook = self._settle_with_the_other
-            return False
-        known = delivery.history
-        if known is not None and has_ended(delivery, known):
-            delivery.failed = known.state is TaskState.DEAD
-            delivery.settle_hook = partial(self._settle_again, known.outbox)
-            logger.info(
-                "message.history actor=%s id=%s state=%s", delivery.actor_name, delivery.message_id, known.state
-            )
-            return False
-        delivery.settle_hook = self._requeue
-        return True
+    def release(self, delivery: Delivery) -> None:
+        """Take over a delivery, whatever its state."""
+        life = delivery.life
+        assert life is not None
+        if life.state is State.RUNNING:
+            self._decisions.abandon(delivery)  # no hook has told its end
+        elif life.state is State.RECEIVED and delivery.failed and not delivery.stale:
+            self._decisions.refuse(delivery)
+        elif life.state in (State.RECEIVED, State.RETURNING) and delivery.stale:
+            advance(delivery, Step.LEAVE)
+        if life.state is State.RETURNING and _returned_too_often(delivery):
+            assert delivery.returned is not None
+            self._decisions.give_up(delivery, f"It went back {MOST_RETURNS} times: {delivery.returned.reason}.")
+        state = life.state
+        if not advance(delivery, Step.RELEASE):
+            return
+        if state is State.DECIDED:
+            self._commit(delivery)
+        elif state is State.DUPLICATE:
+            life.run.wait(delivery)
+        elif state is State.KNOWN:
+            assert life.history is not None
+            delivery.failed = life.history.state is TaskState.DEAD
+            self._publish(delivery, life.history.outbox, _disposition(delivery))
+        elif state is State.RETURNING:
+            self._send_back(delivery)
+        elif state is State.RECEIVED:
+            self._publish(delivery, (), Disposition.ACK)
+        elif life.took and not (life.outbox is not None and life.outbox.inherited):
+            life.run.end(Disposition.REQUEUE, self._share_with)  # it has run, and the broker has it back
 
-    def finished(self, delivery: Delivery, record: Finish) -> None:
-        """Note the end of a run; when Dramatiq acknowledges the delivery it goes its way from here."""
-        delivery.record = record
-        delivery.settle_hook = self._requeue if delivery.requeued else self._commit
+    # --- commit
 
-    # --- after it
+    def _commit(self, delivery: Delivery) -> None:
+        life = delivery.life
+        assert life is not None
+        assert life.record is not None
+        self._open.add(delivery)
+        crashpoint("commit.before")
+        self._journal.finish(life.record, partial(self._committed, delivery))
+
+    def _committed(self, delivery: Delivery, error: BaseException | None, outbox: tuple[OutboxMessage, ...]) -> None:
+        if error is not None:
+            self._uncommitted(delivery, error)
+            return
+        crashpoint("commit.after")
+        if advance(delivery, Step.COMMITTED):
+            if events.COMMITTED.listeners:
+                events.COMMITTED.emit(delivery, messages=len(outbox))
+            self._publish(delivery, outbox, _disposition(delivery))
+
+    def _uncommitted(self, delivery: Delivery, error: BaseException) -> None:
+        life = delivery.life
+        assert life is not None
+        assert life.record is not None
+        words = describe(error)
+        events.FINISH_FAILED.emit(delivery, error=words)
+        if isinstance(error, self._closed):
+            advance(delivery, Step.LEAVE)
+            self._open.discard(delivery)
+            life.run.end(Disposition.REQUEUE, self._share_with)
+            return
+        replaced = life.record.dead is not None and life.record.dead.code == "decision_invalid"
+        advance(delivery, Step.UNWRITABLE)
+        if not replaced:
+            with suppress(Exception):
+                self._decisions.give_up(delivery, f"Its end cannot be written: {words}.")
+        if life.state is State.RETURNING:
+            delivery.requeue("unwritable", limited=False)
+        self.release(delivery)
+
+    # --- publish, then settle
+
+    def _send_back(self, delivery: Delivery) -> None:
+        """Publish a copy that counts one more and comes later, and acknowledge: brokers do not count."""
+        returned = delivery.returned
+        assert returned is not None
+        count = counted(delivery.options, "requeues") + 1
+        delay = pause_after(count - 1, FIRST_DELAY, LAST_DELAY, (1.0, 1.25)) if returned.counted else 0.0
+        events.REQUEUED.emit(delivery, count=count, in_ms=int(delay * 1000), reason=returned.reason)
+        if not returned.counted:
+            self._publish(delivery, (), Disposition.REQUEUE)
+            return
+        body = encode(delivery._message.copy(options={"requeues": count}))
+        copy = OutboxMessage(
+            message_id=delivery.message_id, task_name=delivery.actor_name, queue_name=delivery.queue_name, body=body,
+            parent_id=delivery.message_id, due_at=time.time() + delay,
+        )  # fmt: skip
+        self._publish(delivery, (copy,), Disposition.ACK)
+
+    def _publish(self, delivery: Delivery, outbox: tuple[OutboxMessage, ...], disposition: Disposition) -> None:
+        self._open.add(delivery)
+        if outbox and events.PUBLISHED.listeners:
+            events.PUBLISHED.emit(delivery, messages=len(outbox))
+        delivery.consumer.settle(PendingAck(outbox, delivery, disposition, self._told))
+
+    def _told(self, pending_ack: PendingAck, error: BaseException | None) -> None:
+        delivery = pending_ack.delivery
+        if error is not None:
+            if advance(delivery, Step.UNCONFIRMED):
+                pause = pending_ack.pause = min(max(2 * pending_ack.pause, FIRST_PAUSE), LAST_PAUSE)
+                events.UNCONFIRMED.emit(delivery, next_try_in=pause, error=describe(error))
+                self.failed.append((time.monotonic() + pause, pending_ack))
+            return
+        if not advance(delivery, Step.SETTLED):
+            return
+        life = delivery.life
+        assert life is not None
+        if pending_ack.outbox:
+            if events.CONFIRMED.listeners:
+                events.CONFIRMED.emit(delivery, messages=len(pending_ack.outbox))
+            if delivery.returned is None:  # what the journal does not have it cannot forget
+                self._journal.confirmed([each.seq for each in pending_ack.outbox])
+        if events.ACKED.listeners:
+            events.ACKED.emit(
+                delivery, disposition=pending_ack.disposition.value,
+                duration=max(0.0, time.time() - life.started_at) if life.started_at else 0.0,
+            )  # fmt: skip
+        self._open.discard(delivery)
+        if life.took:
+            disposition = pending_ack.disposition if delivery.returned is None else Disposition.REQUEUE
+            life.run.end(disposition, partial(self._share, delivery.consumer))
+
+    # --- other deliveries of the same run
+
+    def _share_with(self, duplicate: Delivery, disposition: Disposition) -> None:
+        if advance(duplicate, Step.SHARE):
+            self._publish(duplicate, (), disposition)
+
+    def _share(self, first: DeliveringConsumer, duplicate: Delivery, disposition: Disposition) -> None:
+        # By the consumer of the first, which knows its run: the delivery itself would be part of a cycle.
+        # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been
+        # lost with its connection, and the copy may be here for that very reason.
+        rejected = disposition is Disposition.DEAD_LETTER and not first.closed
+        self._share_with(duplicate, Disposition.ACK if rejected else disposition)
+
+    # --- what failed, and the end of the worker
+
+    @property
+    def unsettled(self) -> int:
+        """How many have ended and are not settled."""
+        return len(self._open)
 
     def drain(self, timeout: float) -> bool:
         """Wait until everything that has ended is settled.
@@ -102,13 +229,13 @@ class Settlement:
         while self._open:
             self.try_again()
             if time.monotonic() >= end:
-                logger.warning("worker.unsettled messages=%d they will be delivered again", len(self._open))
+                events.UNSETTLED.emit(messages=len(self._open))
                 return False
             time.sleep(0.01)
         return True
 
     def try_again(self) -> None:
-        """Pay what failed before and is due by now."""
+        """Publish what failed before and is due by now."""
         now = time.monotonic()
         for _ in range(len(self.failed)):
             try:
@@ -120,80 +247,12 @@ class Settlement:
             else:
                 self.failed.append((due, pending_ack))
 
-    def _commit(self, delivery: Delivery) -> None:
-        assert delivery.record is not None
-        self._open.add(delivery)
-        crashpoint("commit.before")
-        self._journal.finish(delivery.record, partial(self._committed, delivery))
 
-    def _committed(self, delivery: Delivery, error: BaseException | None, outbox: tuple[OutboxMessage, ...]) -> None:
-        if error is not None:
-            logger.error("journal.finish_failed message=%s it will be delivered again", delivery, exc_info=error)
-            self._open.discard(delivery)
-            if delivery.run is not None:
-                delivery.run.end(Disposition.REQUEUE, _settle)  # so that it may run then
-            return
-        crashpoint("commit.after")
-        self._hand_over(delivery, outbox, delivery.disposition)
-
-    def _settle_again(self, outbox: tuple[OutboxMessage, ...], delivery: Delivery) -> None:
-        self._open.add(delivery)
-        self._hand_over(delivery, outbox, delivery.disposition)
-
-    def _hand_over(self, delivery: Delivery, outbox: tuple[OutboxMessage, ...], disposition: Disposition) -> None:
-        delivery.consumer.settle(PendingAck(outbox, delivery, disposition, self._handed_over))
-
-    def _handed_over(self, pending_ack: PendingAck, error: BaseException | None) -> None:
-        delivery = pending_ack.delivery
-        if error is not None:
-            pending_ack.pause = min(max(2 * pending_ack.pause, FIRST_PAUSE), LAST_PAUSE)
-            logger.warning(
-                "message.unconfirmed message=%s next_try_in=%.1f error=%s", delivery, pending_ack.pause, error
-            )
-            self.failed.append((time.monotonic() + pending_ack.pause, pending_ack))
-            return
-        if pending_ack.outbox:
-            self._journal.confirmed([each.seq for each in pending_ack.outbox])
-        self._open.discard(delivery)
-        if delivery.run is not None:
-            delivery.run.end(pending_ack.disposition, partial(_settle_copy, delivery.consumer))
-
-    # --- what did not run
-
-    def settle_unrun(self, delivery: Delivery) -> None:
-        """Settle what nobody has asked to run: it is stale, or its actor is unknown here."""
-        if not delivery.failed or delivery.stale:
-            _settle(delivery, delivery.disposition)
-            return
-        # Dramatiq rejects what is for an actor that this process does not know.
-        given_up = GivenUp("actor_unknown", {"actor": delivery.actor_name}, "no such actor", delivery._exception)
-        delivery.record = ending(
-            delivery, TaskState.DEAD, worker=self._journal.worker, started_at=time.time(), error=given_up.error,
-            given_up=given_up,
-        )  # fmt: skip
-        self._commit(delivery)
-
-    def _settle_with_the_other(self, delivery: Delivery) -> None:
-        assert delivery.run is not None
-        delivery.run.wait(delivery)
-
-    def _requeue(self, delivery: Delivery) -> None:
-        _settle(delivery, Disposition.REQUEUE)
-        if delivery.run is not None:
-            delivery.run.end(Disposition.REQUEUE, _settle)
+def _disposition(delivery: Delivery) -> Disposition:
+    return Disposition.DEAD_LETTER if delivery.failed else Disposition.ACK
 
 
-def _settle(delivery: Delivery, disposition: Disposition) -> None:
-    delivery.consumer.settle(PendingAck((), delivery, disposition, _nothing))
-
-
-def _settle_copy(first: DeliveringConsumer, copy: Delivery, disposition: Disposition) -> None:
-    # By the consumer of the first, which knows its run: the delivery itself would be part of a cycle.
-    # One dead letter is enough, if the first delivery became one. Nobody confirms that: its rejection may have been
-    # lost with its connection, and the copy may be here for that very reason.
-    rejected = disposition is Disposition.DEAD_LETTER and not first.closed
-    _settle(copy, Disposition.ACK if rejected else disposition)
-
-
-def _nothing(_pending_ack: PendingAck, _error: BaseException | None) -> None:
-    return None
+def _returned_too_often(delivery: Delivery) -> bool:
+    returned = delivery.returned
+    assert returned is not None
+    return returned.counted and returned.limited and counted(delivery.options, "requeues") >= MOST_RETURNS

@@ -17,6 +17,9 @@ class FastHooks(Broker):
 
     A message passes six signals. Dramatiq calls every middleware for each, and nearly all of these calls come to the
     empty methods of the base class.
+
+    A middleware with a ``position`` keeps it wherever it was added: one below 0 is outside of all others, one above 0
+    inside. So what brackets a run brackets also what an application's own middleware does.
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
@@ -72,5 +75,6 @@ class FastHooks(Broker):
 
     def _having(self, name: str) -> Hooks:
         empty = getattr(Middleware, name)
-        found = [getattr(middleware, name) for middleware in self.middleware]
+        ordered = sorted(self.middleware, key=lambda each: getattr(each, "position", 0))
+        found = [getattr(middleware, name) for middleware in ordered]
         return tuple(hook for hook in found if getattr(hook, "__func__", None) is not empty)

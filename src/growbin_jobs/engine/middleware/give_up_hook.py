@@ -1,15 +1,14 @@
 """Sends what an actor's row says when its message is given up."""
 
-import logging
 from typing import Any
 
 from dramatiq import Middleware
 from dramatiq.broker import Broker
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.ids import follow_up_id
 from growbin_jobs.engine.delivery.runs import counted
-
-logger = logging.getLogger(__name__)
+from growbin_jobs.engine.foreign_errors import describe, places
 
 
 class GiveUpHook(Middleware):
@@ -29,6 +28,16 @@ class GiveUpHook(Middleware):
     ) -> None:
         if not message.failed or getattr(message, "given_up", None) is None:
             return
+        try:
+            self._send(broker, message)
+        except Exception as error:
+            events.DECISION_FAILED.emit(message, error=describe(error), where=places(error))
+            message.failed = False
+            message.requeue("give_up_unpublished")
+
+    after_skip_message = after_process_message
+
+    def _send(self, broker: Broker, message: Any) -> None:
         actor = broker.get_actor(message.actor_name)
         hook = actor.options.get("on_give_up")
         follow_up = hook(actor, message) if hook is not None else None
@@ -38,9 +47,4 @@ class GiveUpHook(Middleware):
         # second one with another reason would pass for sent already.
         run = counted(message.options, "deferrals")
         message_id = follow_up_id(message.message_id, follow_up.actor_name, run)
-        try:
-            broker.enqueue(follow_up.copy(message_id=message_id))
-        except Exception:
-            logger.exception("give_up.publish_failed actor=%s id=%s", message.actor_name, message.message_id)
-            message.failed = False
-            message.requeue()
+        broker.enqueue(follow_up.copy(message_id=message_id))

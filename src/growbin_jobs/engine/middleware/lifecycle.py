@@ -1,56 +1,54 @@
-"""Write down what becomes of each message, before the broker is told that it is done."""
+"""Dramatiq's hooks as steps in the life of a delivery (:mod:`growbin_jobs.engine.delivery.lifecycle`)."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 from dramatiq.middleware import SkipMessage
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
-from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.delivery.endings import GivenUp, ending
+from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation, CrashPolicy
+from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.intake import DeliveryIntake
-from growbin_jobs.engine.delivery.records import Started, TaskHistory, TaskState
-from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.delivery.settlement import Settlement
-from growbin_jobs.engine.errors import Deferred, describe
+from growbin_jobs.engine.delivery.start import Start
+from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.foreign_errors import describe, places
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal
-
-logger = logging.getLogger(__name__)
 
 #: Seconds that a stopping worker waits for what has ended to be settled; the rest is delivered again.
 DRAIN_TIMEOUT = 10.0
 
 
-class Journaling(Middleware):
-    """Begins each message in the journal, and hands its end to the settlement.
+class Lifecycle(Middleware):
+    """Begins each delivery before all other middleware, and notes its end after all other.
 
-    It stands nearly first: whether to run is decided before anything else happens, and its end is written down after
-    all others have had their say, the retry and the record of a failure included.
-
+    Its place is outermost wherever it stands in the stack (``position``, see :mod:`growbin_jobs.engine.fast.hooks`).
     Deliveries of brokers that know nothing of it (Dramatiq's StubBroker in tests) pass untouched.
 
     Parameters:
       journal: Returns the process's journal; called in workers only.
-      max_crashes: A message that was running so many times in a row when its worker died is given up. All of them but
-        one must be its own beyond doubt: nothing else that ran was under suspicion.
+      crash_policy: Makes what decides about messages that were running when their worker died.
     """
 
-    def __init__(self, journal: Callable[[], Journal], *, max_crashes: int = 3) -> None:
+    position = -1
+
+    def __init__(
+        self, journal: Callable[[], Journal], crash_policy: Callable[[], CrashPolicy] = CrashIsolation
+    ) -> None:
         self._open_journal = journal
-        self._max_crashes = max_crashes
-        self._journal: Journal
+        self._make_crash_policy = crash_policy
+        self._journal: Journal | None = None
+        self._crash_policy: CrashPolicy
+        self._start: Start
+        self._decisions: Decisions
         self._settlement: Settlement
-        self._probation = CrashIsolation()
 
     def prepare(self) -> None:
         """Open the journal when a worker starts.
@@ -63,135 +61,87 @@ class Journaling(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         if hasattr(broker, "intake"):
-            self._journal = self._open_journal()
-            self._settlement = Settlement(self._journal)
-            broker.intake = DeliveryIntake(self._journal, self._settlement)
-            self._probation = CrashIsolation()
+            from growbin_jobs.engine.sqlite.committer import Closed  # with SQLite, which producers do not need
+
+            self._journal = journal = self._open_journal()
+            self._crash_policy = self._make_crash_policy()
+            self._start = Start(journal, self._crash_policy)
+            self._decisions = Decisions(journal, self._crash_policy)
+            self._settlement = Settlement(journal, self._decisions, Closed)
+            broker.intake = DeliveryIntake(journal, self._settlement)
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        if self._journal is not None:
+            events.WORKER_STARTED.emit(threads=worker.worker_threads, worker=self._journal.worker)
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
-        if not isinstance(message, Delivery) or message.run is None:
-            return
-        if not self._settlement.admit(message):
-            raise SkipMessage
-        message.started_at = time.time()
-        if message.history is not None and message.history.crashes and not self._suspect(message, message.history):
+        if getattr(message, "life", None) is None:
+            if getattr(message, "stale", False):
+                raise SkipMessage
             return
         try:
-            message.slot = self._journal.begin(
-                message.message_id, message.actor_name, message.queue_name, partial(_started, message, self._journal)
-            )
-        except OSError as error:
-            # Never run unjournaled: back to the queue, from where nothing is taken while the journal is ill.
-            logger.exception("journal.start_failed message=%s", message)
-            self._probation.leave(message)
-            message.requeue()
-            raise SkipMessage from error
-        crashpoint("message.begun")
+            begun = self._start.begin(broker, message)
+        except Exception as error:
+            # Raised out of here it would be logged, and the actor would run.
+            events.DECISION_FAILED.emit(message, error=describe(error), where=places(error))
+            begun = self._decisions.refuse_to_begin(message)
+        if not begun:
+            raise SkipMessage
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        if not isinstance(message, Delivery) or message.run is None:
-            return
-        self._ended(message)
-        outbox = message.outbox.close() if message.outbox is not None else ()
-        if message.requeued:
-            return
-        state = TaskState.COMPLETED
-        if message.failed:
-            state = TaskState.DEAD
-        elif exception is not None:
-            if not any(each.message_id == message.message_id for each in outbox):
-                self._without_retry(message)
-                return
-            state = TaskState.FAILED
-        error = None if exception is None else describe(exception)
-        record = ending(
-            message,
-            state,
-            worker=self._journal.worker,
-            started_at=message.started_at,
-            result=result,
-            error=error,
-            outbox=outbox,
-            given_up=_given_up(message, exception) if state is TaskState.DEAD else None,
-            deferred=state is TaskState.FAILED and isinstance(exception, Deferred),
-        )
-        self._settlement.finished(message, record)
+        if getattr(message, "life", None) is not None:
+            self._decisions.decide(message, result, exception)
 
     def after_skip_message(self, broker: Broker, message: Any) -> None:
-        if not isinstance(message, Delivery) or message.slot is None:
-            return  # settled without a run, see before_process_message
-        self._ended(message)
-        if message.outbox is not None:
-            message.outbox.close()
-        record = ending(
-            message, TaskState.COMPLETED, worker=self._journal.worker, started_at=message.started_at, error="skipped"
-        )
-        self._settlement.finished(message, record)
+        if getattr(message, "life", None) is not None:
+            self._decisions.decide(message, skipped=True)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        if hasattr(self, "_journal"):
-            self._probation.close()
+        if self._journal is not None:
+            self._crash_policy.close()
             self._journal.disarm()
 
     def before_consumer_thread_shutdown(self, broker: Broker, thread: Any) -> None:
         # The workers have stopped, and the consumers still can settle.
-        if hasattr(self, "_settlement"):
+        if self._journal is not None:
             self._settlement.drain(DRAIN_TIMEOUT)
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        if hasattr(self, "_journal"):
+        if self._journal is not None:
             try:
                 self._journal.write(lambda _: None)  # and so all that is written behind
             except Deferred as error:
-                logger.warning("journal.unwritten_at_shutdown error=%s", error)
-
-    def _suspect(self, message: Delivery, known: TaskHistory) -> bool:
-        """Return True if a message may run that was running when its worker died."""
-        if known.crashes >= self._max_crashes and known.lone_crashes >= self._max_crashes - 1:
-            logger.error("message.killed_its_worker message=%s times=%d", message, known.crashes)
-            message.given_up = ("worker_killed", {"times": known.crashes})
-            message.fail()  # so that it is not run
-            return False
-        logger.warning("message.on_probation message=%s crashes=%d", message, known.crashes)
-        if not self._probation.enter(message):
-            message.requeue()
-            raise SkipMessage
-        return True
-
-    def _ended(self, delivery: Delivery) -> None:
-        if delivery.history is not None:
-            self._probation.leave(delivery)
-        slot, delivery.slot = delivery.slot, None
-        if slot is not None:
-            self._journal.end(slot)
-
-    def _without_retry(self, delivery: Delivery) -> None:
-        """Deal with a failure that nobody has decided about: a stale delivery comes again, another one goes back."""
-        if not delivery.stale:
-            logger.error("message.undecided message=%s it goes back to its queue", delivery)
-        delivery.requeue()
+                events.JOURNAL_WRITABLE.emit(writable=False, reason=f"at the worker's end: {describe(error)}")
+            events.WORKER_STOPPED.emit(unsettled=self._settlement.unsettled, worker=self._journal.worker)
 
 
-def _started(delivery: Delivery, journal: Journal) -> Started:
-    return Started(
-        task_id=delivery.message_id,
-        task_name=delivery.actor_name,
-        queue_name=delivery.queue_name,
-        payload=delivery.body.decode("utf-8", "replace"),
-        worker=journal.worker,
-        started_at=delivery.started_at,
-        created_at=delivery.message_timestamp / 1000,
-        retry_count=counted(delivery.options, "retries"),
-        deferrals=counted(delivery.options, "deferrals"),
-        delivery_tag=getattr(delivery, "tag", None),
-    )
+class OutboxScope(Middleware):
+    """Drops what a failed actor has sent, before any other middleware hears of its end.
 
+    What other middleware sends, before the actor or after it, belongs to the end of the run: the retry, the record of a
+    failure, a callback. Its place is innermost wherever it stands in the stack.
+    """
 
-def _given_up(delivery: Delivery, exception: BaseException | None) -> GivenUp:
-    error = "given up" if exception is None else describe(exception)
-    if delivery.given_up is not None:
-        return GivenUp(*delivery.given_up, error, exception)
-    attempts = counted(delivery.options, "retries") + 1
-    return GivenUp("retries_exhausted", {"attempts": attempts, "detail": error}, error, exception)
+    position = 1
+
+    def before_process_message(self, broker: Broker, message: Any) -> None:
+        life = getattr(message, "life", None)
+        if life is not None:
+            life.outbox.begin_actor()
+            crashpoint("actor.before")
+
+    def after_process_message(
+        self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        crashpoint("actor.after")
+        if exception is not None:
+            life = getattr(message, "life", None)
+            if life is not None and life.outbox is not None:
+                life.outbox.forget()
+
+    def after_skip_message(self, broker: Broker, message: Any) -> None:
+        life = getattr(message, "life", None)
+        if life is not None and life.outbox is not None and message.failed and message.given_up is None:
+            message.give_up("skipped", {})  # now, so that what its actor's row says for that case is sent

@@ -57,8 +57,7 @@ class OptionCheck(Middleware):
                 check_message(message.options)
             _check_targets(broker, message)
         except OptionInvalid as error:
-            message.given_up = ("request_invalid", {"detail": str(error)})
-            message.fail()  # so that it is not run
+            message.give_up("request_invalid", {"detail": str(error)})  # so that it is not run
 
 
 def read_all(options: dict[str, Any]) -> dict[str, Any]:

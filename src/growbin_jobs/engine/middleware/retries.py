@@ -19,7 +19,8 @@ from dramatiq.middleware import Shutdown
 from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.delivery.runs import counted
-from growbin_jobs.engine.errors import Deferred, Permanent, Transient, describe
+from growbin_jobs.engine.errors import Deferred, Permanent, Transient
+from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.middleware.options import read_all
 from growbin_jobs.engine.reasons import REASONS
@@ -97,10 +98,8 @@ class Retries(InPlaceOf, DramatiqRetries):
         try:
             self._decide(broker, message, exception)
         except (BrokerConnectionError, ConnectionError) as error:
-            logger.warning(
-                "retry.publish_failed actor=%s id=%s error=%s", message.actor_name, message.message_id, describe(error)
-            )
-            message.requeue()
+            events.DECISION_FAILED.emit(message, error=describe(error), where=places(error))
+            message.requeue("retry_unpublished")
         except Exception as error:
             # What cannot be decided now will not be decided the next time: it would run for ever.
             detail = f"{describe(exception)} was raised, and then {describe(error)}."
@@ -152,7 +151,7 @@ class Retries(InPlaceOf, DramatiqRetries):
             delay = int(pause_after(retries, options["min_backoff"], options["max_backoff"], RETRY_JITTER))
         broker.enqueue(message.copy(options={"retries": retries + 1}), delay=delay)
         events.RETRIED.emit(
-            actor=message.actor_name, id=message.message_id, queue=message.queue_name, retry=retries + 1,
+            message, retry=retries + 1,
             limit="∞" if limit is None or retry_when else limit, in_ms=delay, error=describe(exception),
         )  # fmt: skip
 
@@ -185,16 +184,12 @@ class Retries(InPlaceOf, DramatiqRetries):
         delay = int(pause_after(0, longest := min(pause, self.max_wait * 1000), longest, WAIT_JITTER))
         broker.enqueue(message.copy(options={"deferred_since": since, "deferrals": deferrals}), delay=delay)
         events.DEFERRED.emit(
-            actor=message.actor_name, id=message.message_id, queue=message.queue_name, deferral=deferrals, in_ms=delay,
+            message, deferral=deferrals, in_ms=delay,
             error=describe(exception),
         )  # fmt: skip
 
     def _give_up(self, message: Any, code: str, params: Params) -> None:
-        events.GIVEN_UP.emit(
-            actor=message.actor_name, id=message.message_id, queue=message.queue_name, code=code
-        )  # fmt: skip
-        message.given_up = (code, params)
-        message.fail()
+        message.give_up(code, params)
 
 
 def _milliseconds(pause: Any) -> int:

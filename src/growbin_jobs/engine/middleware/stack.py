@@ -2,35 +2,11 @@
 
 The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up it.
 
-==========================  ========================================  ===========================================
-middleware                  before the actor                          after the actor
-==========================  ========================================  ===========================================
-``EnsureKeeper``            (at boot) sees that there is a keeper     (at the end) leaves last of all
-``DropStale``               skips what the broker already has back    –
-``Journaling``              skips what has ended here; notes starts   writes down the end, last of all
-``OptionCheck``             gives up what has options nobody can obey –
-``AgeLimit``                gives up what is too old                  –
-``CurrentMessage``          shows the message to the actor            –
-``Results``                 –                                         keeps what the actor returned
-``GiveUpHook``              –                                         sends what the actor's row says
-``GroupCallbacks``          –                                         sends a group's callbacks
-``Pipelines``               –                                         sends a pipeline's next message
-``Callbacks``               –                                         sends ``on_success`` and ``on_failure``
-``Retries``                 –                                         decides: done, retry, wait or give up
-``Prefetch``                (at boot) how far a process fetches       –
-``FastWorkQueue``           (at boot) hands messages to the workers   –
-``GcTuning``                (at boot) keeps Python from garbage       –
-``Boot``                    (at boot) builds the group's services     –
-``AsyncIO``                 (at boot) starts an event loop            –
-``TimeLimit``               sets the limit                            –
-``ShutdownNotifications``   notes who is told of a shutdown           –
-``OutboxScope``             opens the outbox, last of all             empties it if the run has failed, first of all
-==========================  ========================================  ===========================================
-
-So what the actor has sent counts only if it came to a good end, and what ``Retries`` and ``GiveUpHook`` send
-counts always: all of it lies in the outbox when ``Journaling`` closes that. What happens then is no middleware's
-business (``delivery/settlement.py``). The clock of ``TimeLimit`` runs inside the actor's own call, so that
-it never strikes in any of these.
+==========================  ========================================  ====================================
+So what the actor has sent counts only if it came to a good end, and what middleware sends (``Retries``, ``GiveUpHook``,
+an application's own) counts always: all of it lies in the outbox when ``Lifecycle`` closes that. What happens then is
+no middleware's business (``delivery/settlement.py``). The clock of ``TimeLimit`` runs inside the actor's own call, so
+that it never strikes in any of these.
 """
 
 from collections.abc import Callable
@@ -50,14 +26,12 @@ from growbin_jobs.engine.middleware.current_message import CurrentMessage
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
-from growbin_jobs.engine.middleware.lifecycle import Journaling
+from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
 from growbin_jobs.engine.middleware.options import OptionCheck
-from growbin_jobs.engine.middleware.outbox_scope import OutboxScope
 from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
-from growbin_jobs.engine.middleware.stale import DropStale
 from growbin_jobs.engine.middleware.time_limit import ShutdownNotifications, TimeLimit
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.processes import once_a_process
@@ -79,15 +53,14 @@ def stack(
       journal: Returns the process's journal; called by workers only.
       source: Returns the engine's import string.
     """
-    journaling = Journaling(journal)
-    boot.prepare_with(journaling.prepare)
+    lifecycle = Lifecycle(journal)
+    boot.prepare_with(lifecycle.prepare)
     central = once_a_process(partial(open_central, config))
     asyncio, time_limit = AsyncIO(), TimeLimit()
     boot.prepare_with(asyncio.check)
     return [
         EnsureKeeper(config, source),
-        DropStale(),
-        journaling,
+        lifecycle,
         OptionCheck(),
         AgeLimit(),
         CurrentMessage(),

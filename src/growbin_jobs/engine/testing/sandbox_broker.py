@@ -16,17 +16,18 @@ from growbin_jobs.engine.delivery.codec import decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.delivery.runs import key_of
 from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.boot import Boot
+from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
-from growbin_jobs.engine.middleware.stale import DropStale
 
 #: Messages that leave at the end of a run, each with its delay in milliseconds.
 Owing = list[tuple[Message[Any], int | None]]
 
 #: What belongs to a worker process and not to a message's fate.
-_OF_WORKERS: tuple[type[Middleware], ...] = (Boot, DropStale, Prefetch, TimeLimit)
+_OF_WORKERS: tuple[type[Middleware], ...] = (Boot, Lifecycle, OutboxScope, Prefetch, TimeLimit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class SandboxBroker(Broker):
     def process(self, message: Message[Any]) -> End:
         """Run a message as Dramatiq's ``WorkerThread.process_message`` does."""
         delivery = Delivery(message, _Nowhere())
-        self._outbox, self._delays = Outbox(self, delivery.message_id), []
+        self._outbox, self._delays = Outbox(self, key_of(delivery)), []
         result: Any = None
         raised: BaseException | None = None
         try:

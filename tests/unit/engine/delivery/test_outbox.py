@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.delivery.ids import follow_up_id
 from growbin_jobs.engine.delivery.outbox import Outbox, option, outbox_of
+from growbin_jobs.engine.delivery.runs import key_of
 
 
 class Consumer:
@@ -35,7 +36,7 @@ def run(broker):
     opened = []
 
     def run(parent=None):
-        outbox = Outbox(broker, (parent or message("parent")).message_id)
+        outbox = Outbox(broker, key_of(parent or message("parent")))
         outbox.open()
         opened.append(outbox)
         return outbox
@@ -48,7 +49,7 @@ def run(broker):
 @given(sent=st.lists(st.sampled_from(["a", "b", "c"]), max_size=8), parent=st.uuids().map(str) | st.text(max_size=40))
 def test_a_second_run_makes_the_same_messages_and_no_two_are_the_same(sent, parent):
     def ids():
-        outbox = Outbox(StubBroker(middleware=[]), parent)
+        outbox = Outbox(StubBroker(middleware=[]), (parent, 0, 0))
         return [outbox.take(message(actor), None).message_id for actor in sent]
 
     first = ids()
@@ -88,7 +89,7 @@ def test_what_is_owed_is_in_order_with_due_times_and_the_bodies_as_sent(run, mon
     first, second = outbox.close()
 
     assert [(each.ordinal, each.due_at) for each in (first, second)] == [(0, None), (1, 1002.5)]
-    assert {each.parent_id for each in (first, second)} == {outbox.parent_id}
+    assert {each.parent_id for each in (first, second)} == {outbox._run[0]}
     assert Message.decode(first.body).message_id == first.message_id
     assert (first.task_name, first.queue_name) == ("next", "q")
 

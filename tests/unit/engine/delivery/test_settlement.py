@@ -1,25 +1,32 @@
-"""Intake and settlement against a model broker and a model journal, with a crash, a lost connection or a failed
-publication at every step: nothing is lost, and no run that has ended here is run again."""
+"""The life of deliveries against a model broker and a model journal, with a crash, a lost connection, a failed
+publication or an unwritable end at every step: nothing is lost, nothing is acknowledged before what it sent is
+confirmed, each delivery is settled once, and no run that has ended here is run again."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from unittest.mock import patch
 
 import pytest
 from dramatiq import Message
+from dramatiq.brokers.stub import StubBroker
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from growbin_jobs.engine.delivery import settlement
+from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
+from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.intake import DeliveryIntake
+from growbin_jobs.engine.delivery.lifecycle import State
 from growbin_jobs.engine.delivery.records import Health, OutboxMessage, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import has_ended, key_of
-from growbin_jobs.engine.delivery.settlement import Settlement
+from growbin_jobs.engine.delivery.settlement import MOST_RETURNS, Settlement
+from growbin_jobs.engine.delivery.start import Start
 from growbin_jobs.engine.errors import Deferred
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
@@ -40,6 +47,15 @@ class ModelJournal:
         self.waiting = []
         self.away = False
         self.ended = Counter()
+        self.slots = set()
+
+    def begin(self, task_id, task_name, queue_name, hint=None):
+        slot = len(self.slots) and max(self.slots) + 1
+        self.slots.add(slot)
+        return slot
+
+    def end(self, slot):
+        self.slots.remove(slot)
 
     def lookup(self, ids):
         if self.away:
@@ -63,6 +79,11 @@ class ModelJournal:
             self.outbox[record.task_id] = [self.numbered(each) for each in record.outbox]
         then(None, tuple(self.outbox[record.task_id]))
 
+    def refuse(self, error):
+        """Say of the oldest end that it can never be written."""
+        _record, then = self.waiting.pop(0)
+        then(error, ())
+
     def numbered(self, owed):
         self.seq += 1
         return OutboxMessage(
@@ -79,6 +100,11 @@ class ModelJournal:
 
     def crash(self):
         self.waiting.clear()
+        self.slots.clear()
+
+
+class ModelClosed(Exception):
+    """The journal was closed."""
 
 
 class ModelConsumer:
@@ -96,6 +122,7 @@ class ModelBroker:
         self.queue = []  # encoded
         self.dead = []
         self.batcher = []
+        self.settled = Counter()
 
     def deliver(self, consumer):
         body = self.queue.pop(0)
@@ -110,8 +137,10 @@ class ModelBroker:
 
     def settle(self, delivery, disposition):
         body = delivery.consumer.unacked.pop(delivery, None)
+        self.settled[delivery] += 1
+        assert self.settled[delivery] == 1, "settled twice"
         if body is None:
-            assert delivery.consumer.closed, "settled twice"
+            assert delivery.consumer.closed, "settled, and not delivered"
         elif disposition is Disposition.DEAD_LETTER:
             self.dead.append(body)
         elif disposition is Disposition.REQUEUE:
@@ -125,8 +154,36 @@ class ModelBroker:
                 return
             self.queue.append(owed.body)
             pending_ack.unconfirmed.remove(owed)
+        assert not pending_ack.unconfirmed, "settled before all is confirmed"
         self.settle(pending_ack.delivery, pending_ack.disposition)
         pending_ack.then(pending_ack, None)
+
+
+class Process:
+    """The stations of one worker process."""
+
+    def __init__(self, journal):
+        isolation = CrashIsolation()
+        self.start = Start(journal, isolation)
+        self.decisions = Decisions(journal, isolation)
+        self.settlement = Settlement(journal, self.decisions, ModelClosed)
+        self.intake = DeliveryIntake(journal, self.settlement)
+
+    def begin(self, delivery):
+        return self.start.begin(BROKER, delivery)
+
+    def end(self, delivery, *sends, **how):
+        """Let a run end that has sent these, as Dramatiq's worker does."""
+        delivery.life.outbox._owed += sends
+        for each in sends:
+            if each.message_id == delivery.message_id:
+                key = key_of(Message.decode(each.body))
+                delivery.life.outbox.next_run = key
+        self.decisions.decide(delivery, **how)
+        self.intake.release(delivery)
+
+
+BROKER = StubBroker(middleware=[])
 
 
 def message(message_id, retries=0):
@@ -154,8 +211,7 @@ class Machine(RuleBasedStateMachine):
         self.boot()
 
     def boot(self):
-        self.settlement = Settlement(self.journal)
-        self.arrivals = DeliveryIntake(self.journal, self.settlement)
+        self.process = Process(self.journal)
         self.consumer = ModelConsumer(self.broker)
         self.fetched, self.running = [], []
 
@@ -176,16 +232,16 @@ class Machine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4))
     def fetch(self, count):
         batch = [self.broker.deliver(self.consumer) for _ in range(min(count, len(self.broker.queue)))]
-        assert self.arrivals.receive(batch)
+        assert self.process.intake.receive(batch)
         self.fetched += batch
 
     @precondition(lambda self: self.fetched)
     @rule(data=st.data())
     def begin(self, data):
-        delivery = self.fetched.pop(data.draw(st.integers(0, len(self.fetched) - 1)))
-        if delivery.stale:  # DropStale
-            delivery.settle_hook(delivery)
-        elif self.settlement.admit(delivery):
+        self._begin(self.fetched.pop(data.draw(st.integers(0, len(self.fetched) - 1))))
+
+    def _begin(self, delivery):
+        if self.process.begin(delivery):
             message_id, retries, _ = key_of(delivery)
             assert not self.journal.ended[message_id, retries], "it had ended here"
             assert key_of(delivery) not in {key_of(each) for each in self.running}, "it runs here"
@@ -193,7 +249,16 @@ class Machine(RuleBasedStateMachine):
             assert (message_id, retries) not in written, "its end is about to be written"
             self.running.append(delivery)
         else:
-            delivery.settle_hook(delivery)
+            self.process.decisions.decide(delivery, skipped=True)
+            self.process.intake.release(delivery)
+
+    @precondition(lambda self: self.fetched)
+    @rule(data=st.data())
+    def reject(self, data):
+        """No actor of that name: Dramatiq does not try to run it."""
+        delivery = self.fetched.pop(data.draw(st.integers(0, len(self.fetched) - 1)))
+        delivery.fail()
+        self.process.intake.release(delivery)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), outcome=st.sampled_from([COMPLETED, COMPLETED, FAILED, DEAD, None]))
@@ -203,26 +268,35 @@ class Machine(RuleBasedStateMachine):
 
     def _end(self, delivery, outcome):
         if outcome is None or (outcome is FAILED and delivery.options["retries"] >= 2):
-            delivery.requeue()
-            delivery.settle_hook(delivery)
-            return
-        children = {
-            COMPLETED: [message(each) for each in follow_ups(delivery.message_id)],
-            FAILED: [message(delivery.message_id, delivery.options["retries"] + 1)],
-            DEAD: [],
-        }[outcome]
-        delivery.failed = outcome is DEAD
-        record = ending(
-            delivery, outcome, worker="w", started_at=0.0, outbox=tuple(owed(delivery, child) for child in children),
-            given_up=GivenUp("retries_exhausted", {}, "odd") if outcome is DEAD else None,
-        )  # fmt: skip
-        self.settlement.finished(delivery, record)
-        delivery.settle_hook(delivery)
+            delivery.requeue("odd", limited=False)
+            self.process.end(delivery)
+        elif outcome is COMPLETED:
+            self.process.end(delivery, *(owed(delivery, message(each)) for each in follow_ups(delivery.message_id)))
+        elif outcome is FAILED:
+            retry = message(delivery.message_id, delivery.options["retries"] + 1)
+            self.process.end(delivery, owed(delivery, retry), exception=ValueError())
+        else:
+            delivery.fail()
+            self.process.end(delivery, exception=ValueError())
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def forget_to_tell(self, data):
+        """A hook fails: Dramatiq is done with a delivery, and nobody has said how it ended."""
+        delivery = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+        self.process.intake.release(delivery)
 
     @precondition(lambda self: self.journal.waiting)
     @rule()
     def commit(self):
         self.journal.commit()
+
+    @precondition(lambda self: self.journal.waiting)
+    @rule(error=st.sampled_from([OverflowError("never"), ModelClosed()]))
+    def refuse_to_commit(self, error):
+        self.journal.refuse(error)
+        if isinstance(error, ModelClosed):  # at the end of a process
+            self.crash()
 
     @precondition(lambda self: self.broker.batcher)
     @rule(data=st.data(), fails_at=st.none() | st.integers(0, 1))
@@ -232,7 +306,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def try_again(self):
-        assert self.arrivals.ready()
+        assert self.process.intake.ready()
 
     # --- faults
 
@@ -258,15 +332,15 @@ class Machine(RuleBasedStateMachine):
 
     def lose_the_journal(self):
         self.journal.away = True
-        self.arrivals._next_look = 0.0
-        assert not self.arrivals.ready()
+        self.process.intake._next_look = 0.0
+        assert not self.process.intake.ready()
         if self.broker.queue:
             delivery = self.broker.deliver(self.consumer)
-            assert not self.arrivals.receive([delivery])
+            assert not self.process.intake.receive([delivery])
             self.lose_the_connection()
         self.journal.away = False
-        self.arrivals._next_look = 0.0
-        assert self.arrivals.ready()
+        self.process.intake._next_look = 0.0
+        assert self.process.intake.ready()
 
     # --- what must hold
 
@@ -278,7 +352,7 @@ class Machine(RuleBasedStateMachine):
     def what_was_acknowledged_is_owed_or_with_the_broker_or_done(self):
         present = {Message.decode(body).message_id for body in [*self.broker.queue, *self.broker.dead]}
         present |= {each.message_id for each in self.consumer.unacked}
-        present |= {each.message_id for messages in self.journal.owed.values() for each in messages}
+        present |= {each.message_id for messages in self.journal.outbox.values() for each in messages}
         done = {task_id for task_id, (state, _) in self.journal.rows.items() if state in (COMPLETED, DEAD)}
         assert self.expected() <= present | done
 
@@ -299,24 +373,21 @@ class Machine(RuleBasedStateMachine):
                 self.broker.pay(self.broker.batcher.pop(0), None)
             while self.journal.waiting:
                 self.journal.commit()
-            self.arrivals.ready()
-            for delivery in self.fetched:
-                if not delivery.stale and self.settlement.admit(delivery):
-                    self.running.append(delivery)
-                else:
-                    delivery.settle_hook(delivery)
-            for delivery in self.running:
-                self._end(delivery, COMPLETED)
-            self.fetched, self.running = [], []
+            self.process.intake.ready()
+            while self.fetched:
+                self._begin(self.fetched.pop())
+            while self.running:
+                self._end(self.running.pop(), COMPLETED)
             if self.broker.queue:
                 self.fetch(4)
-            elif not (self.broker.batcher or self.journal.waiting or self.settlement.failed):
+            elif not (self.broker.batcher or self.journal.waiting or self.process.settlement.failed):
                 break
         assert not self.consumer.unacked
-        assert not any(self.journal.owed.values())
+        assert not any(self.journal.outbox.values())
         done = {task_id for task_id, (state, _) in self.journal.rows.items() if state in (COMPLETED, DEAD)}
         assert self.expected() == done
-        assert self.settlement.drain(0.0)
+        assert self.process.settlement.drain(0.0)
+        assert not self.journal.slots
         self.no_run_ends_twice()
 
 
@@ -353,14 +424,10 @@ def test_a_run_is_known_by_its_counts(state, known, delivered, crashes, ended):
 
 
 def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_rejected():
-    journal, broker = ModelJournal(), ModelBroker()
-    arrivals, consumer = DeliveryIntake(journal, Settlement(journal)), ModelConsumer(broker)
-    broker.queue.append(message("m").encode())
-    delivery = broker.deliver(consumer)
-    assert arrivals.receive([delivery])
+    journal, broker, process, _consumer, delivery = received()
     delivery.fail()
 
-    delivery.settle_hook(delivery)
+    process.intake.release(delivery)
 
     [(record, _)] = journal.waiting
     assert (record.state, record.dead.code) == (DEAD, "actor_unknown")
@@ -370,16 +437,21 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
     assert pending_ack.disposition is Disposition.DEAD_LETTER
 
 
-def running():
-    """Return a journal, a broker, arrivals, a settlement, a consumer, and its message that runs."""
+def received(options=None):
+    """Return a journal, a broker, the stations of a process, a consumer, and its message that has arrived."""
     journal, broker = ModelJournal(), ModelBroker()
-    here, consumer = Settlement(journal), ModelConsumer(broker)
-    broker.queue.append(message("m").encode())
+    process, consumer = Process(journal), ModelConsumer(broker)
+    broker.queue.append(message("m").copy(options=options or {}).encode())
     delivery = broker.deliver(consumer)
-    arrivals = DeliveryIntake(journal, here)
-    arrivals.receive([delivery])
-    assert here.take(delivery)
-    return journal, broker, arrivals, here, consumer, delivery
+    assert process.intake.receive([delivery])
+    return journal, broker, process, consumer, delivery
+
+
+def running(options=None):
+    """The same, and the message runs."""
+    journal, broker, process, consumer, delivery = received(options)
+    assert process.begin(delivery)
+    return journal, broker, process, consumer, delivery
 
 
 @pytest.mark.parametrize(
@@ -388,11 +460,9 @@ def running():
     ids=["one dead letter is enough", "the first rejection went down with its connection"],
 )
 def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, disposition):
-    journal, broker, arrivals, here, consumer, first = running()
+    journal, broker, process, consumer, first = running()
     first.fail()
-    given_up = GivenUp("retries_exhausted", {"attempts": 1}, "odd")
-    here.finished(first, ending(first, DEAD, worker="w", started_at=0.0, given_up=given_up))
-    first.settle_hook(first)
+    process.end(first, exception=ValueError())
     journal.commit()
     broker.pay(broker.batcher.pop(), None)
 
@@ -400,32 +470,185 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, disposition)
         consumer.closed, consumer = True, ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     copy = broker.deliver(consumer)
-    arrivals.receive([copy])
-    assert not here.take(copy)
-    copy.settle_hook(copy)
+    process.intake.receive([copy])
+    assert not process.begin(copy)
+    process.intake.release(copy)
 
     [pending_ack] = broker.batcher
     assert (pending_ack.delivery, pending_ack.disposition) == (copy, disposition)
 
 
-def test_an_end_that_can_never_be_written_is_not_acknowledged():
-    journal, broker, arrivals, here, consumer, delivery = running()
-    here.finished(delivery, ending(delivery, COMPLETED, worker="w", started_at=0.0))
-    delivery.settle_hook(delivery)
+def test_an_end_that_can_never_be_written_becomes_a_dead_letter_that_says_so():
+    journal, broker, process, _consumer, delivery = running()
+    process.end(delivery)
 
-    [(_, then)] = journal.waiting
-    then(ValueError("never"), ())
+    journal.refuse(OverflowError("never"))
+
+    [(record, _)] = journal.waiting
+    assert (record.state, record.dead.code) == (DEAD, "decision_invalid")
+    assert "OverflowError" in record.dead.params
+    journal.commit()
+    assert broker.batcher[0].disposition is Disposition.DEAD_LETTER
+
+
+def test_where_that_cannot_be_written_either_it_goes_back_with_a_delay():
+    journal, broker, process, _consumer, delivery = running()
+    process.end(delivery)
+
+    journal.refuse(OverflowError("never"))
+    journal.refuse(OverflowError("never"))
+
+    [pending_ack] = broker.batcher
+    assert pending_ack.disposition is Disposition.ACK
+    [copy] = pending_ack.outbox
+    assert Message.decode(copy.body).options["requeues"] == 1
+
+
+def test_what_a_closed_journal_did_not_write_is_left_to_the_broker():
+    journal, broker, process, consumer, delivery = running()
+    process.end(delivery)
+
+    journal.refuse(ModelClosed())
 
     assert not broker.batcher
     assert delivery in consumer.unacked
-    assert here.drain(0.0)
-
+    assert process.settlement.drain(0.0)
     # When its channel has gone it is delivered again, and must not wait for the run that came to nothing.
     consumer.closed, consumer = True, ModelConsumer(broker)
     broker.queue.append(message("m").encode())
     again = broker.deliver(consumer)
-    arrivals.receive([again])
-    assert here.take(again)
+    process.intake.receive([again])
+    assert process.begin(again)
+
+
+# --- what goes back
+
+
+def returned(process, broker, delivery, **how):
+    """Let a delivery go back, and return what is published for it."""
+    delivery.requeue("odd", **how)
+    process.end(delivery)
+    [pending_ack] = broker.batcher
+    assert pending_ack.disposition is Disposition.ACK
+    [copy] = pending_ack.outbox
+    return copy
+
+
+@pytest.mark.parametrize("before", range(MOST_RETURNS))
+def test_what_goes_back_is_counted_and_comes_later_each_time(before):
+    _journal, broker, process, _consumer, delivery = running({"requeues": before, "retries": 1})
+    now = time.time()
+
+    copy = returned(process, broker, delivery)
+
+    again = Message.decode(copy.body)
+    assert (again.message_id, again.options) == ("m", {"requeues": before + 1, "retries": 1})
+    assert 2**before <= copy.due_at - now < 1.25 * 2**before + 1
+    broker.pay(broker.batcher.pop(), None)
+    assert delivery.life.state is State.SETTLED
+
+
+def test_what_goes_back_too_often_is_a_dead_letter():
+    journal, _broker, process, _consumer, delivery = running({"requeues": MOST_RETURNS})
+    delivery.requeue("odd")
+
+    process.end(delivery)
+
+    [(record, _)] = journal.waiting
+    assert (record.state, record.dead.code) == (DEAD, "decision_invalid")
+    assert "odd" in record.dead.params
+
+
+def test_a_fault_of_the_node_gives_no_message_up():
+    _journal, broker, process, _consumer, delivery = running({"requeues": 10_000})
+
+    copy = returned(process, broker, delivery, limited=False)
+
+    assert copy.due_at - time.time() <= 375
+
+
+@pytest.mark.parametrize("count", ["many", -1, 2**70, None, [1], True])
+def test_any_count_is_understood(count):
+    _journal, broker, process, _consumer, delivery = running({"requeues": count})
+
+    assert Message.decode(returned(process, broker, delivery).body).options["requeues"] in (1, 2)
+
+
+def test_what_a_stopping_worker_has_not_begun_goes_back_at_once():
+    _journal, broker, process, _consumer, delivery = running()
+    delivery.requeue("worker_stops", counted=False)
+
+    process.end(delivery)
+
+    [pending_ack] = broker.batcher
+    assert (pending_ack.disposition, pending_ack.outbox) == (Disposition.REQUEUE, ())
+
+
+def test_a_run_of_which_nobody_has_told_the_end_goes_back():
+    _journal, broker, process, _consumer, delivery = running()
+
+    process.intake.release(delivery)
+
+    [pending_ack] = broker.batcher
+    assert Message.decode(pending_ack.outbox[0].body).options["requeues"] == 1
+
+
+def test_the_next_run_that_was_decided_counts_no_returns():
+    journal, _broker, process, _consumer, delivery = running({"requeues": 3, "retries": 0})
+    delivery.life.outbox.open()
+    delivery.life.outbox.take(delivery.copy(options={"retries": 1}), 1000)
+
+    process.decisions.decide(delivery, exception=ValueError())
+    process.intake.release(delivery)
+
+    [(record, _)] = journal.waiting
+    assert Message.decode(record.outbox[0].body).options == {"retries": 1}
+
+
+def test_a_decision_that_fails_is_a_dead_letter_that_says_so(caplog):
+    journal, _broker, process, _consumer, delivery = running()
+    delivery.give_up("retries_exhausted", {"a": object()})
+
+    process.end(delivery, exception=ValueError("secret"))
+
+    [(record, _)] = journal.waiting
+    assert (record.dead.code, "secret" in record.dead.params + record.dead.traceback) == ("decision_invalid", False)
+    assert "secret" not in caplog.text
+    assert not journal.slots
+
+
+def test_a_slot_is_cleared_after_the_bookkeeping():
+    journal, _broker, process, _consumer, delivery = running()
+    slots = []
+    result = type("Result", (dict,), {"items": lambda self: slots.append(set(journal.slots)) or ()})(a=1)
+
+    process.end(delivery, result=result)
+
+    assert slots == [{0}]
+    assert not journal.slots
+
+
+def test_a_run_that_ends_while_the_journal_is_asked_is_not_run_again():
+    """The duplicate is known to nobody when it asks, and the first one has ended when it is told."""
+    journal, broker, process, consumer, first = running()
+    broker.queue.append(message("m").encode())
+    duplicate = broker.deliver(consumer)
+    ask = journal.lookup
+
+    def lookup(ids):
+        found = ask(ids)
+        process.end(first)
+        journal.commit()
+        broker.pay(broker.batcher.pop(), None)
+        return found
+
+    journal.lookup = lookup
+    assert process.intake.receive([duplicate])
+
+    assert not process.begin(duplicate)
+    process.intake.release(duplicate)
+    [pending_ack] = broker.batcher
+    assert (pending_ack.delivery, pending_ack.disposition) == (duplicate, Disposition.ACK)
 
 
 def test_a_result_that_is_no_json_or_too_long_is_left_out():

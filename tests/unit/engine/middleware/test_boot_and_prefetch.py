@@ -10,8 +10,8 @@ from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.engine.middleware import prefetch
 from growbin_jobs.engine.middleware.boot import Boot
+from growbin_jobs.engine.middleware.lifecycle import Lifecycle
 from growbin_jobs.engine.middleware.prefetch import SETTLING, Prefetch
-from growbin_jobs.engine.middleware.stale import DropStale
 from growbin_jobs.names import GROUPS
 
 
@@ -76,7 +76,7 @@ def test_only_what_the_broker_has_back_is_skipped(closed):
     skipped = False
 
     try:
-        DropStale().before_process_message(StubBroker(), Delivery(message, consumer))
+        Lifecycle(lambda: None).before_process_message(StubBroker(), Delivery(message, consumer))
     except SkipMessage:
         skipped = True
 

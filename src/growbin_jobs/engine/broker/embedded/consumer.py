@@ -21,6 +21,7 @@ from growbin_jobs.engine.broker.embedded.store import QueueUnavailable
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.foreign_errors import name
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class EmbeddedConsumer(Claims, Consumer):
         priority_of: Callable[[OutboxMessage], int] = lambda _: 0,
     ) -> None:
         super().__init__(session, queue_name, prefetch=prefetch, priority_of=priority_of)
-        self._intake = intake
+        self.intake = intake
         self._timeout = timeout / 1000
         self._arrived: list[EmbeddedDelivery] = []  # and not looked up yet
         self._fetched: deque[EmbeddedDelivery] = deque()
@@ -89,7 +90,7 @@ class EmbeddedConsumer(Claims, Consumer):
         try:
             pause = self._session.reap()
             self._dead_letter_undecodable()
-            if self._intake and not self._intake.ready():
+            if self.intake and not self.intake.ready():
                 return pause
             room = self._prefetch - len(self._unsettled)
             if room > 0 and not self._arrived:
@@ -124,7 +125,7 @@ class EmbeddedConsumer(Claims, Consumer):
         return 0
 
     def _hand_out(self) -> bool:
-        if self._intake and not self._intake.receive(self._arrived):
+        if self.intake and not self.intake.receive(self._arrived):
             return False
         self._fetched.extend(self._arrived)
         self._arrived.clear()
@@ -140,15 +141,13 @@ class EmbeddedConsumer(Claims, Consumer):
     def ack(self, message: MessageProxy) -> None:
         """Delete a message that is done, or return it to its queue if it was given back.
 
-        Whoever has something to do before that, does it now (:attr:`Delivery.settle_hook`), and nothing here waits.
+        One whose life has begun (:attr:`Delivery.life`) goes its own way from here, and nothing waits.
 
         Raises:
           BrokerConnectionError: If the file cannot be used; try again.
         """
         delivery = as_embedded(message)
-        if delivery.settle_hook is not None:
-            delivery.settle_hook(delivery)
-        else:
+        if not _released(delivery):
             delivery.consumer._settle(delivery.seq, requeue_claimed if delivery.requeued else EmbeddedQueue.ack)
 
     def nack(self, message: MessageProxy) -> None:
@@ -160,10 +159,8 @@ class EmbeddedConsumer(Claims, Consumer):
         delivery = as_embedded(message)
         error = delivery._exception
         if error is not None:
-            delivery.reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH]
-        if delivery.settle_hook is not None:
-            delivery.settle_hook(delivery)
-        else:
+            delivery.reason = name(error)
+        if not _released(delivery):
             delivery.consumer._settle(
                 delivery.seq, requeue_claimed if delivery.requeued else dead_letter(delivery.reason)
             )
@@ -174,3 +171,12 @@ class EmbeddedConsumer(Claims, Consumer):
             with suppress(BrokerConnectionError):  # then release() does it, and counts them as delivered
                 self.requeue([*self._fetched, *self._arrived])
             self._release()
+
+
+def _released(delivery: EmbeddedDelivery) -> bool:
+    """Give a delivery to who has begun its life; returns False if nobody has."""
+    intake = delivery.consumer.intake
+    if delivery.life is None or intake is None:
+        return False
+    intake.release(delivery)
+    return True

@@ -9,12 +9,13 @@ from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
 from growbin_jobs.engine.broker.embedded.queue import Claimed, EmbeddedQueue
-from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery
+from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, Intake
 
 
 class ClaimingConsumer(DeliveringConsumer, Protocol):
     """The consumer that claimed a message, and alone settles it."""
 
+    intake: Intake | None
     _name: str
     _unsettled: set[int]
 

@@ -56,6 +56,9 @@ class RabbitConsumer(ConsumingChannel, Consumer):
       open_timeout: Seconds to wait until RabbitMQ has accepted the consumer.
       on_queue_deleted: Called when RabbitMQ cancels the consumer because its queue is gone.
 
+    Attributes:
+      intake: Who settles what it has begun to look at.
+
     Raises:
       BrokerUnavailable: No connection in time.
       BrokerRefused, QueueMissing: RabbitMQ's answer.
@@ -75,7 +78,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
     ) -> None:
         super().__init__(link, queue_name, prefetch=prefetch, on_queue_deleted=on_queue_deleted)
         self._outbox_publisher = outbox_publisher
-        self._intake = intake
+        self.intake = intake
         self._timeout = timeout / 1000
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
         self._fetched: deque[RabbitDelivery] = deque()
@@ -90,12 +93,12 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     def _fetch(self) -> None:
         """Take what has arrived, all at once: the journal is asked about many messages as fast as about one."""
-        if self._intake and not self._intake.ready():
+        if self.intake and not self.intake.ready():
             time.sleep(self._timeout)
             return
         if not self._arrived:
             self._receive()
-        if self._arrived and self._intake and not self._intake.receive(self._arrived):
+        if self._arrived and self.intake and not self.intake.receive(self._arrived):
             time.sleep(self._timeout)
             return
         self._fetched.extend(self._arrived)
@@ -122,25 +125,12 @@ class RabbitConsumer(ConsumingChannel, Consumer):
             self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a delivery where it came from, or give it back; a stale one is left alone.
-
-        Whoever has something to do before that, does it now (:attr:`Delivery.settle_hook`); nothing here waits.
-        """
-        assert isinstance(message, RabbitDelivery)
-        if message.settle_hook is not None:
-            message.settle_hook(message)
-        else:
-            disposition = Disposition.REQUEUE if message.requeued else Disposition.ACK
-            message.consumer._settle(message.tag, disposition)
+        """Acknowledge a delivery where it came from, or give it back; a stale one is left alone. Nothing here waits."""
+        _release(message, Disposition.ACK)
 
     def nack(self, message: MessageProxy) -> None:
         """Move a delivery to the dead letters, or give it back; otherwise as :meth:`ack`."""
-        assert isinstance(message, RabbitDelivery)
-        if message.settle_hook is not None:
-            message.settle_hook(message)
-        else:
-            disposition = Disposition.REQUEUE if message.requeued else Disposition.DEAD_LETTER
-            message.consumer._settle(message.tag, disposition)
+        _release(message, Disposition.DEAD_LETTER)
 
     def settle(self, pending_ack: PendingAck) -> None:
         """Publish what a delivery owes, then settle it. Returns at once; from any thread."""
@@ -150,3 +140,12 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 def _settle(delivery: Delivery, disposition: Disposition) -> None:
     assert isinstance(delivery, RabbitDelivery)
     delivery.consumer._settle(delivery.tag, disposition)
+
+
+def _release(message: MessageProxy, disposition: Disposition) -> None:
+    assert isinstance(message, RabbitDelivery)
+    intake = message.consumer.intake
+    if message.life is not None and intake is not None:
+        intake.release(message)
+    else:
+        message.consumer._settle(message.tag, Disposition.REQUEUE if message.requeued else disposition)
