@@ -56,7 +56,7 @@ def places(error: BaseException | None) -> str:
         seen.add(id(error))
         parts.append(f"{_frames(_slot(error, '__traceback__'))}{_short(_qualified(type(error)), MOST_NAME)}\n")
         error = _cause(error)
-    if error is not None:
+    if error is not None and id(error) not in seen:
         parts.append("… more causes\n")
     text = "\n".join(reversed(parts))
     return text if len(text) <= MOST_TEXT else f"…{text[-MOST_TEXT:]}"

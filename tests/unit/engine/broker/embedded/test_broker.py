@@ -257,7 +257,7 @@ def test_a_dead_letter_says_when_and_why(broker: EmbeddedBroker) -> None:
     consumer.nack(delivery)
     [letter] = broker.dead_letters()
     assert (letter.message_id, letter.queue, letter.deliveries) == (sent.message_id, "q", 1)
-    assert letter.reason == "ValueError: no such item"
+    assert letter.reason == "ValueError"  # its text may be somebody's data
     assert before <= letter.died_at <= datetime.now(UTC)
     assert Message.decode(letter.body) == sent
     assert broker.dead_letters("another") == []
