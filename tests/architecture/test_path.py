@@ -23,7 +23,7 @@ from growbin_jobs.engine.middleware.stack import stack
 SOURCE = str(Path(growbin_jobs.__file__).parent)
 
 #: Files of the project that a chain may pass, and frames of its own that may be on one stack.
-MOST_FILES, MOST_FRAMES = 35, 12
+MOST_FILES, MOST_FRAMES = 49, 14
 
 
 class Trace:
@@ -78,12 +78,11 @@ def test_a_chain_passes_few_files_and_frames(tmp_path, trace, monkeypatch):
     import _thread
 
     monkeypatch.setattr(_thread, "start_new_thread", traced_thread(trace, _thread.start_new_thread))
-    config = EngineConfig(
-        source="", node="n", node_dir=tmp_path, embedded_broker_path=tmp_path / "broker.db",
-        embedded_database_path=tmp_path / "central.db",
-    )  # fmt: skip
+    config = EngineConfig(data_dir=tmp_path, node="n")
     journal = Journal(tmp_path / "journal.db", node="n", worker="test", free_floor=0)
-    broker = EmbeddedBroker(config.embedded_broker_path, middleware=stack(config, Boot(), lambda: journal))
+    broker = EmbeddedBroker(
+        tmp_path / "broker.db", middleware=stack(config, Boot(), lambda: journal, source=lambda: None)
+    )
     done = threading.Event()
 
     @dramatiq.actor(broker=broker, queue_name="q")

@@ -95,7 +95,7 @@ def listen(listener: Listener, *events: Event) -> Callable[[], None]:
 def log(event: Event, fields: Mapping[str, Any]) -> None:
     """Write an event's line: the listener that is there from the start."""
     if event.line is not None:
-        logger.log(event.level, event.line, fields)
+        logger.log(event.level, event.line, *((fields,) if fields else ()))  # logging takes no empty mapping
 
 
 # What most rows have.

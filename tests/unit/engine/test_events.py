@@ -52,9 +52,11 @@ def test_the_log_is_a_listener(caplog):
     caplog.set_level(logging.INFO)
 
     emit()
+    events.RESUMED.emit()
 
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "message.kept id=1 queue=q")
+        ("INFO", "message.kept id=1 queue=q"),
+        ("WARNING", "worker.resumed"),
     ]
 
 

@@ -101,8 +101,10 @@ class Settlement:
             self._send_back(delivery)
         elif state is State.RECEIVED:
             self._publish(delivery, (), Disposition.ACK)
-        elif life.took and not (life.outbox is not None and life.outbox.inherited):
-            life.run.end(Disposition.REQUEUE, self._share_with)  # it has run, and the broker has it back
+        else:  # the broker has it back
+            self._open.discard(delivery)
+            if life.took and not (life.outbox is not None and life.outbox.inherited):
+                life.run.end(Disposition.REQUEUE, self._share_with)
 
     # --- commit
 
