@@ -42,5 +42,4 @@ class AgeLimit(InPlaceOf, DramatiqAgeLimit):
         limit = message.options.get("max_age") or (actor.options.get("max_age", self.max_age) if actor else None)
         if not limit or self._clock() * 1000 - message.message_timestamp < limit:
             return
-        message.given_up = ("too_old", {"seconds": limit / 1000})
-        message.fail()  # so that it is not run
+        message.give_up("too_old", {"seconds": limit / 1000})  # so that it is not run

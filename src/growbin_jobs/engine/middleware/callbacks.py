@@ -7,7 +7,8 @@ from typing import Any
 from dramatiq.broker import Broker
 from dramatiq.middleware import Callbacks as DramatiqCallbacks
 
-from growbin_jobs.engine.errors import Deferred, describe
+from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.foreign_errors import describe
 from growbin_jobs.engine.middleware.follow_ups import owed_by
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.reasons import reason

@@ -8,7 +8,8 @@ from typing import Any
 
 from dramatiq.errors import BrokerConnectionError
 
-from growbin_jobs.engine.errors import Deferred, describe
+from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.foreign_errors import describe
 
 
 @contextmanager
@@ -24,8 +25,7 @@ def owed_by(message: Any, what: str) -> Iterator[None]:
     try:
         yield
     except (BrokerConnectionError, Deferred, OSError):
-        message.requeue()
+        message.requeue("follow_up_unpublished")
     except Exception as error:
         detail = f"{what} cannot be sent: {describe(error)}."
-        message.given_up = ("decision_invalid", {"detail": detail})
-        message.fail()
+        message.give_up("decision_invalid", {"detail": detail})

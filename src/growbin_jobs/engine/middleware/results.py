@@ -8,7 +8,7 @@ from dramatiq.broker import Broker
 from dramatiq.results import ResultBackend
 from dramatiq.results import Results as DramatiqResults
 
-from growbin_jobs.engine.errors import describe
+from growbin_jobs.engine.foreign_errors import describe
 from growbin_jobs.engine.middleware.follow_ups import owed_by
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.reasons import reason
