@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from growbin_jobs.adapters.llm.attribution import Attribution, attribution
 from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.errors import Deferred, Permanent, Transient
 
@@ -47,6 +48,7 @@ class ModelRequest:
       service_tier: The price tier that the server says it used.
       usage: Tokens as the server counted them; None where it said nothing.
       request_id: For the server's support and logs.
+      attribution: For whom it was sent.
     """
 
     model: str
@@ -59,6 +61,7 @@ class ModelRequest:
     service_tier: str | None = None
     usage: Usage | None = None
     request_id: str | None = None
+    attribution: Attribution = field(default_factory=attribution)
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     @property
