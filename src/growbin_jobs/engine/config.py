@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.groups import Group
-from growbin_jobs.engine.layout import Layout
+from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.settings import environment, with_prefix
 
 if TYPE_CHECKING:
@@ -94,8 +94,10 @@ class EngineConfig(Layout):
     crashpoint: str | None = None
 
     def __post_init__(self) -> None:
-        if self.node in ("", ".", "..") or "/" in self.node or "\0" in self.node:
-            raise ConfigurationError(f"The node's name {self.node!r} must be the name of a folder, without a slash.")
+        try:
+            check_node(self.node)
+        except ValueError as error:
+            raise ConfigurationError(f"Choose another node: {error}.") from None
 
     @classmethod
     def from_env(cls, prefix: str, **values: Any) -> Self:

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.layout import Layout
+from growbin_jobs.engine.layout import Layout, check_node
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -133,6 +133,11 @@ class EngineSettings(Layout, BaseSettings):
             field = cls.model_fields[info.field_name]
             return field.get_default(call_default_factory=True) if not _allows_none(field.annotation) else None
         return value
+
+    @field_validator("node")
+    @classmethod
+    def _node_is_a_folder_s_name(cls, name: str) -> str:
+        return check_node(name)
 
     @field_validator("data_dir")
     @classmethod

@@ -17,6 +17,7 @@ from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
+from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Heartbeat, Prune, Relay, Sweep
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
@@ -59,7 +60,7 @@ class Keeper:
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
             *self._of_schema(),
-            *self._of_rabbitmq(config),
+            *self._of_broker(config, broker),
             *(make(config) for make in config.periodic_jobs),
         )
 
@@ -67,13 +68,15 @@ class Keeper:
         if self._upgrade is not None:
             yield PeriodicJob("schema", self._upgrade, Every(5), level=logging.INFO)
 
-    def _of_rabbitmq(self, config: EngineConfig) -> Iterator[PeriodicJob]:
-        if config.broker_url is None:  # the embedded broker keeps delayed messages in their own queue
-            return
-        from growbin_jobs.engine.broker.rabbitmq.undeliverable import collect
+    def _of_broker(self, config: EngineConfig, broker: object) -> Iterator[PeriodicJob]:
+        if config.broker_url is not None:
+            from growbin_jobs.engine.broker.rabbitmq.undeliverable import collect
 
-        job = Undeliverable(self.journal, partial(collect, config.broker_url, config.queue_type))
-        yield PeriodicJob("undeliverable", job, Every(60), at_once=True, level=logging.INFO)
+            job = Undeliverable(self.journal, partial(collect, config.broker_url, config.queue_type))
+            yield PeriodicJob("undeliverable", job, Every(60), at_once=True, level=logging.INFO)
+        elif tidy := getattr(broker, "tidy_dead_letters", None):
+            letters = TidyDeadLetters(self.journal, tidy, keep=config.keep_dead_letters_days * DAY)
+            yield PeriodicJob("dead_letters", letters, Every(60), at_once=True, level=logging.INFO)
 
     def serve(self, lifetime: KeeperLifetime) -> int:
         """Work until the lifetime is over; return the exit code.

@@ -22,7 +22,7 @@ settled together with what they have sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,13 @@ from growbin_jobs.engine.delivery.admission import admit, check_priority
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.processes import fork_lock
 from growbin_jobs.engine.sqlite.opening import check_sqlite
+
+#: Dead letters that one transaction changes.
+TIDY_BATCH = 500
 
 #: Seconds between two looks of :meth:`EmbeddedBroker.join`.
 JOIN_INTERVAL = 0.02
@@ -227,8 +231,43 @@ class EmbeddedBroker(FastHooks):
         """
         return self._hold().read(lambda queue: queue.dead_letters(queue_name, limit=limit))
 
+    def tidy_dead_letters(self, dealt_with: Mapping[str, float], *, before: float) -> int:
+        """Delete the copies of dead letters that nobody needs any more, and texts that must not be kept.
+
+        The journal's dead letters are what people see and deal with; those in this file are a second copy.
+
+        Parameters:
+          dealt_with: Ids of messages that were retried or discarded, and when, in seconds since 1970, UTC.
+          before: Those that died before this time go too; seconds since 1970, UTC.
+
+        Returns:
+          How many dead letters were deleted.
+
+        Raises:
+          BrokerConnectionError: If the file cannot be used; the message says why.
+        """
+        hold, milliseconds = self._hold(), {key: int(at * 1000) for key, at in dealt_with.items()}
+        while hold.write(lambda queue: queue.redact_dead_letters(_own_errors(), limit=TIDY_BATCH)) == TIDY_BATCH:
+            pass
+        deleted = hold.write(lambda queue: queue.forget_dead_letters(milliseconds)) if milliseconds else 0
+        pruned = TIDY_BATCH
+        while pruned == TIDY_BATCH:
+            pruned = hold.write(lambda queue: queue.prune_dead_letters(before=int(before * 1000), limit=TIDY_BATCH))
+            deleted += pruned
+        return deleted
+
     def close(self) -> None:
         """Give back what this process has claimed and close the file. May be called again; the next use reopens it."""
         session, self._session = self._session, None
         if session:
             session.close()
+
+
+def _own_errors() -> set[str]:
+    """Names of our own errors, whose texts may be stored, and what else begins a reason of ours."""
+    names, classes = {"not a message"}, [GrowbinError]
+    while classes:
+        found = classes.pop()
+        names.add(found.__name__)
+        classes.extend(found.__subclasses__())
+    return names

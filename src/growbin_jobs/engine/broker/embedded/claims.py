@@ -16,6 +16,7 @@ from growbin_jobs.engine.broker.embedded.settlements import Entry
 from growbin_jobs.engine.delivery.delivery import PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.records import OutboxMessage
+from growbin_jobs.engine.text import well_formed
 
 logger = logging.getLogger(__name__)
 
@@ -128,4 +129,5 @@ def requeue_claimed(queue: EmbeddedQueue, seq: int, consumer: str) -> bool:
 
 def dead_letter(reason: str) -> Callable[[EmbeddedQueue, int, str], bool]:
     """Return what moves a claimed message to the dead letters; it returns False if it is not claimed any more."""
-    return lambda queue, seq, consumer: queue.dead_letter(seq, consumer, reason=reason, now=current_millis())
+    words = well_formed(reason)
+    return lambda queue, seq, consumer: queue.dead_letter(seq, consumer, reason=words, now=current_millis())

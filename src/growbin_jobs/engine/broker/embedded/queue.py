@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -179,6 +181,42 @@ class EmbeddedQueue:
             (queue, limit),
         )
         return [DeadLetter(*(*row[:-1], datetime.fromtimestamp(row[-1] / 1000, UTC))) for row in rows]
+
+    def forget_dead_letters(self, dealt_with: Mapping[str, int]) -> int:
+        """Delete dead letters that people have dealt with, and return how many.
+
+        Parameters:
+          dealt_with: When, by message id; what died later stays.
+        """
+        self._connection.execute(
+            "DELETE FROM dead_letter WHERE seq IN (SELECT seq FROM dead_letter"
+            " JOIN json_each(?) AS done ON dead_letter.id = done.key AND dead_letter.died_at <= done.value)",
+            (json.dumps(dict(dealt_with)),),
+        )
+        return self._connection.changes()
+
+    def prune_dead_letters(self, *, before: int, limit: int) -> int:
+        """Delete dead letters that died before a time, the oldest first, and return how many."""
+        self._connection.execute(
+            "DELETE FROM dead_letter WHERE seq IN"
+            " (SELECT seq FROM dead_letter WHERE died_at < ? ORDER BY died_at LIMIT ?)",
+            (before, limit),
+        )
+        return self._connection.changes()
+
+    def redact_dead_letters(self, known: Collection[str], *, limit: int) -> int:
+        """Cut the texts of foreign errors, which earlier versions stored, off the reasons; return how many.
+
+        Parameters:
+          known: What stands before the colon where the text behind it is ours.
+        """
+        self._connection.execute(
+            "UPDATE dead_letter SET reason = substr(reason, 1, instr(reason, ': ') - 1) WHERE seq IN"
+            " (SELECT seq FROM dead_letter WHERE instr(reason, ': ') > 0"
+            " AND substr(reason, 1, instr(reason, ': ') - 1) NOT IN (SELECT value FROM json_each(?)) LIMIT ?)",
+            (json.dumps(sorted(known)), limit),
+        )
+        return self._connection.changes()
 
     def _rows(self, sql: str, values: tuple[int | str | None, ...] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values).fetchall()

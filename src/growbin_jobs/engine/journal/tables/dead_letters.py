@@ -98,6 +98,23 @@ def count_open(connection: apsw.Connection) -> int:
     return n
 
 
+def dealt_with_since(connection: apsw.Connection, since: float) -> dict[str, float]:
+    """Return the tasks whose dead letters were retried or discarded since then, and when; no task with an open one.
+
+    Parameters:
+      since: Seconds since 1970, UTC.
+    """
+    query = f"""
+        SELECT task_id, max(ifnull(retried_at, 0), ifnull(discarded_at, 0)) AS done FROM dead_letter AS letter
+        WHERE max(ifnull(retried_at, 0), ifnull(discarded_at, 0)) > ?
+            AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE task_id = letter.task_id AND {OPEN})
+    """  # noqa: S608 constants only
+    found: dict[str, float] = {}
+    for task_id, done in connection.execute(query, (since,)):
+        found[task_id] = max(done, found.get(task_id, 0.0))
+    return found
+
+
 def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = None, now: float) -> OutboxMessage:
     """Put the message into the outbox again. Inside a transaction: it stays there until it is confirmed.
 
