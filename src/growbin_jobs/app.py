@@ -1,4 +1,4 @@
-"""The one module that acts on import: settings → engine → ``dramatiq.set_broker``.
+"""Builds this application's engine and sets Dramatiq's broker, on import; the only module that acts on import.
 
 Actors import it first, since Dramatiq makes a RabbitMQ broker on 127.0.0.1 by itself when an actor is declared and
 none is set. Nothing connects here: the first message does.

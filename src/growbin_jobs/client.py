@@ -1,4 +1,4 @@
-"""What a producer calls: hand in a picture, ask how far it is.
+"""The producer's API: hand in a picture, ask how far it is.
 
 Light by design: it loads neither Pillow nor the model libraries, and boto3 or psycopg2 only where a URL asks for them.
 """

@@ -1,4 +1,4 @@
-"""Lets the central database know, by message, that a stage of an analysis was given up."""
+"""The hook for a stage that was given up: sends the message that records the failure."""
 
 import inspect
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def record_failure_of(stage: str) -> OnGiveUp:
 
 
 def _user(function: Callable[..., Any], message: Any) -> str | None:
-    """The user that a message speaks for; empty where it should name one and does not; None where no argument would."""
+    """Return the user that a message names; empty where it should name one and does not; None where no argument would."""
     takes = inspect.signature(function).parameters
     if "user_id" in takes:
         user = _argument(function, message, "user_id")

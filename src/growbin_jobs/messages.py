@@ -1,4 +1,4 @@
-"""What travels from stage to stage, and what a model may answer. Validated wherever it enters."""
+"""The payloads of messages and the answers of models, as strict pydantic models."""
 
 from typing import Annotated, Literal, TypeVar
 

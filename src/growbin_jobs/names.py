@@ -1,4 +1,4 @@
-"""Wire names: groups, queues, actors, the spool.
+"""Wire names: groups, actors, queues, the prefix of spooled pictures.
 
 They are in messages and dashboards, so they never change with a refactor. A stage sends to the next one by
 :class:`Route`, which is a name and not an import: the two worker groups never import each other.

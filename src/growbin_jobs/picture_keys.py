@@ -1,4 +1,4 @@
-"""Where pictures lie in the object store, and what their addresses say: whose they are, and of which analysis."""
+"""Keys of pictures in the object store: they name the user and the analysis."""
 
 import re
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Why an analysis failed, in the words of the people who read it, Korean and English.
+"""The reasons for a failed analysis: codes, and their sentences in Korean and English.
 
 A code is stored in the database and travels in messages; the sentence is made where it is shown. The codes of the
 engine (retries spent, worker killed, …) are in :mod:`growbin_jobs.engine.reasons`.

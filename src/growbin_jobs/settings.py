@@ -1,4 +1,4 @@
-"""Every setting, once: name, type, default, help. The only reader of the environment.
+"""The settings: name, type, default and help of each, read from the environment.
 
 Nothing set means the embedded default: one machine, no server, no key. Variables carry the prefix ``GROWBIN_``;
 the few that other tools know too keep their usual names (``DATABASE_URL``, ``WORKER_TYPE``, ``OPENAI_API_KEY``,
@@ -168,7 +168,7 @@ class Settings(EngineSettings):
     @field_validator("rules_dir", "spool_dirs")
     @classmethod
     def _at_home(cls, value: Any) -> Any:
-        """``~`` is this user's home, as in a shell."""
+        """Replace ``~`` by this user's home, as a shell does."""
         return [expanded(part) for part in value] if isinstance(value, list) else value and expanded(value)
 
     @field_validator("worker_type")

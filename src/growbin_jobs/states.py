@@ -1,4 +1,4 @@
-"""State words, defined once: the same in code, database, metrics, monitor and docs.
+"""The statuses of an analysis; the same words in code, database, metrics, monitor and docs.
 
 An analysis walks forward only::
 

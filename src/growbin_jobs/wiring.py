@@ -1,4 +1,4 @@
-"""From settings to the engine's configuration, and to the outside things that more than one room needs."""
+"""Builds the engine's configuration, the object store and the central database from the settings."""
 
 from functools import partial
 

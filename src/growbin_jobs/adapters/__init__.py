@@ -1,1 +1,1 @@
-"""One outside thing each: object store, pictures, model server."""
+"""Adapters: each wraps one outside thing (object store, pictures, model server, rule files)."""

@@ -1,4 +1,4 @@
-"""The node's answer cache: a picture that was just paid for is not paid for again."""
+"""The node's cache of model answers: the same picture is not paid for again."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""The rules as files: ``rules/{item}.json``, one item a file, all read and checked at start."""
+"""Reads the rules, one file ``rules/{item}.json`` for each item, and checks them all at start."""
 
 from importlib.resources import files
 from pathlib import Path

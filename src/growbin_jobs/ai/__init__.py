@@ -1,4 +1,4 @@
-"""The AI group: slow calls to models, in processes with threads. Entry point of ``dramatiq growbin_jobs.ai``.
+"""The AI group: calls to models, in processes with threads. Entry point of ``dramatiq growbin_jobs.ai``.
 
 Importing it declares the actors and loads nothing that only a worker needs (see :mod:`growbin_jobs.ai.bootstrap`).
 """

@@ -1,4 +1,4 @@
-"""Joins the AI group's services, once a process, when the first message needs them.
+"""Builds the AI group's services, once a process, when the first message needs them.
 
 Producers import the actors and never come here, so they load neither the SDK nor the classifier.
 """

@@ -1,4 +1,4 @@
-"""Stage 2: from a stored picture to what it shows."""
+"""Stage 2: asks the vision model what a stored picture shows."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal

@@ -1,4 +1,4 @@
-"""Every prompt, in one place.
+"""All prompts.
 
 Change a prompt and its version together: the version is part of the answer cache's key (a test holds the hash of each
 version's text). Korean, as the app and its rules are.

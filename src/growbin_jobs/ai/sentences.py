@@ -1,4 +1,4 @@
-"""Advice with no model: the rule's own words, in order, with friendly sentences around them."""
+"""Writes the advice without a model: the rule's own sentences, in order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def _opening(phrases: _Phrases, rule: Rule, vision: VisionAnswer | None, languag
 
 
 def _ro(word: str) -> str:
-    """The particle (으)로 in the form that goes with a word: 으로 after a final consonant other than ㄹ."""
+    """Return the particle (으)로 in the form that goes with a word: 으로 after a final consonant other than ㄹ."""
     last = next((char for char in reversed(word) if char.isalnum()), "")
     if not "가" <= last <= "힣":
         return "(으)로"

@@ -1,4 +1,4 @@
-"""Callers that want the same thing at the same time share one call for it."""
+"""Single flight: callers that want the same thing at the same time share one call."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The terminal: results go to stdout, all else to stderr. Data is shown as data, whatever characters it holds."""
+"""The consoles for stdout (results) and stderr (all else). Data is shown as data, whatever characters it holds."""
 
 import json
 import re

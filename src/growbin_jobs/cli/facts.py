@@ -1,4 +1,4 @@
-"""Facts on a terminal, one a line: ids and addresses stay whole, since no line is broken here."""
+"""Prints names and values, one a line; ids and addresses stay whole, since no line is broken here."""
 
 from collections.abc import Sequence
 

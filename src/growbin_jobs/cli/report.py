@@ -49,7 +49,7 @@ def _facts(analysis: Analysis) -> Table:
 
 
 def _paragraphs(text: str) -> Iterator[RenderableType]:
-    """Each line by itself; the broken lines of a list item stay under its words."""
+    """Yield each line by itself; the broken lines of a list item stay under its words."""
     for line in text.splitlines():
         mark = _MARK.match(line)
         if mark is None:

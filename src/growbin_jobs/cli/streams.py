@@ -1,4 +1,4 @@
-"""The standard streams of a command: any encoding, closed or full ones, without a traceback."""
+"""The standard streams: any encoding, closed or full ones, without a traceback."""
 
 import codecs
 import contextlib

@@ -1,4 +1,4 @@
-"""Whose journal, broker and database a command works on: Growbin's, or those of another engine that it names."""
+"""The engine that a command works for: Growbin's, or the one that ``--engine`` names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as a person reads them: in the time zone of this terminal (TZ), which every view names."""
+"""Formats times in the time zone of this terminal (TZ), which every view names."""
 
 from datetime import UTC, datetime, tzinfo
 

@@ -1,4 +1,4 @@
-"""Watch analyses on their way through the four stages."""
+"""A live view of analyses on their way through the four stages."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""From the engine of a command to the ports that operations need: a journal, the central table of tasks, a broker."""
+"""Opens what operations need for a command's engine: a journal, the central table of tasks, a broker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager

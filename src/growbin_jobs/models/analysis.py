@@ -1,4 +1,4 @@
-"""One analysis, from the accepted photo to the advice: the row that all four stages write and people read."""
+"""The table ``waste_analysis``: one row for each analysis, which all four stages write and people read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -257,7 +257,7 @@ def _not_completed() -> peewee.Expression:
 
 
 def _is_of(user_id: str) -> peewee.Expression:
-    """The analysis is of this user, or of nobody yet. What can be no user's id is nobody's."""
+    """Match an analysis of this user, or of nobody yet. What can be no user's id is nobody's."""
     row = WasteAnalysis
     try:
         row.user_id.db_value(user_id)
@@ -267,7 +267,7 @@ def _is_of(user_id: str) -> peewee.Expression:
 
 
 def _unless_completed(column: Any, new: Any) -> peewee.Case:
-    """The new value; in a completed analysis only where there is none yet."""
+    """Take the new value; in a completed analysis only where there is none yet."""
     return peewee.Case(None, [(_not_completed(), new)], peewee.fn.COALESCE(column, new))
 
 

@@ -1,4 +1,4 @@
-"""What people do to dead letters: list them, look at one, send them again, discard them."""
+"""Operations on dead letters: list, show, retry, discard."""
 
 from __future__ import annotations
 

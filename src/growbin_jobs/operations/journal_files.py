@@ -1,4 +1,4 @@
-"""Opens the file of a journal for a command, once it is known to be a journal: reads it, checks it, checkpoints it."""
+"""Operations on a journal's file: open it for reading, verify it, checkpoint it."""
 
 from __future__ import annotations
 

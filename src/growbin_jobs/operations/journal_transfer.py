@@ -1,4 +1,4 @@
-"""Empties a journal: copies its rows to the central database and sends its outbox to the broker, now."""
+"""Operations that empty a journal: copy its rows to the central database, send its outbox to the broker."""
 
 from __future__ import annotations
 

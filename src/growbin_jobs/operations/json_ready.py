@@ -1,4 +1,4 @@
-"""One way from the dataclasses of operations to JSON."""
+"""Turns the dataclasses of operations into JSON."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass

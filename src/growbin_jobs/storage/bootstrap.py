@@ -1,4 +1,4 @@
-"""Joins the storage group's services, once a process, when the first message needs them.
+"""Builds the storage group's services, once a process, when the first message needs them.
 
 Producers import the actors and never come here, so they load neither Pillow nor boto3.
 """

@@ -1,4 +1,4 @@
-"""A failed analysis says why, in the language of the people."""
+"""Records in the database that an analysis failed, with the reason in the language of the settings."""
 
 import logging
 from collections.abc import Callable, Mapping

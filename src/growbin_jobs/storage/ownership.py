@@ -1,4 +1,4 @@
-"""Who may work on an analysis: the user that it belongs to, and nobody else."""
+"""Checks that an analysis belongs to the user in whose name a message comes."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Stage 3: which rule applies to an item."""
+"""Stage 3: finds the rule for an item."""
 
 from collections.abc import Mapping
 

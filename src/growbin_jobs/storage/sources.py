@@ -1,4 +1,4 @@
-"""Where ``image_path`` may point, and nowhere else: a file below a spool folder, or an object below ``spool/``.
+"""Reads an uploaded picture from where ``image_path`` may point: a spool folder, or an object below ``spool/``.
 
 A message's path comes from outside, so it must not read ``/etc/shadow`` through a symlink, hang on a FIFO, or fetch
 another bucket. Files are opened step by step below the spool folder without following links, so that a link put there

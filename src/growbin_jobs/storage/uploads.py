@@ -1,4 +1,4 @@
-"""Stage 1: from an uploaded file to two stored JPEGs."""
+"""Stage 1: makes two stored JPEGs of an uploaded file."""
 
 import re
 import threading

@@ -1,1 +1,1 @@
-"""Any server that speaks OpenAI's Chat Completions."""
+"""Client for any model server that speaks OpenAI's Chat Completions."""

@@ -1,4 +1,4 @@
-"""Calls of a language model over OpenAI's Chat Completions, and nothing that knows about waste."""
+"""Calls a language model over OpenAI's Chat Completions; knows nothing of waste."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +143,7 @@ class ModelClient:
         self._http()
 
     def _complete(self, call: Call, messages: Sequence[Message], response_format: Message | None) -> Reply:
-        """One answer; a second call with a higher cap where the first was cut off. The cap stays raised."""
+        """Return an answer; call again with a higher cap where it was cut off. The cap stays raised."""
         raised = (call.model, call.max_tokens) in self._raised_caps
         reply = self._post(call, messages, response_format, call.max_tokens * (CAP_RAISE if raised else 1))
         if reply.cut_off and not raised:

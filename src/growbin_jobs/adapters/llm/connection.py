@@ -1,4 +1,4 @@
-"""One process's connection to a model server.
+"""One process's HTTP connection to a model server.
 
 Imported at the first call only: the SDK takes 1.2 s and 45 MB, which a producer and offline models never need.
 """

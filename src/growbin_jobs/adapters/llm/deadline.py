@@ -1,4 +1,4 @@
-"""One deadline over a whole HTTP call, where the library's own timeouts begin anew with every read.
+"""One deadline for a whole HTTP call: the library's own timeouts start again with every read.
 
 A server that sends one byte a second never trips a read timeout, and Dramatiq's time limit cannot interrupt a thread
 that waits in a socket. Here every socket operation of a call (connecting, TLS, sending, reading the headers, reading

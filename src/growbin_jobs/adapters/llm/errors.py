@@ -1,4 +1,4 @@
-"""What a model server's failure means: give up, try again, or wait.
+"""Classifies the failures of a model server: give up, try again, or wait.
 
 =====================================================  ==========================================================
 what came back                                         what it becomes
@@ -113,7 +113,7 @@ def from_response(
 
 
 def _waiting(status: int, said: Mapping[str, str], headers: Mapping[str, str]) -> GrowbinError | None:
-    """What a response that limits the rate becomes; None for any other."""
+    """Return what a response that limits the rate becomes; None for any other."""
     if status == 429:
         limit, requested = (_tokens(pattern, said.get("message", "")) for pattern in (_LIMIT, _REQUESTED))
         if limit is not None and requested is not None and requested > limit:
@@ -149,7 +149,7 @@ def unusable(what: str) -> Transient:
 
 
 def _said(body: object) -> dict[str, str]:
-    """The words of an error, in the forms that servers give them: OpenAI's, a list of it, FastAPI's, plain text."""
+    """Return the text of an error, in the forms that servers give it: OpenAI's, a list of it, FastAPI's, plain text."""
     if isinstance(body, list) and body:
         body = body[0]
     error = body.get("error") or body if isinstance(body, Mapping) else body
@@ -164,7 +164,7 @@ def _said(body: object) -> dict[str, str]:
 
 
 def _quote(said: Mapping[str, str], secret: str | None) -> str:
-    """What the server said, safe to store: it may echo the request, and with it the picture or the key."""
+    """Return what the server said, safe to store: it may echo the request, and with it the picture or the key."""
     text = ": ".join(said[key] for key in ("code", "message") if said.get(key)) or said.get("type", "no reason given")
     if secret and len(secret) >= _SHORTEST_SECRET:
         text = text.replace(secret, "…")

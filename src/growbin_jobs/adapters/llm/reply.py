@@ -1,4 +1,4 @@
-"""Reading a model server's answer, whatever "compatible" means to it."""
+"""Reads the answer of a model server, in each of the forms that servers give it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -208,7 +208,7 @@ def _usage(value: object) -> Usage | None:
 
 
 def _status_in(error: object) -> int:
-    """The HTTP status that an error in a 200 should have had; 502 (a gateway's upstream failed) if it does not say."""
+    """Return the HTTP status that an error in a 200 should have had; 502 (upstream failed) if it does not say."""
     code = error.get("code") if isinstance(error, Mapping) else None
     if code in ("rate_limit_exceeded", "rate_limit_error"):
         return 429

@@ -1,4 +1,4 @@
-"""Structured output: asking for it, noticing that a server does not know it, and not trusting it."""
+"""Structured output: asks for it, notices a server that does not support it, and validates what comes back."""
 
 import re
 from typing import Any, TypeVar

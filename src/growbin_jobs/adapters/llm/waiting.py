@@ -1,4 +1,4 @@
-"""How long a model server asks to wait: ``Retry-After`` in its forms, and the rate limit headers."""
+"""Reads how long a model server asks to wait: ``Retry-After`` in its forms, and the rate limit headers."""
 
 import math
 import re
@@ -44,7 +44,7 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def _resets(headers: Mapping[str, str]) -> Iterator[float]:
-    """The waits for limits that are used up: of requests, of tokens, of a project's tokens, and what else there is."""
+    """Yield the waits for limits that are used up: of requests, of tokens, of a project's tokens, and others."""
     for name in headers:
         kind = name.lower().removeprefix(_RESET)
         if kind == name.lower() or (headers.get(_REMAINING + kind) or "0").strip() != "0":

@@ -1,4 +1,4 @@
-"""Where pictures are kept: S3, or a folder with the same addresses and behaviour.
+"""The object store for pictures: S3, or a folder with the same addresses and behaviour.
 
 ``port`` says what an object store does, ``keys`` what it may be asked for; ``folder`` and ``s3`` do it. Importing
 this package loads neither boto3 nor anything else from outside the standard library: producers do it.

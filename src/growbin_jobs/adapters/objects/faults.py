@@ -1,4 +1,4 @@
-"""What botocore raises, in our words: what waits, what spends a retry, what is not there.
+"""Translates botocore's errors into ours: what waits, what spends a retry, what is missing.
 
 Everything that an operator can mend waits, as an outage does: a key that expired at night must cost nobody's analysis.
 The message says what to mend, and never holds a key of the object or of the account.

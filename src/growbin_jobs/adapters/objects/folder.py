@@ -1,4 +1,4 @@
-"""The object store in a folder: for one machine without a server.
+"""The object store in a folder, for one machine without a server.
 
 An object is one file, ``{root}/{bucket}/{key}``, written beside and put in its place by a rename, so no reader and no
 crash ever sees half of one.
@@ -104,7 +104,7 @@ class FolderStore:
             raise
 
     def _clear_abandoned(self) -> None:
-        """Once a process: delete what killed processes have left half written."""
+        """Delete, once a process, what killed processes have left half written."""
         if self._cleared:
             return
         for left in self._incoming.iterdir():
@@ -169,7 +169,7 @@ def _move(new: Path, path: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Like mkdir -p, for the owner only, and each new name survives a power cut.
+    """Make a folder and its parents, for the owner only; each new name survives a power cut.
 
     Raises:
       FileNotFoundError: Another process has removed a parent meanwhile; or there can be none, since it is a link that

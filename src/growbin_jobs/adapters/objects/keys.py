@@ -1,4 +1,4 @@
-"""What a key may look like, so that every store takes the same ones."""
+"""Validates keys of objects, so that every store accepts the same ones."""
 
 from growbin_jobs.errors import Permanent
 

@@ -1,4 +1,4 @@
-"""The object store in memory: for tests of what uses one."""
+"""The object store in memory, for tests."""
 
 from __future__ import annotations
 

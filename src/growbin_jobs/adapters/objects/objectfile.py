@@ -1,4 +1,4 @@
-"""One object in one file: its bytes, then a trailer with what else is known of it.
+"""The file format of one stored object: its bytes, then a trailer with its metadata.
 
 So one rename changes both, and no object ever has the type of another. Picture viewers ignore what follows a picture.
 A file without a trailer, which somebody put there by hand, is an object too.

@@ -1,4 +1,4 @@
-"""What an object store does."""
+"""The port of an object store: what every store does."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

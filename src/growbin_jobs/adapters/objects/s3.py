@@ -171,7 +171,7 @@ class S3Store:
 
     @contextlib.contextmanager
     def _client(self, doing: str) -> Iterator["S3Client"]:
-        """Lend the client while there is a connection for it, and speak of its errors in our words."""
+        """Lend the client while there is a connection for it; turn its errors into ours."""
         with translated(doing, self.bucket):
             connection = self._connected()
             if not connection.slots.acquire(timeout=self._max_wait):

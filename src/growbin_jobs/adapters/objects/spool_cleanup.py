@@ -1,4 +1,4 @@
-"""The keeper's job for pictures that were handed in and never stored."""
+"""A periodic job that deletes spooled pictures which no message needs any more."""
 
 from __future__ import annotations
 

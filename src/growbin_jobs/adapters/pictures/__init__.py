@@ -1,4 +1,4 @@
-"""Uploaded pictures: what is accepted, and how it becomes small, upright and free of metadata.
+"""Uploaded pictures: checks them and makes small, upright JPEGs without metadata.
 
 Two steps, one file each::
 

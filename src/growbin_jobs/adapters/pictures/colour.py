@@ -1,4 +1,4 @@
-"""From whatever colours a picture has to the sRGB that every viewer and model expects."""
+"""Converts the colours of a picture to sRGB, which every viewer and model expects."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What is accepted, judged on the file's structure before anything is decoded.
+"""Decides from the structure of a file, before anything is decoded, whether a picture is accepted.
 
 A few kilobytes can ask for gigabytes: 6 KB of WebP for 2.5 GB, a JPEG of 2,000 scans for 16 s. So the size and the
 number of scans are known and limited first. The kind of a file is what its content says, never its name.

@@ -1,4 +1,4 @@
-"""One decode for all sizes, the fast way.
+"""Makes all sizes of a picture from one decode.
 
 A phone's photo spends most of its time in two places: decoding pixels that are thrown away, and a large LANCZOS.
 libjpeg can decode at 1/2, 1/4 or 1/8 of the size for a fraction of the price (it leaves out DCT coefficients), so

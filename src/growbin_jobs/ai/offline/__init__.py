@@ -1,4 +1,4 @@
-"""The vision model for a machine without a key: EfficientNet-Lite0 and a small head, all on this machine.
+"""The offline vision model, for a machine without a key: EfficientNet-Lite0 and a small head.
 
 ::
 

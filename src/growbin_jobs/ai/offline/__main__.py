@@ -1,4 +1,4 @@
-"""``python -m growbin_jobs.ai.offline [--json] PHOTO…``: what the classifier sees, and why. For working on it."""
+"""``python -m growbin_jobs.ai.offline [--json] PHOTO…``: shows what the classifier sees, and why."""
 
 import argparse
 import json

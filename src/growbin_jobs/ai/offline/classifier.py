@@ -1,4 +1,4 @@
-"""The offline vision model: what is in the picture, as well as this machine can tell."""
+"""The offline vision model as a service: picture in, answer out."""
 
 import hashlib
 import os

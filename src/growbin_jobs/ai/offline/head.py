@@ -1,4 +1,4 @@
-"""The linear head: from the network's features to items. Trained by ``scripts/train_offline_head``."""
+"""The linear head: maps the network's features to items. ``scripts/train_offline_head`` trains it."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""From what was seen to an answer: category first, item second, and a confidence that knows its ground.
+"""Turns scores into an answer: first the category, then the item, and a calibrated confidence.
 
 The limits below were chosen on TrashNet's held-out photos and on pictures of no waste at all;
 ``docs/offline-classifier.md`` shows what each of them costs and brings.
@@ -74,7 +74,7 @@ def _item(sight: Sight, category: Category, probability: float) -> str:
 
 
 def _nearness(sight: Sight) -> float:
-    """From 1 (on the head's ground) down to a half where it ends."""
+    """Return 1 for pictures like those that the head was trained with, down to a half for the most different."""
     return 1.0 - 0.5 * min(max((sight.distance - NEAR) / (FAR - NEAR), 0.0), 1.0)
 
 

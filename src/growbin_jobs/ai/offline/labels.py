@@ -1,4 +1,4 @@
-"""What ImageNet's 1000 classes tell about waste, and which items the classifier can answer.
+"""Maps ImageNet's 1000 classes to waste, and lists the items that the classifier can answer.
 
 The numbers are those of ILSVRC 2012, in the order that every ImageNet model uses.
 """

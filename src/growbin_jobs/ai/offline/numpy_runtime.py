@@ -1,4 +1,4 @@
-"""The network on numpy alone: for machines that have no onnxruntime. About four times slower."""
+"""Runs the network on numpy alone, where onnxruntime is not installed; about four times slower."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""The network on onnxruntime: about four times as fast as numpy, and without the GIL."""
+"""Runs the network on onnxruntime: about four times as fast as numpy, and without the GIL."""
 
 import os
 

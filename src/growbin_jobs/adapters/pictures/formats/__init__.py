@@ -1,4 +1,4 @@
-"""The containers of the formats that we accept, read without decoding a pixel.
+"""Parsers for the containers of the accepted formats; they decode no pixel.
 
 Each module has ``matches(data)`` and ``read(data)``. A container is walked for three reasons: to know the true size
 before memory is spent on it, to take the two pieces of metadata that change how a picture looks (orientation and

@@ -1,4 +1,4 @@
-"""The orientation out of an EXIF block, and nothing else of it."""
+"""Reads the orientation from an EXIF block."""
 
 import struct
 from typing import Final

@@ -1,4 +1,4 @@
-"""HEIC, where the extra ``growbin-jobs[heic]`` is installed; libheif reads the container."""
+"""The container of HEIC, read by libheif where the extra ``growbin-jobs[heic]`` is installed."""
 
 import io
 from importlib.util import find_spec

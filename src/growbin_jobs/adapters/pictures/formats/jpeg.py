@@ -1,4 +1,4 @@
-"""JPEG: a list of segments, then scans of compressed data between which more segments may stand."""
+"""The container of JPEG: a list of segments, then scans, between which more segments may stand."""
 
 import io
 import re
@@ -33,7 +33,7 @@ def matches(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Contents:
-    """Walk a JPEG to its end.
+    """Read the segments of a JPEG to its end.
 
     Dropped are comments, application segments that say nothing about colour (EXIF, XMP, MPF …) and what follows the
     end of the picture: a second picture (MPO, gain map), a film (motion photo), an archive.
@@ -73,7 +73,7 @@ def read(data: bytes) -> Contents:
 
 
 def _is_essential(marker: int, body: bytes) -> bool:
-    """Tables, and the two application segments by which a decoder knows the colour space."""
+    """Return True for tables, and for the two application segments by which a decoder knows the colour space."""
     if marker == _APP0:
         return body.startswith(b"JFIF\0")
     if marker == _APP14:

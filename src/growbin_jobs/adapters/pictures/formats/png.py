@@ -1,4 +1,4 @@
-"""PNG: a signature and a list of chunks, the compressed picture among them."""
+"""The container of PNG: a signature and a list of chunks."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ def matches(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Contents:
-    """Walk a PNG to its end chunk.
+    """Read the chunks of a PNG to its end.
 
     Raises:
       PictureRefused: Damaged, or made of too many chunks.

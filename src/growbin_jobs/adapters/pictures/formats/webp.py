@@ -1,4 +1,4 @@
-"""WebP: a RIFF file of chunks; the first one tells the size."""
+"""The container of WebP: a RIFF file of chunks; the first one has the size."""
 
 import io
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def matches(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Contents:
-    """Walk the chunks of a WebP. An animated one counts as its first frame, which is what Pillow loads.
+    """Read the chunks of a WebP. An animated one counts as its first frame, which is what Pillow loads.
 
     Raises:
       PictureRefused: Damaged, or made of too many chunks.
