@@ -33,7 +33,7 @@ def record_failure_of(stage: str) -> OnGiveUp:
 
 
 def _user(function: Callable[..., Any], message: Any) -> str | None:
-    """Return the user that a message names; empty where it should name one and does not; None where no argument would."""
+    """Return the user that a message names; empty where it should and does not; None where no argument would."""
     takes = inspect.signature(function).parameters
     if "user_id" in takes:
         user = _argument(function, message, "user_id")
