@@ -43,7 +43,7 @@ def _group(help_: str) -> typer.Typer:
 app = typer.Typer(
     name="growbin-jobs",
     cls=_Group,
-    help="Photograph a piece of waste, learn how to sort it: the workers and the tools around them.",
+    help="Workers of the recycling app, and the commands that look after them.",
     epilog="Start with `growbin-jobs up`, and in another terminal `growbin-jobs analyze photo.jpg`.",
     no_args_is_help=True,
     rich_markup_mode="rich",
