@@ -41,6 +41,9 @@ OPTIONS = (
     "on_retry_exhausted", "jitter", "priority", "queue_name", "task", "\ud800", "x" * 300,
 )  # fmt: skip
 
+#: Numbers of messages begin here, where none of the odd values is.
+FIRST = 1_000_000
+
 #: With one of these a message may wait for long, and nobody waits for it here.
 WAITING = frozenset({"eta", "delay", "min_backoff", "max_backoff", "deferrals", "deferred_since", "max_retries"})
 
@@ -51,7 +54,14 @@ RARE = {
 }  # fmt: skip
 
 #: They may ask to come back much later.
-PATIENT = frozenset({"raise_deferred_with_an_odd_wait", "raise_retry_with_an_odd_delay", "send_with_an_odd_option"})
+PATIENT = frozenset(
+    {
+        "raise_something_odd",
+        "raise_deferred_with_an_odd_wait",
+        "raise_retry_with_an_odd_delay",
+        "send_with_an_odd_option",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def messages(count: int, number: int) -> Iterator[Odd]:
     values = draw(ODD, 600, number)
     chance = random.Random(number)
     usual = sorted(BEHAVIOURS.keys() - RARE.keys())
-    for n in range(count):
+    for n in range(FIRST, FIRST + count):
         odd = chance.choice(values)
         dice = chance.randrange(1000)
         rare = next((name for name, share in RARE.items() if (dice := dice - share) < 0), None)

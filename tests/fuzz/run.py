@@ -140,10 +140,17 @@ def _open(site: Site, report: Report) -> list[Odd]:
         if odd.message is None or odd.message.queue_name not in QUEUES:
             continue
         state, due_at = states.get(odd.message.message_id, ("unknown", None))
-        waits = odd.may_wait and (state == "unknown" or (due_at or 0) > time.time() - 10)
+        waits = odd.may_wait and (state == "unknown" or (state == "failed" and due_at is not None))
         if state not in ("completed", "dead") and not waits:
             found.append(odd)
     return found
+
+
+def _waiting(site: Site, report: Report) -> int:
+    """Return how many messages have not ended and may: they come due again after the worker has gone."""
+    states = site.states()
+    ended = {task_id for task_id, (state, _) in states.items() if state in ("completed", "dead")}
+    return sum(odd.may_wait and (odd.message is None or odd.message.message_id not in ended) for odd in report.accepted)
 
 
 def _runs(site: Site) -> dict[str, Counter[int]]:
@@ -197,9 +204,9 @@ def _judge(site: Site, report: Report) -> None:
     for odd in report.accepted:
         if runs["odd"][odd.number] > _most_runs(odd):
             report.faults.append(f"ran {runs['odd'][odd.number]} times: {odd}")
-    for queue, depth in site.left().items():
-        if depth:
-            report.faults.append(f"{depth} messages are left in {queue}")
+    left, waiting = site.left(), _waiting(site, report)
+    if sum(left.values()) > waiting:
+        report.faults.append(f"messages are left: {left}, of which {waiting} may come due again")
     if report.memory > MOST_MEMORY:
         report.faults.append(f"the worker has taken {report.memory / 1e6:.0f} MB")
     said = (site.folder / "worker.log").read_text("utf-8", "replace")
@@ -213,8 +220,8 @@ def _most_runs(odd: Odd) -> int:
     limit = odd.message.options.get("max_retries", MAX_RETRIES) if odd.message is not None else MAX_RETRIES
     if type(limit) is not int or not limit >= 0:
         limit = MAX_RETRIES
-    if odd.may_wait:  # a deferral costs no retry, and the next one may be due at once
-        return 100_000
+    if odd.may_wait:  # a deferral costs no retry
+        limit += 300
     return 1 + limit + REQUEUES
 
 

@@ -33,12 +33,21 @@ def is_a(error: object, kind: type[BaseException] | tuple[type[BaseException], .
     return issubclass(type(error), kind)
 
 
+def can_be_judged(error: BaseException) -> bool:
+    """Return False for an error that raises when its class is asked for: ``isinstance`` and ``match`` ask."""
+    try:
+        isinstance(error, GrowbinError)
+    except BaseException:
+        return False
+    return True
+
+
 def describe(error: BaseException) -> str:
     """Return an error in words that may be stored: the text of ours, the class alone of a foreign one."""
     if is_a(error, GrowbinError):
         try:
             return _short(str(error), MOST_WORDS)
-        except Exception:  # an application's own class
+        except BaseException:  # an application's own class
             return name(error)
     return name(error)
 

@@ -34,7 +34,7 @@ MOST = 2**31
 
 
 def counted(options: dict[str, Any], name: str) -> int:
-    """Return a counter of a message's options; anybody may have put anything there."""
+    """Return a counter of a message's options; anybody may have put anything there, and then nothing was counted."""
     value = options.get(name, 0)
     return value if isinstance(value, int) and 0 <= value < MOST else 0
 

@@ -34,6 +34,10 @@ MAX_BACKOFF = 3_600_000
 #: A pause is taken times one of these: what failed together does not come back together, and nothing comes early.
 RETRY_JITTER, WAIT_JITTER = (1.0, 1.5), (1.0, 1.25)
 
+#: So often a message may be put off for less than :data:`LEAST_PAUSE` milliseconds: one that always asks for no pause
+#: would run without end at full speed.
+QUICK_DEFERRALS, LEAST_PAUSE = 5, 1_000
+
 Params = dict[str, str | int | float]
 
 
@@ -181,6 +185,8 @@ class Retries(InPlaceOf, DramatiqRetries):
             )
             return
         deferrals = max(0, counted(message.options, "deferrals")) + 1
+        if deferrals > QUICK_DEFERRALS:
+            pause = max(pause, LEAST_PAUSE)
         delay = int(pause_after(0, longest := min(pause, self.max_wait * 1000), longest, WAIT_JITTER))
         broker.enqueue(message.copy(options={"deferred_since": since, "deferrals": deferrals}), delay=delay)
         events.DEFERRED.emit(

@@ -13,6 +13,8 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import ShutdownNotifications as DramatiqShutdownNotifications
 from dramatiq.middleware import TimeLimit as DramatiqTimeLimit
 
+from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.engine.foreign_errors import can_be_judged
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.middleware.interrupts import make_interrupts
 from growbin_jobs.engine.processes import once_a_process
@@ -66,16 +68,29 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
             limit, notified = getattr(local, "limit", None), getattr(local, "notified", False)
             if limit is None or (limit == math.inf and not notified):
                 # Called directly, or by another actor whose clock runs already, or there is no limit.
-                return actor(*args, **kwargs)
+                return _judged(actor, args, kwargs)
             local.limit, local.notified = None, False
             mine = interrupts()
             try:
                 mine.start(limit, on_shutdown=notified)
-                return actor(*args, **kwargs)
+                return _judged(actor, args, kwargs)
             finally:
                 mine.stop()
 
         return run
+
+
+def _judged(actor: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call an actor; an error of its own that raises when it is asked for its class is replaced.
+
+    Dramatiq asks in its handler of errors, where that would end the worker thread.
+    """
+    try:
+        return actor(*args, **kwargs)
+    except BaseException as error:
+        if can_be_judged(error):
+            raise
+        raise GrowbinError(f"{type(error).__name__} was raised, which does not tell its class.") from None
 
 
 class ShutdownNotifications(InPlaceOf, DramatiqShutdownNotifications):

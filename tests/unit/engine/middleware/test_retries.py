@@ -84,6 +84,15 @@ def test_waiting_spends_no_retry(recording_broker, actor, run):
     assert not delivery.failed
 
 
+def test_what_always_asks_for_no_pause_does_not_run_at_full_speed(recording_broker, actor, run):
+    for deferrals in (0, 50):
+        run(actor, Deferred("now", wait=0), "a1", options={"deferrals": deferrals})
+
+    [(_, first), (_, late)] = recording_broker.sent
+    assert first == 0
+    assert late >= 1000
+
+
 def test_waiting_has_an_end_in_all(actor, run):
     long_ago = {"deferred_since": time.time() - 3601}
 

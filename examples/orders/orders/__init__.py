@@ -1,0 +1,1 @@
+"""Orders are priced and confirmed by e-mail."""
