@@ -1,0 +1,1 @@
+"""The release before this one and this one, with real processes of two checkouts."""
