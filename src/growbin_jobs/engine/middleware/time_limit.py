@@ -66,31 +66,25 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
         @functools.wraps(actor)
         def run(*args: Any, **kwargs: Any) -> Any:
             limit, notified = getattr(local, "limit", None), getattr(local, "notified", False)
-            if limit is None or (limit == math.inf and not notified):
-                # Called directly, or by another actor whose clock runs already, or there is no limit.
-                return _judged(actor, args, kwargs)
-            local.limit, local.notified = None, False
-            mine = interrupts()
+            mine = None
+            # Not where it is called directly, or by another actor whose clock runs already, or there is no limit.
+            if limit is not None and (limit != math.inf or notified):
+                local.limit, local.notified = None, False
+                mine = interrupts()
             try:
-                mine.start(limit, on_shutdown=notified)
-                return _judged(actor, args, kwargs)
+                if mine is not None:
+                    mine.start(math.inf if limit is None else limit, on_shutdown=notified)
+                return actor(*args, **kwargs)
+            except BaseException as error:
+                if can_be_judged(error):
+                    raise
+                # Dramatiq asks in its handler of errors, where that would end the worker thread.
+                raise GrowbinError(f"{type(error).__name__} was raised, which does not tell its class.") from None
             finally:
-                mine.stop()
+                if mine is not None:
+                    mine.stop()
 
         return run
-
-
-def _judged(actor: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call an actor; an error of its own that raises when it is asked for its class is replaced.
-
-    Dramatiq asks in its handler of errors, where that would end the worker thread.
-    """
-    try:
-        return actor(*args, **kwargs)
-    except BaseException as error:
-        if can_be_judged(error):
-            raise
-        raise GrowbinError(f"{type(error).__name__} was raised, which does not tell its class.") from None
 
 
 class ShutdownNotifications(InPlaceOf, DramatiqShutdownNotifications):
