@@ -226,7 +226,7 @@ def test_a_wrong_variable_is_named_with_the_prefix(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("node", ["", ".", "..", "../../x", "a/b", "a\0b"])
 def test_a_node_s_name_stays_in_the_data_folder(tmp_path, node):
-    with pytest.raises(ConfigurationError, match="name of a folder"):
+    with pytest.raises(ConfigurationError, match="Choose another node"):
         EngineConfig(data_dir=tmp_path, node=node)
 
 
