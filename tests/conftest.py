@@ -22,9 +22,14 @@ from uuid import uuid4
 
 import pytest
 
+from growbin_jobs.engine.delivery import lifecycle
+
 SERVICES = Path(__file__).resolve().parents[1] / "scripts" / "services"
 GIVEN_DIR = "GROWBIN_TEST_SERVICES_DIR"
 OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it, for xdist's workers
+
+#: What the table of a delivery's life does not allow fails a test; a worker logs it.
+lifecycle.strict = True
 
 SERVER_FIXTURES = frozenset({"rabbitmq_server", "postgres_server", "s3_process"})
 

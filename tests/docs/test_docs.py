@@ -28,7 +28,9 @@ def written():
     return module.pages()
 
 
-@pytest.mark.parametrize("name", ["settings.md", "cli.md", "rules.md", "reasons.md", "groups.md", "events.md"])
+@pytest.mark.parametrize(
+    "name", ["settings.md", "cli.md", "rules.md", "reasons.md", "groups.md", "events.md", "delivery.md"]
+)
 def test_written_pages_are_current(written, name):
     assert (DOCS / name).read_text() == written[name], "run scripts/write_docs"
 

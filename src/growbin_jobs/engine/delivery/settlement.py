@@ -77,6 +77,10 @@ class Settlement:
         """Take over a delivery, whatever its state."""
         life = delivery.life
         assert life is not None
+        if life.outbox is not None and life.outbox.inherited:
+            if life.state is not State.LEFT:
+                advance(delivery, Step.LEAVE)
+            return
         if life.state is State.RUNNING:
             self._decisions.abandon(delivery)  # no hook has told its end
         elif life.state is State.RECEIVED and delivery.failed and not delivery.stale:
@@ -103,7 +107,7 @@ class Settlement:
             self._publish(delivery, (), Disposition.ACK)
         else:  # the broker has it back
             self._open.discard(delivery)
-            if life.took and not (life.outbox is not None and life.outbox.inherited):
+            if life.took:
                 life.run.end(Disposition.REQUEUE, self._share_with)
 
     # --- commit
