@@ -27,6 +27,8 @@ class EngineConfig(Layout):
       source: Import string ``module:variable`` of the :class:`~growbin_jobs.engine.engine.Engine` that has this
         configuration, for the keeper's process. None: it is found where the engine is a module's variable.
       version: Of the application, as monitors show it.
+      variables: Names of the environment variables that these values come from, for sentences that say what to
+        correct; by attribute.
       environment: Environment variables of the processes that the engine starts; default: this process's.
       groups: The worker groups that there are. None at all: one, of all actors.
       group: The one that this process belongs to; None in a producer.
@@ -62,6 +64,7 @@ class EngineConfig(Layout):
     node: str = field(default_factory=socket.gethostname)
     source: str | None = None
     version: str = "0"
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=environment, repr=False)
     groups: tuple[Group, ...] = ()
     group: str | None = None
@@ -116,6 +119,10 @@ class EngineConfig(Layout):
         settings = with_prefix(prefix)
         read = {name: value for name, value in values.items() if name in settings.model_fields}
         return cls(**settings.load(**read).engine_values() | values)
+
+    def named(self, attribute: str) -> str:
+        """Return what a person calls a value: its environment variable, or the attribute where there is none."""
+        return self.variables.get(attribute, attribute)
 
     @property
     def upgrades_database(self) -> bool:

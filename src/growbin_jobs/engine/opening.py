@@ -45,6 +45,7 @@ def open_broker(
         publisher_connections=config.publisher_connections,
         publish_timeout=config.publish_timeout,
         store_and_forward=store_and_forward,
+        setting=config.named("broker_url"),
     )
 
 
@@ -112,4 +113,6 @@ def open_central(config: EngineConfig) -> Database:
         pool_size=config.database_pool_size,
         timeout=config.database_timeout,
         deferral_wait=config.deferral_wait,
+        setting=config.named("database_url"),
+        folder_setting=config.named("data_dir"),
     )

@@ -227,7 +227,8 @@ class EngineSettings(Layout, BaseSettings):
         values = {name: getattr(self, name) for name in EngineSettings.model_fields}
         values["group"] = values.pop("worker_type")
         secrets = {name: each.get_secret_value() for name, each in values.items() if isinstance(each, SecretStr)}
-        return values | secrets
+        variables = {name: self.variable(name) for name in EngineSettings.model_fields}
+        return values | secrets | {"variables": variables}
 
 
 def with_prefix(prefix: str) -> type[EngineSettings]:

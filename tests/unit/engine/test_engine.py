@@ -249,3 +249,18 @@ def test_a_dead_letter_of_own_words_is_in_the_journal(tmp_path):
     work(engine, "q")
 
     assert engine.journal.lookup([sent.message_id])[sent.message_id].state is TaskState.DEAD
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"broker_url": "amqp://u@h:x/"}, "ORDERS_BROKER_URL"),
+        ({"database_url": "sqlite:///"}, "ORDERS_DATABASE_URL"),
+        ({"database_url": "postgresql://u:p@w@h/n"}, "ORDERS_DATABASE_URL"),
+    ],
+)
+def test_what_is_wrong_is_called_as_the_application_calls_it(tmp_path, values, named):
+    config = EngineConfig.from_env("ORDERS_", data_dir=tmp_path, **values)
+
+    with pytest.raises(ConfigurationError, match=named):
+        Engine(config).central()

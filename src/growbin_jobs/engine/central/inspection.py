@@ -35,7 +35,7 @@ def check_encoding(database: Database) -> None:
     if encoding not in _ENCODINGS:
         raise ConfigurationError(
             f"The database {database.address} is encoded in {encoding}, which cannot hold every text. "
-            "Make another one: createdb --encoding=UTF8 --template=template0 NAME, and name it in DATABASE_URL."
+            "Make another one: createdb --encoding=UTF8 --template=template0 NAME, and name it in the address."
         )
 
 

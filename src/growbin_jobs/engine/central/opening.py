@@ -8,7 +8,14 @@ from growbin_jobs.engine.errors import ConfigurationError
 
 
 def open_database(
-    url: str | None, *, default_path: Path, pool_size: int, timeout: float, deferral_wait: float = 5.0
+    url: str | None,
+    *,
+    default_path: Path,
+    pool_size: int,
+    timeout: float,
+    deferral_wait: float = 5.0,
+    setting: str = "DATABASE_URL",
+    folder_setting: str = "GROWBIN_DATA_DIR",
 ) -> Database:
     """Return the central database that a URL names, without connecting.
 
@@ -19,6 +26,8 @@ def open_database(
       pool_size: Connections to PostgreSQL that this process uses at the same time, at most.
       timeout: Seconds to connect, to wait for a free connection, and for one statement (PostgreSQL).
       deferral_wait: Seconds until the next try that a Deferred asks for.
+      setting: Name of the setting that holds the URL, for sentences that say what to correct.
+      folder_setting: Name of the one that moves the embedded default.
 
     Raises:
       ConfigurationError: When the URL cannot be read, or psycopg2 is not installed. It never quotes the URL.
@@ -28,17 +37,26 @@ def open_database(
         from growbin_jobs.engine.central.postgres import PostgresDriver
 
         assert url is not None
-        return Database(PostgresDriver(url, pool_size=pool_size, timeout=timeout, deferral_wait=deferral_wait))
+        return Database(
+            PostgresDriver(url, pool_size=pool_size, timeout=timeout, deferral_wait=deferral_wait, setting=setting)
+        )
     if scheme == "sqlite":
         from growbin_jobs.engine.central.sqlite import SqliteDriver
 
-        return Database(SqliteDriver(_sqlite_path(url) if url else default_path, deferral_wait=deferral_wait))
-    raise ConfigurationError("DATABASE_URL must start with postgresql:// or sqlite:///")
+        return Database(
+            SqliteDriver(
+                _sqlite_path(url, setting) if url else default_path,
+                deferral_wait=deferral_wait,
+                setting=setting,
+                folder_setting=folder_setting,
+            )
+        )
+    raise ConfigurationError(f"{setting} must start with postgresql:// or sqlite:///")
 
 
-def _sqlite_path(url: str) -> Path:
+def _sqlite_path(url: str, setting: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc or parts.query or parts.fragment or len(parts.path) < 2:
-        raise ConfigurationError("DATABASE_URL for SQLite must be sqlite:/// and an absolute path, and nothing more")
+        raise ConfigurationError(f"{setting} for SQLite must be sqlite:/// and an absolute path, and nothing more")
     # Three slashes or four: always from the root. A path relative to a process's folder would make several databases.
     return Path("/" + unquote(parts.path).lstrip("/"))

@@ -19,7 +19,7 @@ try:
     from psycopg2.extras import register_default_jsonb
 except ImportError:
     raise ConfigurationError(
-        "DATABASE_URL names PostgreSQL, whose driver is not installed. Run: pip install growbin-jobs[postgres]"
+        "The database is PostgreSQL, whose driver is not installed. Run: pip install growbin-jobs[postgres]"
     ) from None
 
 T = TypeVar("T")
@@ -40,10 +40,10 @@ _NO_RIGHT_CODE: Final = "42501"
 
 #: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
 _LOGIN_REFUSED: Final = {
-    "password authentication failed": "Correct user and password in DATABASE_URL.",
-    "no password supplied": "Add the password to DATABASE_URL.",
-    'role ".*" does not exist': "Create the role (createuser), or correct the user in DATABASE_URL.",
-    'database ".*" does not exist': "Create the database (createdb), or correct its name in DATABASE_URL.",
+    "password authentication failed": "Correct user and password in {setting}.",
+    "no password supplied": "Add the password to {setting}.",
+    'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
+    'database ".*" does not exist': "Create the database (createdb), or correct its name in {setting}.",
     r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
     "permission denied": "Grant the user CONNECT on the database.",
 }
@@ -64,8 +64,11 @@ class PostgresDriver:
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, url: str, *, pool_size: int, timeout: float, deferral_wait: float) -> None:
-        named = _read_url(url)
+    def __init__(
+        self, url: str, *, pool_size: int, timeout: float, deferral_wait: float, setting: str = "DATABASE_URL"
+    ) -> None:
+        named = _read_url(url, setting)
+        self.setting = setting
         self.deferral_wait = deferral_wait
         self.sessions = pool_size
         self.patience = timeout
@@ -167,9 +170,11 @@ class PostgresDriver:
         if "FATAL:" in reason:
             for words, remedy in _LOGIN_REFUSED.items():
                 if re.search(words, reason):
-                    return ConfigurationError(f"{self.address} refuses the login ({reason}). {remedy}")
+                    return ConfigurationError(
+                        f"{self.address} refuses the login ({reason}). {remedy.format(setting=self.setting)}"
+                    )
         return Deferred(
-            f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct DATABASE_URL.",
+            f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct {self.setting}.",
             wait=self.deferral_wait,
         )
 
@@ -210,7 +215,7 @@ def _wait(connection: Any) -> None:
         )
 
 
-def _read_url(url: str) -> dict[str, str]:
+def _read_url(url: str, setting: str) -> dict[str, str]:
     """Return libpq's parameters; its own complaints would quote parts of the URL, and of a password with an @ or /."""
     try:
         named: dict[str, str] = extensions.parse_dsn(url)
@@ -219,7 +224,7 @@ def _read_url(url: str) -> dict[str, str]:
     ports = named.get("port", "5432").split(",")
     if not all(port.isdecimal() for port in ports) or "@" in named.get("host", "") or "@" in named.get("dbname", ""):
         raise ConfigurationError(
-            "DATABASE_URL cannot be read. It must be postgresql://user:password@host:port/name, where the password's "
+            f"{setting} cannot be read. It must be postgresql://user:password@host:port/name, where the password's "
             "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25)."
         )
     return named

@@ -30,7 +30,7 @@ _AWAY: Final[dict[type[Exception], str]] = {
     apsw.ProtocolError: "its locks are in disorder",
     apsw.NoMemError: "there is no memory left",
     apsw.CorruptError: "it is damaged: stop all processes and restore it from a backup",
-    apsw.NotADBError: "it is no SQLite database: move it away, or correct DATABASE_URL",
+    apsw.NotADBError: "it is no SQLite database: move it away, or correct its address",
 }
 _REFUSED: Final = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError)
 
@@ -41,14 +41,24 @@ class SqliteDriver:
     Parameters:
       path: The file; it and its folder are made where they are missing, for their owner alone.
       deferral_wait: Seconds until the next try that a Deferred asks for.
+      setting, folder_setting: Names of the settings that say where it is.
     """
 
     dialect: Dialect = "sqlite"
     sessions = SESSIONS
     patience = BUSY_TIMEOUT
 
-    def __init__(self, path: Path, *, deferral_wait: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        deferral_wait: float,
+        setting: str = "DATABASE_URL",
+        folder_setting: str = "GROWBIN_DATA_DIR",
+    ) -> None:
         self._path = path
+        self.setting = setting
+        self._folder_setting = folder_setting
         self.deferral_wait = deferral_wait
         self.address = f"sqlite://{path.absolute()}"
 
@@ -59,7 +69,7 @@ class SqliteDriver:
         except OSError as error:
             raise ConfigurationError(
                 f"The database {self._path} cannot be opened: {error.strerror}. "
-                "Set GROWBIN_DATA_DIR or DATABASE_URL to a folder that this user may write."
+                f"Set {self._folder_setting} or {self.setting} to a folder that this user may write."
             ) from None
         except (apsw.Error, peewee.PeeweeException) as error:
             found = type(_cause(error))

@@ -52,6 +52,7 @@ class RabbitBroker(FastHooks):
       queue_type: Kind of queue to declare.
       publisher_connections: Publishing connections of each process.
       publish_timeout: Seconds that ``enqueue`` waits for a confirm, connecting and declaring included.
+      setting: Name of the setting that holds the URL, for sentences that say what to correct.
       store_and_forward: How messages are kept that cannot be sent now; None: they are not, ``enqueue`` fails.
 
     Attributes:
@@ -72,12 +73,15 @@ class RabbitBroker(FastHooks):
         publisher_connections: int = 1,
         publish_timeout: float = 30.0,
         store_and_forward: StoreAndForward | None = None,
+        setting: str = "GROWBIN_BROKER_URL",
     ) -> None:
         super().__init__(middleware=middleware)
         self.queues: set[str] = set()
         self._queue_type = queue_type
         self._publish_timeout = publish_timeout
-        self._session = RenewableConnections(partial(Connections, parse_urls(url), publisher_connections, queue_type))
+        self._session = RenewableConnections(
+            partial(Connections, parse_urls(url, setting), publisher_connections, queue_type)
+        )
         self._producer = RabbitProducer(self._session, queue_type, publish_timeout, store_and_forward)
         _tame_pika()
 

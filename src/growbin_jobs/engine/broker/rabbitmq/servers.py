@@ -16,7 +16,7 @@ from growbin_jobs.engine.errors import ConfigurationError
 BLOCKED_TIMEOUT = 300.0
 
 
-def parse_urls(url: str) -> list[pika.URLParameters]:
+def parse_urls(url: str, setting: str = "GROWBIN_BROKER_URL") -> list[pika.URLParameters]:
     """Return connection parameters of one or more ``amqp://`` URLs, separated by ``;``.
 
     Raises:
@@ -28,7 +28,7 @@ def parse_urls(url: str) -> list[pika.URLParameters]:
             one = _parsed(part)
         except Exception:
             raise ConfigurationError(
-                f"GROWBIN_BROKER_URL: address {number} is no AMQP URL. Write amqp://user:password@host:5672/vhost, "
+                f"{setting}: address {number} is no AMQP URL. Write amqp://user:password@host:5672/vhost, "
                 "with special characters of user, password and vhost percent-encoded."
             ) from None
         one.connection_attempts = 1  # ManagedConnection tries again by itself
@@ -36,7 +36,7 @@ def parse_urls(url: str) -> list[pika.URLParameters]:
             one.blocked_connection_timeout = BLOCKED_TIMEOUT
         parameters.append(one)
     if not parameters:
-        raise ConfigurationError("GROWBIN_BROKER_URL is empty.")
+        raise ConfigurationError(f"{setting} is empty.")
     return parameters
 
 
