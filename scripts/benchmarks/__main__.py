@@ -2,6 +2,7 @@
 
 \b
 Examples:
+  scripts/bench crashes --kills 1
   scripts/bench delays
   scripts/bench images
   scripts/bench images --json > images.json
@@ -14,12 +15,13 @@ Examples:
 
 import typer
 
-from benchmarks import delays, images, journal, outage, publishing, sync
+from benchmarks import crashes, delays, images, journal, outage, publishing, sync
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+app.command("crashes")(crashes.command)
 app.command("delays")(delays.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)

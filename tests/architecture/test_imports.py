@@ -35,9 +35,10 @@ ENGINE = (
     ("forwarding", "central"),
     ("broker",),
     ("opening",),
-    ("results", "rate_limits"),
+    ("results", "rate_limits", "isolation"),
     ("middleware",),
     ("keeper", "testing"),
+    ("supervision",),
     ("engine",),
     ("__init__",),
 )  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 
 from growbin_jobs import errors, names, settings
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-from growbin_jobs.cli.supervisor import STOP_MARGIN
 from growbin_jobs.engine import errors as engine_errors
+from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN
 from growbin_jobs.names import AI, GROUPS
 from growbin_jobs.states import AnalysisStatus
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from faults.checks import all_came_to_an_end, ended_stays_ended, given_up_after_three_starts, no_more, one_object_each
+from faults.checks import all_came_to_an_end, ended_stays_ended, given_up_within_five_starts, no_more, one_object_each
 from faults.history import Disposition
 from faults.inject import journal, network, producers, rabbitmq, workers
 from faults.installation import Installation
@@ -170,7 +170,7 @@ FAULTS: tuple[Fault, ...] = (
     quiet(25, "wrong-clocks", "two nodes' clocks are an hour slow and an hour fast", workers.clocks_wrong,
           "no retry is lost", where=SERVERS),
     Fault(26, "poison", "an actor kills its own process each time it runs", nothing,
-          "given up after three starts, its neighbours are not", given_up_after_three_starts,
+          "given up within five starts, its neighbours are not", given_up_within_five_starts,
           mixed(12) | {"killer": 1}, drips=False, mixes=False),
     quiet(27, "time-limit-in-bookkeeping", "publishing what a run owes takes longer than the actor's time limit",
           network.overtaken_by_the_clock, "no thread is lost", where=SERVERS),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from faults.history import Disposition
 from faults.installation import Installation
 
-#: RunningLedger after which a message counts as what has killed its worker.
-STARTS = 3
+#: Starts after which a message counts as what has killed its worker: fewer where it shows that it was itself.
+STARTS = (4, 5)
 
 
 def no_more(_: Installation, __: Disposition) -> None:
@@ -33,7 +33,7 @@ def one_object_each(installation: Installation, verdict: Disposition) -> None:
     assert stored == sorted(name for name, job in jobs.items() if "stumbling" in job.keys and name in verdict.done)
 
 
-def given_up_after_three_starts(installation: Installation, _: Disposition) -> None:
-    """The poisonous message was started three times and no more."""
+def given_up_within_five_starts(installation: Installation, _: Disposition) -> None:
+    """The poisonous message was started twice beside others, and then alone; five times at most."""
     begun = installation.effects.runs("begin")
-    assert [begun[job] for job in installation.handed_in("killer")] == [STARTS]
+    assert [begun[job] in STARTS for job in installation.handed_in("killer")] == [True]

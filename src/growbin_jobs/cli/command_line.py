@@ -1,5 +1,6 @@
-"""The ``dramatiq`` command line of a group."""
+"""How many processes and threads a group gets here, and its command line for plain ``dramatiq``."""
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -9,28 +10,37 @@ from growbin_jobs.engine.groups import Group
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.settings import Settings
 
+#: What to do where a worker cannot import its group.
+INSTALL = "Install what the workers need: pip install 'growbin-jobs[storage,ai,offline]'."
 
-def worker_command(
-    group: Group, settings: Settings, *, processes: int | None = None, threads: int | None = None
-) -> list[str]:
-    """Return what runs a group's workers, each group with its own queues by name.
+
+def sized(group: Group, settings: Settings, *, processes: int | None = None, threads: int | None = None) -> Group:
+    """Return a group with the numbers that it runs with here.
+
+    The offline classifier computes instead of waiting: then one process with a thread for each core does all that the
+    machine can, and one more waits for the text.
 
     Parameters:
       group: Which group.
-      settings: For the shutdown timeout, and because the offline classifier computes instead of waiting: then one
-        process with a thread for each core does all that the machine can.
+      settings: Whether models are asked or computed.
       processes, threads: Instead of the group's own numbers.
+    """
+    if group.pool == "threads" and not settings.models_online:
+        group = dataclasses.replace(group, processes=1, threads=(os.cpu_count() or 1) + 1)
+    return dataclasses.replace(group, processes=processes or group.processes, threads=threads or group.threads)
+
+
+def dramatiq_command(group: Group, settings: Settings) -> list[str]:
+    """Return what runs a group's workers by plain ``dramatiq``, with its own queues by name.
 
     Raises:
       ConfigurationError: When Dramatiq's command is not installed.
     """
-    offline_ai = group.pool == "threads" and not settings.models_online
-    command = "dramatiq-gevent" if group.pool == "gevent" else "dramatiq"
     return [
-        _installed(command),
+        _installed("dramatiq-gevent" if group.pool == "gevent" else "dramatiq"),
         group.module,
-        "--processes", str(processes or (1 if offline_ai else group.processes)),
-        "--threads", str(threads or ((os.cpu_count() or 1) + 1 if offline_ai else group.threads)),
+        "--processes", str(group.processes),
+        "--threads", str(group.threads),
         "--queues", *group.queues,
         "--worker-shutdown-timeout", str(int(settings.shutdown_timeout * 1000)),
     ]  # fmt: skip
@@ -40,5 +50,5 @@ def _installed(command: str) -> str:
     beside_python = Path(sys.executable).parent / command
     found = str(beside_python) if beside_python.exists() else shutil.which(command)
     if found is None:
-        raise ConfigurationError(f"{command} is not installed: pip install 'growbin-jobs[storage,ai]'")
+        raise ConfigurationError(f"{command} is not installed. {INSTALL}")
     return found

@@ -60,19 +60,17 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
     from growbin_jobs import names
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.analyze import finish, hand_in
-    from growbin_jobs.cli.command_line import worker_command
-    from growbin_jobs.cli.supervisor import STOP_MARGIN, Supervisor
+    from growbin_jobs.cli.command_line import sized
+    from growbin_jobs.cli.workers import supervisor_of
     from growbin_jobs.errors import GrowbinError
 
     settings = _settings.current()
     log = folder / "workers.log"
-    commands = {str(name): worker_command(group, settings) for name, group in names.GROUPS.items()}
     models = (
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
-    grace = settings.shutdown_timeout + settings.final_sync_timeout + STOP_MARGIN
-    supervisor = Supervisor(commands, grace=grace, log=log)
+    supervisor = supervisor_of([sized(group, settings) for group in names.GROUPS.values()], settings, log=log)
     signals: list[int] = []
 
     def leave(signum: int, _frame: Any) -> None:

@@ -8,6 +8,7 @@ locks.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import threading
@@ -18,6 +19,21 @@ from typing import Protocol, TypeVar
 from growbin_jobs.engine.threads import native
 
 T = TypeVar("T")
+
+_is_worker_process = False
+_is_isolated_process = False
+
+
+def declare_worker_process() -> None:
+    """Say that this process was started to be a worker: nobody else uses the modules that it loads."""
+    global _is_worker_process
+    _is_worker_process = True
+
+
+def is_worker_process() -> bool:
+    """Return True in a worker process of ``dramatiq`` or of our supervisor, and not in a program that has a worker."""
+    # Of dramatiq's command only workers load modules of the application; they are children of its process.
+    return _is_worker_process or ("dramatiq.cli" in sys.modules and multiprocessing.parent_process() is not None)
 
 
 def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
@@ -47,6 +63,18 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
 
     os.register_at_fork(after_in_child=begin_anew)
     return get
+
+
+def declare_isolated_process() -> None:
+    """Say that this process runs messages alone for a worker (:mod:`growbin_jobs.engine.isolation`)."""
+    global _is_isolated_process
+    _is_isolated_process = True
+    declare_worker_process()
+
+
+def is_isolated_process() -> bool:
+    """Return True in a process that runs messages alone for a worker."""
+    return _is_isolated_process
 
 
 class ForkAware(Protocol):

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine import events
-from growbin_jobs.engine.delivery.crash_isolation import CrashPolicy
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.lifecycle import Life, State, Step, advance
@@ -38,12 +37,10 @@ class Decisions:
 
     Parameters:
       journal: Where starts are noted.
-      crash_policy: Is told who has run.
     """
 
-    def __init__(self, journal: Journal, crash_policy: CrashPolicy) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._crash_policy = crash_policy
 
     def decide(
         self,
@@ -81,8 +78,6 @@ class Decisions:
             advance(delivery, Step.LEAVE if delivery.stale else Step.RETURN)
             self._tell(delivery, life, "requeued", 0)
         # Last: what hangs or kills in all that is counted as a crash.
-        if life.history is not None:
-            self._crash_policy.leave(delivery)
         slot, life.slot = life.slot, None
         if slot is not None:
             self._journal.end(slot)

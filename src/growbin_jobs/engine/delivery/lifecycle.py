@@ -21,6 +21,10 @@ class State(StrEnum):
 
     #: A worker process has it and has asked the journal about it.
     RECEIVED = "received"
+    #: It was running when its process died, more than once: it does not run in this one.
+    SUSPECT = "suspect"
+    #: It waits for an isolation process of this worker, or runs there.
+    ISOLATED = "isolated"
     #: Another delivery of the same run is in this process.
     DUPLICATE = "duplicate"
     #: This run ended on this node before.
@@ -48,6 +52,10 @@ class Step(StrEnum):
 
     #: Nothing speaks against its run.
     BEGIN = "begin"
+    #: It is to run in an isolation process.
+    ISOLATE = "isolate"
+    #: It killed the process in which it ran alone: a worker thread gives it up.
+    GIVE_UP = "give up"
     #: Another delivery of the same run was faster.
     DUPLICATE = "duplicate"
     #: The journal knows the end of this run.
@@ -82,12 +90,23 @@ class Move(NamedTuple):
 TABLE: Final[Mapping[State, Mapping[Step, Move]]] = {
     State.RECEIVED: {
         Step.BEGIN: Move(State.RUNNING, "its start is noted in the ledger, its outbox is opened"),
+        Step.ISOLATE: Move(State.SUSPECT, "it does not run in this process"),
         Step.DUPLICATE: Move(State.DUPLICATE, "it does not run"),
         Step.KNOWN: Move(State.KNOWN, "it does not run"),
         Step.LEAVE: Move(State.LEFT, "it does not run: the broker delivers it again"),
         Step.RETURN: Move(State.RETURNING, "it does not run"),
         Step.DECIDE: Move(State.DECIDED, "no actor of that name: a dead letter (`actor_unknown`)"),
         Step.RELEASE: Move(State.SETTLING, "Dramatiq has sent a copy of it (an `eta`): it is acknowledged"),
+    },
+    State.SUSPECT: {
+        Step.RELEASE: Move(State.ISOLATED, "it is handed to an isolation process, with other suspects or alone"),
+    },
+    State.ISOLATED: {
+        Step.KNOWN: Move(State.KNOWN, "its run there has ended: the journal has the record"),
+        Step.RETURN: Move(State.RETURNING, "it did not come to an end there: this worker stops"),
+        Step.GIVE_UP: Move(
+            State.RECEIVED, "it is marked as failed (`worker_killed`) and goes to a worker thread again"
+        ),
     },
     State.DUPLICATE: {
         Step.RELEASE: Move(State.WAITING, "it waits for the other one"),

@@ -146,7 +146,7 @@ class TaskHistory:
     Attributes:
       state: What has become of it here.
       crashes: How many of its starts in a row took the process with them.
-      lone_crashes: In how many of those no other message was suspected of it.
+      lone_crashes: In how many of those it ran alone in its process.
       retry_count, deferrals: Of the last run that ended here: the same as the message's say that this very run ended.
       outbox: What it still owes to the broker.
     """

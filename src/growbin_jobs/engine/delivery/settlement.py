@@ -28,7 +28,7 @@ from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.lifecycle import State, Step, advance
-from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
+from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.foreign_errors import describe
 
@@ -61,6 +61,7 @@ class Settlement:
       closed: The error by which the journal says that it was closed.
 
     Attributes:
+      isolate: Takes over a suspect, until :meth:`ended_elsewhere` or :meth:`not_run`. Returns at once.
       failed: What could not be published, each with the monotonic time of its next try.
     """
 
@@ -69,6 +70,7 @@ class Settlement:
         self._decisions = decisions
         self._closed = closed
         self._open: set[Delivery] = set()
+        self.isolate: Callable[[Delivery], None] = self.not_run
         self.failed: deque[tuple[float, PendingAck]] = deque()
 
     # --- Dramatiq is done with it
@@ -97,6 +99,8 @@ class Settlement:
             self._commit(delivery)
         elif state is State.DUPLICATE:
             life.run.wait(delivery)
+        elif state is State.SUSPECT:
+            self.isolate(delivery)
         elif state is State.KNOWN:
             assert life.history is not None
             delivery.failed = life.history.state is TaskState.DEAD
@@ -109,6 +113,25 @@ class Settlement:
             self._open.discard(delivery)
             if life.took:
                 life.run.end(Disposition.REQUEUE, self._share_with)
+
+    # --- suspects, which run in another process of this node
+
+    def ended_elsewhere(self, delivery: Delivery, known: TaskHistory) -> None:
+        """Settle a suspect whose run has ended: its record is in the journal."""
+        assert delivery.life is not None
+        delivery.life.history = known
+        if advance(delivery, Step.KNOWN):
+            self.release(delivery)
+
+    def not_run(self, delivery: Delivery, *, counted: bool = False) -> None:
+        """Give a suspect back to the broker: it did not come to an end.
+
+        Parameters:
+          counted: Its end could not be decided. Else this worker stops.
+        """
+        delivery.requeue("undecided" if counted else "worker_stops", counted=counted)
+        if advance(delivery, Step.RETURN):
+            self.release(delivery)
 
     # --- commit
 

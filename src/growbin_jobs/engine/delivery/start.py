@@ -11,7 +11,6 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events, processes
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.crash_isolation import Admission, CrashPolicy
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import created_at
 from growbin_jobs.engine.delivery.lifecycle import Life, Step, advance
@@ -37,12 +36,12 @@ class Start:
 
     Parameters:
       journal: Where starts are noted.
-      crash_policy: Decides about messages that were running when their worker died.
+      isolates: Says by its history whether a message is to run in an isolation process, and not here.
     """
 
-    def __init__(self, journal: Journal, crash_policy: CrashPolicy) -> None:
+    def __init__(self, journal: Journal, isolates: Callable[[TaskHistory], bool] = lambda _: False) -> None:
         self._journal = journal
-        self._crash_policy = crash_policy
+        self._isolates = isolates
         self._generation = processes.generation
 
     def begin(self, broker: Broker, delivery: Delivery) -> bool:
@@ -56,12 +55,16 @@ class Start:
         if delivery.stale or self._generation != processes.generation:
             advance(delivery, Step.LEAVE)
             return False
+        if delivery.given_up is not None and life.took:  # it has killed the process in which it ran alone
+            return self._note(broker, delivery, life)
         if not take_run(delivery, life):
             return False
         history = life.history
-        if history is not None and history.crashes and not self._admit(delivery, history):
-            advance(delivery, Step.RETURN)
-            return False
+        if history is not None and history.crashes:
+            events.SUSPECTED.emit(delivery, crashes=history.crashes)
+            if self._isolates(history):
+                advance(delivery, Step.ISOLATE)
+                return False
         return self._note(broker, delivery, life)
 
     def _note(self, broker: Broker, delivery: Delivery, life: Life) -> bool:
@@ -75,8 +78,6 @@ class Start:
             except OSError as error:
                 # Never run unjournaled: back to the queue, from where nothing is taken while the journal is ill.
                 events.START_FAILED.emit(delivery, error=describe(error))
-                if life.history is not None:
-                    self._crash_policy.leave(delivery)
                 delivery.requeue("start_failed", limited=False)
                 advance(delivery, Step.RETURN)
                 return False
@@ -91,18 +92,6 @@ class Start:
                 retries=counted(options, "retries"), deferrals=counted(options, "deferrals"),
             )  # fmt: skip
         return advance(delivery, Step.BEGIN)
-
-    def _admit(self, delivery: Delivery, history: TaskHistory) -> bool:
-        """Return False if a message that was running when its worker died shall not begin here."""
-        admission = self._crash_policy.admit(delivery, history)
-        if admission is Admission.GIVE_UP:
-            delivery.give_up("worker_killed", {"times": history.crashes})
-            return True  # what its actor's row says for that case is sent
-        events.SUSPECTED.emit(delivery, crashes=history.crashes)
-        if admission is Admission.RETURN:
-            delivery.requeue("worker_stops", counted=False)
-            return False
-        return True
 
 
 def take_run(delivery: Delivery, life: Life) -> bool:

@@ -13,7 +13,7 @@ import apsw
 from growbin_jobs.engine.delivery.records import Finish, Health, OutboxMessage, Started, TaskHistory
 from growbin_jobs.engine.journal.ends import Committed, End
 from growbin_jobs.engine.journal.session import JournalSession
-from growbin_jobs.engine.journal.tables import outbox, tasks
+from growbin_jobs.engine.journal.tables import charged_ledgers, outbox, tasks
 from growbin_jobs.engine.processes import fork_lock, once_a_process, watch_forks
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 
@@ -93,6 +93,30 @@ class Journal:
     def disarm(self) -> None:
         """Charge no crashes if this process is killed from now on: it was told to stop and did not end in time."""
         self._session().disarm()
+
+    def crashed_isolated(self, starts: Sequence[tuple[str, str, str]], *, pid: int) -> None:
+        """Count a crash of messages that ran in an isolation process, which keeps no ledger.
+
+        Parameters:
+          starts: Id, actor and queue of each.
+          pid: Of that process.
+
+        Raises:
+          JournalUnavailable: It was not counted.
+        """
+        now = time.time()
+        self.write(lambda connection: tasks.crashed(connection, starts, now=now, pid=pid))
+
+    def deaths_since(self, moment: float) -> int:
+        """Return how many worker processes of this node were found dead since; isolation processes do not count.
+
+        Parameters:
+          moment: Seconds since 1970, UTC.
+
+        Raises:
+          JournalUnavailable: If it cannot be read for now.
+        """
+        return self.read(lambda connection: charged_ledgers.deaths_since(connection, moment))
 
     def started(self, record: Started) -> None:
         """Show a task as running, within about a second unless it ends before. Never blocks; may be dropped."""

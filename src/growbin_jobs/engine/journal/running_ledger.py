@@ -114,6 +114,26 @@ class RunningLedger:
         self._free.extend(range(first + SLOTS - 1, first - 1, -1))
 
 
+class NoLedger:
+    """In place of a ledger in an isolation process: the worker that started it sees how it ends, and counts."""
+
+    def begin(self, *_: str) -> int:
+        """Note nothing."""
+        return 0
+
+    def end(self, _slot: int) -> None:
+        """Note nothing."""
+
+    def disarm(self) -> None:
+        """Nobody counts its crashes."""
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+    def abandon(self) -> None:
+        """Nothing was opened."""
+
+
 def dead_processes(folder: Path) -> list[DeadProcess]:
     """Return the owners of ledgers that died; each is to be given to :func:`bury`."""
     return find_dead(_owners(folder))

@@ -19,6 +19,7 @@ from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.journal.writer import Writer
 from growbin_jobs.engine.native_logging import install_native_logging
+from growbin_jobs.engine.processes import is_isolated_process
 from growbin_jobs.engine.sqlite.coalescer import Coalescer
 from growbin_jobs.engine.sqlite.errors import explain
 from growbin_jobs.engine.threads import native
@@ -44,7 +45,7 @@ class JournalSession:
         self._free_floor = free_floor
         self._ballast = Ballast(path)
         self._folder = path.parent / "starts"
-        self._starts: running_ledger.RunningLedger | None = None
+        self._starts: running_ledger.RunningLedger | running_ledger.NoLedger | None = None
         self._starts_lock = threading.Lock()
         self.hints: dict[str, Callable[[], Started]] = {}
         self.callbacks: list[Callable[[Health], None]] = []
@@ -60,12 +61,13 @@ class JournalSession:
         self._stop.acquire()
         native("_thread", "start_new_thread")(self._run, ())
 
-    def starts(self) -> running_ledger.RunningLedger:
+    def starts(self) -> running_ledger.RunningLedger | running_ledger.NoLedger:
         """Return this process's ledger of starts."""
         if self._starts is None:
             with self._starts_lock:
                 if self._starts is None:
-                    self._starts = running_ledger.RunningLedger(self._folder)
+                    isolated = is_isolated_process()
+                    self._starts = running_ledger.NoLedger() if isolated else running_ledger.RunningLedger(self._folder)
         return self._starts
 
     def disarm(self) -> None:

@@ -1,7 +1,6 @@
 """A worker that cannot work says so and stops, before it takes a message."""
 
 import logging
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine.dramatiq_log import quiet_dramatiq
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
+from growbin_jobs.engine.processes import is_worker_process
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +58,7 @@ def ending_a_wrong_worker() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        if not _is_dramatiq_worker():
+        if not is_worker_process():
             raise
         logger.critical("%s", error)
         sys.exit(os.EX_CONFIG)
-
-
-def _is_dramatiq_worker() -> bool:
-    # Only the command loads its module, and its workers are the children of its process.
-    return "dramatiq.cli" in sys.modules and multiprocessing.parent_process() is not None

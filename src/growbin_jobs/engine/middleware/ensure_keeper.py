@@ -6,7 +6,6 @@ import logging
 import os
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +20,9 @@ from dramatiq.common import q_name
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.groups import group_of
 from growbin_jobs.engine.node.election import has_keeper
+from growbin_jobs.engine.node.keeper_command import keeper_command
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.engine.processes import is_isolated_process
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,9 @@ class EnsureKeeper(Middleware):
         return [] if source is None else [_Candidate(source)]
 
     def after_process_boot(self, broker: Broker) -> None:
-        # Only dramatiq's command says so: a Worker in a test, or in somebody's own program, needs no keeper.
-        self._in_worker_process = True
+        # Only dramatiq's command says so: a Worker in a test, or in somebody's own program, needs no keeper. What runs
+        # messages for a worker belongs to that one.
+        self._in_worker_process = not is_isolated_process()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         if not self._in_worker_process:
@@ -105,7 +107,7 @@ class EnsureKeeper(Middleware):
         source = self._source()
         if source is None:
             return
-        command = keeper_command(source, self._folder, os.getppid(), "--at-once")
+        command = keeper_command(source, self._folder, os.getppid(), "--at-once", log_file=_log_file())
         # Not subprocess: gevent's own forks in Python, with everything that this process would have to hold still.
         # It inherits no blocked or ignored signal.
         self._started = os.posix_spawn(command[0], command, self._config.environment, setsigmask=(), setsigdef=_SIGNALS)
@@ -162,20 +164,8 @@ def exec_keeper(source: str, folder: Path) -> NoReturn:
       source: Import string of the engine.
       folder: The node's folder.
     """
-    command = keeper_command(source, folder, os.getppid())
+    command = keeper_command(source, folder, os.getppid(), log_file=_log_file())
     os.execv(command[0], command)  # noqa: S606 our own module
-
-
-def keeper_command(source: str, folder: Path, master: int, *options: str) -> list[str]:
-    """Return the command of a candidate that belongs to the dramatiq of that process number."""
-    module = "growbin_jobs.engine.keeper"
-    log_file = _log_file()
-    if log_file is not None:
-        options = (*options, "--log-file", log_file)
-    return [
-        sys.executable, "-m", module, "--engine", source, "--folder", str(folder), "--master", str(master),
-        *options,
-    ]  # fmt: skip
 
 
 def _log_file() -> str | None:

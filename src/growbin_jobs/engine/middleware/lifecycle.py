@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import Middleware, Worker
@@ -11,13 +11,13 @@ from dramatiq.middleware import SkipMessage
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation, CrashPolicy
 from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.intake import DeliveryIntake
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.delivery.start import Start
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, places
+from growbin_jobs.engine.middleware.isolation import Isolation
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal
@@ -34,18 +34,16 @@ class Lifecycle(Middleware):
 
     Parameters:
       journal: Returns the process's journal; called in workers only.
-      crash_policy: Makes what decides about messages that were running when their worker died.
+      environment: Variables of the processes in which suspects run.
     """
 
     position = -1
 
-    def __init__(
-        self, journal: Callable[[], Journal], crash_policy: Callable[[], CrashPolicy] = CrashIsolation
-    ) -> None:
+    def __init__(self, journal: Callable[[], Journal], *, environment: Mapping[str, str] | None = None) -> None:
         self._open_journal = journal
-        self._make_crash_policy = crash_policy
+        self._environment = environment or {}
         self._journal: Journal | None = None
-        self._crash_policy: CrashPolicy
+        self._isolation: Isolation
         self._start: Start
         self._decisions: Decisions
         self._settlement: Settlement
@@ -64,10 +62,10 @@ class Lifecycle(Middleware):
             from growbin_jobs.engine.sqlite.committer import Closed  # with SQLite, which producers do not need
 
             self._journal = journal = self._open_journal()
-            self._crash_policy = self._make_crash_policy()
-            self._start = Start(journal, self._crash_policy)
-            self._decisions = Decisions(journal, self._crash_policy)
+            self._decisions = Decisions(journal)
             self._settlement = Settlement(journal, self._decisions, Closed)
+            self._isolation = Isolation(self._environment, broker, worker, journal, self._settlement)
+            self._start = Start(journal, self._isolation.takes)
             broker.intake = DeliveryIntake(journal, self._settlement)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -100,12 +98,13 @@ class Lifecycle(Middleware):
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         if self._journal is not None:
-            self._crash_policy.close()
+            self._isolation.close()
             self._journal.disarm()
 
     def before_consumer_thread_shutdown(self, broker: Broker, thread: Any) -> None:
         # The workers have stopped, and the consumers still can settle.
         if self._journal is not None:
+            self._isolation.drain()
             self._settlement.drain(DRAIN_TIMEOUT)
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:

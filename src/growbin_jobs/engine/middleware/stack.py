@@ -53,7 +53,7 @@ def stack(
       journal: Returns the process's journal; called by workers only.
       source: Returns the engine's import string.
     """
-    lifecycle = Lifecycle(journal)
+    lifecycle = Lifecycle(journal, environment=config.environment)
     boot.prepare_with(lifecycle.prepare)
     central = once_a_process(partial(open_central, config))
     asyncio, time_limit = AsyncIO(), TimeLimit()

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from growbin_jobs.engine.delivery import settlement
-from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
 from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.disposition import Disposition
@@ -163,9 +162,8 @@ class Process:
     """The stations of one worker process."""
 
     def __init__(self, journal):
-        isolation = CrashIsolation()
-        self.start = Start(journal, isolation)
-        self.decisions = Decisions(journal, isolation)
+        self.start = Start(journal)
+        self.decisions = Decisions(journal)
         self.settlement = Settlement(journal, self.decisions, ModelClosed)
         self.intake = DeliveryIntake(journal, self.settlement)
 

@@ -1,15 +1,11 @@
 """Runs that are delivered twice, acks in few words, and messages under suspicion."""
 
-import threading
-import time
-
 import pytest
 from dramatiq import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch
-from growbin_jobs.engine.delivery.crash_isolation import CrashIsolation
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.runs import Run, Runs
@@ -132,46 +128,3 @@ def test_acknowledgements_in_a_row_are_one_word():
     assert [(word.tag, word.multiple) for word in acks.take()] == [(3, True), (5, False)]
     acks.add(4, ACK)
     assert [(word.tag, word.multiple) for word in acks.take()] == [(4, False)]
-
-
-# --- probation
-
-
-def test_suspects_run_one_after_the_other():
-    probation, entered = CrashIsolation(patience=60.0), threading.Event()
-    assert probation.enter("first")
-
-    def second():
-        assert probation.enter("second")
-        entered.set()
-
-    thread = threading.Thread(target=second)
-    thread.start()
-    assert not entered.wait(0.1)
-    probation.leave("first")
-
-    assert entered.wait(10.0)
-    thread.join()
-
-
-def test_one_that_runs_long_holds_nobody_up():
-    probation = CrashIsolation(patience=0.05)
-    assert probation.enter("first")
-    began = time.monotonic()
-
-    assert probation.enter("second")
-    assert time.monotonic() - began >= 0.04
-    probation.leave("first")  # not the holder any more
-    assert probation._holder == "second"
-
-
-def test_a_stopping_worker_lets_nobody_in():
-    probation, answers = CrashIsolation(patience=60.0), []
-    assert probation.enter("first")
-    thread = threading.Thread(target=lambda: answers.append(probation.enter("second")))
-    thread.start()
-
-    probation.close()
-    thread.join(10.0)
-
-    assert answers == [False]

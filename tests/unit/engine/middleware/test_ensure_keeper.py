@@ -3,7 +3,6 @@
 import os
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import dramatiq
 import pytest
@@ -128,4 +127,4 @@ def test_a_candidate_that_is_told_to_stop_while_it_reads_the_command_line_stops(
     monkeypatch.setattr("dramatiq.cli.make_argument_parser", Parser)
 
     with pytest.raises(SystemExit) if told else nullcontext():
-        assert "--log-file" not in keeping.keeper_command("app:config", Path("node"), 1)
+        assert keeping._log_file() is None

@@ -17,7 +17,7 @@ CREATE TABLE task_wal (
     synced_at    REAL,                           -- NULL: the central database does not have it as it is
     deferrals    INTEGER NOT NULL DEFAULT 0,
     crashes      INTEGER NOT NULL DEFAULT 0,     -- starts since the last end that took the process with them
-    lone_crashes INTEGER NOT NULL DEFAULT 0,     -- those of them in which nothing else was suspected
+    lone_crashes INTEGER NOT NULL DEFAULT 0,     -- those of them in which it ran alone in its process
     due_at       REAL,                           -- of the retry
     seq          INTEGER NOT NULL                -- number of its last change; grows over all tasks
 ) STRICT;

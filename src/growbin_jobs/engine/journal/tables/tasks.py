@@ -142,8 +142,7 @@ def crashed(
 ) -> int:
     """Add a crash to each task that one process was running when it died.
 
-    One of them may have killed it, and nobody knows which. It was a lone crash for one that ran alone, or was the only
-    one that a process had died of before.
+    One of them may have killed it, and nobody knows which; a lone crash is only that of a message that ran alone.
 
     Parameters:
       starts: Id, actor and queue of each.
@@ -154,11 +153,9 @@ def crashed(
       How many were charged.
     """
     charged = 0
-    ids = [task_id for task_id, *_ in starts]
-    suspects = [row[0] for row in connection.execute(LOOKUP, (json.dumps(ids),)).fetchall() if row[2]]
-    lone = ids if len(ids) == 1 else suspects if len(suspects) == 1 else []
+    alone = int(len(starts) == 1)
     for task_id, task_name, queue_name in starts:
-        values = (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection), int(task_id in lone))
+        values = (task_id, task_name, queue_name, now, CRASH_ERROR, take_numbers(connection), alone)
         attempts.record_crash(connection, task_id, pid=pid, error=CRASH_ERROR, now=now)
         connection.execute(CRASHED, values)
         charged += connection.changes()

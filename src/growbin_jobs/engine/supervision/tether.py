@@ -1,4 +1,4 @@
-"""``python -m growbin_jobs.cli.tether PARENT COMMAND…``: become a command that ends with its parent.
+"""``python -m growbin_jobs.engine.supervision.tether PARENT COMMAND…``: become a command that ends with its parent.
 
 When the parent is gone, whatever ended it, the kernel sends the command ``SIGTERM`` (Linux; elsewhere nothing is sent).
 That is set up here and not in a ``preexec_fn``, which runs between fork and exec, where a lock that another thread of

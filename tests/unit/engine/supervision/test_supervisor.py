@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from growbin_jobs.cli.supervisor import Supervisor
+from growbin_jobs.engine.supervision.supervisor import Supervisor
 
 #: What every child does first: take (a share of) the lock for as long as it and its children live, and say hello.
 HELLO = """
@@ -181,7 +181,7 @@ def test_workers_whose_master_was_killed_do_not_go_on_beside_new_ones(stage):
 def test_children_drain_when_their_supervisor_is_killed(stage):
     commands = {"one": stage.child(DRAINS), "two": stage.child(DRAINS)}
     code = (
-        "from growbin_jobs.cli.supervisor import Supervisor\n"
+        "from growbin_jobs.engine.supervision.supervisor import Supervisor\n"
         f"with Supervisor({commands!r}, grace=30) as supervisor:\n"
         "    supervisor.run()"
     )
@@ -196,7 +196,13 @@ def test_children_drain_when_their_supervisor_is_killed(stage):
 
 
 def test_a_child_whose_supervisor_is_gone_before_it_begins_does_not_begin(stage):
-    command = [sys.executable, "-m", "growbin_jobs.cli.tether", str(os.getppid()), *stage.child("say('begun')")]
+    command = [
+        sys.executable,
+        "-m",
+        "growbin_jobs.engine.supervision.tether",
+        str(os.getppid()),
+        *stage.child("say('begun')"),
+    ]
 
     done = subprocess.run(command, check=False)
 

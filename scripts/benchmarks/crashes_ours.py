@@ -1,0 +1,48 @@
+"""What the product's workers run for ``scripts/bench crashes``: two stages that wait, as calls to models do."""
+
+import os
+import sys
+
+import dramatiq
+
+from benchmarks.crashes_job import QUEUES, wait
+from growbin_jobs.app import broker
+from growbin_jobs.engine.groups import Group
+
+
+@dramatiq.actor(broker=broker, actor_name="vision", queue_name=QUEUES[0], max_retries=10)
+def vision(job: int) -> None:
+    """Look at a picture."""
+    wait("vision", job)
+    text.send(job)
+
+
+@dramatiq.actor(broker=broker, actor_name="text", queue_name=QUEUES[1], max_retries=10)
+def text(job: int) -> None:
+    """Write the answer."""
+    wait("text", job)
+
+
+def supervise() -> int:
+    """Run the worker processes under the product's supervisor, as ``growbin-jobs worker`` does."""
+    import signal
+
+    from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
+    from growbin_jobs.engine.supervision.supervisor import Supervisor
+    from growbin_jobs.wiring import engine_config
+
+    group = Group(
+        name="bench",
+        queues=QUEUES,
+        module="benchmarks.crashes_ours",
+        processes=int(os.environ["BENCH_PROCESSES"]),
+        threads=int(os.environ["BENCH_THREADS"]),
+        prefetch_factor=1,
+    )
+    with Supervisor(supervised_commands(engine_config(), [group]), grace=5.0, companions=[KEEPER]) as supervisor:
+        signal.signal(signal.SIGTERM, lambda *_: supervisor.request_stop())
+        return supervisor.run()
+
+
+if __name__ == "__main__":
+    sys.exit(supervise())

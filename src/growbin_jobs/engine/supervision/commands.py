@@ -1,0 +1,41 @@
+"""What a supervisor runs for groups of workers: a command for each worker process, and one keeper for all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.groups import Group
+from growbin_jobs.engine.node.keeper_command import keeper_command
+from growbin_jobs.engine.supervision.worker_process import worker_process_command
+
+#: Name of the keeper among a supervisor's children.
+KEEPER = "keeper"
+
+
+def supervised_commands(
+    config: EngineConfig, groups: Iterable[Group], *, source: str | None = None
+) -> dict[str, list[str]]:
+    """Return the commands of all worker processes of some groups and of their keeper, by name.
+
+    Parameters:
+      config: Of the node.
+      groups: Each with its own module and number of processes.
+      source: Import string of the engine, for the keeper; default: the configuration's. Without one there is no keeper.
+    """
+    commands = {}
+    for group in groups:
+        for number in range(1, group.processes + 1):
+            name = group.name if group.processes == 1 else f"{group.name} {number}"
+            commands[name] = worker_process_command(
+                group.module,
+                gevent=group.pool == "gevent",
+                threads=group.threads,
+                queues=group.queues,
+                shutdown_timeout=config.shutdown_timeout,
+            )
+    source = source or config.source
+    if source is not None:
+        commands[KEEPER] = keeper_command(source, config.node_dir, os.getpid())
+    return commands

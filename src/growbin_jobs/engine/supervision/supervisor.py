@@ -1,0 +1,207 @@
+"""The supervisor: runs processes side by side, replaces one that dies, and stops all of them cleanly."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from growbin_jobs.engine.supervision import tether
+from growbin_jobs.engine.supervision.child import FAILED_STARTS, READY, Child, describe_end
+
+__all__ = ["FAILED_STARTS", "READY", "STOP_MARGIN", "Supervisor"]
+
+#: Seconds beyond the workers' own shutdown timeout: a worker looks once a second whether it is to stop.
+STOP_MARGIN = 15.0
+
+#: Exit code of a worker that cannot import its module (``dramatiq.cli``).
+CANNOT_IMPORT = 2
+
+
+class Supervisor:
+    """Run commands side by side; replace one that ends by itself, and leave the others alone.
+
+    A child that had worked for a while starts again at once, one that keeps dying after growing pauses. A child that
+    says that its configuration is wrong, or that never comes to work at all, stops everything: somebody must see it.
+    Children that have lost their supervisor drain as if it had asked them to
+    (:mod:`growbin_jobs.engine.supervision.tether`).
+
+    Start and tend it in one thread: on Linux it is the end of the thread that started a child that stops the child.
+    Other threads of its process may make children that have lost it hurry.
+
+    Parameters:
+      commands: By name. An argument that contains :data:`READY` gets the number of a descriptor there; the child
+        writes a byte to it when it works. One without is taken to work from its start.
+      grace: Seconds that :meth:`stop` lets them drain. Longer than their own shutdown timeout, so that it is they
+        who give running work back.
+      companions: Names of those that stop nothing, whatever becomes of them.
+      env: Environment of the children; None: this process's.
+      log: File for their output; None: this process's stderr.
+      say: Told in a sentence when a child ends by itself.
+      install: What to do where a child cannot import its module, as a sentence.
+    """
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        *,
+        grace: float,
+        companions: Collection[str] = (),
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        say: Callable[[str], object] = str,
+        install: str = "",
+    ) -> None:
+        self._children = [Child(name, command, name not in companions) for name, command in commands.items()]
+        self._grace = grace
+        self._env = env
+        self._log = log
+        self._say = say
+        self._install = install
+        self._stopping = threading.Event()
+        self.restarts = 0
+
+    def __enter__(self) -> "Supervisor":
+        try:
+            for child in self._children:
+                self._start(child)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self) -> int:
+        """Watch the children until :meth:`request_stop`; return the exit code."""
+        while not self._stopping.wait(0.1):
+            code = self.tend()
+            if code is not None:
+                return code
+        return 0
+
+    def tend(self) -> int | None:
+        """Replace what has ended. Return an exit code when there is no point in going on."""
+        if os.getpid() == 1:
+            self._reap_orphans()
+        for child in self._children:
+            if child.process is None:
+                if time.monotonic() >= child.restart_at:
+                    self._start(child)
+                continue
+            child.look()
+            code = child.process.poll()
+            if code is not None and (fatal := self._ended(child, code)) is not None:
+                return fatal
+        return None
+
+    @property
+    def ready(self) -> bool:
+        """True when every child works."""
+        for child in self._children:
+            child.look()
+        return all(child.ready for child in self._children)
+
+    def request_stop(self) -> None:
+        """Let :meth:`run` return; safe in a signal handler."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Let the children drain, and end those that do not within the grace time. Twice is safe."""
+        self._stopping.set()
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)  # does nothing where it has ended
+        deadline = time.monotonic() + self._grace
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                for process in running:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # also when a second Ctrl-C ends the waiting
+            for process in running:
+                if process.poll() is None:
+                    _signal_all(process, signal.SIGKILL)
+                    process.wait()
+            for child in self._children:
+                child.forget()
+
+    def kill(self) -> None:
+        """End the children at once: a second Ctrl-C. The broker delivers again what they were doing."""
+        for child in self._children:
+            if child.process is not None:
+                child.process.send_signal(signal.SIGTERM)  # dramatiq: the second one ends its workers at once
+
+    def _ended(self, child: Child, code: int) -> int | None:
+        assert child.process is not None
+        child.look()
+        _signal_all(child.process, signal.SIGTERM)  # what it has started itself
+        how = describe_end(code)
+        if child.essential and code == os.EX_CONFIG:
+            self._say(f"{child.name} cannot work with this configuration (exit code {code}).")
+            return os.EX_CONFIG
+        pause = child.ended()
+        if child.essential and child.hopeless(code == CANNOT_IMPORT):
+            self._say(f"{child.name} {how} before it could work. {self._remedy(code)}")
+            return code if code > 0 else 1
+        again = "it starts again at once" if not pause else f"it starts again in {pause:.0f} s"
+        self._say(f"{child.name} {how}; {again}.")
+        self.restarts += 1
+        if not pause:
+            self._start(child)
+        return None
+
+    def _remedy(self, code: int) -> str:
+        if code == CANNOT_IMPORT and self._install:
+            remedy = f"Its module could not be imported. {self._install}"
+        else:
+            remedy = f"It was tried {FAILED_STARTS} times." if code != CANNOT_IMPORT else "Its import failed."
+        if self._log is None:
+            return f"{remedy} What it said is above."
+        return f"{remedy} Its last words:\n{_tail(self._log)}"
+
+    def _start(self, child: Child) -> None:
+        # A session of its own: Ctrl-C in the terminal must reach the workers once, from here, and not twice.
+        output: IO[bytes] | int = self._log.open("ab") if self._log else sys.stderr.fileno()
+        try:
+            command, inherited = child.prepare()
+            child.process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", tether.__name__, str(os.getpid()), *command],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        finally:
+            child.started()
+            if not isinstance(output, int):
+                output.close()
+
+    def _reap_orphans(self) -> None:
+        """Reap processes that a container's first process inherits; ours are left to ``subprocess``."""
+        ours = {child.process.pid for child in self._children if child.process is not None}
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if ended.si_pid in ours:
+                    return
+                os.waitpid(ended.si_pid, 0)
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"
+
+
+def _signal_all(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
+    """Signal a child's whole session."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signum)
