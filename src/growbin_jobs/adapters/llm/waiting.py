@@ -43,6 +43,13 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
     return next((wish for wish in wishes if wish is not None and wish > 0), None)
 
 
+def seconds_of(value: str | None) -> float | None:
+    """Return the seconds of a number or a duration such as ``8.64s``, ``6m0s`` or ``1d2h``; None for anything else."""
+    text = (value or "").strip()
+    number = _number(text)
+    return number if number is not None or not text else _duration(text)
+
+
 def _resets(headers: Mapping[str, str]) -> Iterator[float]:
     """Yield the waits for limits that are used up: of requests, of tokens, of a project's tokens, and others."""
     for name in headers:
@@ -56,10 +63,8 @@ def _resets(headers: Mapping[str, str]) -> Iterator[float]:
 
 def _delay(value: str | None) -> float | None:
     value = (value or "").strip()
-    number = _number(value)
-    if number is not None or not value:
-        return number
-    if (wait := _duration(value)) is not None:
+    wait = seconds_of(value)
+    if wait is not None or not value:
         return wait
     try:
         return parsedate_to_datetime(value).timestamp() - time.time()
