@@ -78,6 +78,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead retry": dead.retry,
     "dead discard": dead.discard,
     "tasks show": tasks.show,
+    "tasks tree": tasks.tree,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

@@ -47,6 +47,25 @@ def config() -> EngineConfig:
     return engine_config(settings.load())
 
 
+def is_growbin() -> bool:
+    """Return True unless this command works for another engine."""
+    return _chosen is None
+
+
+def actors() -> list[str]:
+    """Return the names of the engine's actors.
+
+    Raises:
+      ConfigurationError: If there is no such engine.
+    """
+    if _chosen is not None:
+        return list(engine_of(_chosen).broker.actors)
+    from growbin_jobs import names
+    from growbin_jobs.engine.groups import Route
+
+    return [route.actor for route in vars(names).values() if isinstance(route, Route)]
+
+
 def central(*, upgraded: bool = True) -> Database:
     """Return the central database; a SQLite file is brought to the current schema, since nobody else may have.
 

@@ -1,16 +1,18 @@
 """A task and its history on a terminal."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.text import Text
 
-from growbin_jobs.cli.console import out
+from growbin_jobs.cli.console import out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.journal_view import STYLES
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.operations.task_history import HistoryEvent, TaskRecord
+from growbin_jobs.operations.task_tree import TaskNode
 
 _FACTS = ("status", "task_name", "queue_name", "node", "worker", "retry_count", "deferrals", "crashes")
 
@@ -47,6 +49,28 @@ def print_record(found: TaskRecord) -> None:
     for problem in found.problems:
         out.print()
         out.print(Text(problem, "yellow"), soft_wrap=True)
+
+
+def print_trees(trees: Sequence[TaskNode], *, depth: int = 0) -> None:
+    """Print tasks, each below the one that has sent it."""
+    for node in trees:
+        task = node.task
+        indent = "  " * depth
+        out.print(
+            Text.assemble(
+                indent,
+                (f"{task.status.value:9}", STYLES[task.status]),
+                f"  {task.task_name}  ",
+                (local(task.created_at), "dim"),
+            ),
+            soft_wrap=True,
+        )
+        out.print(Text(f"{indent}  {task.task_id}"), soft_wrap=True)
+        if task.error:
+            out.print(Text(f"{indent}  {' '.join(task.error.splitlines())}", "red"), soft_wrap=True)
+        print_trees(node.follow_ups, depth=depth + 1)
+    if not depth:
+        say(f"Times in {zone_name()}.", "dim")
 
 
 def _value(found: TaskRecord, name: str) -> Any:

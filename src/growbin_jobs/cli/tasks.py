@@ -42,3 +42,36 @@ def show(
     if not found.history:
         raise NotFound(view.nowhere(found))
     print_json(as_json(found)) if json else view.print_record(found)
+
+
+def tree(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An analysis, or a message.")],
+    json: Json = False,
+    _engine: EngineName = None,
+) -> None:
+    """Show the tasks of an analysis, or a task and those that follow from it, as the central database knows them.
+
+    \b
+    Examples:
+      growbin-jobs tasks tree 0b6f7c1e5d0f4c7c9a3e8f2b1a6d4c55
+      growbin-jobs tasks tree --json 0b6f7c1e5d0f4c7c9a3e8f2b1a6d4c55 | jq -r '.. | .task_id? // empty'
+    """
+    from growbin_jobs.cli import target
+    from growbin_jobs.cli import task_view as view
+    from growbin_jobs.cli.wiring import central_tasks
+    from growbin_jobs.errors import NotFound
+    from growbin_jobs.models.analysis import Analyses
+    from growbin_jobs.names import UPLOAD_IMAGE
+    from growbin_jobs.operations import task_tree
+    from growbin_jobs.operations.json_ready import as_json
+
+    tasks, actors = central_tasks(), target.actors()
+    found = task_tree.of_task(id_, tasks, actors=actors)
+    trees = [found] if found else []
+    analysis = Analyses(tasks.database).get(id_) if target.is_growbin() and not found else None
+    if analysis is not None:
+        trees = task_tree.of_analysis(id_, analysis.created_at, tasks, first=UPLOAD_IMAGE.actor, actors=actors)
+    if not trees:
+        known = "The analysis is known, and none of its tasks yet" if analysis else "It is no analysis and no task"
+        raise NotFound(f"There is no task for {id_!r} in the central database. {known}.")
+    print_json(as_json(trees)) if json else view.print_trees(trees)

@@ -41,10 +41,10 @@ class Node:
             body=message.encode(), code=code, params='{"attempts": 4, "detail": "Boom"}', error="Boom",
             traceback="Traceback…\n  in actors.py", died_at=self.now,
         )  # fmt: skip
+        fields = {"payload": message.encode().decode()} | fields
         record = Finish(
-            task_id=task_id, task_name=actor, queue_name="user_input", payload=message.encode().decode(),
-            state=TaskState(state), worker="n/storage/1", started_at=self.now - 1.5, completed_at=self.now,
-            dead=dead if state == "dead" else None, **fields,
+            task_id=task_id, task_name=actor, queue_name="user_input", state=TaskState(state), worker="n/storage/1",
+            started_at=self.now - 1.5, completed_at=self.now, dead=dead if state == "dead" else None, **fields,
         )  # fmt: skip
         self.journal.write(lambda connection: tasks.finish(connection, record))
 
@@ -487,6 +487,30 @@ def test_a_task_can_be_shown_while_the_database_is_away(invoke, node):
     assert done.exit_code == 0
     assert "completed" in done.stdout
     assert "127.0.0.1:9" in done.stdout
+
+
+def test_the_tasks_of_an_analysis_are_shown_as_a_tree(invoke, node, central):
+    from growbin_jobs.engine.central.upgrade import upgrade
+    from growbin_jobs.engine.delivery.ids import follow_up_id
+    from growbin_jobs.models import SCHEMA
+    from growbin_jobs.models.analysis import Analyses
+
+    upgrade(central.database, SCHEMA)
+    Analyses(central.database).accept("a-1001", "u1")
+    assert "none of its tasks yet" in str(invoke("tasks", "tree", "a-1001").exception)
+
+    node.finish(UUID, payload='{"args": ["u1", "s3://k", "a-1001"], "kwargs": {}}', created_at=time.time())
+    child = follow_up_id(UUID, "analyze_image", 0)
+    node.finish(child, "failed", actor="analyze_image", error="Boom")
+    invoke("journal", "sync")
+
+    for known in ("a-1001", UUID):
+        [root] = json.loads(invoke("tasks", "tree", known, "--json").stdout)
+        assert (root["task"]["task_id"], root["follow_ups"][0]["task"]["task_id"]) == (UUID, child)
+        lines = invoke("tasks", "tree", known, COLUMNS="40").stdout.splitlines()
+        assert [line.strip() for line in lines if "-" in line and ":" not in line] == [UUID, child]
+        assert "Boom" in lines[-1]
+    assert "no analysis and no task" in str(invoke("tasks", "tree", "nobody").exception)
 
 
 def test_an_unknown_task_is_an_error(invoke, node):

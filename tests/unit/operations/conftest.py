@@ -33,10 +33,10 @@ class Node:
         )  # fmt: skip
         encoded = message.encode() if body is None else body
         dead = Dead(body=encoded, code=code, params=params, error="Boom", traceback="T", died_at=self.now)
+        fields = {"task_name": "upload_image", "payload": "{}"} | fields
         record = Finish(
-            task_id=task_id, task_name="upload_image", queue_name="user_input", payload="{}", state=TaskState(state),
-            worker="n/storage/1", started_at=self.now - 1.5, completed_at=self.now,
-            dead=dead if state == "dead" else None, **fields,
+            task_id=task_id, queue_name="user_input", state=TaskState(state), worker="n/storage/1",
+            started_at=self.now - 1.5, completed_at=self.now, dead=dead if state == "dead" else None, **fields,
         )  # fmt: skip
         self.journal.write(lambda connection: tasks.finish(connection, record))
 

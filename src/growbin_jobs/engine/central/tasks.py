@@ -1,7 +1,7 @@
 """The journals of all nodes in one table: what the monitor reads, and where a task's last word is kept."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -118,6 +118,22 @@ class Tasks:
         """Return one task, or None."""
         rows = self.database.rows(TaskRow.select().where(TaskRow.task_id == task_id))
         return _view(rows[0]) if rows else None
+
+    def get_many(self, task_ids: Collection[str]) -> list[Task]:
+        """Return those of these tasks that are known, in no order."""
+        return [_view(row) for row in self.database.rows(TaskRow.select().where(TaskRow.task_id.in_(list(task_ids))))]
+
+    def mentioning(self, text: str, *, task_name: str, since: datetime, until: datetime, limit: int) -> list[Task]:
+        """Return tasks of an actor whose message contains a text, oldest first.
+
+        Reads all tasks that were created in that time: keep it short.
+
+        Parameters:
+          since, until: When they were created.
+        """
+        within = TaskRow.created_at.between(since, until) & (TaskRow.task_name == task_name)
+        query = TaskRow.select().where(within & TaskRow.payload.contains(text)).order_by(TaskRow.created_at)
+        return [_view(row) for row in self.database.rows(query.limit(limit))]
 
     def recent(self, limit: int, *, status: TaskState | None = None) -> list[Task]:
         """Return the tasks that were created last, newest first; of one state where asked."""
