@@ -50,6 +50,14 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "작업 결과를 기록할 수 없어 중단했습니다({detail}). 관리자에게 알려 주세요.",
         "en": "What it sent or returned cannot be stored ({detail}): text that is no Unicode, or too large a number.",
     },
+    "broker_gave_up": {
+        "ko": "대기열({queue})의 규칙에 따라 처리되지 않고 중단되었습니다. 관리자에게 알려 주세요: {why}",
+        "en": "RabbitMQ took it out of the queue {queue} ({why}): a policy limits its age, number or deliveries.",
+    },
+    "not_a_message": {
+        "ko": "대기열({queue})에 있던 내용이 올바른 메시지가 아닙니다. 관리자에게 알려 주세요: {detail}",
+        "en": "What was in the queue {queue} is no message of a Dramatiq program: {detail}",
+    },
     "waited_too_long": {
         "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
         "en": "It waited longer than {hours} hours for something that did not come back: {detail}",

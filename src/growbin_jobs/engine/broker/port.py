@@ -7,7 +7,7 @@ deliveries are :class:`growbin_jobs.engine.delivery.delivery.Delivery`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -92,6 +92,17 @@ class BrokerPort(Protocol):
         Parameters:
           queue_name: Of this queue only; None for all queues of :meth:`depths`.
           limit: At most so many.
+        """
+
+    def note_unrecorded(self, queues: Iterable[str], note: Callable[[DeadLetter], bool]) -> int:
+        """Show dead letters that perhaps no worker has recorded, each to one process until that has noted it.
+
+        Parameters:
+          queues: Whose dead letters, beside those that the broker knows of.
+          note: Writes a letter down, and returns once it is on the disk: whether it was new.
+
+        Returns:
+          How many were new.
         """
 
     def close(self) -> None:

@@ -22,6 +22,8 @@ from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Heartbeat, Prune, 
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
+from growbin_jobs.engine.keeper.unrecorded import Unrecorded
+from growbin_jobs.engine.node.presence import present
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
@@ -61,6 +63,13 @@ class Keeper:
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
             *self._of_schema(),
             *self._of_broker(config, broker),
+            PeriodicJob(
+                "unrecorded",
+                Unrecorded(self.journal, broker, partial(_queues, config), config.keep_dead_letters_days * DAY),
+                Every(60),
+                at_once=True,
+                level=logging.INFO,
+            ),
             *(make(config) for make in config.periodic_jobs),
         )
 
@@ -136,6 +145,12 @@ class Keeper:
         except Deferred as error:
             logger.warning("keeper.journal_away error=%s", error)
             return 1, 0
+
+
+def _queues(config: EngineConfig) -> set[str]:
+    """Return the queues of the configured groups, and of what works on this node."""
+    configured = {queue for group in config.groups for queue in group.queues}
+    return configured.union(*(process.queues for process in present(config.node_dir).values() if process is not None))
 
 
 def _join(threads: list[threading.Thread], end: float, lifetime: KeeperLifetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -129,6 +129,10 @@ class SandboxBroker(Broker):
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
         """Return dead letters, newest first; of one queue, or of all."""
         return [each for each in self._holds.dead_letters() if queue_name in (None, each.queue)][:limit]
+
+    def note_unrecorded(self, queues: Iterable[str], note: Callable[[DeadLetter], bool]) -> int:  # noqa: ARG002
+        """Do nothing: there is no journal in a sandbox."""
+        return 0
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

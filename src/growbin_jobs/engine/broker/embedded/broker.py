@@ -22,7 +22,7 @@ settled together with what they have sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ TIDY_BATCH = 500
 JOIN_INTERVAL = 0.02
 
 
+#: Dead letters that are read together; each may be as large as a message may be.
+NOTED_AT_ONCE = 10
+
+
 class EmbeddedBroker(FastHooks):
     """A Dramatiq broker on a SQLite file.
 
@@ -76,6 +80,7 @@ class EmbeddedBroker(FastHooks):
         check_sqlite()
         self._path = path
         self._session: EmbeddedSession | None = None
+        self._noted = 0
 
     def _hold(self) -> EmbeddedSession:
         session = self._session
@@ -255,6 +260,23 @@ class EmbeddedBroker(FastHooks):
             pruned = hold.write(lambda queue: queue.prune_dead_letters(before=int(before * 1000), limit=TIDY_BATCH))
             deleted += pruned
         return deleted
+
+    def note_unrecorded(self, queues: Iterable[str], note: Callable[[DeadLetter], bool]) -> int:  # noqa: ARG002
+        """Show dead letters that are no message, which no worker can have recorded; again after a restart.
+
+        Parameters:
+          queues: Not looked at: the file knows its queues.
+          note: Writes a letter down, and returns once it is on the disk: whether it was new.
+
+        Returns:
+          How many were new.
+        """
+        noted = 0
+        while letters := self._hold().read(lambda queue: queue.undecodable(self._noted, limit=NOTED_AT_ONCE)):
+            for letter in letters:
+                noted += note(letter)
+                self._noted = letter.seq
+        return noted
 
     def close(self) -> None:
         """Give back what this process has claimed and close the file. May be called again; the next use reopens it."""

@@ -218,5 +218,18 @@ class EmbeddedQueue:
         )
         return self._connection.changes()
 
+    def undecodable(self, after: int, *, limit: int) -> list[DeadLetter]:
+        """Return dead letters that are no message, in the order of their numbers.
+
+        Parameters:
+          after: Number of the last one that was seen.
+        """
+        rows = self._rows(
+            "SELECT seq, id, queue, priority, deliveries, reason, body, died_at FROM dead_letter"
+            " WHERE seq > ? AND reason LIKE 'not a message%' ORDER BY seq LIMIT ?",
+            (after, limit),
+        )
+        return [DeadLetter(*(*row[:-1], datetime.fromtimestamp(row[-1] / 1000, UTC))) for row in rows]
+
     def _rows(self, sql: str, values: tuple[int | str | None, ...] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values).fetchall()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableC
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
+from growbin_jobs.engine.broker.unrecorded import is_unrecorded
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.delivery import Intake
@@ -34,6 +36,10 @@ from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
+
+
+#: Seconds after which dead letters are looked through again, though there are as many as before.
+LOOK_AGAIN = 3600.0
 
 
 class RabbitBroker(FastHooks):
@@ -82,6 +88,7 @@ class RabbitBroker(FastHooks):
         self._session = RenewableConnections(
             partial(Connections, parse_urls(url, setting), publisher_connections, queue_type)
         )
+        self._looked_through: dict[str, tuple[int, float]] = {}
         self._producer = RabbitProducer(self._session, queue_type, publish_timeout, store_and_forward)
         _tame_pika()
 
@@ -133,6 +140,29 @@ class RabbitBroker(FastHooks):
         """
         with self._administration() as channel:
             return dead_letters.read(channel, self._known_queues() if queue_name is None else [queue_name], limit)
+
+    def note_unrecorded(self, queues: Iterable[str], note: Callable[[DeadLetter], bool]) -> int:
+        """Show dead letters that perhaps no worker has recorded, each to one process until that has noted it.
+
+        Looks through a queue when its number of dead letters has changed since this process looked last, and once an
+        hour.
+
+        Parameters:
+          queues: Whose dead letters, beside those of the queues that this process has declared or used.
+          note: Writes a letter down, and returns once it is on the disk: whether it was new.
+
+        Returns:
+          How many were new.
+        """
+        noted = 0
+        with self._administration() as channel:
+            for queue in sorted({*queues, *self._known_queues()}):
+                count = channel.count(xq_name(queue)) or 0
+                seen, looked_at = self._looked_through.get(queue, (0, -math.inf))
+                if count and (count != seen or time.monotonic() - looked_at > LOOK_AGAIN):
+                    self._looked_through[queue] = count, time.monotonic()
+                    noted += dead_letters.note_unrecorded(channel, queue, note, is_unrecorded)
+        return noted
 
     def _administration(self) -> AdminChannel:
         return AdminChannel(self._session.connections.admin, self._publish_timeout)

@@ -1,4 +1,4 @@
-"""Reads the dead letter queues (``….XQ``) of RabbitMQ, and leaves what is in them where it is.
+"""Reads the dead letter queues (``….XQ``) of RabbitMQ, and leaves what is in them.
 
 A message is read by taking it and giving it back: RabbitMQ puts it back in its place. Each time
 counts as a delivery, and RabbitMQ 4 drops a message of a quorum queue after twenty by default. So one that was taken
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,9 @@ PUT_BACK_PATIENCE = 2.0
 
 #: Messages of one queue that are looked at: its newest are at the end, and the way there is through all others.
 MOST_READ = 20_000
+
+#: Header of a dead letter that a keeper has recorded in its journal.
+NOTED = "growbin-noted"
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -47,6 +50,22 @@ def read(channel: AdminChannel, queues: Iterable[str], limit: int) -> list[DeadL
         letters += deque((_letter(queue, place, got) for place, got in enumerate(walk(channel, queue))), limit)
     letters.sort(key=lambda letter: (letter.died_at or _NEVER, letter.seq), reverse=True)
     return letters[:limit]
+
+
+def note_unrecorded(
+    channel: AdminChannel, queue: str, note: Callable[[DeadLetter], bool], is_candidate: Callable[[DeadLetter], bool]
+) -> int:
+    """Show each dead letter of a queue that bears no mark to a function, and mark it then; return how many were new.
+
+    While it is shown it is taken, so that no other node sees it. The mark is a header of a new copy: a crash between
+    the note and the mark lets this node or another one note it once more.
+    """
+    noted = 0
+    for place, got in enumerate(walk(channel, queue)):
+        if NOTED not in headers_of(got) and is_candidate(letter := _letter(queue, place, got)):
+            noted += note(letter)
+            replace(channel, queue, got, {NOTED: True})
+    return noted
 
 
 def walk(channel: AdminChannel, queue: str) -> Iterator[Got]:

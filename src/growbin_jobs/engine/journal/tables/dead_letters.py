@@ -49,6 +49,12 @@ def close(connection: apsw.Connection, task_id: str, *, now: float) -> None:
     )
 
 
+def has_died(connection: apsw.Connection, task_id: str, died_at: float) -> bool:
+    """Return whether a death of a message is known here already, open or dealt with."""
+    query = "SELECT count(*) FROM dead_letter WHERE task_id = ? AND died_at = ?"
+    return bool(connection.execute(query, (task_id, died_at)).get)
+
+
 def find(
     connection: apsw.Connection,
     *,
