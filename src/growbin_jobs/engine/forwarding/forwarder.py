@@ -1,4 +1,4 @@
-"""Store and forward: what cannot be sent now is kept in the sender's journal, and sent when the broker is back."""
+"""Stores messages that cannot be sent now in the journal of the node, and forwards them when the broker is back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -37,12 +38,12 @@ _PRODUCERS_ONLY = math.inf
 
 @dataclass(frozen=True, slots=True)
 class StoreAndForward:
-    """How a process keeps what it cannot send.
+    """How a process stores messages that it cannot send.
 
     Attributes:
-      journal: Returns the process's journal; called when something has to be kept or forwarded.
-      path: The journal's file. Where there is one, an earlier process may have left something in it.
-      patience: Seconds in which the broker confirms nothing before a message is kept.
+      journal: Returns the process's journal; called when a message has to be stored or forwarded.
+      path: The journal's file. Where there is one, an earlier process may have left messages in it.
+      patience: Seconds in which the broker confirms nothing before a message is stored.
     """
 
     journal: Callable[[], Journal]
@@ -51,20 +52,20 @@ class StoreAndForward:
 
 
 class Forwarder:
-    """Keeps what one process could not send, and forwards it in the order in which it was accepted.
+    """Stores the messages that one process could not send, and forwards them in the order in which it accepted them.
 
-    What is kept is in the node's journal, on the disk. If this process ends before it is forwarded, the next one that
-    sends from this node forwards it, or the node's keeper; only one of them at a time.
+    They are in the node's journal, on the disk. If this process ends before they are forwarded, the next one that sends
+    from this node forwards them, or the node's keeper; one of them at a time.
 
-    The journal is opened when something has to be kept or forwarded, and not before.
+    The journal is opened when a message has to be stored or forwarded, and not before.
 
     Parameters:
-      store_and_forward: Where and when to keep.
+      store_and_forward: Where and when to store.
       publish: Hands messages to the broker (:class:`growbin_jobs.engine.forwarding.relay.Relay`).
       patience: Seconds that ``publish`` takes at most.
 
     Attributes:
-      pending: While it is True, a new message is kept behind those that wait.
+      pending: While it is True, a new message is stored behind those that wait.
     """
 
     def __init__(self, store_and_forward: StoreAndForward, publish: Publish, patience: float) -> None:
@@ -82,24 +83,24 @@ class Forwarder:
         self.pending = False
 
     def send(self, message: OutboxMessage, publish: Callable[[float, float], None], timeout: float) -> None:
-        """Publish a message, or keep it; when this returns it is safe.
+        """Publish a message, or store it; it is durable when this returns.
 
         Parameters:
           publish: Publishes it and waits for the confirm: so many seconds at most, and so many of silence.
-          timeout: Seconds to wait for the broker if the message cannot be kept.
+          timeout: Seconds to wait for the broker if the message cannot be stored.
 
         Raises:
-          BrokerUnavailable: It was neither sent nor kept; the message says why.
-          NotConfirmed: It was not kept, and may or may not have arrived.
+          BrokerUnavailable: It was neither sent nor stored; the text says why.
+          NotConfirmed: It was not stored, and may or may not have arrived.
           Exception: As ``publish``, where waiting is no use.
         """
         end = time.monotonic() + timeout
-        if self.pending and self._keep(message) is None:
+        if self.pending and self._store(message) is None:
             return
         try:
             publish(timeout, self._store_and_forward.patience)
         except (BrokerUnavailable, NotConfirmed) as first:
-            trouble = self._keep(message)
+            trouble = self._store(message)
             if trouble is None:
                 return
             try:
@@ -109,15 +110,15 @@ class Forwarder:
                 error = first if isinstance(first, NotConfirmed) else last
                 raise type(error)(f"{error} Nor could it be kept to be sent later: {trouble}") from last
 
-    def look(self) -> None:
-        """Forward what an earlier process of this node has left, if there is anything."""
+    def forward_leftovers(self) -> None:
+        """Forward messages that an earlier process of this node has left, if there are any."""
         if self._store_and_forward.path.exists():
             self._start()
 
     def stop(self, timeout: float) -> None:
-        """Give what waits here a last chance, and forward no more. What is left stays in the journal.
+        """Wait until what is stored is forwarded, for some seconds, then stop. What is left stays in the journal.
 
-        A script that sends one message a day must not leave it, nor what its predecessor has left, to tomorrow's.
+        A script that sends one message a day must not leave it to the script of the next day.
 
         Parameters:
           timeout: Seconds to wait for the broker.
@@ -133,25 +134,23 @@ class Forwarder:
             thread.join(timeout)
 
     def abandon(self) -> None:
-        """Do nothing more, in a forked child where this one's greenlet lives on."""
+        """Stop, in a forked child under gevent, where this forwarder's greenlet lives on."""
         self._abandoned = True
 
-    def _keep(self, message: OutboxMessage) -> Exception | None:
-        """Keep a message. Returns why that is not possible, or None: then it is on the disk and will be sent."""
+    def _store(self, message: OutboxMessage) -> Exception | None:
+        """Store a message. Return why that is not possible, or None: then it is on the disk and will be sent."""
         crashpoint("producer.accept.before")
         try:
             self._store_and_forward.journal().accept(message, message.body.decode("utf-8", "replace"))
         except Exception as error:  # whatever is wrong with this node, the broker may be back soon
-            logger.warning("message.not_kept id=%s queue=%s error=%s", message.message_id, message.queue_name, error)
+            events.NOT_KEPT.emit(id=message.message_id, queue=message.queue_name, error=str(error))
             return error
         crashpoint("producer.accept.after")
-        logger.info("message.kept id=%s queue=%s", message.message_id, message.queue_name)
+        events.KEPT.emit(id=message.message_id, queue=message.queue_name)
         with self._lock:
             self._accepted += 1
             if not self.pending:
-                logger.warning(
-                    "forwarder.keeps messages are kept in %s until RabbitMQ is back", self._store_and_forward.path
-                )
+                events.KEEPING.emit(file=str(self._store_and_forward.path))
                 self.pending = True
             self._idle.clear()
         self._woken.set()
@@ -186,7 +185,7 @@ class Forwarder:
                 self._woken.wait(REFUSED_PAUSE)
 
     def _ended(self, accepted: int, refused: int = 0) -> bool:
-        """Let messages go straight to the broker again, unless one was kept meanwhile. Returns True to end."""
+        """Let messages go straight to the broker again, unless one was stored meanwhile. Return True to end."""
         with self._lock:
             if accepted != self._accepted:
                 return False
@@ -197,18 +196,18 @@ class Forwarder:
             return not refused
 
     def _forward(self) -> int | None:
-        """Send what waits; return how many messages are refused, or None while others have to wait."""
+        """Forward what is stored; return how many messages are refused, or None while others have to wait."""
         try:
             relayed = self._relay()
             waiting = self._store_and_forward.journal().backlog() - relayed.refused
         except (BrokerConnectionError, Deferred) as error:
-            logger.info("forwarder.waits error=%s", error)
+            events.FORWARDER_WAITS.emit(error=str(error))
             return None
-        except Exception:  # a bug; what was kept must not be stuck for ever because of it
+        except Exception:  # a bug; what is stored must not stay here for ever because of it
             logger.exception("forwarder.failed")
             return None
         if relayed.sent:
-            logger.warning("forwarder.sent messages=%d", relayed.sent)
+            events.FORWARDED.emit(messages=relayed.sent)
         return None if waiting > 0 else relayed.refused
 
     def _relay(self) -> Relayed:

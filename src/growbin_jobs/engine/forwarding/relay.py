@@ -1,8 +1,7 @@
-"""Sends what a journal owes to the broker, in the order in which it was accepted; one relay of a node at a time."""
+"""Publishes the outbox of a journal in the order in which it was accepted; one relay of a node at a time."""
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerRefused, NotConfirmed, QueueMismatch, QueueMissing
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Deferred
@@ -19,27 +19,25 @@ from growbin_jobs.engine.errors import Deferred
 if TYPE_CHECKING:
     from growbin_jobs.engine.journal.journal import Journal
 
-logger = logging.getLogger(__name__)
-
 #: Hands messages to the broker in their order; returns None for each that it has confirmed, else the error.
 Publish = Callable[[Sequence[OutboxMessage]], Sequence[Exception | None]]
 
 #: Seconds that messages which are forwarded together wait for the broker, connecting included.
 FORWARD_PATIENCE = 3.0
 
-#: Messages that are in flight together, and that one transaction forgets.
+#: Messages that are in flight together, and that one transaction deletes.
 PAGE = 100
 
 #: Seconds after which the lease is renewed.
 RENEWAL = 2.0
 
-#: What RabbitMQ will say again until a person changes something.
+#: Errors that come again until a person changes something.
 REFUSALS = (BrokerRefused, QueueMismatch)
 
-#: The trouble of one queue; RabbitMQ may still take messages for the others.
+#: Errors of one queue; RabbitMQ may still take messages for the others.
 OF_ONE_QUEUE = (*REFUSALS, NotConfirmed, QueueMissing)
 
-#: The broker, or the journal, is away for all messages.
+#: Errors of the broker or the journal, which concern all messages.
 AWAY = (BrokerConnectionError, Deferred)
 
 
@@ -49,7 +47,7 @@ class Relayed:
 
     Attributes:
       sent: Messages that the broker has confirmed.
-      refused: Messages that it will not take before a person changes something. They stay owed.
+      refused: Messages that it will not take before a person changes something. They stay in the outbox.
     """
 
     sent: int = 0
@@ -61,17 +59,17 @@ class _Run:
     older_than: float
     relayed: Relayed = field(default_factory=Relayed)
     #: Queues that have failed in this run, and whether for good: what is behind must not overtake in the same queue.
-    aside: dict[str, bool] = field(default_factory=dict)
+    held_queues: dict[str, bool] = field(default_factory=dict)
 
 
 class Relay:
-    """Sends what is owed and nobody else has sent.
+    """Publishes outbox messages that nobody else publishes.
 
-    A message is forgotten only after the broker has confirmed it, so it may arrive twice, under the same id. Messages
-    for one queue keep their order; one that fails holds up the others of its queue, unless it is to blame itself.
+    A message is deleted only after the broker has confirmed it, so it may arrive twice, under the same id. Messages
+    for one queue keep their order. One that fails holds up the others of its queue, unless it can never be published.
 
     Parameters:
-      journal: Whose debts.
+      journal: Whose outbox.
       publish: Hands a few messages to the broker.
       claimant: Name of this relay.
       patience: Seconds that one call of ``publish`` takes at most. If this process dies, another one may go on after
@@ -96,14 +94,14 @@ class Relay:
         self._pid = os.getpid()
 
     def run(self, older_than: float) -> Relayed:
-        """Send what is owed; nothing while another relay of the node is at it.
+        """Publish the outbox; nothing while another relay of the node does so.
 
         Parameters:
           older_than: Seconds that a task's messages are left to the worker that made them.
 
         Raises:
-          BrokerConnectionError: The broker is away; what it had confirmed before is forgotten.
-          Deferred: The journal is.
+          BrokerConnectionError: The broker is away; what it had confirmed before is deleted.
+          Deferred: The journal is away.
         """
         run, after = _Run(older_than), 0
         try:
@@ -121,19 +119,19 @@ class Relay:
         )
 
     def _send_page(self, run: _Run, page: list[OutboxMessage]) -> int:
-        """Send as many as fit before the lease is renewed; return the number of the last one that was looked at."""
+        """Publish as many as fit before the lease is renewed; return the number of the last one that was tried."""
         end = self._clock() + RENEWAL
-        looked_at = 0
-        while looked_at < len(page) and (looked_at == 0 or self._clock() < end):
+        tried = 0
+        while tried < len(page) and (tried == 0 or self._clock() < end):
             # Alone until something is confirmed: what a silent RabbitMQ is sent again and again arrives as often.
             size = PAGE if run.relayed.sent else 1
-            self._send(run, page[looked_at : looked_at + size])
-            looked_at = min(looked_at + size, len(page))
-        return page[looked_at - 1].seq
+            self._send(run, page[tried : tried + size])
+            tried = min(tried + size, len(page))
+        return page[tried - 1].seq
 
     def _send(self, run: _Run, messages: list[OutboxMessage]) -> None:
-        batch = [message for message in messages if message.queue_name not in run.aside]
-        run.relayed.refused += sum(run.aside.get(message.queue_name, False) for message in messages)
+        batch = [message for message in messages if message.queue_name not in run.held_queues]
+        run.relayed.refused += sum(run.held_queues.get(message.queue_name, False) for message in messages)
         if not batch:
             return
         outcomes = self._publish(batch)
@@ -150,11 +148,11 @@ class Relay:
         if not isinstance(error, OF_ONE_QUEUE):
             if isinstance(error, AWAY):
                 raise error
-            # Encoding it fails, for instance. Those behind it are none the worse.
-            logger.error("relay.message_refused id=%s queue=%s", message.message_id, queue, exc_info=error)
-        elif queue not in run.aside:
-            logger.warning("relay.queue_waits queue=%s id=%s error=%s", queue, message.message_id, error)
-            run.aside[queue] = isinstance(error, REFUSALS)
+            # It can never be published. The messages behind it still can.
+            events.RELAY_REFUSED.emit(id=message.message_id, queue=queue, error=str(error))
+        elif queue not in run.held_queues:
+            events.RELAY_QUEUE_WAITS.emit(id=message.message_id, queue=queue, error=str(error))
+            run.held_queues[queue] = isinstance(error, REFUSALS)
         if not isinstance(error, (NotConfirmed, QueueMissing)):
             run.relayed.refused += 1
             self._journal.refused(message, str(error))

@@ -258,20 +258,20 @@ def leave(path: Path, *ids: str) -> None:
 
 def test_what_an_earlier_process_has_left_is_forwarded(path, forwarder, broker):
     leave(path, "a", "b")
-    forwarder.look()
+    forwarder.forward_leftovers()
     assert broker.got(2) == ["a", "b"]
     idle(forwarder)
 
 
 def test_a_journal_without_messages_is_looked_into_and_not_opened(path, forwarder, opened):
     leave(path)
-    forwarder.look()
+    forwarder.forward_leftovers()
     idle(forwarder)
     assert opened == []
 
 
 def test_without_a_journal_there_is_nothing_to_look_for(forwarder, path):
-    forwarder.look()
+    forwarder.forward_leftovers()
     assert forwarder._thread is None
     assert not path.exists()
 
@@ -279,7 +279,7 @@ def test_without_a_journal_there_is_nothing_to_look_for(forwarder, path):
 def test_a_damaged_journal_is_left_to_the_journal_which_puts_it_aside(path, forwarder, opened):
     path.parent.mkdir()
     path.write_bytes(b"noise" * 1000)
-    forwarder.look()
+    forwarder.forward_leftovers()
     idle(forwarder)
     assert opened[0].health().quarantined
 
@@ -346,7 +346,7 @@ def test_stopping_leaves_the_rest_to_the_next_process(send, broker, forwarder, o
 
 def test_stopping_waits_for_what_an_earlier_process_has_left(path, forwarder, broker, opened):
     leave(path, "a")
-    forwarder.look()
+    forwarder.forward_leftovers()
     forwarder.stop(PATIENCE)
     assert opened[0].backlog() == 0
 

@@ -1,4 +1,4 @@
-"""Which deliveries of a channel are settled, and in how few words RabbitMQ can be told."""
+"""Batches the acks of one channel; consecutive tags become one ``basic.ack(multiple=True)``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from growbin_jobs.engine.delivery.disposition import Disposition
 
 
 class AckCommand(NamedTuple):
-    """One thing to tell.
+    """One ``basic.ack`` or ``basic.nack``.
 
     Attributes:
       tag: The delivery.
       disposition: What becomes of it.
-      multiple: It holds for all deliveries before it too, as far as they are not settled.
+      multiple: It holds for all earlier deliveries that are not settled, too.
     """
 
     tag: int
@@ -33,38 +33,40 @@ class AckBatch:
     def __init__(self) -> None:
         self.low = 1
         self._waiting: deque[tuple[int, Disposition]] = deque()
-        self._settled: set[int] = set()  # from low on
+        self._above_low: set[int] = set()  # from low on
 
     @property
-    def told(self) -> int:
-        """How many deliveries are settled. Another thread than the one that takes may see fewer, never more."""
-        return self.low - 1 + len(self._settled)
+    def settled(self) -> int:
+        """Return how many deliveries are settled. Another thread than the one that takes may see fewer, never more."""
+        return self.low - 1 + len(self._above_low)
 
     def add(self, tag: int, disposition: Disposition) -> None:
-        """Remember a disposition; from any thread."""
+        """Add the disposition of a delivery; from any thread."""
         self._waiting.append((tag, disposition))
 
     def take(self) -> Iterator[AckCommand]:
-        """Return what to tell now; of one thread only. The first disposition on a delivery counts, a second is dropped:
-        RabbitMQ would close the channel for it."""
+        """Return the commands to send now; from one thread only.
+
+        The first disposition of a delivery counts, a second one is dropped: RabbitMQ would close the channel for it.
+        """
         acknowledged: set[int] = set()
         for _ in range(len(self._waiting)):
             tag, disposition = self._waiting.popleft()
-            if tag < self.low or tag in self._settled:
+            if tag < self.low or tag in self._above_low:
                 continue
-            self._settled.add(tag)
+            self._above_low.add(tag)
             if disposition is Disposition.ACK:
                 acknowledged.add(tag)
             else:
                 yield AckCommand(tag, disposition)
-        together = []
-        while self.low in self._settled:
-            self._settled.remove(self.low)
+        consecutive = []
+        while self.low in self._above_low:
+            self._above_low.remove(self.low)
             if self.low in acknowledged:
-                together.append(self.low)
+                consecutive.append(self.low)
             self.low += 1
-        if together:
-            acknowledged.difference_update(together)
-            yield AckCommand(together[-1], Disposition.ACK, multiple=len(together) > 1)
+        if consecutive:
+            acknowledged.difference_update(consecutive)
+            yield AckCommand(consecutive[-1], Disposition.ACK, multiple=len(consecutive) > 1)
         for tag in sorted(acknowledged):
             yield AckCommand(tag, Disposition.ACK)

@@ -18,8 +18,8 @@ from pika.exceptions import ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
 from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed, QueueMissing
+from growbin_jobs.engine.broker.rabbitmq.completion import reject, resolve
 from growbin_jobs.engine.broker.rabbitmq.errors import describe, explain
-from growbin_jobs.engine.broker.rabbitmq.loop import reject, resolve
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 
 #: Sends something on a channel and has a function called with RabbitMQ's answer.

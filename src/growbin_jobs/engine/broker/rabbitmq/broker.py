@@ -14,6 +14,7 @@ from dramatiq.broker import Consumer
 from dramatiq.common import xq_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.port import DeadLetter, Depth
 from growbin_jobs.engine.broker.rabbitmq import dead_letters
 from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
@@ -62,7 +63,7 @@ class RabbitBroker(FastHooks):
       store_and_forward: How messages are kept that cannot be sent now; None: they are not, ``enqueue`` fails.
 
     Attributes:
-      intake: Is asked before messages are handed out, and shown them; set before a worker starts.
+      intake: Asked before messages are handed out, and shown them; set before a worker starts.
 
     Raises:
       ConfigurationError: If the URL cannot be understood.
@@ -207,8 +208,8 @@ class RabbitBroker(FastHooks):
         """Publish a message and wait until RabbitMQ has confirmed it.
 
         Inside a message that a worker of this broker runs, it goes to that one's outbox instead. When RabbitMQ does not
-        confirm it within the patience of ``keeping``, it is on this node's disk when this returns, and is sent when
-        RabbitMQ is back.
+        confirm it within the patience of ``store_and_forward``, it is on this node's disk when this returns, and is
+        sent when RabbitMQ is back.
 
         Parameters:
           message: Its queue is created on the server if need be.
@@ -238,11 +239,16 @@ class RabbitBroker(FastHooks):
         crashpoint("producer.publish.before")
         self._producer.send(outgoing, route)
         crashpoint("producer.publish.after")
+        if events.SENT.listeners:
+            events.SENT.emit(
+                actor=message.actor_name, id=message.message_id, queue=message.queue_name, bytes=len(outgoing.body),
+                delay_ms=delay or 0,
+            )  # fmt: skip
         self.emit_after("enqueue", message, delay)
         return message
 
     def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
-        """Publish what a journal owes, in order, and wait for RabbitMQ's confirms for a few seconds; fires no hooks.
+        """Publish messages of a journal's outbox, in order, and wait some seconds for the confirms; fires no hooks.
 
         Returns:
           For each message None, if RabbitMQ has it, or why not.
@@ -274,7 +280,7 @@ class RabbitBroker(FastHooks):
                 prefetch=prefetch,
                 timeout=timeout,
                 open_timeout=remaining,
-                on_queue_deleted=partial(connections.forget, queue_name),
+                on_queue_deleted=partial(connections.invalidate, queue_name),
             )
 
         timeout_to_start = min(self._publish_timeout, CONSUME_TIMEOUT)

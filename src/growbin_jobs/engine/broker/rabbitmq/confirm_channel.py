@@ -1,8 +1,7 @@
-"""A channel in confirm mode: what waits to be written to it, and what is written and not confirmed yet."""
+"""A channel in confirm mode, with the publications that are not written and those that are not confirmed."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict, deque
 from itertools import takewhile
@@ -14,15 +13,14 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq import frames
+from growbin_jobs.engine.broker.rabbitmq.completion import reject, resolve
 from growbin_jobs.engine.broker.rabbitmq.errors import explain
-from growbin_jobs.engine.broker.rabbitmq.loop import reject, resolve
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import CALLS_A_TURN
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
-
-logger = logging.getLogger(__name__)
 
 PERSISTENT = 2
 
@@ -52,6 +50,7 @@ class ConfirmChannel:
         self.link = ManagedConnection(label, parameters, on_open=self._opened, on_refused=self._refuse_waiting)
         self.heard_at = 0.0
         self._channel: Channel | None = None
+        self._fast = False
         self._blocked = False
         self._next_tag = 1
         self._unwritten: list[bytes] = []  # of this turn, on this channel
@@ -59,7 +58,7 @@ class ConfirmChannel:
         self._unconfirmed: OrderedDict[int, Publication] = OrderedDict()
 
     def accept(self, publication: Publication) -> None:
-        """Publish without waiting. Its promise tells what becomes of it."""
+        """Publish without waiting; ``publication.confirmed`` is completed with the outcome."""
         if self.link.closing:
             reject(publication.confirmed, BrokerUnavailable("The connection to RabbitMQ has been closed."))
         elif self._waiting or not self._writable:
@@ -67,8 +66,8 @@ class ConfirmChannel:
         else:
             self._write(publication)
 
-    def drop_given_up(self) -> None:
-        """Forget what nobody waits for any more, at the head of what waits."""
+    def drop_cancelled(self) -> None:
+        """Drop publications that nobody waits for any more, at the head of those that wait."""
         while self._waiting and self._waiting[0].confirmed.done():
             self._waiting.popleft()
 
@@ -83,7 +82,9 @@ class ConfirmChannel:
 
     def _channel_opened(self, channel: Channel) -> None:
         channel.add_on_return_callback(self._returned)
-        channel.connection.confirm_to(channel, self._confirmed)
+        self._fast = frames.is_fast(channel)
+        if self._fast:
+            channel.connection.confirm_to(channel, self._confirmed)
         channel.confirm_delivery(self._answered, callback=lambda _: self._ready(channel))
 
     def _ready(self, channel: Channel) -> None:
@@ -110,10 +111,10 @@ class ConfirmChannel:
             return
         publication.returned = False
         try:
-            if publication.headers is None:
+            if publication.headers is None and self._fast:
                 self._write_quickly(publication, self._channel)
             else:
-                self._write_with_headers(publication, self._channel)
+                self._write_by_pika(publication, self._channel)
         except Exception as error:  # encoding comes before writing, so this is about this message alone
             reject(publication.confirmed, error)
             return
@@ -133,7 +134,7 @@ class ConfirmChannel:
             self.link.call(self._emit)
         self._unwritten.append(message)
 
-    def _write_with_headers(self, publication: Publication, channel: Channel) -> None:
+    def _write_by_pika(self, publication: Publication, channel: Channel) -> None:
         properties = BasicProperties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
@@ -161,9 +162,12 @@ class ConfirmChannel:
         self._answer(tag, multiple, taken=True)
 
     def _answered(self, frame: Any) -> None:
-        # Only the refusals; pika never sees the confirms.
+        # Only refusals, where confirms are read before pika sees them.
         method = frame.method
-        self._answer(method.delivery_tag, method.multiple, taken=isinstance(method, Basic.Ack))
+        if isinstance(method, Basic.Ack):
+            self._confirmed(method.delivery_tag, method.multiple)
+        else:
+            self._answer(method.delivery_tag, method.multiple, taken=False)
 
     def _answer(self, tag: int, multiple: bool, *, taken: bool) -> None:
         tags = list(takewhile(lambda each: each <= tag, self._unconfirmed)) if multiple else [tag]
@@ -185,12 +189,12 @@ class ConfirmChannel:
     def _block(self, _connection: SelectConnection, frame: Any) -> None:
         self._blocked = True
         self.link.state = f"RabbitMQ blocks all publishers: {frame.method.reason}"
-        logger.warning("amqp.blocked connection=%s reason=%s", self.link.label, frame.method.reason)
+        events.BLOCKED.emit(connection=self.link.label, reason=frame.method.reason)
 
     def _unblock(self, _connection: SelectConnection, _frame: Any) -> None:
         self._blocked = False
         self.link.state = "connected"
-        logger.warning("amqp.unblocked connection=%s", self.link.label)
+        events.UNBLOCKED.emit(connection=self.link.label)
         self._flush()
 
     def _channel_closed(self, channel: Channel, reason: BaseException) -> None:

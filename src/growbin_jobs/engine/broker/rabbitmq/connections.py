@@ -1,4 +1,4 @@
-"""All connections of one process."""
+"""The connections of one process to RabbitMQ, and the queues that were declared over them."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ class Connections:
         self._lock = threading.Lock()
 
     def next_publisher(self) -> Publisher:
-        """Return the publishers in turn."""
+        """Return the next publisher, in turn."""
         return self.publishers[next(self._turn) % len(self.publishers)]
 
     def outbox_publisher(self, prepare: Prepare) -> OutboxPublisher:
-        """Return the one outbox_publisher; the first call decides how messages are prepared."""
+        """Return the process's outbox publisher; the first call decides how messages are prepared."""
         with self._lock:
             if self._outbox_publisher is None:
                 self._outbox_publisher = OutboxPublisher(self, prepare)
             return self._outbox_publisher
 
     def declared(self, name: str, levels: int = 0) -> bool:
-        """Return whether a queue is known to exist. Each message asks for it, and a future takes locks to answer."""
+        """Return whether a queue is known to exist. Asked for each message, so it takes no lock."""
         return (name, levels) in self._existing
 
     def declaration(self, name: str, levels: int = 0) -> Future[Depth]:
-        """Return the one declaration of a queue, which all who need it wait for.
+        """Return the declaration of a queue, shared by all who wait for it.
 
         Parameters:
           name: Canonical name.
@@ -70,8 +70,8 @@ class Connections:
         declared.add_done_callback(partial(self._note, (name, levels)))  # at once, if it has failed already
         return declared
 
-    def forget(self, name: str, declared: Future[Depth] | None = None) -> None:
-        """Declare the queue and its ladder anew next time, unless somebody else has done so since ``declared``."""
+    def invalidate(self, name: str, declared: Future[Depth] | None = None) -> None:
+        """Let the queue and its ladder be declared anew next time, unless that was done since ``declared``."""
         with self._lock:
             for key, known in tuple(self._declared.items()):
                 if key[0] == name and (declared is None or known is declared):
@@ -101,7 +101,7 @@ class Connections:
             publisher.close()
 
     def abandon(self) -> None:
-        """Let go of them in a forked child."""
+        """Abandon them in a forked child under gevent."""
         self.consuming.abandon()
         for publisher in self.publishers:
             publisher.link.abandon()

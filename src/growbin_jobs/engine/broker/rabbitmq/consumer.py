@@ -1,8 +1,7 @@
-"""Consuming: one channel for each queue, all on one connection of the process."""
+"""The consumer of one queue that Dramatiq's worker iterates over; all consumers of a process share a connection."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import ConsumerClosed
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
@@ -20,9 +20,7 @@ from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
 
-logger = logging.getLogger(__name__)
-
-#: Messages that are looked up together at most.
+#: Messages that are looked up in the journal together, at most.
 INTAKE_BATCH = 256
 
 
@@ -48,8 +46,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     Parameters:
       link: The process's consuming connection.
-      outbox_publisher: Publishes what its deliveries owe.
-      intake: Is asked before messages are handed out, and shown them; None: hand out everything.
+      outbox_publisher: Publishes what was sent while its deliveries ran.
+      intake: Asked before messages are handed out, and shown them; None: hand out everything.
       queue_name: What to consume; it exists.
       prefetch: Deliveries that may be unacknowledged at a time.
       timeout: Milliseconds that an iteration waits for a message.
@@ -92,7 +90,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         return self._fetched.popleft() if self._fetched else None
 
     def _fetch(self) -> None:
-        """Take what has arrived, all at once: the journal is asked about many messages as fast as about one."""
+        """Look up all that has arrived at once: the journal answers about many messages as fast as about one."""
         if self.intake and not self.intake.ready():
             time.sleep(self._timeout)
             return
@@ -119,22 +117,22 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         try:
             message = decode(body, self._queue_name)
         except Undecodable as error:
-            logger.warning("message.undecodable queue=%s reason=%s moved_to=dead_letters", self._queue_name, error)
+            events.UNDECODABLE.emit(queue=self._queue_name, reason=str(error))
             self._settle(tag, Disposition.DEAD_LETTER)
         else:
             self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge a delivery where it came from, or give it back; a stale one is left alone. Nothing here waits."""
+        """Acknowledge a delivery on its own channel, or requeue it; a stale one is left alone. Nothing here waits."""
         _release(message, Disposition.ACK)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a delivery to the dead letters, or give it back; otherwise as :meth:`ack`."""
+        """Move a delivery to the dead letters, or requeue it; otherwise as :meth:`ack`."""
         _release(message, Disposition.DEAD_LETTER)
 
     def settle(self, pending_ack: PendingAck) -> None:
-        """Publish what a delivery owes, then settle it. Returns at once; from any thread."""
-        self._outbox_publisher.pay(pending_ack, _settle)
+        """Publish the outbox of a delivery, then settle it. Returns at once; from any thread."""
+        self._outbox_publisher.submit(pending_ack, _settle)
 
 
 def _settle(delivery: Delivery, disposition: Disposition) -> None:

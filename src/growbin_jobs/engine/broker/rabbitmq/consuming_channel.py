@@ -1,9 +1,9 @@
-"""A channel that consumes one queue: what arrives goes into its inbox, and RabbitMQ is told what has become of it."""
+"""A channel that consumes one queue: deliveries go into its inbox, acks and rejections go out in batches."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -13,14 +13,14 @@ from pika.channel import Channel
 
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq import frames
-from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch
-from growbin_jobs.engine.broker.rabbitmq.loop import resolve
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch, AckCommand
+from growbin_jobs.engine.broker.rabbitmq.completion import resolve
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.delivery.disposition import Disposition
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to wait for RabbitMQ's goodbye when a consumer closes.
+#: Seconds to wait for RabbitMQ's answer when a consumer closes.
 CLOSE_TIMEOUT = 5.0
 
 
@@ -36,7 +36,7 @@ class ConsumingChannel:
       on_queue_deleted: Called when RabbitMQ cancels the consumer because its queue is gone.
 
     Attributes:
-      closed: True once RabbitMQ has back, or gets back, everything that is not settled.
+      closed: True once RabbitMQ has taken back, or will take back, everything that is not settled.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ConsumingChannel:
         self._inbox: SimpleQueue[tuple[int, bool, bytes] | None] = SimpleQueue()  # None: the channel is lost
         self._acks = AckBatch()
         self._received = 0
-        self._telling = False
+        self._flush_scheduled = False
         self._channel: Channel | None = None
         self._reason = ""
         self._gone: Future[None] = Future()
@@ -79,11 +79,11 @@ class ConsumingChannel:
 
     @property
     def idle(self) -> bool:
-        """True while everything that has arrived is settled."""
-        return self._acks.told == self._received
+        """Return True while everything that has arrived is settled."""
+        return self._acks.settled == self._received
 
     def close(self) -> None:
-        """Let everything out that was settled before, then let RabbitMQ have the rest back. Closing twice is fine."""
+        """Send the acks of what is settled, then close: RabbitMQ takes the rest back. Closing twice is fine."""
         if self.closed:
             return
         self.closed = True
@@ -97,9 +97,9 @@ class ConsumingChannel:
         if self.closed:  # RabbitMQ has it back, and on another channel the tag is another message
             return
         self._acks.add(tag, disposition)
-        if not self._telling:
-            self._telling = True
-            self._link.call(self._tell)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._link.call(self._send_acks)
 
     # --- on the link's thread
 
@@ -107,33 +107,40 @@ class ConsumingChannel:
         def consuming(_frame: Any) -> None:
             if resolve(started, None):
                 self._channel = channel
-            elif channel.is_open:  # nobody waits for it any more: it must not keep messages to itself
+            elif channel.is_open:  # nobody waits for it any more: it must not hold messages
                 channel.close()
 
         channel.add_on_close_callback(self._lost)
         channel.add_on_cancel_callback(partial(self._cancelled, channel))
         channel.basic_qos(prefetch_count=self._prefetch)
-        channel.connection.deliver_to(channel, self._delivered)
-        channel.basic_consume(self._queue_name, lambda *_: None, callback=consuming)
+        if frames.is_fast(channel):
+            channel.connection.deliver_to(channel, self._delivered)
+        channel.basic_consume(self._queue_name, self._delivered_by_pika, callback=consuming)
 
     def _delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
         self._received += 1
         self._inbox.put((tag, redelivered, body))
 
-    def _tell(self) -> None:
-        self._telling = False  # before the acks are taken: whoever adds one from now on calls us again
+    def _delivered_by_pika(self, _channel: Channel, method: Any, _properties: Any, body: bytes) -> None:
+        self._delivered(method.delivery_tag, method.redelivered, body)
+
+    def _send_acks(self) -> None:
+        self._flush_scheduled = False  # before the acks are taken: whoever adds one from now on schedules another call
         channel = self._channel
         if channel is None or not channel.is_open:
             return
+        if not frames.is_fast(channel):
+            _settle_by_pika(channel, self._acks.take())
+            return
         number = channel.channel_number
-        words = [
+        commands = [
             frames.ack(number, one.tag, multiple=one.multiple)
             if one.disposition is Disposition.ACK
             else frames.nack(number, one.tag, requeue=one.disposition is Disposition.REQUEUE)
             for one in self._acks.take()
         ]
-        if words:
-            frames.write(channel, b"".join(words))
+        if commands:
+            frames.write(channel, b"".join(commands))
 
     def _cancelled(self, channel: Channel, _frame: Any) -> None:
         self._reason = "RabbitMQ cancelled the consumer, since the queue was deleted"
@@ -153,3 +160,11 @@ class ConsumingChannel:
             self._reason = self._reason or str(reason)
             resolve(self._gone, None)
             self._inbox.put(None)
+
+
+def _settle_by_pika(channel: Channel, commands: Iterable[AckCommand]) -> None:
+    for one in commands:
+        if one.disposition is Disposition.ACK:
+            channel.basic_ack(one.tag, multiple=one.multiple)
+        else:
+            channel.basic_nack(one.tag, requeue=one.disposition is Disposition.REQUEUE)

@@ -1,4 +1,4 @@
-"""Declaring: make RabbitMQ have what messages need, whoever else does so at the same time."""
+"""Declares a queue with its dead letter queue and the delay ladder; several processes may do so at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dramatiq.common import xq_name
 from pika.channel import Channel
 
 from growbin_jobs.engine.broker.port import Depth
+from growbin_jobs.engine.broker.rabbitmq.completion import resolve
 from growbin_jobs.engine.broker.rabbitmq.delays import declare_ladder, receive
-from growbin_jobs.engine.broker.rabbitmq.loop import resolve
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType, arguments
 
 

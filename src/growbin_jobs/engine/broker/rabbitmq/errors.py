@@ -1,4 +1,4 @@
-"""RabbitMQ's and pika's errors, as errors of the broker that say what to do."""
+"""Translates errors of RabbitMQ and pika into errors of the broker that say what to do."""
 
 from collections.abc import Iterable
 

@@ -1,8 +1,11 @@
-"""The few AMQP frames that each message needs, written and read without pika's objects.
+"""Writes and reads the few AMQP frames that each message needs without pika's objects.
 
 pika makes some thirty objects and three system calls for a message that it publishes, and as many for one that it
 delivers. These make one piece of bytes for all that is written in a turn, and take deliveries and confirms straight out
 of what was read. Everything else, from the handshake to errors, heartbeats and returned messages, stays pika's.
+
+This uses private parts of pika 1.x (``_on_data_available``, ``_output_marshaled_frames``). Set :data:`FAST` to False
+before the first connection to let pika do all of it by its public interface, slower: for a pika in which they changed.
 
 AMQP 0-9-1, sections 4.2.3 (frames) and 1.8 of its XML (class basic). The tests hold them against pika's own.
 """
@@ -18,6 +21,9 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 from pika.exceptions import ShortStringTooLong
 from pika.frame import decode_frame
+
+#: False: connections are pika's own, and no private part of pika is used.
+FAST = True
 
 METHOD, HEADER, BODY, END = 1, 2, 3, b"\xce"
 BASIC = 60
@@ -194,3 +200,13 @@ class FastConnection(SelectConnection):  # type: ignore[misc]
             self._confirmed[channel](tag, bool(multiple))
             return True
         return False
+
+
+def connection_class() -> type[SelectConnection]:
+    """Return what connections are made of."""
+    return FastConnection if FAST else SelectConnection
+
+
+def is_fast(channel: Channel) -> bool:
+    """Return whether a channel's frames may be written and read here."""
+    return isinstance(channel.connection, FastConnection)

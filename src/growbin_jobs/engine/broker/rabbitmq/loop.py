@@ -1,4 +1,4 @@
-"""pika's I/O loop, and the futures through which its thread answers others."""
+"""pika's I/O loop, extended by what a forked child and a failed loop need of its sockets."""
 
 from __future__ import annotations
 
@@ -6,29 +6,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from typing import Any, Protocol, TypeVar
 
 from pika.adapters.select_connection import IOLoop
 
-T = TypeVar("T")
-
-
-class Promise(Protocol):
-    """What a publication settles: a future, or something lighter where nobody waits."""
-
-    def done(self) -> bool:
-        """Is it settled, or does nobody want to know any more?"""
-
-    def set_result(self, value: None, /) -> None:
-        """Settle it well."""
-
-    def set_exception(self, error: BaseException | None, /) -> None:
-        """Settle it badly."""
-
 
 class SocketLoop(IOLoop):  # type: ignore[misc]
-    """pika's loop, which knows the sockets of its connections."""
+    """pika's I/O loop, with a list of the sockets that it watches."""
 
     def __init__(self) -> None:
         self._sockets: set[int] = set()
@@ -43,7 +26,7 @@ class SocketLoop(IOLoop):  # type: ignore[misc]
         super().remove_handler(fd)
 
     def sever(self) -> None:
-        """Cut all connections, so that pika and the server notice at once."""
+        """Shut all connections down, so that pika and the server notice at once."""
         for fd in self._sockets:
             try:
                 with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as duplicate:
@@ -61,25 +44,8 @@ class SocketLoop(IOLoop):  # type: ignore[misc]
             with contextlib.suppress(OSError):
                 os.dup2(silent.fileno(), fd, inheritable=False)
 
-    def forget_handlers(self) -> None:
-        """Watch no socket any more and end at the next turn."""
+    def remove_handlers(self) -> None:
+        """Stop watching all sockets, and end at the next turn."""
         for fd in tuple(self._sockets):
             self.remove_handler(fd)
         self.stop()
-
-
-def resolve(future: Future[T] | Promise, value: T) -> bool:
-    """Give a future its result, unless its owner has stopped waiting. Return whether it was taken."""
-    try:
-        future.set_result(value)  # type: ignore[arg-type]
-    except InvalidStateError:
-        return False
-    return True
-
-
-def reject(future: Future[Any] | Promise, error: BaseException) -> None:
-    """Give a future an error, unless its owner has stopped waiting."""
-    try:
-        future.set_exception(error)
-    except InvalidStateError:
-        return

@@ -1,4 +1,4 @@
-"""A thread with one of pika's loops, which runs what other threads ask of it."""
+"""A thread that runs one of pika's I/O loops, and calls that other threads give it."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class LoopThread:
         if not self._woken:
             self._woken = True
             self._loop.add_callback_threadsafe(self._run_calls)
-        if self._ended:  # nobody will take it any more, so that it is refused here
+        if self._ended:  # the thread runs no calls any more: run it here, where it is refused
             self._run_calls()
 
     def abandon(self) -> None:
         """End, in a forked child under gevent, where this greenlet lives on; its connections are the parent's."""
         if self._thread is not None:
             self.closing = True
-            self._loop.forget_handlers()
+            self._loop.remove_handlers()
 
     def _end(self, last: Callable[[], None], timeout: float) -> None:
         """Run a last call, which has to stop the loop, and wait for the thread; none if there is no thread.

@@ -1,8 +1,7 @@
-"""One connection to RabbitMQ, kept open by a thread of its own."""
+"""One connection to RabbitMQ that a thread of its own keeps open."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,15 +13,14 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
+from growbin_jobs.engine.broker.rabbitmq.completion import reject
 from growbin_jobs.engine.broker.rabbitmq.errors import cause_of, describe, explain, is_refusal, refused, unreachable
-from growbin_jobs.engine.broker.rabbitmq.frames import FastConnection
-from growbin_jobs.engine.broker.rabbitmq.loop import reject
+from growbin_jobs.engine.broker.rabbitmq.frames import connection_class
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import LoopThread
 from growbin_jobs.engine.broker.rabbitmq.servers import labelled
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -113,7 +111,7 @@ class ManagedConnection(LoopThread):
         """Close the connection and end the thread; what still waits fails. Closing twice is fine.
 
         Parameters:
-          timeout: Seconds to wait for RabbitMQ's goodbye.
+          timeout: Seconds to wait for RabbitMQ's answer.
         """
         self._end(partial(self._shut, timeout), timeout + 1.0)
 
@@ -128,7 +126,7 @@ class ManagedConnection(LoopThread):
 
     def _connect(self) -> None:
         if not self.closing:
-            FastConnection.create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
+            connection_class().create_connection(self._parameters, self._connected, custom_ioloop=self._loop)
 
     def _connected(self, result: SelectConnection | BaseException) -> None:
         if isinstance(result, BaseException):
@@ -140,7 +138,7 @@ class ManagedConnection(LoopThread):
         self._backoff.reset()
         self._connection = result
         self.state = f"connected to {result.params.host}:{result.params.port}"
-        logger.info("amqp.connected connection=%s server=%s:%s", self.label, result.params.host, result.params.port)
+        events.CONNECTED.emit(connection=self.label, server=f"{result.params.host}:{result.params.port}")
         result.add_on_close_callback(self._lost)
         if self._on_open:
             self._on_open(result)
@@ -164,7 +162,7 @@ class ManagedConnection(LoopThread):
         if self.closing:
             self._stop()
         else:
-            logger.warning("amqp.lost connection=%s reason=%s", self.label, describe(reason))
+            events.CONNECTION_LOST.emit(connection=self.label, reason=describe(reason))
             self._connect_again()
 
     def _connect_again(self) -> None:
@@ -174,7 +172,7 @@ class ManagedConnection(LoopThread):
         self._tasks = [task for task in self._tasks if not task.future.done()]
         pause = self._backoff.failed()
         if self._backoff.failures > 1:
-            logger.warning("amqp.connect_failed connection=%s next_try_in=%.1f %s", self.label, pause, self.state)
+            events.CONNECT_FAILED.emit(connection=self.label, next_try_in=pause, reason=self.state)
         self._loop.call_later(pause, self._connect)
 
     def _begin(self, task: _Task) -> None:

@@ -1,4 +1,4 @@
-"""Publishing several messages in their order: over one channel, all in flight, and all confirms awaited together."""
+"""Publishes several messages in their order: over one channel, all in flight, all confirms awaited together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ordered_publish(
 
     Parameters:
       connections: The process's connections; the first publishing one is used, since a channel keeps an order.
-      prepare: Makes of a message what is published.
+      prepare: Turns an outbox message into a publication.
       messages: In the order in which they are to be published.
       timeout: Seconds for all of it, connecting and declaring included.
 
@@ -54,7 +54,7 @@ def ordered_publish(
     outcomes = [_outcome(publisher, each, end) for each in written]
     for message, outcome in zip(messages, outcomes, strict=True):
         if isinstance(outcome, QueueMissing):
-            connections.forget(message.queue_name)
+            connections.invalidate(message.queue_name)
     return outcomes
 
 

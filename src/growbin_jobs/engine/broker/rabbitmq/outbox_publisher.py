@@ -1,4 +1,4 @@
-"""Paying: publish what finished messages owe, and settle each when RabbitMQ has confirmed the last of its messages.
+"""Publishes the outbox of each finished message, and settles the message when RabbitMQ has confirmed all of it.
 
 No thread or greenlet waits. All of it happens on the publishing connection's own thread.
 """
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from growbin_jobs.engine.broker.errors import QueueMissing
 from growbin_jobs.engine.broker.port import Depth
-from growbin_jobs.engine.broker.rabbitmq.loop import Promise
+from growbin_jobs.engine.broker.rabbitmq.completion import Completion
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
 from growbin_jobs.engine.crashpoints import crashpoint
@@ -34,23 +34,23 @@ class Declarations(Protocol):
     def declaration(self, name: str, levels: int = 0) -> Future[Depth]:
         """Return the one declaration of a queue, which all who need it wait for."""
 
-    def forget(self, name: str) -> None:
-        """Declare the queue anew next time."""
+    def invalidate(self, name: str) -> None:
+        """Let the queue be declared anew next time."""
 
 
 #: Settles a delivery on its own consumer.
 Settle = Callable[[Delivery, Disposition], None]
 
-#: Makes of a confirm what is published, and tells how many levels of the ladder of delays must be declared for it.
-Prepare = Callable[[OutboxMessage, Promise], tuple[Publication, int]]
+#: Turns an outbox message into a publication, and says how many levels of the delay ladder it needs.
+Prepare = Callable[[OutboxMessage, Completion], tuple[Publication, int]]
 
 
 class OutboxPublisher:
-    """Takes batcher from any thread, native ones too, and sees them through.
+    """Takes pending acks from any thread, native ones too, and publishes and settles them.
 
     Parameters:
       connections: The process's connections; the first publishing one is used, and the queues that they know.
-      prepare: Makes of a confirm what is published.
+      prepare: Turns an outbox message into a publication.
     """
 
     def __init__(self, connections: Declarations, prepare: Prepare) -> None:
@@ -63,21 +63,21 @@ class OutboxPublisher:
         link.call(lambda: None)  # starts its thread, which the hub could not
         self._wake, self._unhook = _waker(partial(link.call, self._run))
 
-    def pay(self, pending_ack: PendingAck, settle: Settle) -> None:
-        """Publish what is message, then settle the delivery, then tell. Returns at once."""
+    def submit(self, pending_ack: PendingAck, settle: Settle) -> None:
+        """Publish an outbox, then settle its delivery, then call ``then``. Returns at once."""
         self._waiting.append((pending_ack, settle))
         if not self._woken:
             self._woken = True
             self._wake()
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Stop: what is submitted from now on is not published."""
         self._unhook()
 
     # --- on the link's thread
 
     def _run(self) -> None:
-        self._woken = False  # before the first popleft: whoever appends from now on wakes us again
+        self._woken = False  # before the first popleft: whoever appends from now on wakes it again
         for _ in range(len(self._waiting)):
             pending_ack, settle = self._waiting.popleft()
             if pending_ack.outbox:
@@ -104,13 +104,13 @@ class OutboxPublisher:
         crashpoint("publish.before")
         self._publisher.channel.accept(publication)
 
-    def forget(self, queue_name: str) -> None:
-        """Declare a queue anew before it is next used."""
-        self._connections.forget(queue_name)
+    def invalidate(self, queue_name: str) -> None:
+        """Let a queue be declared anew before it is next used."""
+        self._connections.invalidate(queue_name)
 
 
 class PendingConfirm:
-    """One message that is message, and what the publisher settles instead of a future: nobody waits for it."""
+    """One message of an outbox; the publisher completes it instead of a future, since nobody waits for it."""
 
     __slots__ = ("_confirms", "_done", "message")
 
@@ -120,25 +120,25 @@ class PendingConfirm:
         self._done = False
 
     def done(self) -> bool:
-        """Has it been told?"""
+        """Return True once it is complete."""
         return self._done
 
     def set_result(self, _: None) -> None:
-        """Be told that RabbitMQ has it."""
-        self._tell(None)
+        """Complete it: RabbitMQ has confirmed the message."""
+        self._complete(None)
 
     def set_exception(self, error: BaseException | None) -> None:
-        """Be told why not."""
-        self._tell(error)
+        """Complete it with the reason why RabbitMQ does not have the message."""
+        self._complete(error)
 
-    def _tell(self, error: BaseException | None) -> None:
+    def _complete(self, error: BaseException | None) -> None:
         if not self._done:
             self._done = True
-            self._confirms.told(self, error)
+            self._confirms.completed(self, error)
 
 
 class PendingConfirms:
-    """All messages of one pending_ack, while they are on their way."""
+    """The messages of one outbox that are not confirmed."""
 
     __slots__ = ("_error", "_left", "_outbox_publisher", "_pending_ack", "_settle")
 
@@ -154,15 +154,15 @@ class PendingConfirms:
         for message in tuple(self._pending_ack.unconfirmed):
             self._outbox_publisher.publish(PendingConfirm(message, self))
 
-    def told(self, confirm: PendingConfirm, error: BaseException | None) -> None:
-        """Be told about one of them."""
+    def completed(self, confirm: PendingConfirm, error: BaseException | None) -> None:
+        """Count one of them as done; settle the delivery, or report the failure, after the last one."""
         if error is None:
             crashpoint("publish.after")
             self._pending_ack.unconfirmed.remove(confirm.message)
         else:
             self._error = error
             if isinstance(error, QueueMissing):
-                self._outbox_publisher.forget(confirm.message.queue_name)
+                self._outbox_publisher.invalidate(confirm.message.queue_name)
         self._left -= 1
         if self._left:
             return
@@ -173,7 +173,7 @@ class PendingConfirms:
 
 
 def settle_now(pending_ack: PendingAck, settle: Settle) -> None:
-    """Settle a delivery that owes nothing any more."""
+    """Settle a delivery whose outbox is confirmed."""
     crashpoint("ack.before")
     settle(pending_ack.delivery, pending_ack.disposition)
     crashpoint("ack.after")

@@ -1,4 +1,4 @@
-"""Producing for RabbitMQ: sending now, keeping what cannot be sent now, and forwarding what is message."""
+"""Publishes the messages of one broker, and stores in the journal what cannot be sent now, to be forwarded later."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from growbin_jobs.engine.broker.rabbitmq.completion import Completion
 from growbin_jobs.engine.broker.rabbitmq.delays import DelayRoute, delay_route
-from growbin_jobs.engine.broker.rabbitmq.loop import Promise
 from growbin_jobs.engine.broker.rabbitmq.ordered_publish import ordered_publish
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
@@ -27,10 +27,9 @@ CLOSE_PATIENCE = 5.0
 
 
 class RabbitProducer:
-    """Sends the messages of one broker, and ends with its process.
+    """Sends the messages of one broker.
 
-    At its process's exit it closes the session, so that what waits is forwarded before; in a forked child both begin
-    anew.
+    When the process exits it forwards what waits, then closes the session. In a forked child both begin anew.
 
     Parameters:
       session: The broker's connections.
@@ -57,7 +56,7 @@ class RabbitProducer:
         atexit.register(_call, self_reference, RabbitProducer.close)
 
     def send(self, message: OutboxMessage, route: DelayRoute) -> None:
-        """Publish a message, or keep it; it is safe when this returns.
+        """Publish a message, or store it in the journal; it is durable when this returns.
 
         Raises:
           BrokerConnectionError, QueueMismatch, ValueError: As :meth:`RabbitBroker.enqueue
@@ -71,19 +70,19 @@ class RabbitProducer:
             forwarder.send(message, publish, self._timeout)
 
     def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
-        """Publish what a journal owes, in order; return for each None, if RabbitMQ has it, or why not."""
+        """Publish messages of a journal's outbox, in order; return for each None, or why RabbitMQ does not have it."""
         return ordered_publish(self._session.connections, self.publication, messages, self._forward_timeout)
 
-    def publication(self, message: OutboxMessage, confirmed: Promise) -> tuple[Publication, int]:
-        """Return what is published for a message that is message, and the levels of the ladder that it needs."""
-        route = self._way(message)
+    def publication(self, message: OutboxMessage, confirmed: Completion) -> tuple[Publication, int]:
+        """Return the publication of an outbox message, and the levels of the delay ladder that it needs."""
+        route = self._route(message)
         priority = option(message.body, "broker_priority")
         return Publication(
             route.queue, message.body, message.message_id, priority, route.headers, confirmed
         ), route.levels
 
     def close(self) -> None:
-        """Close the session, after a last chance for what waits to be forwarded. Closing twice is fine."""
+        """Forward what waits, for a few seconds at most, then close the session. Closing twice is fine."""
         forwarder = self._forwarders.pop(os.getpid(), None)
         if forwarder is not None:
             forwarder.stop(CLOSE_PATIENCE)
@@ -92,7 +91,7 @@ class RabbitProducer:
             forwarder.join(CLOSE_PATIENCE)
 
     def forked(self) -> None:
-        """In a forked child: leave the parent's connections and its forwarder alone."""
+        """In a forked child: begin anew; the parent's connections and forwarder are not touched."""
         forwarders, self._forwarders = self._forwarders, {}
         self._session.forked()
         if gevent_active():
@@ -117,10 +116,10 @@ class RabbitProducer:
             made = Forwarder(self._store_and_forward, self.forward, self._forward_timeout)
             forwarder = self._forwarders.setdefault(os.getpid(), made)
             if forwarder is made:
-                forwarder.look()
+                forwarder.forward_leftovers()
         return forwarder
 
-    def _way(self, message: OutboxMessage) -> DelayRoute:
+    def _route(self, message: OutboxMessage) -> DelayRoute:
         delay = None if message.due_at is None else (message.due_at - time.time()) * 1000
         return delay_route(message.queue_name, delay, self._queue_type)
 

@@ -1,4 +1,4 @@
-"""A message on its way to RabbitMQ, and what its senders learn of it."""
+"""A message that is being published to RabbitMQ, with the outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from growbin_jobs.engine.broker.rabbitmq.loop import Promise
+from growbin_jobs.engine.broker.rabbitmq.completion import Completion
 from growbin_jobs.engine.delivery.admission import check_size
 
 
@@ -30,7 +30,7 @@ class Publication:
     message_id: str
     priority: int | None = None
     headers: dict[str, Any] | None = None
-    confirmed: Promise = field(default_factory=Future[None])
+    confirmed: Completion = field(default_factory=Future[None])
     sent: bool = False
     returned: bool = False
 

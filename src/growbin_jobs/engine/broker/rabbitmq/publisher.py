@@ -1,4 +1,4 @@
-"""Publishing from any thread: confirmed, mandatory, many messages in flight on one connection."""
+"""Publishes from any thread: confirmed, mandatory, many messages in flight on one connection."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Publisher:
                 if left > 0.0:
                     continue  # RabbitMQ is busy with others' messages
                 if confirmed.cancel():
-                    self.link.call(self.channel.drop_given_up)
+                    self.link.call(self.channel.drop_cancelled)
                     raise self._too_late(publication, now - begun)
             confirmed.result()
         finally:

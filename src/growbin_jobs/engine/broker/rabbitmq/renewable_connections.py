@@ -1,4 +1,4 @@
-"""What a broker asks of RabbitMQ, over connections that are replaced when it is closed or its process forks."""
+"""Uses queues of RabbitMQ over connections that are replaced when the broker closes or its process forks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RenewableConnections:
             try:
                 return use(max(deadline - time.monotonic(), 0.0))
             except QueueMissing:
-                connections.forget(name, declared)
+                connections.invalidate(name, declared)
                 if last:
                     raise
                 time.sleep(REDECLARE_PAUSE)
@@ -86,7 +86,7 @@ class RenewableConnections:
         connections.close()
 
     def forked(self) -> None:
-        """In a forked child: leave the parent's connections alone and open our own."""
+        """In a forked child: use other connections than the parent's, which the child holds no longer."""
         connections, self.connections = self.connections, self._connect()
         if gevent_active():
             connections.abandon()

@@ -1,4 +1,4 @@
-"""Consuming on, whatever RabbitMQ has forgotten."""
+"""Opens another channel when RabbitMQ may have lost a consumer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SILENCE = 60.0
 
 
 class SelfHealingConsumer(Consumer):
-    """A consumer that opens another channel when it has heard nothing for a while.
+    """A consumer that opens another channel when no message has come for a while.
 
     RabbitMQ may lose a consumer and tell nobody. Seen on 3.10.8: a quorum queue that is deleted and declared again
     within milliseconds keeps the consumers it had, in ``rabbitmqctl list_consumers`` too, and gives them as many
@@ -29,7 +29,7 @@ class SelfHealingConsumer(Consumer):
     def __init__(self, start: Callable[[], RabbitConsumer]) -> None:
         self._start = start
         self._consumer = start()
-        self._heard = monotonic()
+        self._last_message_at = monotonic()
         self._pid = os.getpid()
 
     def __next__(self) -> MessageProxy | None:
@@ -38,11 +38,11 @@ class SelfHealingConsumer(Consumer):
             return None
         message = next(self._consumer)
         if message is not None:
-            self._heard = monotonic()
-        elif monotonic() - self._heard >= SILENCE and self._consumer.idle:
+            self._last_message_at = monotonic()
+        elif monotonic() - self._last_message_at >= SILENCE and self._consumer.idle:
             self._consumer.close()
             self._consumer = self._start()
-            self._heard = monotonic()
+            self._last_message_at = monotonic()
         return message
 
     def ack(self, message: MessageProxy) -> None:

@@ -1,4 +1,4 @@
-"""The queues behind a queue: their names and arguments."""
+"""Names and arguments of a queue and its dead letter queue."""
 
 from __future__ import annotations
 
