@@ -232,6 +232,20 @@ def test_what_is_no_message_is_a_dead_letter(broker, rabbitmq_url):
     eventually(lambda: broker.get_queue_message_counts(QUEUE)[2] == len(bodies))
 
 
+@pytest.mark.parametrize("eta", ["Infinity", "-Infinity", "NaN", "1e300", '"soon"', "true", "[]"])
+def test_a_due_time_that_is_none_holds_no_message_back(broker, channel, eta):
+    broker.get_queue_message_counts(QUEUE)
+    odd = Message(queue_name=QUEUE, actor_name="task", args=("odd",), kwargs={}, options={"eta": 7})
+    channel.basic_publish("", QUEUE, odd.encode().replace(b'"eta":7', f'"eta":{eta}'.encode()))
+    consumer = broker.consume(QUEUE, timeout=int(PATIENCE * 1000))
+
+    received = next(consumer)
+
+    assert (received.args, received.options) == (("odd",), {})
+    assert "odd" not in repr(received)
+    consumer.close()
+
+
 def test_a_message_that_was_moved_here_from_another_queue_belongs_here(broker, rabbitmq_url):
     stray = Message(queue_name="elsewhere", actor_name="task", args=(), kwargs={}, options={})
     broker.get_queue_message_counts(QUEUE)

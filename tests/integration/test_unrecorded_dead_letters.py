@@ -92,7 +92,7 @@ def test_what_a_person_has_dealt_with_does_not_come_back(broker, expired, journa
     message = journal.write(lambda connection: dead_letters.retry(connection, second.id, now=time.time()))
     assert broker.forward([message]) == [None]
 
-    broker._looked_through.clear()
+    broker._inspection._looked_through.clear()
     assert keeper(journal, broker).run_once() == {}
     assert len(letters(journal)) == 1
     consumer = broker.consume(QUEUE, timeout=int(PATIENCE * 1000))
@@ -114,7 +114,7 @@ def test_a_crash_between_the_note_and_the_mark_loses_nothing_and_doubles_nothing
     with pytest.raises(Killed):
         broker.note_unrecorded([QUEUE], note_and_die)
     until_dead(broker, 3)
-    broker._looked_through.clear()
+    broker._inspection._looked_through.clear()
 
     assert job.run_once() == {"recorded": 2}
     assert len(letters(journal, dealt_with=True)) == 3

@@ -63,9 +63,9 @@ def _mask(secret: str) -> str:
     """Keep of an address what is needed to recognise it; of a key nothing."""
     if "://" not in secret:
         return "********"
-    from growbin_jobs.engine.addresses import without_password
+    from growbin_jobs.engine.addresses import without_passwords
 
-    return ";".join(without_password(part) for part in secret.split(";"))
+    return without_passwords(secret)
 
 
 def check_rules(json: Json = False) -> None:

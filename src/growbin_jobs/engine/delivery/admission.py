@@ -133,8 +133,13 @@ def check_options(options: dict[str, Any]) -> None:
     """
     check_priority(options.get("broker_priority"))
     eta = options.get("eta")
-    if eta is not None and not (_is_number(eta) and abs(eta) < 2**63):
+    if eta is not None and not is_time(eta):
         raise Unsendable(f"The option eta is a time in milliseconds since 1970, not {_kind(eta)}.")
+
+
+def is_time(eta: object) -> bool:
+    """Return True for a number that can be a time in milliseconds since 1970."""
+    return _is_number(eta) and abs(eta) < 2**63  # type: ignore[arg-type]
 
 
 def check_priority(priority: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -11,22 +10,19 @@ from typing import Any
 
 from dramatiq import Message, Middleware
 from dramatiq.broker import Consumer
-from dramatiq.common import xq_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.port import DeadLetter, Depth
-from growbin_jobs.engine.broker.rabbitmq import dead_letters
-from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
 from growbin_jobs.engine.broker.rabbitmq.delays import delay_route
+from growbin_jobs.engine.broker.rabbitmq.inspection import Inspection
 from growbin_jobs.engine.broker.rabbitmq.producer import RabbitProducer
 from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
-from growbin_jobs.engine.broker.unrecorded import is_unrecorded
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.delivery import Intake
@@ -37,10 +33,6 @@ from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
-
-
-#: Seconds after which dead letters are looked through again, though there are as many as before.
-LOOK_AGAIN = 3600.0
 
 
 class RabbitBroker(FastHooks):
@@ -89,7 +81,7 @@ class RabbitBroker(FastHooks):
         self._session = RenewableConnections(
             partial(Connections, parse_urls(url, setting), publisher_connections, queue_type)
         )
-        self._looked_through: dict[str, tuple[int, float]] = {}
+        self._inspection = Inspection(self._session, self.queues, publish_timeout)
         self._producer = RabbitProducer(self._session, queue_type, publish_timeout, store_and_forward)
         _tame_pika()
 
@@ -124,13 +116,7 @@ class RabbitBroker(FastHooks):
         RabbitMQ cannot tell how many messages are at consumers or delayed, nor does it list queues to a client: what
         other processes use is not known here.
         """
-        with self._administration() as channel:
-            found = {}
-            for name in self._known_queues():
-                ready, dead = channel.count(name), channel.count(xq_name(name))
-                if ready is not None or dead is not None:
-                    found[name] = Depth(ready or 0, None, None, dead or 0)
-            return found
+        return self._inspection.depths()
 
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
         """Return dead letters, newest first, and leave them where they are.
@@ -139,8 +125,7 @@ class RabbitBroker(FastHooks):
           queue_name: Of this queue only; None for all that this process has declared or used.
           limit: At most so many.
         """
-        with self._administration() as channel:
-            return dead_letters.read(channel, self._known_queues() if queue_name is None else [queue_name], limit)
+        return self._inspection.dead_letters(queue_name, limit)
 
     def note_unrecorded(self, queues: Iterable[str], note: Callable[[DeadLetter], bool]) -> int:
         """Show dead letters that perhaps no worker has recorded, each to one process until that has noted it.
@@ -155,21 +140,7 @@ class RabbitBroker(FastHooks):
         Returns:
           How many were new.
         """
-        noted = 0
-        with self._administration() as channel:
-            for queue in sorted({*queues, *self._known_queues()}):
-                count = channel.count(xq_name(queue)) or 0
-                seen, looked_at = self._looked_through.get(queue, (0, -math.inf))
-                if count and (count != seen or time.monotonic() - looked_at > LOOK_AGAIN):
-                    self._looked_through[queue] = count, time.monotonic()
-                    noted += dead_letters.note_unrecorded(channel, queue, note, is_unrecorded)
-        return noted
-
-    def _administration(self) -> AdminChannel:
-        return AdminChannel(self._session.connections.admin, self._publish_timeout)
-
-    def _known_queues(self) -> list[str]:
-        return sorted(self.queues | self._session.connections.known_queues())
+        return self._inspection.note_unrecorded(queues, note)
 
     def flush(self, queue_name: str) -> None:
         """Drop all ready messages of a queue and its dead letter queue. Delayed ones still come."""

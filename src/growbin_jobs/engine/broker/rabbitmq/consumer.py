@@ -16,6 +16,7 @@ from growbin_jobs.engine.broker.errors import ConsumerClosed
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher
+from growbin_jobs.engine.delivery.admission import is_time
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
@@ -39,6 +40,10 @@ class RabbitDelivery(Delivery):
         super().__init__(message, consumer, body)
         self.tag = tag
         self.redelivered = redelivered
+
+    def __repr__(self) -> str:
+        # MessageProxy's shows the arguments, which are people's business.
+        return f"<{type(self).__name__} {self} tag={self.tag}>"
 
 
 class RabbitConsumer(ConsumingChannel, Consumer):
@@ -120,6 +125,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
             events.UNDECODABLE.emit(queue=self._queue_name, reason=str(error))
             self._settle(tag, Disposition.DEAD_LETTER)
         else:
+            if "eta" in message.options and not is_time(message.options["eta"]):
+                del message.options["eta"]  # Dramatiq's worker would hold the message for ever
             self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
     def ack(self, message: MessageProxy) -> None:

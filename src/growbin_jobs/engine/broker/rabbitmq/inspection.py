@@ -1,0 +1,70 @@
+"""Answers questions about the queues that a process knows: how deep they are, and what is among their dead letters."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+
+from dramatiq.common import xq_name
+
+from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.broker.rabbitmq import dead_letters
+from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
+from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
+from growbin_jobs.engine.broker.unrecorded import is_unrecorded
+
+#: Seconds after which dead letters are looked through again, though there are as many as before.
+LOOK_AGAIN = 3600.0
+
+
+class Inspection:
+    """Reads queues over the connection that the process has for publishing.
+
+    Parameters:
+      session: The broker's connections.
+      declared: Names of the queues that the process consumes.
+      timeout: Seconds to wait for each answer.
+    """
+
+    def __init__(self, session: RenewableConnections, declared: set[str], timeout: float) -> None:
+        self._session = session
+        self._declared = declared
+        self._timeout = timeout
+        self._looked_through: dict[str, tuple[int, float]] = {}
+
+    def depths(self) -> dict[str, Depth]:
+        """Return the depth of each queue that the process has declared or used, as far as it exists."""
+        found = {}
+        with self._channel() as channel:
+            for name in self._known():
+                ready, dead = channel.count(name), channel.count(xq_name(name))
+                if ready is not None or dead is not None:
+                    found[name] = Depth(ready or 0, None, None, dead or 0)
+        return found
+
+    def dead_letters(self, queue_name: str | None, limit: int) -> list[DeadLetter]:
+        """Return dead letters of one queue or of all known ones, newest first; they stay where they are."""
+        with self._channel() as channel:
+            return dead_letters.read(channel, self._known() if queue_name is None else [queue_name], limit)
+
+    def note_unrecorded(self, queues: Iterable[str], note: Callable[[DeadLetter], bool]) -> int:
+        """Show dead letters that perhaps no worker has recorded to a function, and mark them; return how many were new.
+
+        A queue is looked through when its number of dead letters has changed since the last time, and once an hour.
+        """
+        noted = 0
+        with self._channel() as channel:
+            for queue in sorted({*queues, *self._known()}):
+                count = channel.count(xq_name(queue)) or 0
+                seen, looked_at = self._looked_through.get(queue, (0, -math.inf))
+                if count and (count != seen or time.monotonic() - looked_at > LOOK_AGAIN):
+                    noted += dead_letters.note_unrecorded(channel, queue, note, is_unrecorded)
+                    self._looked_through[queue] = count, time.monotonic()
+        return noted
+
+    def _channel(self) -> AdminChannel:
+        return AdminChannel(self._session.connections.admin, self._timeout)
+
+    def _known(self) -> list[str]:
+        return sorted(self._declared | self._session.connections.known_queues())
