@@ -287,7 +287,7 @@ def test_a_damaged_journal_is_left_to_the_journal_which_puts_it_aside(path, forw
 def test_while_another_process_forwards_new_messages_still_go_behind(send, broker, forwarder, opened):
     broker.error = BrokerUnavailable("away")
     send("a")
-    while not opened[0].owed(claimant="another"):  # our own relay holds the lease for a moment
+    while not opened[0].claim_outbox(claimant="another"):  # our own relay holds the lease for a moment
         time.sleep(0.001)
     broker.error = None
     looks = len(opened)
@@ -341,7 +341,7 @@ def test_stopping_leaves_the_rest_to_the_next_process(send, broker, forwarder, o
     send("a")
     forwarder.stop(0.05)
     forwarder.join(PATIENCE)
-    assert opened[0].owed(claimant="next")  # which need not wait for the lease
+    assert opened[0].claim_outbox(claimant="next")  # which need not wait for the lease
 
 
 def test_stopping_waits_for_what_an_earlier_process_has_left(path, forwarder, broker, opened):

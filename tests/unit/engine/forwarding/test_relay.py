@@ -177,17 +177,17 @@ def test_the_lease_is_renewed_however_slow_the_broker_is(journal, broker, monkey
     accept(journal, *(f"n{n:03}" for n in range(2 * PAGE)))
     renewed: list[float] = []
     clock = [0.0]
-    owed = journal.owed
+    claim_outbox = journal.claim_outbox
 
     def claimed(**options: object) -> list[OutboxMessage]:
         renewed.append(clock[0])
-        return owed(**options)
+        return claim_outbox(**options)
 
     def slowly(messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         clock[0] += 3.0
         return broker(messages)
 
-    monkeypatch.setattr(journal, "owed", claimed)
+    monkeypatch.setattr(journal, "claim_outbox", claimed)
     assert Relay(journal, slowly, claimant="me", patience=3.0, clock=lambda: clock[0]).run(math.inf).sent == 2 * PAGE
 
     assert clock[0] >= 5 * 3.0
