@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GroupChoice = StrEnum("GroupChoice", {name: name for name in GROUPS})  # type: ignore[misc]
 
 
+_READY = "Ready. Try, in another terminal: growbin-jobs analyze photo.jpg"
+
 Processes = Annotated[int | None, typer.Option(help="Worker processes, instead of the group's own number.", min=1)]
 Threads = Annotated[int | None, typer.Option(help="Threads or greenlets of each process.", min=1)]
 
@@ -77,6 +79,7 @@ def up() -> None:
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import sized
+    from growbin_jobs.cli.ready import ReadyNotice
 
     settings = _settings.load()
     groups = [sized(group, settings) for group in GROUPS.values()]
@@ -85,7 +88,8 @@ def up() -> None:
     models = settings.vision_model if settings.models_online else "offline"
     where = "RabbitMQ" if settings.broker_url else f"embedded in {settings.data_dir}"
     say(f"Workers of {' and '.join(GROUPS)}; broker: {where}; models: {models}. Ctrl-C stops.", "bold")
-    with supervisor:
+    ready = ReadyNotice(settings.node_dir, GROUPS, lambda: say(_READY, "bold green"))
+    with supervisor, ready:
         code = supervisor.run()
         say("Stopping: running work may finish…" if code == 0 else "Stopping.")
     raise typer.Exit(code)

@@ -77,7 +77,8 @@ def await_words(process, words, times=1):
 def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum):
     node = uuid4().hex
     process = start("up", GROWBIN_NODE=node)
-    await_words(process, "ready for action", times=2)
+    beginning = await_words(process, "Ready. Try, in another terminal: growbin-jobs analyze")
+    assert "Workers of storage and ai" in beginning
     running = [one.cmdline() for one in processes_of(node)]
     groups = {
         word
