@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +24,7 @@ from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, reader
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.results import EngineResults
 from growbin_jobs.engine.testing import sandbox
 
 #: Seconds until something that must happen counts as not happening.
@@ -78,6 +79,18 @@ class World:
     def actor(self, fn: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Declare an actor of this world's queue."""
         return dramatiq.actor(fn, **{"broker": self.broker, "queue_name": self.queue, **options})
+
+    def add(self, middleware: Any, **place: Any) -> None:
+        """Add a middleware as an application does; the sandbox takes it over, too."""
+        self.broker.add_middleware(middleware, **place)
+        if self.box is not None:
+            self.exit.pop_all().close()
+            self.exit.callback(self.broker.close)
+            self.box = self.exit.enter_context(sandbox(self.broker))
+
+    def elsewhere(self) -> EngineResults:
+        """Return the results as another node reads them."""
+        return EngineResults(replace(self.config, node="n2"))
 
     def work(self, threads: int = 4, broker: Broker | None = None) -> Worker | None:
         """Start a worker."""
@@ -165,6 +178,14 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 def real_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """The places with a worker of their own: two brokers."""
     yield from _world(request, tmp_path)
+
+
+@pytest.fixture
+def sandbox_world(tmp_path: Path) -> Iterator[World]:
+    """The sandbox, whose time jumps."""
+    world = World("sandbox", tmp_path, None)
+    yield world
+    world.close()
 
 
 def _world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:

@@ -46,11 +46,11 @@ class AsyncIO(InPlaceOf, DramatiqAsyncIO):
                 "plain functions: under gevent those wait without stopping others."
             )
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, broker: Broker, worker: Worker | None) -> None:
         if _asynchronous(broker) and not gevent_active():
             super().before_worker_boot(broker, worker)  # type: ignore[no-untyped-call]
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_shutdown(self, broker: Broker, worker: Worker | None) -> None:
         if get_event_loop_thread() is not None:
             super().after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
 

@@ -9,7 +9,7 @@ from dramatiq.middleware import Callbacks as DramatiqCallbacks
 
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe
-from growbin_jobs.engine.middleware.follow_ups import owed_by
+from growbin_jobs.engine.middleware.follow_ups import as_data, owed_by
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.reasons import reason
 
@@ -37,7 +37,7 @@ class Callbacks(InPlaceOf, DramatiqCallbacks):
         if isinstance(exception, Deferred) or (message.failed and target not in broker.actors):
             return  # the second one is a dead letter for that very reason
         with owed_by(message, name):
-            broker.get_actor(target).send(message.asdict(), _failure(message, exception) if failed else result)
+            broker.get_actor(target).send(as_data(message), _failure(message, exception) if failed else result)
 
 
 def _failure(message: Any, exception: BaseException | None) -> dict[str, str]:

@@ -12,6 +12,13 @@ from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe
 
 
+def as_data(message: Any) -> dict[str, Any]:
+    """Return a message as callbacks get it: as a dict, with the failures that ``Retries`` has counted."""
+    data: dict[str, Any] = message.asdict()
+    failures = getattr(message, "failures", None)
+    return data if failures is None else data | {"options": {**data["options"], "retries": failures}}
+
+
 @contextmanager
 def owed_by(message: Any, what: str) -> Iterator[None]:
     """Send follow-ups of a message, so that none is lost silently.

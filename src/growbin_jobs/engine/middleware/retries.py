@@ -21,6 +21,7 @@ from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.errors import Deferred, Permanent, Transient
 from growbin_jobs.engine.foreign_errors import describe, places
+from growbin_jobs.engine.middleware.follow_ups import as_data
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.middleware.options import read_all
 from growbin_jobs.engine.reasons import REASONS
@@ -153,6 +154,7 @@ class Retries(InPlaceOf, DramatiqRetries):
             delay = _milliseconds(exception.delay)
         else:
             delay = int(pause_after(retries, options["min_backoff"], options["max_backoff"], RETRY_JITTER))
+        message.failures = retries + 1
         broker.enqueue(message.copy(options={"retries": retries + 1}), delay=delay)
         events.RETRIED.emit(
             message, retry=retries + 1,
@@ -163,8 +165,9 @@ class Retries(InPlaceOf, DramatiqRetries):
         self, broker: Broker, message: Any, exception: BaseException, target: str | None, limit: int | None
     ) -> None:
         retries = max(0, counted(message.options, "retries"))
+        message.failures = retries + 1
         if target:
-            broker.get_actor(target).send(message.asdict(), {"retries": retries, "max_retries": limit})
+            broker.get_actor(target).send(as_data(message), {"retries": retries, "max_retries": limit})
         params: Params = {"attempts": retries + 1, "detail": describe(exception)}
         final = exception.final_code if isinstance(exception, Transient) else "retries_exhausted"
         if final in REASONS:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dramatiq import Message, Middleware
+from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.broker import Broker
-from dramatiq.middleware import Interrupt, SkipMessage, TimeLimit
+from dramatiq.middleware import Interrupt, ShutdownNotifications, SkipMessage, TimeLimit
 
 from growbin_jobs.engine.broker.port import DeadLetter, Depth
 from growbin_jobs.engine.delivery.admission import admit
@@ -18,6 +19,7 @@ from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.delivery.runs import key_of
 from growbin_jobs.engine.middleware.age_limit import AgeLimit
+from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
 from growbin_jobs.engine.middleware.prefetch import Prefetch
@@ -27,7 +29,9 @@ from growbin_jobs.engine.middleware.retries import Retries
 Owing = list[tuple[Message[Any], int | None]]
 
 #: What belongs to a worker process and not to a message's fate.
-_OF_WORKERS: tuple[type[Middleware], ...] = (Boot, Lifecycle, OutboxScope, Prefetch, TimeLimit)
+_OF_WORKERS: tuple[type[Middleware], ...] = (
+    AsyncIO, Boot, Lifecycle, OutboxScope, Prefetch, ShutdownNotifications, TimeLimit,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,14 @@ class End:
       result: What the actor returned.
       exception: What it raised.
       outbox: What is to leave.
+      skipped: A middleware has skipped it.
     """
 
     delivery: Delivery
     result: Any
     exception: BaseException | None
     outbox: Owing
+    skipped: bool = False
 
 
 @dataclass(slots=True)
@@ -88,6 +94,7 @@ class SandboxBroker(Broker):
         self._holds = holds
         self._clock = clock
         self._outbox: Outbox | None = None
+        self._asyncio: AsyncIO | None = None
         self._delays: list[int | None] = []
         self.actors = real.actors
         self.actor_options = real.actor_options
@@ -135,7 +142,17 @@ class SandboxBroker(Broker):
         return 0
 
     def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """End the event loop of asynchronous actors, if they had one."""
+        if self._asyncio is not None:
+            self._asyncio.after_worker_shutdown(self, None)
+            self._asyncio = None
+
+    def _start_event_loop(self) -> None:
+        if self._asyncio is None and get_event_loop_thread() is None:
+            self._asyncio = AsyncIO()
+            self._asyncio.before_worker_boot(self, None)
+            if get_event_loop_thread() is None:  # no actor of this broker needs it
+                self._asyncio = None
 
     def process(self, message: Message[Any]) -> End:
         """Run a message as Dramatiq's ``WorkerThread.process_message`` does."""
@@ -146,10 +163,11 @@ class SandboxBroker(Broker):
         try:
             self.emit_before("process_message", delivery)
             if not delivery.failed:
+                self._start_event_loop()
                 result = self.get_actor(delivery.actor_name)(*delivery.args, **delivery.kwargs)
         except SkipMessage:
             self.emit_after("skip_message", delivery)
-            return End(delivery, None, None, self._close())
+            return End(delivery, None, None, self._close(), skipped=True)
         except (Exception, Interrupt) as error:  # an Interrupt is no Exception: Dramatiq's time limit
             # What a failed run has sent is sent by the next one.
             self._outbox.forget()

@@ -16,6 +16,9 @@ from dramatiq.broker import Broker
 from growbin_jobs.engine.broker.port import DeadLetter as BrokersDeadLetter
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.records import TaskState
+from growbin_jobs.engine.middleware.results import Results
+from growbin_jobs.engine.results import Ended, EngineResults
 from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
 from growbin_jobs.engine.testing.sandbox_broker import End, Owing, SandboxBroker
 
@@ -32,10 +35,17 @@ def sandbox(broker: Broker | None = None) -> Iterator[Sandbox]:
         raise RuntimeError("This broker is in a sandbox already. Leave that one first.")
     box = Sandbox(real)
     vars(real)["enqueue"] = box._twin.enqueue
+    backends = [each.backend for each in real.middleware if isinstance(each, Results)]
+    results = [each for each in backends if isinstance(each, EngineResults)]
     try:
+        for each in results:
+            each.instead = box._results.get
         yield box
     finally:
         del vars(real)["enqueue"]
+        for each in results:
+            each.instead = None
+        box._twin.close()
 
 
 class Sandbox:
@@ -53,6 +63,7 @@ class Sandbox:
         self._waiting: list[tuple[float, int, Sent]] = []
         self._sent: list[Sent] = []
         self._dead: list[DeadLetter] = []
+        self._results: dict[str, Ended] = {}
 
     # --- what has happened
 
@@ -116,8 +127,11 @@ class Sandbox:
         left = tuple(self._keep(message, delay, parent=sent.id) for message, delay in end.outbox)
         if end.delivery.failed:
             self._dead.append(DeadLetter(sent, self.now, *_reason(end.delivery, end.exception)))
+            self._results[sent.id] = Ended(TaskState.DEAD, end.delivery.kept_result, None, self._clock())
             if fail_fast and end.exception is not None:
                 raise end.exception
+        elif end.exception is None and not end.skipped and not any(each.id == sent.id for each in left):
+            self._results[sent.id] = Ended(TaskState.COMPLETED, end.delivery.kept_result, None, self._clock())
         return Run(sent, self.now, end.result, end.exception, left)
 
     def _keep(self, message: Message[Any], delay: int | None, parent: str | None = None) -> Sent:
