@@ -48,21 +48,30 @@ class Outbox:
       broker: Who delivered the message; what is sent through another broker is not ours.
       run: The run of the message. Not the message itself, which knows its outbox: a cycle for each message would be
         left to Python's collector.
+      body: The encoded message. An id that it names is the same in each run, and somebody else may know it.
 
     Attributes:
+      broker: The same.
       next_run: The run that follows this one, if the message has sent itself.
     """
 
-    __slots__ = ("_broker", "_counts", "_generation", "_kept", "_owed", "_run", "closed", "next_run")
+    __slots__ = (
+        "_body", "_counts", "_generation", "_kept", "_made", "_names", "_owed", "_run", "_scope", "broker", "closed",
+        "next_run",
+    )  # fmt: skip
 
-    def __init__(self, broker: Broker, run: Key) -> None:
+    def __init__(self, broker: Broker, run: Key, body: bytes = b"") -> None:
+        self.broker = broker
         self.closed = False
         self.next_run: Key | None = None
         self._run = run
-        self._broker = broker
+        self._body = body
         self._owed: list[OutboxMessage] = []
         self._kept = 0
         self._counts: dict[str, int] = {}
+        self._made: dict[str, bool] = {}  # ids of messages that were made, and whether they were sent
+        self._names: dict[str, str] = {}
+        self._scope = _of_run(run)
         self._generation = processes.generation
 
     @property
@@ -73,6 +82,26 @@ class Outbox:
     def open(self) -> None:
         """Take what this thread or greenlet sends from now on."""
         _current.set(self)
+
+    def name(self, message: Message[Any]) -> None:
+        """Give a message that was just made the id that it will have, so that pipelines and their makers know it."""
+        if is_random(message.message_id):
+            message_id = vars(message)["message_id"] = self._next_id(message.actor_name)
+            self._made[message_id] = False
+
+    def stable(self, random_id: str, what: str) -> str:
+        """Return what to use in each run instead of a random id that this run has made.
+
+        Parameters:
+          random_id: Of a group, or of a message inside of another one.
+          what: Of what kind.
+        """
+        if not is_random(random_id) or self._knows(random_id):
+            return random_id
+        key = f"{what} {random_id}"
+        if key not in self._names:
+            self._names[key] = self._next_id(what)
+        return self._names[key]
 
     def take(self, message: Message[Any], delay: int | None) -> Message[Any]:
         """Be the broker's ``enqueue``: keep a message, and return it under the id that it will have.
@@ -86,21 +115,28 @@ class Outbox:
         """
         check(message, delay)
         message = self._identified(message)
-        self._broker.emit_before("enqueue", message, delay)
+        if message.options:
+            self._settle_parts(message.options)
+        self.broker.emit_before("enqueue", message, delay)
         self._put(message, delay)
         if message.message_id == self._run[0]:
             self.next_run = key_of(message)
-        self._broker.emit_after("enqueue", message, delay)
+        self.broker.emit_after("enqueue", message, delay)
         return message
 
     def begin_actor(self) -> None:
         """Note that what is sent from now on is the actor's own."""
         self._kept = len(self._owed)
+        self._counts.clear()
+        self._scope = ""
 
     def forget(self) -> None:
         """Drop what the actor has sent: it has failed, and its next run will send it again."""
         del self._owed[self._kept :]
         self.next_run = None
+        # What is sent from now on tells of this run: the next one may fail, too, and sends another message.
+        self._counts.clear()
+        self._scope = _of_run(self._run)
 
     def close(self) -> tuple[OutboxMessage, ...]:
         """Take nothing more, and return what was sent, in order."""
@@ -114,11 +150,37 @@ class Outbox:
         parent_id = self._run[0]
         if message.message_id == parent_id and self.next_run is None:
             return self._run_again(message)
-        ordinal = self._counts.get(message.actor_name, 0)
-        self._counts[message.actor_name] = ordinal + 1
-        if message.message_id != parent_id and not is_random(message.message_id):
+        message_id = message.message_id
+        sent = self._made.get(message_id)
+        if sent is False:  # it got its id when it was made
+            self._made[message_id] = True
             return message
-        return assemble(vars(message) | {"message_id": follow_up_id(parent_id, message.actor_name, ordinal)})
+        # The same message sent twice is two messages.
+        if sent is None and message_id != parent_id and (not is_random(message_id) or self._knows(message_id)):
+            return message
+        return assemble(vars(message) | {"message_id": self._next_id(message.actor_name)})
+
+    def _next_id(self, name: str) -> str:
+        ordinal = self._counts.get(name, 0)
+        self._counts[name] = ordinal + 1
+        return follow_up_id(self._run[0], name + self._scope, ordinal)
+
+    def _knows(self, an_id: str) -> bool:
+        """Does the message that runs name an id? Then it is the same in each run, and others may know it."""
+        return an_id.encode() in self._body
+
+    def _settle_parts(self, options: dict[str, Any]) -> None:
+        """Give what this run has composed the same ids in each run: stages of pipelines, groups, their callbacks."""
+        while True:
+            if "group_completion_uuid" in options:
+                options["group_completion_uuid"] = self.stable(options["group_completion_uuid"], "group")
+                for callback in options.get("group_completion_callbacks") or ():
+                    callback["message_id"] = self.stable(callback["message_id"], callback["actor_name"])
+            target = options.get("pipe_target")
+            if not target:
+                return
+            target["message_id"] = self.stable(target["message_id"], target["actor_name"])
+            options = target["options"]
 
     def _run_again(self, message: Message[Any]) -> Message[Any]:
         _, retries, deferrals = self._run
@@ -146,11 +208,21 @@ class Outbox:
         )
 
 
+def _of_run(run: Key) -> str:
+    return f"@{run[1]}.{run[2]}"
+
+
+def current_outbox() -> Outbox | None:
+    """Return the outbox of the message that the calling thread or greenlet runs, whichever broker has delivered it."""
+    outbox = _current.get()
+    return None if outbox is None or outbox.closed or outbox.inherited else outbox
+
+
 def outbox_of(broker: Broker) -> Outbox | None:
     """Return the outbox of the message of this broker that the calling thread or greenlet runs."""
     outbox = _current.get()
     # A greenlet that an actor has started begins with a copy of its context, and may outlive it.
-    if outbox is None or outbox.closed or outbox._broker is not broker or outbox.inherited:
+    if outbox is None or outbox.closed or outbox.broker is not broker or outbox.inherited:
         return None
     return outbox
 

@@ -82,7 +82,7 @@ class Start:
                 advance(delivery, Step.RETURN)
                 return False
         crashpoint("message.begun")
-        outbox = life.outbox = Outbox(broker, life.run.key)
+        outbox = life.outbox = Outbox(broker, life.run.key, delivery.body)
         outbox.open()
         if events.STARTED.listeners:
             options = delivery.options

@@ -8,6 +8,7 @@ from typing import Any
 
 from dramatiq.broker import Broker
 from dramatiq.middleware import AgeLimit as DramatiqAgeLimit
+from dramatiq.middleware import SkipMessage
 
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 
@@ -42,4 +43,5 @@ class AgeLimit(InPlaceOf, DramatiqAgeLimit):
         limit = message.options.get("max_age") or (actor.options.get("max_age", self.max_age) if actor else None)
         if not limit or self._clock() * 1000 - message.message_timestamp < limit:
             return
-        message.give_up("too_old", {"seconds": limit / 1000})  # so that it is not run
+        message.give_up("too_old", {"seconds": limit / 1000})
+        raise SkipMessage("Message age limit exceeded")

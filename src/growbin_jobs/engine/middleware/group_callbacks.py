@@ -10,6 +10,7 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import GroupCallbacks as DramatiqGroupCallbacks
 from dramatiq.rate_limits import Barrier, RateLimiterBackend
 
+from growbin_jobs.engine.delivery.outbox import current_outbox
 from growbin_jobs.engine.middleware.follow_ups import owed_by
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 
@@ -36,11 +37,16 @@ class GroupCallbacks(InPlaceOf, DramatiqGroupCallbacks):
 
     def __init__(self, rate_limiter_backend: RateLimiterBackend, *, barrier_ttl: int = BARRIER_TTL) -> None:
         # Not the base class's, which reads an environment variable.
-        self.rate_limiter_backend = rate_limiter_backend
+        self.rate_limiter_backend: Any
+        self.count_in(rate_limiter_backend)
         self.barrier_ttl = barrier_ttl
 
+    def count_in(self, backend: RateLimiterBackend) -> None:
+        """Count members there from now on."""
+        self.rate_limiter_backend = _OfRuns(backend)
+
     def adopt(self, other: Any) -> None:
-        self.rate_limiter_backend = other.rate_limiter_backend
+        self.count_in(other.rate_limiter_backend)
         self.barrier_ttl = other.barrier_ttl
 
     def after_process_message(
@@ -64,3 +70,22 @@ class GroupCallbacks(InPlaceOf, DramatiqGroupCallbacks):
         if complete is None:
             logger.error("group.unknown message=%s group=%s its callbacks are not sent", message, group)
         return bool(complete)
+
+
+class _OfRuns:
+    """A backend for ``group.run()``: a group that an actor starts counts under the same name in each run.
+
+    Parameters:
+      backend: Where it counts.
+    """
+
+    def __init__(self, backend: RateLimiterBackend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def add(self, key: str, value: int, ttl: int) -> Any:
+        """Add a group's barrier; see ``RateLimiterBackend``."""
+        outbox = current_outbox()
+        return self._backend.add(key if outbox is None else outbox.stable(key, "group"), value, ttl)  # type: ignore[no-untyped-call]

@@ -3,6 +3,30 @@
 The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up it.
 
 ==========================  ========================================  ====================================
+middleware                  before the actor                          after the actor
+==========================  ========================================  ====================================
+``EnsureKeeper``            (at boot) sees that there is a keeper     (at the end) leaves last of all
+``Lifecycle``               begins a delivery or skips it             notes the end, last of all
+``OptionCheck``             gives up what nobody can obey             –
+``AgeLimit``                gives up what is too old                  –
+``CurrentMessage``          shows the message to the actor            –
+``Results``                 –                                         keeps what the actor returned
+``GiveUpHook``              –                                         sends what the actor's row says
+``GroupCallbacks``          –                                         sends a group's callbacks
+``Pipelines``               –                                         sends a pipeline's next message
+``MessageIds``              (at declaration) names what actors make   –
+``Callbacks``               –                                         sends ``on_success``, ``on_failure``
+``Retries``                 –                                         decides: done, retry, wait, give up
+``Prefetch``                (at boot) how far a process fetches       –
+``FastWorkQueue``           (at boot) hands messages to the workers   –
+``GcTuning``                (at boot) keeps Python from garbage       –
+``Boot``                    (at boot) builds the group's services     –
+``AsyncIO``                 (at boot) starts an event loop            –
+``TimeLimit``               sets the limit                            –
+``ShutdownNotifications``   notes who is told of a shutdown           –
+``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
+==========================  ========================================  ====================================
+
 So what the actor has sent counts only if it came to a good end, and what middleware sends (``Retries``, ``GiveUpHook``,
 an application's own) counts always: all of it lies in the outbox when ``Lifecycle`` closes that. What happens then is
 no middleware's business (``delivery/settlement.py``). The clock of ``TimeLimit`` runs inside the actor's own call, so
@@ -27,6 +51,7 @@ from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
+from growbin_jobs.engine.middleware.message_ids import MessageIds
 from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
@@ -68,6 +93,7 @@ def stack(
         GiveUpHook(),
         GroupCallbacks(DatabaseBackend(central)),
         Pipelines(),
+        MessageIds(),
         Callbacks(),
         Retries(max_wait=config.deferral_max_age),
         Prefetch(config.groups),

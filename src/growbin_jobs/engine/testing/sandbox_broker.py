@@ -90,7 +90,7 @@ class SandboxBroker(Broker):
 
     def __init__(self, real: Broker, holds: Holds, clock: Callable[[], float]) -> None:
         super().__init__(middleware=[])
-        self._real = real
+        self._real = self.stands_for = real
         self._holds = holds
         self._clock = clock
         self._outbox: Outbox | None = None
@@ -157,21 +157,27 @@ class SandboxBroker(Broker):
     def process(self, message: Message[Any]) -> End:
         """Run a message as Dramatiq's ``WorkerThread.process_message`` does."""
         delivery = Delivery(message, _Nowhere())
-        self._outbox, self._delays = Outbox(self, key_of(delivery)), []
+        self._outbox, self._delays = Outbox(self, key_of(delivery), message.encode()), []
+        self._outbox.open()
+        before_the_actor = 0
         result: Any = None
         raised: BaseException | None = None
         try:
             self.emit_before("process_message", delivery)
+            self._outbox.begin_actor()
+            before_the_actor = len(self._delays)
             if not delivery.failed:
                 self._start_event_loop()
                 result = self.get_actor(delivery.actor_name)(*delivery.args, **delivery.kwargs)
         except SkipMessage:
+            if delivery.failed and delivery.given_up is None:
+                delivery.give_up("skipped", {})
             self.emit_after("skip_message", delivery)
             return End(delivery, None, None, self._close(), skipped=True)
         except (Exception, Interrupt) as error:  # an Interrupt is no Exception: Dramatiq's time limit
             # What a failed run has sent is sent by the next one.
             self._outbox.forget()
-            self._delays.clear()
+            del self._delays[before_the_actor:]
             raised = error
         self.emit_after("process_message", delivery, result=result, exception=raised)
         return End(delivery, result, raised, self._close())

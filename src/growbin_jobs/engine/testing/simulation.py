@@ -17,8 +17,10 @@ from growbin_jobs.engine.broker.port import DeadLetter as BrokersDeadLetter
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.records import TaskState
+from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.results import Ended, EngineResults
+from growbin_jobs.engine.testing.counters import MemoryBackend
 from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
 from growbin_jobs.engine.testing.sandbox_broker import End, Owing, SandboxBroker
 
@@ -37,14 +39,19 @@ def sandbox(broker: Broker | None = None) -> Iterator[Sandbox]:
     vars(real)["enqueue"] = box._twin.enqueue
     backends = [each.backend for each in real.middleware if isinstance(each, Results)]
     results = [each for each in backends if isinstance(each, EngineResults)]
+    groups = {each: each.rate_limiter_backend for each in real.middleware if isinstance(each, GroupCallbacks)}
     try:
         for each in results:
             each.instead = box._results.get
+        for group in groups:
+            group.count_in(MemoryBackend())  # type: ignore[no-untyped-call]
         yield box
     finally:
         del vars(real)["enqueue"]
         for each in results:
             each.instead = None
+        for group, backend in groups.items():
+            group.rate_limiter_backend = backend
         box._twin.close()
 
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import dramatiq
 import pytest
@@ -36,8 +36,10 @@ def run(broker):
     opened = []
 
     def run(parent=None):
-        outbox = Outbox(broker, key_of(parent or message("parent")))
+        parent = parent or message("parent")
+        outbox = Outbox(broker, key_of(parent), parent.encode())
         outbox.open()
+        outbox.begin_actor()
         opened.append(outbox)
         return outbox
 
@@ -156,3 +158,81 @@ def test_an_option_is_found_in_an_encoded_message():
     assert option(body, "broker_priority") == 7
     assert option(message().encode(), "broker_priority") is None
     assert option(json.dumps({"options": {}, "args": ["broker_priority"]}).encode(), "broker_priority") is None
+
+
+# --- what is composed of messages
+
+
+def test_a_message_has_its_id_when_it_is_made(run):
+    outbox = run(message("parent"))
+    made = message("a")
+
+    outbox.name(made)
+
+    assert outbox.take(made, None).message_id == made.message_id
+    assert made.message_id != outbox.take(made, None).message_id  # sent twice, it is two messages
+
+
+def test_an_id_that_the_running_message_names_is_kept(run):
+    following = message("next")
+    parent = message("parent").copy(options={"pipe_target": following.asdict()})
+
+    assert run(parent).take(following, None).message_id == following.message_id
+
+
+def test_what_is_sent_of_a_failed_run_has_ids_of_that_run(broker):
+    parent = message("parent")
+
+    def told(retries):
+        outbox = Outbox(broker, key_of(parent.copy(options={"retries": retries})))
+        outbox.begin_actor()
+        outbox.take(message("dropped"), None)
+        outbox.forget()
+        [sent] = [outbox.take(message("hear"), None).message_id]
+        assert [each.message_id for each in outbox.close()] == [sent]
+        return sent
+
+    assert told(0) == told(0)
+    assert told(0) != told(1)
+
+
+def test_parts_of_what_is_composed_have_the_same_ids_in_each_run(run):
+    parent = message("parent")
+
+    def compose():
+        last = message("c").copy(
+            options={
+                "group_completion_uuid": str(uuid4()),
+                "group_completion_callbacks": [message("done").asdict()],
+            }
+        )
+        first = message("a").copy(
+            options={"pipe_target": message("b").copy(options={"pipe_target": last.asdict()}).asdict()}
+        )
+        return run(parent).take(first, None)
+
+    def ids(sent):
+        second = sent.options["pipe_target"]
+        third = second["options"]["pipe_target"]
+        group = third["options"]
+        callback = group["group_completion_callbacks"][0]
+        return [
+            sent.message_id,
+            *(each["message_id"] for each in (second, third, callback)),
+            group["group_completion_uuid"],
+        ]
+
+    one, other = ids(compose()), ids(compose())
+    assert one == other
+    assert len(set(one)) == 5
+
+
+def test_a_group_counts_under_the_name_that_its_members_carry(run):
+    outbox = run(message("parent"))
+    group = str(uuid4())
+
+    counted = outbox.stable(group, "group")
+    member = message("a").copy(options={"group_completion_uuid": group})
+
+    assert outbox.take(member, None).options["group_completion_uuid"] == counted
+    assert outbox.stable(counted, "group") == counted

@@ -1,0 +1,402 @@
+"""What Dramatiq's reference says of actors, messages and middleware, on each broker."""
+
+import time
+from datetime import timedelta
+
+import dramatiq
+import pytest
+from dramatiq import Message, Middleware
+from dramatiq.middleware import (
+    AgeLimit,
+    Callbacks,
+    CurrentMessage,
+    Pipelines,
+    Retries,
+    ShutdownNotifications,
+    SkipMessage,
+    TimeLimit,
+)
+from tests.contract.conftest import AT_ONCE
+
+from growbin_jobs.engine.errors import ConfigurationError
+
+
+def test_arguments_of_all_kinds_arrive(world):
+    seen = []
+
+    @world.actor
+    def work(*args, **kwargs):
+        seen.append((args, kwargs))
+
+    work.send(1, "값", [1.5, None], key={"a": True})
+    work.send_with_options(args=(2,), kwargs={"b": 3})
+
+    world.until(lambda: len(seen) == 2)
+    assert seen == [((1, "값", [1.5, None]), {"key": {"a": True}}), ((2,), {"b": 3})]
+
+
+def test_an_actor_can_be_called_directly(world):
+    add = world.actor(lambda x, y: x + y, actor_name="add")
+
+    assert add(1, 2) == 3
+
+
+@pytest.mark.parametrize("delay", [1, 20, 20.7, timedelta(milliseconds=20), timedelta(seconds=-5), -1, 0])
+def test_a_delayed_message_comes(world, delay):
+    seen = []
+    work = world.actor(seen.append, actor_name="work")
+
+    work.send_with_options(args=(1,), delay=delay)
+
+    world.until(lambda: seen == [1])
+
+
+def test_a_shorter_delay_comes_first(world):
+    seen = []
+    work = world.actor(seen.append, actor_name="work")
+
+    work.send_with_options(args=("late",), delay=3_000)
+    work.send_with_options(args=("early",), delay=timedelta(milliseconds=500))
+
+    world.until(lambda: len(seen) == 2)
+    assert seen == ["early", "late"]
+
+
+@pytest.mark.parametrize("delay", [10**19, float("inf"), float("nan"), "5", timedelta(days=36_500)])
+def test_a_delay_that_no_broker_holds_is_refused_by_the_sender(world, delay):
+    work = world.actor(lambda: None, actor_name="work")
+
+    with pytest.raises((ValueError, OverflowError)):
+        work.send_with_options(delay=delay)
+
+
+def test_the_far_future_is_accepted(world):
+    work = world.actor(lambda: None, actor_name="work")
+
+    assert work.send_with_options(delay=timedelta(days=8 * 365)).message_id
+
+
+@pytest.mark.parametrize("eta", [0, 1_000, None, "soon"])
+def test_an_eta_that_has_passed_or_is_none_means_now(real_world, eta):
+    seen = []
+    work = real_world.actor(seen.append, actor_name="work")
+
+    real_world.smuggle(work.message(1).copy(options={"eta": eta}))
+
+    real_world.until(lambda: seen == [1])
+
+
+def test_a_copy_is_a_message_with_other_options(world):
+    seen = []
+
+    @world.actor
+    def work(value):
+        message = CurrentMessage.get_current_message()
+        seen.append((value, message.options.get("mark")))
+
+    first = work.message(1)
+    world.broker.enqueue(first)
+    world.broker.enqueue(first.copy(message_id="another", args=(2,), options={"mark": "x"}))
+
+    world.until(lambda: len(seen) == 2)
+    assert sorted(seen) == [(1, None), (2, "x")]
+
+
+def test_current_message_is_what_runs(world):
+    seen = []
+
+    @world.actor
+    def work(value):
+        message = CurrentMessage.get_current_message()
+        seen.append((message.message_id, message.args))
+
+    sent = work.send(7)
+
+    world.until(lambda: seen)
+    assert seen == [(sent.message_id, (7,))]
+    assert CurrentMessage.get_current_message() is None
+
+
+def test_an_actor_that_sends_its_own_message_again_runs_again(world):
+    seen = []
+
+    @world.actor
+    def work():
+        message = CurrentMessage.get_current_message()
+        seen.append(message.message_id)
+        if len(seen) < 3:
+            world.broker.enqueue(message.copy())
+
+    work.send()
+
+    world.until(lambda: len(seen) == 3)
+
+
+def test_an_actor_that_calls_itself_by_message_comes_to_its_end(world):
+    seen = []
+
+    @world.actor
+    def countdown(n):
+        seen.append(n)
+        if n:
+            countdown.send(n - 1)
+
+    countdown.send(4)
+
+    world.until(lambda: len(seen) == 5)
+    assert seen == [4, 3, 2, 1, 0]
+
+
+def test_a_class_can_be_an_actor(world):
+    seen = []
+    broker, queue = world.broker, world.queue
+
+    class Base(dramatiq.GenericActor):
+        class Meta:
+            abstract = True
+            queue_name = queue
+            max_retries = 1
+            min_backoff = 0
+            max_backoff = 0
+
+        def perform(self, value):
+            seen.append(self.name(value))
+            if len(seen) < 2:
+                raise ValueError
+
+    Base.Meta.broker = broker
+
+    class Shout(Base):
+        def name(self, value):
+            return value.upper()
+
+    Shout.send("hello")
+
+    world.until(lambda: len(seen) == 2)
+    assert seen == ["HELLO", "HELLO"]
+    assert Shout.queue_name == queue
+
+
+def test_an_unknown_option_is_refused_at_declaration(world):
+    with pytest.raises(ValueError, match="typo_of_option"):
+        world.actor(lambda: None, actor_name="work", typo_of_option=1)
+
+
+def test_a_message_for_an_unknown_actor_is_a_dead_letter(real_world):
+    seen = []
+    work = real_world.actor(seen.append, actor_name="work")
+
+    real_world.broker.enqueue(Message(queue_name=real_world.queue, actor_name="nobody", args=(), kwargs={}, options={}))
+    work.send("next")
+
+    real_world.until(lambda: seen == ["next"] and real_world.dead())
+    assert [(each.actor, each.code) for each in real_world.dead()] == [("nobody", "actor_unknown")]
+
+
+def test_a_middleware_may_skip_a_message(world):
+    seen, skipped = [], []
+
+    class Skip(Middleware):
+        def before_process_message(self, broker, message):
+            if message.args == ("skip",):
+                raise SkipMessage
+
+        def after_skip_message(self, broker, message):
+            skipped.append(message.args)
+
+    world.add(Skip())
+    work = world.actor(seen.append, actor_name="work")
+
+    work.send("skip")
+    work.send("run")
+
+    world.until(lambda: seen and skipped)
+    assert (seen, skipped) == (["run"], [("skip",)])
+    assert world.dead() == []
+
+
+def test_a_middleware_may_fail_what_it_skips(world):
+    class Refuse(Middleware):
+        def before_process_message(self, broker, message):
+            message.fail()
+            raise SkipMessage
+
+    world.add(Refuse())
+    work = world.actor(lambda: None, actor_name="work")
+
+    work.send()
+
+    world.until(lambda: world.dead())
+    assert [(each.actor, each.code) for each in world.dead()] == [("work", "skipped")]
+
+
+@pytest.mark.parametrize("place", [{}, {"before": Retries}, {"after": Retries}, {"before": TimeLimit}])
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_middleware_sends_after_a_run_is_sent_from_any_place(world, place, fails):  # Bogdanp/dramatiq#524
+    told = []
+
+    class Tell(Middleware):
+        def after_process_message(self, broker, message, *, result=None, exception=None):
+            if message.actor_name == "work":
+                broker.get_actor("hear").send(message.args[0], exception is None)
+
+    world.add(Tell(), **place)
+    world.actor(lambda *args: told.append(args), actor_name="hear")
+
+    @world.actor(max_retries=1, **AT_ONCE)
+    def work(value):
+        if fails:
+            world.broker.get_actor("hear").send("dropped", None)
+            raise ValueError
+
+    work.send(7)
+
+    world.until(lambda: len(told) == (2 if fails else 1))
+    assert told == ([(7, False)] * 2 if fails else [(7, True)])
+
+
+def test_what_a_middleware_sends_before_a_run_is_sent(world):
+    told = []
+
+    class Tell(Middleware):
+        def before_process_message(self, broker, message):
+            if message.actor_name == "work":
+                broker.get_actor("hear").send("begins")
+
+    world.add(Tell())
+    world.actor(told.append, actor_name="hear")
+    work = world.actor(lambda: None, actor_name="work")
+
+    work.send()
+
+    world.until(lambda: told == ["begins"])
+
+
+def test_hooks_of_a_run_are_called_in_dramatiq_s_order(world):
+    calls = []
+
+    def make(name):
+        class Note(Middleware):
+            def before_process_message(self, broker, message):
+                calls.append(f"before {name}")
+
+            def after_process_message(self, broker, message, *, result=None, exception=None):
+                calls.append(f"after {name} {result}")
+
+        return Note()
+
+    world.add(make("outer"))
+    world.add(make("inner"))
+    work = world.actor(lambda: calls.append("actor") or 42, actor_name="work")
+
+    work.send()
+
+    world.until(lambda: len(calls) == 5)
+    assert calls == ["before outer", "before inner", "actor", "after inner 42", "after outer 42"]
+
+
+def test_a_hook_that_fails_does_not_hurt_the_message(world):
+    seen = []
+
+    class Broken(Middleware):
+        def before_process_message(self, broker, message):
+            raise RuntimeError
+
+        def after_process_message(self, broker, message, *, result=None, exception=None):
+            raise RuntimeError
+
+    world.add(Broken())
+    work = world.actor(seen.append, actor_name="work")
+
+    work.send(1)
+
+    world.until(lambda: seen == [1])
+    assert world.dead() == []
+
+
+@pytest.mark.parametrize(
+    "stock",
+    [AgeLimit, Callbacks, CurrentMessage, Pipelines, Retries, ShutdownNotifications, TimeLimit],
+    ids=lambda each: each.__name__,
+)
+def test_adding_dramatiq_s_own_middleware_adds_nothing_twice(world, stock):
+    before = [each for each in world.broker.middleware if isinstance(each, stock)]
+
+    world.broker.add_middleware(stock())
+
+    assert [each for each in world.broker.middleware if isinstance(each, stock)] == before
+    assert len(before) == 1
+
+
+def test_dramatiq_s_own_middleware_configures_the_engine_s(world):
+    runs = []
+    world.add(Retries(max_retries=1, min_backoff=1, max_backoff=1))
+
+    @world.actor
+    def work():
+        runs.append(1)
+        raise ValueError
+
+    work.send()
+
+    world.until(lambda: world.dead())
+    assert len(runs) == 2
+
+
+def test_a_middleware_that_would_undo_the_promises_is_refused(world):
+    class MyRetries(Retries):
+        pass
+
+    with pytest.raises(ConfigurationError, match="MyRetries"):
+        world.broker.add_middleware(MyRetries())
+
+
+def test_a_middleware_derived_from_dramatiq_s_takes_its_place(world):
+    told = []
+
+    class MyCallbacks(Callbacks):
+        def after_process_message(self, broker, message, *, result=None, exception=None):
+            told.append(message.actor_name)
+
+    world.add(MyCallbacks())
+    world.actor(lambda *args: told.append("never"), actor_name="hear")
+    work = world.actor(lambda: None, actor_name="work", on_success="hear")
+
+    work.send()
+
+    world.until(lambda: told == ["work"])
+
+
+def test_priorities_decide_among_what_waits(real_world):
+    seen = []
+    low = real_world.actor(lambda: seen.append("low"), actor_name="low", priority=10)
+    high = real_world.actor(lambda: seen.append("high"), actor_name="high", priority=0)
+    for _ in range(5):
+        low.send()
+        high.send()
+    time.sleep(0)  # nothing runs so far
+
+    real_world.work(threads=1)
+
+    real_world.until(lambda: len(seen) == 10)
+    if real_world.name == "embedded":
+        assert seen == ["high"] * 5 + ["low"] * 5
+    assert sorted(seen) == ["high"] * 5 + ["low"] * 5
+
+
+def test_two_engines_in_one_process_have_their_own_actors(real_world):
+    seen = []
+    other = real_world.open()
+    one = real_world.actor(lambda value: seen.append(("one", value)), actor_name="act")
+    two = dramatiq.actor(
+        lambda value: seen.append(("two", value)), actor_name="act", broker=other.broker,
+        queue_name=f"{real_world.queue}_other",
+    )  # fmt: skip
+    real_world.work()
+    real_world.work(broker=other.broker)
+
+    one.send(1)
+    two.send(2)
+
+    real_world.until(lambda: len(seen) == 2)
+    assert sorted(seen) == [("one", 1), ("two", 2)]
