@@ -249,6 +249,11 @@ def _checked_url(url: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError("OPENAI_BASE_URL must look like https://host/v1, without a user or a password.")
+    if address.query or address.fragment or address.path.rstrip("/").endswith("/completions"):
+        # The SDK appends /chat/completions to it, and would do so behind a query as well.
+        raise ConfigurationError(
+            "OPENAI_BASE_URL must end where /chat/completions begins, such as https://host/v1, without ? and #."
+        )
     return address.geturl()
 
 

@@ -10,6 +10,7 @@ import httpx2
 import openai
 
 from growbin_jobs.adapters.llm.deadline import DeadlineTransport
+from growbin_jobs.errors import ConfigurationError
 
 #: HTTP connections that a process opens at most; threads of a worker are fewer.
 MAX_CONNECTIONS = 200
@@ -24,9 +25,18 @@ def connect(url: str, key: str) -> openai.OpenAI:
     Parameters:
       url: Address of the server.
       key: Empty for a server that wants none.
+
+    Raises:
+      ConfigurationError: The environment's proxy is none that can be used.
     """
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-    transport = DeadlineTransport(limits=limits, proxy=proxy_for(url))
+    try:
+        transport = DeadlineTransport(limits=limits, proxy=proxy_for(url))
+    except (ValueError, ImportError):  # a kind of proxy that httpx2 does not know, or socks without its package
+        raise ConfigurationError(
+            "HTTPS_PROXY or HTTP_PROXY names a proxy that cannot be used: it must be http://host:port or "
+            "https://host:port. Correct it, or add the model's server to NO_PROXY."
+        ) from None
     client = openai.OpenAI(
         api_key=key or "none",  # the SDK insists on one
         base_url=url,

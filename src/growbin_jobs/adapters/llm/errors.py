@@ -109,6 +109,8 @@ def from_response(
         return Transient(f"The model's server failed (HTTP {status}, {detail}).")
     if status == 404 and model and (words & _GONE or _GONE_WORDS.search(said.get("message", ""))):
         return Permanent("model_not_offered", status=status, model=model, detail=_instead_of(model))
+    if status == 404 and not said.get("message"):
+        detail = "no reason given; check OPENAI_BASE_URL, which usually ends in /v1"
     return Permanent("model_rejected_request", status=status, detail=detail)
 
 

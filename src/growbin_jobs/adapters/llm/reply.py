@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from growbin_jobs.adapters.llm.errors import from_response, unusable
+from growbin_jobs.adapters.llm.wrapping import unwrapped
 from growbin_jobs.errors import Permanent
 
 Answer = TypeVar("Answer")
@@ -89,7 +90,7 @@ def read_reply(body: bytes, headers: Mapping[str, str], *, secret: str | None = 
     choice = wire.choices[0]
     if choice.message.refusal or choice.finish_reason == "content_filter":
         raise Permanent("model_refused")
-    content = (choice.message.content or "").strip()
+    content = unwrapped(choice.message.content)
     cut_off = choice.finish_reason == "length"
     if not content and not cut_off:
         raise unusable("it is empty")
@@ -126,7 +127,7 @@ def read_models(body: bytes) -> dict[str, date | None]:
 
 
 class _Message(BaseModel):
-    content: str | None = None
+    content: str | list[dict[str, Any]] | None = None
     refusal: str | None = None
 
 

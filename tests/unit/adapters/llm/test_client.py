@@ -21,6 +21,10 @@ from growbin_jobs.errors import ConfigurationError
         ({"api_key": "sk", "base_url": "http://host:99999/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://host:port/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://[::1/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "https://host/v1?api-version=canary"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "https://host/v1#canary"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "https://host/v1/chat/completions"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "https://host/v1/chat/completions/"}, "OPENAI_BASE_URL"),
     ],
 )
 def test_wrong_options_are_refused_at_once_and_not_quoted(options, named):
@@ -43,6 +47,17 @@ def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(monkeypa
     assert proxy_for("https://api.openai.com/v1") == "http://proxy:3128"
     assert proxy_for("https://internal.example/v1") is None
     assert proxy_for("http://api.openai.com/v1") is None
+
+
+@pytest.mark.parametrize("proxy", ["socks://proxy:1080", "socks5://proxy:1080", "gopher://canary@proxy", "proxy"])
+def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY") as raised:
+        ModelClient(api_key="sk").warm_up()
+
+    assert "canary" not in str(raised.value)
 
 
 def test_the_sdk_is_loaded_at_the_first_call_and_not_before():

@@ -175,4 +175,7 @@ def test_the_reason_is_found_in_every_form(body):
 
 
 def test_a_page_of_a_proxy_is_not_quoted():
-    assert "no reason given" in str(from_response(404, "<html>portal</html>", {}))
+    said = str(from_response(404, "<html>portal</html>", {}))
+
+    assert "no reason given" in said
+    assert "OPENAI_BASE_URL" in said
