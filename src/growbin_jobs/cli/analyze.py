@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import complain, print_json, print_line, say
+from growbin_jobs.cli.console import complain, one_line, print_json, print_line, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")]
 
@@ -124,7 +124,7 @@ def finish(
             print_json(report.as_json(seen[analysis_id], photo)) if json else report.show(seen[analysis_id], photo)
     unfinished = [key for key in labels if key not in seen or not seen[key].status.is_final]
     if unfinished:
-        say(f"Not finished: {', '.join(labels[key] for key in unfinished)}", "yellow")
+        say(f"Not finished: {', '.join(one_line(labels[key]) for key in unfinished)}", "yellow")
         return 3
     return int(any(one.status is AnalysisStatus.FAILED for one in seen.values()))
 

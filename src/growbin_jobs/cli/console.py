@@ -49,6 +49,11 @@ def visible(text: Text) -> Text:
     return shown.append_text(text[end:])
 
 
+def one_line(name: str) -> str:
+    """Return a name with its line ends written out: it must not look like two lines of ours."""
+    return name.replace("\n", "\\n")
+
+
 def say(words: str, style: str = "") -> None:
     """Say something to a person, on stderr. Lines are broken on a terminal only."""
     err.print(Text(words, style=style), soft_wrap=not err.is_terminal)
@@ -56,7 +61,7 @@ def say(words: str, style: str = "") -> None:
 
 def complain(about: str, words: str) -> None:
     """Say on stderr what went wrong with something."""
-    err.print(Text.assemble((about, "bold red"), f": {words}"), soft_wrap=not err.is_terminal)
+    err.print(Text.assemble((one_line(about), "bold red"), f": {words}"), soft_wrap=not err.is_terminal)
 
 
 def print_line(words: str) -> None:

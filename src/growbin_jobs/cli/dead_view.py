@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.padding import Padding
 from rich.text import Text
 
-from growbin_jobs.cli.console import out, say
+from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.engine.central.tasks import Task
@@ -23,10 +23,12 @@ def print_list(letters: Sequence[DeadMessage]) -> None:
         return
     for letter in letters:
         style = "" if letter.is_open else "dim"
-        head = Text.assemble((f"{letter.id:>{_NUMBER}}", "bold"), f"  {letter.actor}  ", (local(letter.died_at), "dim"))
+        head = Text.assemble(
+            (f"{letter.id:>{_NUMBER}}", "bold"), f"  {one_line(letter.actor)}  ", (local(letter.died_at), "dim")
+        )
         out.print(head, style=style, soft_wrap=True)
-        out.print(Text(f"{'':{_NUMBER}}{letter.task_id}"), style=style, soft_wrap=True)
-        why = Text.assemble((letter.code, "bold"), f" {letter.reason}")
+        out.print(Text(f"{'':{_NUMBER}}{one_line(letter.task_id)}"), style=style, soft_wrap=True)
+        why = Text.assemble((one_line(letter.code), "bold"), f" {letter.reason}")
         out.print(Padding(why, (0, 0, 0, _NUMBER + 2)), style=style)
     say(f"Times in {zone_name()}.", "dim")
 
@@ -34,7 +36,9 @@ def print_list(letters: Sequence[DeadMessage]) -> None:
 def print_letter(letter: DeadMessage) -> None:
     """Print all of one."""
     print_title(f"dead letter {letter.id}")
-    rows = [("task", letter.task_id), ("actor", letter.actor), ("queue", letter.queue), ("died", local(letter.died_at))]
+    names = {"task": letter.task_id, "actor": letter.actor, "queue": letter.queue}
+    rows = [(name, one_line(words)) for name, words in names.items()]
+    rows.append(("died", local(letter.died_at)))
     rows += [
         (name, local(at)) for name in ("retried", "discarded") if (at := getattr(letter, f"{name}_at")) is not None
     ]
@@ -56,7 +60,10 @@ def print_dead_tasks(tasks: Sequence[Task]) -> None:
         return
     for task in tasks:
         died = local(task.completed_at or task.created_at)
-        out.print(Text.assemble((task.node, "bold"), f"  {task.task_name}  ", (died, "dim")), soft_wrap=True)
-        out.print(Text(f"{'':{_NUMBER}}{task.task_id}"), soft_wrap=True)
+        out.print(
+            Text.assemble((one_line(task.node), "bold"), f"  {one_line(task.task_name)}  ", (died, "dim")),
+            soft_wrap=True,
+        )
+        out.print(Text(f"{'':{_NUMBER}}{one_line(task.task_id)}"), soft_wrap=True)
         out.print(Padding(Text(task.error or ""), (0, 0, 0, _NUMBER + 2)))
     say(f"Times in {zone_name()}. Each is retried on its node: growbin-jobs dead list, dead retry.")

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from growbin_jobs.cli.console import out
+from growbin_jobs.cli.console import one_line, out
 
 
 def print_title(words: str) -> None:
     """Print what the facts below are about."""
-    out.print(Text(words, "bold"), soft_wrap=True)
+    out.print(Text(one_line(words), "bold"), soft_wrap=True)
 
 
 def print_facts(facts: Sequence[tuple[str, str | Text]]) -> None:

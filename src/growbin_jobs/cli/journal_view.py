@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import out
+from growbin_jobs.cli.console import one_line, out
 from growbin_jobs.cli.times import local
 from growbin_jobs.engine.delivery.records import Task
 from growbin_jobs.operations.journal_status import JournalStatus
@@ -30,9 +30,9 @@ def print_task_line(task: Task) -> None:
     """Print a task on one line."""
     at = task.completed_at or task.started_at or task.created_at
     line = Text.assemble((local(at, 3)[11:], "dim"), "  ", (f"{task.status.value:9}", STYLES[task.status]))
-    line.append(f"  {task.task_name:20}")
+    line.append(f"  {one_line(task.task_name):20}")
     line.append(_took(task).rjust(10), "dim")
-    line.append(f"  {task.task_id}")
+    line.append(f"  {one_line(task.task_id)}")
     if task.error:
         line.append(f"  {' '.join(task.error.splitlines())}", "red")
     out.print(line, soft_wrap=True)

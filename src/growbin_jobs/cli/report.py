@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import out
+from growbin_jobs.cli.console import one_line, out
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.states import AnalysisStatus
 
@@ -29,7 +29,7 @@ def show(analysis: Analysis, photo: str | None = None) -> None:
     if analysis.response is not None:
         parts += [Text(), *_paragraphs(analysis.response), Text()]
         parts.append(Text(f"advice by {analysis.response_source}: {analysis.response_model}", style="dim"))
-    title = Text(photo or analysis.id)
+    title = Text(one_line(photo or analysis.id))
     out.print(Panel(Group(*parts), title=title, subtitle=Text(analysis.id) if photo else None, title_align="left"))
 
 

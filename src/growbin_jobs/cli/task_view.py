@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from growbin_jobs.cli.console import out, say
+from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.journal_view import STYLES
 from growbin_jobs.cli.times import local, zone_name
@@ -60,12 +60,12 @@ def print_trees(trees: Sequence[TaskNode], *, depth: int = 0) -> None:
             Text.assemble(
                 indent,
                 (f"{task.status.value:9}", STYLES[task.status]),
-                f"  {task.task_name}  ",
+                f"  {one_line(task.task_name)}  ",
                 (local(task.created_at), "dim"),
             ),
             soft_wrap=True,
         )
-        out.print(Text(f"{indent}  {task.task_id}"), soft_wrap=True)
+        out.print(Text(f"{indent}  {one_line(task.task_id)}"), soft_wrap=True)
         if task.error:
             out.print(Text(f"{indent}  {' '.join(task.error.splitlines())}", "red"), soft_wrap=True)
         print_trees(node.follow_ups, depth=depth + 1)
@@ -78,7 +78,7 @@ def _value(found: TaskRecord, name: str) -> Any:
 
 
 def _fact(name: str, value: Any) -> Text:
-    return Text(str(value), STYLES.get(str(value), "") if name == "status" else "")
+    return Text(one_line(str(value)), STYLES.get(str(value), "") if name == "status" else "")
 
 
 def _detail(event: HistoryEvent) -> str:

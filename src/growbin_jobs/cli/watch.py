@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import err, say
+from growbin_jobs.cli.console import err, one_line, say
 from growbin_jobs.errors import Deferred
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
@@ -106,7 +106,7 @@ class _Show:
             return Group(self.total)
         table = Table.grid(padding=(0, 2))
         for analysis_id, label in self.labels.items():
-            table.add_row(Text(label), _steps(self.seen.get(analysis_id)))
+            table.add_row(Text(one_line(label)), _steps(self.seen.get(analysis_id)))
         return Group(table, self.total)
 
 

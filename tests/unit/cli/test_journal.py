@@ -304,7 +304,7 @@ def test_the_dead_are_listed_with_the_reason_in_the_reader_s_language(invoke, no
     assert invoke("dead", "list", "--code", "nothing").stdout == ""
 
 
-HOSTILE = "no_such[/actor]\x1b[31m\u202e:smile:"
+HOSTILE = "no_such[/actor]\x1b[31m\u202e:smile:\n  17  other"
 UUID = "6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11"
 
 
@@ -322,7 +322,10 @@ def test_names_and_errors_are_data_in_every_view(invoke, node, view):
     exact = invoke(*view, "--json")
 
     assert done.exit_code == exact.exit_code == 0
-    assert "no_such[/actor]\\x1b[31m\\u202e:smile:" in done.stdout.replace("\n", "")
+    shown = done.stdout.replace("\n", "")
+    assert "no_such[/actor]\\x1b[31m\\u202e:smile:\\n  17  other" in shown
+    if view[1] == "list":  # no line of a name looks like a row
+        assert "  17  other" not in done.stdout.splitlines()
     for output in (done.output, exact.stdout):
         assert [sign for sign in output if not (sign.isprintable() or sign == "\n") or sign == "\u202e"] == []
     row = json.loads(exact.stdout.splitlines()[0])
