@@ -81,7 +81,7 @@ class SqliteDriver:
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
         # Waiting for the file's lock would stop gevent's hub.
-        result: T = offload_to("central-database", SESSIONS, _at_work, function, arguments)
+        result: T = offload_to(f"central-database {self._path}", SESSIONS, _at_work, function, arguments)
         return result
 
     def is_alive(self, session: peewee.Database) -> bool:  # noqa: ARG002 - a file does not hang up
