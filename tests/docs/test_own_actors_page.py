@@ -14,7 +14,7 @@ import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-actors.md").read_text()
 BLOCKS = re.findall(r"```(python|sh)\n(.*?)```", PAGE, re.DOTALL)
-WORKER = next(code.strip() for kind, code in BLOCKS if code.startswith("dramatiq "))
+WORKER = next(code.strip() for kind, code in BLOCKS if code.startswith("growbin-jobs worker "))
 
 pytestmark = pytest.mark.timeout(280)
 

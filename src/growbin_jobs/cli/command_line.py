@@ -14,7 +14,7 @@ from growbin_jobs.settings import Settings
 INSTALL = "Install what the workers need: pip install 'growbin-jobs[storage,ai,offline]'."
 
 
-def sized(group: Group, settings: Settings, *, processes: int | None = None, threads: int | None = None) -> Group:
+def sized(group: Group, settings: Settings) -> Group:
     """Return a group with the numbers that it runs with here.
 
     The offline classifier computes instead of waiting: then one process with a thread for each core does all that the
@@ -23,15 +23,23 @@ def sized(group: Group, settings: Settings, *, processes: int | None = None, thr
     Parameters:
       group: Which group.
       settings: Whether models are asked or computed.
-      processes, threads: Instead of the group's own numbers.
     """
     if group.pool == "threads" and not settings.models_online:
         group = dataclasses.replace(group, processes=1, threads=(os.cpu_count() or 1) + 1)
+    return group
+
+
+def resized(group: Group, processes: int | None, threads: int | None) -> Group:
+    """Return a group with other numbers than its own where they are given."""
     return dataclasses.replace(group, processes=processes or group.processes, threads=threads or group.threads)
 
 
-def dramatiq_command(group: Group, settings: Settings) -> list[str]:
+def dramatiq_command(group: Group, shutdown_timeout: float) -> list[str]:
     """Return what runs a group's workers by plain ``dramatiq``, with its own queues by name.
+
+    Parameters:
+      group: With the numbers that it runs with.
+      shutdown_timeout: Seconds that running messages may take to finish.
 
     Raises:
       ConfigurationError: When Dramatiq's command is not installed.
@@ -42,7 +50,7 @@ def dramatiq_command(group: Group, settings: Settings) -> list[str]:
         "--processes", str(group.processes),
         "--threads", str(group.threads),
         "--queues", *group.queues,
-        "--worker-shutdown-timeout", str(int(settings.shutdown_timeout * 1000)),
+        "--worker-shutdown-timeout", str(int(shutdown_timeout * 1000)),
     ]  # fmt: skip
 
 

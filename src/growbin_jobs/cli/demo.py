@@ -63,6 +63,7 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
     from growbin_jobs.cli.command_line import sized
     from growbin_jobs.cli.workers import supervisor_of
     from growbin_jobs.errors import GrowbinError
+    from growbin_jobs.wiring import engine_config
 
     settings = _settings.current()
     log = folder / "workers.log"
@@ -70,7 +71,9 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
-    supervisor = supervisor_of([sized(group, settings) for group in names.GROUPS.values()], settings, log=log)
+    supervisor = supervisor_of(
+        engine_config(settings), [sized(group, settings) for group in names.GROUPS.values()], log=log
+    )
     signals: list[int] = []
 
     def leave(signum: int, _frame: Any) -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,13 +13,9 @@ from growbin_jobs.names import GROUPS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from growbin_jobs.engine.config import EngineConfig
     from growbin_jobs.engine.groups import Group
     from growbin_jobs.engine.supervision.supervisor import Supervisor
-    from growbin_jobs.settings import Settings
-
-#: The groups that there are.
-GroupChoice = StrEnum("GroupChoice", {name: name for name in GROUPS})  # type: ignore[misc]
-
 
 _READY = "Ready. Try, in another terminal: growbin-jobs analyze photo.jpg"
 
@@ -29,7 +24,13 @@ Threads = Annotated[int | None, typer.Option(help="Threads or greenlets of each 
 
 
 def worker(
-    group: Annotated[GroupChoice | None, typer.Argument(help="storage or ai; default: WORKER_TYPE.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Argument(
+            help="storage or ai; default: WORKER_TYPE. Or a module that has an engine of your own, such as orders.jobs."
+        ),
+    ] = None,
+    only: Annotated[str | None, typer.Option("--group", help="Of a module's groups only this one.")] = None,
     processes: Processes = None,
     threads: Threads = None,
     print_command: Annotated[
@@ -45,22 +46,19 @@ def worker(
       growbin-jobs worker storage
       growbin-jobs worker ai --processes 4 --threads 32
       WORKER_TYPE=ai growbin-jobs worker --print
+      growbin-jobs worker orders.jobs --group mail
     """
     import shlex
 
-    from growbin_jobs import settings as _settings
-    from growbin_jobs.cli.command_line import dramatiq_command, sized
-    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.cli.command_line import dramatiq_command, resized
 
-    settings = _settings.load()
-    name = group.value if group else settings.worker_type
-    if name is None:
-        raise ConfigurationError("Say which group: `growbin-jobs worker storage` or `ai`, or set WORKER_TYPE.")
-    chosen = sized(GROUPS[name], settings, processes=processes, threads=threads)
+    config, groups = _of_growbin(group) if group is None or group in GROUPS else _of_module(group, only)
+    groups = [resized(each, processes, threads) for each in groups]
     if print_command:
-        print(shlex.join(dramatiq_command(chosen, settings)))
+        for each in groups:
+            print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
-    supervisor = supervisor_of([chosen], settings)
+    supervisor = supervisor_of(config, groups)
     stops = _Stops(supervisor)
     with supervisor:
         code = supervisor.run()
@@ -69,48 +67,96 @@ def worker(
     raise typer.Exit(code)
 
 
-def up() -> None:
-    """Run both groups on this machine, in the foreground. Ctrl-C lets running work finish; a second one does not.
+def up(
+    module: Annotated[
+        str | None,
+        typer.Argument(help="Module that has an engine of your own, such as orders.jobs. Default: Growbin's groups."),
+    ] = None,
+) -> None:
+    """Run all groups on this machine, in the foreground. Ctrl-C lets running work finish; a second one does not.
 
     \b
     Examples:
       growbin-jobs up
       OPENAI_API_KEY=… growbin-jobs up
+      growbin-jobs up orders.jobs
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import sized
     from growbin_jobs.cli.ready import ReadyNotice
+    from growbin_jobs.wiring import engine_config
 
-    settings = _settings.load()
-    groups = [sized(group, settings) for group in GROUPS.values()]
-    supervisor = supervisor_of(groups, settings)
+    if module is None:
+        settings = _settings.load()
+        config, groups = engine_config(settings), [sized(group, settings) for group in GROUPS.values()]
+        models = f"; models: {settings.vision_model if settings.models_online else 'offline'}"
+    else:
+        (config, groups), models = _of_module(module, None), ""
+    supervisor = supervisor_of(config, groups)
     _Stops(supervisor, hangup_stops=True)
-    models = settings.vision_model if settings.models_online else "offline"
-    where = "RabbitMQ" if settings.broker_url else f"embedded in {settings.data_dir}"
-    say(f"Workers of {' and '.join(GROUPS)}; broker: {where}; models: {models}. Ctrl-C stops.", "bold")
-    ready = ReadyNotice(settings.node_dir, GROUPS, lambda: say(_READY, "bold green"))
+    where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
+    names = [group.name for group in groups]
+    say(f"Workers of {' and '.join(names)}; broker: {where}{models}. Ctrl-C stops.", "bold")
+    words = _READY if module is None else "Ready."
+    ready = ReadyNotice(config.node_dir, names, lambda: say(words, "bold green"))
     with supervisor, ready:
         code = supervisor.run()
         say("Stopping: running work may finish…" if code == 0 else "Stopping.")
     raise typer.Exit(code)
 
 
-def supervisor_of(groups: "list[Group]", settings: "Settings", *, log: "Path | None" = None) -> "Supervisor":
+def _of_growbin(name: str | None) -> "tuple[EngineConfig, list[Group]]":
+    """Return one of Growbin's groups, with the numbers that it runs with here."""
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli.command_line import sized
+    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.wiring import engine_config
+
+    settings = _settings.load()
+    name = name or settings.worker_type
+    if name is None:
+        raise ConfigurationError("Say which group: `growbin-jobs worker storage` or `ai`, or set WORKER_TYPE.")
+    return engine_config(settings), [sized(GROUPS[name], settings)]
+
+
+def _of_module(module: str, only: str | None) -> "tuple[EngineConfig, list[Group]]":
+    """Return the groups of another engine, or one of them.
+
+    Raises:
+      ConfigurationError: If there is no such engine or group.
+    """
+    from dataclasses import replace
+
+    from growbin_jobs.cli.target import engine_of
+    from growbin_jobs.errors import ConfigurationError
+
+    try:
+        engine = engine_of(module)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} Growbin's own groups are: {', '.join(GROUPS)}.") from None
+    only = only or engine.config.group
+    groups = [group for group in engine.groups if only in (None, group.name)]
+    if not groups:
+        names = ", ".join(group.name for group in engine.groups)
+        raise ConfigurationError(f"{module} has no worker group {only!r}. It has: {names}.")
+    return replace(engine.config, source=engine.source), groups
+
+
+def supervisor_of(config: "EngineConfig", groups: "list[Group]", *, log: "Path | None" = None) -> "Supervisor":
     """Return a supervisor of groups and their keeper, not started yet.
 
     Parameters:
+      config: Of this node.
       groups: With the numbers that they run with.
-      settings: Of this machine.
       log: File for what the processes say; None: stderr.
     """
     from growbin_jobs.cli.command_line import INSTALL
     from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN, Supervisor
-    from growbin_jobs.wiring import engine_config
 
     return Supervisor(
-        supervised_commands(engine_config(settings), groups),
-        grace=settings.shutdown_timeout + settings.final_sync_timeout + STOP_MARGIN,
+        supervised_commands(config, groups),
+        grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         companions=[KEEPER],
         log=log,
         say=lambda words: say(words, "yellow"),

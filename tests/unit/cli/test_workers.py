@@ -1,6 +1,8 @@
 import os
+import re
 import shlex
 import signal
+import sys
 from uuid import uuid4
 
 import pytest
@@ -60,6 +62,52 @@ def test_without_a_group_it_says_how_to_name_one(invoke):
 
     assert isinstance(error, ConfigurationError)
     assert "WORKER_TYPE" in str(error)
+
+
+ENGINE = """
+from pathlib import Path
+from growbin_jobs.engine import Engine, EngineConfig, Group
+groups = (Group(name="mail", queues=("mail",), threads=4), Group(name="pdf", queues=("pdf", "zip"), processes=2))
+mine = Engine(EngineConfig(data_dir=Path("data"), groups=groups, shutdown_timeout=9))
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A module with an engine, in the current folder."""
+    name = f"shop_of_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(ENGINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield name
+    sys.modules.pop(name, None)
+
+
+def test_a_module_s_groups_run_as_its_engine_says(invoke, shop):
+    mail, pdf = invoke("worker", shop, "--print").output.splitlines()
+
+    assert f"{shop} --processes 1 --threads 4 --queues mail --worker-shutdown-timeout 9000" in mail
+    assert f"{shop} --processes 2 --threads 8 --queues pdf zip " in pdf
+
+
+def test_one_of_a_module_s_groups_runs_alone(invoke, shop):
+    [line] = invoke("worker", shop, "--group", "pdf", "--threads", "3", "--print").output.splitlines()
+
+    assert "--threads 3 --queues pdf zip" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["storag"], "There is no module 'storag'.*Growbin's own groups are: storage, ai"),
+        (["SHOP", "--group", "male"], "has no worker group 'male'. It has: mail, pdf"),
+    ],
+)
+def test_what_is_neither_group_nor_engine_is_said(invoke, shop, arguments, words):
+    error = invoke("worker", *(shop if each == "SHOP" else each for each in arguments), "--print").exception
+
+    assert isinstance(error, ConfigurationError)
+    assert re.search(words, str(error))
 
 
 def await_words(process, words, times=1):
