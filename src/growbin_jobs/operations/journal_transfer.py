@@ -13,7 +13,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.forwarding.relay import AWAY
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.journal import Journal
-from growbin_jobs.engine.keeper.jobs import Relay
+from growbin_jobs.engine.keeper.send_outbox import SendOutbox
 from growbin_jobs.engine.node.election import keeper_pid
 from growbin_jobs.engine.node.presence import present
 from growbin_jobs.errors import ConfigurationError, Deferred
@@ -102,14 +102,14 @@ def send(journal: Journal, forward: Forward) -> Sent:
     Parameters:
       forward: Of the broker.
     """
-    relay = Relay(journal, forward, 0.0)
-    before = relay.owed()
+    relay = SendOutbox(journal, forward, 0.0)
+    before = relay.waiting()
     problem = None
     try:
         relay.run_once()
     except AWAY as error:
         problem = str(error)
-    left = relay.owed()
+    left = relay.waiting()
     return Sent(before - left, left, problem)
 
 

@@ -1,8 +1,6 @@
-"""What this node did and still owes, in a SQLite file of its own, and the answers that it paid for.
+"""The journal of a node: what ran here, the outbox, dead letters and cached answers, in one SQLite file.
 
-``journal`` is what a process uses: ``session`` (one for each process) with ``writer`` (whatever happens to the file),
-``starts`` (who runs what) and ``confirmations``. In SQL, on a connection: ``tasks``, ``outbox``, ``retries``,
-``dead_letters``, ``changes``, ``sync_log``, ``prune`` and ``reader``, on the tables of ``schema``. The file itself:
-``files``, ``quarantine``, ``ballast``. Shared with the embedded broker: ``sqlite``, ``committer``, ``owners``,
-``forks``. One keeper a node uses ``sync``, ``election`` and ``presence``. ``docs/journal.md`` says what it promises.
+``journal`` is what a process uses. Below it: ``session`` (one for each process, with a thread that looks once a second),
+``ends``, ``writer`` and ``running_ledger``; ``tables`` has all SQL, ``file`` opens, checks and mends the file.
+``docs/journal.md`` says what it promises.
 """

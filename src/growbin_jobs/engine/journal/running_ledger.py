@@ -1,4 +1,4 @@
-"""Who runs what, in memory that outlives the process: so that a message that kills its worker is found out.
+"""Crash-safe ledger of running tasks (mmap), used to find messages that kill their worker.
 
 Each process maps a file. A slot holds the task that one thread or greenlet runs; setting and clearing it costs a few
 microseconds and no system call. When the process is killed the kernel still has the pages, and another process of this
@@ -28,7 +28,7 @@ SLOT = 256
 SLOTS = 1024
 PAGE = SLOTS * SLOT
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class RunningLedger:
@@ -151,7 +151,7 @@ def count_crashes(connection: apsw.Connection, dead: list[DeadProcess], folder: 
         entries = _entries(folder / owner.name)
         if charged_ledgers.charge_once(connection, owner.name, now=now) and entries:
             tasks.crashed(connection, entries, now=now, pid=_pid(_owners(folder) / owner.name))
-            log.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
+            logger.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
 
 
 def count_all_crashes(connection: apsw.Connection, folder: Path, *, now: float) -> None:

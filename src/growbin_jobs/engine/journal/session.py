@@ -1,4 +1,4 @@
-"""A process's session with the journal, with a thread that looks once a second whether all is well."""
+"""A process's session with the journal, and its thread that writes hints and counts crashes once a second."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The keeper: one process a node, whatever the number of workers, that keeps the node's journal.
 
-It copies the journal to the central database, sweeps, checkpoints and prunes it, sends what is owed to the broker, and
-reports who works here. Each is a job with ``run_once() -> small result`` (``jobs``), run side by side by ``service``.
+It copies the journal to the central database, checkpoints and prunes it, sends what waits in its outbox, and reports
+who works here. Each is a job with ``run_once()``, one class with its options, run side by side by ``service``.
 
 ::
 

@@ -21,6 +21,16 @@ class Tidy(Protocol):
         """Delete those that were dealt with, and those that died before a time; return how many."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """How many dead letters were deleted."""
+
+    deleted: int
+
+    def __bool__(self) -> bool:
+        return self.deleted > 0
+
+
 @dataclass(slots=True)
 class TidyDeadLetters:
     """Delete from the broker's file what people have retried or discarded, and what is older than it may be.
@@ -37,11 +47,15 @@ class TidyDeadLetters:
     clock: Callable[[], float] = time.time
     _since: float = field(default=0.0, init=False)
 
-    def run_once(self) -> dict[str, int]:
-        """Tidy, and return how many dead letters were deleted."""
+    def run_once(self) -> Tidied:
+        """Tidy.
+
+        Raises:
+          Deferred, BrokerConnectionError: The journal or the broker's file is away.
+        """
         now = self.clock()
         since = self._since
         done = self.journal.read(lambda connection: dead_letters.dealt_with_since(connection, since))
         deleted = self.tidy(done, before=now - self.keep)
         self._since = now - OVERLAP
-        return {"deleted": deleted} if deleted else {}
+        return Tidied(deleted)

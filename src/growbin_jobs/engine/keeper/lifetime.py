@@ -1,4 +1,4 @@
-"""How long a keeper serves: as long as the workers that it belongs to, however often it is told to stop."""
+"""The lifetime of a keeper: it serves as long as the workers that it belongs to, also when it is told to stop."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 
 from growbin_jobs.engine.node.presence import present
 
-#: Seconds between two looks whether a term is over.
+#: Seconds between two looks whether a lifetime is over.
 LOOK = 0.2
 
-#: Told so often, it gives up what it still does: the first signal, the one that dramatiq sends when its workers are
-#: gone, and one from somebody who does not want to wait.
+#: After this many stop signals the keeper exits without finishing: the first one, the one that dramatiq sends when its
+#: workers are gone, and one from somebody who does not want to wait.
 ENOUGH = 3
 
 
 class KeeperLifetime:
-    """The term of one keeper.
+    """The lifetime of one keeper.
 
     Parameters:
       folder: Of the node.

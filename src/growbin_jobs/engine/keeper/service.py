@@ -1,4 +1,4 @@
-"""The keeper at work: its timetable, and what it finishes before it exits."""
+"""Runs a keeper: its timetable, and what it finishes before it exits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
-from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Heartbeat, Prune, Relay, Sweep
+from growbin_jobs.engine.keeper.heartbeat import Heartbeat
+from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Prune, Sweep
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
+from growbin_jobs.engine.keeper.send_outbox import SendOutbox
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.keeper.unrecorded import Unrecorded
 from growbin_jobs.engine.node.presence import present
@@ -47,7 +49,7 @@ class Keeper:
         broker = open_broker(config, [])
         workers = Workers(database)
         self.sync = Sync(self.journal, Tasks(database), batch=config.sync_batch)
-        self.relay = Relay(self.journal, broker.forward, config.relay_after)
+        self.relay = SendOutbox(self.journal, broker.forward, config.relay_after)
         self.heartbeat = Heartbeat(self.journal, self.sync, workers, config.node_dir)
         self._zone = ZoneInfo(config.timezone)
         self._final_seconds = config.final_sync_timeout

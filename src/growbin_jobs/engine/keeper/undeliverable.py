@@ -1,4 +1,4 @@
-"""The keeper's look for messages that RabbitMQ could not deliver when they were due."""
+"""The keeper's job that collects messages which RabbitMQ could not deliver when they were due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a job again and again, whatever becomes of it: a failure is said now and then, and stops no other job."""
+"""Runs a job with back-off; logs a failing job once per back-off; never affects other jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.periodic.timetable import Job
 
@@ -18,7 +19,7 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 
 
 class WithBackoff:
-    """A job for the scheduler; calling it never raises.
+    """A job for the runner; calling it never raises.
 
     Parameters:
       name: In logs.
@@ -34,28 +35,28 @@ class WithBackoff:
         self._job = job
         self._level = level
         self._clock = clock
-        self._pause = 0.0
+        self._backoff = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self._not_before = 0.0
 
     def __call__(self) -> None:
-        """Run it, unless it has failed a moment ago."""
+        """Run it, unless it has failed a moment ago and its pause is not over."""
         if self._clock() < self._not_before:
             return
         try:
             result = self._job.run_once()
         except (Deferred, BrokerConnectionError) as error:  # something is away: it is nobody's fault here
-            self._put_off()
-            logger.warning("keeper.job_waits job=%s next_try_in=%.0f error=%s", self._name, self._pause, error)
+            pause = self._put_off()
+            logger.warning("keeper.job_waits job=%s next_try_in=%.0f error=%s", self._name, pause, error)
         except Exception:
-            self._put_off()
-            logger.exception("keeper.job_failed job=%s next_try_in=%.0f", self._name, self._pause)
+            logger.exception("keeper.job_failed job=%s next_try_in=%.0f", self._name, self._put_off())
         else:
-            if self._pause:
+            if self._backoff.reset():
                 logger.info("keeper.job_recovered job=%s", self._name)
-            self._pause = self._not_before = 0.0
+            self._not_before = 0.0
             if result:
                 logger.log(self._level, "keeper.job_done job=%s result=%s", self._name, result)
 
-    def _put_off(self) -> None:
-        self._pause = min(self._pause * 2, LAST_PAUSE) if self._pause else FIRST_PAUSE
-        self._not_before = self._clock() + self._pause
+    def _put_off(self) -> float:
+        pause = self._backoff.failed()
+        self._not_before = self._clock() + pause
+        return pause

@@ -16,7 +16,9 @@ from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import outbox, tasks
 from growbin_jobs.engine.journal.tables.changes import take_numbers
 from growbin_jobs.engine.journal.tables.prune import Retention
-from growbin_jobs.engine.keeper.jobs import Checkpoint, Heartbeat, Prune, Relay
+from growbin_jobs.engine.keeper.heartbeat import Heartbeat
+from growbin_jobs.engine.keeper.jobs import Checkpoint, Prune
+from growbin_jobs.engine.keeper.send_outbox import SendOutbox, Sent
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.models import SCHEMA
 
@@ -71,7 +73,7 @@ def test_what_is_owed_is_sent_in_order_and_paid(journal):
     accept(journal, *ids)
     broker = TakesAll()
 
-    assert Relay(journal, broker.forward, 30.0).run_once() == {"sent": 250}
+    assert SendOutbox(journal, broker.forward, 30.0).run_once() == Sent(250)
 
     assert broker.sent == ids
     assert journal.backlog() == 0
@@ -81,31 +83,31 @@ def test_what_a_worker_is_about_to_send_is_left_to_it(journal):
     add(journal, "young", seconds_ago=10)
     add(journal, "old", seconds_ago=40)
     broker = TakesAll()
-    relay = Relay(journal, broker.forward, 30.0)
+    relay = SendOutbox(journal, broker.forward, 30.0)
 
-    assert relay.run_once() == {"sent": 1}
-    assert relay.send(0.0) == {"sent": 1}
+    assert relay.run_once() == Sent(1)
+    assert relay.send(0.0) == Sent(1)
     assert broker.sent == ["old", "young"]
 
 
 def test_what_was_sent_before_the_broker_went_away_is_paid_and_the_rest_stays(journal):
     accept(journal, "a", "b", "c")
-    relay = Relay(journal, TakesAll(b=BrokerConnectionError("closed")).forward, 30.0)
+    relay = SendOutbox(journal, TakesAll(b=BrokerConnectionError("closed")).forward, 30.0)
 
     with pytest.raises(BrokerConnectionError):
         relay.run_once()
 
     # c was confirmed beside b. And the next relay, of another process, need not wait for the lease of this one.
-    assert relay.owed() == 1
+    assert relay.waiting() == 1
     assert [m.message_id for m in journal.claim_outbox(claimant="another")] == ["b"]
 
 
 def test_a_message_that_cannot_be_sent_holds_no_other_up(journal, caplog):
     accept(journal, "a", "b", "c")
-    relay = Relay(journal, TakesAll(b=ValueError("too large")).forward, 30.0)
+    relay = SendOutbox(journal, TakesAll(b=ValueError("too large")).forward, 30.0)
 
-    assert relay.run_once() == {"sent": 2}
-    assert relay.owed() == 1
+    assert relay.run_once() == Sent(2)
+    assert relay.waiting() == 1
     assert "relay.message_refused id=b queue=q" in caplog.text
 
 
@@ -113,7 +115,7 @@ def test_while_another_relay_is_at_it_nothing_is_sent_twice(journal):
     accept(journal, "a")
     assert len(journal.claim_outbox(claimant="another")) == 1
 
-    assert Relay(journal, pytest.fail, 30.0).run_once() == {}
+    assert SendOutbox(journal, pytest.fail, 30.0).run_once() == Sent(0)
 
 
 # --- heartbeat
@@ -167,9 +169,9 @@ def test_prune_deletes_what_is_copied_and_old_only(journal, database):
 
     deleted = prune.run_once()
 
-    assert deleted["task_wal"] == 1
+    assert deleted.rows["task_wal"] == 1
     assert journal.read(lambda c: c.execute("SELECT task_id FROM task_wal").get) == "not copied"
-    assert "task_wal" not in prune.run_once()
+    assert "task_wal" not in prune.run_once().rows
 
 
 def test_checkpoint_says_how_far_it_came(journal):
@@ -177,4 +179,4 @@ def test_checkpoint_says_how_far_it_came(journal):
 
     found = Checkpoint(journal).run_once()
 
-    assert found["pages"] == found["copied"] > 0
+    assert found.pages == found.copied > 0

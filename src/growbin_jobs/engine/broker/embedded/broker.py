@@ -12,11 +12,10 @@ While a message waits in a queue, sending one of the same id to that queue chang
 which takes its place. Once it is claimed, the same id may be sent again: that is how Dramatiq retries. Should the
 process die between the retry and the acknowledgement, the retry is the one that stays.
 
-The parts: ``local_queue`` is the SQL on the tables of ``local_schema``, the journal's ``committer`` the thread that
-runs it on the open file (``local_store``), ``local_session`` a process's hold on the file (with ``wakeups`` and the
-journal's ``owners`` and ``forks``), ``local_consumer`` what Dramatiq's worker iterates over (each message a
-``local_delivery``, claimed and settled by ``local_claims``), and ``local_payments`` how its finished messages are
-settled together with what they have sent.
+The parts: ``queue`` is the SQL on the tables of ``schema``, a committer the thread that runs it on the open file
+(``store``), ``session`` a process's session with the file (with ``wakeups`` and a process lock), ``consumer`` what
+Dramatiq's worker iterates over (each message a ``delivery``, claimed and settled by ``claims``), and ``settlements``
+how finished messages are settled together with what they have sent.
 """
 
 from __future__ import annotations

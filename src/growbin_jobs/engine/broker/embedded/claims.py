@@ -1,4 +1,4 @@
-"""What one consumer has claimed in a queue of the embedded broker, and how it is settled."""
+"""Claims messages of one queue of the embedded broker for a consumer, and settles them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of one id in one queue of the embedded broker: which of them stays.
+"""Decides which of several messages of one id in one queue stays.
 
 A retry, or the next run after a deferral, has the id of its message. What asks for a later run is never dropped for
 what asks for an earlier one, such as the same job handed in once more: a node that remembers the earlier run

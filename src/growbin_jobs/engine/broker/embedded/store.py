@@ -1,4 +1,4 @@
-"""The embedded broker's file as its one thread sees it, and what may be wrong with it in a person's words."""
+"""The embedded broker's open file, for the one thread that uses it."""
 
 from __future__ import annotations
 

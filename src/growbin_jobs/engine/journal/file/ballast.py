@@ -1,4 +1,4 @@
-"""Room that is kept on the journal's disk."""
+"""A file that keeps room on the journal's disk, to be deleted when the disk is full."""
 
 from __future__ import annotations
 

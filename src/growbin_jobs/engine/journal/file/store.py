@@ -1,4 +1,4 @@
-"""The journal as the one thread that writes it sees it."""
+"""The journal's open file, for the one thread that uses it."""
 
 from __future__ import annotations
 

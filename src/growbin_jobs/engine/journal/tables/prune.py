@@ -1,4 +1,4 @@
-"""Deletes what nobody needs any more, in small transactions, so that no task waits long for the lock."""
+"""Deletes old rows in small transactions, so that no task waits long for the lock."""
 
 from __future__ import annotations
 

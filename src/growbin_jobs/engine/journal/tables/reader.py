@@ -1,4 +1,4 @@
-"""What people and monitors ask the journal. Pages by key; nothing here reads a table from end to end."""
+"""Queries of people and monitors. They page by key; nothing here reads a table from end to end."""
 
 from __future__ import annotations
 

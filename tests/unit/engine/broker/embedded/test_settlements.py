@@ -13,7 +13,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, tasks
-from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
+from growbin_jobs.engine.keeper.embedded_dead_letters import Tidied, TidyDeadLetters
 from growbin_jobs.engine.threads import make_signal
 
 SECRET = "https://user:hunter2@host/"
@@ -128,8 +128,8 @@ def test_copies_that_people_have_dealt_with_go_and_open_ones_stay(broker, journa
     journal.write(lambda c: tasks.finish(c, a_dead_end("m02")))  # it died once more, and its new copy is still to come
     tidy = TidyDeadLetters(journal, broker.tidy_dead_letters, keep=1000.0, clock=lambda: now)
 
-    assert tidy.run_once() == {"deleted": 2}
-    assert tidy.run_once() == {}
+    assert tidy.run_once() == Tidied(2)
+    assert tidy.run_once() == Tidied(0)
 
     assert {letter.message_id for letter in broker.dead_letters()} == {"m02", "m03", "m04"}
 
@@ -149,5 +149,5 @@ def test_old_copies_are_pruned_and_foreign_texts_of_earlier_versions_are_cut(bro
     assert [letter.reason for letter in broker.dead_letters()] == ["OSError", *reasons[1:]]
 
     later = TidyDeadLetters(journal, broker.tidy_dead_letters, keep=1000.0, clock=lambda: died_at + 2000.0)
-    assert later.run_once() == {"deleted": 3}
+    assert later.run_once() == Tidied(3)
     assert broker.dead_letters() == []

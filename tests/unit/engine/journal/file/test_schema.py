@@ -9,6 +9,7 @@ import pytest
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.journal.file import schema
 from growbin_jobs.engine.journal.file.opening import open_journal_file
+from growbin_jobs.engine.journal.tables import outbox, reader, tasks
 
 SPEC = {
     "task_wal": "task_id task_name queue_name payload status delivery_tag created_at started_at completed_at error "
@@ -44,6 +45,7 @@ OPENING = """
 import sys
 from pathlib import Path
 from growbin_jobs.engine.journal.file.opening import open_journal_file
+from growbin_jobs.engine.journal.tables import outbox, reader, tasks
 print("ready", flush=True)
 sys.stdin.readline()
 connection = open_journal_file(Path(sys.argv[1]))
@@ -77,3 +79,122 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
         schema.migrate(connection)
     assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("task_count",)]
     assert connection.pragma("user_version") == 0
+
+
+# --- versions side by side
+
+#: What the release before this one runs on a file, in its own words: the check, a message that a producer hands in, the
+#: end of a run, and what a relay sends.
+PREVIOUS_VERSION = 2
+PREVIOUS_ACCEPTED = """
+INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, created_at, due_at, seq)
+VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+PREVIOUS_OUTBOX = (
+    "INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+PREVIOUS_END = (
+    "INSERT INTO task_wal (task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at,"
+    " completed_at, error, retry_count, result, worker, deferrals, due_at, seq)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+PREVIOUS_RELAY = """
+SELECT message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq FROM outbox
+WHERE seq > ? AND (parent_id IS NULL OR created_at <= ?) ORDER BY seq LIMIT ?
+"""
+
+ADDITIVE = "ALTER TABLE task_wal ADD COLUMN colour TEXT; CREATE TABLE added (x);"
+
+
+@pytest.fixture
+def next_version(monkeypatch, tmp_path):
+    """Become the next version, with one more step."""
+
+    def become(*, additive, sql=ADDITIVE):
+        (tmp_path / "step.sql").write_text(sql)
+        steps = (*schema.STEPS, schema.Step("step.sql", additive=additive))
+        monkeypatch.setattr(schema, "STEPS", steps)
+        real = schema.files
+        monkeypatch.setattr(schema, "files", lambda package: Folder(real(package), tmp_path))
+
+    return become
+
+
+class Folder:
+    def __init__(self, real, added):
+        self._real, self._added = real, added
+
+    def __truediv__(self, name):
+        return self._added / name if name == "step.sql" else self._real / name
+
+
+def test_the_previous_release_goes_on_with_a_file_of_this_one(connection, path, a_message):
+    tasks.accept(connection, a_message("waits"), "{}", now=1.0)
+    connection.close()
+
+    previous = apsw.Connection(str(path))
+    assert previous.pragma("user_version") == PREVIOUS_VERSION
+    [(message_id, *_)] = previous.execute(PREVIOUS_RELAY, (0, 0.0, 10)).fetchall()
+    assert message_id == "waits"
+    previous.execute(PREVIOUS_ACCEPTED, ("later", "a", "q", "{}", 2.0, None, 10**17))
+    previous.execute(PREVIOUS_OUTBOX, ("later", "a", "q", b"{}", None, None, 0, 10**17, 2.0))
+    end = ("t", "a", "q", "{}", "completed", None, 1.0, 1.0, 2.0, None, 0, None, "w", 0, None, 10**17 + 1)
+    previous.execute(PREVIOUS_END, end)
+    previous.close()
+
+    again = open_journal_file(path)
+    assert outbox.backlog(again) == 2
+    assert reader.task(again, "t").status == "completed"
+    again.close()
+
+
+def test_after_an_additive_step_the_release_before_still_opens_the_file(connection, path, next_version):
+    connection.close()
+    before = schema.STEPS
+    next_version(additive=True)
+    newer = open_journal_file(path)
+    newer.execute("INSERT INTO added VALUES (1)")
+    assert newer.pragma("user_version") == len(before)
+    assert schema.version_of(newer) == len(before) + 1
+    schema.migrate(newer)
+    newer.close()
+
+    schema.STEPS = before
+    older = open_journal_file(path)
+    assert schema.version_of(older) == len(before) + 1
+    older.close()
+
+
+def test_an_additive_step_of_a_new_file_is_taken_once_by_many(path, next_version):
+    next_version(additive=True)
+    openings = [open_journal_file(path) for _ in range(3)]
+    assert [schema.version_of(each) for each in openings] == [len(schema.STEPS)] * 3
+    assert openings[0].execute("SELECT n FROM additive_step").fetchall() == [(len(schema.STEPS),)]
+    for each in openings:
+        each.close()
+
+
+def test_after_a_step_that_breaks_the_release_before_refuses_the_file(connection, path, next_version):
+    connection.close()
+    before = schema.STEPS
+    next_version(additive=False)
+    open_journal_file(path).close()
+
+    schema.STEPS = before
+    with pytest.raises(ConfigurationError, match="upgrade growbin-jobs on this node"):
+        open_journal_file(path)
+
+
+def test_a_step_that_breaks_behind_an_additive_one_counts_both(connection, path, next_version, tmp_path):
+    connection.close()
+    next_version(additive=True)
+    (tmp_path / "step.sql").write_text("CREATE TABLE first (x)")
+    open_journal_file(path).close()
+    (tmp_path / "step.sql").write_text("CREATE TABLE second (x)")
+    schema.STEPS = (*schema.STEPS, schema.Step("step.sql"))
+
+    newest = open_journal_file(path)
+
+    assert newest.pragma("user_version") == len(schema.STEPS) == schema.version_of(newest)
+    newest.close()

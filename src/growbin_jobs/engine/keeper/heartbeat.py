@@ -1,0 +1,77 @@
+"""Reports to the central database who works on this node, and what its journal still holds."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from growbin_jobs.engine.central.sync import Sync
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.engine.node.presence import WorkerProcess, present
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """Write the row of each worker group of this node.
+
+    Attributes:
+      folder: Of the node.
+      clock: Seconds since 1970, UTC.
+    """
+
+    journal: Journal
+    sync: Sync
+    workers: Workers
+    folder: Path
+    clock: Callable[[], float] = field(default=time.time)
+
+    def run_once(self) -> list[WorkerGroup]:
+        """Report the groups whose processes live; those of this node that do not any more have stopped."""
+        backlog, owed = self.sync.backlog(), self.journal.backlog()
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        running = _by_pid(self.journal.read(reader.running_by_worker))
+        groups = []
+        for name, processes in _by_group(present(self.folder).values()).items():
+            pids = sorted(process.pid for process in processes)
+            group = WorkerGroup(
+                node=self.journal.node,
+                group_name=name,
+                version=", ".join(sorted({process.version for process in processes})),
+                pids=pids,
+                processes=len(pids),
+                threads=sum(process.threads for process in processes),
+                queues=sorted({queue for process in processes for queue in process.queues}),
+                running=sum(running.get(pid, 0) for pid in pids),
+                unsynced=backlog.rows,
+                owed=owed,
+                lag=backlog.lag,
+                started_at=datetime.fromtimestamp(min(process.started_at for process in processes), UTC),
+                seen_at=now,
+            )
+            groups.append(group)
+        self.workers.report(self.journal.node, groups, unsynced=backlog.rows, owed=owed, at=now)
+        return groups
+
+
+def _by_pid(by_worker: Mapping[str, int]) -> dict[int, int]:
+    """How many tasks each process runs, by its number: the last part of its name in rows."""
+    counts: dict[int, int] = defaultdict(int)
+    for worker, count in by_worker.items():
+        pid = worker.rpartition("/")[2]
+        if pid.isdecimal():
+            counts[int(pid)] += count
+    return counts
+
+
+def _by_group(processes: Iterable[WorkerProcess | None]) -> dict[str, list[WorkerProcess]]:
+    groups: dict[str, list[WorkerProcess]] = defaultdict(list)
+    for process in processes:
+        if process is not None:
+            groups[process.group].append(process)
+    return groups
