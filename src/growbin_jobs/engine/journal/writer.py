@@ -6,6 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -174,10 +175,7 @@ class Writer:
     # --- failures
 
     def _submit(self, query: Query[T], then: Callback[T], *, held: bool) -> None:
-        def submitted(error: BaseException | None, result: T | None) -> None:
-            self._submitted(query, then, held, error, result)
-
-        self._writer().submit(lambda store: query(store.connection), submitted)
+        self._writer().submit(lambda store: query(store.connection), partial(self._submitted, query, then, held))
 
     def _submitted(
         self, query: Query[T], then: Callback[T], held: bool, error: BaseException | None, result: T | None

@@ -51,25 +51,21 @@ class Coalescer(Generic[S, I, R]):
         """Return how many items are not settled."""
         return len(self._waiting) + sum(len(batch.items) for batch in tuple(self._batches))
 
+    # Frames are kept few: a callback may add to another coalescer, and its callback to a third one.
+
     def add(self, item: I) -> None:
         """Write an item soon."""
         self._waiting.append(item)
         if not self._submitted:
-            self._submit_batch()
+            self._submitted = True  # two threads may both come here: then one of two requests finds nothing to do
+            batch = _Batch(self, takes=True)
+            self._batches.add(batch)
+            self._submit(batch.run, batch.finish)
 
     def add_all(self, items: Iterable[I]) -> None:
         """Write some items soon."""
-        self._waiting.extend(items)
-        if self._waiting and not self._submitted:
-            self._submit_batch()
-
-    def _submit_batch(self) -> None:
-        self._submitted = True  # two threads may both come here: then one of two requests finds nothing to do
-        self._start(_Batch(self, takes=True))
-
-    def _start(self, batch: _Batch[S, I, R]) -> None:
-        self._batches.add(batch)
-        self._submit(batch.run, batch.finish)
+        for item in items:
+            self.add(item)
 
     def _take(self) -> list[I]:
         # Before the first is taken: whoever adds one from now on submits again.
@@ -100,7 +96,9 @@ class _Batch(Generic[S, I, R]):
         owner = self._owner
         owner._batches.discard(self)
         if error is None:
-            self._succeeded(results)
+            if (then := owner._then) is not None:
+                for item, result in zip(self.items, results or repeat(None), strict=False):
+                    then(item, None, result)
             return
         if self._takes and not self.items:
             self.items = owner._take()  # of a request that was refused it never took any
@@ -108,13 +106,9 @@ class _Batch(Generic[S, I, R]):
             self._failed(error)
             return
         for item in self.items:
-            owner._start(_Batch(owner, (item,)))
-
-    def _succeeded(self, results: Sequence[R] | None) -> None:
-        then = self._owner._then
-        if then is not None:
-            for item, result in zip(self.items, results or repeat(None), strict=False):
-                then(item, None, result)
+            alone = _Batch(owner, (item,))
+            owner._batches.add(alone)
+            owner._submit(alone.run, alone.finish)
 
     def _failed(self, error: BaseException) -> None:
         then = self._owner._then

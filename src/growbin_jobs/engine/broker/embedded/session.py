@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,6 @@ from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find
 from growbin_jobs.engine.processes import watch_forks
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
 from growbin_jobs.engine.sqlite.errors import explain
-from growbin_jobs.engine.sqlite.requests import Callback
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class EmbeddedSession:
         self._next_reap = 0.0
         self._ending = False
         self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups))
-        self.settlements = Settlements(self._submit)
+        self.settlements = Settlements(partial(self._committer.submit, durable=True))
         watch_forks(self)
 
     @property
@@ -76,9 +76,6 @@ class EmbeddedSession:
         """
         with self._explained():
             return self._committer.write(lambda store: call(store.queue), durable=durable)
-
-    def _submit(self, call: Callable[[EmbeddedQueue], T], then: Callback[T], /) -> None:
-        self._committer.submit(lambda store: call(store.queue), then, durable=True)
 
     def _in_thread(self, call: Callable[[], T]) -> T:
         """Touch files where it does not stop a hub."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from dramatiq.common import current_millis
 
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.store import EmbeddedStore
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import PendingAck
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -40,7 +41,7 @@ class Entry(NamedTuple):
     refuses: bool = False
 
 
-class Settlements(Coalescer[EmbeddedQueue, Entry, None]):
+class Settlements(Coalescer[EmbeddedStore, Entry, None]):
     """The settlements of one process. A message that can never be stored becomes a dead letter and blocks no other.
 
     Parameters:
@@ -48,7 +49,7 @@ class Settlements(Coalescer[EmbeddedQueue, Entry, None]):
         broker must not know less than it.
     """
 
-    def __init__(self, submit: Submit[EmbeddedQueue]) -> None:
+    def __init__(self, submit: Submit[EmbeddedStore]) -> None:
         super().__init__(submit, _settle, self._settled)
 
     def _settled(self, entry: Entry, error: BaseException | None, _result: None) -> None:
@@ -73,8 +74,8 @@ def put(queue: EmbeddedQueue, message: OutboxMessage, priority: int, *, now: int
 # --- in the thread of the transactions
 
 
-def _settle(queue: EmbeddedQueue, entries: Sequence[Entry]) -> None:
-    now = current_millis()
+def _settle(store: EmbeddedStore, entries: Sequence[Entry]) -> None:
+    queue, now = store.queue, current_millis()
     for entry in entries:
         for message, priority in zip(entry.pending_ack.outbox, entry.priorities, strict=True):
             crashpoint("publish.before")
