@@ -151,7 +151,10 @@ class Settlement:
         if advance(delivery, Step.COMMITTED):
             if events.COMMITTED.listeners:
                 events.COMMITTED.emit(delivery, messages=len(outbox))
-            self._publish(delivery, outbox, _disposition(delivery))
+            if outbox and events.PUBLISHED.listeners:
+                events.PUBLISHED.emit(delivery, messages=len(outbox))
+            disposition = Disposition.DEAD_LETTER if delivery.failed else Disposition.ACK
+            delivery.consumer.settle(PendingAck(outbox, delivery, disposition, self._told))
 
     def _uncommitted(self, delivery: Delivery, error: BaseException) -> None:
         life = delivery.life

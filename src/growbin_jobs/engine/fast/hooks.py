@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dramatiq import Middleware
+from dramatiq import Actor, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
@@ -20,11 +20,17 @@ class FastHooks(Broker):
 
     A middleware with a ``position`` keeps it wherever it was added: one below 0 is outside of all others, one above 0
     inside. So what brackets a run brackets also what an application's own middleware does.
+
+    Most messages have no options and most actors use few features. A middleware whose hooks around a run have nothing
+    to do without its options says so: ``concerns(actor)`` is False for an actor without them, and then the hooks are
+    called for messages with options only. With ``only_failures`` it is told of runs that failed only.
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
         self._before: dict[str, Hooks] = {}
         self._after: dict[str, Hooks] = {}
+        self._before_plain: dict[str, Hooks] = {}
+        self._after_plain: dict[str, Hooks] = {}
         super().__init__(middleware=middleware)
 
     def add_middleware(
@@ -41,19 +47,33 @@ class FastHooks(Broker):
         for each in self.middleware:
             stays = each.take_over(middleware) if hasattr(each, "take_over") else None
             if stays is each:
+                self._forget()
                 return
             if stays is not None:
                 self.middleware.remove(each)
                 break
         super().add_middleware(middleware, before=before, after=after)
-        self._before.clear()
-        self._after.clear()
+        self._forget()
+
+    def declare_actor(self, actor: Actor[Any, Any]) -> None:
+        """Declare an actor; one of the same name replaces it."""
+        super().declare_actor(actor)
+        self._forget()
+
+    def _forget(self) -> None:
+        for known in (self._before, self._after, self._before_plain, self._after_plain):
+            known.clear()
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, first to last; only a ``MiddlewareError`` stops it."""
-        hooks = self._before.get(signal)
-        if hooks is None:
-            hooks = self._before[signal] = self._having("before_" + signal)
+        if signal == "process_message" and not args[0].options:
+            hooks = self._before_plain.get(args[0].actor_name)
+            if hooks is None:
+                hooks = self._plain(self._before_plain, "before_process_message", args[0].actor_name)
+        else:
+            hooks = self._before.get(signal)
+            if hooks is None:
+                hooks = self._before[signal] = self._having("before_" + signal)
         for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
@@ -64,17 +84,36 @@ class FastHooks(Broker):
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, last to first."""
-        hooks = self._after.get(signal)
-        if hooks is None:
-            hooks = self._after[signal] = self._having("after_" + signal)[::-1]
+        if signal == "process_message" and not args[0].options and not args[0].failed and "exception" not in kwargs:
+            hooks = self._after_plain.get(args[0].actor_name)
+            if hooks is None:
+                hooks = self._plain(self._after_plain, "after_process_message", args[0].actor_name)
+        else:
+            hooks = self._after.get(signal)
+            if hooks is None:
+                hooks = self._after[signal] = self._having("after_" + signal)[::-1]
         for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
             except Exception:
                 self.logger.critical("Unexpected failure in after_%s of %r.", signal, hook, exc_info=True)
 
-    def _having(self, name: str) -> Hooks:
+    def _plain(self, known: dict[str, Hooks], name: str, actor_name: str) -> Hooks:
+        """Return the hooks of runs without options, and note them for this actor."""
+        actor = self.actors.get(actor_name)
+        hooks = self._having(name, actor)
+        if name == "after_process_message":
+            hooks = tuple(
+                hook for hook in hooks[::-1] if not getattr(getattr(hook, "__self__", None), "only_failures", False)
+            )
+        if actor is not None:
+            known[actor_name] = hooks
+        return hooks
+
+    def _having(self, name: str, actor: Actor[Any, Any] | None = None) -> Hooks:
         empty = getattr(Middleware, name)
         ordered = sorted(self.middleware, key=lambda each: getattr(each, "position", 0))
+        if actor is not None:
+            ordered = [each for each in ordered if not hasattr(each, "concerns") or each.concerns(actor)]
         found = [getattr(middleware, name) for middleware in ordered]
         return tuple(hook for hook in found if getattr(hook, "__func__", None) is not empty)

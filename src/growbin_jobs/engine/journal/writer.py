@@ -6,7 +6,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,7 +174,14 @@ class Writer:
     # --- failures
 
     def _submit(self, query: Query[T], then: Callback[T], *, held: bool) -> None:
-        self._writer().submit(lambda store: query(store.connection), partial(self._submitted, query, then, held))
+        def submitted(error: BaseException | None, result: T | None) -> None:
+            if error is not None or held:
+                self._submitted(query, then, held, error, result)
+                return
+            self.trouble = None
+            then(None, result)
+
+        self._writer().submit(lambda store: query(store.connection), submitted)
 
     def _submitted(
         self, query: Query[T], then: Callback[T], held: bool, error: BaseException | None, result: T | None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from dramatiq import Actor
 from dramatiq.broker import Broker
 from dramatiq.middleware import AgeLimit as DramatiqAgeLimit
 from dramatiq.middleware import SkipMessage
@@ -35,6 +36,10 @@ class AgeLimit(InPlaceOf, DramatiqAgeLimit):
     def on_clock(self, clock: Callable[[], float]) -> AgeLimit:
         """Return one that goes by another clock and is the same otherwise."""
         return AgeLimit(max_age=self.max_age, clock=clock)
+
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return bool(actor.options.get("max_age", self.max_age))
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if message.failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dramatiq import Actor
 from dramatiq.broker import Broker
 from dramatiq.middleware import Callbacks as DramatiqCallbacks
 
@@ -22,6 +23,10 @@ class Callbacks(InPlaceOf, DramatiqCallbacks):
     """
 
     stock = DramatiqCallbacks
+
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return bool(actor.options.get("on_success") or actor.options.get("on_failure"))
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None

@@ -19,6 +19,8 @@ class GiveUpHook(Middleware):
     as a loss.
     """
 
+    only_failures = True
+
     @property
     def actor_options(self) -> set[str]:
         return {"on_give_up"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from dramatiq import Message
+from dramatiq import Actor, Message
 from dramatiq.broker import Broker
 from dramatiq.middleware import GroupCallbacks as DramatiqGroupCallbacks
 from dramatiq.rate_limits import Barrier, RateLimiterBackend
@@ -48,6 +48,10 @@ class GroupCallbacks(InPlaceOf, DramatiqGroupCallbacks):
     def adopt(self, other: Any) -> None:
         self.count_in(other.rate_limiter_backend)
         self.barrier_ttl = other.barrier_ttl
+
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return False  # a group's members say so in their options
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None

@@ -49,6 +49,10 @@ class OptionCheck(Middleware):
             if message.options.get("throws") is not None:
                 raise OptionInvalid("throws: a class of errors cannot travel in a message. Give it to the actor.")
 
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return any(actor.options.get(name) for name in TARGETS)
+
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if message.failed:
             return

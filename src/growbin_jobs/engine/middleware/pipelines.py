@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dramatiq import Message
+from dramatiq import Actor, Message
 from dramatiq.broker import Broker
 from dramatiq.middleware import Pipelines as DramatiqPipelines
 
@@ -19,6 +19,10 @@ class Pipelines(InPlaceOf, DramatiqPipelines):
     """
 
     stock = DramatiqPipelines
+
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return False  # a pipeline's messages say so in their options
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dramatiq import Actor
 from dramatiq.broker import Broker
 from dramatiq.results import ResultBackend
 from dramatiq.results import Results as DramatiqResults
@@ -45,6 +46,10 @@ class Results(InPlaceOf, DramatiqResults):
 
     def after_declare_actor(self, broker: Broker, actor: Any) -> None:
         self._broker = broker
+
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return bool(actor.options.get("store_results", self.store_results))
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None

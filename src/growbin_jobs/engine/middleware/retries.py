@@ -65,6 +65,8 @@ class Retries(InPlaceOf, DramatiqRetries):
       clock: Seconds since 1970; tests have their own.
     """
 
+    only_failures = True
+
     stock = DramatiqRetries
     replaceable = "Give actors their max_retries, backoff, throws and retry_when, or raise Permanent or Deferred."
 

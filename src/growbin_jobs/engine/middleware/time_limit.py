@@ -118,6 +118,10 @@ class ShutdownNotifications(InPlaceOf, DramatiqShutdownNotifications):
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         self._interrupts().shut_down()
 
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether messages without options of this actor need it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return bool(actor.options.get("notify_shutdown", self.notify_shutdown))
+
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if not message.failed:
             self._local.notified = self.should_notify(broker.get_actor(message.actor_name), message)  # type: ignore[no-untyped-call]

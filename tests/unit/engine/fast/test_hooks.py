@@ -1,7 +1,9 @@
 """Signals of our brokers: as Dramatiq emits them, without the calls that do nothing."""
 
 import logging
+from types import SimpleNamespace
 
+import dramatiq
 import pytest
 from dramatiq import Middleware
 from dramatiq.broker import Broker
@@ -92,3 +94,105 @@ def test_only_a_middleware_error_before_stops_it(open_broker):
         broker.emit_before("ack", "m")
 
     assert told == []
+
+
+class FastBroker(FastHooks):
+    def declare_queue(self, queue_name):
+        self.queues[queue_name] = None
+
+
+class Featured(Middleware):
+    """Does something for actors with its option, and for messages that have any."""
+
+    def __init__(self):
+        self.told = []
+
+    @property
+    def actor_options(self):
+        return {"featured"}
+
+    def concerns(self, actor):
+        return bool(actor.options.get("featured"))
+
+    def before_process_message(self, broker, message):
+        self.told.append(("before", message.actor_name, dict(message.options)))
+
+    def after_process_message(self, broker, message, *, result=None, exception=None):
+        self.told.append(("after", message.actor_name, dict(message.options)))
+
+
+class OnlyFailures(Featured):
+    only_failures = True
+
+    def concerns(self, actor):
+        return True
+
+
+class Run(SimpleNamespace):
+    failed = False
+
+
+def process(broker, actor_name, failed=False, **options):
+    run = Run(actor_name=actor_name, options=options)
+    broker.emit_before("process_message", run)
+    run.failed = failed
+    broker.emit_after("process_message", run, result=None)
+
+
+def test_hooks_that_have_nothing_to_do_for_an_actor_are_not_called():
+    featured = Featured()
+    broker = FastBroker(middleware=[featured])
+    dramatiq.actor(lambda: None, actor_name="plain", broker=broker)
+    dramatiq.actor(lambda: None, actor_name="rich", broker=broker, featured=True)
+
+    for actor_name in ("plain", "rich", "unknown"):
+        process(broker, actor_name)
+    process(broker, "plain", retries=1)
+
+    assert featured.told == [
+        ("before", "rich", {}), ("after", "rich", {}), ("before", "unknown", {}), ("after", "unknown", {}),
+        ("before", "plain", {"retries": 1}), ("after", "plain", {"retries": 1}),
+    ]  # fmt: skip
+
+
+def test_one_that_deals_with_failures_is_told_of_failures_only():
+    failures = OnlyFailures()
+    broker = FastBroker(middleware=[failures])
+    dramatiq.actor(lambda: None, actor_name="plain", broker=broker)
+
+    process(broker, "plain")
+    process(broker, "plain", failed=True)
+    broker.emit_after("process_message", Run(actor_name="plain", options={}), exception=ValueError())
+
+    assert [what for what, *_ in failures.told] == ["before", "before", "after", "after"]
+
+
+def test_an_actor_that_is_declared_later_is_asked_about_then():
+    featured = Featured()
+    broker = FastBroker(middleware=[featured])
+    process(broker, "act")
+    dramatiq.actor(lambda: None, actor_name="act", broker=broker)
+
+    process(broker, "act")
+
+    assert [what for what, *_ in featured.told] == ["before", "after"]
+
+
+def test_a_position_holds_wherever_a_middleware_is_added():
+    told = []
+
+    def named(name, where):
+        hooks = {
+            "position": where,
+            "before_ack": lambda self, *_: told.append(f"before {name}"),
+            "after_ack": lambda self, *_: told.append(f"after {name}"),
+        }
+        return type(name, (Middleware,), hooks)()
+
+    broker = FastBroker(middleware=[named("inner", 1), named("outer", -1)])
+    broker.add_middleware(named("own", 0))
+
+    broker.emit_before("ack", None)
+    broker.emit_after("ack", None)
+
+    assert told == ["before outer", "before own", "before inner", "after inner", "after own", "after outer"]

@@ -25,7 +25,10 @@ def finish_many(connection: apsw.Connection, records: Sequence[Finish]) -> list[
     """Write ends as :func:`tasks.finish` does, with few statements for those that completed at the first try."""
     first_tries = [record for record in records if record.state is TaskState.COMPLETED]
     if len(first_tries) < 2 or len({record.task_id for record in records}) < len(records):
-        return [tasks.finish(connection, record) for record in records]
+        ends = []
+        for record in records:
+            ends.append(tasks.finish(connection, record))
+        return ends
     seq = take_numbers(connection, sum(1 + len(record.outbox) for record in first_tries))
     numbers: dict[str, int] = {}
     for record in first_tries:

@@ -55,7 +55,11 @@ def add(
     connection: apsw.Connection, parent_id: str, messages: Iterable[OutboxMessage], *, first_seq: int, now: float
 ) -> tuple[OutboxMessage, ...]:
     """Add messages of a task, and return them as stored."""
-    return tuple(_put(connection, each, parent_id, seq, now) for seq, each in enumerate(messages, first_seq))
+    stored = []
+    for seq, each in enumerate(messages, first_seq):
+        connection.execute(PUT, row(each, parent_id, seq, now))
+        stored.append(_stored(each, parent_id, seq))
+    return tuple(stored)
 
 
 def numbered(messages: Iterable[OutboxMessage], parent_id: str, first_seq: int) -> tuple[OutboxMessage, ...]:
