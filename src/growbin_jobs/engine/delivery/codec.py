@@ -60,8 +60,11 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
         if not isinstance(fields[field], kind):
             raise Undecodable(f"{field} is no {kind.__name__}")
     for field in ("actor_name", "message_id"):
-        if well_formed(fields[field]) != fields[field]:
+        text = fields[field]
+        if not text.isascii() and well_formed(text) != text:
             raise Undecodable(f"{field} holds lone surrogates")
+        if "\0" in text:  # PostgreSQL has no room for it
+            raise Undecodable(f"{field} holds a NUL character")
     fields["args"] = tuple(fields["args"])
     return assemble(fields)
 

@@ -67,7 +67,7 @@ class Journal:
         Raises:
           JournalUnavailable: If it cannot be read for now.
         """
-        return self.read(lambda connection: tasks.lookup(connection, task_ids))
+        return self._session().writer.read(lambda connection: tasks.lookup(connection, task_ids))
 
     def begin(self, task_id: str, task_name: str, queue_name: str, hint: Callable[[], Started] | None = None) -> int:
         """Note, in about a microsecond, that a thread or greenlet starts a task; returns what :meth:`end` wants.
