@@ -75,7 +75,8 @@ def _check_local(config: EngineConfig) -> str:
 def _check_rabbitmq(url: str, config: EngineConfig) -> str:
     from growbin_jobs.engine.broker.rabbitmq.check import check
 
-    return check(url, [queue for group in config.groups for queue in group.queues], config.queue_type)
+    queues = [queue for group in config.groups for queue in group.queues]
+    return check(url, queues, config.queue_type, config.named("broker_url"))
 
 
 def open_journal(config: EngineConfig, worker: str | None = None) -> Journal:

@@ -19,6 +19,9 @@ from growbin_jobs.engine.delivery.runs import counted
 #: What RabbitMQ calls the death of a message that a consumer has rejected. Its worker has recorded why.
 REJECTED = "rejected"
 
+#: Bytes of what is no message that its row shows; the dead letter has all of it.
+SHOWN = 65_536
+
 #: Stands in rows where the actor's name of a message should be and there is none.
 NO_ACTOR = "unknown"
 
@@ -40,14 +43,15 @@ def record_of(letter: DeadLetter, worker: str) -> Finish | None:
     except Undecodable as error:
         # The same bytes get the same id, so that whoever notes them twice makes one dead letter.
         task_id = str(uuid5(NAMESPACE_OID, f"{letter.queue}/{letter.body.hex()}"))
-        return _record(
-            letter, worker, task_id, NO_ACTOR, "not_a_message", {"queue": letter.queue, "detail": str(error)}
-        )
+        # JSON, like the payload of any other task; PostgreSQL takes no zero bytes.
+        shown = json.dumps(letter.body[:SHOWN].decode("utf-8", "replace").replace("\0", "\ufffd"))
+        params = {"queue": letter.queue, "detail": str(error)}
+        return _record(letter, worker, task_id, NO_ACTOR, "not_a_message", params, payload=shown)
     if letter.reason in ("", REJECTED):
         return None
     return _record(
         letter, worker, message.message_id, message.actor_name, "broker_gave_up",
-        {"queue": letter.queue, "why": letter.reason},
+        {"queue": letter.queue, "why": letter.reason}, payload=letter.body.decode("utf-8", "replace"),
         created_at=message.message_timestamp / 1000, retries=counted(message.options, "retries"),
         deferrals=counted(message.options, "deferrals"),
     )  # fmt: skip
@@ -61,6 +65,7 @@ def _record(
     code: str,
     params: Mapping[str, str],
     *,
+    payload: str,
     created_at: float | None = None,
     retries: int = 0,
     deferrals: int = 0,
@@ -72,7 +77,7 @@ def _record(
         task_id=task_id,
         task_name=actor,
         queue_name=letter.queue,
-        payload=letter.body.decode("utf-8", "replace"),
+        payload=payload,
         state=TaskState.DEAD,
         worker=worker,
         started_at=died_at,

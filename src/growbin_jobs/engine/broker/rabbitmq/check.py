@@ -20,20 +20,21 @@ from growbin_jobs.engine.errors import ConfigurationError
 TIMEOUT = 5.0
 
 
-def check(url: str, queues: Iterable[str], queue_type: QueueType) -> str:
+def check(url: str, queues: Iterable[str], queue_type: QueueType, setting: str = "GROWBIN_BROKER_URL") -> str:
     """Try each server and return where they are. Creates nothing, and takes no message.
 
     Parameters:
       url: As :class:`growbin_jobs.engine.broker.rabbitmq.broker.RabbitBroker`.
       queues: Those that workers will use; what exists of them must have our properties.
       queue_type: Kind of queue that workers will declare.
+      setting: Where the URL comes from, in errors.
 
     Raises:
       ConfigurationError: With what is wrong and how to mend it; never with the password.
     """
     names = tuple(dict.fromkeys(queues))
     found, problems = [], []
-    for server in parse_urls(url):
+    for server in parse_urls(url, setting):
         try:
             _try(server, names, queue_type)
         except (BrokerError, ConfigurationError) as error:
@@ -41,7 +42,7 @@ def check(url: str, queues: Iterable[str], queue_type: QueueType) -> str:
         else:
             found.append(shown(server))
     if not found:
-        raise ConfigurationError(" ".join(problems) + " Check GROWBIN_BROKER_URL and whether RabbitMQ runs there.")
+        raise ConfigurationError(" ".join(problems) + f" Check {setting} and whether RabbitMQ runs there.")
     return "RabbitMQ at " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems)
 
 
