@@ -139,6 +139,14 @@ def test_the_readme_shows_every_state_of_the_demo_as_it_is_printed():
         assert "pet_bottle" in panel
 
 
+def test_the_architecture_page_names_every_package():
+    page = (DOCS / "architecture.md").read_text()
+    source = ROOT / "src" / "growbin_jobs"
+    packages = {path.parent.name for folder in (source, source / "engine") for path in folder.glob("*/*.py")}
+
+    assert [name for name in sorted(packages - {"samples"}) if f"{name}/" not in page] == []
+
+
 def test_the_pipeline_page_names_every_status_actor_and_queue():
     page = (DOCS / "pipeline.md").read_text()
 
