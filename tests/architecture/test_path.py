@@ -23,7 +23,7 @@ from growbin_jobs.engine.middleware.stack import stack
 SOURCE = str(Path(growbin_jobs.__file__).parent)
 
 #: Files of the project that a chain may pass, and frames of its own that may be on one stack.
-MOST_FILES, MOST_FRAMES = 48, 12
+MOST_FILES, MOST_FRAMES = 35, 12
 
 
 class Trace:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from growbin_jobs.engine.central.tasks import Task, Tasks
-from growbin_jobs.engine.delivery.ids import follow_up_id
+from growbin_jobs.engine.delivery.codec import follow_up_id
 
 #: A first message is created about when its analysis is accepted; one that was sent without ``submit_analysis`` makes
 #: the analysis only when it runs. The longer time is looked through when the shorter one has nothing.

@@ -494,7 +494,7 @@ def test_a_task_can_be_shown_while_the_database_is_away(invoke, node):
 
 def test_the_tasks_of_an_analysis_are_shown_as_a_tree(invoke, node, central):
     from growbin_jobs.engine.central.upgrade import upgrade
-    from growbin_jobs.engine.delivery.ids import follow_up_id
+    from growbin_jobs.engine.delivery.codec import follow_up_id
     from growbin_jobs.models import SCHEMA
     from growbin_jobs.models.analysis import Analyses
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from growbin_jobs.engine.central.sync import Sync
-from growbin_jobs.engine.delivery.ids import follow_up_id, random_id
+from growbin_jobs.engine.delivery.codec import follow_up_id, random_id
 from growbin_jobs.operations import task_tree
 
 ACTORS = ["upload_image", "analyze_image", "retrieve_rule", "record_failure"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from dramatiq import Message
 
-from growbin_jobs.engine.delivery.ids import random_id
+from growbin_jobs.engine.delivery.codec import random_id
 from growbin_jobs.engine.groups import Route
 
 

@@ -12,8 +12,7 @@ from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.lifecycle import Life, State, Step, advance
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
-from growbin_jobs.engine.delivery.runs import counted
-from growbin_jobs.engine.delivery.start import take_run
+from growbin_jobs.engine.delivery.runs import counted, has_ended
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, is_a, places
 
@@ -199,3 +198,16 @@ def _given_up(delivery: Delivery, error: str, exception: BaseException | None) -
         delivery.give_up("retries_exhausted", {"attempts": attempts, "detail": error})
     assert delivery.given_up is not None
     return GivenUp(*delivery.given_up, error, exception)
+
+
+def take_run(delivery: Delivery, life: Life) -> bool:
+    """Take the run of a delivery. Returns False if another delivery has it, or if it ended on this node before."""
+    if not life.run.take():
+        advance(delivery, Step.DUPLICATE)
+        return False
+    life.took = True
+    if life.history is None or not has_ended(delivery, life.history):
+        return True
+    advance(delivery, Step.KNOWN)
+    events.KNOWN.emit(delivery, state=str(life.history.state))
+    return False

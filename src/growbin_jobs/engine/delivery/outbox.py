@@ -26,8 +26,7 @@ from dramatiq.middleware import CurrentMessage
 
 from growbin_jobs.engine import processes
 from growbin_jobs.engine.delivery.admission import check, encoded
-from growbin_jobs.engine.delivery.codec import assemble
-from growbin_jobs.engine.delivery.ids import follow_up_id, is_random
+from growbin_jobs.engine.delivery.codec import assemble, follow_up_id, is_random
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.delivery.runs import Key, counted, key_of
 

@@ -23,7 +23,8 @@ class FastHooks(Broker):
 
     Most messages have no options and most actors use few features. A middleware whose hooks around a run have nothing
     to do without its options says so: ``concerns(actor)`` is False for an actor without them, and then the hooks are
-    called for messages with options only. With ``only_failures`` it is told of runs that failed only.
+    called for messages with options only. With ``only_failures`` it is told of runs that failed only. One that looks at
+    the options of a sent message and at nothing else says ``only_options``.
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
@@ -70,6 +71,12 @@ class FastHooks(Broker):
             hooks = self._before_plain.get(args[0].actor_name)
             if hooks is None:
                 hooks = self._plain(self._before_plain, "before_process_message", args[0].actor_name)
+        elif signal == "enqueue" and not args[0].options:
+            hooks = self._before.get("enqueue without options")
+            if hooks is None:
+                hooks = self._before["enqueue without options"] = tuple(
+                    hook for hook in self._having("before_enqueue") if not _only_options(hook)
+                )
         else:
             hooks = self._before.get(signal)
             if hooks is None:
@@ -117,3 +124,7 @@ class FastHooks(Broker):
             ordered = [each for each in ordered if not hasattr(each, "concerns") or each.concerns(actor)]
         found = [getattr(middleware, name) for middleware in ordered]
         return tuple(hook for hook in found if getattr(hook, "__func__", None) is not empty)
+
+
+def _only_options(hook: Callable[..., Any]) -> bool:
+    return bool(getattr(getattr(hook, "__self__", None), "only_options", False))

@@ -11,8 +11,7 @@ from typing import TypeVar
 import apsw
 
 from growbin_jobs.engine.delivery.records import Finish, Health, OutboxMessage, Started, TaskHistory
-from growbin_jobs.engine.journal.ends import Committed, End
-from growbin_jobs.engine.journal.session import JournalSession
+from growbin_jobs.engine.journal.session import Committed, End, JournalSession
 from growbin_jobs.engine.journal.tables import charged_ledgers, outbox, tasks
 from growbin_jobs.engine.processes import fork_lock, once_a_process, watch_forks
 from growbin_jobs.engine.sqlite.opening import check_sqlite

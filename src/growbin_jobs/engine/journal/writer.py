@@ -15,11 +15,12 @@ from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal import running_ledger
 from growbin_jobs.engine.journal.file.ballast import Ballast
 from growbin_jobs.engine.journal.file.store import JournalStore
-from growbin_jobs.engine.journal.tables.changes import advance_numbers, take_numbers
+from growbin_jobs.engine.journal.tables.changes import advance_numbers
+from growbin_jobs.engine.journal.tables.outbox import take_numbers
 from growbin_jobs.engine.processes import fork_lock
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
 from growbin_jobs.engine.sqlite.errors import DAMAGED, FILE_ERRORS, explain
-from growbin_jobs.engine.sqlite.requests import Callback
+from growbin_jobs.engine.sqlite.transactions import Callback
 from growbin_jobs.engine.threads import native
 
 T = TypeVar("T")

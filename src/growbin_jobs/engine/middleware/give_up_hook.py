@@ -6,7 +6,7 @@ from dramatiq import Middleware
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events
-from growbin_jobs.engine.delivery.ids import follow_up_id
+from growbin_jobs.engine.delivery.codec import follow_up_id
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.foreign_errors import describe, places
 

@@ -12,9 +12,8 @@ from dramatiq.middleware import SkipMessage
 from growbin_jobs.engine import events
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.decide import Decisions
-from growbin_jobs.engine.delivery.intake import DeliveryIntake
+from growbin_jobs.engine.delivery.intake import DeliveryIntake, Start
 from growbin_jobs.engine.delivery.settlement import Settlement
-from growbin_jobs.engine.delivery.start import Start
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.middleware.isolation import Isolation

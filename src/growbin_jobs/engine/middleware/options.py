@@ -34,6 +34,9 @@ class OptionCheck(Middleware):
     its name.
     """
 
+    #: Nothing to do in ``before_enqueue`` for a message without options (:mod:`growbin_jobs.engine.fast.hooks`).
+    only_options = True
+
     def before_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:
         if isinstance(actor.priority, bool) or not isinstance(actor.priority, int):
             raise OptionInvalid(f"Actor {actor.actor_name}: priority must be a whole number.")

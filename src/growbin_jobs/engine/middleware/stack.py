@@ -46,12 +46,11 @@ from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.callbacks import Callbacks
-from growbin_jobs.engine.middleware.current_message import CurrentMessage
+from growbin_jobs.engine.middleware.current_message import CurrentMessage, MessageIds
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
-from growbin_jobs.engine.middleware.message_ids import MessageIds
 from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch

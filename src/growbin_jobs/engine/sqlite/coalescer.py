@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.errors import FILE_ERRORS
-from growbin_jobs.engine.sqlite.requests import Callback
+from growbin_jobs.engine.sqlite.transactions import Callback
 
 S = TypeVar("S")
 I = TypeVar("I")  # noqa: E741 an item
@@ -64,8 +64,12 @@ class Coalescer(Generic[S, I, R]):
 
     def add_all(self, items: Iterable[I]) -> None:
         """Write some items soon."""
-        for item in items:
-            self.add(item)
+        self._waiting.extend(items)
+        if not self._submitted and self._waiting:
+            self._submitted = True
+            batch = _Batch(self, takes=True)
+            self._batches.add(batch)
+            self._submit(batch.run, batch.finish)
 
     def _take(self) -> list[I]:
         # Before the first is taken: whoever adds one from now on submits again.

@@ -13,8 +13,7 @@ from _queue import Empty, SimpleQueue  # gevent replaces queue.SimpleQueue; betw
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from growbin_jobs.engine.sqlite.requests import Callback, Request
-from growbin_jobs.engine.sqlite.transactions import Store, Transactions
+from growbin_jobs.engine.sqlite.transactions import Callback, Request, Store, Transactions
 from growbin_jobs.engine.threads import native
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from dramatiq import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.delivery.ids import follow_up_id, is_random, random_id
+from growbin_jobs.engine.delivery.codec import follow_up_id, is_random, random_id
 
 
 def message():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
-from growbin_jobs.engine.delivery.ids import follow_up_id
+from growbin_jobs.engine.delivery.codec import follow_up_id
 from growbin_jobs.engine.delivery.outbox import Outbox, option, outbox_of
 from growbin_jobs.engine.delivery.runs import key_of
 

@@ -20,12 +20,11 @@ from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
-from growbin_jobs.engine.delivery.intake import DeliveryIntake
+from growbin_jobs.engine.delivery.intake import DeliveryIntake, Start
 from growbin_jobs.engine.delivery.lifecycle import State
 from growbin_jobs.engine.delivery.records import Health, OutboxMessage, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import has_ended, key_of
 from growbin_jobs.engine.delivery.settlement import MOST_RETURNS, Settlement
-from growbin_jobs.engine.delivery.start import Start
 from growbin_jobs.engine.errors import Deferred
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from growbin_jobs.engine.delivery.records import TaskState
-from growbin_jobs.engine.journal.ends import End, Ends
+from growbin_jobs.engine.journal.session import End, Ends
 from growbin_jobs.engine.journal.tables import dead_letters, outbox, reader
 from growbin_jobs.engine.journal.tables.storable import UNSTORABLE
 from growbin_jobs.engine.reasons import REASONS

@@ -14,7 +14,7 @@ from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import outbox, tasks
-from growbin_jobs.engine.journal.tables.changes import take_numbers
+from growbin_jobs.engine.journal.tables.outbox import take_numbers
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Prune

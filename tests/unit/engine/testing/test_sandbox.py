@@ -9,7 +9,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import CurrentMessage, TimeLimit
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from growbin_jobs.engine.delivery.ids import follow_up_id
+from growbin_jobs.engine.delivery.codec import follow_up_id
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.errors import Deferred, Permanent, Transient

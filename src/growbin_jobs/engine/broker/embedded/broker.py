@@ -12,10 +12,9 @@ While a message waits in a queue, sending one of the same id to that queue chang
 which takes its place. Once it is claimed, the same id may be sent again: that is how Dramatiq retries. Should the
 process die between the retry and the acknowledgement, the retry is the one that stays.
 
-The parts: ``queue`` is the SQL on the tables of ``schema``, a committer the thread that runs it on the open file
-(``store``), ``session`` a process's session with the file (with ``wakeups`` and a process lock), ``consumer`` what
-Dramatiq's worker iterates over (each message a ``delivery``, claimed and settled by ``claims``), and ``settlements``
-how finished messages are settled together with what they have sent.
+The parts: ``queue`` is the SQL on the tables of ``schema`` and the open file, ``session`` a process's session with it
+(a thread with the connection, ``wakeups``, a process lock) that settles finished messages together with what they have
+sent, ``consumer`` what Dramatiq's worker iterates over, and ``claims`` what one consumer has claimed.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
-from growbin_jobs.engine.broker.embedded.session import EmbeddedSession
-from growbin_jobs.engine.broker.embedded.settlements import put
+from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
 from growbin_jobs.engine.broker.port import DeadLetter, Depth
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit, check_priority

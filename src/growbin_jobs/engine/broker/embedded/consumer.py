@@ -13,11 +13,15 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 
-from growbin_jobs.engine.broker.embedded.claims import Claims, dead_letter, requeue_claimed
-from growbin_jobs.engine.broker.embedded.delivery import EmbeddedDelivery, as_embedded
-from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
+from growbin_jobs.engine.broker.embedded.claims import (
+    Claims,
+    EmbeddedDelivery,
+    as_embedded,
+    dead_letter,
+    requeue_claimed,
+)
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue, QueueUnavailable
 from growbin_jobs.engine.broker.embedded.session import REAP_INTERVAL, EmbeddedSession
-from growbin_jobs.engine.broker.embedded.store import QueueUnavailable
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.records import OutboxMessage

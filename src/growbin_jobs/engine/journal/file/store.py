@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from growbin_jobs.engine.journal.file.opening import is_at, open_journal_file, reopen
+from growbin_jobs.engine.journal.file.opening import open_journal_file, reopen
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience
 
@@ -58,8 +58,12 @@ class JournalStore:
         """
         if self.is_damaged:
             raise Closed("its file is damaged")
-        if not is_at(self.file, self._path):
-            raise Closed("its file was moved or removed")
+        try:
+            if os.path.samestat(self.file, self._path.stat()):
+                return
+        except FileNotFoundError:
+            pass
+        raise Closed("its file was moved or removed")
 
     def committed(self) -> None:
         """Nobody waits for news of a commit but its callers."""

@@ -37,12 +37,6 @@ _ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1
 Row = tuple[Any, ...]
 
 
-def take_numbers(connection: apsw.Connection, count: int = 1) -> int:
-    """Return the first of ``count`` numbers that nothing else gets. Inside a transaction."""
-    last: int = connection.execute("UPDATE change_number SET seq = seq + ? RETURNING seq", (count,)).get
-    return last - count + 1
-
-
 def advance_numbers(connection: apsw.Connection) -> None:
     """Continue at the present microsecond where the numbers are behind it."""
     connection.execute(_ADVANCE)

@@ -10,7 +10,7 @@ import apsw
 from growbin_jobs.engine.delivery.records import Dead, DeadLetter, Finish, OutboxMessage
 from growbin_jobs.engine.errors import NotFound
 from growbin_jobs.engine.journal.tables import outbox
-from growbin_jobs.engine.journal.tables.changes import take_numbers
+from growbin_jobs.engine.journal.tables.outbox import take_numbers
 
 COLUMNS = "id, task_id, actor, queue, body, code, params, error, traceback, died_at, retried_at, discarded_at"
 OPEN = "retried_at IS NULL AND discarded_at IS NULL"

@@ -42,6 +42,12 @@ FROM outbox WHERE seq > ?2 AND (parent_id IS NULL OR created_at <= ?3 OR created
 """
 
 
+def take_numbers(connection: apsw.Connection, count: int = 1) -> int:
+    """Return the first of ``count`` numbers that nothing else gets. Inside a transaction."""
+    last: int = connection.execute("UPDATE change_number SET seq = seq + ? RETURNING seq", (count,)).get
+    return last - count + 1
+
+
 def of_task(connection: apsw.Connection, parent_id: str) -> tuple[OutboxMessage, ...]:
     """Return the messages of a task that are not confirmed, in order."""
     rows = connection.execute(

@@ -11,12 +11,11 @@ import pytest
 from dramatiq import Message
 from dramatiq.errors import ConnectionClosed, ConnectionFailed, QueueJoinTimeout
 
-from growbin_jobs.engine.broker.embedded import store as local_store
+from growbin_jobs.engine.broker.embedded import queue as local_store
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.broker.embedded.claims import EmbeddedDelivery
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
-from growbin_jobs.engine.broker.embedded.delivery import EmbeddedDelivery
-from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
-from growbin_jobs.engine.broker.embedded.store import QueueUnavailable
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue, QueueUnavailable
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.errors import ConfigurationError
 

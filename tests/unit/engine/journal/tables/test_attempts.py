@@ -9,7 +9,7 @@ from growbin_jobs.engine.delivery.records import Attempt, Outcome, TaskState
 from growbin_jobs.engine.journal.file import schema
 from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, tasks
-from growbin_jobs.engine.journal.tables.finish_many import finish_many
+from growbin_jobs.engine.journal.tables.tasks import finish_many
 
 COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
 

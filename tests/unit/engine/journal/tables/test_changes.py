@@ -2,7 +2,7 @@
 
 import pytest
 
-from growbin_jobs.engine.journal.tables import changes, reader, tasks
+from growbin_jobs.engine.journal.tables import changes, outbox, reader, tasks
 from growbin_jobs.engine.journal.tables.changes import mark
 
 
@@ -61,8 +61,8 @@ def test_nothing_to_copy(connection):
 
 
 def test_numbers_are_taken_once(connection):
-    first = changes.take_numbers(connection, 3)
-    assert changes.take_numbers(connection) == first + 3
+    first = outbox.take_numbers(connection, 3)
+    assert outbox.take_numbers(connection) == first + 3
 
 
 def test_the_queue_for_the_central_database_is_found_without_reading_all(connection):

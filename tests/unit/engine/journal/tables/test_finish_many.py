@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, outbox, reader, tasks
-from growbin_jobs.engine.journal.tables.finish_many import finish_many
+from growbin_jobs.engine.journal.tables.tasks import finish_many
 
 DEAD = Dead(body=b"m", code="c", params="{}", error="e", traceback="t", died_at=101.0)
 
