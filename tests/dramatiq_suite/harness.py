@@ -84,6 +84,15 @@ class _Smuggler:
     def __init__(self, broker: Any, queue: str) -> None:
         self._broker, self._queue = broker, queue
 
+    def get(self, timeout: float = 1.0) -> bytes:
+        """Take a message out of the queue."""
+        consumer = self._broker.consume(self._queue, prefetch=1, timeout=int(timeout * 1000))
+        message = next(consumer)
+        body: bytes = message.body
+        consumer.ack(message)
+        consumer.close()
+        return body
+
     def put(self, body: bytes) -> None:
         message = dramatiq.Message.decode(body)
         self._broker.recorder.sent.add(message.message_id)

@@ -1,0 +1,52 @@
+"""The suite of Dramatiq's contract once more, under gevent: the process is patched before anything is imported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+UNDER_GEVENT = """
+import sys
+from gevent import monkey
+monkey.patch_all()
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+#: The suites, but for the rate limiters' own, which need no worker.
+SUITES = sorted(
+    each for each in HERE.glob("test_dramatiq_*.py") if each.stem.split("_")[-1] not in ("gevent", "limits")
+)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.stem.removeprefix("test_dramatiq_"))
+@pytest.mark.parametrize("place", ["embedded", pytest.param("rabbitmq", marks=pytest.mark.services)])
+def test_the_contract_holds_under_gevent(place: str, suite: Path, request: pytest.FixtureRequest) -> None:
+    if place == "rabbitmq":
+        request.getfixturevalue("rabbitmq_server")
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-k",
+        place,
+        "--timeout",
+        "300",
+        "--rootdir",
+        str(ROOT),
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_GEVENT, *options, str(suite)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
