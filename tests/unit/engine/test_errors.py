@@ -59,7 +59,7 @@ def test_whatever_a_detail_is_it_can_be_stored(detail):
     [stored] = Permanent("request_invalid", detail=detail).params.values()
 
     assert json.loads(json.dumps(stored, allow_nan=False)) == stored
-    assert str(stored).encode()
+    str(stored).encode()  # no lone surrogate
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.journal import ends, session
+from growbin_jobs.engine.journal import session
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, reader, tasks
@@ -371,7 +371,7 @@ def blocked(journal, monkeypatch):
         return run
 
     monkeypatch.setattr(tasks, "finish", fail_or(finish))
-    monkeypatch.setattr(ends, "finish_many", fail_or(ends.finish_many))
+    monkeypatch.setattr(session, "finish_many", fail_or(session.finish_many))
     monkeypatch.setattr("growbin_jobs.engine.journal.writer._probe", fail_or(lambda _: None))
     monkeypatch.setattr(session, "INTERVAL", 0.02)
     assert probe.trouble is None
