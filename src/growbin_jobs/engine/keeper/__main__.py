@@ -71,7 +71,11 @@ def _serve(lifetime: KeeperLifetime, engine: str, log_file: str | None) -> int:
     from growbin_jobs.engine.errors import ConfigurationError
 
     form = "[%(asctime)s] [PID %(process)d] [keeper] [%(name)s] [%(levelname)s] %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, filename=log_file, encoding="utf-8")
+    try:
+        logging.basicConfig(level=logging.INFO, format=form, filename=log_file, encoding="utf-8")
+    except OSError as error:  # a full disk, for instance: the keeper is needed all the more
+        logging.basicConfig(level=logging.INFO, format=form)
+        logging.getLogger(__name__).warning("keeper.no_log_file file=%s error=%s", log_file, error.strerror)
     # It logs every run of every job, and each time that one is still running when it is due again.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     try:
