@@ -112,7 +112,7 @@ TABLE: Final[Mapping[State, Mapping[Step, Move]]] = {
         Step.RELEASE: Move(State.WAITING, "it waits for the other one"),
     },
     State.KNOWN: {
-        Step.RELEASE: Move(State.SETTLING, "what its run still owes is published, then it is told as that run ended"),
+        Step.RELEASE: Move(State.SETTLING, "the outbox of its run is published, then it is told as that run ended"),
     },
     State.RUNNING: {
         Step.DECIDE: Move(State.DECIDED, "its outbox is closed, the record of its end is made, its slot is cleared"),

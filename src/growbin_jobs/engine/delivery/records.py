@@ -68,7 +68,7 @@ class OutboxMessage:
       body: The encoded message.
       due_at: Not to be delivered before. None: at once.
       ordinal: Position among its parent's messages.
-      seq: Names the confirm when it is paid; 0 until it is stored.
+      seq: Names the message when it is confirmed; 0 until it is stored.
     """
 
     message_id: str
@@ -148,7 +148,7 @@ class TaskHistory:
       crashes: How many of its starts in a row took the process with them.
       lone_crashes: In how many of those it ran alone in its process.
       retry_count, deferrals: Of the last run that ended here: the same as the message's say that this very run ended.
-      outbox: What it still owes to the broker.
+      outbox: Messages that the broker has not confirmed.
     """
 
     task_id: str

@@ -2,7 +2,7 @@
 
 ::
 
-    run ended ──> its end is committed ──> what it owes is published and confirmed ──> acknowledged
+    run ended ──> its end is committed ──> its outbox is published and confirmed ──> acknowledged
                   (journal)                (consumer.settle)                         or rejected
 
 Nobody waits: each step calls the next one, on whatever thread it ends. A step that fails is tried again while this

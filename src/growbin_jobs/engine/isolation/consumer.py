@@ -102,7 +102,7 @@ class IsolatedConsumer(Consumer):
     nack = ack
 
     def settle(self, pending_ack: PendingAck) -> None:
-        """Leave what a message owes to the worker, which finds it in the journal, publishes it and settles."""
+        """Leave the outbox of a message to the worker, which finds it in the journal, publishes it and settles."""
         assert isinstance(pending_ack.delivery, IsolatedDelivery)
         pending_ack.outbox = ()
         pending_ack.then(pending_ack, None)

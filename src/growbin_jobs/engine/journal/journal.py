@@ -23,7 +23,7 @@ HINTS = 10_000
 
 
 class Journal:
-    """What this node did and owes: a SQLite file that its processes share.
+    """What this node did and still has to send: a SQLite file that its processes share.
 
     Constructing one opens nothing. Each process opens the file at its first call, with a thread of its own that alone
     touches SQLite; all threads and greenlets share its commits. Nothing here blocks gevent's hub.
@@ -124,7 +124,7 @@ class Journal:
             hints[record.task_id] = lambda: record
 
     def finish(self, record: Finish, then: Committed) -> None:
-        """Write the end of a run with all that it owes, in one transaction. Returns at once.
+        """Write the end of a run together with its outbox, in one transaction. Returns at once.
 
         Parameters:
           then: Called after the commit with None and the task's outbox as stored (see :class:`OutboxMessage`,

@@ -135,7 +135,7 @@ class NoLedger:
 
 
 def dead_processes(folder: Path) -> list[DeadProcess]:
-    """Return the owners of ledgers that died; each is to be given to :func:`bury`."""
+    """Return the owners of ledgers that died; each is to be given to :func:`remove`."""
     return find_dead(_owners(folder))
 
 

@@ -58,10 +58,10 @@ class _Nowhere:
     """The consumer of a delivery that nobody settles."""
 
     closed: bool = False
-    batcher: list[PendingAck] = field(default_factory=list)
+    pending_acks: list[PendingAck] = field(default_factory=list)
 
     def settle(self, pending_ack: PendingAck) -> None:
-        self.batcher.append(pending_ack)
+        self.pending_acks.append(pending_ack)
 
 
 class Holds(Protocol):

@@ -112,14 +112,14 @@ class ModelConsumer:
         self.unacked = {}
 
     def settle(self, pending_ack):
-        self.broker.batcher.append(pending_ack)
+        self.broker.pending_acks.append(pending_ack)
 
 
 class ModelBroker:
     def __init__(self):
         self.queue = []  # encoded
         self.dead = []
-        self.batcher = []
+        self.pending_acks = []
         self.settled = Counter()
 
     def deliver(self, consumer):
@@ -295,10 +295,10 @@ class Machine(RuleBasedStateMachine):
         if isinstance(error, ModelClosed):  # at the end of a process
             self.crash()
 
-    @precondition(lambda self: self.broker.batcher)
+    @precondition(lambda self: self.broker.pending_acks)
     @rule(data=st.data(), fails_at=st.none() | st.integers(0, 1))
     def pay(self, data, fails_at):
-        pending_ack = self.broker.batcher.pop(data.draw(st.integers(0, len(self.broker.batcher) - 1)))
+        pending_ack = self.broker.pending_acks.pop(data.draw(st.integers(0, len(self.broker.pending_acks) - 1)))
         self.broker.pay(pending_ack, fails_at)
 
     @rule()
@@ -313,13 +313,13 @@ class Machine(RuleBasedStateMachine):
 
     def crash(self):
         self.broker.close(self.consumer)
-        self.broker.batcher.clear()
+        self.broker.pending_acks.clear()
         self.journal.crash()
         self.boot()
 
     def crash_while_publishing(self):
-        if self.broker.batcher:
-            pending_ack = self.broker.batcher[0]
+        if self.broker.pending_acks:
+            pending_ack = self.broker.pending_acks[0]
             self.broker.queue += [each.body for each in pending_ack.unconfirmed[:1]]
         self.crash()
 
@@ -366,8 +366,8 @@ class Machine(RuleBasedStateMachine):
     def teardown(self):
         """Heal, drain, and look at the history."""
         for _ in range(500):
-            while self.broker.batcher:
-                self.broker.pay(self.broker.batcher.pop(0), None)
+            while self.broker.pending_acks:
+                self.broker.pay(self.broker.pending_acks.pop(0), None)
             while self.journal.waiting:
                 self.journal.commit()
             self.process.intake.ready()
@@ -377,7 +377,7 @@ class Machine(RuleBasedStateMachine):
                 self._end(self.running.pop(), COMPLETED)
             if self.broker.queue:
                 self.fetch(4)
-            elif not (self.broker.batcher or self.journal.waiting or self.process.settlement.failed):
+            elif not (self.broker.pending_acks or self.journal.waiting or self.process.settlement.failed):
                 break
         assert not self.consumer.unacked
         assert not any(self.journal.outbox.values())
@@ -428,9 +428,9 @@ def test_a_message_for_an_actor_that_nobody_knows_is_a_dead_letter_before_it_is_
 
     [(record, _)] = journal.waiting
     assert (record.state, record.dead.code) == (DEAD, "actor_unknown")
-    assert not broker.batcher
+    assert not broker.pending_acks
     journal.commit()
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert pending_ack.disposition is Disposition.DEAD_LETTER
 
 
@@ -461,7 +461,7 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, disposition)
     first.fail()
     process.end(first, exception=ValueError())
     journal.commit()
-    broker.pay(broker.batcher.pop(), None)
+    broker.pay(broker.pending_acks.pop(), None)
 
     if lost:
         consumer.closed, consumer = True, ModelConsumer(broker)
@@ -471,7 +471,7 @@ def test_a_copy_of_a_dead_message_that_this_process_remembers(lost, disposition)
     assert not process.begin(copy)
     process.intake.release(copy)
 
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert (pending_ack.delivery, pending_ack.disposition) == (copy, disposition)
 
 
@@ -485,7 +485,7 @@ def test_an_end_that_can_never_be_written_becomes_a_dead_letter_that_says_so():
     assert (record.state, record.dead.code) == (DEAD, "decision_invalid")
     assert "OverflowError" in record.dead.params
     journal.commit()
-    assert broker.batcher[0].disposition is Disposition.DEAD_LETTER
+    assert broker.pending_acks[0].disposition is Disposition.DEAD_LETTER
 
 
 def test_where_that_cannot_be_written_either_it_goes_back_with_a_delay():
@@ -495,7 +495,7 @@ def test_where_that_cannot_be_written_either_it_goes_back_with_a_delay():
     journal.refuse(OverflowError("never"))
     journal.refuse(OverflowError("never"))
 
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert pending_ack.disposition is Disposition.ACK
     [copy] = pending_ack.outbox
     assert Message.decode(copy.body).options["requeues"] == 1
@@ -507,7 +507,7 @@ def test_what_a_closed_journal_did_not_write_is_left_to_the_broker():
 
     journal.refuse(ModelClosed())
 
-    assert not broker.batcher
+    assert not broker.pending_acks
     assert delivery in consumer.unacked
     assert process.settlement.drain(0.0)
     # When its channel has gone it is delivered again, and must not wait for the run that came to nothing.
@@ -525,7 +525,7 @@ def returned(process, broker, delivery, **how):
     """Let a delivery go back, and return what is published for it."""
     delivery.requeue("odd", **how)
     process.end(delivery)
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert pending_ack.disposition is Disposition.ACK
     [copy] = pending_ack.outbox
     return copy
@@ -541,7 +541,7 @@ def test_what_goes_back_is_counted_and_comes_later_each_time(before):
     again = Message.decode(copy.body)
     assert (again.message_id, again.options) == ("m", {"requeues": before + 1, "retries": 1})
     assert 2**before <= copy.due_at - now < 1.25 * 2**before + 1
-    broker.pay(broker.batcher.pop(), None)
+    broker.pay(broker.pending_acks.pop(), None)
     assert delivery.life.state is State.SETTLED
 
 
@@ -577,7 +577,7 @@ def test_what_a_stopping_worker_has_not_begun_goes_back_at_once():
 
     process.end(delivery)
 
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert (pending_ack.disposition, pending_ack.outbox) == (Disposition.REQUEUE, ())
 
 
@@ -586,7 +586,7 @@ def test_a_run_of_which_nobody_has_told_the_end_goes_back():
 
     process.intake.release(delivery)
 
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert Message.decode(pending_ack.outbox[0].body).options["requeues"] == 1
 
 
@@ -636,7 +636,7 @@ def test_a_run_that_ends_while_the_journal_is_asked_is_not_run_again():
         found = ask(ids)
         process.end(first)
         journal.commit()
-        broker.pay(broker.batcher.pop(), None)
+        broker.pay(broker.pending_acks.pop(), None)
         return found
 
     journal.lookup = lookup
@@ -644,7 +644,7 @@ def test_a_run_that_ends_while_the_journal_is_asked_is_not_run_again():
 
     assert not process.begin(duplicate)
     process.intake.release(duplicate)
-    [pending_ack] = broker.batcher
+    [pending_ack] = broker.pending_acks
     assert (pending_ack.delivery, pending_ack.disposition) == (duplicate, Disposition.ACK)
 
 

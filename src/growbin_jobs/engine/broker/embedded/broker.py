@@ -154,7 +154,7 @@ class EmbeddedBroker(FastHooks):
         return message
 
     def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
-        """Put what a journal owes into its queues, in order; it is on the disk when this returns. Fires no hooks.
+        """Put messages of a journal into their queues, in order; it is on the disk when this returns. Fires no hooks.
 
         Returns:
           For each message None, or why it cannot be taken.

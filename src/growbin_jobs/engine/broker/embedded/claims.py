@@ -82,7 +82,7 @@ class Claims:
       session: This process's hold on the file.
       queue_name: The queue.
       prefetch: Claims that may be unsettled at a time; the wakeup rings when there is room again.
-      priority_of: Of a message that a delivery owes.
+      priority_of: Of a message in a delivery's outbox.
 
     Raises:
       BrokerConnectionError: If the file cannot be used.
@@ -113,7 +113,7 @@ class Claims:
         return queue.claim(self._queue_name, owner=self._owner, consumer=self._name, limit=limit, now=now)
 
     def settle(self, pending_ack: PendingAck) -> None:
-        """Put what a delivery owes into its queues and settle it, in one transaction. Returns at once."""
+        """Put the outbox of a delivery into its queues and settle it, in one transaction. Returns at once."""
         self._session.settlements.add(
             Entry(pending_ack, [self._priority_of(message) for message in pending_ack.outbox], self)
         )

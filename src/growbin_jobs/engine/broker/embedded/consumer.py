@@ -45,7 +45,7 @@ class EmbeddedConsumer(Claims, Consumer):
       prefetch: Messages that it has at most, handed out and not settled.
       timeout: Milliseconds that ``next()`` waits before it returns None.
       intake: Is asked before messages are handed out, and shown them; None: hand out everything.
-      priority_of: Of a message that a delivery owes.
+      priority_of: Of a message in a delivery's outbox.
 
     Raises:
       BrokerConnectionError: If the file cannot be used.

@@ -21,7 +21,7 @@ Write = Callable[[Callable[[apsw.Connection], int]], int]
 class Retention:
     """How long rows are kept, in seconds.
 
-    A task goes only after it was synced, while it owes nothing, and not before its dead letter.
+    A task goes only after it was synced, with an empty outbox, and not before its dead letter.
     """
 
     tasks: float = 7 * 86_400.0

@@ -100,10 +100,10 @@ def started(connection: apsw.Connection, records: Iterable[Started]) -> None:
 
 
 def finish(connection: apsw.Connection, record: Finish) -> tuple[OutboxMessage, ...]:
-    """Write the end of a run and everything that it owes.
+    """Write the end of a run together with its outbox.
 
     Returns:
-      What the task now owes, as stored. An end that comes too late (the task was completed before) changes nothing
+      The task's outbox, as stored. An end that comes too late (the task was completed before) changes nothing
       and returns what is still messages from before.
     """
     seq = take_numbers(connection, 1 + len(record.outbox))
@@ -164,7 +164,7 @@ def crashed(
 
 
 def lookup(connection: apsw.Connection, task_ids: Sequence[str]) -> dict[str, TaskHistory]:
-    """Return what matters before these run: those that have ended here, that owe something, or that crashed."""
+    """Return what matters before these run: those that have ended here, that have an outbox, or that crashed."""
     found = {}
     for task_id, state, crashes, lone_crashes, retry_count, deferrals in connection.execute(
         LOOKUP, (json.dumps(task_ids),)
