@@ -51,6 +51,6 @@ def central_tasks() -> Tasks:
 
 @contextmanager
 def forwarding() -> Iterator[Forward]:
-    """Open the broker for sending what a journal owes, and yield its ``forward``."""
+    """Open the broker for sending the outbox of a journal, and yield its ``forward``."""
     with closing(open_broker(target.config(), [])) as broker:
         yield broker.forward

@@ -7,14 +7,14 @@ first time a process passes the point, ``name:3`` at the third.
 point                        what has happened                                 what must hold after a restart
 ===========================  ================================================  ======================================
 ``message.received``         a delivery is decoded, nobody has looked at it    runs, no crash charged
-``message.begun``            its start is in the ledger                        runs, one crash charged
-``actor.before``             its outbox is open                                runs, one crash charged
-``actor.after``              the actor has returned or raised                  runs again, one crash charged
-``commit.before``            its end is about to be handed to the journal      runs again, no crash charged
-``commit.after``             its end is on record, nothing of it is published  not run again here; its debts are paid
-``publish.before``           before each message that it owes                  as ``commit.after``
+``message.begun``            its start is in the ledger                        runs, one crash counted
+``actor.before``             its outbox is open                                runs, one crash counted
+``actor.after``              the actor has returned or raised                  runs again, one crash counted
+``commit.before``            its end is about to be handed to the journal      runs again, no crash counted
+``commit.after``             its end is on record, nothing of it is published  not run again here; its outbox is sent
+``publish.before``           before each message of its outbox                 as ``commit.after``
 ``publish.after``            after the confirm of each one                     follow-ups may arrive twice, run once
-``ack.before``               all that it owes is confirmed                     not run again here; acknowledged
+``ack.before``               all of its outbox is confirmed                    not run again here; acknowledged
 ``ack.after``                the acknowledgement is on its way                 as ``ack.before``, or nothing is left
 ``producer.publish.before``  P2: before a message is handed to the broker      none, or owed
 ``producer.publish.after``   P3: it is confirmed                               it runs once

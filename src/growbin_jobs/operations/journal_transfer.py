@@ -97,7 +97,7 @@ def copy(journal: Journal, tasks: Tasks, *, batch: int) -> Copied:
 
 
 def send(journal: Journal, forward: Forward) -> Sent:
-    """Send everything that the journal owes to the broker.
+    """Send the whole outbox of the journal to the broker.
 
     Parameters:
       forward: Of the broker.
@@ -116,7 +116,7 @@ def send(journal: Journal, forward: Forward) -> Sent:
 def drain(
     file: Path, *, open_journal: Callable[[], Journal], tasks: Callable[[], Tasks], forward: Forward, batch: int
 ) -> Drained:
-    """Empty the journal of a node that is gone: copy its rows, send what it owes. Twice does nothing twice.
+    """Empty the journal of a node that is gone: copy its rows, send its outbox. Twice does nothing twice.
 
     A damaged file is put aside, and what can be read of its messages is sent.
 
