@@ -137,10 +137,10 @@ class Claims:
 
     def _settle(self, seq: int, settle: Callable[[EmbeddedQueue, int, str], bool]) -> None:
         if self.closed:
-            logger.debug("Message %d is the broker's again; it will come once more.", seq)
+            logger.debug("embedded.settled_after_close seq=%d", seq)
             return
         if not self._session.write(lambda queue: settle(queue, seq, self._name)):
-            logger.warning("Message %d was no longer claimed when it was settled.", seq)
+            logger.warning("embedded.claim_lost seq=%d", seq)
         self._forget(seq)
 
     def _forget(self, seq: int) -> None:

@@ -104,11 +104,11 @@ class EmbeddedConsumer(Claims, Consumer):
         except QueueUnavailable as error:
             # Not raised: Dramatiq would close this consumer and so run twice whatever is being worked on.
             if not self._ailing:
-                logger.critical("Cannot fetch from %s; trying again until it works. %s", self._queue_name, error)
+                logger.critical("embedded.fetch_failed queue=%s retries=yes error=%s", self._queue_name, error)
             self._ailing = True
             return REAP_INTERVAL
         if self._ailing:
-            logger.warning("Fetching from %s works again.", self._queue_name)
+            logger.warning("embedded.fetch_recovered queue=%s", self._queue_name)
         self._ailing = False
         return pause
 
@@ -140,7 +140,7 @@ class EmbeddedConsumer(Claims, Consumer):
             seq, reason = self._undecodable[-1]
             self._settle(seq, dead_letter(reason))
             self._undecodable.pop()
-            logger.error("Message %d of %s is in the dead letters: %s", seq, self._queue_name, reason)
+            logger.error("embedded.dead_lettered queue=%s seq=%d reason=%s", self._queue_name, seq, reason)
 
     def ack(self, message: MessageProxy) -> None:
         """Delete a message that is done, or return it to its queue if it was given back.
