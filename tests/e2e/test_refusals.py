@@ -138,12 +138,10 @@ def test_a_refused_picture_that_is_sent_again_is_gone_and_that_is_said(embedded,
 
 def test_a_worker_that_is_killed_before_it_has_told_of_a_refusal_tells_of_it_when_it_is_back(embedded, bad_pictures):
     bad, _ = bad_pictures
-    # The first end is that of stage 1, the second that of the recording.
+    # The first end is that of stage 1, the second that of the recording. The process that replaces it comes to one end.
     embedded.start("storage", through={"GROWBIN_CRASHPOINT": "commit.before:2"})
     [analysis_id] = embedded.submit([next(iter(bad))])
-    embedded.workers.pop("storage").wait(100)
-
-    embedded.start("storage")
+    embedded.await_log("storage", "was killed by SIGKILL", timeout=100)
 
     [failed] = embedded.wait([analysis_id], timeout=150).values()
     assert failed.error_code == bad[next(iter(bad))]

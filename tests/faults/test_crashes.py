@@ -78,7 +78,7 @@ class Site:
         for each in psutil.Process(self._process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 words = " ".join(each.cmdline())
-                if "worker_process" in words or "isolation.child" in words:
+                if "supervision.worker_process" in words or "isolation.child" in words:
                     found.append(each)
         return found
 
@@ -172,11 +172,14 @@ def test_a_dead_worker_process_is_replaced_without_its_siblings(site):
     victim, *siblings = site.workers()
 
     victim.kill()
-    site.await_(lambda: len(site.workers()) == 3 and victim.pid not in {each.pid for each in site.workers()})
 
-    assert {each.pid for each in siblings} < {each.pid for each in site.workers()}
+    def replaced() -> bool:
+        now = {each.pid for each in site.workers()}
+        return len(now) == 3 and victim.pid not in now and {each.pid for each in siblings} < now
+
+    site.await_(replaced)
     assert site.stop() == 0
-    assert "was killed by SIGKILL; it starts again at once" in site.said(1000)
+    assert "was killed by SIGKILL; it starts again" in site.said(1000)
 
 
 def test_follow_ups_of_a_message_that_ran_in_isolation_are_sent_once(site):

@@ -240,7 +240,7 @@ def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeo
 def test_producers_keep_what_it_does_not_take_and_bring_it_in_order(node, broker, tmp_path, away, back):
     journal = Journal(tmp_path / "task_queue.db", node="n", worker="producer", free_floor=1)
     keeping = StoreAndForward(lambda: journal, journal.path, 0.5)
-    producer = RabbitBroker(url=node.url, middleware=[], publish_timeout=1000.0, keeping=keeping)
+    producer = RabbitBroker(url=node.url, middleware=[], publish_timeout=1000.0, store_and_forward=keeping)
     producer.enqueue(message(0))
     node.control(*away)
     try:
