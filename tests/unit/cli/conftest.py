@@ -1,6 +1,7 @@
 """The command line, as a person runs it and, where that is enough, inside this process."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -58,6 +59,8 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Pope
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            # What a shell starts in the background ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process
