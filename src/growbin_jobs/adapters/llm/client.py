@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
+from growbin_jobs.adapters.llm.estimate import input_tokens
+from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.structured import Schema, refuses_schemas, strict_format, validated
@@ -60,12 +62,20 @@ class ModelClient:
       api_key: Sent as a bearer token. A server of your own may need none.
       base_url: Address of the server, with ``/v1`` where it has that. None: OpenAI.
       meter: Gets a record of each HTTP request that asks for an answer.
+      guards: Must all agree before such a request is sent, in this order.
 
     Raises:
       ConfigurationError: With neither a key nor an address, or with one that cannot be sent.
     """
 
-    def __init__(self, *, api_key: str | None, base_url: str | None = None, meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str | None,
+        base_url: str | None = None,
+        meter: Meter | None = None,
+        guards: Sequence[Guard] = (),
+    ) -> None:
         key = (api_key or "").strip()  # a key from a file ends in a newline
         if not key and not base_url:
             raise ConfigurationError(
@@ -76,6 +86,7 @@ class ModelClient:
         self._key = key
         self._url = _checked_url(base_url or OPENAI_URL)
         self._meter = NullMeter() if meter is None else meter
+        self._guards = tuple(guards)
         self._http = once_a_process(self._connect)
         self._without_schemas: set[str] = set()
         self._raised_caps: set[tuple[str, int]] = set()
@@ -167,7 +178,8 @@ class ModelClient:
             body["temperature"] = call.temperature
         if call.reasoning_effort is not None:
             body["reasoning_effort"] = call.reasoning_effort
-        with self._metered(call) as record:
+        planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap)
+        with admitted(self._guards, planned) as ending, self._metered(call, ending) as record:
             raw = self._send(
                 call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
             )
@@ -175,7 +187,7 @@ class ModelClient:
             return read_reply(raw.content, raw.headers, secret=self._key)
 
     @contextmanager
-    def _metered(self, call: Call) -> Iterator[ModelRequest]:
+    def _metered(self, call: Call, ending: Ending) -> Iterator[ModelRequest]:
         """Record the HTTP request inside, however it ends."""
         record = ModelRequest(call.model, call.purpose)
         failure: BaseException | None = None
@@ -186,6 +198,7 @@ class ModelClient:
             raise
         finally:
             record.end(failure)
+            ending.note(record, failure)
             failure = None  # a traceback that holds itself would live until the garbage collector comes
             logger.info(
                 "model.request model=%s purpose=%s outcome=%s status=%s seconds=%.3f request=%s usage=%s",

@@ -1,8 +1,12 @@
+import base64
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from growbin_jobs.limits.estimate import MOST_PATCHES, TokenRatio, picture_tokens, text_tokens
+from growbin_jobs.adapters.llm.estimate import MOST_PATCHES, TokenRatio, input_tokens, picture_tokens, text_tokens
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,18 @@ def test_no_odd_count_makes_it_absurd(seen):
         ratio.learn(estimate, counted)
 
     assert 250 <= ratio.corrected(1000) <= 4000
+
+
+def test_a_picture_in_a_message_counts_by_its_pixels() -> None:
+    file = io.BytesIO()
+    Image.effect_noise((1024, 768), 90).convert("RGB").save(file, "JPEG", quality=95)
+    url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    assert len(url) > 130_000
+    parts = [{"type": "text", "text": "x" * 35}, {"type": "image_url", "image_url": {"url": url}}]
+    assert input_tokens([{"role": "user", "content": parts}]) == 10 + picture_tokens(1024, 768)
+
+
+@pytest.mark.parametrize("url", ["https://pictures/1", "data:image/jpeg;base64,", "data:image/jpeg;base64,/9j/", ""])
+def test_a_picture_of_unknown_size_counts_as_the_largest(url: str) -> None:
+    largest = picture_tokens(10_000, 10_000)
+    assert input_tokens([{"content": [{"type": "image_url", "image_url": {"url": url}}]}]) == largest

@@ -1,0 +1,109 @@
+"""The port for what must agree before a model request is sent: limits, breakers, budgets.
+
+:class:`~growbin_jobs.adapters.llm.client.ModelClient` asks in the one place that every HTTP request passes, so that a
+call that takes several requests asks for each. All guards agree or nothing is sent; what the first ones hold is given
+back when a later one refuses.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from growbin_jobs.adapters.llm.attribution import Attribution, attribution
+from growbin_jobs.adapters.llm.meter import ModelRequest
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """One HTTP request to a model server that is about to be sent.
+
+    Attributes:
+      model: The one that is asked.
+      purpose: What the answer is for, such as ``vision``.
+      input_tokens: Estimate of the tokens that are sent, pictures included.
+      max_tokens: Most tokens of the answer.
+      service_tier: The price tier that is asked for; None: the server's default.
+      attribution: For whom it is sent.
+    """
+
+    model: str
+    purpose: str
+    input_tokens: int
+    max_tokens: int
+    service_tier: str | None = None
+    attribution: Attribution = field(default_factory=attribution)
+
+
+class Held(Protocol):
+    """What a guard holds for one request. Exactly one of its methods is called, once."""
+
+    def release(self) -> None:
+        """Give back what is held: the request was not sent."""
+        ...
+
+    def settle(self, record: ModelRequest, failure: BaseException | None) -> None:
+        """Account for the request, which was sent and has ended.
+
+        Parameters:
+          record: The request with its end.
+          failure: What it ended with; None for an answer.
+        """
+        ...
+
+
+class Guard(Protocol):
+    """Something that must agree before a request is sent."""
+
+    def admit(self, request: PlannedRequest) -> Held:
+        """Agree to one request, now. It may wait a moment for its turn.
+
+        Raises:
+          Deferred: Not now; the message comes back later and spends no retry.
+          Permanent: Never: the request asks for more than is ever granted.
+        """
+        ...
+
+
+class Ending:
+    """How a request ended, once it is known."""
+
+    def __init__(self) -> None:
+        self._end: tuple[ModelRequest, BaseException | None] | None = None
+
+    def note(self, record: ModelRequest, failure: BaseException | None) -> None:
+        """Note the end of the request; see :meth:`Held.settle`."""
+        self._end = (record, failure)
+
+    def account(self, held: Held) -> None:
+        """Settle or release what one guard holds."""
+        try:
+            if self._end is None:
+                held.release()
+            else:
+                held.settle(*self._end)
+        except Exception:
+            # The answer has been paid for: a guard that fails must not cost it.
+            logger.exception("model.guard_failed guard=%s", type(held).__name__)
+
+
+@contextmanager
+def admitted(guards: Sequence[Guard], request: PlannedRequest) -> Iterator[Ending]:
+    """Ask all guards in order, and let each account for the request afterwards, in the opposite order.
+
+    Yields:
+      Where the end of the request is noted. Without it the request counts as not sent.
+
+    Raises:
+      Deferred, Permanent: A guard refuses; nothing is held any more.
+    """
+    ending = Ending()
+    with ExitStack() as stack:
+        for guard in guards:
+            stack.callback(ending.account, guard.admit(request))
+        yield ending
