@@ -627,7 +627,7 @@ def test_what_can_never_be_delivered_is_refused_where_it_is_sent(place: Place, f
 
     with pytest.raises(ValueError, match=r"^.{10,300}$") as outside:
         broker.enqueue(bad, delay=delay)
-    outbox = Outbox(broker, "parent")
+    outbox = Outbox(broker, ("parent", 0, 0))
     outbox.open()
     try:
         with pytest.raises(ValueError, match=r"^.{10,300}$") as inside:

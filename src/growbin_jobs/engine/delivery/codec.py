@@ -18,7 +18,7 @@ from dramatiq.errors import DecodeError
 from growbin_jobs.engine.text import well_formed
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
-_from_json = json.JSONDecoder().decode
+_from_json = json.JSONDecoder().raw_decode
 
 _KINDS: dict[str, type] = {
     "queue_name": str,
@@ -29,6 +29,7 @@ _KINDS: dict[str, type] = {
     "message_id": str,
     "message_timestamp": int,
 }
+_TYPES = [*_KINDS.values()]
 
 
 class Undecodable(ValueError):
@@ -59,17 +60,27 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
     fields = _fields(body)
     if queue_name is not None:
         fields["queue_name"] = queue_name
+    if [*map(type, map(fields.__getitem__, _KINDS))] != _TYPES:
+        _check_kinds(fields)
+    names = fields["actor_name"] + fields["message_id"]
+    if not names.isascii() or "\0" in names:
+        _check_names(fields)
+    fields["args"] = tuple(fields["args"])
+    return assemble(fields)
+
+
+def _check_kinds(fields: dict[str, Any]) -> None:
     for field, kind in _KINDS.items():
         if not isinstance(fields[field], kind):
             raise Undecodable(f"{field} is no {kind.__name__}")
+
+
+def _check_names(fields: dict[str, Any]) -> None:
     for field in ("actor_name", "message_id"):
-        text = fields[field]
-        if not text.isascii() and well_formed(text) != text:
+        if well_formed(fields[field]) != fields[field]:
             raise Undecodable(f"{field} holds lone surrogates")
-        if "\0" in text:  # PostgreSQL has no room for it
+        if "\0" in fields[field]:  # PostgreSQL has no room for it
             raise Undecodable(f"{field} holds a NUL character")
-    fields["args"] = tuple(fields["args"])
-    return assemble(fields)
 
 
 def assemble(fields: dict[str, Any]) -> Message[Any]:
@@ -82,11 +93,13 @@ def assemble(fields: dict[str, Any]) -> Message[Any]:
 def _fields(body: bytes) -> dict[str, Any]:
     if type(get_encoder()) is JSONEncoder:
         try:
-            fields = _from_json(body.decode())
+            text = body.decode()
+            fields, end = _from_json(text)
         except (ValueError, RecursionError):
-            pass  # Dramatiq says what is wrong
+            pass  # white space around it; else Dramatiq says what is wrong
         else:
-            if type(fields) is dict and fields.keys() == _KINDS.keys() and type(fields["args"]) is list:
+            whole = end == len(text) and type(fields) is dict and fields.keys() == _KINDS.keys()
+            if whole and type(fields["args"]) is list:
                 return fields
     try:
         message: Message[Any] = Message.decode(body)  # also fills in what an older sender left out

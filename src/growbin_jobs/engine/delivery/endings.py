@@ -76,12 +76,12 @@ def ending(
         created_at=created_at(delivery),
         error=error,
         result=delivery.kept_result if delivery.kept_result is not None else _as_json(result),
-        retry_count=counted(options, "retries"),
-        deferrals=counted(options, "deferrals"),
+        retry_count=counted(options, "retries") if options else 0,
+        deferrals=counted(options, "deferrals") if options else 0,
         outbox=outbox,
         dead=None if given_up is None else _dead(delivery, given_up, now),
         deferred=deferred,
-        due_at=_retry_due_at(delivery, outbox),
+        due_at=_retry_due_at(delivery, outbox) if outbox else None,
         delivery_tag=getattr(delivery, "tag", None),
     )
 

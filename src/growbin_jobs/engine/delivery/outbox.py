@@ -55,7 +55,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_body", "_counts", "_generation", "_kept", "_made", "_names", "_owed", "_run", "_scope", "broker", "closed",
+        "_body", "_counts", "_generation", "_kept", "_made", "_names", "_of_actor", "_owed", "_run", "broker", "closed",
         "next_run",
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ class Outbox:
         self._counts: dict[str, int] = {}
         self._made: dict[str, bool] = {}  # ids of messages that were made, and whether they were sent
         self._names: dict[str, str] = {}
-        self._scope = _of_run(run)
+        self._of_actor = False  # what is sent now is the actor's own
         self._generation = processes.generation
 
     @property
@@ -125,9 +125,10 @@ class Outbox:
 
     def begin_actor(self) -> None:
         """Note that what is sent from now on is the actor's own."""
-        self._kept = len(self._owed)
-        self._counts.clear()
-        self._scope = ""
+        self._of_actor = True
+        if self._owed or self._counts:
+            self._kept = len(self._owed)
+            self._counts.clear()
 
     def forget(self) -> None:
         """Drop what the actor has sent: it has failed, and its next run will send it again."""
@@ -135,7 +136,7 @@ class Outbox:
         self.next_run = None
         # What is sent from now on tells of this run: the next one may fail, too, and sends another message.
         self._counts.clear()
-        self._scope = _of_run(self._run)
+        self._of_actor = False
 
     def close(self) -> tuple[OutboxMessage, ...]:
         """Take nothing more, and return what was sent, in order."""
@@ -162,7 +163,9 @@ class Outbox:
     def _next_id(self, name: str) -> str:
         ordinal = self._counts.get(name, 0)
         self._counts[name] = ordinal + 1
-        return follow_up_id(self._run[0], name + self._scope, ordinal)
+        message_id, retries, deferrals = self._run
+        scope = "" if self._of_actor else f"@{retries}.{deferrals}"
+        return follow_up_id(message_id, name + scope, ordinal)
 
     def _knows(self, an_id: str) -> bool:
         """Does the message that runs name an id? Then it is the same in each run, and others may know it."""
@@ -205,10 +208,6 @@ class Outbox:
                 ordinal=len(self._owed),
             )
         )
-
-
-def _of_run(run: Key) -> str:
-    return f"@{run[1]}.{run[2]}"
 
 
 def current_outbox() -> Outbox | None:

@@ -42,6 +42,8 @@ def counted(options: dict[str, Any], name: str) -> int:
 def key_of(delivery: Identified) -> Key:
     """Return which run of which message a delivery asks for."""
     options = delivery.options
+    if not options:  # nearly always, and all of this is done for each message
+        return delivery.message_id, 0, 0
     return delivery.message_id, counted(options, "retries"), counted(options, "deferrals")
 
 

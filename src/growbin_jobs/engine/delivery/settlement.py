@@ -83,6 +83,10 @@ class Settlement:
             if life.state is not State.LEFT:
                 advance(delivery, Step.LEAVE)
             return
+        if life.state is State.DECIDED:  # nearly always
+            if advance(delivery, Step.RELEASE):
+                self._commit(delivery)
+            return
         if life.state is State.RUNNING:
             self._decisions.abandon(delivery)  # no hook has told its end
         elif life.state is State.RECEIVED and delivery.failed and not delivery.stale:

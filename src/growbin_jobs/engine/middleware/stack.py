@@ -19,6 +19,7 @@ middleware                  before the actor                          after the 
 ``Retries``                 –                                         decides: done, retry, wait, give up
 ``Prefetch``                (at boot) how far a process fetches       –
 ``FastWorkQueue``           (at boot) hands messages to the workers   –
+``DebugLines``              (at boot) no debug lines for messages     –
 ``GcTuning``                (at boot) keeps Python from garbage       –
 ``Boot``                    (at boot) builds the group's services     –
 ``AsyncIO``                 (at boot) starts an event loop            –
@@ -40,6 +41,7 @@ from typing import TYPE_CHECKING
 from dramatiq import Middleware
 
 from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.fast.debug_lines import DebugLines
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.work_queue import FastWorkQueue
 from growbin_jobs.engine.middleware.age_limit import AgeLimit
@@ -97,6 +99,7 @@ def stack(
         Retries(max_wait=config.deferral_max_age),
         Prefetch(config.groups),
         FastWorkQueue(),
+        DebugLines(),
         GcTuning(),
         boot,
         asyncio,

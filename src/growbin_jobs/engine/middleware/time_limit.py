@@ -159,6 +159,18 @@ def _set_exception(thread: int, exception: type[BaseException] | None) -> None:
     )
 
 
+class _Limits(threading.local):
+    """What holds for the next call of an actor's function in this thread or greenlet.
+
+    Attributes:
+      limit: Seconds; None: it is no message that runs.
+      notified: It is told of a shutdown.
+    """
+
+    limit: float | None = None
+    notified: bool = False
+
+
 _INSTEAD = "Give each actor its time_limit and notify_shutdown, or change them in a middleware of your own."
 
 
@@ -170,28 +182,36 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
 
     stock = DramatiqTimeLimit
     replaceable = _INSTEAD
+    only_failures = True  # where the actor was called, its limit is gone
 
     def __init__(self, *, time_limit: float = 600_000) -> None:
         # Not the base class's: it makes a thread, and this one makes its own in each process that runs something.
         self.time_limit = time_limit
         self.interrupts = once_a_process(make_interrupts)
-        self.local = threading.local()
+        self.local = _Limits()
+        self._seconds: dict[str, float] = {}  # of messages without options, by actor
 
     def adopt(self, other: Any) -> None:
         self.time_limit = other.time_limit
+        self._seconds.clear()
 
     def after_process_boot(self, broker: Broker) -> None:
         """Nothing to start; see the clocks."""
 
     def after_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:
         actor.fn = self._limited(actor.fn)
+        self._seconds.pop(actor.actor_name, None)
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if message.failed:
             return
-        options = broker.get_actor(message.actor_name).options
-        limit = message.options.get("time_limit") or options.get("time_limit") or self.time_limit
-        self.local.limit = limit / 1000
+        seconds = None if message.options else self._seconds.get(message.actor_name)
+        if seconds is None:
+            options = broker.get_actor(message.actor_name).options
+            seconds = (message.options.get("time_limit") or options.get("time_limit") or self.time_limit) / 1000
+            if not message.options:
+                self._seconds[message.actor_name] = seconds
+        self.local.limit = seconds
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
@@ -205,15 +225,17 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
 
         @functools.wraps(actor)
         def run(*args: Any, **kwargs: Any) -> Any:
-            limit, notified = getattr(local, "limit", None), getattr(local, "notified", False)
+            limit, notified = local.limit, local.notified
             mine = None
             # Not where it is called directly, or by another actor whose clock runs already, or there is no limit.
-            if limit is not None and (limit != math.inf or notified):
+            if limit is not None:
                 local.limit, local.notified = None, False
-                mine = interrupts()
+                if limit != math.inf or notified:
+                    mine = interrupts()
             try:
                 if mine is not None:
-                    mine.start(math.inf if limit is None else limit, on_shutdown=notified)
+                    assert limit is not None
+                    mine.start(limit, on_shutdown=notified)
                 return actor(*args, **kwargs)
             except BaseException as error:
                 if can_be_judged(error):

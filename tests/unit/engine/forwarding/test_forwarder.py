@@ -400,7 +400,7 @@ def test_what_a_message_sends_is_its_workers_business(path):
         store_and_forward=StoreAndForward(lambda: pytest.fail("kept"), path, patience=0.5),
     )
     parent = Message(queue_name="q", actor_name="a", args=(), kwargs={}, options={})
-    outbox = Outbox(broker, parent.message_id)
+    outbox = Outbox(broker, (parent.message_id, 0, 0))
     outbox.open()
     follow_up = broker.enqueue(Message(queue_name="q", actor_name="b", args=(), kwargs={}, options={}))
 

@@ -61,6 +61,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     Attributes:
       intake: Who settles what it has begun to look at.
+      received_at: Of the last message, or of its start; on the monotonic clock.
 
     Raises:
       BrokerUnavailable: No connection in time.
@@ -83,6 +84,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         self._outbox_publisher = outbox_publisher
         self.intake = intake
         self._timeout = timeout / 1000
+        self.received_at = time.monotonic()
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
         self._fetched: deque[RabbitDelivery] = deque()
         self._open(open_timeout)
@@ -101,6 +103,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
             return
         if not self._arrived:
             self._receive()
+        if self._arrived:
+            self.received_at = time.monotonic()
         if self._arrived and self.intake and not self.intake.receive(self._arrived):
             time.sleep(self._timeout)
             return

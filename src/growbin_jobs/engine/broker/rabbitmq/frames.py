@@ -30,6 +30,7 @@ BASIC = 60
 
 _FRAME = struct.Struct(">BHI")  # type, channel, size of the payload
 _HEADER = struct.Struct(">HHQH")  # class, weight, size of the body, flags of the properties that follow
+_HEADER_FRAME = struct.Struct(">BHIHHQ")  # the same with its frame, without the flags
 _SETTLE = struct.Struct(">BHIHHQBB")  # a whole frame: class, method, tag, bits, end
 _DELIVERY = struct.Struct(">QB")  # tag, redelivered
 
@@ -158,6 +159,10 @@ class FastConnection(SelectConnection):  # type: ignore[misc]
             end = at + 8 + size
             if data[at : at + 4] == b"AMQP" or end > length:
                 break
+            if kind == METHOD and (after := self._read_delivery(channel, data, at, end, length)):
+                self.bytes_received += after - at
+                at = after
+                continue
             if data[end - 1] != END[0] or not self._read(kind, channel, data, at + 7):
                 self._process_frame(decode_frame(data[at:end])[1])
             self.bytes_received += end - at
@@ -167,6 +172,34 @@ class FastConnection(SelectConnection):  # type: ignore[misc]
             super()._on_data_available(rest)
         else:
             self._frame_buffer = rest
+
+    def _read_delivery(self, channel: int, data: bytes, at: int, head: int, length: int) -> int:
+        """Take a delivery whose frames are all here, with one frame for its body, as nearly all are.
+
+        Parameters:
+          at: Where its first frame begins.
+          head: Where its second one begins.
+          length: Of the data.
+
+        Returns:
+          Where the next frame begins; 0 if this is anything else, which :meth:`_read` takes frame by frame.
+        """
+        if data[at + 7 : at + 11] != _DELIVER or length - head < _HEADER_FRAME.size:
+            return 0
+        delivered = self._delivered.get(channel)
+        kind, of_channel, size, _, _, left = _HEADER_FRAME.unpack_from(data, head)
+        body = head + 8 + size
+        if delivered is None or kind != HEADER or of_channel != channel or length - body < left + 8:
+            return 0
+        kind, of_channel, size = _FRAME.unpack_from(data, body)
+        end = body + 7 + left
+        if kind != BODY or of_channel != channel or size != left:
+            return 0
+        if not data[head - 1] == data[body - 1] == data[end] == END[0]:
+            return 0
+        tag, redelivered = _DELIVERY.unpack_from(data, at + 12 + data[at + 11])  # behind the consumer's tag
+        delivered(tag, redelivered != 0, data[body + 7 : end])
+        return end + 1
 
     def _read(self, kind: int, channel: int, data: bytes, at: int) -> bool:
         """Take the frame whose payload begins at a place; False if it is pika's."""

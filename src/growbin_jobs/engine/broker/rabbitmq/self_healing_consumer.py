@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from time import monotonic, sleep
 
 from dramatiq.broker import Consumer, MessageProxy
 
+from growbin_jobs.engine import processes
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
 
 #: Seconds without a message after which an idle consumer begins anew.
@@ -29,20 +29,16 @@ class SelfHealingConsumer(Consumer):
     def __init__(self, start: Callable[[], RabbitConsumer]) -> None:
         self._start = start
         self._consumer = start()
-        self._last_message_at = monotonic()
-        self._pid = os.getpid()
+        self._generation = processes.generation
 
     def __next__(self) -> MessageProxy | None:
-        if os.getpid() != self._pid:  # a greenlet of a worker whose actor has forked: the parent consumes
+        if processes.generation != self._generation:  # a greenlet of a forked child: the parent consumes
             sleep(1.0)
             return None
         message = next(self._consumer)
-        if message is not None:
-            self._last_message_at = monotonic()
-        elif monotonic() - self._last_message_at >= SILENCE and self._consumer.idle:
+        if message is None and monotonic() - self._consumer.received_at >= SILENCE and self._consumer.idle:
             self._consumer.close()
             self._consumer = self._start()
-            self._last_message_at = monotonic()
         return message
 
     def ack(self, message: MessageProxy) -> None:

@@ -14,9 +14,13 @@ class Inner:
         self.messages: list[object] = []
         self.idle = True
         self.closed = False
+        self.received_at = renewal.monotonic()
 
     def __next__(self) -> object | None:
-        return self.messages.pop(0) if self.messages else None
+        if not self.messages:
+            return None
+        self.received_at = renewal.monotonic()
+        return self.messages.pop(0)
 
     def close(self) -> None:
         self.closed = True
