@@ -94,6 +94,7 @@ def _fields(body: bytes) -> dict[str, Any]:
     if type(get_encoder()) is JSONEncoder:
         try:
             text = body.decode()
+            fields: dict[str, Any]
             fields, end = _from_json(text)
         except (ValueError, RecursionError):
             pass  # white space around it; else Dramatiq says what is wrong

@@ -27,7 +27,7 @@ from growbin_jobs.engine.delivery.codec import encode
 from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
-from growbin_jobs.engine.delivery.lifecycle import State, Step, advance
+from growbin_jobs.engine.delivery.lifecycle import Life, State, Step, advance
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.foreign_errors import describe
@@ -83,19 +83,8 @@ class Settlement:
             if life.state is not State.LEFT:
                 advance(delivery, Step.LEAVE)
             return
-        if life.state is State.DECIDED:  # nearly always
-            if advance(delivery, Step.RELEASE):
-                self._commit(delivery)
-            return
-        if life.state is State.RUNNING:
-            self._decisions.abandon(delivery)  # no hook has told its end
-        elif life.state is State.RECEIVED and delivery.failed and not delivery.stale:
-            self._decisions.refuse(delivery)
-        elif life.state in (State.RECEIVED, State.RETURNING) and delivery.stale:
-            advance(delivery, Step.LEAVE)
-        if life.state is State.RETURNING and _returned_too_often(delivery):
-            assert delivery.returned is not None
-            self._decisions.give_up(delivery, f"It went back {MOST_RETURNS} times: {delivery.returned.reason}.")
+        if life.state is not State.DECIDED:  # nearly always it is
+            self._end_undecided(delivery, life)
         state = life.state
         if not advance(delivery, Step.RELEASE):
             return
@@ -117,6 +106,18 @@ class Settlement:
             self._open.discard(delivery)
             if life.took:
                 life.run.end(Disposition.REQUEUE, self._share_with)
+
+    def _end_undecided(self, delivery: Delivery, life: Life) -> None:
+        """Decide about what no hook has decided about."""
+        if life.state is State.RUNNING:
+            self._decisions.abandon(delivery)  # no hook has told its end
+        elif life.state is State.RECEIVED and delivery.failed and not delivery.stale:
+            self._decisions.refuse(delivery)
+        elif life.state in (State.RECEIVED, State.RETURNING) and delivery.stale:
+            advance(delivery, Step.LEAVE)
+        if life.state is State.RETURNING and _returned_too_often(delivery):
+            assert delivery.returned is not None
+            self._decisions.give_up(delivery, f"It went back {MOST_RETURNS} times: {delivery.returned.reason}.")
 
     # --- suspects, which run in another process of this node
 

@@ -192,7 +192,7 @@ class FastConnection(SelectConnection):  # type: ignore[misc]
         if delivered is None or kind != HEADER or of_channel != channel or length - body < left + 8:
             return 0
         kind, of_channel, size = _FRAME.unpack_from(data, body)
-        end = body + 7 + left
+        end: int = body + 7 + left
         if kind != BODY or of_channel != channel or size != left:
             return 0
         if not data[head - 1] == data[body - 1] == data[end] == END[0]:
