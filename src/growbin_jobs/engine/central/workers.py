@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import JsonField, UtcField
 
@@ -121,7 +122,10 @@ class Workers:
         """
         row = WorkerRow
         gone = (row.stopped_at < stopped_before) & (row.unsynced == 0) & (row.owed == 0)
-        return int(self.database.run(lambda connection: row.delete().where(gone).execute(connection)))
+        deleted = int(self.database.run(lambda connection: row.delete().where(gone).execute(connection)))
+        if deleted:
+            events.PRUNED.emit(table=row._meta.table_name, rows=deleted)
+        return deleted
 
 
 def _view(row: Mapping[str, Any]) -> WorkerGroup:

@@ -29,6 +29,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
@@ -150,6 +151,8 @@ class EmbeddedBroker(FastHooks):
             lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True
         )
         crashpoint("producer.publish.after")
+        if events.SENT.listeners:
+            events.SENT.emit(message, bytes=len(body), delay_ms=delay or 0)
         self.emit_after("enqueue", message, delay)
         return message
 
