@@ -347,8 +347,8 @@ def hand_in(engine: Engine, message: Message[Any]) -> None:
     from growbin_jobs.engine.delivery.codec import encode
     from growbin_jobs.engine.delivery.records import OutboxMessage
 
-    owed = OutboxMessage(
+    outgoing = OutboxMessage(
         message_id=message.message_id, task_name=message.actor_name, queue_name=message.queue_name,
         body=encode(message),
     )  # fmt: skip
-    assert engine.broker.forward([owed]) == [None]  # type: ignore[attr-defined]
+    assert engine.broker.forward([outgoing]) == [None]  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ class WorkerGroup:
       threads: Threads or greenlets of all processes together.
       running: Tasks that run now.
       unsynced: Rows of the node's journal that are not in ``tasks``; counted up to a limit.
-      owed: Messages of producers that the broker has not got; counted up to a limit.
+      owed: Messages of the node's outbox that the broker has not confirmed; counted up to a limit.
       lag: Seconds since the oldest of those rows changed.
       started_at: When the oldest process started.
       seen_at: When the keeper wrote this row.

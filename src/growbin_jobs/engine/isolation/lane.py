@@ -1,4 +1,4 @@
-"""A lane of isolation: suspects that wait for one isolation process, and the thread that tends it."""
+"""A lane of isolation: suspects that wait for one isolation process, and the thread that runs them there."""
 
 from __future__ import annotations
 

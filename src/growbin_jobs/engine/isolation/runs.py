@@ -1,4 +1,4 @@
-"""The worker's side of isolation: suspects wait beside its threads, run in lanes, and come back with a verdict."""
+"""The worker's side of isolation: suspects wait beside its threads, run in lanes, and are settled or tried again."""
 
 from __future__ import annotations
 

@@ -201,7 +201,8 @@ def _entry(task_id: str, task_name: str, queue_name: str) -> bytes:
 
 def _entries(path: Path) -> list[tuple[str, str, str]]:
     entries = []
-    with suppress(FileNotFoundError):  # it was pardoned, or charged by somebody who was killed before the burial
+    # Removed: its process lived, or its crashes were counted by a process that was killed before it removed the rest.
+    with suppress(FileNotFoundError):
         ledger = path.read_bytes()
         for at in range(0, len(ledger), SLOT):
             if length := ledger[at]:
