@@ -1,4 +1,4 @@
-"""Time jumps from one due message to the next: the sandbox."""
+"""The sandbox: runs messages in a virtual time that jumps from one due message to the next."""
 
 from __future__ import annotations
 
