@@ -117,6 +117,19 @@ def rabbitmq_server() -> dict[str, Any]:
 @pytest.fixture
 def rabbitmq_url(rabbitmq_server: dict[str, Any]) -> Iterator[str]:
     """amqp:// URL of a vhost of its own, deleted after the test with everything in it."""
+    yield from _vhost(rabbitmq_server)
+
+
+@pytest.fixture(scope="session")
+def shared_rabbitmq_url(rabbitmq_server: dict[str, Any]) -> Iterator[str]:
+    """amqp:// URL of one vhost for all tests of this process whose queues have names of their own.
+
+    To make a vhost, and the delay queues in it, takes longer than most of these tests.
+    """
+    yield from _vhost(rabbitmq_server)
+
+
+def _vhost(rabbitmq_server: dict[str, Any]) -> Iterator[str]:
     vhost = f"test-{uuid4().hex[:12]}"
     _management(rabbitmq_server, "PUT", f"/api/vhosts/{vhost}")
     yield rabbitmq_server["url"].removesuffix("%2F") + vhost

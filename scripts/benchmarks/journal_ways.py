@@ -28,10 +28,10 @@ RESULT = json.dumps({"category": "plastic", "item": "pet_bottle", "state": "clea
 def an_end(worker: str, *, follow_up: bool = False) -> Finish:
     """About 400 bytes of a row."""
     now, task_id = time.time(), str(uuid.uuid4())
-    owed = OutboxMessage(message_id=str(uuid.uuid4()), task_name="next", queue_name="next", body=PAYLOAD.encode())
+    outbox = OutboxMessage(message_id=str(uuid.uuid4()), task_name="next", queue_name="next", body=PAYLOAD.encode())
     return Finish(
         task_id=task_id, task_name="storage.upload_image", queue_name="user_input", payload=PAYLOAD, result=RESULT,
-        state=TaskState.COMPLETED, worker=worker, started_at=now, completed_at=now, outbox=(owed,) * follow_up,
+        state=TaskState.COMPLETED, worker=worker, started_at=now, completed_at=now, outbox=(outbox,) * follow_up,
     )  # fmt: skip
 
 
@@ -51,16 +51,16 @@ class Commits:
 
 
 def ends(journal: Journal, commits: Commits, *, follow_up: bool) -> Run:
-    """Ends of runs from four threads, told by callback; with a follow-up, its debt is paid too."""
+    """Ends of runs from four threads, told by callback; with a follow-up, that is confirmed too."""
 
     def run(seconds: float) -> tuple[int, int]:
         ahead = threading.Semaphore(AHEAD)
         stop, counts = time.perf_counter() + seconds, [0] * 4
 
-        def told(error: BaseException | None, owed: tuple[OutboxMessage, ...]) -> None:
+        def told(error: BaseException | None, outbox: tuple[OutboxMessage, ...]) -> None:
             assert error is None, error
-            if owed:
-                journal.confirmed(each.seq for each in owed)
+            if outbox:
+                journal.confirmed(each.seq for each in outbox)
             ahead.release()
 
         def work(thread: int) -> None:

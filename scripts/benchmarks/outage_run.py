@@ -71,8 +71,8 @@ def forwarding(number: int, url: str) -> dict[str, float]:
 
     journal = open_journal(engine_config(load()))
     bodies = [message(n) for n in range(number)]
-    owed = [OutboxMessage(message_id=m.message_id, task_name="a", queue_name=QUEUE, body=m.encode()) for m in bodies]
-    journal.write(lambda connection: [tasks.accept(connection, each, "{}", now=time.time()) for each in owed])
+    outbox = [OutboxMessage(message_id=m.message_id, task_name="a", queue_name=QUEUE, body=m.encode()) for m in bodies]
+    journal.write(lambda connection: [tasks.accept(connection, each, "{}", now=time.time()) for each in outbox])
     broker = RabbitBroker(url=url, middleware=[])
     broker.flush(QUEUE)
     began = time.perf_counter()

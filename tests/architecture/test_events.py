@@ -36,6 +36,10 @@ def test_an_emitted_event_has_its_row_s_fields():
         assert given == {*ROWS[name].measurements, *ROWS[name].metadata}, place
 
 
+def test_each_row_happens_somewhere():
+    assert ROWS.keys() - {name for _, name, _ in emits()} == set()
+
+
 def test_a_row_is_in_the_table_once():
     assert len(ROWS) == len(events.EVENTS)
     assert {row.name for row in ROWS.values()} == set(events.EVENTS)
@@ -48,7 +52,7 @@ def test_a_line_shows_the_row_s_own_fields_only(row):
         return
     words = dict.fromkeys((*row.measurements, *row.metadata), 1)
 
-    assert logging.LogRecord("", row.level, "", 0, row.line, (words,) if words else (), None).getMessage()
+    assert logging.LogRecord("", row.level or 0, "", 0, row.line, (words,) if words else (), None).getMessage()
     assert row.line.split()[0].split("=")[0].count(".") == 1
 
 

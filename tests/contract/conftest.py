@@ -189,7 +189,7 @@ def sandbox_world(tmp_path: Path) -> Iterator[World]:
 
 
 def _world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    url = request.getfixturevalue("rabbitmq_url") if request.param == "rabbitmq" else None
+    url = request.getfixturevalue("shared_rabbitmq_url") if request.param == "rabbitmq" else None
     world = World(request.param, tmp_path, url)
     with closing(open_central(world.config)) as database:
         upgrade(database, ENGINE_SCHEMA)

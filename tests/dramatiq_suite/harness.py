@@ -103,7 +103,17 @@ class _Smuggler:
         import pika
 
         with pika.BlockingConnection(pika.URLParameters(self._broker.engine.config.broker_url)) as connection:
-            connection.channel().basic_publish("", self._queue, body)
+            channel = connection.channel()
+            channel.confirm_delivery()
+            end = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    channel.basic_publish("", self._queue, body, mandatory=True)
+                except pika.exceptions.UnroutableError:  # the worker's consumer is about to make the queue
+                    assert time.monotonic() < end, f"nobody has declared {self._queue}"
+                    time.sleep(0.01)
+                else:
+                    return
 
 
 def _as_stub(engine: Engine) -> Any:

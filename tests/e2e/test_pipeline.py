@@ -1,37 +1,47 @@
-"""A photo goes in, the advice comes out: many photos, both stacks, each exactly once."""
+"""A photo goes in, the advice comes out: many photos, both stacks, each exactly once.
 
+``GROWBIN_TEST_PHOTOS=1000`` has more of them go through each stack.
+"""
+
+import os
 from collections import Counter
 
 import pytest
 
 from growbin_jobs.states import AnalysisStatus
 
-pytestmark = pytest.mark.timeout(400)
+#: Photos that go through each stack.
+COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "150"))
+
+#: Seconds for all of them; the machine may be busy.
+PATIENCE = 150 + COUNT
+
+pytestmark = pytest.mark.timeout(250 + COUNT)
 
 
-def test_200_photos_through_the_embedded_stack(embedded, photos):
-    ids = embedded.submit(photos[:200])
+def test_many_photos_through_the_embedded_stack(embedded, photos):
+    ids = embedded.submit(photos[:COUNT])
     embedded.start(threads=2)
 
-    done = embedded.wait(list(ids), timeout=240)
+    done = embedded.wait(list(ids), timeout=PATIENCE)
 
-    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: 200}
+    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: COUNT}
     assert embedded.times_reached("completed") == dict.fromkeys(ids, 1)
     right = sum(analysis.category == ids[key].parts[-3] for key, analysis in done.items())
     # The head was trained on these photos: this shows that the pictures arrive whole, not how good it is.
-    assert right >= 160
+    assert right >= 0.8 * COUNT
     assert {analysis.vision_model for analysis in done.values()} == {"offline/efficientnet-lite0"}
     assert {analysis.response_source for analysis in done.values()} == {"rule"}
     assert embedded.stop() == {"storage": 0, "ai": 0}
 
 
-def test_1000_photos_through_rabbitmq_postgresql_s3_and_a_model_server(clustered, openai, photos):
-    ids = clustered.submit(photos[:1000])
+def test_many_photos_through_rabbitmq_postgresql_s3_and_a_model_server(clustered, openai, photos):
+    ids = clustered.submit(photos[:COUNT])
     clustered.start(processes=2, threads=16)
 
-    done = clustered.wait(list(ids), timeout=240)
+    done = clustered.wait(list(ids), timeout=PATIENCE)
 
-    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: 1000}
+    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: COUNT}
     assert clustered.times_reached("completed") == dict.fromkeys(ids, 1)
     books = openai.stats()
     assert set(books["images"].values()) == {1}

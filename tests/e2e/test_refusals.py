@@ -49,15 +49,20 @@ def dead_letters(stack):
     return [json.loads(line) for line in run(stack, "dead", "list", "--json").splitlines()]
 
 
-@pytest.mark.parametrize(
-    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
-)
-def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(either, bad_pictures):
+@pytest.mark.parametrize("either", ["embedded", pytest.param("clustered", marks=pytest.mark.services)], indirect=True)
+def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives_on(either, bad_pictures):
     bad, good = bad_pictures
     either.start()
+    either.send(
+        "from growbin_jobs.storage import upload_image, retrieve_rule\n"
+        "upload_image.send('../../etc', '/x', 'a1')\n"
+        "upload_image.send('only one')\n"
+        "retrieve_rule.send('a2', 'pet_bottle', {'category': 'wood'})"
+    )
     ids = either.submit(list(bad))
 
     failed = either.wait(list(ids), timeout=150)
+    senseless = either.wait(["a1", "a2"], timeout=150)
 
     assert {analysis.status for analysis in failed.values()} == {AnalysisStatus.FAILED}
     assert {ids[key].stem: analysis.error_code for key, analysis in failed.items()} == {
@@ -65,15 +70,19 @@ def test_each_bad_picture_fails_once_with_a_reason_and_the_worker_lives_on(eithe
     }
     assert {analysis.failed_stage for analysis in failed.values()} == {"upload"}
     assert all(analysis.error for analysis in failed.values())
+    assert {analysis.error_code for analysis in senseless.values()} == {"request_invalid"}
     assert "message.retry" not in either.log("storage")
     assert spooled(either) == []
     [after] = either.wait(list(either.submit([good])), timeout=150).values()
     assert after.status is AnalysisStatus.COMPLETED
 
 
-def test_paths_that_may_not_be_read_are_refused(embedded):
+def test_paths_that_may_not_be_read_are_refused_and_a_refused_file_of_somebody_elses_is_left_where_it_is(embedded):
     spool = embedded.settings.spool_folders[0]
     spool.mkdir(parents=True)
+    note = spool / "note.jpg"
+    note.write_text("no picture, and its owner's")
+    theirs = object_store(embedded.settings).put("spool/theirs.jpg", b"neither", content_type="image/jpeg")
     paths = {
         "/etc/passwd": "picture_outside_spool",
         f"{spool}/../../etc/passwd": "picture_outside_spool",
@@ -82,6 +91,8 @@ def test_paths_that_may_not_be_read_are_refused(embedded):
         "s3://growbin/uploads/u/a/original.jpg": "picture_outside_spool",
         "s3://growbin/spool/none": "picture_missing",
         "relative.jpg": "picture_outside_spool",
+        str(note): "picture_not_an_image",
+        theirs: "picture_not_an_image",
     }
     ids = {f"a{number}": path for number, path in enumerate(paths)}
     embedded.start("storage")
@@ -94,24 +105,6 @@ def test_paths_that_may_not_be_read_are_refused(embedded):
 
     assert {ids[key]: analysis.error_code for key, analysis in failed.items()} == paths
     assert {(analysis.status, analysis.failed_stage) for analysis in failed.values()} == {("failed", "upload")}
-
-
-def test_a_refused_file_of_somebody_elses_is_left_where_it_is(embedded):
-    spool = embedded.settings.spool_folders[0]
-    spool.mkdir(parents=True)
-    note = spool / "note.jpg"
-    note.write_text("no picture, and its owner's")
-    theirs = object_store(embedded.settings).put("spool/theirs.jpg", b"neither", content_type="image/jpeg")
-    embedded.start("storage")
-    embedded.send(
-        "from growbin_jobs.storage import upload_image\n"
-        f"upload_image.send('u', {str(note)!r}, 'a1')\n"
-        f"upload_image.send('u', {theirs!r}, 'a2')"
-    )
-
-    failed = embedded.wait(["a1", "a2"], timeout=150)
-
-    assert {analysis.error_code for analysis in failed.values()} == {"picture_not_an_image"}
     assert note.exists()
     assert spooled(embedded) == ["spool/theirs.jpg"]
 
@@ -146,22 +139,6 @@ def test_a_worker_that_is_killed_before_it_has_told_of_a_refusal_tells_of_it_whe
     [failed] = embedded.wait([analysis_id], timeout=150).values()
     assert failed.error_code == bad[next(iter(bad))]
     assert spooled(embedded) == []
-
-
-def test_a_call_that_makes_no_sense_is_dead_and_the_next_one_runs(embedded, photos):
-    embedded.start()
-    embedded.send(
-        "from growbin_jobs.storage import upload_image, retrieve_rule\n"
-        "upload_image.send('../../etc', '/x', 'a1')\n"
-        "upload_image.send('only one')\n"
-        "retrieve_rule.send('a2', 'pet_bottle', {'category': 'wood'})"
-    )
-
-    failed = embedded.wait(["a1", "a2"], timeout=150)
-    [after] = embedded.wait(list(embedded.submit(photos[:1])), timeout=150).values()
-
-    assert {analysis.error_code for analysis in failed.values()} == {"request_invalid"}
-    assert after.status is AnalysisStatus.COMPLETED
 
 
 def test_nobody_s_analysis_or_picture_is_touched_by_another_user_s_message(embedded, photos, bad_pictures):

@@ -17,6 +17,7 @@ from dramatiq.middleware import CurrentMessage
 
 from faults.effects import Effects
 from faults.jobs import LEAVES, STEPS
+from faults.pauses import shorten
 from growbin_jobs.app import broker, settings
 from growbin_jobs.engine.crashpoints import arm
 from growbin_jobs.engine.processes import once_a_process
@@ -26,6 +27,7 @@ from growbin_jobs.wiring import central_database
 QUEUE, CHAIN_QUEUE = "faults", "faults_chain"
 
 broker.add_middleware(CurrentMessage())
+shorten()
 
 
 def take_orders(*_: object) -> None:

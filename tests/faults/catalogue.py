@@ -172,7 +172,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(26, "poison", "an actor kills its own process each time it runs", nothing,
           "given up within five starts, its neighbours are not", given_up_within_five_starts,
           mixed(12) | {"killer": 1}, drips=False, mixes=False),
-    quiet(27, "time-limit-in-bookkeeping", "publishing what a run owes takes longer than the actor's time limit",
+    quiet(27, "time-limit-in-bookkeeping", "publishing a run's outbox takes longer than the actor's time limit",
           network.overtaken_by_the_clock, "no thread is lost", where=SERVERS),
     quiet(28, "hub-blocked", "greenlets compute without a pause", workers.hub_blocked, "heartbeats go on",
           before=workers.with_greenlets, where=SERVERS, mixes=False),

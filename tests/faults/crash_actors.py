@@ -9,9 +9,12 @@ import time
 
 import dramatiq
 
+from faults.pauses import shorten
 from growbin_jobs.app import broker
 
 QUEUE = "crashes"
+
+shorten()
 
 ENDLESS = {"max_retries": 3, "min_backoff": 100, "time_limit": 600_000}
 

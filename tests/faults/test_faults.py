@@ -15,6 +15,7 @@ import pytest
 
 from faults.catalogue import FAULTS, Fault, Where, play
 from faults.installation import Installation
+from faults.pauses import DIVISOR
 from faults.servers import Node, Postgres, Rabbit
 
 pytestmark = pytest.mark.timeout(300)
@@ -83,6 +84,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             undo.callback(postgres.remove)
         folder = tmp_path_factory.mktemp("installation") / "files"
         installation = Installation(folder, rabbit=rabbit, postgres_url=postgres and postgres.url)
+        installation.env[DIVISOR] = "10"
         undo.callback(installation.close)
         return installation
 

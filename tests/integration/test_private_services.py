@@ -44,7 +44,7 @@ def _listening(pids: list[int]) -> set[tuple[str, int]]:
     return {(item.laddr.ip, item.laddr.port) for item in connections if item.status == psutil.CONN_LISTEN}
 
 
-def test_two_runs_side_by_side_share_nothing(folders: tuple[Path, Path]) -> None:
+def test_two_runs_side_by_side_share_nothing_and_up_mends_what_was_killed(folders: tuple[Path, Path]) -> None:
     one, two = _up(folders[0]), _up(folders[1])
     assert _up(folders[0]) == one
 
@@ -54,24 +54,26 @@ def test_two_runs_side_by_side_share_nothing(folders: tuple[Path, Path]) -> None
         assert address in ("127.0.0.1", "::1")
         assert port not in STANDARD_PORTS
 
+    mended = _mended(folders[0], one)
+
     _services("down", "--dir", folders[0])
-    gone = one["postgres"]["pids"] + one["s3"]["pids"]
+    gone = mended["postgres"]["pids"] + mended["s3"]["pids"]
     assert not [pid for pid in gone if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
-    assert not Path(one["postgres"]["data"]).exists()
+    assert not Path(mended["postgres"]["data"]).exists()
     assert [path.name for path in folders[0].iterdir() if "lock" not in path.name] == []
     psycopg2.connect(two["postgres"]["url"]).close()
 
 
-def test_up_mends_what_was_killed(folders: tuple[Path, Path]) -> None:
-    first = _up(folders[0])
+def _mended(folder: Path, first: dict[str, Any]) -> dict[str, Any]:
+    """Kill the database of a run, and return the facts of the run that ``up`` has mended."""
     os.kill(first["postgres"]["pids"][0], signal.SIGKILL)
 
-    second = _up(folders[0])
+    second = _up(folder)
 
     assert second["s3"] == first["s3"]
     assert second["postgres"]["pids"] != first["postgres"]["pids"]
     assert not Path(first["postgres"]["data"]).exists()
-    variables = json.loads(_services("env", "--dir", folders[0], "--only", "postgres,s3", "--json"))
+    variables = json.loads(_services("env", "--dir", folder, "--only", "postgres,s3", "--json"))
     psycopg2.connect(variables["DATABASE_URL"]).close()
     client = boto3.client(
         "s3",
@@ -81,6 +83,7 @@ def test_up_mends_what_was_killed(folders: tuple[Path, Path]) -> None:
         region_name=variables["AWS_DEFAULT_REGION"],
     )
     client.head_bucket(Bucket=variables["GROWBIN_OBJECT_STORE_URL"].removeprefix("s3://"))
+    return second
 
 
 def test_the_rabbitmq_node_and_its_port_mapper_are_ours(rabbitmq_server: dict[str, Any], rabbitmq_control: Any) -> None:

@@ -12,7 +12,7 @@ from dramatiq import Message
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.delivery.records import DeadLetter
+from growbin_jobs.engine.delivery.records import DeadLetterRecord
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters
 from growbin_jobs.engine.keeper.unrecorded import Unrecorded
@@ -39,7 +39,7 @@ def keeper(journal: Journal, broker: Any) -> Unrecorded:
     return Unrecorded(journal, broker, lambda: {QUEUE}, 86_400.0)
 
 
-def letters(journal: Journal, **which: Any) -> list[DeadLetter]:
+def letters(journal: Journal, **which: Any) -> list[DeadLetterRecord]:
     return journal.read(lambda connection: dead_letters.find(connection, **which))
 
 

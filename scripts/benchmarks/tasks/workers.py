@@ -19,7 +19,7 @@ _libc = ctypes.CDLL(None)
 class Workers:
     """Worker processes, from their command lines, until the block ends.
 
-    They are killed then, by their ids: nothing is owed any more. Should this process be killed itself, they are told to
+    They are killed then, by their ids: every outbox is empty. Should this process be killed itself, they are told to
     stop by the kernel.
 
     Parameters:

@@ -152,7 +152,7 @@ def drain(
     json: Json = False,
     _engine: EngineName = None,
 ) -> None:
-    """Empty the journal of a node that is gone: copy its rows to the central database, send what it owed.
+    """Empty the journal of a node that is gone: copy its rows to the central database, send the messages of its outbox.
 
     Refuses while workers or a keeper use it. Nothing is deleted; running it twice does nothing twice. A damaged file is
     put aside, and what can be read of its messages is sent. Exit code 75 when something is left.

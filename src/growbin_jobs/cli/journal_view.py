@@ -7,7 +7,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out
 from growbin_jobs.cli.times import local
-from growbin_jobs.engine.delivery.records import Task
+from growbin_jobs.engine.delivery.records import JournalTask
 from growbin_jobs.operations.journal_status import JournalStatus
 
 STYLES = {"pending": "yellow", "running": "cyan", "completed": "green", "failed": "magenta", "dead": "bold red"}
@@ -26,7 +26,7 @@ def print_status(found: JournalStatus) -> None:
     out.print(table)
 
 
-def print_task_line(task: Task) -> None:
+def print_task_line(task: JournalTask) -> None:
     """Print a task on one line."""
     at = task.completed_at or task.started_at or task.created_at
     line = Text.assemble((local(at, 3)[11:], "dim"), "  ", (f"{task.status.value:9}", STYLES[task.status]))
@@ -56,7 +56,7 @@ def _status_lines(found: JournalStatus) -> Iterator[tuple[str, str | Text]]:
     yield "workers", ", ".join(map(str, found.workers)) or "none"
 
 
-def _took(task: Task) -> str:
+def _took(task: JournalTask) -> str:
     """Return how long a run took, for people."""
     if task.completed_at is None or task.started_at is None:
         return ""

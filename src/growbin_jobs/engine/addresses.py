@@ -1,4 +1,4 @@
-"""Addresses of servers, fit to be shown."""
+"""Addresses of servers without their passwords, for people and logs."""
 
 from urllib.parse import urlsplit
 

@@ -16,7 +16,7 @@ point                        what has happened                                 w
 ``publish.after``            after the confirm of each one                     follow-ups may arrive twice, run once
 ``ack.before``               all of its outbox is confirmed                    not run again here; acknowledged
 ``ack.after``                the acknowledgement is on its way                 as ``ack.before``, or nothing is left
-``producer.publish.before``  P2: before a message is handed to the broker      none, or owed
+``producer.publish.before``  P2: before a message is handed to the broker      none, or in the outbox
 ``producer.publish.after``   P3: it is confirmed                               it runs once
 ``producer.accept.before``   P1: the broker is away                            no message
 ``producer.accept.after``    P1: it is in the journal                          it is forwarded

@@ -38,7 +38,7 @@ class Event:
       measurements: Numbers, by name, with their unit.
       metadata: What tells one occurrence from another, by name.
       line: How the log shows it, as a ``%`` format of the fields; None: the log does not.
-      level: Of that line.
+      level: Of that line; None: the field ``level`` of each occurrence has it, as the module ``logging`` numbers it.
       listeners: Who is told.
     """
 
@@ -47,7 +47,7 @@ class Event:
     measurements: Mapping[str, str]
     metadata: Mapping[str, str]
     line: str | None
-    level: int
+    level: int | None
     listeners: tuple[Listener, ...] = field(default=())
 
     def emit(self, message: Any = None, /, **fields: Any) -> None:
@@ -95,13 +95,15 @@ def listen(listener: Listener, *events: Event) -> Callable[[], None]:
 def log(event: Event, fields: Mapping[str, Any]) -> None:
     """Write an event's line: the listener that is there from the start."""
     if event.line is not None:
-        logger.log(event.level, event.line, *((fields,) if fields else ()))  # logging takes no empty mapping
+        level = fields["level"] if event.level is None else event.level
+        logger.log(level, event.line, *((fields,) if fields else ()))  # logging takes no empty mapping
 
 
 # What most rows have.
 _TASK = {"actor": "the message's actor", "id": "the message's id", "queue": "its queue"}
 _ERROR = {"error": "the error, in words that may be stored: the class alone where it is a foreign one"}
 _WHERE = {"where": "places in the code that the error came through, without texts and values"}
+_LEVEL = {"level": "of the line in the log, which is not always the same"}
 _PAUSE = {"next_try_in": "seconds until the next try"}
 _IDS = "actor=%(actor)s id=%(id)s"
 
@@ -112,7 +114,7 @@ def _event(
     measurements: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
     line: str | None = None,
-    level: int = logging.INFO,
+    level: int | None = logging.INFO,
 ) -> Event:
     event = Event(name, when, measurements or {}, metadata or {}, line, level)
     if line is not None:
@@ -248,12 +250,37 @@ TIME_LIMIT_EXCEEDED: Final = _event(
     None, {"thread": "which thread or greenlet"}, "actor.time_limit_exceeded thread=%(thread)s", W,
 )  # fmt: skip
 
+# --- isolation: what may have killed its worker process runs in a process beside it
+
+ISOLATION_DIED: Final = _event(
+    "isolation.process_died", "An isolation process died while it ran messages.",
+    {"pid": "its process number", "status": "its exit code, or the negative number of the signal that ended it"},
+    {"ids": "of the messages that had not ended"},
+    "isolation.process_died pid=%(pid)d status=%(status)d ids=%(ids)s", E,
+)  # fmt: skip
+ISOLATION_START_FAILED: Final = _event(
+    "isolation.start_failed", "No isolation process could be started; what is to run in it waits.",
+    _PAUSE, {"reason": "why"}, "isolation.start_failed next_try_in=%(next_try_in).0f %(reason)s", W,
+)  # fmt: skip
+ISOLATION_LOOKUP_FAILED: Final = _event(
+    "isolation.lookup_failed", "The journal cannot be asked for now how a run in isolation ended; it is asked again.",
+    _PAUSE, _ERROR, "isolation.lookup_failed next_try_in=%(next_try_in).0f error=%(error)s", W,
+)  # fmt: skip
+ISOLATION_CRASH_NOT_COUNTED: Final = _event(
+    "isolation.crash_not_counted", "The journal cannot count a crash in isolation; the worker still does.",
+    None, {"ids": "of the messages that ran", **_ERROR}, "isolation.crash_not_counted ids=%(ids)s error=%(error)s", W,
+)  # fmt: skip
+ISOLATION_FAILED: Final = _event(
+    "isolation.failed", "A thread of isolation failed: a bug. What it ran goes on in another one.",
+    None, {**_ERROR, **_WHERE}, "isolation.failed error=%(error)s\n%(where)s", E,
+)  # fmt: skip
+
 # --- the journal
 
 JOURNAL_WRITABLE: Final = _event(
     "journal.writable", "Whether the journal can be written has changed.",
-    None, {"writable": "whether it can", "reason": "why not, with what to do"},
-    "journal.writable=%(writable)s %(reason)s", W,
+    None, {"writable": "whether it can", "reason": "why not, with what to do", **_LEVEL},
+    "journal.writable=%(writable)s %(reason)s", None,
 )  # fmt: skip
 LOOKUP_FAILED: Final = _event(
     "journal.lookup_failed", "The journal cannot be asked for now; deliveries wait.", None, _ERROR,
@@ -268,8 +295,8 @@ FINISH_FAILED: Final = _event(
     f"journal.finish_failed {_IDS} error=%(error)s", E,
 )  # fmt: skip
 CRASH_COUNTED: Final = _event(
-    "journal.crash_counted", "A process of this node died while it ran messages.",
-    {"tasks": "how many it ran"}, {"ids": "their ids"}, "journal.crash_charged tasks=%(ids)s", E,
+    "journal.crash_counted", "A process of this node died while it ran messages, and each of them has one crash more.",
+    {"tasks": "how many it ran"}, {"ids": "their ids"}, "journal.crash_counted tasks=%(tasks)d ids=%(ids)s", E,
 )  # fmt: skip
 QUARANTINED: Final = _event(
     "journal.quarantined", "A damaged file was put aside.",
@@ -286,19 +313,19 @@ SALVAGE_INCOMPLETE: Final = _event(
     "journal.salvage_incomplete file=%(file)s table=%(table)s error=%(error)s", W,
 )  # fmt: skip
 CHECKPOINTED: Final = _event(
-    "journal.checkpointed", "The write-ahead log was copied into the file.",
-    {"pages": "pages in the log", "moved": "pages that were copied"}, {"file": "the file"},
+    "journal.checkpointed", "Pages of the write-ahead log were copied into the file.",
+    {"pages": "pages in the log", "copied": "of them, copied now or before"}, {"file": "its path"},
 )  # fmt: skip
 PRUNED: Final = _event(
-    "journal.pruned", "Old rows were deleted.", {"rows": "how many"}, {"table": "from which table or file"},
+    "journal.pruned", "Old rows were deleted.", {"rows": "how many"}, {"table": "from which table"},
 )  # fmt: skip
 SYNCED: Final = _event(
     "journal.synced", "Rows were copied to the central database.",
-    {"rows": "how many", "behind": "rows that still wait"}, None,
+    {"rows": "how many", "refused": "rows that it does not take"}, {"behind": "whether more rows wait"},
 )  # fmt: skip
 ROW_REFUSED: Final = _event(
     "sync.row_refused", "The central database does not take a row; the others are copied.",
-    None, {"task": "the task's id", **_ERROR}, "sync.row_refused task=%(task)s error=%(error)s", E,
+    None, {"id": "the task's id", **_ERROR}, "sync.row_refused id=%(id)s error=%(error)s", E,
 )  # fmt: skip
 
 # --- connections and forwarding
@@ -368,7 +395,8 @@ KEEPER_LEFT_BEHIND: Final = _event(
 )  # fmt: skip
 JOB_DONE: Final = _event(
     "keeper.job_done", "A job of the keeper did something.", {"duration": "seconds"},
-    {"job": "its name", "did": "what it did"},
+    {"job": "its name", "did": "what it did", **_LEVEL},
+    "keeper.job_done job=%(job)s did=%(did)s", None,
 )  # fmt: skip
 JOB_WAITS: Final = _event(
     "keeper.job_waits", "A job of the keeper needs something that is away.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from growbin_jobs.engine.central.tasks import Task, Tasks
-from growbin_jobs.engine.delivery.records import DeadLetter, TaskState
+from growbin_jobs.engine.delivery.records import DeadLetterRecord, TaskState
 from growbin_jobs.engine.delivery.reruns import rerun
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters
@@ -182,14 +182,14 @@ def _each(numbers: Sequence[int], deal: Callable[[int], object]) -> DealtWith:
     return DealtWith(len(numbers) - len(not_done), not_done)
 
 
-def _body_to_send(letter: DeadLetter) -> bytes:
+def _body_to_send(letter: DeadLetterRecord) -> bytes:
     try:
         return rerun(letter.body)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NotFound(f"Dead letter {letter.id} holds no message that could be sent. Discard it.") from None
 
 
-def _shown(letter: DeadLetter, language: Language) -> DeadMessage:
+def _shown(letter: DeadLetterRecord, language: Language) -> DeadMessage:
     params = _decoded(letter.params, {})
     if not isinstance(params, dict):
         params = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Task
+from growbin_jobs.engine.delivery.records import JournalTask
 from growbin_jobs.engine.journal.tables import changes, reader, sync_log
 from growbin_jobs.operations.journal_files import reading
 
@@ -19,7 +19,7 @@ LOOK = 0.25
 MOST = 10_000
 
 
-def tail(file: Path, lines: int, *, follow: bool) -> Iterator[Task]:
+def tail(file: Path, lines: int, *, follow: bool) -> Iterator[JournalTask]:
     """Yield the latest tasks, oldest first, and then each as it changes.
 
     Parameters:
@@ -40,7 +40,7 @@ def tail(file: Path, lines: int, *, follow: bool) -> Iterator[Task]:
             seen = max((task.seq for task in changed), default=seen)
 
 
-def _changed(connection: apsw.Connection, seen: int, logged: int) -> tuple[int, list[Task]]:
+def _changed(connection: apsw.Connection, seen: int, logged: int) -> tuple[int, list[JournalTask]]:
     """Return what has changed: it waits to be copied, or else the sync log has it by now. Both have an index."""
     synced = sync_log.after(connection, logged)
     found = {task.seq: task for task in changes.unsynced(connection, after=seen, limit=MOST)}

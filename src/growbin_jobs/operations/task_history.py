@@ -9,9 +9,8 @@ from pathlib import Path
 
 import apsw
 
-from growbin_jobs.engine.central.tasks import Task as CentralTask
-from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.delivery.records import Attempt, DeadLetter, Outcome, Task, TaskState
+from growbin_jobs.engine.central.tasks import Task, Tasks
+from growbin_jobs.engine.delivery.records import Attempt, DeadLetterRecord, JournalTask, Outcome, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, reader, sync_log
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.operations.journal_files import reading
@@ -39,10 +38,10 @@ class TaskRecord:
     """
 
     task_id: str
-    latest: Task | CentralTask | None
-    central: CentralTask | None
+    latest: JournalTask | Task | None
+    central: Task | None
     central_error: str | None
-    journal: Task | None
+    journal: JournalTask | None
     journal_error: str | None
     history: list[HistoryEvent]
 
@@ -68,7 +67,7 @@ def task_record(
     """
     central, central_error = _central(task_id, tasks)
     row, events, journal_error = _journal(task_id, file, required=file_required)
-    latest: Task | CentralTask | None = row
+    latest: JournalTask | Task | None = row
     # What a node says follows its own order; the central database hears of it a moment later.
     if central and not (row and central.node == node and central.seq <= row.seq):
         latest = central
@@ -85,14 +84,16 @@ def task_record(
     )
 
 
-def _central(task_id: str, tasks: Callable[[], Tasks]) -> tuple[CentralTask | None, str | None]:
+def _central(task_id: str, tasks: Callable[[], Tasks]) -> tuple[Task | None, str | None]:
     try:
         return tasks().get(task_id), None
     except (Deferred, ConfigurationError) as error:  # the journal can be read all the same
         return None, str(error)
 
 
-def _journal(task_id: str, file: Path | None, *, required: bool) -> tuple[Task | None, list[HistoryEvent], str | None]:
+def _journal(
+    task_id: str, file: Path | None, *, required: bool
+) -> tuple[JournalTask | None, list[HistoryEvent], str | None]:
     if file is None:
         return None, [], None
     try:
@@ -105,7 +106,7 @@ def _journal(task_id: str, file: Path | None, *, required: bool) -> tuple[Task |
         return None, [], str(error)
 
 
-def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iterator[HistoryEvent]:
+def _events(connection: apsw.Connection, task_id: str, row: JournalTask | None) -> Iterator[HistoryEvent]:
     if row is not None:
         yield HistoryEvent(row.created_at, "created", f"{row.task_name} for {row.queue_name}")
         earlier = attempts.of_task(connection, task_id)
@@ -121,7 +122,7 @@ def _events(connection: apsw.Connection, task_id: str, row: Task | None) -> Iter
     for letter in dead_letters.of_task(connection, task_id):
         yield from _of_letter(letter)
     for sent in outbox.follow_ups(connection, task_id):
-        yield HistoryEvent(sent.created_at, "owes", f"{sent.task_name} to {sent.queue_name}: {sent.message_id}")
+        yield HistoryEvent(sent.created_at, "to be sent", f"{sent.task_name} to {sent.queue_name}: {sent.message_id}")
 
 
 def _of_attempt(attempt: Attempt) -> Iterator[HistoryEvent]:
@@ -134,7 +135,7 @@ def _of_attempt(attempt: Attempt) -> Iterator[HistoryEvent]:
     yield HistoryEvent(attempt.ended_at, attempt.outcome.value, detail)
 
 
-def _of_row(row: Task, earlier: Sequence[Attempt]) -> Iterator[HistoryEvent]:
+def _of_row(row: JournalTask, earlier: Sequence[Attempt]) -> Iterator[HistoryEvent]:
     """Yield what the task's row says and its attempts do not: the row repeats the last unless it has completed."""
     started_at, completed_at = row.started_at, row.completed_at
     if row.status is not TaskState.COMPLETED:
@@ -145,7 +146,7 @@ def _of_row(row: Task, earlier: Sequence[Attempt]) -> Iterator[HistoryEvent]:
 
 
 def _of_run(
-    row: Task | CentralTask, created_at: float, started_at: float | None, completed_at: float | None, crashes: int
+    row: JournalTask | Task, created_at: float, started_at: float | None, completed_at: float | None, crashes: int
 ) -> Iterator[HistoryEvent]:
     if started_at is not None:
         yield HistoryEvent(started_at, "started", _start(row))
@@ -155,11 +156,11 @@ def _of_run(
         yield HistoryEvent(completed_at or started_at or created_at, "its worker died", f"{crashes} times")
 
 
-def _start(run: Task | CentralTask | Attempt) -> str:
+def _start(run: JournalTask | Task | Attempt) -> str:
     return f"by {run.worker}" + (f", retry {run.retry_count}" if run.retry_count else "")
 
 
-def _of_central(task: CentralTask, *, known: bool) -> Iterator[HistoryEvent]:
+def _of_central(task: Task, *, known: bool) -> Iterator[HistoryEvent]:
     """Yield what another node says; ``known``: this one has seen the task too."""
     created_at = task.created_at.timestamp()
     if not known:
@@ -172,7 +173,7 @@ def _of_central(task: CentralTask, *, known: bool) -> Iterator[HistoryEvent]:
     yield HistoryEvent(task.synced_at.timestamp(), "copied", f"from {task.node}")
 
 
-def _of_letter(letter: DeadLetter) -> Iterator[HistoryEvent]:
+def _of_letter(letter: DeadLetterRecord) -> Iterator[HistoryEvent]:
     number = f"dead letter {letter.id}"
     yield HistoryEvent(letter.died_at, "given up", f"{letter.code}, {number}")
     if letter.retried_at is not None:

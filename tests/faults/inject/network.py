@@ -62,7 +62,7 @@ def slow_links(installation: Installation) -> None:
 
 
 def overtaken_by_the_clock(installation: Installation) -> None:
-    """What a run owes cannot be published for longer than its actor's time limit."""
+    """A run's outbox cannot be published for longer than its actor's time limit."""
     installation.hand_in({"limited": 8})
     installation.await_begun(1)
     link = link_to("broker", installation)

@@ -61,7 +61,7 @@ def history(invoke):
     def ask():
         found = json.loads(invoke("tasks", "show", "t", "--json").stdout)["history"]
         events = [(_seconds(event["at"]), event["event"], event["detail"]) for event in found]
-        return [event for event in events if event[1] not in ("created", "retry due", "owes")]
+        return [event for event in events if event[1] not in ("created", "retry due", "to be sent")]
 
     return ask
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.central.driver import TooSlow
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.errors import Permanent
@@ -170,6 +171,8 @@ class Sync:
             wait([copying for _, copying in sent])  # the next run must not meet them
         if marking:
             marking.result()
+        if rows or refused:
+            events.SYNCED.emit(rows=rows, refused=refused, behind=bool(page))
         return Copied(rows, refused, behind=bool(page))
 
     def _read(self, after: int) -> list[changes.Row]:
@@ -197,7 +200,7 @@ class Sync:
     def _refuse(self, row: changes.Row, error: Exception) -> str:
         number, task_id = row[:2]
         words = str(error) if isinstance(error, Permanent) else type(error).__name__
-        logger.error("sync.row_refused id=%s error=%s", task_id, words)
+        events.ROW_REFUSED.emit(id=task_id, error=words)
         self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
         if len(self._refused) < REMEMBERED:
             self._refused[task_id] = number

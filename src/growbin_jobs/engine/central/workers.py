@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import JsonField, UtcField
 
@@ -43,7 +44,7 @@ class WorkerGroup:
       threads: Threads or greenlets of all processes together.
       running: Tasks that run now.
       unsynced: Rows of the node's journal that are not in ``tasks``; counted up to a limit.
-      owed: Messages of producers that the broker has not got; counted up to a limit.
+      owed: Messages of the node's outbox that the broker has not confirmed; counted up to a limit.
       lag: Seconds since the oldest of those rows changed.
       started_at: When the oldest process started.
       seen_at: When the keeper wrote this row.
@@ -121,7 +122,10 @@ class Workers:
         """
         row = WorkerRow
         gone = (row.stopped_at < stopped_before) & (row.unsynced == 0) & (row.owed == 0)
-        return int(self.database.run(lambda connection: row.delete().where(gone).execute(connection)))
+        deleted = int(self.database.run(lambda connection: row.delete().where(gone).execute(connection)))
+        if deleted:
+            events.PRUNED.emit(table=row._meta.table_name, rows=deleted)
+        return deleted
 
 
 def _view(row: Mapping[str, Any]) -> WorkerGroup:

@@ -1,4 +1,4 @@
-"""Station 1: deliveries arrive. May they come, and what does this node know of them?"""
+"""Station 1: deliveries arrive. Admits them, and looks up what this node knows of them."""
 
 from __future__ import annotations
 

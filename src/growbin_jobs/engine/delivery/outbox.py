@@ -55,7 +55,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_body", "_counts", "_generation", "_kept", "_made", "_names", "_of_actor", "_owed", "_run", "broker", "closed",
+        "_body", "_counts", "_generation", "_kept", "_made", "_names", "_of_actor", "_run", "_sent", "broker", "closed",
         "next_run",
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ class Outbox:
         self.next_run: Key | None = None
         self._run = run
         self._body = body
-        self._owed: list[OutboxMessage] = []
+        self._sent: list[OutboxMessage] = []
         self._kept = 0
         self._counts: dict[str, int] = {}
         self._made: dict[str, bool] = {}  # ids of messages that were made, and whether they were sent
@@ -126,13 +126,13 @@ class Outbox:
     def begin_actor(self) -> None:
         """Note that what is sent from now on is the actor's own."""
         self._of_actor = True
-        if self._owed or self._counts:
-            self._kept = len(self._owed)
+        if self._sent or self._counts:
+            self._kept = len(self._sent)
             self._counts.clear()
 
     def forget(self) -> None:
         """Drop what the actor has sent: it has failed, and its next run will send it again."""
-        del self._owed[self._kept :]
+        del self._sent[self._kept :]
         self.next_run = None
         # What is sent from now on tells of this run: the next one may fail, too, and sends another message.
         self._counts.clear()
@@ -142,7 +142,7 @@ class Outbox:
         """Take nothing more, and return what was sent, in order."""
         self.closed = True
         _current.set(None)
-        return tuple(self._owed)
+        return tuple(self._sent)
 
     def _identified(self, message: Message[Any]) -> Message[Any]:
         if isinstance(message, MessageProxy):  # it must not share its options with the delivery
@@ -197,7 +197,7 @@ class Outbox:
         return assemble(vars(message) | {"options": options})
 
     def _put(self, message: Message[Any], delay: int | None) -> None:
-        self._owed.append(
+        self._sent.append(
             OutboxMessage(
                 message_id=message.message_id,
                 task_name=message.actor_name,
@@ -205,7 +205,7 @@ class Outbox:
                 body=encoded(message),
                 parent_id=self._run[0],
                 due_at=None if delay is None else time.time() + delay / 1000,
-                ordinal=len(self._owed),
+                ordinal=len(self._sent),
             )
         )
 

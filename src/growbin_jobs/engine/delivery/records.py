@@ -161,7 +161,7 @@ class TaskHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class JournalTask:
     """A row of ``task_wal``; see spec and schema.sql."""
 
     task_id: str
@@ -206,7 +206,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterRecord:
     """A message that was given up. ``retried_at`` or ``discarded_at`` say that a person has dealt with it."""
 
     id: int

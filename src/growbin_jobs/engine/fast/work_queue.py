@@ -102,13 +102,13 @@ class WorkQueue:
     def _wait(self, timeout: float | None) -> Any:
         end = math.inf if timeout is None else time.monotonic() + timeout
         while True:
-            bell = threading.Lock()
-            bell.acquire()
-            self._waiters[bell] = False
+            wakeup = threading.Lock()
+            wakeup.acquire()
+            self._waiters[wakeup] = False
             item = self._take()  # it may have come before anybody could see us wait
             if item is None:
-                bell.acquire(timeout=-1 if end == math.inf else max(end - time.monotonic(), 0.0))
-            if self._waiters.pop(bell, True):  # somebody has rung it, maybe just when the time was up
+                wakeup.acquire(timeout=-1 if end == math.inf else max(end - time.monotonic(), 0.0))
+            if self._waiters.pop(wakeup, True):  # it was released, maybe just when the time was up
                 self._coming = False
                 item = self._take() if item is None else item
                 if item is not None and self._waiters and not self.empty():
@@ -121,11 +121,11 @@ class WorkQueue:
     def _wake(self) -> None:
         self._coming = True  # two may both come here and wake two
         try:
-            bell, _ = self._waiters.popitem()
+            wakeup, _ = self._waiters.popitem()
         except KeyError:
             self._coming = False
         else:
-            bell.release()
+            wakeup.release()
 
 
 class FastWorkQueue(Middleware):

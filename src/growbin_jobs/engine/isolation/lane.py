@@ -1,17 +1,18 @@
-"""A lane of isolation: suspects that wait for one isolation process, and the thread that tends it."""
+"""A lane of isolation: suspects that wait for one isolation process, and the thread that runs them there."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.isolation.channel import Word
 from growbin_jobs.engine.isolation.policy import Trial
 from growbin_jobs.engine.isolation.process import IsolationProcess
@@ -21,8 +22,6 @@ IDLE = 10.0
 
 #: Seconds between two looks for more suspects while some run.
 LOOK = 0.2
-
-logger = logging.getLogger(__name__)
 
 
 class Suspect:
@@ -148,8 +147,8 @@ class Lane:
                         return
                 if self._running:
                     self._listen()
-        except Exception:
-            logger.exception("isolation.lane_failed")
+        except Exception as error:
+            events.ISOLATION_FAILED.emit(error=describe(error), where=places(error))
         finally:
             for suspect in self._running.values():
                 self._judge.untried(suspect, 0.0)
@@ -158,10 +157,11 @@ class Lane:
             self._on_end(self)
 
     def _begin(self, suspect: Suspect) -> None:
-        process = self._ready_process()
-        if process is None:
+        try:
+            process = self._ready_process()
+        except OSError as error:
             pause = self._failed_starts.failed()
-            logger.warning("isolation.start_failed next_try_in=%.0f", pause)
+            events.ISOLATION_START_FAILED.emit(next_try_in=pause, reason=error.strerror or str(error))
             self._judge.untried(suspect, pause)
             return
         self._failed_starts.reset()
@@ -171,19 +171,16 @@ class Lane:
         else:
             self._judge.untried(suspect, 0.0)
 
-    def _ready_process(self) -> IsolationProcess | None:
+    def _ready_process(self) -> IsolationProcess:
         if self._process is not None and self._process.pid is not None:
             return self._process
-        try:
-            self._process = process = self._start(self._width)
-        except OSError:
-            logger.exception("isolation.cannot_start")
-            return None
+        self._process = process = self._start(self._width)
         while process.pid is not None and not self._abandon.is_set():
             if process.hear() is not None:  # READY
                 return process
+        stopped = process.pid is not None
         process.stop()
-        return None
+        raise ChildProcessError("the worker stops" if stopped else f"it ended at once with status {process.status}")
 
     def _listen(self) -> None:
         assert self._process is not None

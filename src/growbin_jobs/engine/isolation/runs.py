@@ -1,14 +1,14 @@
-"""The worker's side of isolation: suspects wait beside its threads, run in lanes, and come back with a verdict."""
+"""The worker's side of isolation: suspects wait beside its threads, run in lanes, and are settled or tried again."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.records import TaskHistory
 from growbin_jobs.engine.delivery.runs import has_ended
@@ -26,8 +26,6 @@ ALONE_LANES = 2
 
 #: Seconds until the journal is asked again.
 PAUSE = 1.0
-
-logger = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
@@ -119,10 +117,8 @@ class IsolatedRuns:
                 self._settle.ended_elsewhere(suspect.delivery, history)
             else:
                 charged.append(suspect)
-        logger.error(
-            "isolation.process_died pid=%d status=%d ids=%s",
-            process.number, process.status, [each.delivery.message_id for each in charged],
-        )  # fmt: skip
+        ids = [each.delivery.message_id for each in charged]
+        events.ISOLATION_DIED.emit(pid=process.number, status=process.status, ids=ids)
         if cause is not Cause.ASKED:
             self._count(charged, process.number)
         for suspect in charged:
@@ -171,7 +167,7 @@ class IsolatedRuns:
             try:
                 return self._journal.lookup(ids)
             except Deferred as error:
-                logger.warning("isolation.journal_away error=%s", error)
+                events.ISOLATION_LOOKUP_FAILED.emit(next_try_in=PAUSE, error=str(error))
                 self._abandon.wait(PAUSE)
         return {}
 
@@ -180,7 +176,7 @@ class IsolatedRuns:
         try:
             self._journal.crashed_isolated(starts, pid=pid)
         except Deferred as error:
-            logger.warning("isolation.crash_not_counted error=%s", error)
+            events.ISOLATION_CRASH_NOT_COUNTED.emit(ids=[task_id for task_id, *_ in starts], error=str(error))
 
     def _others_died(self, since: float) -> bool:
         try:

@@ -60,7 +60,7 @@ class Journal:
     def lookup(self, task_ids: Sequence[str]) -> dict[str, TaskHistory]:
         """Return what the journal knows about messages that are about to run.
 
-        Only those that matter: completed or dead here, owing something, or with crashes. One call for many ids is
+        Only those that matter: completed or dead here, with an outbox, or with crashes. One call for many ids is
         much cheaper than many calls.
 
         Raises:
@@ -193,7 +193,7 @@ class Journal:
         self.write(lambda connection: outbox.forwarded(connection, seqs))
 
     def refused(self, message: OutboxMessage, why: str) -> None:
-        """Show people why the broker does not take a message; it stays owed.
+        """Show people why the broker does not take a message; it stays in the outbox.
 
         Raises:
           JournalUnavailable: For now.

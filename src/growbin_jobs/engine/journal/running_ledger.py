@@ -9,7 +9,6 @@ owner is dead says a kernel lock (:mod:`growbin_jobs.engine.node.process_lock`),
 from __future__ import annotations
 
 import errno
-import logging
 import mmap
 import os
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import apsw
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.journal.tables import charged_ledgers, tasks
 from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead
 
@@ -27,8 +27,6 @@ SLOT = 256
 #: Slots are added a page of this many at a time.
 SLOTS = 1024
 PAGE = SLOTS * SLOT
-
-logger = logging.getLogger(__name__)
 
 
 class RunningLedger:
@@ -151,7 +149,7 @@ def count_crashes(connection: apsw.Connection, dead: list[DeadProcess], folder: 
         entries = _entries(folder / owner.name)
         if charged_ledgers.charge_once(connection, owner.name, now=now) and entries:
             tasks.crashed(connection, entries, now=now, pid=_pid(_owners(folder) / owner.name))
-            logger.error("journal.crash_charged tasks=%s", [task_id for task_id, *_ in entries])
+            events.CRASH_COUNTED.emit(tasks=len(entries), ids=[task_id for task_id, *_ in entries])
 
 
 def count_all_crashes(connection: apsw.Connection, folder: Path, *, now: float) -> None:
@@ -203,7 +201,8 @@ def _entry(task_id: str, task_name: str, queue_name: str) -> bytes:
 
 def _entries(path: Path) -> list[tuple[str, str, str]]:
     entries = []
-    with suppress(FileNotFoundError):  # it was pardoned, or charged by somebody who was killed before the burial
+    # Removed: its process lived, or its crashes were counted by a process that was killed before it removed the rest.
+    with suppress(FileNotFoundError):
         ledger = path.read_bytes()
         for at in range(0, len(ledger), SLOT):
             if length := ledger[at]:

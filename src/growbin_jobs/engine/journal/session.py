@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import apsw
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.records import Finish, Health, OutboxMessage, Started
 from growbin_jobs.engine.journal import running_ledger
 from growbin_jobs.engine.journal.file.ballast import Ballast
@@ -195,9 +196,8 @@ class JournalSession:
         self._ballast.load(now.free_bytes, self._free_floor)
         if now.writable != self._was_writable:
             self._was_writable = now.writable
-            logger.log(
-                logging.INFO if now.writable else logging.ERROR, "journal.writable=%s %s", now.writable, now.reason
-            )
+            level = logging.INFO if now.writable else logging.ERROR
+            events.JOURNAL_WRITABLE.emit(writable=now.writable, reason=now.reason, level=level)
             for callback in self.callbacks:
                 callback(now)
 

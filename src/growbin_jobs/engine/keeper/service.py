@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
@@ -98,13 +99,13 @@ class Keeper:
         runner = Runner(self._jobs, self._zone)
         self._prepare_database()
         runner.start()
-        logger.info("keeper.serving node=%s database=%s", self.journal.node, self.database.address)
+        events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)
         while not lifetime.is_over():
             lifetime.wait(LOOK)
             runner.check_clock()
         runner.pause()
         if lifetime.others_work():
-            logger.info("keeper.hands_over node=%s", self.journal.node)
+            events.KEEPER_HANDS_OVER.emit(node=self.journal.node)
             return 0
         return self._finish(lifetime)
 
@@ -127,9 +128,9 @@ class Keeper:
         report = threading.Thread(target=_quietly, args=(self.heartbeat.run_once,), daemon=True)
         _join([report], max(end, time.monotonic() + 1.0), lifetime)
         if unsynced or unsent:
-            logger.error("keeper.left_behind node=%s rows=%s messages=%s", self.journal.node, unsynced, unsent)
+            events.KEEPER_LEFT_BEHIND.emit(node=self.journal.node, rows=unsynced, messages=unsent)
             return os.EX_TEMPFAIL
-        logger.info("keeper.done node=%s", self.journal.node)
+        events.KEEPER_DONE.emit(node=self.journal.node)
         return 0
 
     def _copy_all(self, end: float) -> None:

@@ -1,4 +1,4 @@
-"""A worker that cannot work says so and stops, before it takes a message."""
+"""Stops a worker process that cannot work, with the reason in the log, before it takes a message."""
 
 import logging
 import os

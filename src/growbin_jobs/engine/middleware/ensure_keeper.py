@@ -17,6 +17,7 @@ from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 from dramatiq.common import q_name
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.groups import group_of
 from growbin_jobs.engine.node.election import has_keeper
@@ -111,7 +112,7 @@ class EnsureKeeper(Middleware):
         # Not subprocess: gevent's own forks in Python, with everything that this process would have to hold still.
         # It inherits no blocked or ignored signal.
         self._started = os.posix_spawn(command[0], command, self._config.environment, setsigmask=(), setsigdef=_SIGNALS)
-        logger.warning("worker.starts_keeper pid=%d there was none", self._started)
+        events.KEEPER_STARTED.emit(pid=self._started)
 
     def _reap(self) -> bool:
         """Return True when a keeper that this process has started has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,8 @@ class Lifecycle(Middleware):
             try:
                 self._journal.write(lambda _: None)  # and so all that is written behind
             except Deferred as error:
-                events.JOURNAL_WRITABLE.emit(writable=False, reason=f"at the worker's end: {describe(error)}")
+                reason = f"at the worker's end: {describe(error)}"
+                events.JOURNAL_WRITABLE.emit(writable=False, reason=reason, level=logging.ERROR)
             events.WORKER_STOPPED.emit(unsettled=self._settlement.unsettled, worker=self._journal.worker)
 
 

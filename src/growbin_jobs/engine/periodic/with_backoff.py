@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.periodic.timetable import Job
-
-logger = logging.getLogger(__name__)
 
 #: Seconds that a job is left alone after a failure: first, and at most.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
@@ -42,19 +42,22 @@ class WithBackoff:
         """Run it, unless it has failed a moment ago and its pause is not over."""
         if self._clock() < self._not_before:
             return
+        began = self._clock()
         try:
             result = self._job.run_once()
         except (Deferred, BrokerConnectionError) as error:  # something is away: it is nobody's fault here
-            pause = self._put_off()
-            logger.warning("keeper.job_waits job=%s next_try_in=%.0f error=%s", self._name, pause, error)
-        except Exception:
-            logger.exception("keeper.job_failed job=%s next_try_in=%.0f", self._name, self._put_off())
+            events.JOB_WAITS.emit(job=self._name, next_try_in=self._put_off(), error=str(error))
+        except Exception as error:
+            events.JOB_FAILED.emit(
+                job=self._name, next_try_in=self._put_off(), error=describe(error), where=places(error)
+            )
         else:
             if self._backoff.reset():
-                logger.info("keeper.job_recovered job=%s", self._name)
+                events.JOB_RECOVERED.emit(job=self._name)
             self._not_before = 0.0
             if result:
-                logger.log(self._level, "keeper.job_done job=%s result=%s", self._name, result)
+                duration = self._clock() - began
+                events.JOB_DONE.emit(job=self._name, did=str(result), duration=duration, level=self._level)
 
     def _put_off(self) -> float:
         pause = self._backoff.failed()

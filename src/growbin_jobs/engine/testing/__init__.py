@@ -21,7 +21,7 @@ made from its parent's; arguments travel as JSON.
 To test against crashes of real processes, name a point of :mod:`growbin_jobs.engine.crashpoints`.
 """
 
-from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
+from growbin_jobs.engine.testing.history import Run, SandboxDeadLetter, Sent
 from growbin_jobs.engine.testing.simulation import Sandbox, sandbox
 
-__all__ = ["DeadLetter", "Run", "Sandbox", "Sent", "sandbox"]
+__all__ = ["Run", "Sandbox", "SandboxDeadLetter", "Sent", "sandbox"]

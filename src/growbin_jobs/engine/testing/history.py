@@ -76,7 +76,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class SandboxDeadLetter:
     """A message that was given up.
 
     Attributes:

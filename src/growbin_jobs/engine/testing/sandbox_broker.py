@@ -26,7 +26,7 @@ from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.retries import Retries
 
 #: Messages that leave at the end of a run, each with its delay in milliseconds.
-Owing = list[tuple[Message[Any], int | None]]
+Outgoing = list[tuple[Message[Any], int | None]]
 
 #: What belongs to a worker process and not to a message's fate.
 _OF_WORKERS: tuple[type[Middleware], ...] = (
@@ -49,7 +49,7 @@ class End:
     delivery: Delivery
     result: Any
     exception: BaseException | None
-    outbox: Owing
+    outbox: Outgoing
     skipped: bool = False
 
 
@@ -182,7 +182,7 @@ class SandboxBroker(Broker):
         self.emit_after("process_message", delivery, result=result, exception=raised)
         return End(delivery, result, raised, self._close())
 
-    def _close(self) -> Owing:
+    def _close(self) -> Outgoing:
         outbox, self._outbox = self._outbox, None
         assert outbox is not None
         return [(Message.decode(each.body), delay) for each, delay in zip(outbox.close(), self._delays, strict=True)]

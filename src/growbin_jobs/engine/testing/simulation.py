@@ -1,4 +1,4 @@
-"""Time jumps from one due message to the next: the sandbox."""
+"""The sandbox: runs messages in a virtual time that jumps from one due message to the next."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from typing import Any
 from dramatiq import Message, get_broker
 from dramatiq.broker import Broker
 
-from growbin_jobs.engine.broker.port import DeadLetter as BrokersDeadLetter
-from growbin_jobs.engine.broker.port import Depth
+from growbin_jobs.engine.broker.port import DeadLetter, Depth
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.results import Ended, EngineResults
 from growbin_jobs.engine.testing.counters import MemoryBackend
-from growbin_jobs.engine.testing.history import DeadLetter, Run, Sent
-from growbin_jobs.engine.testing.sandbox_broker import End, Owing, SandboxBroker
+from growbin_jobs.engine.testing.history import Run, SandboxDeadLetter, Sent
+from growbin_jobs.engine.testing.sandbox_broker import End, Outgoing, SandboxBroker
 
 
 @contextmanager
@@ -69,7 +68,7 @@ class Sandbox:
         self._order = count()
         self._waiting: list[tuple[float, int, Sent]] = []
         self._sent: list[Sent] = []
-        self._dead: list[DeadLetter] = []
+        self._dead: list[SandboxDeadLetter] = []
         self._results: dict[str, Ended] = {}
 
     # --- what has happened
@@ -82,7 +81,7 @@ class Sandbox:
         """Return what has not run yet, in the order in which it will. It stays here when nobody here has its actor."""
         return [each for _, _, each in sorted(self._waiting) if actor in (None, each.actor)]
 
-    def dead(self, actor: str | None = None) -> list[DeadLetter]:
+    def dead(self, actor: str | None = None) -> list[SandboxDeadLetter]:
         """Return the dead letters, in order."""
         return [each for each in self._dead if actor in (None, each.sent.actor)]
 
@@ -133,7 +132,7 @@ class Sandbox:
             _check_repeated(end, self._twin.process(sent.message))
         left = tuple(self._keep(message, delay, parent=sent.id) for message, delay in end.outbox)
         if end.delivery.failed:
-            self._dead.append(DeadLetter(sent, self.now, *_reason(end.delivery, end.exception)))
+            self._dead.append(SandboxDeadLetter(sent, self.now, *_reason(end.delivery, end.exception)))
             self._results[sent.id] = Ended(TaskState.DEAD, end.delivery.kept_result, None, self._clock())
             if fail_fast and end.exception is not None:
                 raise end.exception
@@ -173,9 +172,9 @@ class _Held:
             found[letter.sent.message.queue_name] = depth._replace(dead=depth.dead + 1)
         return found
 
-    def dead_letters(self) -> list[BrokersDeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         return [
-            BrokersDeadLetter(
+            DeadLetter(
                 seq=place,
                 message_id=letter.sent.id,
                 queue=letter.sent.message.queue_name,
@@ -202,5 +201,5 @@ def _check_repeated(first: End, second: End) -> None:
         raise AssertionError(f"The second run of {actor} sent {sent_again}, the first one {sent}.")
 
 
-def _described(outbox: Owing) -> list[tuple[Any, ...]]:
+def _described(outbox: Outgoing) -> list[tuple[Any, ...]]:
     return [(each.actor_name, each.message_id, tuple(each.args), each.kwargs, delay) for each, delay in outbox]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, Task, TaskState
+from growbin_jobs.engine.delivery.records import Dead, Finish, JournalTask, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.tables import attempts, changes, dead_letters, outbox, prune, reader, tasks
 from growbin_jobs.engine.journal.tables.changes import mark
@@ -37,8 +37,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.completed: set[str] = set()
         self.crashes: dict[str, int] = {}
         self.attempts: dict[str, list[str]] = {"t1": [], "t2": [], "t3": []}
-        self.central: dict[str, Task] = {}
-        self.page: list[Task] = []
+        self.central: dict[str, JournalTask] = {}
+        self.page: list[JournalTask] = []
 
     def tick(self) -> float:
         self.now += 1.0

@@ -6,6 +6,7 @@ import time
 import pytest
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
@@ -152,19 +153,19 @@ def test_the_heartbeat_says_who_works_and_what_is_left(tmp_path, journal, databa
 # --- the others
 
 
+def finish(journal, task_id):
+    record = Finish(
+        task_id=task_id, task_name="n", queue_name="q", payload="{}", state=TaskState.COMPLETED, worker="w",
+        started_at=1.0, completed_at=2.0,
+    )  # fmt: skip
+    journal.write(lambda connection: tasks.finish(connection, record))
+
+
 def test_prune_deletes_what_is_copied_and_old_only(journal, database):
     sync = Sync(journal, Tasks(database), clock=lambda: 100.0)
-
-    def finish(task_id):
-        record = Finish(
-            task_id=task_id, task_name="n", queue_name="q", payload="{}", state=TaskState.COMPLETED, worker="w",
-            started_at=1.0, completed_at=2.0,
-        )  # fmt: skip
-        journal.write(lambda connection: tasks.finish(connection, record))
-
-    finish("copied")
+    finish(journal, "copied")
     sync.run_once()
-    finish("not copied")
+    finish(journal, "not copied")
     prune = Prune(journal, Retention(tasks=10.0), Workers(database))
 
     deleted = prune.run_once()
@@ -180,3 +181,26 @@ def test_checkpoint_says_how_far_it_came(journal):
     found = Checkpoint(journal).run_once()
 
     assert found.pages == found.copied > 0
+
+
+def test_copying_pruning_and_checkpoints_are_events(journal, database, tmp_path):
+    told = []
+    stop = events.listen(
+        lambda event, fields: told.append((event.name, dict(fields))),
+        events.SYNCED, events.PRUNED, events.CHECKPOINTED,
+    )  # fmt: skip
+    finish(journal, "old")
+    try:
+        Sync(journal, Tasks(database)).run_once()
+        Sync(journal, Tasks(database)).run_once()  # nothing is left, and nothing is told
+        later = Prune(journal, Retention(tasks=1.0), Workers(database), clock=lambda: time.time() + 100.0)
+        later.run_once()
+        found = Checkpoint(journal).run_once()
+    finally:
+        stop()
+
+    assert told == [
+        ("journal.synced", {"rows": 1, "refused": 0, "behind": False}),
+        ("journal.pruned", {"table": "task_wal", "rows": 1}),
+        ("journal.checkpointed", {"file": str(journal.path), "pages": found.pages, "copied": found.copied}),
+    ]

@@ -2,8 +2,8 @@
 
 A message is durable when ``send`` returns. A consumer claims it; the claim is void when its process dies (the kernel
 tells, there is no timeout), and another process gets it. Delivery is at least once. Due times are kept in the file, so
-there are no delay queues, and nothing waits in a worker's memory. Consumers sleep until somebody rings or something is
-due.
+there are no delay queues, and nothing waits in a worker's memory. Consumers sleep until a sender wakes them or a
+message is due.
 
 The lower priority number goes first, as everywhere in Dramatiq, and within a priority the message that was due first. A
 message's own option ``broker_priority`` wins over its actor's ``priority``. (RabbitMQ's priorities run the other way.)
@@ -29,6 +29,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
@@ -150,6 +151,8 @@ class EmbeddedBroker(FastHooks):
             lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True
         )
         crashpoint("producer.publish.after")
+        if events.SENT.listeners:
+            events.SENT.emit(message, bytes=len(body), delay_ms=delay or 0)
         self.emit_after("enqueue", message, delay)
         return message
 

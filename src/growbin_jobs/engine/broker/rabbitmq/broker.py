@@ -211,10 +211,7 @@ class RabbitBroker(FastHooks):
         self._producer.send(outgoing, route)
         crashpoint("producer.publish.after")
         if events.SENT.listeners:
-            events.SENT.emit(
-                actor=message.actor_name, id=message.message_id, queue=message.queue_name, bytes=len(outgoing.body),
-                delay_ms=delay or 0,
-            )  # fmt: skip
+            events.SENT.emit(message, bytes=len(outgoing.body), delay_ms=delay or 0)
         self.emit_after("enqueue", message, delay)
         return message
 

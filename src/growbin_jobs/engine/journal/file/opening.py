@@ -10,6 +10,7 @@ from pathlib import Path
 
 import apsw
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.journal.file.quarantine import ENDINGS, put_aside, salvage
 from growbin_jobs.engine.journal.file.schema import migrate
 from growbin_jobs.engine.node.locks import try_lock
@@ -110,10 +111,17 @@ def checkpoint(path: Path, *, truncate: bool = False) -> tuple[int, int]:
       ConfigurationError, OSError, apsw.Error: As :func:`growbin_jobs.engine.sqlite.opening.open_sqlite`.
     """
     with closing(open_sqlite(path, busy_timeout=TRUNCATE_WAIT)) as connection:
-        if truncate:
-            with suppress(apsw.BusyError):
-                return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        pages, copied = _checkpoint(connection, truncate=truncate)
+    if pages:
+        events.CHECKPOINTED.emit(file=str(path), pages=pages, copied=copied)
+    return pages, copied
+
+
+def _checkpoint(connection: apsw.Connection, *, truncate: bool) -> tuple[int, int]:
+    if truncate:
+        with suppress(apsw.BusyError):
+            return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 def _remove_strays(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,16 +9,15 @@ from pathlib import Path
 
 import apsw
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.journal.tables import salvage as salvage_tables
 
 #: SQLite's own files: the database, its write-ahead log and the log's index.
 ENDINGS = ("", "-wal", "-shm")
 
-logger = logging.getLogger(__name__)
-
 
 def put_aside(path: Path, error: Exception) -> Path:
-    """Rename the three files and log it. The caller holds :func:`growbin_jobs.engine.journal.file.opening.opening`.
+    """Rename the three files and tell of it. The caller holds :func:`growbin_jobs.engine.journal.file.opening.opening`.
 
     Processes that still have them open notice it at their next transaction.
 
@@ -30,7 +28,7 @@ def put_aside(path: Path, error: Exception) -> Path:
     for ending in ENDINGS:
         with suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    logger.error("journal.quarantined file=%s now=%s error=%s", path, aside.name, error)
+    events.QUARANTINED.emit(file=str(path), now=aside.name, error=str(error))
     return aside
 
 
@@ -56,7 +54,7 @@ def salvage(aside: Path, connection: apsw.Connection) -> int:
     ):
         rows += copied
         if trouble:
-            logger.warning("journal.salvage_incomplete file=%s table=%s error=%s", aside, table, trouble)
+            events.SALVAGE_INCOMPLETE.emit(file=str(aside), table=table, error=str(trouble))
     if rows:
-        logger.warning("journal.salvaged file=%s rows=%d", aside, rows)
+        events.SALVAGED.emit(file=str(aside), rows=rows)
     return rows

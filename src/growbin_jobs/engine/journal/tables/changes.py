@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Task
+from growbin_jobs.engine.delivery.records import JournalTask
 from growbin_jobs.engine.journal.tables import sync_log
 from growbin_jobs.engine.journal.tables.reader import TASK_COLUMNS, as_task
 
@@ -48,7 +48,7 @@ def last_number(connection: apsw.Connection) -> int:
     return number
 
 
-def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int = 1000) -> list[Task]:
+def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int = 1000) -> list[JournalTask]:
     """Return tasks that changed since they were last copied, in the order of their changes.
 
     Parameters:
@@ -57,7 +57,7 @@ def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int = 1000) 
     return [as_task(row) for row in connection.execute(UNSYNCED, (after, limit))]
 
 
-def oldest_unsynced(connection: apsw.Connection) -> Task | None:
+def oldest_unsynced(connection: apsw.Connection) -> JournalTask | None:
     """Return the task whose change waits longest for the central database."""
     return next(iter(unsynced(connection, limit=1)), None)
 
@@ -117,6 +117,6 @@ def mark(connection: apsw.Connection, after: int, last: int, failed: Sequence[st
     return connection.changes()
 
 
-def moment(task: Task) -> float:
+def moment(task: JournalTask) -> float:
     """Return when a task started or ended, as far as its row says; seconds since 1970, UTC."""
     return task.completed_at or task.started_at or task.created_at

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Dead, DeadLetter, Finish, OutboxMessage
+from growbin_jobs.engine.delivery.records import Dead, DeadLetterRecord, Finish, OutboxMessage
 from growbin_jobs.engine.errors import NotFound
 from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.journal.tables.outbox import take_numbers
@@ -66,7 +66,7 @@ def find(
     dealt_with: bool = False,
     below_id: int = 2**62,
     limit: int = 100,
-) -> list[DeadLetter]:
+) -> list[DeadLetterRecord]:
     """Return dead letters, newest first.
 
     Parameters:
@@ -78,7 +78,7 @@ def find(
     return [_letter(row) for row in connection.execute(LIST, values)]
 
 
-def get(connection: apsw.Connection, letter_id: int) -> DeadLetter:
+def get(connection: apsw.Connection, letter_id: int) -> DeadLetterRecord:
     """Return one.
 
     Raises:
@@ -92,7 +92,7 @@ def get(connection: apsw.Connection, letter_id: int) -> DeadLetter:
     return _letter(row)
 
 
-def of_task(connection: apsw.Connection, task_id: str) -> list[DeadLetter]:
+def of_task(connection: apsw.Connection, task_id: str) -> list[DeadLetterRecord]:
     """Return all dead letters that a task has come to, oldest first."""
     query = f"SELECT {COLUMNS} FROM dead_letter WHERE task_id = ? ORDER BY id"  # noqa: S608 constants only
     return [_letter(row) for row in connection.execute(query, (task_id,))]
@@ -161,5 +161,5 @@ def _deal_with(connection: apsw.Connection, letter_id: int, column: str, now: fl
         raise NotFound(f"Dead letter {letter_id} was retried or discarded before.")
 
 
-def _letter(row: Sequence[Any]) -> DeadLetter:
-    return DeadLetter(*row)
+def _letter(row: Sequence[Any]) -> DeadLetterRecord:
+    return DeadLetterRecord(*row)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.records import TaskState
 
 #: Rows of one transaction.
@@ -99,6 +100,9 @@ def prune(
             turns.run(window.delete_next)
         deleted["task_wal"] += window.tasks
         deleted["attempt"] += window.attempts
+    for table, rows in deleted.items():
+        if rows:
+            events.PRUNED.emit(table=table, rows=rows)
     deleted["pages"] = turns.repeat(f"PRAGMA incremental_vacuum({BATCH})", ())
     return deleted
 

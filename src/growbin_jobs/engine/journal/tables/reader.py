@@ -10,13 +10,13 @@ from typing import Any
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Task, TaskState
+from growbin_jobs.engine.delivery.records import JournalTask, TaskState
 from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 from growbin_jobs.engine.sqlite.work import sqlite_work
 
-TASK_COLUMNS = ", ".join(field.name for field in fields(Task))
-_STATUS = [field.name for field in fields(Task)].index("status")
+TASK_COLUMNS = ", ".join(field.name for field in fields(JournalTask))
+_STATUS = [field.name for field in fields(JournalTask)].index("status")
 
 PAGE = f"""
 SELECT {TASK_COLUMNS} FROM task_wal
@@ -46,7 +46,7 @@ def holds_messages(path: Path) -> bool:
         return path.exists()
 
 
-def task(connection: apsw.Connection, task_id: str) -> Task | None:
+def task(connection: apsw.Connection, task_id: str) -> JournalTask | None:
     """Return one task's row."""
     query = f"SELECT {TASK_COLUMNS} FROM task_wal WHERE task_id = ?"  # noqa: S608 constants only
     row = connection.execute(query, (task_id,)).fetchone()
@@ -55,7 +55,7 @@ def task(connection: apsw.Connection, task_id: str) -> Task | None:
 
 def tasks(
     connection: apsw.Connection, status: TaskState, *, below: tuple[float, str] = (1e99, ""), limit: int = 100
-) -> list[Task]:
+) -> list[JournalTask]:
     """Return tasks of one state, those that came last first.
 
     Parameters:
@@ -64,7 +64,7 @@ def tasks(
     return [as_task(row) for row in connection.execute(PAGE, (status, *below, limit))]
 
 
-def latest(connection: apsw.Connection, *, limit: int = 20) -> list[Task]:
+def latest(connection: apsw.Connection, *, limit: int = 20) -> list[JournalTask]:
     """Return what has come last, whatever its state."""
     pages = [each for status in TaskState for each in tasks(connection, status, limit=limit)]
     return sorted(pages, key=lambda each: each.created_at, reverse=True)[:limit]
@@ -102,8 +102,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def as_task(row: Sequence[Any]) -> Task:
+def as_task(row: Sequence[Any]) -> JournalTask:
     """Return a row of :data:`TASK_COLUMNS` as a task."""
     values = list(row)
     values[_STATUS] = TaskState(values[_STATUS])
-    return Task(*values)
+    return JournalTask(*values)
