@@ -143,6 +143,13 @@ class Settings(EngineSettings):
         default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
     )
 
+    # --- money
+    prices_file: Path | None = Field(
+        default=None,
+        description="File with your own prices of models, in the form of the one that is installed "
+        "(`growbin_jobs/limits/prices.json`). Unset: that one.",
+    )
+
     # --- limits of the stages
     upload_retries: Retries = Field(default=3, description="Retries of stage 1, upload.")
     upload_backoff: Seconds = Field(
@@ -165,7 +172,7 @@ class Settings(EngineSettings):
     )
     response_time_limit: Seconds = Field(default=30.0, description="Seconds that stage 4 may run.")
 
-    @field_validator("rules_dir", "spool_dirs")
+    @field_validator("rules_dir", "spool_dirs", "prices_file")
     @classmethod
     def _at_home(cls, value: Any) -> Any:
         """Replace ``~`` by this user's home, as a shell does."""

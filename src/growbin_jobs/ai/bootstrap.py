@@ -5,6 +5,7 @@ Producers import the actors and never come here, so they load neither the SDK no
 
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
@@ -17,8 +18,11 @@ from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
+from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits.ledger import UsageLedger
+from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.model_catalog import effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
@@ -34,6 +38,7 @@ class Services:
     pictures: Pictures
     responses: TextModel
     analyses: Analyses
+    ledger: UsageLedger | None
 
 
 @once_a_process
@@ -41,7 +46,9 @@ def services() -> Services:
     """Return this process's services."""
     settings = _settings.current()
     cache = GptCache(settings.journal_path, settings.answer_ttl)
-    vision, text = _online(settings, cache) if settings.models_online else _offline(settings)
+    database = central_database(settings)
+    ledger = _ledger(settings, database) if settings.models_online else None
+    vision, text = _online(settings, cache, ledger) if ledger else _offline(settings)
     return Services(
         pictures=Pictures(
             object_store(settings),
@@ -50,7 +57,8 @@ def services() -> Services:
             transport=settings.vision_transport,
         ),
         responses=text,
-        analyses=Analyses(central_database(settings)),
+        analyses=Analyses(database),
+        ledger=ledger,
     )
 
 
@@ -64,9 +72,27 @@ def prepare() -> None:
     require_current(services().analyses.database, SCHEMA)
 
 
-def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel]:
+def finish() -> None:
+    """Write what waits to be written, when a worker has stopped."""
+    if (ledger := services().ledger) is not None:
+        ledger.close()
+
+
+def _ledger(settings: Settings, database: Database) -> UsageLedger:
+    return UsageLedger(
+        database,
+        load_prices(settings.prices_file),
+        node=settings.node,
+        zone=ZoneInfo(settings.timezone),
+        folder=settings.node_dir / "usage",
+    )
+
+
+def _online(settings: Settings, cache: GptCache, ledger: UsageLedger) -> tuple[VisionModel, TextModel]:
     key = settings.openai_api_key
-    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    client = ModelClient(
+        api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url, meter=ledger
+    )
     client.warm_up()
     rules = load_rules(rules_folder(settings.rules_dir))
     items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, usage, workers
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -65,6 +65,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "settings": configuration.settings,
     "doctor": doctor.doctor,
+    "usage": usage.usage,
     "rules check": configuration.check_rules,
     "db upgrade": configuration.upgrade_database,
     "journal status": journal.status,

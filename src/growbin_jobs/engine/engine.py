@@ -114,6 +114,10 @@ class Engine:
         """Call a function when a worker starts; ``ConfigurationError`` ends the worker with that sentence."""
         self._boot.prepare_with(prepare)
 
+    def finish_with(self, finish: Callable[[], object]) -> None:
+        """Call a function once a worker has stopped and none of its actors runs any more: to write what waits."""
+        self._boot.finish_with(finish)
+
     def register_reasons(self, sentences: Mapping[str, Mapping[Language, str]]) -> None:
         """Add reasons for giving up that ``Permanent`` takes; codes are wire names, alike in all engines.
 

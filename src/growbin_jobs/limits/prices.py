@@ -59,11 +59,11 @@ class Cost(NamedTuple):
 
     Attributes:
       micro_dollars: Rounded up.
-      version: Of the price: model and day.
+      version: Of the price: model and day; None where none was needed.
     """
 
     micro_dollars: int
-    version: str
+    version: str | None
 
 
 class Prices(BaseModel):

@@ -59,6 +59,8 @@ class Spent:
       tokens_out: Output tokens, reasoning included.
       micro_dollars: Of those whose price is known.
       unpriced: Requests that were billed, or may have been, and whose price is not known: not in ``micro_dollars``.
+      tokens_cached: Of the input tokens, those read from the server's prompt cache.
+      tokens_reasoning: Of the output tokens, those spent on reasoning.
     """
 
     key: str | None
@@ -67,6 +69,18 @@ class Spent:
     tokens_out: int
     micro_dollars: int
     unpriced: int
+    tokens_cached: int = 0
+    tokens_reasoning: int = 0
+
+
+#: What :class:`Spent` sums, in the order of its attributes, without requests and those of no price.
+_SUMMED: Final = {
+    "tokens_in": "tokens_in",
+    "tokens_out": "tokens_out",
+    "micro_dollars": "cost",
+    "tokens_cached": "tokens_cached",
+    "tokens_reasoning": "tokens_reasoning",
+}
 
 
 def spent(database: Database, *, by: GroupBy, since: date | None = None, until: date | None = None) -> Sequence[Spent]:
@@ -81,21 +95,14 @@ def spent(database: Database, *, by: GroupBy, since: date | None = None, until: 
       Deferred: The database is away.
     """
     row, key = LlmUsage, getattr(LlmUsage, _COLUMN[by])
-    money = peewee.fn.COALESCE(peewee.fn.SUM(row.cost), 0)
-    unpriced = peewee.fn.SUM(peewee.Case(None, [(row.cost.is_null(), 1)], 0))
-    query = row.select(
-        key.alias("key"),
-        peewee.fn.COUNT(row.id).alias("requests"),
-        peewee.fn.COALESCE(peewee.fn.SUM(row.tokens_in), 0).alias("tokens_in"),
-        peewee.fn.COALESCE(peewee.fn.SUM(row.tokens_out), 0).alias("tokens_out"),
-        money.alias("micro_dollars"),
-        unpriced.alias("unpriced"),
-    ).group_by(key)
+    sums = [peewee.fn.COALESCE(peewee.fn.SUM(getattr(row, _SUMMED[name])), 0).alias(name) for name in _SUMMED]
+    unpriced = peewee.fn.SUM(peewee.Case(None, [(row.cost.is_null(), 1)], 0)).alias("unpriced")
+    query = row.select(key.alias("key"), peewee.fn.COUNT(row.id).alias("requests"), unpriced, *sums).group_by(key)
     if since is not None:
         query = query.where(row.day >= since.isoformat())
     if until is not None:
         query = query.where(row.day <= until.isoformat())
-    sums = ("requests", "tokens_in", "tokens_out", "micro_dollars", "unpriced")
-    found = [Spent(one["key"], *(int(one[name]) for name in sums)) for one in database.rows(query)]
+    numbers = ("requests", "unpriced", *_SUMMED)
+    found = [Spent(key=one["key"], **{name: int(one[name]) for name in numbers}) for one in database.rows(query)]
     # Sorted here: where rows without a key come, and how text is ordered, differs between databases.
     return sorted(found, key=lambda each: (0 if by == "day" else -each.micro_dollars, each.key or ""))
