@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
@@ -17,7 +18,7 @@ from growbin_jobs.ai.pictures import Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
-from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
+from growbin_jobs.ai.vision import OnlineVision, Vision
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
@@ -27,6 +28,7 @@ from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.model_catalog import effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, object_store
 
@@ -47,12 +49,12 @@ def services() -> Services:
     settings = _settings.current()
     cache = GptCache(settings.journal_path, settings.answer_ttl)
     database = central_database(settings)
-    ledger = _ledger(settings, database) if settings.models_online else None
-    vision, text = _online(settings, cache, ledger) if ledger else _offline(settings)
+    ledger = usage_ledger(settings, database) if settings.models_online else None
+    vision, text = _online(settings, cache, database, ledger) if ledger else _offline(settings, cache)
     return Services(
         pictures=Pictures(
             object_store(settings),
-            Vision(vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout)),
+            vision,
             partial(shrink, side=settings.vision_side),
             transport=settings.vision_transport,
         ),
@@ -78,7 +80,8 @@ def finish() -> None:
         ledger.close()
 
 
-def _ledger(settings: Settings, database: Database) -> UsageLedger:
+def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
+    """Return the meter that writes what is paid for."""
     return UsageLedger(
         database,
         load_prices(settings.prices_file),
@@ -88,22 +91,47 @@ def _ledger(settings: Settings, database: Database) -> UsageLedger:
     )
 
 
-def _online(settings: Settings, cache: GptCache, ledger: UsageLedger) -> tuple[VisionModel, TextModel]:
+def model_client(settings: Settings, meter: Meter) -> ModelClient:
+    """Return the client of the model server, with what measures its requests."""
     key = settings.openai_api_key
     client = ModelClient(
-        api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url, meter=ledger
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        meter=meter,
     )
     client.warm_up()
+    return client
+
+
+def online_vision(
+    settings: Settings, client: ModelClient, *, model: str | None = None, purpose: str = "vision"
+) -> OnlineVision:
+    """Return a vision model behind the server.
+
+    Parameters:
+      settings: How to ask.
+      client: Whom to ask.
+      model: None: the one of the settings.
+      purpose: What the answers are for.
+    """
     rules = load_rules(rules_folder(settings.rules_dir))
     items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]
+    model = model or settings.vision_model
     look = Call(
-        model=settings.vision_model,
+        model=model,
         timeout=settings.vision_timeout,
         max_tokens=settings.vision_max_tokens,
-        temperature=temperature_for(settings.vision_model, settings.vision_temperature),
-        reasoning_effort=effort_for(settings.vision_model, settings.vision_reasoning_effort),
-        purpose="vision",
+        temperature=temperature_for(model, settings.vision_temperature),
+        reasoning_effort=effort_for(model, settings.vision_reasoning_effort),
+        purpose=purpose,
     )
+    return OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
+
+
+def _online(settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger) -> tuple[Vision, TextModel]:
+    from growbin_jobs.adapters.llm.deadline import deadline
+
+    client = model_client(settings, ledger)
     phrase = Call(
         model=settings.text_model,
         timeout=settings.text_timeout,
@@ -112,12 +140,17 @@ def _online(settings: Settings, cache: GptCache, ledger: UsageLedger) -> tuple[V
         reasoning_effort=effort_for(settings.text_model, settings.text_reasoning_effort),
         purpose="text",
     )
-    vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
-    texts = Answers(Advice, cache, patience=settings.text_timeout)
-    return vision, CachedTextModel(OnlineText(client, call=phrase), texts, model=phrase.model)
+    shared = SharedAnswers(database, ttl=settings.answer_ttl)
+    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline)
+    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline)
+    text = OnlineText(client, call=phrase)
+    advice = CachedTextModel(text, texts, model=phrase.model, fingerprint=text.fingerprint)
+    return Vision(online_vision(settings, client), seen), advice
 
 
-def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:
+def _offline(settings: Settings, cache: GptCache) -> tuple[Vision, TextModel]:
     from growbin_jobs.ai.offline.classifier import OfflineClassifier
 
-    return OfflineClassifier.load(settings.offline_runtime), RuleSentences()
+    vision = OfflineClassifier.load(settings.offline_runtime)
+    # It costs nothing, so that no other node need know its answers.
+    return Vision(vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout)), RuleSentences()

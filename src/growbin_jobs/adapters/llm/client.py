@@ -91,6 +91,11 @@ class ModelClient:
         self._without_schemas: set[str] = set()
         self._raised_caps: set[tuple[str, int]] = set()
 
+    @property
+    def own_address(self) -> str | None:
+        """Address of a server of your own, which names no user and no password; None for OpenAI."""
+        return None if self._url == OPENAI_URL else self._url
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
 
