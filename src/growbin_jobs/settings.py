@@ -7,6 +7,7 @@ checked against this file.
 """
 
 import os
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +22,9 @@ from growbin_jobs.names import GROUPS
 from growbin_jobs.reasons import Language
 
 PREFIX = "GROWBIN_"
+
+#: An amount of money in dollars, to a micro-dollar.
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
 
 
 class Settings(EngineSettings):
@@ -148,6 +152,31 @@ class Settings(EngineSettings):
         default=None,
         description="File with your own prices of models, in the form of the one that is installed "
         "(`growbin_jobs/limits/prices.json`). Unset: that one.",
+    )
+
+    usage_days: Count = Field(
+        default=400,
+        description="Days that single requests to models are kept (`llm_usage`); the sums of each day stay.",
+    )
+    budget_per_day: Dollars | None = Field(
+        default=None,
+        description="Dollars that all requests to models may cost in a day of GROWBIN_TIMEZONE; 0: nothing. "
+        "`growbin-jobs budgets set total` wins over it. Unset: no limit.",
+    )
+    budget_per_user_day: Dollars | None = Field(
+        default=None,
+        description="Dollars that one user's requests may cost in a day. `growbin-jobs budgets set each-user` wins "
+        "over it. Unset: no limit.",
+    )
+    budget_spent: Literal["defer", "refuse"] = Field(
+        default="defer",
+        description="What becomes of a message whose budget is spent: defer waits for the next day or a higher cap, "
+        "refuse gives it up.",
+    )
+    unknown_price: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="What becomes of a request to a model without a price: warn sends it, in no budget and with "
+        "unknown cost; refuse waits until it has one.",
     )
 
     # --- limits of the stages

@@ -29,7 +29,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
         "version": __version__,
         "groups": tuple(GROUPS.values()),
         "schema": SCHEMA,
-        "periodic_jobs": (partial(_spool_cleanup, settings),),
+        "periodic_jobs": (partial(_spool_cleanup, settings), partial(_usage_upkeep, settings)),
     }
     return EngineConfig(**values)
 
@@ -43,6 +43,16 @@ def _spool_cleanup(settings: Settings, config: EngineConfig) -> PeriodicJob:
     unused_after = max(config.keep_dead_letters_days * DAY, config.deferral_max_age + DAY)
     job = ClearSpool(partial(object_store, settings), unused_after)
     return PeriodicJob("spool", job, Daily(), level=logging.INFO)
+
+
+def _usage_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
+    import logging
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs.limits.usage_days import KeepUsage
+
+    job = KeepUsage(partial(open_central, config), ZoneInfo(settings.timezone), settings.usage_days)
+    return PeriodicJob("usage", job, Daily(0, 30), level=logging.INFO)
 
 
 def object_store(settings: Settings) -> ObjectStore:

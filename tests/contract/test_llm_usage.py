@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,11 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, Transient
+from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import LlmUsage, Spent, spent
+from growbin_jobs.limits.usage import GroupBy, LlmUsage, Spent, spent
+from growbin_jobs.limits.usage_days import prune, roll_up
 from growbin_jobs.models import SCHEMA
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -269,3 +272,55 @@ def test_a_row_whose_write_was_only_not_confirmed_is_one_row(
     assert ledger.flush()
 
     assert (ledger.waiting, len(rows(database))) == (0, 1)
+
+
+def test_days_that_were_added_up_say_the_same_and_outlive_their_requests(
+    database: Database, ledger: UsageLedger
+) -> None:
+    today = date(2026, 11, 28)
+    for day in (10, 20, 27, 28):
+        for user, model in (("u1", "gpt-6-luna"), (None, "llava")):
+            with attributed(Attribution(user_id=user)):
+                write(ledger, ended(model=model, sent_at=datetime(2026, 11, day, 3, tzinfo=UTC)))
+    ways: tuple[GroupBy, ...] = ("day", "model", "user", "purpose")
+    before = {by: spent(database, by=by) for by in ways}
+
+    assert (roll_up(database, today), roll_up(database, today)) == (2, 0)
+    assert {by: spent(database, by=by) for by in ways} == before
+    assert prune(database, requests_before=date(2026, 11, 28), entries_before=today) == 4
+    assert {by: spent(database, by=by) for by in ways} == before
+    assert [one.key for one in spent(database, by="day", since=date(2026, 11, 11), until=date(2026, 11, 27))] == [
+        "2026-11-20",
+        "2026-11-27",
+    ]
+
+
+def test_a_row_that_comes_late_is_added_up_too(database: Database, ledger: UsageLedger) -> None:
+    early = datetime(2026, 11, 20, 3, tzinfo=UTC)
+    write(ledger, ended(sent_at=early))
+    assert roll_up(database, date(2026, 11, 28)) == 1
+    write(ledger, ended(sent_at=early), ended(sent_at=early - timedelta(days=3)))
+
+    assert roll_up(database, date(2026, 11, 28)) == 2
+    assert [(one.key, one.requests) for one in spent(database, by="day")] == [("2026-11-17", 1), ("2026-11-20", 2)]
+
+
+def test_keepers_that_add_up_at_once_add_up_once(database: Database, ledger: UsageLedger) -> None:
+    write(ledger, *(ended(sent_at=datetime(2026, 11, day, 3, tzinfo=UTC)) for day in range(1, 20)))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: roll_up(database, date(2026, 11, 28)), range(4)))
+
+    assert [one.requests for one in spent(database, by="day")] == [1] * 19
+
+
+def test_ended_reservations_are_pruned_and_open_ones_stay(database: Database) -> None:
+    at = datetime(2026, 10, 1, 3, tzinfo=UTC).timestamp()
+    budgets = Budgets(database, zone=SEOUL, clock=lambda: at)
+    for reservation in ("ended", "open"):
+        budgets.reserve(reservation, ["total"], 5)
+    budgets.settle("ended", 3)
+
+    assert prune(database, requests_before=date(2026, 11, 1), entries_before=date(2026, 11, 1)) == 1
+    left = database.run(lambda connection: list(connection.execute_sql("SELECT id FROM budget_entry")))
+    assert left == [("open",)]

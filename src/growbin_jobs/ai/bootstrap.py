@@ -22,6 +22,7 @@ from growbin_jobs.ai.vision import OnlineVision, Vision
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits.budget_guard import budget_guard
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
@@ -91,13 +92,14 @@ def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
     )
 
 
-def model_client(settings: Settings, meter: Meter) -> ModelClient:
-    """Return the client of the model server, with what measures its requests."""
+def model_client(settings: Settings, database: Database, meter: Meter) -> ModelClient:
+    """Return the client of the model server, with all that guards and measures its requests."""
     key = settings.openai_api_key
     client = ModelClient(
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         meter=meter,
+        guards=(budget_guard(settings, database),),
     )
     client.warm_up()
     return client
@@ -131,7 +133,7 @@ def online_vision(
 def _online(settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, ledger)
+    client = model_client(settings, database, ledger)
     phrase = Call(
         model=settings.text_model,
         timeout=settings.text_timeout,

@@ -10,7 +10,19 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, usage, workers
+from growbin_jobs.cli import (
+    analyze,
+    budgets,
+    configuration,
+    dead,
+    demo,
+    doctor,
+    journal,
+    streams,
+    tasks,
+    usage,
+    workers,
+)
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -55,6 +67,7 @@ GROUPS = {
     "db": _group("The central database."),
     "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
     "dead": _group("Dead letters: messages that were given up."),
+    "budgets": _group("Budgets: what requests to models may cost in a day."),
     "tasks": _group("Tasks: what became of messages."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -66,6 +79,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "settings": configuration.settings,
     "doctor": doctor.doctor,
     "usage": usage.usage,
+    "budgets list": budgets.list_,
+    "budgets set": budgets.set_,
     "rules check": configuration.check_rules,
     "db upgrade": configuration.upgrade_database,
     "journal status": journal.status,
