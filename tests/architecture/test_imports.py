@@ -14,10 +14,14 @@ ROOMS = (
     ("picture keys", 0, ("picture_keys",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
-    ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
+    (
+        "wiring",
+        3,
+        ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap", "ai.rehearsal"),
+    ),
     ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
     ("services", 2, ("storage", "ai", "operations")),
-    ("entry", 5, ("client", "checks", "cli", "scheduler", "monitor", "testing", "keeper")),
+    ("entry", 5, ("client", "checks", "model_checks", "cli", "scheduler", "monitor", "testing", "keeper")),
 )
 
 #: The engine's own levels, from the ground: a package or a module of its root.

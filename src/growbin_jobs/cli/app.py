@@ -18,6 +18,7 @@ from growbin_jobs.cli import (
     demo,
     doctor,
     journal,
+    models,
     streams,
     tasks,
     usage,
@@ -68,6 +69,7 @@ GROUPS = {
     "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
     "dead": _group("Dead letters: messages that were given up."),
     "budgets": _group("Budgets: what requests to models may cost in a day."),
+    "models": _group("Models: trying another one before you switch to it."),
     "tasks": _group("Tasks: what became of messages."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -79,6 +81,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "settings": configuration.settings,
     "doctor": doctor.doctor,
     "usage": usage.usage,
+    "models rehearse": models.rehearse,
     "budgets list": budgets.list_,
     "budgets set": budgets.set_,
     "rules check": configuration.check_rules,
