@@ -4,7 +4,8 @@ from types import SimpleNamespace
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
-from growbin_jobs.engine.fast.work_queue import FastWorkQueue, WorkQueue
+from growbin_jobs.engine.fast.held_items import FastWorkQueue
+from growbin_jobs.engine.fast.work_queue import WorkQueue
 
 
 def test_a_worker_gets_the_quick_queue_before_its_threads_start():
