@@ -12,6 +12,7 @@ ROOMS = (
     ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
+    ("rates", 0, ("rates",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
