@@ -256,7 +256,7 @@ steps = st.lists(
         st.tuples(st.just("reserve"), st.integers(0, 400), st.sampled_from(["u1", "u2", None])),
         st.tuples(st.just("settle"), st.integers(0, 20), st.one_of(st.none(), st.integers(0, 500))),
         st.tuples(st.just("release"), st.integers(0, 20), st.none()),
-        st.tuples(st.just("expire"), st.integers(1, 700), st.none()),
+        st.tuples(st.just("expire"), st.integers(1, 2000), st.none()),
     ),
     max_size=25,
 )

@@ -42,8 +42,22 @@ def database(url: str | None, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def shared(database: Database) -> SharedAnswers:
-    return SharedAnswers(database, ttl=3600)
+def open_shared(database: Database) -> Iterator[Callable[..., SharedAnswers]]:
+    """Open the store as one more node does; what it still holds is let go after the test."""
+    opened = []
+
+    def another(**options: Any) -> SharedAnswers:
+        opened.append(SharedAnswers(database, **({"ttl": 3600} | options)))
+        return opened[-1]
+
+    yield another
+    for shared in opened:
+        shared.close()
+
+
+@pytest.fixture
+def shared(open_shared: Callable[..., SharedAnswers]) -> SharedAnswers:
+    return open_shared()
 
 
 def node(database: Database, **options: Any) -> Answers[Advice]:
@@ -141,8 +155,10 @@ def test_what_expired_is_pruned_and_nothing_else(database: Database, shared: Sha
     assert shared.claim("asked").wait is not None
 
 
-def test_a_late_holder_takes_nothing_from_the_next_one(database: Database) -> None:
-    dead, alive, third = (SharedAnswers(database, ttl=3600) for _ in range(3))
+def test_a_late_holder_takes_nothing_from_the_next_one(
+    database: Database, open_shared: Callable[..., SharedAnswers]
+) -> None:
+    dead, alive, third = (open_shared() for _ in range(3))
     first = dead.claim("key").fence
     passes(database, 60)
     second = alive.claim("key").fence
@@ -157,8 +173,8 @@ def test_a_late_holder_takes_nothing_from_the_next_one(database: Database) -> No
     assert third.claim("key").response == ROW["response"]
 
 
-def test_a_slow_holder_renews_its_lease(database: Database) -> None:
-    shared = SharedAnswers(database, ttl=3600, lease=3)
+def test_a_slow_holder_renews_its_lease(database: Database, open_shared: Callable[..., SharedAnswers]) -> None:
+    shared = open_shared(lease=3)
     fence = shared.claim("key").fence
     assert fence is not None
     first, deadline = leased_until(database), time.monotonic() + 60
@@ -166,8 +182,10 @@ def test_a_slow_holder_renews_its_lease(database: Database) -> None:
         assert time.monotonic() < deadline, "the lease was not renewed"
         time.sleep(0.05)
 
-    assert SharedAnswers(database, ttl=3600).claim("key").wait is not None
-    shared.give_up("key", fence)
+    other = open_shared()
+    assert other.claim("key").wait is not None
+    shared.close()
+    assert other.claim("key").fence == fence + 1
 
 
 def hold(url: str | None, folder: Path, holds: Any) -> None:

@@ -179,7 +179,7 @@ class Answers(Generic[T]):
                     return Answered(kept, from_store=True)
                 shared.forget(question.key)
             elif left <= 0:
-                raise Deferred("The same question is being asked by another node.", wait=5.0)
+                raise Deferred("The same question is being asked by another node.", wait=30.0, capacity=True)
             else:
                 self._sleep(min(look, left))
                 look = min(2 * look, _LOOK)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import Call, ModelClient
@@ -19,11 +20,12 @@ from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision
+from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
-from growbin_jobs.limits.budget_guard import budget_guard
 from growbin_jobs.limits.ledger import UsageLedger
+from growbin_jobs.limits.paid_calls import Worker, guards
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.model_catalog import effort_for, temperature_for
@@ -31,7 +33,7 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.wiring import central_database, gate_database, object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,20 @@ def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
     )
 
 
-def model_client(settings: Settings, database: Database, meter: Meter) -> ModelClient:
-    """Return the client of the model server, with all that guards and measures its requests."""
+def model_client(settings: Settings, meter: Meter, worker: Worker | None = None) -> ModelClient:
+    """Return the client of the model server, with all that guards and measures its requests.
+
+    Parameters:
+      settings: Which server, limits and budgets.
+      meter: Gets a record of each request.
+      worker: In which it works; None: outside of one.
+    """
     key = settings.openai_api_key
     client = ModelClient(
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         meter=meter,
-        guards=(budget_guard(settings, database),),
+        guards=guards(settings, gate_database(settings), worker),
     )
     client.warm_up()
     return client
@@ -133,7 +141,7 @@ def online_vision(
 def _online(settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, database, ledger)
+    client = model_client(settings, ledger, _worker())
     phrase = Call(
         model=settings.text_model,
         timeout=settings.text_timeout,
@@ -148,6 +156,12 @@ def _online(settings: Settings, cache: GptCache, database: Database, ledger: Usa
     text = OnlineText(client, call=phrase)
     advice = CachedTextModel(text, texts, model=phrase.model, fingerprint=text.fingerprint)
     return Vision(online_vision(settings, client), seen), advice
+
+
+def _worker() -> Worker:
+    """Return what the guards use of the worker in which they stand."""
+    room = engine.waiting_room
+    return Worker(room=room, running=room.running, bulk=names.BULK_QUEUES)
 
 
 def _offline(settings: Settings, cache: GptCache) -> tuple[Vision, TextModel]:

@@ -56,7 +56,7 @@ def rehearse_vision(
         raise NotFound("No model server has answered for any picture yet: there is nothing to compare with.")
     ledger = usage_ledger(settings, database)
     seen = _Seen(ledger)
-    vision = online_vision(settings, model_client(settings, database, seen), model=model, purpose=PURPOSE)
+    vision = online_vision(settings, model_client(settings, seen), model=model, purpose=PURPOSE)
     objects = object_store(settings)
 
     def look(analysis: Analysis) -> VisionAnswer:

@@ -48,7 +48,12 @@ class BudgetSpent(Deferred):
     def __init__(self, budget: str, *, wait: float) -> None:
         self.budget = budget
         kind = "all requests" if budget == TOTAL else "this user"
-        super().__init__(f"The day's budget of {kind} is spent. Raise it: growbin-jobs budgets set", wait=wait)
+        super().__init__(
+            f"The day's budget of {kind} is spent. Raise it: growbin-jobs budgets set",
+            wait=wait,
+            capacity=True,
+            pauses_queue=budget == TOTAL,
+        )
 
 
 class BudgetGuard:
@@ -169,7 +174,8 @@ class BudgetGuard:
         if first:
             logger.warning("budget.no_price model=%s policy=%s: %s", model, self._unknown_price, remedy)
         if self._unknown_price == "refuse":
-            raise Deferred(f"The model {model} has no price. {remedy}", wait=LONGEST_WAIT[TOTAL])
+            wait = LONGEST_WAIT[TOTAL]
+            raise Deferred(f"The model {model} has no price. {remedy}", wait=wait, capacity=True, pauses_queue=True)
 
     def _refusal(self, reserved: Reserved) -> Exception:
         budget = reserved.refused_by or TOTAL

@@ -23,8 +23,9 @@ TOTAL: Final = "total"
 EACH_USER: Final = "each-user"
 USER: Final = "user:"
 
-#: Seconds after which a reservation whose process has died counts as unknown: longer than any call with its waits.
-LEASE: Final = 600.0
+#: Seconds after which a reservation whose process has died counts as unknown: longer than any call with its waits for a
+#: turn (GROWBIN_LIMIT_PATIENCE).
+LEASE: Final = 1800.0
 
 #: Reservations that one call ends at most.
 _EXPIRED_AT_ONCE: Final = 200

@@ -114,6 +114,11 @@ class SharedAnswers:
         sql = "UPDATE model_answer SET leased_until = 0 WHERE key = ? AND fence = ?"
         self._calmly("give_up", lambda connection: self._sql.run(connection, sql, key, fence))
 
+    def close(self) -> None:
+        """Let go of every lease of this process, when it ends."""
+        for key, fence in self._renewer().held():
+            self.give_up(key, fence)
+
     def forget(self, key: str) -> None:
         """Delete an answer that does not fit: another version of this program has written it."""
         sql = "DELETE FROM model_answer WHERE key = ? AND response IS NOT NULL"
@@ -154,6 +159,10 @@ class _Renewer:
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._go_on, name="answer-leases", daemon=True).start()
+
+    def held(self) -> list[tuple[str, int]]:
+        with self._changed:
+            return list(self._held)
 
     def drop(self, key: str, fence: int) -> None:
         with self._changed:
