@@ -77,17 +77,18 @@ def test_half_of_the_threads_wait_and_the_other_queue_goes_on(real_world):
 
     real_world.until(lambda: len(done) == 12, idle=False)
     assert {str(each).split()[0] for each in done} == {"free"}, "the others went on"
-    assert real_world.broker.pauses.left(real_world.queue) > 0
+    assert turns.inside == 2
+    assert not real_world.broker.pauses.may_begin(real_world.queue)
     for _ in range(10):
         turns.let_one_go()
         assert turns.arrived.acquire(timeout=PATIENCE)
     turns.let_all_go()
 
     real_world.until(lambda: len(done) == 24)
-    assert turns.most <= 3, "two, and one that was on its way when the second came"
-    assert [began[message.message_id] for message in sent] == [1] * 12
+    assert turns.most == 2
+    assert sum(began[message.message_id] for message in sent) <= 12 + 2, "those that began before two waited"
     assert not real_world.broker.pauses.any
-    assert [each for each in done if isinstance(each, int)] == list(range(12)), "in order"
+    assert sorted(each for each in done if isinstance(each, int)) == list(range(12))
 
 
 def test_the_time_limit_stands_still_meanwhile_and_goes_on_after_it(real_world):
@@ -130,7 +131,8 @@ def test_a_worker_that_stops_gives_back_who_waits_and_nothing_counts_that(real_w
     )
     first.stop(timeout=20_000)
 
-    assert set(returned) == {("worker_stops", 1)}
+    assert set(returned) <= {("worker_stops", 1), ("no_room", 1)}
+    assert returned.count(("worker_stops", 1)) == 2
     assert done == []
     turns.let_all_go()
     counts = []

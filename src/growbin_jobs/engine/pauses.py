@@ -2,6 +2,8 @@
 
 A queue may be paused for several causes at once, each until a moment or until it is resumed. Its messages stay with the
 broker, but for those that were fetched already: they wait in the worker's memory and are not delivered twice.
+
+A queue may also be narrowed: it is fetched from as ever, and its messages run one by one, as they are let pass.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class Pauses:
         self._clock = clock
         self._until: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
+        self._passes: dict[str, int] = {}
         self._watchers: list[Callable[[], object]] = []
 
     def pause(self, queue: str, cause: str, seconds: float = math.inf) -> bool:
@@ -68,6 +71,46 @@ class Pauses:
                 self._forget(queue)
         return 0.0
 
+    def narrow(self, queue: str) -> bool:
+        """Let no message of a queue begin until it is let pass. Returns False if that was so already."""
+        with self._lock:
+            if queue in self._passes:
+                return False
+            self._passes[queue] = 0
+            self.any = True
+        self._tell()
+        return True
+
+    def let_pass(self, queue: str) -> None:
+        """Let one more message of a narrowed queue begin."""
+        with self._lock:
+            if queue in self._passes:
+                self._passes[queue] += 1
+        self._tell()
+
+    def widen(self, queue: str) -> None:
+        """Let the messages of a queue begin as ever."""
+        with self._lock:
+            self._passes.pop(queue, None)
+            self.any = bool(self._until or self._passes)
+        self._tell()
+
+    def may_begin(self, queue: str, *, begins: bool = False) -> bool:
+        """Return whether a message of a queue may begin now.
+
+        Parameters:
+          begins: It does: where it was let pass, the next one is not.
+        """
+        if self.left(queue):
+            return False
+        with self._lock:
+            passes = self._passes.get(queue)
+            if passes is None:
+                return True
+            if passes and begins:
+                self._passes[queue] = passes - 1
+            return passes > 0
+
     def causes(self) -> dict[str, dict[str, float]]:
         """Return for each paused queue the causes, each with the seconds that are left."""
         with self._lock:
@@ -91,7 +134,7 @@ class Pauses:
 
     def _forget(self, queue: str) -> None:
         self._until.pop(queue, None)
-        self.any = bool(self._until)
+        self.any = bool(self._until or self._passes)
 
     def _tell(self) -> None:
         for told in tuple(self._watchers):
