@@ -157,6 +157,23 @@ class Settings(EngineSettings):
         "user:*=20/min,tokens:vision=200000/min. Units: s, min, h, day.",
     )
 
+    limit_patience: Annotated[float, Field(gt=0, le=1500)] = Field(
+        default=600.0,
+        description="Seconds that a message keeps its worker thread while it waits for its turn under a limit. A "
+        "longer wait is the queue's. RabbitMQ takes a message back after 30 minutes.",
+    )
+    limit_timeout: Seconds = Field(
+        default=1.0,
+        description="Seconds after which a central database that has not answered about a limit counts as away "
+        "(PostgreSQL): paid calls wait.",
+    )
+
+    bulk_after: Count = Field(
+        default=20,
+        description="Analyses that one user may have under way; more pictures of that user wait in a queue of their "
+        "own, behind everybody else's.",
+    )
+
     # --- limits of the stages
     upload_retries: Retries = Field(default=3, description="Retries of stage 1, upload.")
     upload_backoff: Seconds = Field(

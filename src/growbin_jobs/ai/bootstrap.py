@@ -6,9 +6,11 @@ Producers import the actors and never come here, so they load neither the SDK no
 from dataclasses import dataclass
 from functools import partial
 
+from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
@@ -17,14 +19,16 @@ from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
+from growbin_jobs.app import engine
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits.paid_calls import Worker, guards
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.model_catalog import effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.wiring import central_database, gate_database, object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,9 @@ def prepare() -> None:
 
 def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel]:
     key = settings.openai_api_key
-    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    client = ModelClient(
+        api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url, guards=_guards(settings)
+    )
     client.warm_up()
     rules = load_rules(rules_folder(settings.rules_dir))
     items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]
@@ -89,6 +95,12 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
     vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
     texts = Answers(Advice, cache, patience=settings.text_timeout)
     return vision, CachedTextModel(OnlineText(client, call=phrase), texts, model=phrase.model)
+
+
+def _guards(settings: Settings) -> list[Guard]:
+    room = engine.waiting_room
+    worker = Worker(room=room, running=room.running, bulk=names.BULK_QUEUES)
+    return guards(settings, gate_database(settings), worker)
 
 
 def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:

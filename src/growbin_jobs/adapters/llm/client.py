@@ -1,6 +1,7 @@
 """Calls a language model over OpenAI's Chat Completions; knows nothing of waste."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -179,7 +180,9 @@ class ModelClient:
         if call.reasoning_effort is not None:
             body["reasoning_effort"] = call.reasoning_effort
         planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap)
+        asked = time.monotonic()
         with admitted(self._guards, planned) as ending, self._metered(call, ending) as record:
+            self._postpone(time.monotonic() - asked)
             raw = self._send(
                 call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
             )
@@ -246,6 +249,12 @@ class ModelClient:
         from growbin_jobs.adapters.llm.deadline import deadline
 
         return deadline(seconds)
+
+    def _postpone(self, seconds: float) -> None:
+        """Leave the time out of the call's deadline that the guards took: its server had nothing to do with it."""
+        from growbin_jobs.adapters.llm.deadline import postpone
+
+        postpone(seconds)
 
     def _connect(self) -> "openai.OpenAI":
         from growbin_jobs.adapters.llm.connection import connect

@@ -1,0 +1,147 @@
+"""Where actors wait in place for their turn at something that is limited, such as requests a minute.
+
+Who waits here keeps its worker thread and its delivery: it is not put off, and comes to the broker's and the journal's
+notice once. Its time limit stands still, and a worker that stops lets it go at once. Only so many threads wait for the
+messages of one queue; then the queue is paused in this process, and the others go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+from dramatiq.middleware import CurrentMessage
+
+from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.errors import WorkerStopping
+from growbin_jobs.engine.middleware.time_limit import Interrupts
+from growbin_jobs.engine.pauses import Pauses
+
+#: Cause of the pauses of queues whose messages wait here.
+CAUSE = "waiting"
+
+
+class Bell:
+    """What one caller waits at. Ringing it before the wait is not lost.
+
+    Parameters:
+      is_stopping: Whether the worker stops.
+    """
+
+    def __init__(self, is_stopping: Callable[[], bool]) -> None:
+        self._is_stopping = is_stopping
+        self._event = threading.Event()
+
+    def ring(self) -> None:
+        """End the wait; from any thread."""
+        self._event.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it rings.
+
+        Parameters:
+          seconds: At most so long; None: without end.
+
+        Returns:
+          False if it did not ring.
+
+        Raises:
+          WorkerStopping: The worker stops.
+        """
+        rung = self._event.wait(seconds)
+        self._event.clear()
+        if self._is_stopping():
+            raise WorkerStopping
+        return rung
+
+
+class Running(NamedTuple):
+    """The message that the caller runs.
+
+    Attributes:
+      message_id: Its id.
+      queue: Its queue.
+      retries: How often it was retried.
+    """
+
+    message_id: str
+    queue: str
+    retries: int
+
+
+class WaitingRoom(Middleware):
+    """See the module. One for each process; an engine has it as ``waiting_room``.
+
+    Parameters:
+      interrupts: Returns the clocks of time limits.
+    """
+
+    def __init__(self, interrupts: Callable[[], Interrupts]) -> None:
+        self._interrupts = interrupts
+        self._pauses = Pauses()
+        self._threads = 2
+        self._stopping = False
+        self._bells: set[Bell] = set()
+        self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        self._pauses = getattr(broker, "pauses", self._pauses)
+        self._threads = worker.worker_threads
+        self._stopping = False
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._stopping = True
+        for bell in tuple(self._bells):
+            bell.ring()
+
+    def running(self) -> Running | None:
+        """Return the message that the caller runs; None outside of a run."""
+        message: Any = CurrentMessage.get_current_message()
+        if message is None:
+            return None
+        return Running(message.message_id, message.queue_name, counted(message.options, "retries"))
+
+    @contextmanager
+    def waiting(self, share: float = 0.5) -> Iterator[Bell]:
+        """Let the caller wait inside: its time limit stands still, and it counts among those that wait.
+
+        Parameters:
+          share: Part of the worker's threads that may wait for messages of this one's queue, at least one thread. When
+            so many do, this process takes no more from the queue until one goes on.
+
+        Yields:
+          What to wait at.
+
+        Raises:
+          WorkerStopping: The worker stops.
+        """
+        bell, running = Bell(lambda: self._stopping), self.running()
+        left = self._interrupts().stand_still() if running else None
+        self._bells.add(bell)
+        queue = running.queue if running else None
+        if queue is not None:
+            self._count(queue, 1, share)
+        try:
+            if self._stopping:
+                raise WorkerStopping
+            yield bell
+        finally:
+            if queue is not None:
+                self._count(queue, -1, share)
+            self._bells.discard(bell)
+            if running:
+                self._interrupts().go_on(left)
+
+    def _count(self, queue: str, change: int, share: float) -> None:
+        with self._lock:
+            self._waiting[queue] += change
+            if self._waiting[queue] >= max(1, int(self._threads * share)):
+                self._pauses.pause(queue, CAUSE)
+            elif change < 0:
+                self._pauses.resume(queue, CAUSE)
