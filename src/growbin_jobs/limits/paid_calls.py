@@ -12,7 +12,7 @@ from growbin_jobs.limits.named import NamedLimit, NamedLimits, named_limits
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.provision import Provision
 from growbin_jobs.limits.rooms import Room
-from growbin_jobs.limits.shares import Shares, SqlBoard
+from growbin_jobs.limits.shares import Shares
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.limits.tickets import Gate
 from growbin_jobs.limits.use_guard import UseGuard
@@ -51,7 +51,7 @@ def guards(settings: Settings, database: Database, worker: Worker | None = None)
 def limit_guard(settings: Settings, limits: NamedLimits, database: Database, worker: Worker) -> LimitGuard:
     """Return the guard that keeps the limits."""
     store = SqlLimits(database)
-    gate = Gate(store, worker.room, shares=Shares(SqlBoard(database), store), patience=settings.limit_patience)
+    gate = Gate(store, worker.room, shares=Shares(store), patience=settings.limit_patience)
     make = _AtFirstUse(Provision(store, Promises(database), limits)).make
     return LimitGuard(gate, limits, make, running=worker.running, bulk=worker.bulk)
 

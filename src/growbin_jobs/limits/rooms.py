@@ -18,12 +18,19 @@ class Room(Protocol):
         """
         ...
 
+    def no_wait(self) -> None:
+        """Note that the caller had its turn at once."""
+        ...
+
 
 class Street:
     """Where a caller waits that no worker runs: a command, a test."""
 
     def waiting(self, share: float = 0.5) -> AbstractContextManager[Bell]:  # noqa: ARG002
         return nullcontext(_Bell())
+
+    def no_wait(self) -> None:
+        """Do nothing."""
 
 
 class _Bell:

@@ -120,6 +120,14 @@ class SqlLimits:
             raise ConfigurationError(f"There is no limit {name}. Make it first (LimitStore.ensure).")
         return float(rows[0][0])
 
+    def find(self, names: Iterable[str]) -> list[Limit]:
+        asked = sorted(set(names))
+        if not asked:
+            return []
+        marks = ", ".join(self._mark for _ in asked)
+        sql = f"SELECT {_COLUMNS} FROM call_limit WHERE name IN ({marks})"  # noqa: S608
+        return _in_order(Limit(*row) for row in self._rows(sql, tuple(asked)))
+
     def limits(self) -> list[Limit]:
         sql = f"SELECT {_COLUMNS} FROM call_limit"  # noqa: S608
         return _in_order(Limit(*row) for row in self._rows(sql, ()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from growbin_jobs.errors import Deferred
-from growbin_jobs.limits.classes import INTERACTIVE, RequestClass
+from growbin_jobs.limits.classes import INTERACTIVE, OWED_REACH, RequestClass
 from growbin_jobs.limits.lines import Bell, Lines, Place
 from growbin_jobs.limits.named import USER
 from growbin_jobs.limits.parameters import SPREAD
@@ -111,6 +111,7 @@ class Gate:
             since = self._clock()
             asked = self._ask(wish, since) if place.is_first else None
             if asked is not None and asked.ticket is not None and asked.wait <= 0:
+                self._room.no_wait()
                 return asked.ticket
             with self._room.waiting(wish.of.threads) as bell:
                 place.bell = bell
@@ -146,10 +147,7 @@ class Gate:
         reach = wish.of.reach_after(asked_at - since)
         try:
             wish.before()
-            costs = wish.costs if self._shares is None else self._shares.charged(wish.of, wish.costs)
-            answer = self._store.take(costs, patience=reach)
-            if self._shares is not None and not answer.decision.granted:
-                self._shares.must_wait(wish.of, answer.decision.limit)
+            answer, pause = self._take(wish, reach)
         except Deferred as away:
             return _Asked(max(away.wait, 1.0), str(away), slot=away.wait)
         wait, limit = answer.decision.wait, answer.decision.limit
@@ -157,8 +155,21 @@ class Gate:
             # The store decided after it was asked, so the start lies between asked_at + wait and now + wait.
             return _Asked(wait, limit, ticket=Ticket(answer, asked_at + wait + self._validity, self._clock))
         late = random.uniform(0.0, min(_JITTER, reach / 2))  # noqa: S311
-        pause = min(max(wait - reach, _SHORTEST) + late, _LONGEST)
+        pause = min(max(pause, _SHORTEST) + late, _LONGEST)
         return _Asked(pause, f"The limit {limit} is used up for {wait:.0f} s.", slot=wait, limit=limit)
+
+    def _take(self, wish: Wish, reach: float) -> tuple[Answer, float]:
+        """Ask for what the class is owed first; return the answer, and the seconds until it may be another one."""
+        shares = self._shares
+        owed = shares.owed(wish.of, wish.costs) if shares else None
+        if shares and owed:
+            answer = self._store.take(owed, patience=OWED_REACH)
+            wait = answer.decision.wait
+            if answer.decision.granted or not shares.used_up(answer.decision.limit, wait - OWED_REACH):
+                return answer, wait - OWED_REACH
+        answer = self._store.take(wish.costs, patience=reach)
+        pause = answer.decision.wait - reach
+        return answer, min(pause, shares.next_due(wish.of, wish.costs)) if shares else pause
 
     def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, bell: Bell) -> bool:
         """Wait for the start of a ticket while the next one of the line asks; False if it went stale meanwhile."""

@@ -9,7 +9,7 @@ from greenlet import getcurrent, greenlet
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits
 from growbin_jobs.limits.parameters import spacing
-from growbin_jobs.limits.shares import Shares, Waiting
+from growbin_jobs.limits.shares import Shares
 from growbin_jobs.limits.tickets import Gate
 
 
@@ -45,6 +45,9 @@ class Time:
     def waiting(self, share=0.5):
         yield _Bell(self)
 
+    def no_wait(self):
+        pass
+
 
 class _Bell:
     def __init__(self, time):
@@ -74,24 +77,6 @@ class _Bell:
         return wake
 
 
-class Board:
-    """Where classes say that they wait, in memory."""
-
-    def __init__(self, time, store):
-        self._time, self._store, self._until = time, store, {}
-
-    def say(self, name, of, seconds):
-        self._until[name, of] = self._time.now + seconds
-
-    def who(self):
-        limits = {limit.name: limit for limit in self._store.limits()}
-        return [
-            Waiting(name, of, limits[name].spacing, limits[name].burst)
-            for (name, of), until in self._until.items()
-            if until > self._time.now
-        ]
-
-
 class Cluster:
     """Processes that share one store, each with a gate of its own."""
 
@@ -99,12 +84,11 @@ class Cluster:
         self.time = Time()
         self.store = MemoryLimits(clock=self.time.clock)
         self.store.ensure([Limit("vision", spacing(most, window), 1)])
-        board = Board(self.time, self.store)
         self.gates = [
             Gate(
                 self.store,
                 self.time,
-                shares=Shares(board, self.store, clock=self.time.clock),
+                shares=Shares(self.store, clock=self.time.clock),
                 patience=patience,
                 clock=self.time.clock,
             )

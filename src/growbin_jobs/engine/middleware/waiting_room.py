@@ -24,6 +24,9 @@ from growbin_jobs.engine.errors import Returned, WorkerStopping
 from growbin_jobs.engine.middleware.time_limit import Interrupts
 from growbin_jobs.engine.pauses import Pauses
 
+#: Seconds that a queue stays narrow when nobody waits any more: a message takes so long from its begin to its wait.
+LINGERS = 5.0
+
 
 class Bell:
     """What one caller waits at. Ringing it before the wait is not lost.
@@ -106,6 +109,13 @@ class WaitingRoom(Middleware):
             return None
         return Running(message.message_id, message.queue_name, counted(message.options, "retries"))
 
+    def no_wait(self) -> None:
+        """Note that the caller had its turn at once: where nobody else waits either, its queue need not be narrow."""
+        if self._pauses.any and (running := self.running()) is not None:
+            with self._lock:
+                if not self._waiting[running.queue] and self._pauses.is_narrow(running.queue):
+                    self._pauses.widen(running.queue)
+
     @contextmanager
     def waiting(self, share: float = 0.5) -> Iterator[Bell]:
         """Let the caller wait inside: its time limit stands still, and it counts among those that wait.
@@ -140,14 +150,13 @@ class WaitingRoom(Middleware):
             if self._waiting[queue] >= most:
                 raise Returned("Enough threads wait for this queue.", reason="no_room")
             self._waiting[queue] += 1
-            if self._waiting[queue] == most:
+            if self._waiting[queue] == most or self._pauses.is_narrow(queue):
                 self._pauses.narrow(queue)
 
     def _leave(self, queue: str) -> None:
         with self._lock:
             self._waiting[queue] -= 1
-            if self._waiting[queue] == 0:
-                # Those that were let pass and did not wait are not counted any more; here the count begins anew.
-                self._pauses.widen(queue)
-            else:
-                self._pauses.let_pass(queue)
+            self._pauses.let_pass(queue)
+            if self._waiting[queue] == 0 and self._pauses.is_narrow(queue):
+                # The next one is on its way. Should it not have to wait, nobody would let another one pass.
+                self._pauses.narrow(queue, LINGERS)
