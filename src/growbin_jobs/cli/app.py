@@ -18,6 +18,7 @@ from growbin_jobs.cli import (
     demo,
     doctor,
     journal,
+    limits,
     models,
     streams,
     tasks,
@@ -71,6 +72,7 @@ GROUPS = {
     "budgets": _group("Budgets: what requests to models may cost in a day."),
     "models": _group("Models: trying another one before you switch to it."),
     "tasks": _group("Tasks: what became of messages."),
+    "limits": _group("The limits of paid calls: what is used, what waits, and the proof that they were kept."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
@@ -98,6 +100,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead discard": dead.discard,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
+    "limits list": limits.list_,
+    "limits set": limits.set_,
+    "limits plan": limits.plan,
+    "limits verify": limits.verify,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

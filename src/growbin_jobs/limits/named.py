@@ -12,8 +12,8 @@ name                   counts
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from growbin_jobs.adapters.llm.estimate import MOST_PATCHES, TOKENS_A_PATCH
@@ -32,6 +32,9 @@ PROJECT: Final = "project"
 
 #: The name of the limit that every user gets.
 EACH_USER: Final = f"{USER}*"
+
+#: Purposes that count under the limit of another: a rehearsal asks what the vision stage asks.
+_COUNTS_AS: Final = {"rehearsal": "vision"}
 
 #: Part of a token limit that may go at once, if no request needs more: it then uses 91 % of what is promised.
 _TOKEN_BURST: Final = 0.08
@@ -108,24 +111,28 @@ class NamedLimits:
         wanted = max(rate.most * _TOKEN_BURST, min(self._largest, rate.most * _LARGEST_BURST))
         return NamedLimit(name, rate, float(max(1, math.floor(wanted))))
 
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """What the configuration promises, by name."""
+        return {name: limit.rate for name, limit in self._limits.items()}
+
+    def is_one_limit(self, name: str) -> bool:
+        """Return False for ``user:*``, which stands for a limit of each user."""
+        return name.removeprefix(TOKENS) != EACH_USER
+
     def configured(self) -> list[NamedLimit]:
         """Return all limits of the configuration by name; not those that are made for each user."""
-        return [self._limits[name] for name in sorted(self._limits) if not name.endswith(EACH_USER)]
+        return [self._limits[name] for name in sorted(self._limits) if self.is_one_limit(name)]
 
     def find(self, name: str) -> NamedLimit | None:
         """Return what the configuration says of a name, that of one user included; None: nothing."""
-        known = self._limits.get(name)
-        scope = name.removeprefix(TOKENS)
-        if known is not None or not scope.startswith(USER):
-            return known
-        each = self._limits.get(f"{TOKENS if name != scope else ''}{EACH_USER}")
-        return None if each is None else NamedLimit(name, each.rate, each.burst)
+        known = self._limits.get(name) or self._limits.get(common_name(name))
+        return None if known is None else replace(known, name=name)
 
     def needed(self, request: PlannedRequest) -> list[NamedLimit]:
         """Return the limits that a request takes, by name; none where the configuration limits nothing of it."""
-        scopes = list(_scopes(request))
-        found = (self.find(f"{prefix}{scope}") for prefix in ("", TOKENS) for scope in scopes)
-        return sorted(filter(None, found), key=lambda limit: limit.name)
+        names = names_of(request.purpose, request.model, request.attribution.user_id)
+        return sorted(filter(None, map(self.find, names)), key=lambda limit: limit.name)
 
 
 def named_limits(settings: Settings) -> NamedLimits:
@@ -162,10 +169,20 @@ def costs(request: PlannedRequest, limits: NamedLimits, *, input_tokens: float |
     return {limit.name: float(tokens if limit.counts_tokens else 1) for limit in limits.needed(request)}
 
 
-def _scopes(request: PlannedRequest) -> Iterator[str]:
-    yield request.purpose
-    known = find_model(request.model)
-    yield from {f"{MODEL}{name}" for name in (request.model, known.name if known else request.model)}
-    yield PROJECT
-    if request.attribution.user_id:
-        yield f"{USER}{request.attribution.user_id}"
+def names_of(purpose: str, model: str, user_id: str | None) -> list[str]:
+    """Return the names of all limits that a request can take, whether they are configured or not."""
+    known = find_model(model)
+    scopes = [
+        _COUNTS_AS.get(purpose, purpose),
+        PROJECT,
+        *{f"{MODEL}{name}" for name in (model, known.name if known else model)},
+    ]
+    if user_id:
+        scopes.append(f"{USER}{user_id}")
+    return [f"{prefix}{scope}" for prefix in ("", TOKENS) for scope in scopes]
+
+
+def common_name(name: str) -> str:
+    """Return the name that stands for a user's limit, ``user:*`` or ``tokens:user:*``; other names stay."""
+    scope = name.removeprefix(TOKENS)
+    return f"{TOKENS if scope != name else ''}{EACH_USER}" if scope.startswith(USER) else name

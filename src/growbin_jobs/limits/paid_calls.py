@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.budget_guard import budget_guard
 from growbin_jobs.limits.limit_guard import LimitGuard, Running
-from growbin_jobs.limits.named import NamedLimit, named_limits
-from growbin_jobs.limits.port import LimitStore
+from growbin_jobs.limits.minutes import CentralUse, JournalUse, UseLog
+from growbin_jobs.limits.named import NamedLimit, NamedLimits, named_limits
+from growbin_jobs.limits.promises import Promises
+from growbin_jobs.limits.provision import Provision
+from growbin_jobs.limits.rooms import Room
+from growbin_jobs.limits.shares import Shares
 from growbin_jobs.limits.sql import SqlLimits
-from growbin_jobs.limits.tickets import Gate, Room
+from growbin_jobs.limits.tickets import Gate
+from growbin_jobs.limits.use_guard import UseGuard
 from growbin_jobs.settings import Settings
 
 
@@ -22,11 +28,13 @@ class Worker:
       room: Where callers wait for their turn.
       running: Returns the message that the caller runs, or None.
       bulk: Queues whose messages have time.
+      write_journal: Writes into the node's journal; None: there is none.
     """
 
     room: Room | None = None
     running: Callable[[], Running | None] = lambda: None
     bulk: Collection[str] = ()
+    write_journal: Callable[[Callable[[Any], None]], object] | None = None
 
 
 def guards(settings: Settings, database: Database, worker: Worker | None = None) -> list[Guard]:
@@ -37,24 +45,37 @@ def guards(settings: Settings, database: Database, worker: Worker | None = None)
       database: The central one, with a short timeout: a slow one is away, and the calls wait.
       worker: None: outside of a worker.
     """
-    return [budget_guard(settings, database), limit_guard(settings, SqlLimits(database), worker or Worker())]
+    worker, limits = worker or Worker(), named_limits(settings)
+    return [
+        budget_guard(settings, database),
+        limit_guard(settings, limits, database, worker),
+        UseGuard(limits, _logs(settings, database, worker)),
+    ]
 
 
-def limit_guard(settings: Settings, store: LimitStore, worker: Worker) -> LimitGuard:
-    """Return the guard that keeps the limits of the settings."""
-    gate = Gate(store, worker.room, patience=settings.limit_patience)
-    return LimitGuard(gate, named_limits(settings), _MadeOnce(store).make, running=worker.running, bulk=worker.bulk)
+def limit_guard(settings: Settings, limits: NamedLimits, database: Database, worker: Worker) -> LimitGuard:
+    """Return the guard that keeps the limits."""
+    store = SqlLimits(database)
+    gate = Gate(store, worker.room, shares=Shares(store), patience=settings.limit_patience)
+    make = _AtFirstUse(Provision(store, Promises(database), limits)).make
+    return LimitGuard(gate, limits, make, running=worker.running, bulk=worker.bulk)
 
 
-class _MadeOnce:
-    """Makes each limit once a process."""
+def _logs(settings: Settings, database: Database, worker: Worker) -> list[UseLog]:
+    central = CentralUse(database, settings.node)
+    return [central] if worker.write_journal is None else [central, JournalUse(worker.write_journal)]
 
-    def __init__(self, store: LimitStore) -> None:
-        self._store = store
-        self._made: set[str] = set()
+
+class _AtFirstUse:
+    """Makes the limits of the settings when the first request is asked for: at the start the database may be away."""
+
+    def __init__(self, provision: Provision) -> None:
+        self._provision = provision
+        self._configured = False
 
     def make(self, needed: Iterable[NamedLimit]) -> None:
-        missing = [limit for limit in needed if limit.name not in self._made]
-        if missing:
-            self._store.ensure([limit.parameters for limit in missing])
-            self._made.update(limit.name for limit in missing)
+        """See :meth:`Provision.make`."""
+        if not self._configured:
+            self._provision.make_configured()
+            self._configured = True
+        self._provision.make(needed)

@@ -6,7 +6,7 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.attribution import Attribution
 from growbin_jobs.adapters.llm.guards import PlannedRequest
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.limits.named import NamedLimit, NamedLimits, costs, named_limits
+from growbin_jobs.limits.named import NamedLimit, NamedLimits, costs, named_limits, names_of
 from growbin_jobs.rates import Rate, parse_rates
 
 
@@ -58,7 +58,7 @@ def test_a_request_takes_all_limits_that_fit_it():
         "user:u1": 1,
     }
     assert set(costs(planned(purpose="text"), every)) == {"text", "model:gpt-6-luna", "project"}
-    assert set(costs(planned("other", "rehearsal"), every)) == {"model:other", "project"}
+    assert set(costs(planned("other", "report"), every)) == {"model:other", "project"}
 
 
 def test_a_user_of_its_own_rate_keeps_it_and_the_others_get_the_common_one():
@@ -78,6 +78,11 @@ def test_tokens_are_what_is_sent_and_the_most_that_may_be_answered():
 
     assert costs(planned(user="u1"), every) == {"vision": 1, "tokens:vision": 2500, "tokens:user:u1": 2500}
     assert costs(planned(), every, input_tokens=300.2)["tokens:vision"] == 1301
+
+
+def test_a_rehearsal_counts_as_what_it_rehearses():
+    assert "vision" in names_of("rehearsal", "gpt-6-luna", None)
+    assert "rehearsal" not in names_of("rehearsal", "gpt-6-luna", None)
 
 
 def test_what_nothing_limits_takes_nothing():

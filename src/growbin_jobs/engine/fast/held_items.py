@@ -55,7 +55,7 @@ class HoldingWorkQueue(WorkQueue):
         while (item := super()._take()) is not None:
             queue = item.message.queue_name
             with self._lock:  # a pause that ends now puts back what is held by then
-                if not self._pauses.left(queue):
+                if self._pauses.may_begin(queue, begins=True):
                     break
                 self._held.setdefault(queue, deque()).append(item)
         if not self._pauses.any and not self._held:
@@ -68,7 +68,7 @@ class HoldingWorkQueue(WorkQueue):
         """Return what is held to its place, before all that came later."""
         with self._lock:
             for queue in list(self._held):
-                if everything or not self._pauses.left(queue):
+                if everything or self._pauses.may_begin(queue):
                     for item in reversed(self._held.pop(queue)):
                         self._items[item.priority].appendleft(item)
 
