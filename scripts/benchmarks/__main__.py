@@ -17,7 +17,7 @@ Examples:
 
 import typer
 
-from benchmarks import crashes, delays, gate_proof, images, journal, outage, publishing, sync
+from benchmarks import crashes, delays, gate, gate_proof, images, journal, outage, publishing, sync
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("crashes")(crashes.command)
 app.command("delays")(delays.command)
+app.command("gate")(gate.command)
 app.command("gate-proof")(gate_proof.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)
