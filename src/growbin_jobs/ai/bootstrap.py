@@ -99,12 +99,7 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
 
 def _guards(settings: Settings) -> list[Guard]:
     room = engine.waiting_room
-    worker = Worker(
-        room=room,
-        running=room.running,
-        bulk=names.BULK_QUEUES,
-        write_journal=lambda work: engine.journal.write(work),
-    )
+    worker = Worker(room=room, running=room.running, bulk=names.BULK_QUEUES, write_journal=engine.journal.write)
     return guards(settings, gate_database(settings), worker)
 
 
