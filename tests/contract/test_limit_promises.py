@@ -9,8 +9,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.limits.named import NamedLimits
-from growbin_jobs.limits.parameters import spacing
+from growbin_jobs.limits.named import NamedLimit, NamedLimits
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.provision import Provision
 from growbin_jobs.limits.sql import SqlLimits
@@ -34,6 +33,10 @@ def starting(database: Database, text: str = "vision=100,user:*=20") -> Provisio
     return provision
 
 
+def spacing(most: int) -> float:
+    return NamedLimit("any", Rate(most)).parameters.spacing
+
+
 def kept(database: Database) -> dict[str, float]:
     return {limit.name: limit.spacing for limit in SqlLimits(database).limits()}
 
@@ -42,7 +45,7 @@ def test_the_limits_of_the_settings_are_made_and_their_promises_noted_once(datab
     for _ in range(3):
         starting(database)
 
-    assert kept(database) == {"vision": pytest.approx(spacing(100, 60))}
+    assert kept(database) == {"vision": pytest.approx(spacing(100))}
     history = Promises(database).history()
     assert [(each.name, each.rate, each.origin) for each in history] == [
         ("user:*", Rate(20), "setting"),
@@ -54,15 +57,15 @@ def test_a_rate_that_a_person_sets_wins_over_the_settings_also_after_a_restart_u
     database: Database,
 ) -> None:
     starting(database).set("vision", Rate(60))
-    assert kept(database)["vision"] == pytest.approx(spacing(60, 60))
+    assert kept(database)["vision"] == pytest.approx(spacing(60))
 
     restarted = starting(database, "vision=120")
-    assert kept(database)["vision"] == pytest.approx(spacing(60, 60))
+    assert kept(database)["vision"] == pytest.approx(spacing(60))
 
     assert restarted.reset("vision") is not None
-    assert kept(database)["vision"] == pytest.approx(spacing(120, 60))
+    assert kept(database)["vision"] == pytest.approx(spacing(120))
     starting(database, "vision=130")
-    assert kept(database)["vision"] == pytest.approx(spacing(130, 60))
+    assert kept(database)["vision"] == pytest.approx(spacing(130))
     assert [str(each.rate) for each in Promises(database).history() if each.name == "vision"] == [
         "100/min", "60/min", "120/min", "130/min",
     ]  # fmt: skip
@@ -79,7 +82,7 @@ def test_users_get_their_limits_on_demand_and_a_new_common_rate_reaches_them(dat
     other.make(filter(None, [limits.find("user:u2")]))
 
     rates = {"user:u1": 10, "user:u2": 10, "user:heavy": 5, "user:vip": 99}
-    assert kept(database) == {name: pytest.approx(spacing(most, 60)) for name, most in rates.items()}
+    assert kept(database) == {name: pytest.approx(spacing(most)) for name, most in rates.items()}
 
 
 def test_what_cannot_be_kept_is_refused_and_nothing_is_written(database: Database) -> None:

@@ -11,7 +11,9 @@ from growbin_jobs.states import AnalysisStatus
 LIMIT, SPACING = 150, 61 / 150
 
 
-@pytest.mark.parametrize("either", ["embedded_online", "clustered"], indirect=True)
+@pytest.mark.parametrize(
+    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
+)
 def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either, openai, photos):
     number = 40
     either.env |= {"GROWBIN_VISION_LIMIT": str(LIMIT), "GROWBIN_TEXT_LIMIT": "0"}

@@ -161,12 +161,7 @@ def _online(settings: Settings, cache: GptCache, database: Database, ledger: Usa
 def _worker() -> Worker:
     """Return what the guards use of the worker in which they stand."""
     room = engine.waiting_room
-    return Worker(
-        room=room,
-        running=room.running,
-        bulk=names.BULK_QUEUES,
-        write_journal=lambda work: engine.journal.write(work),
-    )
+    return Worker(room=room, running=room.running, bulk=names.BULK_QUEUES, write_journal=engine.journal.write)
 
 
 def _offline(settings: Settings, cache: GptCache) -> tuple[Vision, TextModel]:

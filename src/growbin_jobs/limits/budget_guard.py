@@ -141,19 +141,27 @@ class BudgetGuard:
 
     def _catch_up(self) -> None:
         """Write what is owed; end what died. The database is asked anyway, so one that is away is told of by itself."""
-        while self._owed:
-            change = self._owed.popleft()
+        while (change := self._next_owed()) is not None:
             try:
                 change()
             except Deferred:
                 self._owed.appendleft(change)
                 raise
+            except Exception:
+                # Its reservation becomes unknown by its lease; the requests of others must not fail for it.
+                logger.exception("budget.change_refused")
         with self._lock:
             due = time.monotonic() >= self._expire_at
             if due:
                 self._expire_at = time.monotonic() + _EXPIRE_EVERY
         if due and (expired := self._budgets.expire()):
             logger.warning("budget.unknown entries=%d: their processes did not end them", expired)
+
+    def _next_owed(self) -> Callable[[], None] | None:
+        try:
+            return self._owed.popleft()
+        except IndexError:
+            return None
 
     def _most(self, request: PlannedRequest) -> int | None:
         """Return the most that a request can cost, as far as is known; None where its price is not known."""

@@ -20,7 +20,7 @@ from growbin_jobs.adapters.llm.estimate import MOST_PATCHES, TOKENS_A_PATCH
 from growbin_jobs.adapters.llm.guards import PlannedRequest
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.gcra import Limit
-from growbin_jobs.limits.parameters import spacing, use
+from growbin_jobs.limits.parameters import SPREAD, VALIDITY, spacing, use
 from growbin_jobs.model_catalog import find_model
 from growbin_jobs.rates import Rate
 from growbin_jobs.settings import Settings
@@ -36,8 +36,11 @@ EACH_USER: Final = f"{USER}*"
 #: Purposes that count under the limit of another: a rehearsal asks what the vision stage asks.
 _COUNTS_AS: Final = {"rehearsal": "vision"}
 
-#: Part of a token limit that may go at once, if no request needs more: it then uses 91 % of what is promised.
-_TOKEN_BURST: Final = 0.08
+#: Seconds by which the time from a grant to the server's count may vary.
+_SPREAD: Final = SPREAD + VALIDITY
+
+#: Part of a token limit that may go at once, if no request needs more: it then uses 90 % of what is promised.
+_TOKEN_BURST: Final = 0.07
 
 #: A request that needs more than this part of a token limit is refused for good: a larger burst leaves too little use.
 _LARGEST_BURST: Final = 0.5
@@ -71,14 +74,16 @@ class NamedLimit:
           ConfigurationError: When nothing keeps the promise.
         """
         try:
-            return Limit(self.name, spacing(self.rate.most, self.rate.window, burst=self.burst), self.burst)
+            return Limit(
+                self.name, spacing(self.rate.most, self.rate.window, burst=self.burst, spread=_SPREAD), self.burst
+            )
         except ValueError as error:
             raise ConfigurationError(f"The limit {self.name}={self.rate}: {error}") from None
 
     @property
     def use(self) -> float:
         """Part of the promise that is used under full load, 0.0–1.0."""
-        return use(self.rate.most, self.rate.window, burst=self.burst)
+        return use(self.rate.most, self.rate.window, burst=self.burst, spread=_SPREAD)
 
     @property
     def counts_tokens(self) -> bool:

@@ -1,15 +1,18 @@
 """Puts together what must agree before a paid call, from the settings and the central database."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+
+import apsw
 
 from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.budget_guard import budget_guard
 from growbin_jobs.limits.limit_guard import LimitGuard, Running
 from growbin_jobs.limits.minutes import CentralUse, JournalUse, UseLog
-from growbin_jobs.limits.named import NamedLimit, NamedLimits, named_limits
+from growbin_jobs.limits.named import NamedLimits, named_limits
+from growbin_jobs.limits.parameters import VALIDITY
+from growbin_jobs.limits.port import LimitStore
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.provision import Provision
 from growbin_jobs.limits.rooms import Room
@@ -28,13 +31,13 @@ class Worker:
       room: Where callers wait for their turn.
       running: Returns the message that the caller runs, or None.
       bulk: Queues whose messages have time.
-      write_journal: Writes into the node's journal; None: there is none.
+      write_journal: Runs a piece of work in a transaction of the node's journal; None: there is none.
     """
 
     room: Room | None = None
     running: Callable[[], Running | None] = lambda: None
     bulk: Collection[str] = ()
-    write_journal: Callable[[Callable[[Any], None]], object] | None = None
+    write_journal: Callable[[Callable[[apsw.Connection], None]], object] | None = None
 
 
 def guards(settings: Settings, database: Database, worker: Worker | None = None) -> list[Guard]:
@@ -45,37 +48,26 @@ def guards(settings: Settings, database: Database, worker: Worker | None = None)
       database: The central one, with a short timeout: a slow one is away, and the calls wait.
       worker: None: outside of a worker.
     """
-    worker, limits = worker or Worker(), named_limits(settings)
+    worker, limits, store = worker or Worker(), named_limits(settings), SqlLimits(database)
+    provision = Provision(store, Promises(database), limits)
     return [
         budget_guard(settings, database),
-        limit_guard(settings, limits, database, worker),
-        UseGuard(limits, _logs(settings, database, worker)),
+        limit_guard(settings, store, provision, limits, worker),
+        use_guard(settings, database, limits, worker),
     ]
 
 
-def limit_guard(settings: Settings, limits: NamedLimits, database: Database, worker: Worker) -> LimitGuard:
-    """Return the guard that keeps the limits."""
-    store = SqlLimits(database)
-    gate = Gate(store, worker.room, shares=Shares(store), patience=settings.limit_patience)
-    make = _AtFirstUse(Provision(store, Promises(database), limits)).make
-    return LimitGuard(gate, limits, make, running=worker.running, bulk=worker.bulk)
+def limit_guard(
+    settings: Settings, store: LimitStore, provision: Provision, limits: NamedLimits, worker: Worker
+) -> LimitGuard:
+    """Return the guard that keeps the limits of the settings."""
+    gate = Gate(store, worker.room, shares=Shares(store), patience=settings.limit_patience, validity=VALIDITY)
+    return LimitGuard(gate, limits, provision.make, running=worker.running, bulk=worker.bulk)
 
 
-def _logs(settings: Settings, database: Database, worker: Worker) -> list[UseLog]:
-    central = CentralUse(database, settings.node)
-    return [central] if worker.write_journal is None else [central, JournalUse(worker.write_journal)]
-
-
-class _AtFirstUse:
-    """Makes the limits of the settings when the first request is asked for: at the start the database may be away."""
-
-    def __init__(self, provision: Provision) -> None:
-        self._provision = provision
-        self._configured = False
-
-    def make(self, needed: Iterable[NamedLimit]) -> None:
-        """See :meth:`Provision.make`."""
-        if not self._configured:
-            self._provision.make_configured()
-            self._configured = True
-        self._provision.make(needed)
+def use_guard(settings: Settings, database: Database, limits: NamedLimits, worker: Worker) -> UseGuard:
+    """Return the guard that counts what was granted, for all nodes and in this node's journal."""
+    logs: list[UseLog] = [CentralUse(database, settings.node)]
+    if worker.write_journal is not None:
+        logs.append(JournalUse(worker.write_journal))
+    return UseGuard(limits, logs)

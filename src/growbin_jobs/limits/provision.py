@@ -28,6 +28,7 @@ class Provision:
         self._limits = limits
         self._lock = threading.Lock()
         self._made: set[str] = set()
+        self._configured = False
 
     def make_configured(self) -> None:
         """Make the limits of the settings, and note what they promise.
@@ -38,13 +39,16 @@ class Provision:
         """
         held = self._promises.configure(self._limits.rates.items())
         self._make(self._limits.named(name, rate) for name, rate in held.items() if self._limits.is_one_limit(name))
+        self._configured = True
 
     def make(self, needed: Iterable[NamedLimit]) -> None:
-        """Make those limits that this process has not made yet; costs nothing where it has.
+        """Make those limits that this process has not made yet, at first all of the settings; later it costs nothing.
 
         Raises:
           Deferred: The database is away.
         """
+        if not self._configured:
+            self.make_configured()
         missing = {limit.name: limit for limit in needed if limit.name not in self._made}
         if missing:
             chosen = self._promises.of_person({*missing, *map(common_name, missing)})

@@ -36,42 +36,43 @@ class Shares:
         self._lock = threading.Lock()
         self._looked: dict[str, float] = {}
         self._spacing: dict[str, float] = {}
-        self._due: dict[str, float] = {}
+        self._due: dict[tuple[str, ...], float] = {}
+        self._owed: set[tuple[str, ...]] = set()
 
-    def owed(self, of: RequestClass, costs: Mapping[str, float]) -> dict[str, float] | None:
-        """Return what a request takes that goes first, for its class is owed it: its costs, and the same of the shares.
+    def is_owed(self, of: RequestClass, costs: Mapping[str, float]) -> bool:
+        """Return whether a request goes first, since its class is owed it; that stays so until :meth:`used`.
 
-        Returns:
-          None where the class is owed nothing now.
+        Parameters:
+          of: Its class.
+          costs: Units by the limit's name.
 
         Raises:
           Deferred: The store is away.
         """
-        if of is INTERACTIVE:
-            return None
-        named = {_name(name, of): name for name in costs if not name.removeprefix(TOKENS).startswith(USER)}
-        now = self._clock()
-        if not named or any(self._due.get(share, 0.0) > now for share in named):
-            return None
-        self._make(of, named, now)
-        return {**costs, **{share: costs[name] for share, name in named.items()}}
-
-    def used_up(self, limit: str, seconds: float) -> bool:
-        """Note that a limit decided against a request; return whether it was a share.
-
-        Parameters:
-          limit: Its name.
-          seconds: Until it has room again.
-        """
-        if not limit.startswith(SHARE):
+        shares = _shares(of, costs)
+        if not shares:
             return False
-        self._due[limit] = self._clock() + seconds
-        return True
+        key, now = tuple(shares), self._clock()
+        if key in self._owed:
+            return True
+        if self._due.get(key, 0.0) > now:
+            return False
+        self._make(of, shares, now)
+        # By itself and now, not together with the first limits: those would be charged when the share has room.
+        answer = self._store.take({share: costs[name] for share, name in shares.items()})
+        if answer.decision.granted:
+            self._owed.add(key)
+        self._due[key] = now + answer.decision.wait
+        return answer.decision.granted
+
+    def used(self, of: RequestClass, costs: Mapping[str, float]) -> None:
+        """Note that a request went which was owed."""
+        self._owed.discard(tuple(_shares(of, costs)))
 
     def next_due(self, of: RequestClass, costs: Mapping[str, float]) -> float:
-        """Return the seconds until a class is owed something again that it was refused; infinite for the first one."""
-        moments = [self._due[share] for name in costs if (share := _name(name, of)) in self._due]
-        return max(max(moments) - self._clock(), 0.0) if moments else float("inf")
+        """Return the seconds until a class is owed something again; infinite for the first one."""
+        due = self._due.get(tuple(_shares(of, costs)))
+        return float("inf") if due is None else max(due - self._clock(), 0.0)
 
     def _make(self, of: RequestClass, named: Mapping[str, str], now: float) -> None:
         with self._lock:
@@ -90,5 +91,9 @@ class Shares:
             self._spacing |= {limit.name: first[named[limit.name]].spacing for limit in new}
 
 
-def _name(limit: str, of: RequestClass) -> str:
-    return f"{SHARE}{limit}/{of.name}"
+def _shares(of: RequestClass, costs: Mapping[str, float]) -> dict[str, str]:
+    """The second limits of a class, each with the name of the first; a user's own limit has none."""
+    if of is INTERACTIVE:
+        return {}
+    first = [name for name in sorted(costs) if not name.removeprefix(TOKENS).startswith(USER)]
+    return {f"{SHARE}{name}/{of.name}": name for name in first}

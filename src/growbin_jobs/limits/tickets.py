@@ -159,17 +159,16 @@ class Gate:
         return _Asked(pause, f"The limit {limit} is used up for {wait:.0f} s.", slot=wait, limit=limit)
 
     def _take(self, wish: Wish, reach: float) -> tuple[Answer, float]:
-        """Ask for what the class is owed first; return the answer, and the seconds until it may be another one."""
+        """Ask the store; return its answer, and the seconds until it may be another one."""
         shares = self._shares
-        owed = shares.owed(wish.of, wish.costs) if shares else None
-        if shares and owed:
-            answer = self._store.take(owed, patience=OWED_REACH)
-            wait = answer.decision.wait
-            if answer.decision.granted or not shares.used_up(answer.decision.limit, wait - OWED_REACH):
-                return answer, wait - OWED_REACH
-        answer = self._store.take(wish.costs, patience=reach)
-        pause = answer.decision.wait - reach
-        return answer, min(pause, shares.next_due(wish.of, wish.costs)) if shares else pause
+        if shares is None or not shares.is_owed(wish.of, wish.costs):
+            answer = self._store.take(wish.costs, patience=reach)
+            pause = answer.decision.wait - reach
+            return answer, min(pause, shares.next_due(wish.of, wish.costs)) if shares else pause
+        answer = self._store.take(wish.costs, patience=OWED_REACH)
+        if answer.decision.granted:
+            shares.used(wish.of, wish.costs)
+        return answer, answer.decision.wait - OWED_REACH
 
     def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, bell: Bell) -> bool:
         """Wait for the start of a ticket while the next one of the line asks; False if it went stale meanwhile."""

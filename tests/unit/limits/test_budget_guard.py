@@ -229,6 +229,22 @@ def test_while_the_database_is_away_nothing_is_sent_and_nothing_is_forgotten(
     assert books(database)[TOTAL] == Totals(2 * MOST, 140, MOST - 140, 0)
 
 
+def test_a_change_that_is_refused_later_fails_nobody_else(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = guard_of(database)
+    held = guard.admit(planned(user=None))
+    with monkeypatch.context() as away:
+        away.setattr(database, "transaction", lambda _: (_ for _ in ()).throw(Deferred("away", wait=5)))
+        held.release()
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Budgets, "release", lambda *_: (_ for _ in ()).throw(Transient("refused")))
+        guard.admit(planned(user=None))
+
+    assert "budget.change_refused" in caplog.text
+    assert books(database)[TOTAL] == Totals(2 * MOST)
+
+
 def test_a_reservation_that_may_have_been_written_is_given_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

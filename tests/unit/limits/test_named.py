@@ -96,7 +96,7 @@ def test_a_token_limit_lets_the_largest_request_go_unless_that_leaves_too_little
     assert 1 <= limit.burst <= max(1, most / 2)
     assert limit.burst >= min(largest, most // 2)
     assert limit.parameters.spacing > 0
-    if largest <= most * 0.08 and most >= 1000:
+    if largest <= most * 0.07 and most >= 1000:
         assert limit.use >= 0.90
 
 

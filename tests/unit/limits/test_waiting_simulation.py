@@ -83,7 +83,7 @@ def test_one_interactive_message_beside_thousands_of_backfills_starts_within_sec
 
 @pytest.mark.parametrize(("below", "share"), [(BACKFILL, 0.1), (RETRY, 0.2), (PROBE, 0.02)])
 def test_a_class_that_waits_gets_its_share_and_no_more(below, share):
-    cluster = Cluster(6)
+    cluster = Cluster(6, patience=1e6)
     started(cluster, deque(range(100_000)))
     started(cluster, deque(range(100_000)), below, threads=4)
 

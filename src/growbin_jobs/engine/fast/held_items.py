@@ -34,12 +34,15 @@ class HoldingWorkQueue(WorkQueue):
         """How many are held back."""
         return sum(map(len, tuple(self._held.values())))
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Take the next item; without waiting (a worker that stops empties its queue) also what is held back."""
-        if not block:
-            self._put_back(everything=True)
-            vars(self).pop("_take", None)
-        return super().get(block, timeout)
+    def get_nowait(self) -> Any:
+        """Take the next item, also one that is held back: so a worker that stops empties its queue.
+
+        Raises:
+          Empty: If there is none.
+        """
+        self._put_back(everything=True)
+        vars(self).pop("_take", None)
+        return super().get_nowait()
 
     def _changed(self) -> None:
         if self._pauses.any:

@@ -156,7 +156,8 @@ class WaitingRoom(Middleware):
     def _leave(self, queue: str) -> None:
         with self._lock:
             self._waiting[queue] -= 1
-            self._pauses.let_pass(queue)
+            if not self._stopping:  # nothing new begins in a worker that stops
+                self._pauses.let_pass(queue)
             if self._waiting[queue] == 0 and self._pauses.is_narrow(queue):
                 # The next one is on its way. Should it not have to wait, nobody would let another one pass.
                 self._pauses.narrow(queue, LINGERS)
