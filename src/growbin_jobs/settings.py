@@ -7,6 +7,7 @@ checked against this file.
 """
 
 import os
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,9 +19,13 @@ from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
 from growbin_jobs.model_catalog import AUTO, default_model
 from growbin_jobs.names import GROUPS
+from growbin_jobs.rates import Rate, parse_rates
 from growbin_jobs.reasons import Language
 
 PREFIX = "GROWBIN_"
+
+#: An amount of money in dollars, to a micro-dollar.
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
 
 
 class Settings(EngineSettings):
@@ -143,6 +148,68 @@ class Settings(EngineSettings):
         default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
     )
 
+    # --- money
+    prices_file: Path | None = Field(
+        default=None,
+        description="File with your own prices of models, in the form of the one that is installed "
+        "(`growbin_jobs/limits/prices.json`). Unset: that one.",
+    )
+
+    usage_days: Count = Field(
+        default=400,
+        description="Days that single requests to models are kept (`llm_usage`); the sums of each day stay.",
+    )
+    budget_per_day: Dollars | None = Field(
+        default=None,
+        description="Dollars that all requests to models may cost in a day of GROWBIN_TIMEZONE; 0: nothing. "
+        "`growbin-jobs budgets set total` wins over it. Unset: no limit.",
+    )
+    budget_per_user_day: Dollars | None = Field(
+        default=None,
+        description="Dollars that one user's requests may cost in a day. `growbin-jobs budgets set each-user` wins "
+        "over it. Unset: no limit.",
+    )
+    budget_spent: Literal["defer", "refuse"] = Field(
+        default="defer",
+        description="What becomes of a message whose budget is spent: defer waits for the next day or a higher cap, "
+        "refuse gives it up.",
+    )
+    unknown_price: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="What becomes of a request to a model without a price: warn sends it, in no budget and with "
+        "unknown cost; refuse waits until it has one.",
+    )
+
+    # --- limits of paid calls, for the whole cluster
+    vision_limit: Annotated[int, Field(ge=0)] = Field(
+        default=100, description="Most vision requests in any minute, of all nodes together. 0: no limit."
+    )
+    text_limit: Annotated[int, Field(ge=0)] = Field(
+        default=200, description="Most text requests in any minute, of all nodes together. 0: no limit."
+    )
+    limits: Annotated[dict[str, Rate], NoDecode] = Field(
+        default_factory=dict,
+        description="More limits, separated by ',': NAME=RATE, such as project=500/min,model:gpt-6-luna=300/min,"
+        "user:*=20/min,tokens:vision=200000/min. Units: s, min, h, day.",
+    )
+
+    limit_patience: Annotated[float, Field(gt=0, le=1500)] = Field(
+        default=600.0,
+        description="Seconds that a message keeps its worker thread while it waits for its turn under a limit. A "
+        "longer wait is the queue's. RabbitMQ takes a message back after 30 minutes.",
+    )
+    limit_timeout: Seconds = Field(
+        default=1.0,
+        description="Seconds after which a central database that has not answered about a limit counts as away "
+        "(PostgreSQL): paid calls wait.",
+    )
+
+    bulk_after: Count = Field(
+        default=20,
+        description="Analyses that one user may have under way; more pictures of that user wait in a queue of their "
+        "own, behind everybody else's.",
+    )
+
     # --- limits of the stages
     upload_retries: Retries = Field(default=3, description="Retries of stage 1, upload.")
     upload_backoff: Seconds = Field(
@@ -165,7 +232,7 @@ class Settings(EngineSettings):
     )
     response_time_limit: Seconds = Field(default=30.0, description="Seconds that stage 4 may run.")
 
-    @field_validator("rules_dir", "spool_dirs")
+    @field_validator("rules_dir", "spool_dirs", "prices_file")
     @classmethod
     def _at_home(cls, value: Any) -> Any:
         """Replace ``~`` by this user's home, as a shell does."""
@@ -182,6 +249,11 @@ class Settings(EngineSettings):
     @classmethod
     def _split_paths(cls, value: Any) -> Any:
         return [Path(part) for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _read_rates(cls, value: Any) -> Any:
+        return parse_rates(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,5 +1,6 @@
 """Builds the engine's configuration, the object store and the central database from the settings."""
 
+from dataclasses import replace
 from functools import partial
 
 from growbin_jobs import __version__
@@ -16,6 +17,9 @@ from growbin_jobs.settings import Settings
 
 DAY = 86_400.0
 
+#: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
+GATE_CONNECTIONS = 4
+
 
 def engine_config(settings: Settings | None = None) -> EngineConfig:
     """Return what the engine must be told.
@@ -29,7 +33,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
         "version": __version__,
         "groups": tuple(GROUPS.values()),
         "schema": SCHEMA,
-        "periodic_jobs": (partial(_spool_cleanup, settings),),
+        "periodic_jobs": (partial(_spool_cleanup, settings), partial(_usage_upkeep, settings)),
     }
     return EngineConfig(**values)
 
@@ -45,6 +49,16 @@ def _spool_cleanup(settings: Settings, config: EngineConfig) -> PeriodicJob:
     return PeriodicJob("spool", job, Daily(), level=logging.INFO)
 
 
+def _usage_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
+    import logging
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs.limits.usage_days import KeepUsage
+
+    job = KeepUsage(partial(open_central, config), ZoneInfo(settings.timezone), settings.usage_days)
+    return PeriodicJob("usage", job, Daily(0, 30), level=logging.INFO)
+
+
 def object_store(settings: Settings) -> ObjectStore:
     """Return the object store that the settings name; it connects when it is first used."""
     return open_store(
@@ -53,6 +67,16 @@ def object_store(settings: Settings) -> ObjectStore:
         endpoint_url=settings.s3_endpoint_url,
         pool_size=settings.s3_pool_size,
         timeout=settings.s3_timeout,
+    )
+
+
+def gate_database(settings: Settings) -> Database:
+    """Return the central database for what is asked before a paid call: one that is slow counts as away.
+
+    It has connections of its own, so that it waits for nobody else's.
+    """
+    return open_central(
+        replace(engine_config(settings), database_timeout=settings.limit_timeout, database_pool_size=GATE_CONNECTIONS)
     )
 
 

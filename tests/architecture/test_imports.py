@@ -12,18 +12,23 @@ ROOMS = (
     ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
+    ("rates", 0, ("rates",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
-    ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
+    (
+        "wiring",
+        3,
+        ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap", "ai.rehearsal"),
+    ),
     ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
     ("services", 2, ("storage", "ai", "operations")),
-    ("entry", 5, ("client", "checks", "cli", "scheduler", "monitor", "testing", "keeper")),
+    ("entry", 5, ("client", "checks", "model_checks", "cli", "scheduler", "monitor", "testing", "keeper")),
 )
 
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "foreign_errors", "dramatiq_log", "native_logging", "layout", "data_folder", "settings"),
+     "foreign_errors", "pauses", "dramatiq_log", "native_logging", "layout", "data_folder", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dramatiq.middleware import CurrentMessage
+
 from growbin_jobs import names
 from growbin_jobs.actors import actor
+from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.errors import Permanent
@@ -28,7 +31,18 @@ def prepare() -> None:
     bootstrap.prepare()
 
 
+def finish() -> None:
+    """Put away what the services hold, when a worker has stopped."""
+    from growbin_jobs.ai import bootstrap
+
+    bootstrap.finish()
+
+
 engine.prepare_with(prepare)
+engine.finish_with(finish)
+
+
+broker.declare_queue(names.ANALYZE_IMAGE_BULK.queue)
 
 
 @actor(names.ANALYZE_IMAGE)
@@ -46,7 +60,8 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     if owner is not None and owner.analysis_id != analysis_id:
         raise Permanent("request_invalid", detail="s3_path is the picture of another analysis")
     here = services()
-    answer, model = here.pictures.classify(s3_path)
+    with attributed(_on_behalf_of(analysis_id, owner.user_id if owner else None)):
+        answer, model = here.pictures.classify(s3_path)
     here.analyses.classified(analysis_id, answer, model, user_id=owner.user_id if owner else None)
     content = answer.model_dump()
     broker.enqueue(message_for(names.RETRIEVE_RULE, analysis_id, answer.item, content))
@@ -68,6 +83,17 @@ def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str,
     here = services()
     rule = parse(Rule, rules)
     seen = parse(VisionAnswer, vision) if vision is not None else None
-    advice = here.responses.compose(rule, seen, settings.language)
+    # Only models online are paid for, and only what is paid for is asked for whom.
+    user_id = here.analyses.owners([analysis_id]).get(analysis_id) if settings.models_online else None
+    with attributed(_on_behalf_of(analysis_id, user_id)):
+        advice = here.responses.compose(rule, seen, settings.language)
     here.analyses.completed(analysis_id, advice)
     return advice.model_dump()
+
+
+def _on_behalf_of(analysis_id: str, user_id: str | None) -> Attribution:
+    """Return whom the model requests of the message that runs here are for."""
+    message = CurrentMessage.get_current_message()
+    if message is None:  # the actor was called directly
+        return Attribution(analysis_id, user_id)
+    return Attribution(analysis_id, user_id, message.message_id, int(message.options.get("retries") or 0) + 1)

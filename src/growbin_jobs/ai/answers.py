@@ -1,18 +1,25 @@
-"""The one path to a model's answer: shared while it is asked for, kept on the node afterwards, else asked for.
+"""The one path to a model's answer: shared while it is asked for, kept afterwards, else asked for.
 
 Pictures and texts take it alike. In this order: a caller in this process that asks for the same thing already (single
-flight), the node's store, the model. Only an answer that fits its form is kept, and a kept one is validated again: it
-may come from another version of this program.
+flight), the node's store, the store that all nodes share, the model. In the shared store one caller of the whole
+cluster holds the lease to ask; the others wait for its answer, and one of them takes over when it dies. Only an answer
+that fits its form is kept, and a kept one is validated again: it may come from another version of this program.
 """
 
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.ai.single_flight import SingleFlight
+from growbin_jobs.errors import Deferred
 
 T = TypeVar("T", bound=BaseModel)
+
+#: Seconds between two looks for the answer of another node, at first and at most.
+_FIRST_LOOK, _LOOK = 0.2, 1.0
 
 
 class AnswerStore(Protocol):
@@ -34,6 +41,49 @@ class AnswerStore(Protocol):
         ...
 
 
+class Claimed(Protocol):
+    """What a shared store says; exactly one of the three is set.
+
+    Attributes:
+      response: The answer's JSON.
+      fence: Number of the lease that the caller holds now.
+      wait: Seconds until the lease of another caller ends, unless it is renewed.
+    """
+
+    @property
+    def response(self) -> str | None: ...
+
+    @property
+    def fence(self) -> int | None: ...
+
+    @property
+    def wait(self) -> float | None: ...
+
+
+class SharedStore(Protocol):
+    """Keeps answers for all nodes, and lets one caller at a time ask for one that is missing."""
+
+    def claim(self, key: str) -> Claimed:
+        """Return the answer, or the right to ask for it, or how long somebody else has that.
+
+        Raises:
+          Deferred: The store is away; nobody may pay for what another has perhaps.
+        """
+        ...
+
+    def keep(self, key: str, fence: int, *, prompt: str, response: str, model: str) -> None:
+        """Share an answer, and let go of the lease; never raises."""
+        ...
+
+    def give_up(self, key: str, fence: int) -> None:
+        """Let go of the lease without an answer; never raises."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """Drop an answer that cannot be used; never raises."""
+        ...
+
+
 class Question(NamedTuple):
     """What identifies an answer.
 
@@ -49,24 +99,43 @@ class Question(NamedTuple):
 
 
 class Answered(NamedTuple, Generic[T]):
-    """An answer, and whether it came from the store or another caller: then it was not paid for now."""
+    """An answer, and whether it came from a store or another caller: then it was not paid for now."""
 
     answer: T
     from_store: bool
 
 
 class Answers(Generic[T]):
-    """Gets answers of one form, and pays for none twice within the store's time.
+    """Gets answers of one form, and pays for none twice within the stores' time.
 
     Parameters:
       form: What an answer must fit.
-      store: None: answers are not kept.
-      patience: Seconds to wait for another caller's question about the same thing.
+      store: The node's; None: answers are not kept here.
+      patience: Seconds to wait for another caller's answer, and then to ask oneself, in all.
+      shared: Of all nodes; None: each node asks for itself.
+      clock: Monotonic seconds.
+      sleep: Waits so many seconds.
+      limit: Makes a context in which calls of a model end within so many seconds.
     """
 
-    def __init__(self, form: type[T], store: AnswerStore | None, *, patience: float) -> None:
+    def __init__(
+        self,
+        form: type[T],
+        store: AnswerStore | None,
+        *,
+        patience: float,
+        shared: SharedStore | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        limit: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
         self._form = form
         self._store = store
+        self._patience = patience
+        self._shared = shared
+        self._clock = clock
+        self._sleep = sleep
+        self._limit = limit
         self._flights: SingleFlight[Answered[T]] = SingleFlight(patience=patience)
 
     def get(self, question: Question, ask: Callable[[], T]) -> Answered[T]:
@@ -83,17 +152,62 @@ class Answers(Generic[T]):
         return answered._replace(from_store=True) if shared else answered
 
     def _kept_or_asked(self, question: Question, ask: Callable[[], T]) -> Answered[T]:
-        kept = self._kept(question.key)
+        kept = self._read(self._store.get(question.key)) if self._store is not None else None
         if kept is not None:
             return Answered(kept, from_store=True)
-        answer = ask()
+        if self._shared is None:
+            answered = Answered(ask(), from_store=False)
+        else:
+            answered = self._shared_or_asked(self._shared, question, ask)
         if self._store is not None:
-            response = answer.model_dump_json()
+            response = answered.answer.model_dump_json()
             self._store.put(question.key, prompt=question.prompt, response=response, model=question.model)
-        return Answered(answer, from_store=False)
+        return answered
 
-    def _kept(self, key: str) -> T | None:
-        response = self._store.get(key) if self._store is not None else None
+    def _shared_or_asked(self, shared: SharedStore, question: Question, ask: Callable[[], T]) -> Answered[T]:
+        """Wait until another node has the answer, or until it is this one's turn to ask."""
+        begun, look = self._clock(), _FIRST_LOOK
+        while True:
+            claim = shared.claim(question.key)
+            left = self._patience - (self._clock() - begun)
+            if claim.fence is not None:
+                limit = self._limit(left) if look > _FIRST_LOOK else nullcontext()
+                return Answered(self._ask(shared, claim.fence, question, ask, left, limit), from_store=False)
+            if claim.response is not None:
+                kept = self._read(claim.response)
+                if kept is not None:
+                    return Answered(kept, from_store=True)
+                shared.forget(question.key)
+            elif left <= 0:
+                raise Deferred("The same question is being asked by another node.", wait=30.0, capacity=True)
+            else:
+                self._sleep(min(look, left))
+                look = min(2 * look, _LOOK)
+
+    def _ask(
+        self,
+        shared: SharedStore,
+        fence: int,
+        question: Question,
+        ask: Callable[[], T],
+        left: float,
+        limit: AbstractContextManager[None],
+    ) -> T:
+        if left < self._patience / 2:
+            # Whoever it waited for has died late: a whole new try is worth more than half of one.
+            shared.give_up(question.key, fence)
+            raise Deferred("The node that asked the same question has died.", wait=0.0)
+        try:
+            with limit:
+                answer = ask()
+        except BaseException:
+            shared.give_up(question.key, fence)
+            raise
+        response = answer.model_dump_json()
+        shared.keep(question.key, fence, prompt=question.prompt, response=response, model=question.model)
+        return answer
+
+    def _read(self, response: str | None) -> T | None:
         if response is None:
             return None
         try:

@@ -49,6 +49,13 @@ class OnlineText:
         self._client = client
         self._call = call
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same rule might be phrased otherwise; it is part of the answer store's key."""
+        call = self._call
+        decides = [self._client.own_address, call.model, call.temperature, call.reasoning_effort]
+        return f"{prompts.TEXT_PROMPT_VERSION}/{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
+
     def compose(self, rule: Rule, vision: VisionAnswer | None, language: Language) -> Advice:
         completion = self._client.ask_text(self._call, prompts.text_messages(rule, vision, language))
         text = checked(completion.answer, rule, language)
@@ -64,23 +71,25 @@ class CachedTextModel:
       texts: Whom to ask.
       answers: The path to its answers.
       model: Its name.
+      fingerprint: See :attr:`OnlineText.fingerprint`.
     """
 
-    def __init__(self, texts: TextModel, answers: Answers[Advice], *, model: str) -> None:
+    def __init__(self, texts: TextModel, answers: Answers[Advice], *, model: str, fingerprint: str) -> None:
         self._texts = texts
         self._answers = answers
         self._model = model
+        self._fingerprint = fingerprint
 
     def compose(self, rule: Rule, vision: VisionAnswer | None, language: Language) -> Advice:
         """Return the advice; see :meth:`TextModel.compose`."""
-        key = text_key(self._model, rule, vision, language)
-        question = Question(key, prompts.TEXT_PROMPT_VERSION, self._model)
+        key = text_key(self._fingerprint, rule, vision, language)
+        question = Question(key, self._fingerprint, self._model)
         return self._answers.get(question, lambda: self._texts.compose(rule, vision, language)).answer
 
 
-def text_key(model: str, rule: Rule, vision: VisionAnswer | None, language: Language) -> str:
-    """Return the answer store's key: sha256 over the model, the prompt's version and all that the model sees."""
-    asked = [model, prompts.TEXT_PROMPT_VERSION, prompts.text_messages(rule, vision, language)]
+def text_key(fingerprint: str, rule: Rule, vision: VisionAnswer | None, language: Language) -> str:
+    """Return the answer store's key: sha256 over the fingerprint (model, server, prompt) and what the model sees."""
+    asked = [fingerprint, prompts.text_messages(rule, vision, language)]
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -113,7 +113,10 @@ class OnlineVision:
 
     @property
     def fingerprint(self) -> str:
-        decides = [self._items, self._detail, self._form, self._call.temperature, self._call.reasoning_effort]
+        call = self._call
+        decides = [self._items, self._detail, self._form, call.temperature, call.reasoning_effort]
+        if self._client.own_address is not None:  # the same name may be another model there
+            decides.append(self._client.own_address)
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
         return f"{prompts.VISION_PROMPT_VERSION}/{digest[:16]}"
 

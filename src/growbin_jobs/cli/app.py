@@ -10,7 +10,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli import (
+    analyze,
+    budgets,
+    configuration,
+    dead,
+    demo,
+    doctor,
+    journal,
+    limits,
+    models,
+    streams,
+    tasks,
+    usage,
+    workers,
+)
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -55,7 +69,10 @@ GROUPS = {
     "db": _group("The central database."),
     "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
     "dead": _group("Dead letters: messages that were given up."),
+    "budgets": _group("Budgets: what requests to models may cost in a day."),
+    "models": _group("Models: trying another one before you switch to it."),
     "tasks": _group("Tasks: what became of messages."),
+    "limits": _group("The limits of paid calls: what is used, what waits, and the proof that they were kept."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
@@ -65,6 +82,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "settings": configuration.settings,
     "doctor": doctor.doctor,
+    "usage": usage.usage,
+    "models rehearse": models.rehearse,
+    "budgets list": budgets.list_,
+    "budgets set": budgets.set_,
     "rules check": configuration.check_rules,
     "db upgrade": configuration.upgrade_database,
     "journal status": journal.status,
@@ -79,6 +100,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead discard": dead.discard,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
+    "limits list": limits.list_,
+    "limits set": limits.set_,
+    "limits plan": limits.plan,
+    "limits verify": limits.verify,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

@@ -2,146 +2,183 @@
 
 import logging
 import threading
-import uuid
 from collections import deque
-from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.prices import Prices
 from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.limits.usage_file import UsageFiles
+from growbin_jobs.limits.usage_row import usage_row
 
 logger = logging.getLogger(__name__)
 
-#: Rows that a process keeps in memory while the database is away; beyond, the oldest are dropped, and that is logged.
+#: Rows that a process keeps in memory while the database is away; more than these go to the node's disk.
 MOST_KEPT: Final = 10_000
 
 #: Rows of one INSERT.
 _BATCH: Final = 200
 
+#: Seconds between two tries while the database is away.
+_PAUSE: Final = 5.0
+
 
 class UsageLedger:
-    """A meter that writes each request to the central database.
+    """A meter that writes each request to the central database, in a thread of its own: no actor waits for it.
 
-    A row is written when its request has ended. While the database is away rows wait in this process's memory, and are
-    written with the next one that succeeds; writing one twice is one row.
+    While the database is away rows wait in memory; :meth:`close` writes them to the node's disk, where the next process
+    finds them. Writing one twice is one row. A process that is killed loses what it had not written yet: its requests
+    of the last moment.
 
     Parameters:
       database: The central one.
       prices: What requests cost.
       node: This node's name.
       zone: Of the days that money is counted by.
+      folder: Of this node, for rows that outlive a process.
     """
 
-    def __init__(self, database: Database, prices: Prices, *, node: str, zone: ZoneInfo) -> None:
+    def __init__(self, database: Database, prices: Prices, *, node: str, zone: ZoneInfo, folder: Path) -> None:
         self._database = database
         self._prices = prices
         self._node = node
         self._zone = zone
-        self._lock = threading.Lock()
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._files = UsageFiles(folder)
+        # Not inherited by a fork: the parent writes its own rows.
+        self._mine = once_a_process(_Outstanding)
 
     @property
     def waiting(self) -> int:
-        """Rows that are not in the database yet."""
-        return len(self._waiting)
+        """Rows of this process that are not in the database yet."""
+        return len(self._mine().rows)
 
     def record(self, request: ModelRequest) -> None:
-        """Write a request's row; see :class:`growbin_jobs.adapters.llm.meter.Meter`."""
-        row = self._row(request)
-        with self._lock:
-            self._waiting.append(row)
-            if len(self._waiting) > MOST_KEPT:
-                lost = self._waiting.popleft()
-                logger.error("usage.row_lost id=%s model=%s: the database is away", lost["id"], lost["model"])
-        self.flush()
+        """Take a request that has ended; see :class:`growbin_jobs.adapters.llm.meter.Meter`."""
+        row = usage_row(request, self._prices, node=self._node, zone=self._zone)
+        mine = self._mine()
+        with mine.lock:
+            mine.rows.append(row)
+            full = len(mine.rows) > MOST_KEPT
+            if mine.writer is None:
+                mine.writer = threading.Thread(target=self._write_on, args=(mine,), name="llm-usage", daemon=True)
+                mine.writer.start()
+        if full:
+            self._keep_on_disk(mine)
+        mine.wake.set()
 
-    def flush(self) -> None:
-        """Write what waits; returns without an error while the database is away."""
-        while batch := self._next():
+    def flush(self) -> bool:
+        """Write what waits, here and now; what an earlier process left on the node's disk too.
+
+        Returns:
+          False while the database is away.
+        """
+        mine = self._mine()
+        with mine.writing:
+            while batch := mine.take():
+                if not self._write(batch, mine):
+                    return False
+            return self._adopt()
+
+    def close(self) -> None:
+        """Write what waits, at the end of the process; to the node's disk while the database is away."""
+        mine = self._mine()
+        mine.end.set()
+        mine.wake.set()
+        if not self.flush():
+            self._keep_on_disk(mine)
+
+    def _write_on(self, mine: "_Outstanding") -> None:
+        """Write whenever something comes, in a thread of its own."""
+        while not mine.end.is_set():
+            mine.wake.wait()
+            mine.wake.clear()
             try:
-                self._write(batch)
-            except Deferred:
-                self._keep(batch)
-                return
+                written = self.flush()
             except Exception:
-                # One row that can never be written must not cost the others.
-                if not self._write_singly(batch):
-                    return
+                # The thread must go on: nobody else writes.
+                logger.exception("usage.writer_failed")
+                written = False
+            if not written:
+                mine.end.wait(_PAUSE)
+                mine.wake.set()
 
-    def _write_singly(self, batch: list[dict[str, Any]]) -> bool:
-        for index, row in enumerate(batch):
+    def _write(self, rows: list[dict[str, Any]], mine: "_Outstanding") -> bool:
+        try:
+            self._insert(rows)
+        except Deferred:
+            left = rows
+        except Exception:
+            # One row that can never be written must not cost the others.
+            left = self._write_singly(rows)
+        else:
+            return True
+        if left:
+            mine.put_back(left)
+            logger.warning("usage.waits rows=%d", len(mine.rows))
+        return not left
+
+    def _write_singly(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Write rows one by one, and return those that were not written because the database is away."""
+        for index, row in enumerate(rows):
             try:
-                self._write([row])
+                self._insert([row])
             except Deferred:
-                self._keep(batch[index:])
-                return False
+                return rows[index:]
             except Exception as error:
                 logger.error("usage.row_refused id=%s reason=%s", row["id"], type(error).__name__)  # noqa: TRY400
+        return []
+
+    def _adopt(self) -> bool:
+        """Write what processes of this node have left on its disk."""
+        try:
+            for path, rows in self._files.kept():
+                for start in range(0, len(rows), _BATCH):
+                    self._insert(rows[start : start + _BATCH])
+                path.unlink(missing_ok=True)
+        except Deferred:
+            return False
+        except Exception as error:
+            logger.error("usage.file_refused reason=%s", type(error).__name__)  # noqa: TRY400
         return True
 
-    def _keep(self, rows: list[dict[str, Any]]) -> None:
-        with self._lock:
-            self._waiting.extendleft(reversed(rows))
-        logger.warning("usage.waits rows=%d", len(self._waiting))
+    def _keep_on_disk(self, mine: "_Outstanding") -> None:
+        with mine.lock:
+            rows = list(mine.rows)
+            mine.rows.clear()
+        try:
+            path = self._files.keep(rows) if rows else None
+        except OSError as error:
+            lost = ",".join(row["id"] for row in rows)
+            logger.error("usage.rows_lost rows=%d reason=%s ids=%s", len(rows), error.strerror, lost)  # noqa: TRY400
+        else:
+            if path is not None:
+                logger.warning("usage.kept_on_disk rows=%d file=%s", len(rows), path)
 
-    def _next(self) -> list[dict[str, Any]]:
-        with self._lock:
-            return [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
         insert = LlmUsage.insert_many(rows).on_conflict_ignore()
         self._database.run(lambda connection: insert.execute(connection))
 
-    def _row(self, request: ModelRequest) -> dict[str, Any]:
-        sent, usage, target = datetime.fromtimestamp(request.sent_at, UTC), request.usage, request.attribution
-        day = sent.astimezone(self._zone).date()
-        cost, version = self._cost(request, day)
-        return {
-            "id": uuid.uuid4().hex,
-            "sent_at": sent,
-            "day": day.isoformat(),
-            "node": self._node,
-            "purpose": request.purpose,
-            "analysis_id": target.analysis_id,
-            "user_id": target.user_id,
-            "message_id": target.message_id,
-            "attempt": target.attempt,
-            "model": request.model,
-            "served_model": request.served_model,
-            "tier_asked": None,
-            "tier_served": request.service_tier,
-            "outcome": request.outcome,
-            "billed": request.billed,
-            "status": request.status,
-            "request_id": request.request_id,
-            "latency_ms": round(request.latency * 1000),
-            "first_byte_ms": None,
-            "tokens_in": usage and _count(usage.prompt),
-            "tokens_cached": usage and _count(usage.cached),
-            "tokens_cache_written": usage and _count(usage.cache_written),
-            "tokens_reasoning": usage and _count(usage.reasoning),
-            "tokens_out": usage and _count(usage.completion),
-            "cost": None if cost is None else _count(cost),
-            "price_version": version,
-        }
 
-    def _cost(self, request: ModelRequest, day: date) -> tuple[int | None, str | None]:
-        """Price it once. Not billed is zero; billed or perhaps billed without tokens is not known."""
-        if request.billed == "no":
-            return 0, None
-        if request.usage is None:
-            return None, None
-        for model in (request.served_model, request.model):
-            cost = model and self._prices.cost(model, request.usage, day, tier=request.service_tier)
-            if cost:
-                return cost.micro_dollars, cost.version
-        return None, None
+class _Outstanding:
+    """Rows of one process that are not written, and its thread that writes them."""
 
+    def __init__(self) -> None:
+        self.rows: deque[dict[str, Any]] = deque()
+        self.lock = threading.Lock()
+        self.writing = threading.Lock()
+        self.wake = threading.Event()
+        self.writer: threading.Thread | None = None
+        self.end = threading.Event()
 
-def _count(value: int) -> int:
-    """What a BIGINT holds of a server's count; a larger one is nonsense, and must not cost its row."""
-    return min(value, 2**62)
+    def take(self) -> list[dict[str, Any]]:
+        with self.lock:
+            return [self.rows.popleft() for _ in range(min(_BATCH, len(self.rows)))]
+
+    def put_back(self, rows: list[dict[str, Any]]) -> None:
+        with self.lock:
+            self.rows.extendleft(reversed(rows))

@@ -4,7 +4,7 @@ A price holds from its day until the next one of the same model, so a new price 
 a price tier that is not in the file has no price: None, never zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
@@ -59,11 +59,11 @@ class Cost(NamedTuple):
 
     Attributes:
       micro_dollars: Rounded up.
-      version: Of the price: model and day.
+      version: Of the price: model and day; None where none was needed.
     """
 
     micro_dollars: int
-    version: str
+    version: str | None
 
 
 class Prices(BaseModel):
@@ -114,6 +114,25 @@ class Prices(BaseModel):
         spent += usage.completion * price.output * (price.long_output if is_long else 1)
         # A dollar for a million tokens is a micro-dollar for one.
         return Cost(int((spent * factor).to_integral_value(ROUND_CEILING)), f"{name}@{price.since}")
+
+    def most(
+        self, model: str, input_tokens: int, output_tokens: int, day: date, *, tiers: Iterable[str | None] = ()
+    ) -> int | None:
+        """Return the most micro-dollars that a request can cost; None where its price is not known.
+
+        Parameters:
+          model: The one that is asked.
+          input_tokens: Most tokens of the request, all of them written to the server's cache if that costs more.
+          output_tokens: Most tokens of the answer.
+          day: On which it is sent.
+          tiers: Price tiers that may be charged; the dearest counts. One that the file does not know counts as the
+            default.
+        """
+        known = (tier for tier in tiers if tier is not None and tier in self.tiers)
+        dearest = max(known, key=lambda tier: self.tiers[tier], default=None)
+        kinds = (Usage(input_tokens, 0, output_tokens, 0), Usage(input_tokens, 0, output_tokens, 0, input_tokens))
+        costs = [self.cost(model, usage, day, tier=dearest) for usage in kinds]
+        return max((cost.micro_dollars for cost in costs if cost), default=None)
 
     def _price(self, model: str, day: date) -> tuple[str, Price | None]:
         known = find_model(model)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import peewee
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.fields import UtcField, WordsField
+from growbin_jobs.engine.central.sql_words import SqlWords
 
 GroupBy = Literal["day", "model", "user", "purpose"]
 _COLUMN: Final[dict[GroupBy, str]] = {"day": "day", "model": "model", "user": "user_id", "purpose": "purpose"}
@@ -59,6 +61,8 @@ class Spent:
       tokens_out: Output tokens, reasoning included.
       micro_dollars: Of those whose price is known.
       unpriced: Requests that were billed, or may have been, and whose price is not known: not in ``micro_dollars``.
+      tokens_cached: Of the input tokens, those read from the server's prompt cache.
+      tokens_reasoning: Of the output tokens, those spent on reasoning.
     """
 
     key: str | None
@@ -67,6 +71,34 @@ class Spent:
     tokens_out: int
     micro_dollars: int
     unpriced: int
+    tokens_cached: int = 0
+    tokens_reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """A request that was answered: for which analysis, its cost in micro-dollars (None: not known), its seconds."""
+
+    analysis_id: str
+    cost: int | None
+    seconds: float
+
+
+def answered_requests(database: Database, analysis_ids: Sequence[str], *, purpose: str) -> list[AnsweredRequest]:
+    """Return the answered requests for some analyses.
+
+    Parameters:
+      analysis_ids: Which.
+      purpose: What the answers were for.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    row = LlmUsage
+    query = row.select(row.analysis_id, row.cost, row.latency_ms).where(
+        row.analysis_id.in_(list(analysis_ids)), row.purpose == purpose, row.outcome == "answered"
+    )
+    return [AnsweredRequest(one["analysis_id"], one["cost"], one["latency_ms"] / 1000) for one in database.rows(query)]
 
 
 def spent(database: Database, *, by: GroupBy, since: date | None = None, until: date | None = None) -> Sequence[Spent]:
@@ -80,22 +112,29 @@ def spent(database: Database, *, by: GroupBy, since: date | None = None, until: 
     Raises:
       Deferred: The database is away.
     """
-    row, key = LlmUsage, getattr(LlmUsage, _COLUMN[by])
-    money = peewee.fn.COALESCE(peewee.fn.SUM(row.cost), 0)
-    unpriced = peewee.fn.SUM(peewee.Case(None, [(row.cost.is_null(), 1)], 0))
-    query = row.select(
-        key.alias("key"),
-        peewee.fn.COUNT(row.id).alias("requests"),
-        peewee.fn.COALESCE(peewee.fn.SUM(row.tokens_in), 0).alias("tokens_in"),
-        peewee.fn.COALESCE(peewee.fn.SUM(row.tokens_out), 0).alias("tokens_out"),
-        money.alias("micro_dollars"),
-        unpriced.alias("unpriced"),
-    ).group_by(key)
-    if since is not None:
-        query = query.where(row.day >= since.isoformat())
-    if until is not None:
-        query = query.where(row.day <= until.isoformat())
-    sums = ("requests", "tokens_in", "tokens_out", "micro_dollars", "unpriced")
-    found = [Spent(one["key"], *(int(one[name]) for name in sums)) for one in database.rows(query)]
+    sums: dict[str | None, list[int]] = {}
+    for key, *numbers in database.run(lambda connection: _sums(connection, database.dialect, by, since, until)):
+        known = sums.setdefault(key or None, [0] * len(numbers))
+        sums[key or None] = [total + int(number) for total, number in zip(known, numbers, strict=True)]
+    found = [Spent(key, *numbers) for key, numbers in sums.items()]
     # Sorted here: where rows without a key come, and how text is ordered, differs between databases.
     return sorted(found, key=lambda each: (0 if by == "day" else -each.micro_dollars, each.key or ""))
+
+
+def _sums(
+    connection: Any, dialect: Dialect, by: GroupBy, since: date | None, until: date | None
+) -> list[tuple[Any, ...]]:
+    """Return sums over the days that have been added up, and over the single requests of those after."""
+    sql, key = SqlWords(dialect), _COLUMN[by]
+    [(watermark,)] = sql.rows(connection, "SELECT coalesce(max(day), '') FROM llm_usage_rolled")
+    first, last = (since.isoformat() if since else ""), (until.isoformat() if until else "9999")
+    added_up = (
+        f"SELECT {key}, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced), sum(tokens_cached),"  # noqa: S608
+        f" sum(tokens_reasoning) FROM llm_usage_sum WHERE day >= ? AND day <= ? AND day <= ? GROUP BY {key}"
+    )
+    single = (
+        f"SELECT {key}, count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(cost), 0),"  # noqa: S608
+        " sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END), coalesce(sum(tokens_cached), 0),"
+        f" coalesce(sum(tokens_reasoning), 0) FROM llm_usage WHERE day >= ? AND day <= ? AND day > ? GROUP BY {key}"
+    )
+    return [row for query in (added_up, single) for row in sql.rows(connection, query, first, last, watermark)]

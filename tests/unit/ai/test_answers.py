@@ -1,12 +1,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.ai.answers import Answers, Question
-from growbin_jobs.errors import Transient
+from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.messages import Advice, VisionAnswer
+from growbin_jobs.models.answers import Claim
 
 PICTURE = VisionAnswer(category="plastic", item="pet_bottle", state="clean", confidence=0.9)
 WORDS = Advice(text="비우고 헹궈요.", language="ko", source="model", model="m")
@@ -117,3 +119,79 @@ def test_callers_at_the_same_time_pay_once_and_the_others_are_not_billed(asked):
     assert sorted(each.from_store for each in found) == [False, True, True, True]
     assert {each.answer for each in found} == {asked.answer}
     assert asked.times == 1
+
+
+class Busy:
+    """A shared store where another node asks, and dies after so many looks."""
+
+    def __init__(self, looks):
+        self.looks, self.log = looks, []
+
+    def claim(self, key):
+        self.looks -= 1
+        return Claim(wait=5.0) if self.looks >= 0 else Claim(fence=7)
+
+    def keep(self, key, fence, **row):
+        self.log.append(("keep", fence))
+
+    def give_up(self, key, fence):
+        self.log.append(("give up", fence))
+
+
+class Timed:
+    """A clock that goes on only while somebody sleeps."""
+
+    def __init__(self):
+        self.now, self.limits = 0.0, []
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    @contextmanager
+    def limit(self, seconds):
+        self.limits.append(seconds)
+        yield
+
+
+def waiting(busy, timed, patience=50):
+    options = {"clock": timed.clock, "sleep": timed.sleep, "limit": timed.limit}
+    return Answers(VisionAnswer, None, patience=patience, shared=busy, **options)
+
+
+def test_a_dead_node_is_replaced_and_the_call_gets_what_is_left_of_the_time():
+    busy, timed = Busy(looks=12), Timed()
+
+    answer = waiting(busy, timed).get(QUESTION, Asked(PICTURE))
+
+    assert answer == (PICTURE, False)
+    assert busy.log == [("keep", 7)]
+    assert timed.limits == [50 - timed.now]
+    assert 5 < timed.now < 25
+
+
+def test_who_need_not_wait_has_the_whole_time():
+    busy, timed = Busy(looks=0), Timed()
+
+    assert waiting(busy, timed).get(QUESTION, Asked(PICTURE)) == (PICTURE, False)
+    assert timed.limits == []
+
+
+def test_a_node_that_dies_late_is_replaced_by_a_new_try():
+    busy, asked = Busy(looks=40), Asked(PICTURE)
+
+    with pytest.raises(Deferred) as caught:
+        waiting(busy, Timed()).get(QUESTION, asked)
+
+    assert (caught.value.wait, asked.times, busy.log) == (0.0, 0, [("give up", 7)])
+
+
+def test_nobody_waits_longer_than_the_patience():
+    timed, asked = Timed(), Asked(PICTURE)
+
+    with pytest.raises(Deferred):
+        waiting(Busy(looks=10_000), timed).get(QUESTION, asked)
+
+    assert (round(timed.now, 6), asked.times) == (50, 0)

@@ -109,21 +109,32 @@ class Store(dict):
 )
 def test_only_the_same_question_gets_the_kept_advice(rule, vision, language, asked):
     texts = Texts()
-    model = CachedTextModel(texts, Answers(Advice, Store(), patience=10), model="m")
+    model = CachedTextModel(texts, Answers(Advice, Store(), patience=10), model="m", fingerprint="text-1/m")
     model.compose(RULE, CLEAN, "ko")
     model.compose(rule, vision, language)
 
     assert texts.asked == asked
 
 
-def test_rows_of_the_previous_version_stay_valid():
-    rule = Rule(
-        item="pet_bottle",
-        name=Text(ko="페트병", en="PET bottle"),
-        category="plastic",
-        disposal_method=Text(ko="투명 페트병 수거함", en="Clear PET bin"),
-        rules=[Text(ko="비우고 헹궈요.", en="Empty and rinse it.")],
-        source=RuleSource(title="분리배출 지침", publisher="환경부", checked="2026-11-01"),
-    )
+def test_the_fingerprint_changes_with_what_decides_an_answer(monkeypatch):
+    class Client:
+        own_address = None
 
-    assert text_key("m", rule, CLEAN, "ko") == "5974d9bc6b9c0745f306ea1c81227ea8280ba5258fd0ada072804bc37d3efc5a"
+    usual = Call("m", 25, 800)
+
+    def fingerprint(call=usual, client=Client):
+        return OnlineText(client, call=call).fingerprint
+
+    variants = [
+        fingerprint(),
+        fingerprint(Call("m-2", 25, 800)),
+        fingerprint(Call("m", 25, 800, temperature=0.1)),
+        fingerprint(Call("m", 25, 800, reasoning_effort="low")),
+        fingerprint(client=type("Other", (), {"own_address": "https://two/v1"})),
+    ]
+    assert fingerprint(Call("m", 10, 500)) == variants[0], "limits decide whether there is an answer, not which"
+    monkeypatch.setattr("growbin_jobs.ai.prompts.TEXT_PROMPT_VERSION", "text-next")
+    variants.append(fingerprint())
+
+    assert len(set(variants)) == len(variants)
+    assert len({text_key(variant, RULE, CLEAN, "ko") for variant in variants}) == len(variants)

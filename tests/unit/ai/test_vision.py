@@ -48,6 +48,8 @@ class Cache:
 class Client:
     """A model client that gives the same answer to everything, through the schema it is asked with."""
 
+    own_address = None
+
     def __init__(self, answer):
         self.answer = answer
         self.asked = []
@@ -174,8 +176,12 @@ def test_the_fingerprint_changes_with_what_decides_an_answer(monkeypatch):
     def fingerprint(call=CALL, items=ITEMS, **options):
         return OnlineVision(Client({}), call=call, items=items, **options).fingerprint
 
+    class Own(Client):
+        own_address = "https://own/v1"
+
     variants = [
         fingerprint(),
+        OnlineVision(Own({}), call=CALL, items=ITEMS).fingerprint,
         fingerprint(detail="low"),
         fingerprint(items=ITEMS[:1]),
         fingerprint(items=[ITEMS[0], ITEMS[1]._replace(ko="병")]),

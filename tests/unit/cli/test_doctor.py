@@ -6,14 +6,25 @@ import socket
 import time
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from growbin_jobs.checks import _end_of, _not_sent
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.limits.budgets import Budgets
+from growbin_jobs.model_checks import (
+    _announced,
+    _end_of,
+    _not_priced,
+    _not_sent,
+    _with_rehearsals,
+    check_budgets,
+)
+from growbin_jobs.models.rehearsals import Rehearsals
 from growbin_jobs.settings import load
+from growbin_jobs.wiring import central_database
 
 
 def findings(done):
@@ -34,7 +45,7 @@ def test_embedded_everything_is_well(invoke):
     assert done.exit_code == 0
     assert {one["status"] for one in findings(done).values()} <= {"ok", "warning"}
     assert set(findings(done)) == {
-        "settings", "data folder", "broker", "database", "object store", "rules", "models", "workers",
+        "settings", "data folder", "broker", "database", "object store", "rules", "models", "budgets", "workers",
     }  # fmt: skip
     assert "offline/" in findings(done)["models"]["detail"]
 
@@ -105,6 +116,62 @@ def test_a_model_s_end_is_judged_by_the_days_that_are_left(model, announced, sta
 
     assert finding.status == status
     assert named in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("offered", "end"),
+    [
+        ({"gpt-5": date(2026, 12, 11)}, date(2026, 12, 11)),
+        ({"gpt-5": None, "gpt-5-2025-08-07": date(2026, 12, 11)}, date(2026, 12, 11)),
+        (
+            {"gpt-5": None, "gpt-5-2025-08-07": date(2026, 12, 1), "gpt-5-2026-02-01": date(2027, 5, 1)},
+            date(2027, 5, 1),
+        ),
+        ({"gpt-5": None}, None),
+        ({"gpt-6-luna": date(2030, 1, 1)}, None),
+        ({}, None),
+    ],
+)
+def test_an_alias_ends_with_its_last_snapshot(offered, end):
+    assert _announced("gpt-5", offered) == end
+
+
+def test_a_model_that_ends_names_how_its_successor_did(invoke, tmp_path):
+    settings = load(data_dir=tmp_path / "data", vision_model="gpt-5")
+    found = _end_of("gpt-5", None, date(2026, 11, 28))
+    assert "growbin-jobs models rehearse gpt-6-luna" in _with_rehearsals(settings, "gpt-5", found).detail
+
+    rehearsals = Rehearsals(central_database(settings))
+    rehearsals.add("gpt-6-luna", verdict="no-go", pictures=100, agreement=0.5, report={})
+    rehearsals.add("gpt-6-luna", verdict="go", pictures=200, agreement=0.96, report={"model": "gpt-6-luna"})
+
+    told = _with_rehearsals(settings, "gpt-5", found)
+    assert told.status == "failed"
+    assert "gpt-6-luna on " in told.detail
+    assert "go, 96% of 200" in told.detail
+    assert "no-go" not in told.detail
+
+
+def test_a_model_without_a_price_is_named():
+    [finding] = _not_priced(load(vision_model="llava", text_model="llava"))
+    assert (finding.status, "llava has no price" in finding.detail) == ("warning", True)
+    [finding] = _not_priced(load(vision_model="llava", text_model="llava", unknown_price="refuse"))
+    assert finding.status == "failed"
+    assert list(_not_priced(load(vision_model="gpt-6-luna", text_model="gpt-6-luna-2026-09-22"))) == []
+
+
+def test_budgets_that_are_nearly_spent_and_books_that_do_not_agree_are_named(invoke, tmp_path):
+    settings = load(data_dir=tmp_path / "data")
+    assert [one.status for one in check_budgets(settings)] == ["ok"]
+    database = central_database(settings)
+    budgets = Budgets(database, zone=ZoneInfo(settings.timezone), defaults={"total": 1_000_000})
+    budgets.reserve("r", ["total"], 900_000)
+
+    [finding] = check_budgets(settings)
+    assert (finding.status, "0.1000 USD left" in finding.detail) == ("warning", True)
+
+    database.run(lambda one: one.execute_sql("UPDATE budget_day SET unknown = 1"))
+    assert [one.status for one in check_budgets(settings)] == ["failed", "warning"]
 
 
 def test_what_the_model_refuses_is_named():

@@ -1,6 +1,7 @@
 """Calls a language model over OpenAI's Chat Completions; knows nothing of waste."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
-from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
+from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.structured import Schema, refuses_schemas, strict_format, validated
 from growbin_jobs.engine.processes import once_a_process
@@ -90,6 +91,11 @@ class ModelClient:
         self._http = once_a_process(self._connect)
         self._without_schemas: set[str] = set()
         self._raised_caps: set[tuple[str, int]] = set()
+
+    @property
+    def own_address(self) -> str | None:
+        """Address of a server of your own, which names no user and no password; None for OpenAI."""
+        return None if self._url == OPENAI_URL else self._url
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -179,7 +185,9 @@ class ModelClient:
         if call.reasoning_effort is not None:
             body["reasoning_effort"] = call.reasoning_effort
         planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap)
-        with admitted(self._guards, planned) as ending, self._metered(call, ending) as record:
+        asked = time.monotonic()
+        with admitted(self._guards, planned) as ending, self._metered(planned, ending) as record:
+            self._postpone(time.monotonic() - asked)
             raw = self._send(
                 call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
             )
@@ -187,9 +195,9 @@ class ModelClient:
             return read_reply(raw.content, raw.headers, secret=self._key)
 
     @contextmanager
-    def _metered(self, call: Call, ending: Ending) -> Iterator[ModelRequest]:
+    def _metered(self, planned: PlannedRequest, ending: Ending) -> Iterator[ModelRequest]:
         """Record the HTTP request inside, however it ends."""
-        record = ModelRequest(call.model, call.purpose)
+        record = ModelRequest(planned.model, planned.purpose, asked_tier=planned.service_tier)
         failure: BaseException | None = None
         try:
             yield record
@@ -231,6 +239,9 @@ class ModelClient:
             response = request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             _note_response(record, getattr(error, "response", None))
+            if record is not None:
+                unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+                record.reached = not isinstance(error.__cause__, unconnected)
             failure = from_exception(error, secret=self._key, model=record.model if record else None)
             no_schema = isinstance(error, openai.APIStatusError) and refuses_schemas(error.status_code, error.body)
             if no_schema and isinstance(failure, Permanent):
@@ -246,6 +257,12 @@ class ModelClient:
         from growbin_jobs.adapters.llm.deadline import deadline
 
         return deadline(seconds)
+
+    def _postpone(self, seconds: float) -> None:
+        """Leave the time out of the call's deadline that the guards took: its server had nothing to do with it."""
+        from growbin_jobs.adapters.llm.deadline import postpone
+
+        postpone(seconds)
 
     def _connect(self) -> "openai.OpenAI":
         from growbin_jobs.adapters.llm.connection import connect
@@ -272,7 +289,8 @@ def _checked_url(url: str) -> str:
 
 def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:
     if record is not None and response is not None:
-        record.status, record.request_id = response.status_code, response.headers.get("x-request-id")
+        began = response.extensions.get(BEGAN)
+        record.begin_response(response.status_code, response.headers.get("x-request-id"), at=began)
 
 
 class _SchemaNotSupported(Permanent):

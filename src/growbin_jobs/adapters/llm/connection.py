@@ -3,6 +3,7 @@
 Imported at the first call only: the SDK takes 1.2 s and 45 MB, which a producer and offline models never need.
 """
 
+import time
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -10,6 +11,7 @@ import httpx2
 import openai
 
 from growbin_jobs.adapters.llm.deadline import DeadlineTransport
+from growbin_jobs.adapters.llm.meter import BEGAN
 from growbin_jobs.errors import ConfigurationError
 
 #: HTTP connections that a process opens at most; threads of a worker are fewer.
@@ -42,10 +44,17 @@ def connect(url: str, key: str) -> openai.OpenAI:
         base_url=url,
         max_retries=0,
         # No redirects: the picture goes to the configured server and nowhere else.
-        http_client=httpx2.Client(transport=transport, follow_redirects=False),
+        http_client=httpx2.Client(
+            transport=transport, follow_redirects=False, event_hooks={"response": [_note_beginning]}
+        ),
     )
     _ = client.chat.completions  # the SDK loads its parts when they are first touched, which takes 0.1 s more
     return client
+
+
+def _note_beginning(response: httpx2.Response) -> None:
+    """Note when a response began: the hook runs once its headers are here, before its body is read."""
+    response.extensions[BEGAN] = time.monotonic()
 
 
 def timeouts(seconds: float) -> httpx2.Timeout:

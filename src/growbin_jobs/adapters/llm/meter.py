@@ -6,8 +6,9 @@ it in the one place that all of them pass.
 """
 
 import time
+import uuid
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attribution
 from growbin_jobs.adapters.llm.reply import Usage
@@ -22,6 +23,9 @@ Outcome = Literal[
     "answered", "unusable", "refused", "rejected", "denied", "no_quota", "rate_limited", "failed", "timeout",
     "unreachable", "interrupted",
 ]  # fmt: skip
+
+#: Extension of an HTTP response: when its headers were here, on the monotonic clock.
+BEGAN: Final = "growbin_began"
 
 #: ``unknown``: the server may have worked on it and nobody told us.
 Billed = Literal["yes", "no", "unknown"]
@@ -40,10 +44,14 @@ class ModelRequest:
     Attributes:
       model: The one asked for.
       purpose: What the answer is for, such as ``vision``.
+      id: Of this request, by which its row and its reserved money are found.
+      asked_tier: The price tier that was asked for; None: the server's default.
       sent_at: When it was sent, in seconds since 1970.
       latency: Seconds until the whole answer or the failure was here.
+      first_byte: Seconds until the response began; None where none did.
       outcome: How it ended; ``interrupted`` until something else is known.
       status: Of HTTP; None where no response came.
+      reached: False where no connection to the server could be made, so that it cannot have worked on it.
       served_model: The model that the server says has answered, often a dated snapshot.
       service_tier: The price tier that the server says it used.
       usage: Tokens as the server counted them; None where it said nothing.
@@ -53,10 +61,14 @@ class ModelRequest:
 
     model: str
     purpose: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    asked_tier: str | None = None
     sent_at: float = field(default_factory=time.time)
     latency: float = 0.0
+    first_byte: float | None = None
     outcome: Outcome = "interrupted"
     status: int | None = None
+    reached: bool = True
     served_model: str | None = None
     service_tier: str | None = None
     usage: Usage | None = None
@@ -69,9 +81,20 @@ class ModelRequest:
         """Whether it costs money: an answer does, an error response does not, without a response nobody knows."""
         if self.usage is not None or self.status == 200:
             return "yes"
-        if self.status is not None:
+        if self.status is not None or not self.reached:
             return "no"
         return "unknown"
+
+    def begin_response(self, status: int, request_id: str | None, *, at: float | None) -> None:
+        """Note that a response came.
+
+        Parameters:
+          status: Of HTTP.
+          request_id: For the server's support and logs.
+          at: When it began, on the monotonic clock; None where that is not known.
+        """
+        self.status, self.request_id = status, request_id
+        self.first_byte = None if at is None else max(0.0, at - self._started)
 
     def end(self, error: BaseException | None) -> None:
         """Note how it ended.

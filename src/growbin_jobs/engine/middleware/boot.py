@@ -1,4 +1,4 @@
-"""Stops a worker process that cannot work, with the reason in the log, before it takes a message."""
+"""Stops a worker process that cannot work, with the reason in the log, and has it put away what it holds at its end."""
 
 import logging
 import os
@@ -25,10 +25,22 @@ class Boot(Middleware):
 
     def __init__(self) -> None:
         self._preparations: list[Callable[[], object]] = []
+        self._endings: list[Callable[[], object]] = []
 
     def prepare_with(self, prepare: Callable[[], object]) -> None:
         """Call ``prepare`` when a worker starts; it raises ``ConfigurationError`` with what to do."""
         self._preparations.append(prepare)
+
+    def finish_with(self, finish: Callable[[], object]) -> None:
+        """Call ``finish`` once a worker has stopped and no actor runs any more."""
+        self._endings.append(finish)
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        for finish in self._endings:
+            try:
+                finish()
+            except Exception:
+                logger.exception("boot.ending_failed")
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         quiet_dramatiq()

@@ -87,3 +87,14 @@ def test_a_delivery_shows_no_arguments():
     message = dramatiq.Message(queue_name="q", actor_name="look", args=("secret",), kwargs={}, options={})
 
     assert str(Delivery(message, None)) == f"look[{message.message_id}]"
+
+
+def test_what_waits_is_put_away_when_a_worker_has_stopped_whatever_fails():
+    ended = []
+    boot = Boot()
+    for finish in (lambda: ended.append(1), lambda: 1 / 0, lambda: ended.append(2)):
+        boot.finish_with(finish)
+
+    StubBroker(middleware=[boot]).emit_after("worker_shutdown", None)
+
+    assert ended == [1, 2]

@@ -1,0 +1,61 @@
+"""One process of ``scripts/bench gate``: threads that ask a limiter, and what they saw as JSON."""
+
+import argparse
+import json
+import threading
+import time
+
+from benchmarks.gate_limiters import LIMITERS, Ask
+
+#: Most seconds of answers that are listed one by one.
+_MOST_LISTED = 50_000
+
+
+def main() -> None:
+    """Ask for a while and print what was seen."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("limiter", choices=LIMITERS)
+    parser.add_argument("address")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--most", type=int, required=True)
+    parser.add_argument("--window", type=float, required=True)
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="questions a second of each thread; 0: as many as it can"
+    )
+    parser.add_argument("--start", type=float, required=True, help="when to begin, in seconds since 1970")
+    parser.add_argument("--seconds", type=float, required=True)
+    options = parser.parse_args()
+    ask = LIMITERS[options.limiter](options.address, options.most, options.window)
+    seen: list[tuple[float, float, bool]] = []
+    errors: list[str] = []
+    threads = [
+        threading.Thread(target=_ask_again_and_again, args=(ask, options, seen, errors)) for _ in range(options.threads)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = [seconds for _, seconds, _ in seen]
+    granted = [at for at, _, granted in seen if granted]
+    print(json.dumps({"asked": len(seen), "took": took[:_MOST_LISTED], "granted": granted, "errors": errors[:1]}))
+
+
+def _ask_again_and_again(
+    ask: Ask, options: argparse.Namespace, seen: list[tuple[float, float, bool]], errors: list[str]
+) -> None:
+    time.sleep(max(0.0, options.start - time.time()))
+    ends, due = time.monotonic() + options.seconds, time.monotonic()
+    while (began := time.monotonic()) < ends:
+        try:
+            granted = ask()
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {str(error)[:100]}")
+            granted = False
+        seen.append((time.time(), time.monotonic() - began, granted))
+        if options.rate:
+            due += 1 / options.rate
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""``growbin-jobs usage``: what the requests to model servers cost, by day, model, user or purpose."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from growbin_jobs.cli.console import print_json
+
+
+class By(StrEnum):
+    """What is summed by."""
+
+    day = "day"
+    model = "model"
+    user = "user"
+    purpose = "purpose"
+
+
+Day = Annotated[str | None, typer.Option(metavar="DAY", help="First day: 2026-11-01, or 7d for the last 7 days.")]
+LastDay = Annotated[str | None, typer.Option(metavar="DAY", help="Last day: 2026-11-30, or 1d for yesterday.")]
+
+
+def usage(
+    by: Annotated[By, typer.Option(help="What is summed by.")] = By.day,
+    since: Day = "30d",
+    until: LastDay = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout, money in micro-dollars.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, money in micro-dollars.")] = False,
+) -> None:
+    """Show what requests to model servers cost: requests, tokens, money.
+
+    Each HTTP request was priced once, on the day when it was sent. What was billed, or may have been, and whose price
+    is not known is counted as unpriced and is in no sum of money. Days are those of GROWBIN_TIMEZONE.
+
+    \b
+    Examples:
+      growbin-jobs usage
+      growbin-jobs usage --by user --since 7d
+      growbin-jobs usage --by model --since 2026-11-01 --until 2026-11-30 --csv > november.csv
+      growbin-jobs usage --json | jq 'map(.micro_dollars) | add / 1e6'
+    """
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli import usage_view as view
+    from growbin_jobs.cli.days import first_day
+    from growbin_jobs.errors import ConfigurationError
+    from growbin_jobs.limits.usage import spent
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.wiring import central_database
+
+    if csv and json:
+        raise ConfigurationError("Choose one of --csv and --json.")
+    settings = _settings.load()
+    days = {name: first_day(day, settings.timezone) for name, day in (("since", since), ("until", until)) if day}
+    sums = spent(central_database(settings), by=by.value, **days)
+    if json:
+        print_json(as_json(sums))
+    elif csv:
+        view.print_csv(by.value, sums)
+    else:
+        view.print_sums(by.value, sums, zone=settings.timezone)

@@ -1,0 +1,87 @@
+"""What requests cost, on a terminal and as CSV."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+
+from rich.bar import Bar
+from rich.table import Table
+from rich.text import Text
+
+from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.limits.usage import Spent
+
+#: Columns of the bars.
+_BAR = 24
+
+_NOBODY = "(not known)"
+
+
+def print_csv(by: str, sums: Sequence[Spent]) -> None:
+    """Print sums as CSV, with a head; money in whole micro-dollars.
+
+    Parameters:
+      by: Name of the first column.
+    """
+    names = [field.name for field in fields(Spent)]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([by, *names[1:]])
+    for one in sums:
+        row = asdict(one)
+        writer.writerow([_plain(row["key"] or ""), *(row[name] for name in names[1:])])
+    sys.stdout.flush()
+
+
+def print_sums(by: str, sums: Sequence[Spent], *, zone: str) -> None:
+    """Print sums with bars, and the total.
+
+    Parameters:
+      by: What they are by.
+      zone: Whose days they are.
+    """
+    if not sums:
+        say("No request to a model server in these days.")
+        return
+    most = max(one.micro_dollars for one in sums)
+    table = Table(box=None, pad_edge=False)
+    table.add_column(by, overflow="fold")
+    for name in ("requests", "tokens in", "cached", "out"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("USD", justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column("unpriced", justify="right", no_wrap=True)
+    for one in sums:
+        bar = Bar(most or 1, 0, one.micro_dollars, width=_BAR, color="green")
+        table.add_row(Text(one_line(one.key or _NOBODY)), *_numbers(one), bar, _unpriced(one.unpriced))
+    if len(sums) > 1:
+        table.add_row(Text("total", "bold"), *_numbers(_total(sums)), "", _unpriced(_total(sums).unpriced))
+    out.print(table)
+    unpriced = _total(sums).unpriced
+    if unpriced:
+        say(f"{unpriced} requests have no known price and are not in the sums of money.", "yellow")
+    say(f"Days of {zone}.", "dim")
+
+
+def dollars(micro: int) -> str:
+    """Return micro-dollars as dollars, to a hundredth of a cent."""
+    return f"{micro / 1_000_000:,.4f}"
+
+
+def _numbers(one: Spent) -> list[str]:
+    counts = (one.requests, one.tokens_in, one.tokens_cached, one.tokens_out)
+    return [*(f"{count:,}" for count in counts), dollars(one.micro_dollars)]
+
+
+def _unpriced(count: int) -> Text:
+    return Text(str(count) if count else "", "yellow")
+
+
+def _total(sums: Sequence[Spent]) -> Spent:
+    names = [field.name for field in fields(Spent)][1:]
+    return Spent(None, *(sum(getattr(one, name) for one in sums) for name in names))
+
+
+def _plain(key: str) -> str:
+    """Return a key that a spreadsheet does not take for a formula."""
+    return f"'{key}" if key[:1] in ("=", "+", "-", "@", "\t", "\r") else key

@@ -1,0 +1,43 @@
+"""The few words in which the SQL of the two databases differs, for statements that are written once."""
+
+from typing import Any
+
+from growbin_jobs.engine.central.driver import Dialect
+
+
+class SqlWords:
+    """Runs statements that are written for both databases.
+
+    They mark their values by ``?``. ``$now`` is the database's clock, in seconds since 1970; behind a SELECT ``$lock``
+    locks its rows, and ``$free`` those of them that nobody else holds. SQLite has one writer at a time and needs no
+    lock inside a transaction.
+
+    Parameters:
+      dialect: Of the database.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._postgresql = dialect == "postgresql"
+        self._words = (
+            {
+                "?": "%s",
+                "$now": "extract(epoch FROM clock_timestamp())::float8",
+                "$lock": "FOR UPDATE",
+                "$free": "FOR UPDATE SKIP LOCKED",
+            }
+            if self._postgresql
+            else {"$now": "unixepoch('subsec')", "$lock": "", "$free": ""}
+        )
+
+    def run(self, connection: Any, sql: str, *values: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
+        return int(connection.rows_affected(connection.execute_sql(self._own(sql), values)))
+
+    def rows(self, connection: Any, sql: str, *values: Any) -> list[Any]:
+        """Run a statement and return its rows."""
+        return list(connection.execute_sql(self._own(sql), values).fetchall())
+
+    def _own(self, sql: str) -> str:
+        for word, own in self._words.items():
+            sql = sql.replace(word, own)
+        return sql

@@ -1,0 +1,250 @@
+"""The guard that lets a request go only where every budget has room for the most that it can cost."""
+
+import logging
+import math
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from growbin_jobs.adapters.llm.estimate import TokenRatio
+from growbin_jobs.adapters.llm.guards import Held, PlannedRequest
+from growbin_jobs.adapters.llm.meter import ModelRequest
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.errors import Deferred, Permanent
+from growbin_jobs.limits.bookkeeping import SPENT
+from growbin_jobs.limits.budget_caps import caps_of
+from growbin_jobs.limits.budgets import TOTAL, USER, Budgets, Reserved
+from growbin_jobs.limits.prices import Prices, load_prices
+from growbin_jobs.limits.usage_row import cost_of
+from growbin_jobs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: By how much a request may need more tokens than estimated. What it needs beyond is booked when it is settled.
+MARGIN: Final = 1.25
+
+#: Seconds that a message waits at most before it looks again: a cap may be raised, and a day ends.
+LONGEST_WAIT: Final = {TOTAL: 300.0, USER: 1800.0}
+
+#: Seconds between two looks for reservations whose process has died.
+_EXPIRE_EVERY: Final = 60.0
+
+#: Changes of the books that wait in memory while the database is away; those beyond become unknown by their lease.
+_MOST_OWED: Final = 10_000
+
+
+class BudgetSpent(Deferred):
+    """A budget has no room until its day ends or somebody raises its cap; the message waits and spends no retry.
+
+    Attributes:
+      budget: Its name: ``total`` stops everybody, ``user:<id>`` this user alone.
+    """
+
+    def __init__(self, budget: str, *, wait: float) -> None:
+        self.budget = budget
+        kind = "all requests" if budget == TOTAL else "this user"
+        super().__init__(
+            f"The day's budget of {kind} is spent. Raise it: growbin-jobs budgets set",
+            wait=wait,
+            capacity=True,
+            pauses_queue=budget == TOTAL,
+        )
+
+
+class BudgetGuard:
+    """See :class:`growbin_jobs.adapters.llm.guards.Guard`.
+
+    Parameters:
+      budgets: The books.
+      prices: What requests can cost.
+      zone: Of the days that prices hold from.
+      exhausted: ``defer``: a message waits for the next day; ``refuse``: it is given up.
+      unknown_price: ``warn``: a model without a price is asked all the same, in no budget; ``refuse``: the message
+        waits until it has one.
+    """
+
+    def __init__(
+        self,
+        budgets: Budgets,
+        prices: Prices,
+        *,
+        zone: ZoneInfo,
+        exhausted: Literal["defer", "refuse"] = "defer",
+        unknown_price: Literal["warn", "refuse"] = "warn",
+    ) -> None:
+        self._budgets = budgets
+        self._prices = prices
+        self._zone = zone
+        self._exhausted = exhausted
+        self._unknown_price = unknown_price
+        self._lock = threading.Lock()
+        self._ratios: dict[str, TokenRatio] = {}
+        self._served_tiers: dict[str, str] = {}
+        self._told_unpriced: set[str] = set()
+        self._owed: deque[Callable[[], None]] = deque(maxlen=_MOST_OWED)
+        self._expire_at = 0.0
+
+    def admit(self, request: PlannedRequest) -> Held:
+        """Reserve the most that a request can cost; see :meth:`Guard.admit`.
+
+        Raises:
+          BudgetSpent: No room until tomorrow, or until a cap is raised.
+          Permanent: ``budget_spent``, where the setting says that messages are given up then.
+          Deferred: The model has no price and the setting refuses that; or the database is away.
+        """
+        worst = self._most(request)
+        if worst is None:
+            self._without_price(request.model)
+        if not worst:
+            return _Nothing()
+        self._catch_up()
+        reservation, user = uuid.uuid4().hex, request.attribution.user_id
+        names = [TOTAL, *([USER + user] if user else [])]
+        try:
+            reserved = self._budgets.reserve(reservation, names, worst)
+        except Deferred:
+            # It may have been written all the same.
+            self._owed.append(lambda: self._budgets.release(reservation))
+            raise
+        _tell(reserved)
+        if reserved.refused_by is not None:
+            raise self._refusal(reserved)
+        return _Reservation(self, reservation, request)
+
+    def settle(self, reservation: str, request: PlannedRequest, record: ModelRequest) -> None:
+        """Book what a request has cost, and learn from it."""
+        day = datetime.fromtimestamp(record.sent_at, UTC).astimezone(self._zone).date()
+        cost = cost_of(record, self._prices, day)
+        if record.usage is not None:
+            self._ratio(request.model).learn(request.input_tokens, record.usage.prompt)
+        if record.service_tier:
+            self._served_tiers[request.model] = record.service_tier
+        micro = None if cost is None else cost.micro_dollars
+        self.book(lambda: self._budgets.settle(reservation, micro, usage_id=record.id))
+
+    def release(self, reservation: str) -> None:
+        """Give back what a request that was not sent had reserved."""
+        self.book(lambda: self._budgets.release(reservation))
+
+    def book(self, change: Callable[[], None]) -> None:
+        """Change the books now, or as soon as the database is back."""
+        try:
+            change()
+        except Deferred:
+            self._owed.append(change)
+            logger.warning("budget.owes changes=%d", len(self._owed))
+
+    def _catch_up(self) -> None:
+        """Write what is owed; end what died. The database is asked anyway, so one that is away is told of by itself."""
+        while (change := self._next_owed()) is not None:
+            try:
+                change()
+            except Deferred:
+                self._owed.appendleft(change)
+                raise
+            except Exception:
+                # Its reservation becomes unknown by its lease; the requests of others must not fail for it.
+                logger.exception("budget.change_refused")
+        with self._lock:
+            due = time.monotonic() >= self._expire_at
+            if due:
+                self._expire_at = time.monotonic() + _EXPIRE_EVERY
+        if due and (expired := self._budgets.expire()):
+            logger.warning("budget.unknown entries=%d: their processes did not end them", expired)
+
+    def _next_owed(self) -> Callable[[], None] | None:
+        try:
+            return self._owed.popleft()
+        except IndexError:
+            return None
+
+    def _most(self, request: PlannedRequest) -> int | None:
+        """Return the most that a request can cost, as far as is known; None where its price is not known."""
+        tokens = max(request.input_tokens, self._ratio(request.model).corrected(request.input_tokens))
+        return self._prices.most(
+            request.model,
+            math.ceil(tokens * MARGIN),
+            request.max_tokens,
+            datetime.now(self._zone).date(),
+            tiers=(request.service_tier, self._served_tiers.get(request.model)),
+        )
+
+    def _without_price(self, model: str) -> None:
+        remedy = "Give it one (GROWBIN_PRICES_FILE), or set GROWBIN_UNKNOWN_PRICE=warn."
+        with self._lock:
+            first = model not in self._told_unpriced
+            self._told_unpriced.add(model)
+        if first:
+            logger.warning("budget.no_price model=%s policy=%s: %s", model, self._unknown_price, remedy)
+        if self._unknown_price == "refuse":
+            wait = LONGEST_WAIT[TOTAL]
+            raise Deferred(f"The model {model} has no price. {remedy}", wait=wait, capacity=True, pauses_queue=True)
+
+    def _refusal(self, reserved: Reserved) -> Exception:
+        budget = reserved.refused_by or TOTAL
+        if self._exhausted == "refuse":
+            return Permanent("budget_spent")
+        longest = LONGEST_WAIT[TOTAL if budget == TOTAL else USER]
+        return BudgetSpent(budget, wait=min(longest, reserved.seconds_left + 1))
+
+    def _ratio(self, model: str) -> TokenRatio:
+        with self._lock:
+            return self._ratios.setdefault(model, TokenRatio())
+
+
+class _Reservation:
+    """What is reserved for one request."""
+
+    def __init__(self, guard: BudgetGuard, reservation: str, request: PlannedRequest) -> None:
+        self._guard = guard
+        self._reservation = reservation
+        self._request = request
+
+    def release(self) -> None:
+        self._guard.release(self._reservation)
+
+    def settle(self, record: ModelRequest, failure: BaseException | None) -> None:  # noqa: ARG002
+        self._guard.settle(self._reservation, self._request, record)
+
+
+class _Nothing:
+    """A request that costs nothing, or whose price nobody knows."""
+
+    def release(self) -> None:
+        pass
+
+    def settle(self, record: ModelRequest, failure: BaseException | None) -> None:
+        pass
+
+
+def budget_guard(settings: Settings, database: Database) -> BudgetGuard:
+    """Return the guard that keeps the budgets of the settings.
+
+    Parameters:
+      settings: Caps, days and prices.
+      database: The central one.
+    """
+    zone = ZoneInfo(settings.timezone)
+    caps = caps_of(total=settings.budget_per_day, each_user=settings.budget_per_user_day)
+    return BudgetGuard(
+        Budgets(database, zone=zone, defaults=caps),
+        load_prices(settings.prices_file),
+        zone=zone,
+        exhausted=settings.budget_spent,
+        unknown_price=settings.unknown_price,
+    )
+
+
+def _tell(reserved: Reserved) -> None:
+    for told in reserved.told:
+        logger.warning(
+            "budget.%s kind=%s percent=%d spent_usd=%.4f cap_usd=%.4f see=growbin-jobs budgets list",
+            # Of a user the log names no more than that it is one.
+            *("spent" if told.percent >= SPENT else "nearly_spent", told.name.partition(":")[0], told.percent),
+            *(told.spent / 1e6, told.cap / 1e6),
+        )

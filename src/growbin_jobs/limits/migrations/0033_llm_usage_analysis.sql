@@ -1,0 +1,1 @@
+CREATE INDEX llm_usage_analysis ON llm_usage (analysis_id);

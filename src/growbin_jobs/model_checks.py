@@ -1,0 +1,147 @@
+"""Checks of models and of their money, for ``growbin-jobs doctor``."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.errors import GrowbinError
+from growbin_jobs.model_catalog import AUTO, effort_for, find_model, temperature_for
+from growbin_jobs.operations.finding import Finding, Status
+from growbin_jobs.settings import Settings
+
+#: Days before a model's announced end from which on it is an error, and a warning.
+_ERROR_DAYS = 14
+_WARN_DAYS = 60
+
+#: Budgets that are named, those that spent most first.
+_MOST_BUDGETS = 5
+
+
+def check_models(settings: Settings) -> Iterator[Finding]:
+    """Try the models: does the server offer them, until when, what do they cost."""
+    if not settings.models_online:
+        from growbin_jobs.ai.offline.classifier import OfflineClassifier
+
+        name = OfflineClassifier.load(settings.offline_runtime).name
+        yield Finding("models", "ok", f"no key: {name} and the rules' own sentences answer")
+        return
+    from growbin_jobs.adapters.llm.client import ModelClient
+
+    key = settings.openai_api_key
+    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    offered = client.models(timeout=10.0)
+    for model in dict.fromkeys((settings.vision_model, settings.text_model)):
+        if offered and model not in offered:
+            yield Finding(
+                "models",
+                "failed",
+                f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL.",
+            )
+        else:
+            found = _end_of(model, _announced(model, offered), datetime.now(UTC).date())
+            yield found if found.status == "ok" else _with_rehearsals(settings, model, found)
+    yield from _not_sent(settings)
+    yield from _not_priced(settings)
+
+
+def _not_sent(settings: Settings) -> Iterator[Finding]:
+    """Name what the settings ask for and the chosen model is known to refuse."""
+    for purpose in ("vision", "text"):
+        model, effort, temperature = (
+            getattr(settings, f"{purpose}_{part}") for part in ("model", "reasoning_effort", "temperature")
+        )
+        if effort not in (None, AUTO) and (sent := effort_for(model, effort)) != effort:
+            name = _settings.Settings.variable(f"{purpose}_reasoning_effort")
+            yield Finding("models", "warning", f"{model} does not know {name}={effort}: sends {sent or 'none at all'}")
+        if temperature_for(model, temperature) != temperature:
+            name = _settings.Settings.variable(f"{purpose}_temperature")
+            yield Finding("models", "warning", f"{model} refuses a temperature: {name} is not sent")
+
+
+def _not_priced(settings: Settings) -> Iterator[Finding]:
+    """Name the models whose requests are in no budget and in no sum of money."""
+    from growbin_jobs.limits.prices import load_prices
+
+    prices, today = load_prices(settings.prices_file), datetime.now(ZoneInfo(settings.timezone)).date()
+    for model in dict.fromkeys((settings.vision_model, settings.text_model)):
+        if prices.most(model, 1, 1, today) is None:
+            refused = settings.unknown_price == "refuse"
+            what = "is not asked (GROWBIN_UNKNOWN_PRICE=refuse)" if refused else "is in no budget and no sum of money"
+            detail = f"{model} has no price: it {what}. Write one into GROWBIN_PRICES_FILE."
+            yield Finding("models", "failed" if refused else "warning", detail)
+
+
+def check_budgets(settings: Settings) -> Iterator[Finding]:
+    """Look at today's budgets: what is left of them, and whether the books agree."""
+    from growbin_jobs.limits.bookkeeping import NEARLY
+    from growbin_jobs.limits.budget_report import budget_days, imbalances
+    from growbin_jobs.wiring import central_database
+
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    try:
+        database = central_database(settings)
+        wrongs, days = imbalances(database, today - timedelta(days=7)), budget_days(database, today)
+    except GrowbinError:  # said before, of the database
+        return
+    for wrong in wrongs:
+        what = f"{wrong.day}, {wrong.name}: the totals are not what the reservations add up to"
+        yield Finding("budgets", "failed", f"{what}. Please report it as a fault.")
+    high = [one for one in days if one.cap is not None and one.spent * 100 >= one.cap * NEARLY]
+    for one in high[:_MOST_BUDGETS]:
+        left = max(0, (one.cap or 0) - one.spent) / 1e6
+        detail = f"{one.name} has {left:.4f} USD left today. Raise it: growbin-jobs budgets set"
+        yield Finding("budgets", "warning", detail)
+    if not high:
+        yield Finding("budgets", "ok", f"{len(days)} in use today" if days else "none in use today")
+
+
+def _announced(model: str, offered: Mapping[str, date | None]) -> date | None:
+    """Return the day of a model's end as the server announces it, for the name itself or else for its snapshots."""
+    if offered.get(model) is not None:
+        return offered[model]
+    known = find_model(model)
+    others = {name: end for name, end in offered.items() if name != model}
+    snapshots = [end for name, end in others.items() if known is not None and find_model(name) is known]
+    # An alias lives as long as its last snapshot.
+    return max((end for end in snapshots if end), default=None) if all(snapshots) else None
+
+
+def _with_rehearsals(settings: Settings, model: str, found: Finding) -> Finding:
+    """Add how the successors did in a rehearsal, or that they should be rehearsed."""
+    from growbin_jobs.models.rehearsals import Rehearsals
+    from growbin_jobs.wiring import central_database
+
+    known = find_model(model)
+    if known is None or not known.successors or model != settings.vision_model:
+        return found
+    rehearsals = Rehearsals(central_database(settings))
+    try:
+        last = [rehearsed for name in known.successors if (rehearsed := rehearsals.last(name))]
+    except GrowbinError:  # said before; the day of the end is known all the same
+        return found
+    words = [f"{one.model} on {one.at:%Y-%m-%d}: {one.verdict}, {one.agreement:.0%} of {one.pictures}" for one in last]
+    told = (
+        f"Rehearsed: {'; '.join(words)}."
+        if words
+        else (f"Try it first: growbin-jobs models rehearse {known.successors[0]}")
+    )
+    return replace(found, detail=f"{found.detail} {told}")
+
+
+def _end_of(model: str, announced: date | None, today: date) -> Finding:
+    """Judge the day on which a model leaves the API: as the server announces it, else as the catalogue knows it."""
+    known = find_model(model)
+    end = announced or (known.shutdown if known else None)
+    if end is None:
+        return Finding("models", "ok", model)
+    named = " or ".join(known.successors) if known and known.successors else "on the provider's deprecations page"
+    remedy = f"Its successor: {named}. Set GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL."
+    days = (end - today).days
+    if days < 0:
+        return Finding("models", "failed", f"{model} left the API on {end}. {remedy}")
+    if days <= _WARN_DAYS:
+        status: Status = "failed" if days <= _ERROR_DAYS else "warning"
+        return Finding("models", status, f"{model} leaves the API on {end}, in {days} days. {remedy}")
+    return Finding("models", "ok", f"{model}, until {end}")

@@ -1,0 +1,47 @@
+"""The short version of ``scripts/bench gate-proof``: real processes against a server that counts by itself."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from benchmarks.gate_cluster import Judged, Plan, largest, run
+from benchmarks.gate_proof import broken
+
+#: Windows of 6 s, so that a few seconds have several; the ticket's half second and the server's second then cost more.
+SHORT = Plan(
+    seconds=22.0,
+    processes=1,
+    threads=8,
+    vision=30,
+    text=60,
+    window=6.0,
+    late=0.9,
+    answers_after={"vision": (0.2, 0.6), "text": (0.1, 0.4)},
+    kill_at=[9.0],
+    pause_at=[13.0],
+    add_at=[15.0],
+    pause=4.0,
+)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def test_a_cluster_whose_nodes_are_killed_paused_and_added_keeps_the_limit_as_the_server_counts(kind, request):
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+
+    found = run(SHORT, url)
+
+    assert broken(kind, found, least_use=0.5) == []
+    assert found["events"] == [
+        "kill n1 at 9 s", "start n1 at 12 s", "pause n2 at 13 s", "start n4 at 15 s", "resume n2 at 17 s",
+    ]  # fmt: skip
+
+
+def test_the_judge_can_say_no():
+    judged = {"vision": Judged(10, 11, 0.99, 50), "text": Judged(10, 10, 0.5, 20)}
+    found = {"judged": judged, "refused": 2, "violations": ["no model"]}
+
+    assert len(broken("sqlite", found)) == 4
+    assert largest([0.0, 1.0, 5.9, 6.0, 6.1, 12.05], 6.0) == 4
