@@ -20,8 +20,6 @@ from growbin_jobs.limits.port import LimitStore
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models import SCHEMA
 
-WITH_LIMITS = (*SCHEMA, "growbin_jobs.limits")
-
 #: Long enough that no time passes as far as the limit is concerned.
 SLOW = 1000.0
 
@@ -39,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LimitStore
         return
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     database = opened(url, tmp_path / "central.db")
-    upgrade(database, WITH_LIMITS)
+    upgrade(database, SCHEMA)
     yield SqlLimits(database)
     database.close()
 
@@ -188,7 +186,7 @@ def test_many_processes_together_get_what_one_may(kind: str, request: pytest.Fix
     url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
     path, spacing, burst = tmp_path / "central.db", 0.05, 2
     database = opened(url, path)
-    upgrade(database, WITH_LIMITS)
+    upgrade(database, SCHEMA)
     SqlLimits(database).ensure([Limit("a", spacing, burst), Limit("b", 0.001, 50)])
     database.close()
     context = multiprocessing.get_context("spawn")

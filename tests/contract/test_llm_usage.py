@@ -28,7 +28,7 @@ COST = 10_000 + 500
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database, (*SCHEMA, "growbin_jobs.limits"))
+    upgrade(database, SCHEMA)
     yield database
     database.close()
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
-from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers

@@ -6,6 +6,7 @@ it in the one place that all of them pass.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -40,6 +41,7 @@ class ModelRequest:
     Attributes:
       model: The one asked for.
       purpose: What the answer is for, such as ``vision``.
+      asked_tier: The price tier that was asked for; None: the server's default.
       sent_at: When it was sent, in seconds since 1970.
       latency: Seconds until the whole answer or the failure was here.
       outcome: How it ended; ``interrupted`` until something else is known.
@@ -48,11 +50,13 @@ class ModelRequest:
       service_tier: The price tier that the server says it used.
       usage: Tokens as the server counted them; None where it said nothing.
       request_id: For the server's support and logs.
+      rate_headers: What the response says of the server's own limits (``x-ratelimit-…``).
       attribution: For whom it was sent.
     """
 
     model: str
     purpose: str
+    asked_tier: str | None = None
     sent_at: float = field(default_factory=time.time)
     latency: float = 0.0
     outcome: Outcome = "interrupted"
@@ -61,6 +65,7 @@ class ModelRequest:
     service_tier: str | None = None
     usage: Usage | None = None
     request_id: str | None = None
+    rate_headers: Mapping[str, str] = field(default_factory=dict)
     attribution: Attribution = field(default_factory=attribution)
     _started: float = field(default_factory=time.monotonic, repr=False)
 
