@@ -3,7 +3,7 @@
 Producers import the actors and never come here, so they load neither the SDK nor the classifier.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from growbin_jobs import settings as _settings
@@ -21,7 +21,7 @@ from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.messages import Advice, VisionAnswer
-from growbin_jobs.model_catalog import effort_for, temperature_for
+from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
@@ -71,25 +71,34 @@ def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel
     client.warm_up()
     rules = load_rules(rules_folder(settings.rules_dir))
     items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]
-    look = Call(
-        model=settings.vision_model,
-        timeout=settings.vision_timeout,
-        max_tokens=settings.vision_max_tokens,
-        temperature=temperature_for(settings.vision_model, settings.vision_temperature),
-        reasoning_effort=effort_for(settings.vision_model, settings.vision_reasoning_effort),
-        purpose="vision",
-    )
-    phrase = Call(
-        model=settings.text_model,
-        timeout=settings.text_timeout,
-        max_tokens=settings.text_max_tokens,
-        temperature=temperature_for(settings.text_model, settings.text_temperature),
-        reasoning_effort=effort_for(settings.text_model, settings.text_reasoning_effort),
-        purpose="text",
-    )
+    look, phrase = call_for("vision", settings), call_for("text", settings)
     vision = OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
     texts = Answers(Advice, cache, patience=settings.text_timeout)
     return vision, CachedTextModel(OnlineText(client, call=phrase), texts, model=phrase.model)
+
+
+def call_for(purpose: Purpose, settings: Settings) -> Call:
+    """Return how the settings want a model to be asked, and its successors where the server no longer offers it."""
+    chosen = partial(_call, purpose, settings)
+    model, *others = settings.vision_model, *settings.vision_successors
+    if purpose == "text":
+        model, *others = settings.text_model, *settings.text_successors
+    return replace(chosen(model), successors=tuple(map(chosen, others)))
+
+
+def _call(purpose: Purpose, settings: Settings, model: str) -> Call:
+    vision = purpose == "vision"
+    effort = settings.vision_reasoning_effort if vision else settings.text_reasoning_effort
+    temperature = settings.vision_temperature if vision else settings.text_temperature
+    return Call(
+        model=model,
+        timeout=settings.vision_timeout if vision else settings.text_timeout,
+        max_tokens=settings.vision_max_tokens if vision else settings.text_max_tokens,
+        temperature=temperature_for(model, temperature),
+        reasoning_effort=effort_for(model, effort),
+        purpose=purpose,
+        service_tier=settings.vision_service_tier if vision else settings.text_service_tier,
+    )
 
 
 def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from growbin_jobs.adapters.llm.tiers import Tier
+from growbin_jobs.model_catalog import Tier
 
 Message = dict[str, Any]
 

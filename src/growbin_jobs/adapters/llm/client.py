@@ -21,10 +21,11 @@ from growbin_jobs.adapters.llm.structured import (
     validated,
 )
 from growbin_jobs.adapters.llm.successors import first_offered
-from growbin_jobs.adapters.llm.tiers import STANDARD, Tier, TierUnavailable, refused_tier
+from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
 from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError, Permanent
+from growbin_jobs.model_catalog import Tier
 
 if TYPE_CHECKING:
     import httpx2

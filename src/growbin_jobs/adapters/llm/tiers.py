@@ -6,12 +6,10 @@ not billed; a model that has no such tier refuses the request with 400.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from growbin_jobs.errors import Deferred
-
-#: What may be asked for (``service_tier`` of the API).
-Tier = Literal["auto", "default", "flex", "priority"]
+from growbin_jobs.model_catalog import Tier
 
 #: The tier that is always to be had.
 STANDARD: Final[Tier] = "default"
