@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli import analyze, breakers, configuration, dead, demo, doctor, journal, streams, tasks, workers
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -56,6 +56,7 @@ GROUPS = {
     "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
     "dead": _group("Dead letters: messages that were given up."),
     "tasks": _group("Tasks: what became of messages."),
+    "breakers": _group("Breakers: what is not asked for now, and why."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
@@ -79,6 +80,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead discard": dead.discard,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
+    "breakers list": breakers.list_,
+    "breakers reset": breakers.reset,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

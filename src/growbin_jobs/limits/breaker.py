@@ -88,11 +88,13 @@ class Admission(NamedTuple):
       wait: Seconds until it makes sense to ask again; 0: send now.
       probe: The fencing number for this request alone, if it is the probe.
       look_up: The probe must first look the model up, which is free, and is sent only where that succeeds.
+      reason: Why nobody sends, while it is not closed.
     """
 
     wait: float = 0.0
     probe: int | None = None
     look_up: bool = False
+    reason: str = ""
 
 
 def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: str = "") -> tuple[Admission, Breaker]:
@@ -117,10 +119,10 @@ def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: 
     if message_id and message_id == breaker.suspect:
         free_at = max(free_at, breaker.open_until + GIVES_WAY)
     if now < free_at:
-        return Admission(wait=free_at - now), breaker
+        return Admission(wait=free_at - now, reason=breaker.reason), breaker
     leased = replace(breaker, fence=breaker.fence + 1, probe_until=now + PROBE_LEASE)
     look_up = breaker.state == "operator" and breaker.reason in LOOKED_UP
-    return Admission(probe=leased.fence, look_up=look_up), leased
+    return Admission(probe=leased.fence, look_up=look_up, reason=breaker.reason), leased
 
 
 def closed_in(breaker: Breaker, now: float) -> float:

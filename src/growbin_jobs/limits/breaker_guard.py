@@ -104,7 +104,7 @@ class BreakerGuard:
             if admission.wait <= 0:
                 return admission
             if self._clock() + admission.wait > until:
-                raise _away(request.model, "", admission.wait)
+                raise _away(request.model, admission.reason, admission.wait)
             self._sleep(admission.wait)
 
     def _first_look_up(self, name: str, request: PlannedRequest, probe: int) -> None:

@@ -9,6 +9,7 @@ from growbin_jobs.limits.breaker import (
     RAMP,
     TOLD_FRESH,
     TOLD_LASTS,
+    Admission,
     Breaker,
     admit,
     closed_in,
@@ -24,7 +25,7 @@ OPERATOR = Breaker("m", state="operator", reason="model_not_offered", open_until
 
 
 def test_a_closed_one_lets_everybody_through_and_changes_nothing():
-    assert admit(Breaker("m"), 1000.0, per_minute=100, message_id="a") == ((0.0, None, False), Breaker("m"))
+    assert admit(Breaker("m"), 1000.0, per_minute=100, message_id="a") == (Admission(), Breaker("m"))
 
 
 def test_one_probe_at_the_end_of_the_pause_closes_it():
@@ -67,7 +68,7 @@ def test_the_message_that_failed_last_gives_way_to_others():
 def test_what_a_free_look_up_can_tell_is_looked_up_first(reason, look_up):
     breaker = Breaker("m", state="operator", reason=reason, open_until=160.0)
 
-    assert admit(breaker, 160.0)[0] == (0.0, 1, look_up)
+    assert admit(breaker, 160.0)[0] == Admission(probe=1, look_up=look_up, reason=reason)
 
 
 def test_only_what_was_sent_later_proves_that_the_server_serves_others():
