@@ -13,6 +13,7 @@ from growbin_jobs.app import settings
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.operations.turn import Turn, turn_of
 from growbin_jobs.picture_keys import spool_key
 from growbin_jobs.storage import upload_image
 from growbin_jobs.storage.uploads import checked_id
@@ -54,6 +55,18 @@ def submit_analysis(user_id: str, image: Image, *, analysis_id: str | None = Non
 def find_analysis(analysis_id: str) -> Analysis | None:
     """Return how far an analysis has come, or None when there is no such analysis."""
     return analyses().get(analysis_id)
+
+
+def find_turn(analysis: Analysis) -> Turn | None:
+    """Return what an analysis waits for: a limit of paid calls, its place there, and about when it starts.
+
+    Returns:
+      None where it waits for no limit: it is done, another stage has it, or nothing limits the models.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    return turn_of(analysis, analyses().database)
 
 
 def _read(image: Image, limit: int) -> bytes:

@@ -13,9 +13,14 @@ SPOOL_PREFIX: Final = "spool/"
 
 UPLOAD_IMAGE: Final = Route("upload_image", "user_input")
 ANALYZE_IMAGE: Final = Route("analyze_image", "vision_analysis")
+#: The same actor for pictures of users who have many under way: others do not stand behind them.
+ANALYZE_IMAGE_BULK: Final = Route("analyze_image", "vision_analysis_bulk")
 RETRIEVE_RULE: Final = Route("retrieve_rule", "rule_retrieval")
 GENERATE_RESPONSE: Final = Route("generate_response", "response_generation")
 RECORD_FAILURE: Final = Route("record_failure", "failure_recording")
+
+#: Queues whose messages have time.
+BULK_QUEUES: Final = frozenset({ANALYZE_IMAGE_BULK.queue})
 
 STORAGE: Final = Group(
     name="storage",
@@ -32,7 +37,7 @@ STORAGE: Final = Group(
 AI: Final = Group(
     name="ai",
     module="growbin_jobs.ai",
-    queues=queues_of(ANALYZE_IMAGE, GENERATE_RESPONSE),
+    queues=queues_of(ANALYZE_IMAGE, ANALYZE_IMAGE_BULK, GENERATE_RESPONSE),
     pool="threads",
     processes=3,
     threads=28,

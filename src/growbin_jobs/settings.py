@@ -18,6 +18,7 @@ from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
 from growbin_jobs.model_catalog import AUTO, Tier, default_model
 from growbin_jobs.names import GROUPS
+from growbin_jobs.rates import Rate, parse_rates
 from growbin_jobs.reasons import Language
 
 PREFIX = "GROWBIN_"
@@ -159,6 +160,36 @@ class Settings(EngineSettings):
         default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
     )
 
+    # --- limits of paid calls, for the whole cluster
+    vision_limit: Annotated[int, Field(ge=0)] = Field(
+        default=100, description="Most vision requests in any minute, of all nodes together. 0: no limit."
+    )
+    text_limit: Annotated[int, Field(ge=0)] = Field(
+        default=200, description="Most text requests in any minute, of all nodes together. 0: no limit."
+    )
+    limits: Annotated[dict[str, Rate], NoDecode] = Field(
+        default_factory=dict,
+        description="More limits, separated by ',': NAME=RATE, such as project=500/min,model:gpt-6-luna=300/min,"
+        "user:*=20/min,tokens:vision=200000/min. Units: s, min, h, day.",
+    )
+
+    limit_patience: Annotated[float, Field(gt=0, le=1500)] = Field(
+        default=600.0,
+        description="Seconds that a message keeps its worker thread while it waits for its turn under a limit. A "
+        "longer wait is the queue's. RabbitMQ takes a message back after 30 minutes.",
+    )
+    limit_timeout: Seconds = Field(
+        default=1.0,
+        description="Seconds after which a central database that has not answered about a limit counts as away "
+        "(PostgreSQL): paid calls wait.",
+    )
+
+    bulk_after: Count = Field(
+        default=20,
+        description="Analyses that one user may have under way; more pictures of that user wait in a queue of their "
+        "own, behind everybody else's.",
+    )
+
     # --- limits of the stages
     upload_retries: Retries = Field(default=3, description="Retries of stage 1, upload.")
     upload_backoff: Seconds = Field(
@@ -203,6 +234,11 @@ class Settings(EngineSettings):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _read_rates(cls, value: Any) -> Any:
+        return parse_rates(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,5 +1,6 @@
 """Builds the engine's configuration, the object store and the central database from the settings."""
 
+from dataclasses import replace
 from functools import partial
 
 from growbin_jobs import __version__
@@ -15,6 +16,9 @@ from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
 
 DAY = 86_400.0
+
+#: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
+GATE_CONNECTIONS = 4
 
 
 def engine_config(settings: Settings | None = None) -> EngineConfig:
@@ -53,6 +57,16 @@ def object_store(settings: Settings) -> ObjectStore:
         endpoint_url=settings.s3_endpoint_url,
         pool_size=settings.s3_pool_size,
         timeout=settings.s3_timeout,
+    )
+
+
+def gate_database(settings: Settings) -> Database:
+    """Return the central database for what is asked before a paid call: one that is slow counts as away.
+
+    It has connections of its own, so that it waits for nobody else's.
+    """
+    return open_central(
+        replace(engine_config(settings), database_timeout=settings.limit_timeout, database_pool_size=GATE_CONNECTIONS)
     )
 
 

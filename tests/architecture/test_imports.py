@@ -12,6 +12,7 @@ ROOMS = (
     ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
+    ("rates", 0, ("rates",)),
     ("samples", 0, ("samples",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
@@ -23,7 +24,7 @@ ROOMS = (
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "foreign_errors", "dramatiq_log", "native_logging", "layout", "data_folder", "settings"),
+     "foreign_errors", "pauses", "dramatiq_log", "native_logging", "layout", "data_folder", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

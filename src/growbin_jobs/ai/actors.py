@@ -31,6 +31,9 @@ def prepare() -> None:
 engine.prepare_with(prepare)
 
 
+broker.declare_queue(names.ANALYZE_IMAGE_BULK.queue)
+
+
 @actor(names.ANALYZE_IMAGE)
 def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     """Stage 2: let the vision model say what the picture shows, start stage 3.

@@ -6,10 +6,12 @@ Producers import the actors and never come here, so they load neither the SDK no
 from dataclasses import dataclass, replace
 from functools import partial
 
+from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
+from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
@@ -18,14 +20,16 @@ from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
 from growbin_jobs.ai.vision import OnlineVision, Vision, VisionModel
+from growbin_jobs.app import engine
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits.paid_calls import Worker, guards
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.wiring import central_database, gate_database, object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ def prepare() -> None:
 
 def _online(settings: Settings, cache: GptCache) -> tuple[VisionModel, TextModel]:
     key = settings.openai_api_key
-    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    connect = partial(ModelClient, api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    client = connect(guards=_guards(settings, connect()))
     client.warm_up()
     rules = load_rules(rules_folder(settings.rules_dir))
     items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]
@@ -99,6 +104,17 @@ def _call(purpose: Purpose, settings: Settings, model: str) -> Call:
         purpose=purpose,
         service_tier=settings.vision_service_tier if vision else settings.text_service_tier,
     )
+
+
+def _guards(settings: Settings, unguarded: ModelClient) -> list[Guard]:
+    room = engine.waiting_room
+    worker = Worker(
+        room=room,
+        running=room.running,
+        bulk=names.BULK_QUEUES,
+        write_journal=lambda work: engine.journal.write(work),
+    )
+    return guards(settings, gate_database(settings), worker, look_up=unguarded.look_up)
 
 
 def _offline(settings: Settings) -> tuple[VisionModel, TextModel]:

@@ -133,7 +133,7 @@ def status(
     analysis_id: Annotated[str, typer.Argument(help="What `analyze --no-wait` or the API returned.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Show how far an analysis is.
+    """Show how far an analysis is; while it waits for a limit of paid calls, its place and when its turn should come.
 
     \b
     Examples:
@@ -149,4 +149,5 @@ def status(
         raise NotFound(
             f"There is no analysis {analysis_id!r} in this database; `growbin-jobs settings` shows which one it is."
         )
-    print_json(report.as_json(found)) if json else report.show(found)
+    turn = client.find_turn(found)
+    print_json(report.as_json(found, turn=turn)) if json else report.show(found, turn=turn)

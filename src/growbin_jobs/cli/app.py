@@ -10,7 +10,19 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, breakers, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli import (
+    analyze,
+    breakers,
+    configuration,
+    dead,
+    demo,
+    doctor,
+    journal,
+    limits,
+    streams,
+    tasks,
+    workers,
+)
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -57,6 +69,7 @@ GROUPS = {
     "dead": _group("Dead letters: messages that were given up."),
     "tasks": _group("Tasks: what became of messages."),
     "breakers": _group("Breakers: what is not asked for now, and why."),
+    "limits": _group("The limits of paid calls: what is used, what waits, and the proof that they were kept."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
@@ -82,6 +95,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tasks tree": tasks.tree,
     "breakers list": breakers.list_,
     "breakers reset": breakers.reset,
+    "limits list": limits.list_,
+    "limits set": limits.set_,
+    "limits plan": limits.plan,
+    "limits verify": limits.verify,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

@@ -11,21 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out
+from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.models.analysis import Analysis
+from growbin_jobs.operations.json_ready import as_json as turn_as_json
+from growbin_jobs.operations.turn import Turn
 from growbin_jobs.states import AnalysisStatus
 
 #: What an advice's list items begin with.
 _MARK = re.compile(r"(\d+\.|[-*•]) ")
 
 
-def as_json(analysis: Analysis, photo: str | None = None) -> dict[str, Any]:
+def as_json(analysis: Analysis, photo: str | None = None, *, turn: Turn | None = None) -> dict[str, Any]:
     """Return what ``--json`` prints for one analysis."""
-    return ({"photo": photo} if photo is not None else {}) | analysis.as_dict()
+    waits = {"turn": turn_as_json(turn)} if turn is not None else {}
+    return ({"photo": photo} if photo is not None else {}) | analysis.as_dict() | waits
 
 
-def show(analysis: Analysis, photo: str | None = None) -> None:
+def show(analysis: Analysis, photo: str | None = None, *, turn: Turn | None = None) -> None:
     """Print one analysis for a person."""
-    parts: list[RenderableType] = [_facts(analysis)]
+    parts: list[RenderableType] = [_facts(analysis, turn)]
     if analysis.response is not None:
         parts += [Text(), *_paragraphs(analysis.response), Text()]
         parts.append(Text(f"advice by {analysis.response_source}: {analysis.response_model}", style="dim"))
@@ -33,11 +37,13 @@ def show(analysis: Analysis, photo: str | None = None) -> None:
     out.print(Panel(Group(*parts), title=title, subtitle=Text(analysis.id) if photo else None, title_align="left"))
 
 
-def _facts(analysis: Analysis) -> Table:
+def _facts(analysis: Analysis, turn: Turn | None) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
     facts.add_row("status", Text(analysis.status.value, style=_colour(analysis.status)))
+    if turn is not None:
+        facts.add_row("waits for", Text(_turn(turn)))
     if analysis.category is not None:
         for name in ("category", "item", "state"):
             facts.add_row(name, Text(str(getattr(analysis, name))))
@@ -46,6 +52,13 @@ def _facts(analysis: Analysis) -> Table:
         facts.add_row("failed in", Text(str(analysis.failed_stage)))
         facts.add_row("reason", Text(f"{analysis.error} ({analysis.error_code})", style="red"))
     return facts
+
+
+def _turn(turn: Turn) -> str:
+    words = f"its turn under the limit {turn.limit}, place {turn.place}"
+    if turn.starts_at is None:
+        return f"{words}; stopped by {turn.stopped_by}"
+    return f"{words}; starts at about {local(turn.starts_at)} ({zone_name()})"
 
 
 def _paragraphs(text: str) -> Iterator[RenderableType]:

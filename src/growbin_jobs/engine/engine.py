@@ -23,6 +23,7 @@ from growbin_jobs.engine.groups import Group
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.ensure_keeper import exec_keeper
 from growbin_jobs.engine.middleware.stack import stack
+from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.processes import once_a_process
 
@@ -135,6 +136,11 @@ class Engine:
           ConfigurationError: If SQLite is too old for several writers.
         """
         return self._open_journal()
+
+    @property
+    def waiting_room(self) -> WaitingRoom:
+        """Where its actors wait in place for their turn at something that is limited."""
+        return next(each for each in self.broker.middleware if isinstance(each, WaitingRoom))
 
     def central(self) -> Database:
         """Return the central database; it connects when it is first used.

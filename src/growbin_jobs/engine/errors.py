@@ -88,14 +88,42 @@ class Deferred(GrowbinError):
     Parameters:
       message: What we wait for, for logs.
       wait: Seconds until the next try, or a timedelta; jitter is added. A time that has passed means at once.
+      capacity: It waits for its turn, not for something that is away: however long that takes, it is never given up
+        for having waited.
+      pauses_queue: Every message of its queue would have to wait as long: this process takes nothing from it until
+        then.
 
     Raises:
       DecisionInvalid: If ``wait`` is no finite number.
     """
 
-    def __init__(self, message: str, *, wait: float | timedelta) -> None:
+    def __init__(
+        self, message: str, *, wait: float | timedelta, capacity: bool = False, pauses_queue: bool = False
+    ) -> None:
         self.wait = _seconds(wait)
+        self.capacity = capacity
+        self.pauses_queue = pauses_queue
         super().__init__(message)
+
+
+class Returned(Deferred):
+    """A message goes back to its queue at once, and nothing counts that.
+
+    Parameters:
+      message: Why, for logs.
+      reason: The same in a word, for events.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(message, wait=0.0, capacity=True)
+
+
+class WorkerStopping(Returned):
+    """The worker stops while a message waits in it."""
+
+    def __init__(self) -> None:
+        super().__init__("This worker stops.", reason="worker_stops")
 
 
 def _seconds(wait: object) -> float:

@@ -229,6 +229,11 @@ STOPPED_FETCHING: Final = _event(
 RESUMED: Final = _event(
     "worker.resumed", "The journal can be written again: the worker fetches.", None, None, "worker.resumed", W,
 )  # fmt: skip
+QUEUE_PAUSED: Final = _event(
+    "queue.paused", "All messages of a queue would have to wait: this process takes none of them until then.",
+    {"seconds": "how long"}, {"queue": "its name", "reason": "what they would wait for"},
+    "queue.paused queue=%(queue)s seconds=%(seconds).1f reason=%(reason)s", W,
+)  # fmt: skip
 WORKER_STARTED: Final = _event(
     "worker.started", "A worker process is ready to fetch.", {"threads": "worker threads or greenlets"},
     {"worker": "its name in rows"},

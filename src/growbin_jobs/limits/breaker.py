@@ -89,12 +89,14 @@ class Admission(NamedTuple):
       probe: The fencing number for this request alone, if it is the probe.
       look_up: The probe must first look the model up, which is free, and is sent only where that succeeds.
       reason: Why nobody sends, while it is not closed.
+      gives_way: Only this message has to wait, not all of them.
     """
 
     wait: float = 0.0
     probe: int | None = None
     look_up: bool = False
     reason: str = ""
+    gives_way: bool = False
 
 
 def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: str = "") -> tuple[Admission, Breaker]:
@@ -116,10 +118,11 @@ def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: 
         pace = _pace(breaker, now, per_minute)
         return Admission(), replace(breaker, open_until=now + pace) if pace else breaker
     free_at = max(breaker.open_until, breaker.probe_until)
-    if message_id and message_id == breaker.suspect:
-        free_at = max(free_at, breaker.open_until + GIVES_WAY)
     if now < free_at:
         return Admission(wait=free_at - now, reason=breaker.reason), breaker
+    if message_id and message_id == breaker.suspect and now < breaker.open_until + GIVES_WAY:
+        wait = breaker.open_until + GIVES_WAY - now
+        return Admission(wait=wait, reason=breaker.reason, gives_way=True), breaker
     leased = replace(breaker, fence=breaker.fence + 1, probe_until=now + PROBE_LEASE)
     look_up = breaker.state == "operator" and breaker.reason in LOOKED_UP
     return Admission(probe=leased.fence, look_up=look_up, reason=breaker.reason), leased

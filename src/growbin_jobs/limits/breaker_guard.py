@@ -29,6 +29,9 @@ PATIENCE: Final = 2.0
 #: Seconds until a message asks again whose failure may be an outage, while the breaker is closed.
 SUSPECTED_WAIT: Final = 5.0
 
+#: Seconds that the look before sending may take: what was granted is good for a second.
+LONGEST_LOOK: Final = 0.3
+
 #: Seconds after which an admitted request asks again before it is sent.
 STILL_GOOD: Final = 1.0
 
@@ -91,8 +94,11 @@ class BreakerGuard:
         admitted_at = self._admitted.get(id(request))
         if id(request) in self._probes or admitted_at is None or self._clock() - admitted_at < STILL_GOOD:
             return
+        began = self._clock()
         if wait := self._breakers.may_send(self.name_of(request.model)):
-            raise _away(request.model, "", wait)
+            raise _away(request.model, "", wait, for_all=True)
+        if self._clock() - began > LONGEST_LOOK:
+            raise Deferred("The central database answers too slowly to send in time.", wait=1.0, capacity=True)
 
     # --- before a request
 
@@ -104,7 +110,7 @@ class BreakerGuard:
             if admission.wait <= 0:
                 return admission
             if self._clock() + admission.wait > until:
-                raise _away(request.model, admission.reason, admission.wait)
+                raise _away(request.model, admission.reason, admission.wait, for_all=not admission.gives_way)
             self._sleep(admission.wait)
 
     def _first_look_up(self, name: str, request: PlannedRequest, probe: int) -> None:
@@ -116,7 +122,7 @@ class BreakerGuard:
             reason = error.code if isinstance(error, Permanent) else "failed"
             failure = Failure(reason, self._clock() - began, probe=probe, message_id=_message(request))
             noted = self._note(name, failure)
-            raise _away(request.model, noted.breaker.reason, noted.wait) from None
+            raise _away(request.model, noted.breaker.reason, noted.wait, for_all=True) from None
 
     # --- after it
 
@@ -158,7 +164,7 @@ class BreakerGuard:
             return error
         if noted.own_fault or not (message_id or noted.breaker.state != "closed"):
             return _own(record, failure)
-        return _away(request.model, found.reason, max(noted.wait, SUSPECTED_WAIT if noted.wait <= 0 else 0.0))
+        return _away(request.model, found.reason, noted.wait or SUSPECTED_WAIT, for_all=noted.wait > 0)
 
     def _note(self, name: str, failure: Failure) -> Noted:
         noted = self._breakers.failed(name, failure)
@@ -202,10 +208,13 @@ def tell_opened(breaker: Breaker, wait: float) -> None:
         logger.warning("breaker.opened name=%s reason=%s next_probe_in=%.0f", breaker.name, breaker.reason, wait)
 
 
-def _away(model: str, reason: str, wait: float) -> ModelAway:
+def _away(model: str, reason: str, wait: float, *, for_all: bool) -> ModelAway:
     why = f" ({reason})" if reason else ""
     return ModelAway(
-        f"The model {model} is not asked for now{why}: growbin-jobs breakers list says why.", wait=wait, reason=reason
+        f"The model {model} is not asked for now{why}: growbin-jobs breakers list says why.",
+        wait=wait,
+        reason=reason,
+        pauses_queue=for_all,
     )
 
 

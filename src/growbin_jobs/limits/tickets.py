@@ -1,15 +1,38 @@
-"""A ticket is for one HTTP request, and good for a second: whoever was held up takes a new one."""
+"""A ticket is for one HTTP request, and good for a second: whoever was held up takes a new one.
 
+Who must wait for it waits in place, in a line of its process, and is charged only shortly before its start. So a hold,
+a limit that is changed and a process that dies concern no more than the next few requests.
+"""
+
+import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from growbin_jobs.errors import Deferred
+from growbin_jobs.limits.classes import INTERACTIVE, RequestClass
+from growbin_jobs.limits.lines import Bell, Lines, Place
+from growbin_jobs.limits.named import USER
 from growbin_jobs.limits.parameters import SPREAD
 from growbin_jobs.limits.port import Answer, LimitStore
+from growbin_jobs.limits.rooms import Room, Street
+from growbin_jobs.limits.shares import Shares
 
 #: Times that a ticket which went stale is replaced before the message waits instead.
-RENEWALS = 3
+RENEWALS: Final = 3
+
+#: Seconds between two questions to the store: at least, and at most. The limit may be changed meanwhile.
+_SHORTEST: Final = 0.02
+_LONGEST: Final = 10.0
+
+#: Most seconds by which a question comes later than it could: who asks at the same moment has the same chance, however
+#: far from the database.
+_JITTER: Final = 0.2
+
+#: Limits of one user: their wait is no reason to keep a thread for longer than so many seconds.
+_PERSONAL_WAIT: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -31,57 +54,154 @@ class Ticket:
         return self._clock() > self.expires
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller wants a ticket for.
+
+    Attributes:
+      costs: Units by the limit's name.
+      of: The request's class.
+      before: Called before each question to the store; it makes limits that are missing.
+    """
+
+    costs: Mapping[str, float]
+    of: RequestClass = INTERACTIVE
+    before: Callable[[], object] = field(default=lambda: None, repr=False)
+
+
 class Gate:
     """Takes a ticket before each HTTP request.
 
     Parameters:
       store: The limits.
-      patience: Seconds that a caller waits here for its start; longer waits are the queue's.
+      room: Where callers wait.
+      shares: What classes are owed; None: the first one may take all.
+      patience: Seconds that a caller waits in place for its start; longer waits are the queue's.
       validity: Seconds that a ticket is good for, measured from before the store was asked.
       clock: Monotonic seconds.
-      sleep: Waits so many seconds.
     """
 
     def __init__(
         self,
         store: LimitStore,
+        room: Room | None = None,
         *,
-        patience: float = 2.0,
+        shares: Shares | None = None,
+        patience: float = 600.0,
         validity: float = SPREAD,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
+        self._room = Street() if room is None else room
+        self._shares = shares
         self._patience = patience
         self._validity = validity
         self._clock = clock
-        self._sleep = sleep
+        self._lines = Lines()
 
-    def ticket(self, costs: Mapping[str, float]) -> Ticket:
+    def ticket(self, wish: Wish) -> Ticket:
         """Return a ticket that is good now.
 
-        Parameters:
-          costs: Units by the limit's name.
-
         Raises:
-          Deferred: A limit is used up for longer than the patience; it names the limit, and nothing was taken.
+          Deferred: A limit is used up, or the store is away, for longer than the patience; nothing was taken.
+          WorkerStopping: The worker stops.
           Permanent, ConfigurationError: See :meth:`LimitStore.take`.
         """
-        for _ in range(RENEWALS):
-            asked = self._clock()
-            answer = self._store.take(costs, patience=self._patience)
-            wait = answer.decision.wait
-            if not answer.decision.granted:
-                raise Deferred(f"The limit {answer.decision.limit} is used up for {wait:.0f} s.", wait=wait)
-            # The store decided after it was asked, so the start lies between asked + wait and now + wait.
-            ticket = Ticket(answer, asked + wait + self._validity, self._clock)
-            if wait > 0:
-                self._sleep(max(0.0, wait))
-            if not ticket.is_stale:
-                return ticket
-            self._store.give_back(answer.charges)
-        raise Deferred("This process is too busy to send within a second of its turn.", wait=self._patience)
+        with self._lines.joined((wish.of.name, *sorted(wish.costs))) as place:
+            since = self._clock()
+            asked = self._ask(wish, since) if place.is_first else None
+            if asked is not None and asked.ticket is not None and asked.wait <= 0:
+                return asked.ticket
+            with self._room.waiting(wish.of.threads) as bell:
+                place.bell = bell
+                return self._wait(wish, place, bell, since, asked)
 
     def give_back(self, ticket: Ticket) -> bool:
         """Return a ticket whose request was not sent; see :meth:`LimitStore.give_back`."""
         return self._store.give_back(ticket.answer.charges)
+
+    def _wait(self, wish: Wish, place: Place, bell: Bell, since: float, asked: "_Asked | None") -> Ticket:
+        renewals = 0
+        while True:
+            while not place.is_first:
+                self._check_patience(since, 0.0, "Others of this process wait before it.")
+                bell.wait(since + self._patience - self._clock())
+            asked = asked or self._ask(wish, since)
+            if asked.ticket is None:
+                self._be_patient(asked, since)
+                bell.wait(asked.wait)
+            elif self._comes_in_time(asked.ticket, asked.wait, place, bell):
+                return asked.ticket
+            else:
+                renewals += 1
+                if renewals == RENEWALS:
+                    raise Deferred(
+                        "This process is too busy to send within a second of its turn.", wait=2.0, capacity=True
+                    )
+                place.come_back()
+            asked = None
+
+    def _ask(self, wish: Wish, since: float) -> "_Asked":
+        asked_at = self._clock()
+        reach = wish.of.reach_after(asked_at - since)
+        try:
+            wish.before()
+            costs = wish.costs if self._shares is None else self._shares.charged(wish.of, wish.costs)
+            answer = self._store.take(costs, patience=reach)
+            if self._shares is not None and not answer.decision.granted:
+                self._shares.must_wait(wish.of, answer.decision.limit)
+        except Deferred as away:
+            return _Asked(max(away.wait, 1.0), str(away), slot=away.wait)
+        wait, limit = answer.decision.wait, answer.decision.limit
+        if answer.decision.granted:
+            # The store decided after it was asked, so the start lies between asked_at + wait and now + wait.
+            return _Asked(wait, limit, ticket=Ticket(answer, asked_at + wait + self._validity, self._clock))
+        late = random.uniform(0.0, min(_JITTER, reach / 2))  # noqa: S311
+        pause = min(max(wait - reach, _SHORTEST) + late, _LONGEST)
+        return _Asked(pause, f"The limit {limit} is used up for {wait:.0f} s.", slot=wait, limit=limit)
+
+    def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, bell: Bell) -> bool:
+        """Wait for the start of a ticket while the next one of the line asks; False if it went stale meanwhile."""
+        place.leave()
+        try:
+            start = self._clock() + wait
+            while (left := start - self._clock()) > 0:
+                bell.wait(left)
+            if not ticket.is_stale:
+                return True
+        except BaseException:
+            with suppress(Deferred):
+                self.give_back(ticket)
+            raise
+        with suppress(Deferred):
+            self.give_back(ticket)
+        return False
+
+    def _be_patient(self, asked: "_Asked", since: float) -> None:
+        """Let the message go whose wait is too long for a thread."""
+        if asked.limit.startswith(USER) and asked.slot > _PERSONAL_WAIT:
+            raise Deferred(asked.reason, wait=asked.slot, capacity=True)
+        self._check_patience(since, asked.slot, asked.reason)
+
+    def _check_patience(self, since: float, slot: float, reason: str) -> None:
+        if self._clock() - since + slot > self._patience:
+            raise Deferred(reason, wait=max(slot, 1.0), capacity=True, pauses_queue=True)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What came of a question to the store.
+
+    Attributes:
+      wait: Seconds until the ticket's start, or until the next question.
+      reason: Why there is no ticket.
+      ticket: What was granted.
+      slot: Seconds until the request could start.
+      limit: That decides; empty where the store is away.
+    """
+
+    wait: float
+    reason: str
+    ticket: Ticket | None = None
+    slot: float = 0.0
+    limit: str = ""

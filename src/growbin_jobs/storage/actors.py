@@ -45,7 +45,8 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
     deletable = here.ownership.check_upload(user_id, image_path, analysis_id)
     picture = here.uploads.store(user_id, image_path, analysis_id)
     here.analyses.uploaded(analysis_id, user_id, picture)
-    broker.enqueue(message_for(names.ANALYZE_IMAGE, analysis_id, picture.s3_path))
+    route = names.ANALYZE_IMAGE_BULK if here.is_bulk(user_id) else names.ANALYZE_IMAGE
+    broker.enqueue(message_for(route, analysis_id, picture.s3_path))
     if deletable:
         here.uploads.discard_spooled(image_path)
     return picture.model_dump()

@@ -32,6 +32,11 @@ class Services:
     failures: Failures
     analyses: Analyses
     ownership: Ownership
+    bulk_after: int
+
+    def is_bulk(self, user_id: str) -> bool:
+        """Whether a user has so many analyses under way that the next one waits behind those of others."""
+        return self.analyses.unfinished(user_id, most=self.bulk_after + 1) > self.bulk_after
 
 
 @once_a_process
@@ -49,6 +54,7 @@ def services() -> Services:
         ),
         analyses=analyses,
         ownership=ownership,
+        bulk_after=settings.bulk_after,
     )
 
 

@@ -1,6 +1,7 @@
 """Calls a language model over OpenAI's Chat Completions; knows nothing of waste."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
@@ -203,7 +204,9 @@ class ModelClient:
     ) -> Reply:
         body = body_of(call, messages, response_format, cap, tier)
         planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap, tier)
+        asked = time.monotonic()
         with admitted(self._guards, planned) as ending, self._metered(planned, ending) as record:
+            self._postpone(time.monotonic() - asked)
             raw = self._send(
                 call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
             )
@@ -272,6 +275,12 @@ class ModelClient:
         from growbin_jobs.adapters.llm.deadline import deadline
 
         return deadline(seconds)
+
+    def _postpone(self, seconds: float) -> None:
+        """Leave the time out of the call's deadline that the guards took: its server had nothing to do with it."""
+        from growbin_jobs.adapters.llm.deadline import postpone
+
+        postpone(seconds)
 
     def _connect(self) -> "openai.OpenAI":
         from growbin_jobs.adapters.llm.connection import connect

@@ -44,6 +44,11 @@ def deadline(seconds: float) -> Iterator[None]:
         _end.reset(token)
 
 
+def postpone(seconds: float) -> None:
+    """Move the deadline of the current call by so many seconds: it waited for its turn, and not for the server."""
+    _end.set(_end.get() + seconds)
+
+
 class DeadlineTransport(httpx2.HTTPTransport):
     """httpx2's own transport on sockets that keep to :func:`deadline`."""
 

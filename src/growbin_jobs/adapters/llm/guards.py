@@ -42,17 +42,20 @@ class PlannedRequest:
 
 
 class ModelAway(Deferred):
-    """The model cannot be asked for now, for everybody: an outage, or something that a person has to mend.
+    """The model cannot be asked for now: an outage, or something that a person has to mend.
+
+    However long that lasts, no message is given up for it.
 
     Parameters:
       message: What we wait for, for logs.
       wait: Seconds until it makes sense to ask again.
       reason: Such as ``model_not_offered``.
+      pauses_queue: All messages would have to wait as long.
     """
 
-    def __init__(self, message: str, *, wait: float, reason: str) -> None:
+    def __init__(self, message: str, *, wait: float, reason: str, pauses_queue: bool = False) -> None:
         self.reason = reason
-        super().__init__(message, wait=wait)
+        super().__init__(message, wait=wait, capacity=True, pauses_queue=pauses_queue)
 
 
 class Held(Protocol):

@@ -9,6 +9,8 @@ from dramatiq import Actor, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
+from growbin_jobs.engine.pauses import Pauses
+
 Hooks = tuple[Callable[..., Any], ...]
 
 
@@ -25,9 +27,13 @@ class FastHooks(Broker):
     to do without its options says so: ``concerns(actor)`` is False for an actor without them, and then the hooks are
     called for messages with options only. With ``only_failures`` it is told of runs that failed only. One that looks at
     the options of a sent message and at nothing else says ``only_options``.
+
+    Attributes:
+      pauses: Queues that this process takes nothing from for now.
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
+        self.pauses = Pauses()
         self._before: dict[str, Hooks] = {}
         self._after: dict[str, Hooks] = {}
         self._before_plain: dict[str, Hooks] = {}

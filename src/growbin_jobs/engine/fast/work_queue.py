@@ -1,4 +1,4 @@
-"""A faster work queue between consumers and worker threads, and the middleware that installs it."""
+"""A faster work queue between consumers and worker threads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from bisect import insort
 from collections import deque
 from queue import Empty
 from typing import Any
-
-from dramatiq import Middleware
-from dramatiq.broker import Broker
 
 
 class WorkQueue:
@@ -126,16 +123,3 @@ class WorkQueue:
             self._coming = False
         else:
             bell.release()
-
-
-class FastWorkQueue(Middleware):
-    """Give a worker a :class:`~growbin_jobs.engine.fast.work_queue.WorkQueue` before its threads start."""
-
-    def before_worker_boot(self, broker: Broker, worker: Any) -> None:
-        worker.work_queue = WorkQueue()
-
-    def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
-        # Dramatiq looks for delayed messages after each one, by an exception of a queue with three locks. Our brokers
-        # hold them themselves; only what others have sent with an ``eta`` comes here.
-        handle = thread.handle_delayed_messages
-        thread.handle_delayed_messages = lambda: thread.delay_queue.queue and handle()

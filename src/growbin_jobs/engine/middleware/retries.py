@@ -19,7 +19,7 @@ from dramatiq.middleware import Shutdown
 from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.delivery.runs import counted
-from growbin_jobs.engine.errors import Deferred, Permanent, Transient
+from growbin_jobs.engine.errors import Deferred, Permanent, Returned, Transient
 from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.middleware.follow_ups import as_data
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
@@ -46,8 +46,9 @@ class Retries(InPlaceOf, DramatiqRetries):
     """Decides by the class of the error and by the options of the actor and the message.
 
     - :class:`Permanent`, what the actor's ``throws`` names, calls that do not fit its signature: given up at once.
+    - :class:`Returned`: back to its queue at once, uncounted.
     - :class:`Deferred`, and Dramatiq's ``RateLimitExceeded`` and ``Shutdown``: put off; spends no retry, but all
-      waiting together has a limit.
+      waiting together has a limit, unless it is for capacity.
     - everything else, Dramatiq's ``Retry`` too: retried with exponential backoff and jitter, while ``retry_when`` says
       so, or until ``max_retries`` are spent.
 
@@ -116,6 +117,8 @@ class Retries(InPlaceOf, DramatiqRetries):
         options = self._options(broker, message)
         throws = options["throws"]
         match exception:
+            case Returned():
+                message.requeue(exception.reason, counted=False)
             case Deferred():
                 self._put_off(broker, message, exception, _milliseconds(exception.wait * 1000))
             case _ if throws and isinstance(exception, throws):
@@ -182,7 +185,8 @@ class Retries(InPlaceOf, DramatiqRetries):
         since = message.options.get("deferred_since", now)
         if isinstance(since, bool) or not isinstance(since, int | float) or not math.isfinite(since):
             since = now
-        if now - since > self.max_wait:
+        capacity = isinstance(exception, Deferred) and exception.capacity
+        if not capacity and now - since > self.max_wait:
             self._give_up(
                 message,
                 "waited_too_long",
@@ -193,11 +197,23 @@ class Retries(InPlaceOf, DramatiqRetries):
         if deferrals > QUICK_DEFERRALS:
             pause = max(pause, LEAST_PAUSE)
         delay = int(pause_after(0, longest := min(pause, self.max_wait * 1000), longest, WAIT_JITTER))
-        broker.enqueue(message.copy(options={"deferred_since": since, "deferrals": deferrals}), delay=delay)
+        if isinstance(exception, Deferred) and exception.pauses_queue:
+            self._pause(broker, message, exception, pause)
+        # What it waited for before is back, or it would not wait for its turn: that time is over.
+        updates = {"deferrals": deferrals} | ({} if capacity else {"deferred_since": since})
+        copy = message.copy(options=updates)
+        if capacity:
+            copy.options.pop("deferred_since", None)
+        broker.enqueue(copy, delay=delay)
         events.DEFERRED.emit(
             message, deferral=deferrals, in_ms=delay,
             error=describe(exception),
         )  # fmt: skip
+
+    def _pause(self, broker: Broker, message: Any, exception: Deferred, pause: float) -> None:
+        pauses = getattr(broker, "pauses", None)
+        if pauses is not None and pauses.pause(message.queue_name, "deferred", pause / 1000):
+            events.QUEUE_PAUSED.emit(queue=message.queue_name, seconds=pause / 1000, reason=describe(exception))
 
     def _give_up(self, message: Any, code: str, params: Params) -> None:
         message.give_up(code, params)

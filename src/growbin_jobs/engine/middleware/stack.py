@@ -24,6 +24,7 @@ middleware                  before the actor                          after the 
 ``AsyncIO``                 (at boot) starts an event loop            –
 ``TimeLimit``               sets the limit                            –
 ``ShutdownNotifications``   notes who is told of a shutdown           –
+``WaitingRoom``             (at boot) where actors wait for a turn    –
 ``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
 ==========================  ========================================  ====================================
 
@@ -41,7 +42,7 @@ from dramatiq import Middleware
 
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
-from growbin_jobs.engine.fast.work_queue import FastWorkQueue
+from growbin_jobs.engine.fast.held_items import FastWorkQueue
 from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
@@ -57,6 +58,7 @@ from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.time_limit import ShutdownNotifications, TimeLimit
+from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.rate_limits import DatabaseBackend
@@ -102,5 +104,6 @@ def stack(
         asyncio,
         time_limit,
         ShutdownNotifications(time_limit),
+        WaitingRoom(time_limit.interrupts),
         OutboxScope(),
     ]

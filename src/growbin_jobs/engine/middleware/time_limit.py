@@ -63,6 +63,25 @@ class Interrupts:
         """Let the caller not be struck any more: it is not after this has returned."""
         raise NotImplementedError
 
+    def stand_still(self) -> float | None:
+        """Stop the caller's clock; return the seconds that it has left, None where it has none."""
+        me = self._me()
+        deadline = self._deadlines.get(me)
+        if deadline is None:
+            return None
+        self._deadlines[me] = math.inf
+        return deadline - time.monotonic()
+
+    def go_on(self, left: float | None) -> None:
+        """Let the caller's clock run on.
+
+        Parameters:
+          left: What :meth:`stand_still` has returned.
+        """
+        me = self._me()
+        if left is not None and me in self._deadlines:
+            self._deadlines[me] = time.monotonic() + left
+
     def shut_down(self) -> None:
         """Strike all that want to know."""
         self._stopping = True

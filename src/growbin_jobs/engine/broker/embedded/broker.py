@@ -120,6 +120,7 @@ class EmbeddedBroker(FastHooks):
             timeout=timeout,
             intake=self.intake,
             priority_of=self._priority_of,
+            pauses=self.pauses,
         )
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:

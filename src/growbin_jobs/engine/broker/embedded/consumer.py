@@ -26,6 +26,7 @@ from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.foreign_errors import name
+from growbin_jobs.engine.pauses import Pauses
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class EmbeddedConsumer(Claims, Consumer):
       timeout: Milliseconds that ``next()`` waits before it returns None.
       intake: Is asked before messages are handed out, and shown them; None: hand out everything.
       priority_of: Of a message in a delivery's outbox.
+      pauses: While the queue is paused there, nothing is claimed nor handed out.
 
     Raises:
       BrokerConnectionError: If the file cannot be used.
@@ -60,6 +62,7 @@ class EmbeddedConsumer(Claims, Consumer):
         timeout: int,
         intake: Intake | None = None,
         priority_of: Callable[[OutboxMessage], int] = lambda _: 0,
+        pauses: Pauses | None = None,
     ) -> None:
         super().__init__(session, queue_name, prefetch=prefetch, priority_of=priority_of)
         self.intake = intake
@@ -68,6 +71,8 @@ class EmbeddedConsumer(Claims, Consumer):
         self._fetched: deque[EmbeddedDelivery] = deque()
         self._undecodable: list[tuple[int, str]] = []
         self._ailing = False
+        self._pauses = Pauses() if pauses is None else pauses
+        self._unwatch = self._pauses.watch(self._wakeup.wake)
 
     def __next__(self) -> EmbeddedDelivery | None:
         """Return the next message, or None after the timeout.
@@ -96,6 +101,8 @@ class EmbeddedConsumer(Claims, Consumer):
             self._dead_letter_undecodable()
             if self.intake and not self.intake.ready():
                 return pause
+            if self._pauses.any and (paused := self._pauses.left(self._queue_name)):
+                return min(pause, paused)
             room = self._prefetch - len(self._unsettled)
             if room > 0 and not self._arrived:
                 pause = min(pause, self._claim(min(room, CLAIM_BATCH)))
@@ -174,6 +181,7 @@ class EmbeddedConsumer(Claims, Consumer):
         if not self._closed:
             with suppress(BrokerConnectionError):  # then release() does it, and counts them as delivered
                 self.requeue([*self._fetched, *self._arrived])
+            self._unwatch()
             self._release()
 
 

@@ -248,6 +248,7 @@ class RabbitBroker(FastHooks):
                 connections.outbox_publisher(self._producer.publication),
                 queue_name,
                 intake=self.intake,
+                pauses=self.pauses,
                 prefetch=prefetch,
                 timeout=timeout,
                 open_timeout=remaining,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from growbin_jobs.engine.delivery.admission import is_time
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
+from growbin_jobs.engine.pauses import Pauses
 
 #: Messages that are looked up in the journal together, at most.
 INTAKE_BATCH = 256
@@ -54,6 +56,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
       outbox_publisher: Publishes what was sent while its deliveries ran.
       intake: Asked before messages are handed out, and shown them; None: hand out everything.
       queue_name: What to consume; it exists.
+      pauses: While the queue is paused there, nothing is handed out; RabbitMQ sends no more than the prefetch.
       prefetch: Deliveries that may be unacknowledged at a time.
       timeout: Milliseconds that an iteration waits for a message.
       open_timeout: Seconds to wait until RabbitMQ has accepted the consumer.
@@ -74,6 +77,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         queue_name: str,
         *,
         intake: Intake | None = None,
+        pauses: Pauses | None = None,
         prefetch: int,
         timeout: int,
         open_timeout: float,
@@ -82,10 +86,13 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         super().__init__(link, queue_name, prefetch=prefetch, on_queue_deleted=on_queue_deleted)
         self._outbox_publisher = outbox_publisher
         self.intake = intake
+        self._pauses = Pauses() if pauses is None else pauses
+        self._resumed = threading.Event()
         self._timeout = timeout / 1000
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
         self._fetched: deque[RabbitDelivery] = deque()
         self._open(open_timeout)
+        self._unwatch = self._pauses.watch(self._resumed.set)
 
     def __next__(self) -> MessageProxy | None:
         if not self._fetched:
@@ -98,6 +105,11 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         """Look up all that has arrived at once: the journal answers about many messages as fast as about one."""
         if self.intake and not self.intake.ready():
             time.sleep(self._timeout)
+            return
+        if self._pauses.any and (paused := self._pauses.left(self._queue_name)):
+            self._resumed.clear()
+            if self._pauses.left(self._queue_name):
+                self._resumed.wait(min(paused, self._timeout))
             return
         if not self._arrived:
             self._receive()
@@ -136,6 +148,11 @@ class RabbitConsumer(ConsumingChannel, Consumer):
     def nack(self, message: MessageProxy) -> None:
         """Move a delivery to the dead letters, or requeue it; otherwise as :meth:`ack`."""
         _release(message, Disposition.DEAD_LETTER)
+
+    def close(self) -> None:
+        """Let RabbitMQ have back what is not settled. Closing twice is fine."""
+        self._unwatch()
+        super().close()
 
     def settle(self, pending_ack: PendingAck) -> None:
         """Publish the outbox of a delivery, then settle it. Returns at once; from any thread."""

@@ -1,0 +1,87 @@
+"""A work queue that holds back what was fetched from queues that are paused, so that the other queues go on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+from dramatiq import Middleware
+from dramatiq.broker import Broker
+
+from growbin_jobs.engine.fast.work_queue import WorkQueue
+from growbin_jobs.engine.pauses import Pauses
+
+
+class HoldingWorkQueue(WorkQueue):
+    """A work queue whose items of paused queues keep their place and are not taken.
+
+    While nothing is paused it is the plain one: taking is exchanged for a slower method only during a pause.
+
+    Parameters:
+      pauses: Which queues are paused.
+    """
+
+    def __init__(self, pauses: Pauses) -> None:
+        super().__init__()
+        self._pauses = pauses
+        self._held: dict[str, deque[Any]] = {}
+        self._lock = threading.Lock()
+        pauses.watch(self._changed)
+
+    @property
+    def held(self) -> int:
+        """How many are held back."""
+        return sum(map(len, tuple(self._held.values())))
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take the next item; without waiting (a worker that stops empties its queue) also what is held back."""
+        if not block:
+            self._put_back(everything=True)
+            vars(self).pop("_take", None)
+        return super().get(block, timeout)
+
+    def _changed(self) -> None:
+        if self._pauses.any:
+            vars(self)["_take"] = self._take_what_may_run
+        if self._held:
+            self._put_back()
+            if self._waiters and not self._coming:
+                self._wake()
+
+    def _take_what_may_run(self) -> Any:
+        if self._held:
+            self._put_back()  # a pause may have run out
+        while (item := super()._take()) is not None:
+            queue = item.message.queue_name
+            with self._lock:  # a pause that ends now puts back what is held by then
+                if self._pauses.may_begin(queue, begins=True):
+                    break
+                self._held.setdefault(queue, deque()).append(item)
+        if not self._pauses.any and not self._held:
+            vars(self).pop("_take", None)
+            if self._pauses.any:  # it began in this very moment
+                self._changed()
+        return item
+
+    def _put_back(self, *, everything: bool = False) -> None:
+        """Return what is held to its place, before all that came later."""
+        with self._lock:
+            for queue in list(self._held):
+                if everything or self._pauses.may_begin(queue):
+                    for item in reversed(self._held.pop(queue)):
+                        self._items[item.priority].appendleft(item)
+
+
+class FastWorkQueue(Middleware):
+    """Give a worker a :class:`HoldingWorkQueue` before its threads start."""
+
+    def before_worker_boot(self, broker: Broker, worker: Any) -> None:
+        pauses = getattr(broker, "pauses", None)
+        worker.work_queue = WorkQueue() if pauses is None else HoldingWorkQueue(pauses)
+
+    def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
+        # Dramatiq looks for delayed messages after each one, by an exception of a queue with three locks. Our brokers
+        # hold them themselves; only what others have sent with an ``eta`` comes here.
+        handle = thread.handle_delayed_messages
+        thread.handle_delayed_messages = lambda: thread.delay_queue.queue and handle()

@@ -1,0 +1,153 @@
+"""Where actors wait in place for their turn at something that is limited, such as requests a minute.
+
+Who waits here keeps its worker thread and its delivery: it is not put off, and comes to the broker's and the journal's
+notice once. Its time limit stands still, and a worker that stops lets it go at once.
+
+Only so many threads wait for the messages of one queue. When they do, the queue is narrowed in this process: another
+message begins when one goes on, and the other queues have the other threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+from dramatiq.middleware import CurrentMessage
+
+from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.errors import Returned, WorkerStopping
+from growbin_jobs.engine.middleware.time_limit import Interrupts
+from growbin_jobs.engine.pauses import Pauses
+
+
+class Bell:
+    """What one caller waits at. Ringing it before the wait is not lost.
+
+    Parameters:
+      is_stopping: Whether the worker stops.
+    """
+
+    def __init__(self, is_stopping: Callable[[], bool]) -> None:
+        self._is_stopping = is_stopping
+        self._event = threading.Event()
+
+    def ring(self) -> None:
+        """End the wait; from any thread."""
+        self._event.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it rings.
+
+        Parameters:
+          seconds: At most so long; None: without end.
+
+        Returns:
+          False if it did not ring.
+
+        Raises:
+          WorkerStopping: The worker stops.
+        """
+        rung = self._event.wait(seconds)
+        self._event.clear()
+        if self._is_stopping():
+            raise WorkerStopping
+        return rung
+
+
+class Running(NamedTuple):
+    """The message that the caller runs.
+
+    Attributes:
+      message_id: Its id.
+      queue: Its queue.
+      retries: How often it was retried.
+    """
+
+    message_id: str
+    queue: str
+    retries: int
+
+
+class WaitingRoom(Middleware):
+    """See the module. One for each process; an engine has it as ``waiting_room``.
+
+    Parameters:
+      interrupts: Returns the clocks of time limits.
+    """
+
+    def __init__(self, interrupts: Callable[[], Interrupts]) -> None:
+        self._interrupts = interrupts
+        self._pauses = Pauses()
+        self._threads = 2
+        self._stopping = False
+        self._bells: set[Bell] = set()
+        self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        self._pauses = getattr(broker, "pauses", self._pauses)
+        self._threads = worker.worker_threads
+        self._stopping = False
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._stopping = True
+        for bell in tuple(self._bells):
+            bell.ring()
+
+    def running(self) -> Running | None:
+        """Return the message that the caller runs; None outside of a run."""
+        message: Any = CurrentMessage.get_current_message()
+        if message is None:
+            return None
+        return Running(message.message_id, message.queue_name, counted(message.options, "retries"))
+
+    @contextmanager
+    def waiting(self, share: float = 0.5) -> Iterator[Bell]:
+        """Let the caller wait inside: its time limit stands still, and it counts among those that wait.
+
+        Parameters:
+          share: Part of the worker's threads that may wait for messages of this one's queue, at least one thread.
+
+        Yields:
+          What to wait at.
+
+        Raises:
+          Returned: The worker stops; or so many wait already, and this one had begun before they did.
+        """
+        bell, running = Bell(lambda: self._stopping), self.running()
+        most = max(1, int(self._threads * share))
+        if running is not None:
+            self._enter(running.queue, most)
+        left = self._interrupts().stand_still() if running else None
+        self._bells.add(bell)
+        try:
+            if self._stopping:
+                raise WorkerStopping
+            yield bell
+        finally:
+            self._bells.discard(bell)
+            if running is not None:
+                self._leave(running.queue)
+                self._interrupts().go_on(left)
+
+    def _enter(self, queue: str, most: int) -> None:
+        with self._lock:
+            if self._waiting[queue] >= most:
+                raise Returned("Enough threads wait for this queue.", reason="no_room")
+            self._waiting[queue] += 1
+            if self._waiting[queue] == most:
+                self._pauses.narrow(queue)
+
+    def _leave(self, queue: str) -> None:
+        with self._lock:
+            self._waiting[queue] -= 1
+            if self._waiting[queue] == 0:
+                # Those that were let pass and did not wait are not counted any more; here the count begins anew.
+                self._pauses.widen(queue)
+            else:
+                self._pauses.let_pass(queue)

@@ -1,0 +1,97 @@
+"""Makes the limits in the store before they are asked for: those of the settings at once, those of users on demand."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+
+from growbin_jobs.limits.named import NamedLimit, NamedLimits, common_name
+from growbin_jobs.limits.port import LimitStore
+from growbin_jobs.limits.promises import Promises
+from growbin_jobs.rates import Rate
+
+#: Names of which a process remembers that they exist; there may be a million users.
+_MOST_REMEMBERED = 100_000
+
+
+class Provision:
+    """Makes each limit once a process; what a person set at run time wins over the settings.
+
+    Parameters:
+      store: Where the limits are kept.
+      promises: What was promised when.
+      limits: The configuration.
+    """
+
+    def __init__(self, store: LimitStore, promises: Promises, limits: NamedLimits) -> None:
+        self._store = store
+        self._promises = promises
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._made: set[str] = set()
+
+    def make_configured(self) -> None:
+        """Make the limits of the settings, and note what they promise.
+
+        Raises:
+          ConfigurationError: When a limit cannot be kept.
+          Deferred: The database is away.
+        """
+        held = self._promises.configure(self._limits.rates.items())
+        self._make(self._limits.named(name, rate) for name, rate in held.items() if self._limits.is_one_limit(name))
+
+    def make(self, needed: Iterable[NamedLimit]) -> None:
+        """Make those limits that this process has not made yet; costs nothing where it has.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        missing = {limit.name: limit for limit in needed if limit.name not in self._made}
+        if missing:
+            chosen = self._promises.of_person({*missing, *map(common_name, missing)})
+            rates = {name: chosen.get(name, chosen.get(common_name(name), missing[name].rate)) for name in missing}
+            self._make(self._limits.named(name, rate) for name, rate in rates.items())
+
+    def set(self, name: str, rate: Rate) -> NamedLimit:
+        """Let a rate hold from now on, for all nodes, until :meth:`reset`.
+
+        Returns:
+          The limit as it holds now.
+
+        Raises:
+          ConfigurationError: When a name is wrong, or nothing keeps the promise.
+        """
+        limit = self._limits.named(name, rate)
+        limit.parameters  # noqa: B018 - refuses what cannot be kept before anything is written
+        self._promises.set(name, rate)
+        self._apply(limit)
+        return limit
+
+    def reset(self, name: str) -> NamedLimit | None:
+        """Let the setting hold again.
+
+        Returns:
+          The limit as it holds now; None where the settings say nothing of it, and nothing was changed.
+        """
+        limit = self._limits.find(name)
+        if limit is None:
+            return None
+        self._promises.set(name, limit.rate, "setting")
+        self._apply(limit)
+        return limit
+
+    def _apply(self, limit: NamedLimit) -> None:
+        """Give its parameters to the limit, or to those of all users that it stands for."""
+        if self._limits.is_one_limit(limit.name):
+            self._store.ensure([limit.parameters])
+            return
+        theirs = [each.name for each in self._store.limits() if common_name(each.name) == limit.name]
+        own = {*self._promises.of_person(theirs), *self._limits.rates}
+        self._store.ensure(replace(limit, name=name).parameters for name in theirs if name not in own)
+
+    def _make(self, limits: Iterable[NamedLimit]) -> None:
+        made = list(limits)
+        self._store.ensure([limit.parameters for limit in made])
+        with self._lock:
+            if len(self._made) > _MOST_REMEMBERED:
+                self._made.clear()
+            self._made.update(limit.name for limit in made)

@@ -1,0 +1,164 @@
+"""What operators ask about the limits, on both databases: use, proof, plans, and an analysis's turn."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.limits.breakers import Breakers
+from growbin_jobs.limits.minutes import CentralUse
+from growbin_jobs.limits.named import NamedLimits
+from growbin_jobs.limits.past_requests import needs_of_the_past
+from growbin_jobs.limits.promises import Promises
+from growbin_jobs.limits.provision import Provision
+from growbin_jobs.limits.sql import SqlLimits
+from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.messages import StoredPicture
+from growbin_jobs.models import SCHEMA
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.operations import limit_proof
+from growbin_jobs.operations.limit_plan import plan
+from growbin_jobs.operations.limit_proof import prove
+from growbin_jobs.operations.limit_states import limit_states
+from growbin_jobs.operations.turn import turn_of
+from growbin_jobs.rates import parse_rates
+
+MODELS = {"vision": "gpt-6-luna", "text": "gpt-6-luna"}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+    upgrade(database, SCHEMA)
+    yield database
+    database.close()
+
+
+def started(database: Database, text: str = "vision=100,text=200") -> Provision:
+    provision = Provision(SqlLimits(database), Promises(database), NamedLimits(parse_rates(text)))
+    provision.make_configured()
+    return provision
+
+
+def send(database: Database, moments: list[datetime], purpose: str = "vision", **fields: object) -> None:
+    row = {
+        "day": "2026-11-28", "node": "n1", "purpose": purpose, "model": "gpt-6-luna", "outcome": "answered",
+        "billed": "yes", "latency_ms": 2000, "tokens_in": 900, "tokens_out": 100, "cost": 140,
+    }  # fmt: skip
+    rows = [row | {"id": uuid.uuid4().hex, "sent_at": moment} | fields for moment in moments]
+    for first in range(0, len(rows), 200):
+        insert = LlmUsage.insert_many(rows[first : first + 200])
+        database.run(lambda connection, insert=insert: insert.execute(connection))
+
+
+def test_a_proof_counts_the_worst_window_the_answers_of_429_and_the_requests_of_an_analysis(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limit_proof, "_PAGE", 7)  # several pages
+    started(database)
+    Promises(database)  # made now: what is sent below is sent later
+    begin = datetime.now(UTC) + timedelta(minutes=10)
+    send(database, [begin + timedelta(seconds=0.5 * i) for i in range(100)], analysis_id="a1", node="n2")
+    send(database, [begin] * 3, "text", analysis_id="a2", cost=None, outcome="rate_limited")
+
+    proof = prove(database, begin - timedelta(hours=1))
+
+    assert {each.name: (each.worst, each.broken) for each in proof.limits} == {"vision": (100, 0), "text": (3, 0)}
+    assert (proof.requests, proof.told_to_wait, proof.nodes) == (103, 3, {"n1": 3, "n2": 100})
+    assert (proof.analyses, proof.requests_per_analysis) == (2, 51.5)
+    assert (proof.micro_dollars, proof.unpriced) == (14_000, 3)
+    assert proof.kept
+
+    send(database, [begin + timedelta(seconds=55)])
+    assert not prove(database, begin - timedelta(hours=1)).kept
+    assert prove(database, begin + timedelta(seconds=30)).kept, "what came before is not asked about"
+
+
+def test_the_list_shows_what_was_granted_on_all_nodes_and_what_waits(database: Database) -> None:
+    started(database).set("vision", parse_rates("vision=60")["vision"])
+    minute = int(time.time() // 60) * 60
+    for node in ("n1", "n2"):
+        CentralUse(database, node).add({(minute - 60, "vision"): 20, (minute, "vision"): 5, (minute + 60, "vision"): 1})
+    SqlLimits(database).hold("text", 30)
+    analyses = Analyses(database)
+    analyses.uploaded("a1", "u1", StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t"))
+
+    states = {state.name: state for state in limit_states(database)}
+
+    vision = states["vision"]
+    assert (vision.most, vision.origin, vision.waiting) == (60, "person", 1)
+    assert vision.last_minute in (10, 40), "the minute may just have changed"
+    assert set(vision.nodes) == {"n1", "n2"}
+    assert 20 < states["text"].held <= 30
+    assert states["text"].waiting == 0
+
+
+def test_a_plan_names_the_limit_that_decides(database: Database) -> None:
+    now = datetime.now(UTC)
+    send(database, [now - timedelta(days=1)] * 2, latency_ms=3000, cost=100)
+    send(database, [now - timedelta(days=1)], "text", latency_ms=1000, cost=50)
+    send(database, [now - timedelta(days=30)], "text", latency_ms=99_000, cost=9999)
+    needs = needs_of_the_past(database)
+
+    found = plan(1001, NamedLimits(parse_rates("vision=100,text=200")), needs, models=MODELS)
+    shared = plan(1001, NamedLimits(parse_rates("vision=100,model:gpt-6-luna=100")), needs, models=MODELS)
+    free = plan(1001, NamedLimits({}), needs, models=MODELS)
+
+    assert (found.limit, found.micro_dollars, found.threads) == ("vision", 1001 * 150, 7)
+    assert found.seconds == pytest.approx(1000 * 0.61 + 4, abs=0.2)
+    assert shared.limit == "model:gpt-6-luna", "each picture takes two of it"
+    assert shared.seconds == pytest.approx(2 * 1000 * 0.61 + 4, abs=0.2)
+    assert (free.limit, free.seconds) == (None, 4.0)
+
+
+def test_without_a_past_a_plan_says_that_it_assumes_and_that_the_price_is_not_known(database: Database) -> None:
+    needs = needs_of_the_past(database)
+
+    assert [(need.purpose, need.requests, need.micro_dollars) for need in needs] == [
+        ("vision", 0, None),
+        ("text", 0, None),
+    ]
+    assert plan(10, NamedLimits({}), needs, models=MODELS).micro_dollars is None
+
+
+def test_an_analysis_has_a_place_and_a_time(database: Database) -> None:
+    started(database)
+    clock = [datetime(2026, 11, 28, 12, tzinfo=UTC)]
+    analyses = Analyses(database, clock=lambda: clock[0])
+    picture = StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t")
+    for number in range(101):
+        analyses.uploaded(f"a{number}", "u1", picture)
+        clock[0] += timedelta(seconds=1)
+    analyses.accept("new", "u1")
+    last, first, new = (analyses.get(name) for name in ("a100", "a0", "new"))
+    assert last
+    assert first
+    assert new
+
+    turn = turn_of(last, database)
+    assert turn is not None
+    assert (turn.limit, turn.place, turn.stopped_by) == ("vision", 101, None)
+    assert turn.starts_at == pytest.approx(time.time() + 61, abs=5)
+    assert turn_of(first, database).place == 1  # type: ignore[union-attr]
+    assert turn_of(new, database) is None, "it waits for no limit yet"
+
+    Breakers(database).failed("model:gpt-6-luna", age=0.0, reason="model_quota_exhausted", needs_operator=True)
+    stopped = turn_of(last, database)
+    assert stopped is not None
+    assert (stopped.starts_at, stopped.stopped_by) == (None, "model_quota_exhausted")
+
+
+def test_without_limits_an_analysis_waits_for_none(database: Database) -> None:
+    analyses = Analyses(database)
+    analyses.uploaded("a1", "u1", StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t"))
+    found = analyses.get("a1")
+
+    assert found is not None
+    assert turn_of(found, database) is None
