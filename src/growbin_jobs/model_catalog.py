@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 Purpose = Literal["vision", "text"]
 
+#: Price tiers that may be asked for (``service_tier`` of OpenAI's API).
+Tier = Literal["auto", "default", "flex", "priority"]
+
 #: The value of a setting that leaves the reasoning effort to the catalogue.
 AUTO: Final = "auto"
 

@@ -17,7 +17,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
-from growbin_jobs.model_catalog import AUTO, default_model
+from growbin_jobs.model_catalog import AUTO, Tier, default_model
 from growbin_jobs.names import GROUPS
 from growbin_jobs.rates import Rate, parse_rates
 from growbin_jobs.reasons import Language
@@ -109,6 +109,16 @@ class Settings(EngineSettings):
         description="Address of an OpenAI-compatible server. Unset: OpenAI.",
     )
     vision_model: str = Field(default=default_model("vision"), description="Model that looks at the picture.")
+    vision_successors: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Models, separated by ',', to ask instead when the server no longer offers the vision model, the "
+        "first of them first. Unset: the work waits until somebody sets another model.",
+    )
+    vision_service_tier: Tier | None = Field(
+        default=None,
+        description="Price tier of the vision call: auto, default, flex or priority; where it is not to be had, the "
+        "standard one at once. Unset: the server's default.",
+    )
     vision_reasoning_effort: str | None = Field(
         default=AUTO,
         description="Reasoning effort sent with the vision call. auto: the least that the model knows, nothing to a "
@@ -132,6 +142,12 @@ class Settings(EngineSettings):
         "reach it).",
     )
     text_model: str = Field(default=default_model("text"), description="Model that phrases the advice.")
+    text_successors: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Successors of the text model; as those of the vision model."
+    )
+    text_service_tier: Tier | None = Field(
+        default=None, description="Price tier of the text call; as that of the vision call."
+    )
     text_reasoning_effort: str | None = Field(
         default=AUTO, description="Reasoning effort sent with the text call; as that of the vision call."
     )
@@ -249,6 +265,11 @@ class Settings(EngineSettings):
     @classmethod
     def _split_paths(cls, value: Any) -> Any:
         return [Path(part) for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("vision_successors", "text_successors", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("limits", mode="before")
     @classmethod

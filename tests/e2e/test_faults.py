@@ -22,20 +22,17 @@ def all_completed(done):
 # --- the model server
 
 
-def test_a_model_that_says_no_fails_the_analysis_at_once_and_one_that_stumbles_is_asked_again(
+def test_a_model_that_refuses_fails_the_analysis_at_once_and_one_that_stumbles_is_asked_again(
     embedded_online, openai, photos
 ):
-    refusals = {"refusal": "model_refused", "401": "model_access_denied", "quota": "model_quota_exhausted"}
-    stumbles = (["500", "503"], ["path_item"], ["not_json"], ["drop"])
+    openai.script("refusal", kind="vision")
     embedded_online.start()
 
-    for photo, (behaviour, code) in zip(photos, refusals.items(), strict=False):
-        openai.script(behaviour, kind="vision")
-        [analysis] = embedded_online.wait(list(embedded_online.submit([photo])), timeout=150).values()
-        assert (analysis.status, analysis.failed_stage, analysis.error_code) == ("failed", "vision", code)
-    assert openai.stats()["requests"] == len(refusals)
+    [analysis] = embedded_online.wait(list(embedded_online.submit(photos[:1])), timeout=150).values()
+    assert (analysis.status, analysis.failed_stage, analysis.error_code) == ("failed", "vision", "model_refused")
+    assert openai.stats()["requests"] == 1
 
-    for photo, behaviours in zip(photos[len(refusals) :], stumbles, strict=False):
+    for photo, behaviours in zip(photos[1:], (["500", "503"], ["path_item"], ["not_json"], ["drop"]), strict=False):
         before = openai.stats()["vision"]
         openai.script(*behaviours, kind="vision")
         [analysis] = embedded_online.wait(list(embedded_online.submit([photo])), timeout=150).values()
@@ -43,6 +40,17 @@ def test_a_model_that_says_no_fails_the_analysis_at_once_and_one_that_stumbles_i
         assert openai.stats()["vision"] - before == len(behaviours) + 1
 
     assert "passwd" not in embedded_online.log("ai")
+
+
+def test_a_spent_quota_fails_nothing_and_spends_no_retry(embedded_online, openai, photos):
+    openai.script("quota", kind="vision")
+    embedded_online.start(through={"GROWBIN_VISION_RETRIES": "0"})
+
+    done = embedded_online.wait(list(embedded_online.submit(photos[:2])), timeout=200)
+
+    assert all_completed(done)
+    assert openai.stats()["vision"] == 3
+    assert embedded_online.log("ai").count("breaker.needs_operator") == 1
 
 
 def test_a_model_that_hangs_is_left_at_the_deadline_and_a_rate_limit_is_waited_for_and_spends_no_retry(

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
-from growbin_jobs.adapters.llm.client import CAP_RAISE, Call, ModelClient
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.client import CAP_RAISE, ModelClient
 from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import KnownItem
@@ -423,7 +424,8 @@ def test_the_stub_as_a_script_takes_orders_and_shows_its_books(stub_process):
 GREENLETS = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent
-from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.errors import Transient
 client = ModelClient(api_key=None, base_url=sys.argv[1])
 ask = lambda model, seconds: client.ask_text(Call(model, seconds, 100), [{"role": "user", "content": "?"}])

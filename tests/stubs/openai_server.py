@@ -200,6 +200,17 @@ BEHAVIOURS: dict[str, Callable[[Asked], Reply]] = {
         429, "rate_limit_exceeded", x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="1m30s"
     ),
     "quota": lambda asked: error(429, "insufficient_quota", retry_after="1"),
+    "gone": lambda asked: error(404, "model_not_found", "The model does not exist or you do not have access to it."),
+    "flex_full": lambda asked: (
+        error(429, "resource_unavailable")
+        if asked.body.get("service_tier") == "flex"
+        else completion(asked, asked.content())
+    ),
+    "no_flex": lambda asked: (
+        error(400, None, "Unsupported service_tier for this model.")
+        if "service_tier" in asked.body
+        else completion(asked, asked.content())
+    ),
     "redirect": lambda asked: Reply(307, headers={"location": "http://127.0.0.1:9/v1/chat/completions"}),
     "echo": lambda asked: error(
         400, None, f"no {asked.headers.get('authorization')} for data:image/jpeg;base64,/9j/{'A' * 500} please"
@@ -233,6 +244,7 @@ _OURS = {
     "response_format",
     "temperature",
     "reasoning_effort",
+    "service_tier",
 }
 
 
@@ -312,6 +324,7 @@ class StubOpenAI:
         self.violations: list[str] = []
         self.images: Counter[str] = Counter()
         self.answers: dict[str, dict[str, Any]] = {}
+        self.looked_up: list[str] = []
         self.connections = 0
         self.holding = 0
         self.stalled = 0
@@ -458,6 +471,13 @@ class _Handler(BaseHTTPRequestHandler):
                 for name, end in stub.models.items()
             ]
             self._json({"object": "list", "data": data})
+        elif self.path.startswith("/v1/models/"):
+            name = self.path.removeprefix("/v1/models/")
+            stub.looked_up.append(name)
+            if name in stub.models:
+                self._json({"id": name, "object": "model", "created": 1, "owned_by": "stub"})
+            else:
+                self._send(error(404, "model_not_found", f"The model '{name}' does not exist"))
         elif self.path == "/_stub/stats":
             self._json(stub.stats())
         else:

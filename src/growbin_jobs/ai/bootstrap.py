@@ -3,14 +3,15 @@
 Producers import the actors and never come here, so they load neither the SDK nor the classifier.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.gpt_cache import GptCache
-from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
@@ -28,7 +29,7 @@ from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.paid_calls import Worker, guards
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
-from growbin_jobs.model_catalog import effort_for, temperature_for
+from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
@@ -103,12 +104,9 @@ def model_client(settings: Settings, meter: Meter, worker: Worker | None = None)
       worker: In which it works; None: outside of one.
     """
     key = settings.openai_api_key
-    client = ModelClient(
-        api_key=key.get_secret_value() if key else None,
-        base_url=settings.openai_base_url,
-        meter=meter,
-        guards=guards(settings, gate_database(settings), worker),
-    )
+    connect = partial(ModelClient, api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    guarding = guards(settings, gate_database(settings), worker, look_up=connect().look_up)
+    client = connect(meter=meter, guards=guarding)
     client.warm_up()
     return client
 
@@ -126,36 +124,44 @@ def online_vision(
     """
     rules = load_rules(rules_folder(settings.rules_dir))
     items = [KnownItem(rule.item, rule.name.ko, rule.name.en) for rule in rules.values()]
-    model = model or settings.vision_model
-    look = Call(
-        model=model,
-        timeout=settings.vision_timeout,
-        max_tokens=settings.vision_max_tokens,
-        temperature=temperature_for(model, settings.vision_temperature),
-        reasoning_effort=effort_for(model, settings.vision_reasoning_effort),
-        purpose=purpose,
-    )
-    return OnlineVision(client, call=look, items=items, detail=settings.vision_detail)
+    look = call_for("vision", settings) if model is None else _call("vision", settings, model)
+    return OnlineVision(client, call=replace(look, purpose=purpose), items=items, detail=settings.vision_detail)
 
 
 def _online(settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
     client = model_client(settings, ledger, _worker())
-    phrase = Call(
-        model=settings.text_model,
-        timeout=settings.text_timeout,
-        max_tokens=settings.text_max_tokens,
-        temperature=temperature_for(settings.text_model, settings.text_temperature),
-        reasoning_effort=effort_for(settings.text_model, settings.text_reasoning_effort),
-        purpose="text",
-    )
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
     seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline)
     texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline)
-    text = OnlineText(client, call=phrase)
-    advice = CachedTextModel(text, texts, model=phrase.model, fingerprint=text.fingerprint)
+    text = OnlineText(client, call=call_for("text", settings))
+    advice = CachedTextModel(text, texts, model=settings.text_model, fingerprint=text.fingerprint)
     return Vision(online_vision(settings, client), seen), advice
+
+
+def call_for(purpose: Purpose, settings: Settings) -> Call:
+    """Return how the settings want a model to be asked, and its successors where the server no longer offers it."""
+    chosen = partial(_call, purpose, settings)
+    model, *others = settings.vision_model, *settings.vision_successors
+    if purpose == "text":
+        model, *others = settings.text_model, *settings.text_successors
+    return replace(chosen(model), successors=tuple(map(chosen, others)))
+
+
+def _call(purpose: Purpose, settings: Settings, model: str) -> Call:
+    vision = purpose == "vision"
+    effort = settings.vision_reasoning_effort if vision else settings.text_reasoning_effort
+    temperature = settings.vision_temperature if vision else settings.text_temperature
+    return Call(
+        model=model,
+        timeout=settings.vision_timeout if vision else settings.text_timeout,
+        max_tokens=settings.vision_max_tokens if vision else settings.text_max_tokens,
+        temperature=temperature_for(model, temperature),
+        reasoning_effort=effort_for(model, effort),
+        purpose=purpose,
+        service_tier=settings.vision_service_tier if vision else settings.text_service_tier,
+    )
 
 
 def _worker() -> Worker:

@@ -9,7 +9,8 @@ import re
 import unicodedata
 from typing import Protocol
 
-from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.ai import prompts
 from growbin_jobs.ai.answers import Answers, Question

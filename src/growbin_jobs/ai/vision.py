@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import create_model
 
-from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.ai import prompts
 from growbin_jobs.ai.answers import Answers, Question
 from growbin_jobs.ai.prompts import Detail, KnownItem

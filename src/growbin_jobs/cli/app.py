@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from growbin_jobs import __version__
 from growbin_jobs.cli import (
     analyze,
+    breakers,
     budgets,
     configuration,
     dead,
@@ -72,6 +73,7 @@ GROUPS = {
     "budgets": _group("Budgets: what requests to models may cost in a day."),
     "models": _group("Models: trying another one before you switch to it."),
     "tasks": _group("Tasks: what became of messages."),
+    "breakers": _group("Breakers: what is not asked for now, and why."),
     "limits": _group("The limits of paid calls: what is used, what waits, and the proof that they were kept."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -100,6 +102,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead discard": dead.discard,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
+    "breakers list": breakers.list_,
+    "breakers reset": breakers.reset,
     "limits list": limits.list_,
     "limits set": limits.set_,
     "limits plan": limits.plan,

@@ -1,17 +1,18 @@
-"""A circuit breaker for the whole cluster: pure transitions of one row.
+"""A circuit breaker for the whole cluster: who may send, and what a success changes. Pure functions of one row.
 
-=========  ==========================================  ===========================================================
-state      who may send                                how it is left
-=========  ==========================================  ===========================================================
-closed     everybody; a part of them after an outage   ``THRESHOLD`` failures without a success between: open;
-                                                       an error that only an operator can mend: operator
-open       nobody; one probe at the end of each pause  its probe succeeds: closed; fails: open, twice as long
-operator   nobody; one probe that costs nothing at     its probe succeeds, or ``reset``: closed
-           the end of each pause
-=========  ==========================================  ===========================================================
+=========  ===========================================  ==========================================================
+state      who may send                                 how it is left
+=========  ===========================================  ==========================================================
+closed     everybody; more slowly after an outage, and  failures in a row: open or operator
+           after ``open_until`` only                    (:mod:`growbin_jobs.limits.breaker_failures`)
+open       nobody; one probe at the end of each pause   its probe succeeds: closed; fails: twice the pause
+operator   nobody; one probe at the end of each pause,  its probe succeeds, or ``reset``: closed
+           where that tells anything one that is free
+=========  ===========================================  ==========================================================
 
 The probe is leased and fenced: there is one in the cluster, its holder may die, and a result of an older probe, or of a
-request that was sent before the breaker opened, changes nothing. A pause only ever grows while it lasts.
+request that was sent before the breaker opened, changes nothing. A pause only ever grows while it lasts. The message
+that failed last gives way to others for a while when the next probe is due: it may be the cause itself.
 """
 
 from dataclasses import dataclass, replace
@@ -19,36 +20,48 @@ from typing import Final, Literal, NamedTuple
 
 State = Literal["closed", "open", "operator"]
 
-#: Failures in a row, of requests that were sent since the last success, that open it.
-THRESHOLD: Final = 8
-
-#: Seconds of the first pause and of the longest; each failed probe doubles it.
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
-
-#: Seconds between two probes that cost nothing while an operator is needed.
-OPERATOR_PAUSE: Final = 60.0
-
 #: Seconds after which a probe that said nothing counts as lost with its process.
 PROBE_LEASE: Final = 60.0
+
+#: Seconds for which the message that failed last leaves the probe to others.
+GIVES_WAY: Final = 20.0
 
 #: Seconds in which the share of requests grows to all after an outage, and where it begins.
 RAMP, RAMP_FROM = 90.0, 0.1
 
+#: Seconds between two requests after the server limited the rate, until one succeeds.
+CAREFUL: Final = 2.0
+
+#: Seconds in which a lower limit that the server told of loses its effect.
+TOLD_LASTS: Final = 600.0
+
+#: Seconds for which the same limit need not be noted again.
+TOLD_FRESH: Final = 60.0
+
+#: Reasons of the state ``operator`` whose end a free look-up of the model shows.
+LOOKED_UP: Final = frozenset({"model_access_denied", "model_not_offered"})
+
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """One breaker.
+    """One breaker. Moments are seconds since 1970 on the store's clock.
 
     Attributes:
-      name: Such as ``model:gpt-6-luna``, ``objects``.
+      name: Such as ``model:gpt-6-luna@api.openai.com``, ``objects``.
       state: See the table.
-      reason: What opened it: a code of :mod:`growbin_jobs.reasons`, or an outcome.
+      reason: Of the latest failure: a key of :data:`growbin_jobs.limits.breaker_failures.KINDS`.
       failures: In a row, while closed.
       pauses: Pauses since it opened.
-      open_until: When the pause ends.
+      open_until: Nobody sends before; the end of the pause, or of a hold while it is closed.
       changed_at: When the state changed last.
       fence: Number of the latest probe.
       probe_until: When the lease of that probe ends.
+      failed_at: When a request failed last, while closed.
+      held_at: When the server limited the rate last, while closed.
+      proven_at: When a request was sent that succeeded after a failure.
+      suspect: The message that failed last; empty where none is known.
+      told: Requests in a minute that the server told of, less than ours; 0: none.
+      told_at: When it told so.
     """
 
     name: str
@@ -60,6 +73,12 @@ class Breaker:
     changed_at: float = 0.0
     fence: int = 0
     probe_until: float = 0.0
+    failed_at: float = 0.0
+    held_at: float = 0.0
+    proven_at: float = 0.0
+    suspect: str = ""
+    told: float = 0.0
+    told_at: float = 0.0
 
 
 class Admission(NamedTuple):
@@ -68,104 +87,127 @@ class Admission(NamedTuple):
     Attributes:
       wait: Seconds until it makes sense to ask again; 0: send now.
       probe: The fencing number for this request alone, if it is the probe.
-      unbilled: The probe must cost nothing: an operator is needed.
-      share: Part of the limit that may be used now, 0.0–1.0: less than all for a while after an outage.
+      look_up: The probe must first look the model up, which is free, and is sent only where that succeeds.
+      reason: Why nobody sends, while it is not closed.
+      gives_way: Only this message has to wait, not all of them.
     """
 
     wait: float = 0.0
     probe: int | None = None
-    unbilled: bool = False
-    share: float = 1.0
+    look_up: bool = False
+    reason: str = ""
+    gives_way: bool = False
 
 
-def admit(breaker: Breaker, now: float) -> tuple[Admission, Breaker]:
+def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: str = "") -> tuple[Admission, Breaker]:
     """Ask to send one request.
-
-    Returns:
-      The answer, and the breaker with a leased probe where the request is one.
-    """
-    if breaker.state == "closed":
-        return Admission(share=_share(breaker, now)), breaker
-    busy_until = max(breaker.open_until, breaker.probe_until)
-    if now < busy_until:
-        return Admission(wait=busy_until - now), breaker
-    leased = replace(breaker, fence=breaker.fence + 1, probe_until=now + PROBE_LEASE)
-    return Admission(probe=leased.fence, unbilled=breaker.state == "operator"), leased
-
-
-def failed(
-    breaker: Breaker,
-    now: float,
-    *,
-    sent_at: float,
-    reason: str,
-    needs_operator: bool = False,
-    asked_wait: float = 0.0,
-    probe: int | None = None,
-) -> Breaker:
-    """Note a request that failed for a cause that is not its own.
 
     Parameters:
       breaker: As it is.
       now: The clock.
-      sent_at: When the request was sent.
-      reason: See :class:`Breaker`.
-      needs_operator: Nothing that we do helps: a spent quota, a revoked key, a retired model.
-      asked_wait: Seconds that the server asked to wait.
-      probe: Its fencing number, if it was one.
+      per_minute: Requests that may be sent in a minute when all is well, for the part of it after an outage; 0: all
+        may be sent at once.
+      message_id: For whom; empty where that is not known.
+
+    Returns:
+      The answer, and the breaker with a leased probe or the next place where the request takes it.
     """
     if breaker.state == "closed":
-        if sent_at < breaker.changed_at:
-            return breaker  # from before the outage that is over
-        failures = breaker.failures + 1
-        if not needs_operator and failures < THRESHOLD:
-            return replace(breaker, failures=failures)
-        return _opened(replace(breaker, pauses=0), now, reason, needs_operator, asked_wait)
-    if probe is None:
-        # One of many that were under way: it may lengthen the pause, and name the cause that matters more.
-        if needs_operator and breaker.state == "open" and sent_at >= breaker.changed_at - PROBE_LEASE:
-            return _opened(breaker, now, reason, True, asked_wait)
-        return replace(breaker, open_until=max(breaker.open_until, now + asked_wait))
-    if probe != breaker.fence:
-        return breaker
-    operator = needs_operator or (breaker.state == "operator" and reason == breaker.reason)
-    return _opened(breaker, now, reason, operator, asked_wait)
+        if now < breaker.open_until:
+            return Admission(wait=breaker.open_until - now), breaker
+        pace = _pace(breaker, now, per_minute)
+        return Admission(), replace(breaker, open_until=now + pace) if pace else breaker
+    free_at = max(breaker.open_until, breaker.probe_until)
+    if now < free_at:
+        return Admission(wait=free_at - now, reason=breaker.reason), breaker
+    if message_id and message_id == breaker.suspect and now < breaker.open_until + GIVES_WAY:
+        wait = breaker.open_until + GIVES_WAY - now
+        return Admission(wait=wait, reason=breaker.reason, gives_way=True), breaker
+    leased = replace(breaker, fence=breaker.fence + 1, probe_until=now + PROBE_LEASE)
+    look_up = breaker.state == "operator" and breaker.reason in LOOKED_UP
+    return Admission(probe=leased.fence, look_up=look_up, reason=breaker.reason), leased
 
 
-def succeeded(breaker: Breaker, now: float, *, probe: int | None = None) -> Breaker:
+def closed_in(breaker: Breaker, now: float) -> float:
+    """Return the seconds until a request that was admitted before may be sent: 0 unless it opened or was held since."""
+    ahead = max(0.0, breaker.open_until - now)
+    if breaker.state != "closed":
+        return max(ahead, breaker.probe_until - now)
+    held = breaker.failures > 0 and breaker.reason == "rate_limited"
+    return ahead if held and ahead > CAREFUL else 0.0  # else it is the place of a request, perhaps of this one
+
+
+def succeeded(breaker: Breaker, now: float, *, sent_at: float, probe: int | None = None) -> Breaker:
     """Note a request that succeeded; only the latest probe closes a breaker.
 
     Parameters:
       breaker: As it is.
       now: The clock.
+      sent_at: When the request was sent.
       probe: Its fencing number, if it was one.
     """
-    if breaker.state == "closed":
-        return breaker if breaker.failures == 0 else replace(breaker, failures=0)
-    return reset(breaker, now) if probe is not None and probe == breaker.fence else breaker
+    if breaker.state != "closed":
+        return reset(breaker, now) if probe is not None and probe == breaker.fence else breaker
+    proves = breaker.proven_at <= breaker.failed_at < sent_at  # the first one that was sent after the latest failure
+    if breaker.failures == 0 and not proves:
+        return breaker
+    return replace(breaker, failures=0, reason="", proven_at=max(breaker.proven_at, sent_at))
+
+
+def unused(breaker: Breaker, now: float, *, probe: int) -> Breaker:
+    """Give back the lease of a probe that was not sent, or that said nothing: somebody else may probe at once."""
+    if breaker.state == "closed" or probe != breaker.fence:
+        return breaker
+    return replace(breaker, probe_until=min(breaker.probe_until, now))
 
 
 def reset(breaker: Breaker, now: float) -> Breaker:
     """Close it: by its probe, or by a person. Requests come back slowly."""
     if breaker.state == "closed":
-        return replace(breaker, failures=0)
+        return replace(breaker, failures=0, reason="", open_until=0.0, told=0.0)
     # A new fence: what the probe of a moment ago says later is old.
-    return Breaker(breaker.name, changed_at=now, fence=breaker.fence + 1)
+    return Breaker(
+        breaker.name, changed_at=now, fence=breaker.fence + 1, proven_at=breaker.proven_at,
+        told=breaker.told, told_at=breaker.told_at,
+    )  # fmt: skip
 
 
-def _opened(breaker: Breaker, now: float, reason: str, operator: bool, asked_wait: float) -> Breaker:
-    pause = OPERATOR_PAUSE if operator else min(FIRST_PAUSE * 2 ** min(breaker.pauses, 20), LONGEST_PAUSE)
-    state: State = "operator" if operator else "open"
-    return replace(
-        breaker,
-        state=state,
-        reason=reason,
-        failures=0,
-        pauses=breaker.pauses + 1,
-        open_until=max(breaker.open_until, now + max(pause, asked_wait)),
-        changed_at=breaker.changed_at if breaker.state == state else now,
-        probe_until=0.0,
-    )
+def told(breaker: Breaker, now: float, *, by_server: float, per_minute: float) -> Breaker:
+    """Note the limit that the server told of; it may lower ours, and never raises it.
+
+    Parameters:
+      breaker: As it is.
+      now: The clock.
+      by_server: Requests in a minute that the server told of.
+      per_minute: Our limit.
+    """
+    known_since = now - breaker.told_at
+    if by_server >= told_now(breaker, now, per_minute) or (by_server == breaker.told and known_since < TOLD_FRESH):
+        return breaker
+    return replace(breaker, told=by_server, told_at=now)
+
+
+def told_now(breaker: Breaker, now: float, per_minute: float) -> float:
+    """Return what is left of a limit that the server told of: it rises to ours in ten minutes.
+
+    Parameters:
+      breaker: As it is.
+      now: The clock.
+      per_minute: Our limit, which is never exceeded.
+    """
+    if not 0 < breaker.told < per_minute:
+        return per_minute
+    part = min(1.0, max(0.0, now - breaker.told_at) / TOLD_LASTS)
+    return breaker.told + (per_minute - breaker.told) * part
+
+
+def _pace(breaker: Breaker, now: float, per_minute: float) -> float:
+    """Return the seconds until the next request after this one; 0: none are asked for here."""
+    careful = CAREFUL if breaker.failures and breaker.reason == "rate_limited" else 0.0
+    if not per_minute:
+        return careful
+    most = min(per_minute * _share(breaker, now), told_now(breaker, now, per_minute))
+    return max(careful, 60.0 / most if most < per_minute else 0.0)
 
 
 def _share(breaker: Breaker, now: float) -> float:

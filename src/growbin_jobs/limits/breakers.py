@@ -1,20 +1,25 @@
 """The breakers of the cluster, in the central database: each change is one transaction on its row and its clock."""
 
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any, Final, TypeVar
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits import breaker as transitions
 from growbin_jobs.limits.breaker import Admission, Breaker
+from growbin_jobs.limits.breaker_failures import Failure, Noted, Past, noted
 
 T = TypeVar("T")
 
-_COLUMNS: Final = "name, state, reason, failures, pauses, open_until, changed_at, fence, probe_until"
+_NAMES: Final = tuple(field.name for field in fields(Breaker))
+_COLUMNS: Final = ", ".join(_NAMES)
+
+#: Seconds that a message's failures are remembered.
+REMEMBERED: Final = 86_400.0
 
 
 class Breakers:
-    """Asks and tells breakers by name; one that nobody has told of a failure has no row and is closed.
+    """See :class:`growbin_jobs.limits.breaker_store.BreakerStore`; a breaker without a row is closed.
 
     Parameters:
       database: The central one; its errors mean what :meth:`Database.run` says.
@@ -27,70 +32,56 @@ class Breakers:
         self._clock = "extract(epoch FROM clock_timestamp())::float8" if postgresql else "unixepoch('subsec')"
         self._lock = " FOR UPDATE" if postgresql else ""
 
-    def admit(self, name: str) -> Admission:
-        """Ask to send one request; see :func:`growbin_jobs.limits.breaker.admit`."""
+    def admit(self, name: str, *, per_minute: float = 0.0, message_id: str = "") -> Admission:
         known = self._read(name)
-        if known is None or known[0].state == "closed":
-            # The usual case writes nothing and locks nothing.
-            return transitions.admit(*known)[0] if known else Admission()
-        return self._change(name, transitions.admit)
+        if known is None:
+            return Admission()
 
-    def failed(
-        self,
-        name: str,
-        *,
-        age: float,
-        reason: str,
-        needs_operator: bool = False,
-        asked_wait: float = 0.0,
-        probe: int | None = None,
-    ) -> Breaker:
-        """Note a request that failed; see :func:`growbin_jobs.limits.breaker.failed`.
+        def ask(breaker: Breaker, now: float) -> tuple[Admission, Breaker]:
+            return transitions.admit(breaker, now, per_minute=per_minute, message_id=message_id)
 
-        Parameters:
-          name: Of the breaker.
-          age: Seconds since the request was sent, by whatever clock measured them.
-          reason: What happened.
-          needs_operator: Whether only an operator can mend it.
-          asked_wait: Seconds that the server asked to wait.
-          probe: Its fencing number, if it was one.
+        admission, after = ask(*known)
+        # The usual case, and a refusal, write nothing and lock nothing.
+        return admission if after == known[0] else self._change(name, lambda _, breaker, now: ask(breaker, now))
 
-        Returns:
-          The breaker after it.
-        """
+    def may_send(self, name: str) -> float:
+        known = self._read(name)
+        return transitions.closed_in(*known) if known else 0.0
 
-        def note(breaker: Breaker, now: float) -> tuple[Breaker, Breaker]:
-            after = transitions.failed(
-                breaker,
-                now,
-                sent_at=now - age,
-                reason=reason,
-                needs_operator=needs_operator,
-                asked_wait=asked_wait,
-                probe=probe,
-            )
-            return after, after
+    def failed(self, name: str, failure: Failure) -> Noted:
+        def note(connection: Any, breaker: Breaker, now: float) -> tuple[Noted, Breaker]:
+            past = self._past(connection, name, failure.message_id)
+            result, remembered = noted(breaker, past, now, failure)
+            if remembered is not None:
+                self._remember(connection, name, failure.message_id, remembered, now)
+            return result, result.breaker
 
         return self._change(name, note)
 
-    def succeeded(self, name: str, *, probe: int | None = None) -> None:
-        """Note a request that succeeded; see :func:`growbin_jobs.limits.breaker.succeeded`."""
-        known = self._read(name)
-        if known is not None and transitions.succeeded(*known, probe=probe) != known[0]:
-            self._change(name, lambda breaker, now: (None, transitions.succeeded(breaker, now, probe=probe)))
+    def succeeded(self, name: str, *, age: float, probe: int | None = None) -> None:
+        self._change_known(name, lambda known, now: transitions.succeeded(known, now, sent_at=now - age, probe=probe))
 
-    def reset(self, name: str) -> None:
-        """Close a breaker, by a person's wish."""
-        self._change(name, lambda breaker, now: (None, transitions.reset(breaker, now)))
+    def unused(self, name: str, *, probe: int) -> None:
+        self._change_known(name, lambda known, now: transitions.unused(known, now, probe=probe))
 
-    def all(self) -> list[Breaker]:
-        """Return all breakers that have a row, by name."""
-        sql = f"SELECT {_COLUMNS} FROM breaker"  # noqa: S608
+    def told(self, name: str, *, by_server: float, per_minute: float) -> None:
+        def note(breaker: Breaker, now: float) -> Breaker:
+            return transitions.told(breaker, now, by_server=by_server, per_minute=per_minute)
 
-        def work(connection: Any) -> list[Breaker]:
-            return [Breaker(*row) for row in connection.execute_sql(sql).fetchall()]
+        known, now = self._read(name) or (Breaker(name), 0.0)
+        if note(known, now) != known:
+            self._change(name, lambda _, breaker, at: (None, note(breaker, at)))
 
-        return sorted(self._database.run(work), key=lambda breaker: breaker.name)
+    def reset(self, name: str) -> bool:
+        return self._change_known(name, transitions.reset)
+
+    def all(self) -> list[tuple[Breaker, float]]:
+        sql = f"SELECT {_COLUMNS}, {self._clock} FROM breaker"  # noqa: S608
+
+        def work(connection: Any) -> list[tuple[Breaker, float]]:
+            return [(Breaker(*row[:-1]), float(row[-1])) for row in connection.execute_sql(sql).fetchall()]
+
+        return sorted(self._database.run(work), key=lambda row: row[0].name)
 
     def _read(self, name: str) -> tuple[Breaker, float] | None:
         return self._database.run(lambda connection: self._row(connection, name, ""))
@@ -100,19 +91,43 @@ class Breakers:
         rows = connection.execute_sql(sql, (name,)).fetchall()
         return (Breaker(*rows[0][:-1]), float(rows[0][-1])) if rows else None
 
-    def _change(self, name: str, transition: Callable[[Breaker, float], tuple[T, Breaker]]) -> T:
-        marks = ", ".join([self._mark] * 9)
+    def _change_known(self, name: str, transition: Callable[[Breaker, float], Breaker]) -> bool:
+        """Change a breaker that has a row, where the transition changes anything. Returns whether it has one."""
+        known = self._read(name)
+        if known is not None and transition(*known) != known[0]:
+            self._change(name, lambda _, breaker, now: (None, transition(breaker, now)))
+        return known is not None
+
+    def _change(self, name: str, transition: Callable[[Any, Breaker, float], tuple[T, Breaker]]) -> T:
+        marks = ", ".join([self._mark] * len(_NAMES))
         insert = f"INSERT INTO breaker ({_COLUMNS}) VALUES ({marks}) ON CONFLICT (name) DO NOTHING"  # noqa: S608
-        sets = ", ".join(f"{column.strip()} = {self._mark}" for column in _COLUMNS.split(",")[1:])
+        sets = ", ".join(f"{column} = {self._mark}" for column in _NAMES[1:])
         update = f"UPDATE breaker SET {sets} WHERE name = {self._mark}"  # noqa: S608
 
         def work(connection: Any) -> T:
             connection.execute_sql(insert, astuple(Breaker(name)))
             row = self._row(connection, name, self._lock)
             assert row is not None
-            result, after = transition(*row)
+            result, after = transition(connection, *row)
             if after != row[0]:
                 connection.execute_sql(update, (*astuple(after)[1:], name))
             return result
 
         return self._database.transaction(work)
+
+    def _past(self, connection: Any, name: str, message_id: str) -> Past | None:
+        mark = self._mark
+        sql = f"SELECT failed_at, times FROM breaker_failure WHERE breaker = {mark} AND message_id = {mark}"  # noqa: S608
+        rows = connection.execute_sql(sql, (name, message_id)).fetchall() if message_id else []
+        return Past(*rows[0]) if rows else None
+
+    def _remember(self, connection: Any, name: str, message_id: str, past: Past, now: float) -> None:
+        mark = self._mark
+        forget = f"DELETE FROM breaker_failure WHERE breaker = {mark} AND failed_at < {mark}"  # noqa: S608
+        keep = (
+            f"INSERT INTO breaker_failure (breaker, message_id, failed_at, times) "  # noqa: S608
+            f"VALUES ({mark}, {mark}, {mark}, {mark}) ON CONFLICT (breaker, message_id) "
+            "DO UPDATE SET failed_at = excluded.failed_at, times = excluded.times"
+        )
+        connection.execute_sql(forget, (name, now - REMEMBERED))
+        connection.execute_sql(keep, (name, message_id, *past))

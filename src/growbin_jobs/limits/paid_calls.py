@@ -7,6 +7,8 @@ import apsw
 
 from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limits.breaker_guards import breaker_guard
+from growbin_jobs.limits.breaker_last_look import LastLook
 from growbin_jobs.limits.budget_guard import budget_guard
 from growbin_jobs.limits.limit_guard import LimitGuard, Running
 from growbin_jobs.limits.minutes import CentralUse, JournalUse, UseLog
@@ -40,19 +42,30 @@ class Worker:
     write_journal: Callable[[Callable[[apsw.Connection], None]], object] | None = None
 
 
-def guards(settings: Settings, database: Database, worker: Worker | None = None) -> list[Guard]:
+def guards(
+    settings: Settings, database: Database, worker: Worker | None = None, *, look_up: Callable[[str], object]
+) -> list[Guard]:
     """Return the guards of paid calls, in the order in which they are asked.
 
     Parameters:
       settings: Which limits there are.
       database: The central one, with a short timeout: a slow one is away, and the calls wait.
       worker: None: outside of a worker.
+      look_up: Asks the model's server for a model by name, free of charge.
     """
     worker, limits, store = worker or Worker(), named_limits(settings), SqlLimits(database)
     provision = Provision(store, Promises(database), limits)
+    breakers = breaker_guard(
+        database,
+        base_url=settings.openai_base_url,
+        look_up=look_up,
+        per_minute={"vision": settings.vision_limit, "text": settings.text_limit},
+    )
     return [
+        breakers,
         budget_guard(settings, database),
         limit_guard(settings, store, provision, limits, worker),
+        LastLook(breakers),
         use_guard(settings, database, limits, worker),
     ]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from growbin_jobs.adapters.llm.client import Call
+from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.responses import LONGEST_ADVICE, CachedTextModel, OnlineText, checked, text_key

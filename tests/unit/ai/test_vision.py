@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.adapters.llm.client import Call
+from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import KnownItem

@@ -4,53 +4,38 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
+from growbin_jobs.adapters.llm.address import OPENAI_URL, checked_url
+from growbin_jobs.adapters.llm.call import Call, Message, body_of
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
-from growbin_jobs.adapters.llm.structured import Schema, refuses_schemas, strict_format, validated
+from growbin_jobs.adapters.llm.structured import (
+    Schema,
+    SchemaNotSupported,
+    refuses_schemas,
+    strict_format,
+    validated,
+)
+from growbin_jobs.adapters.llm.successors import first_offered
+from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
+from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError, Permanent
+from growbin_jobs.model_catalog import Tier
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
-OPENAI_URL = "https://api.openai.com/v1"
-
 #: By how much the cap on tokens is raised for a model that was cut off.
 CAP_RAISE = 4
 
 logger = logging.getLogger(__name__)
-
-Message = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """How to ask.
-
-    Attributes:
-      model: Its name on the server.
-      timeout: Seconds for the whole call, repairs included.
-      max_tokens: Most tokens of the answer, reasoning included.
-      temperature: None: not sent; reasoning models refuse it.
-      reasoning_effort: None: not sent; models that do not reason refuse it.
-      purpose: What the answer is for, for the meter.
-    """
-
-    model: str
-    timeout: float
-    max_tokens: int
-    temperature: float | None = None
-    reasoning_effort: str | None = None
-    purpose: str = "other"
 
 
 class ModelClient:
@@ -85,11 +70,12 @@ class ModelClient:
         if not (key.isascii() and key.isprintable()):
             raise ConfigurationError("OPENAI_API_KEY contains characters that no key has. Copy it again.")
         self._key = key
-        self._url = _checked_url(base_url or OPENAI_URL)
+        self._url = checked_url(base_url or OPENAI_URL)
         self._meter = NullMeter() if meter is None else meter
         self._guards = tuple(guards)
         self._http = once_a_process(self._connect)
         self._without_schemas: set[str] = set()
+        self._without_tier: set[tuple[str, str]] = set()
         self._raised_caps: set[tuple[str, int]] = set()
 
     @property
@@ -118,15 +104,11 @@ class ModelClient:
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
+        calls = (call, *call.successors)
         with self._deadline(call.timeout):
-            if call.model not in self._without_schemas:
-                try:
-                    return validated(self._complete(call, messages, strict_format(schema)), call.model, schema)
-                except _SchemaNotSupported:
-                    logger.warning("model.no_json_schema model=%s asks_for=json_object", call.model)
-                    self._without_schemas.add(call.model)
-            told = [*messages, {"role": "system", "content": in_words}]
-            return validated(self._complete(call, told, {"type": "json_object"}), call.model, schema)
+            return first_offered(
+                [each.model for each in calls], lambda place: self._ask(calls[place], messages, schema, in_words)
+            )
 
     def ask_text(self, call: Call, messages: Sequence[Message]) -> Completion[str]:
         """Return the model's answer as text, stripped and not empty.
@@ -138,8 +120,11 @@ class ModelClient:
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
+        calls = (call, *call.successors)
         with self._deadline(call.timeout):
-            reply = self._complete(call, messages, None)
+            reply = first_offered(
+                [each.model for each in calls], lambda place: self._complete(calls[place], messages, None)
+            )
         return Completion(reply.content, reply.model or call.model, reply.usage, reply.request_id)
 
     def models(self, *, timeout: float = 10.0) -> dict[str, date | None]:
@@ -155,9 +140,38 @@ class ModelClient:
             raw = self._send(timeout, lambda http: http.models.with_raw_response.list().http_response)
         return read_models(raw.content)
 
+    def look_up(self, model: str, *, timeout: float = 10.0) -> None:
+        """Ask the server for a model by name, which is free, and return if nothing speaks against asking it.
+
+        Parameters:
+          model: Its name on the server.
+          timeout: Seconds for the whole call.
+
+        Raises:
+          Permanent: ``model_not_offered`` or ``model_access_denied``.
+          Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
+        """
+        record = ModelRequest(model, "look_up")
+        with self._deadline(timeout):
+            try:
+                self._send(timeout, lambda http: http.models.with_raw_response.retrieve(model).http_response, record)
+            except Permanent as error:
+                if error.code != "model_rejected_request":  # a server that has no such page says nothing by that
+                    raise
+
     def warm_up(self) -> None:
         """Load the SDK and build this process's HTTP client (1–2 s), so that the first call need not."""
         self._http()
+
+    def _ask(self, call: Call, messages: Sequence[Message], schema: type[Schema], in_words: str) -> Completion[Schema]:
+        if call.model not in self._without_schemas:
+            try:
+                return validated(self._complete(call, messages, strict_format(schema)), call.model, schema)
+            except SchemaNotSupported:
+                logger.warning("model.no_json_schema model=%s asks_for=json_object", call.model)
+                self._without_schemas.add(call.model)
+        told = [*messages, {"role": "system", "content": in_words}]
+        return validated(self._complete(call, told, {"type": "json_object"}), call.model, schema)
 
     def _complete(self, call: Call, messages: Sequence[Message], response_format: Message | None) -> Reply:
         """Return an answer; call again with a higher cap where it was cut off. The cap stays raised."""
@@ -172,19 +186,29 @@ class ModelClient:
         return reply
 
     def _post(self, call: Call, messages: Sequence[Message], response_format: Message | None, cap: int) -> Reply:
-        body: dict[str, Any] = {
-            "model": call.model,
-            "messages": list(messages),
-            "max_completion_tokens": cap,
-            "store": False,
-        }
-        if response_format is not None:
-            body["response_format"] = response_format
-        if call.temperature is not None:
-            body["temperature"] = call.temperature
-        if call.reasoning_effort is not None:
-            body["reasoning_effort"] = call.reasoning_effort
-        planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap)
+        """Ask in the price tier of the call, and at once in the standard one where that is not to be had."""
+        tier = call.service_tier
+        if tier is None or (call.model, tier) in self._without_tier:
+            return self._post_once(call, messages, response_format, cap, None)
+        try:
+            return self._post_once(call, messages, response_format, cap, tier)
+        except TierUnavailable as error:
+            logger.warning("model.tier_unavailable model=%s tier=%s", call.model, tier)
+            if error.known:
+                self._without_tier.add((call.model, tier))
+            standard: Tier | None = None if error.known else STANDARD
+        return self._post_once(call, messages, response_format, cap, standard)
+
+    def _post_once(
+        self,
+        call: Call,
+        messages: Sequence[Message],
+        response_format: Message | None,
+        cap: int,
+        tier: Tier | None,
+    ) -> Reply:
+        body = body_of(call, messages, response_format, cap, tier)
+        planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap, tier)
         asked = time.monotonic()
         with admitted(self._guards, planned) as ending, self._metered(planned, ending) as record:
             self._postpone(time.monotonic() - asked)
@@ -243,9 +267,11 @@ class ModelClient:
                 unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
                 record.reached = not isinstance(error.__cause__, unconnected)
             failure = from_exception(error, secret=self._key, model=record.model if record else None)
-            no_schema = isinstance(error, openai.APIStatusError) and refuses_schemas(error.status_code, error.body)
-            if no_schema and isinstance(failure, Permanent):
-                failure = _SchemaNotSupported(failure.code, **failure.params)
+            if isinstance(error, openai.APIStatusError):
+                tier = record.asked_tier if record else None
+                failure = refused_tier(error.status_code, error.body, tier) or failure
+                if refuses_schemas(error.status_code, error.body) and isinstance(failure, Permanent):
+                    failure = SchemaNotSupported(failure.code, **failure.params)
         else:
             _note_response(record, response)
             return response
@@ -270,28 +296,8 @@ class ModelClient:
         return connect(self._url, self._key)
 
 
-def _checked_url(url: str) -> str:
-    try:
-        address = urlsplit(url.strip())
-        usable = address.scheme in ("http", "https") and address.hostname and address.username is None
-        _ = address.port  # raises where it is none
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigurationError("OPENAI_BASE_URL must look like https://host/v1, without a user or a password.")
-    if address.query or address.fragment or address.path.rstrip("/").endswith("/completions"):
-        # The SDK appends /chat/completions to it, and would do so behind a query as well.
-        raise ConfigurationError(
-            "OPENAI_BASE_URL must end where /chat/completions begins, such as https://host/v1, without ? and #."
-        )
-    return address.geturl()
-
-
 def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:
     if record is not None and response is not None:
         began = response.extensions.get(BEGAN)
         record.begin_response(response.status_code, response.headers.get("x-request-id"), at=began)
-
-
-class _SchemaNotSupported(Permanent):
-    """The server does not know structured output."""
+        record.rate_headers = rate_headers(response.headers)

@@ -16,6 +16,9 @@ no JSON, wrong schema, empty, cut off                  ``Transient``, 1 retry
 429                                                    ``Deferred`` for as long as the server asks
 =====================================================  ==========================================================
 
+That is what one response means. What many of them mean together, an outage or a spent quota for all, the breaker judges
+(:mod:`growbin_jobs.limits.breaker_guard`): its messages wait instead, and nothing is given up.
+
 The SDK's exceptions never leave this package: they carry the request with its key, and some do not unpickle
 (openai 3.54). What the server said is quoted in part, without keys and pictures.
 """
@@ -23,7 +26,7 @@ The SDK's exceptions never leave this package: they carry the request with its k
 import re
 from collections.abc import Mapping
 
-from growbin_jobs.adapters.llm.waiting import asked_wait, wait_of
+from growbin_jobs.adapters.llm.waiting import LONGEST_ASKED, asked_wait, wait_of
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.model_catalog import find_model
 
@@ -55,6 +58,23 @@ _LONGEST_QUOTE = 160
 _LONGEST_READ = 4000
 #: A shorter key is a placeholder ("x", "none") of a server that wants none, and part of any word.
 _SHORTEST_SECRET = 4
+
+
+class RateLimited(Deferred):
+    """The server asks for fewer requests.
+
+    Parameters:
+      message: What happened, for logs.
+      headers: Of the response; the wait is read from them.
+
+    Attributes:
+      asked: Seconds that the server asked to wait, a day at most; None where it did not say.
+    """
+
+    def __init__(self, message: str, headers: Mapping[str, str]) -> None:
+        asked = asked_wait(headers)
+        self.asked = None if asked is None else min(asked, LONGEST_ASKED)
+        super().__init__(message, wait=wait_of(headers))
 
 
 def from_exception(error: Exception, *, secret: str | None = None, model: str | None = None) -> GrowbinError:
@@ -121,10 +141,10 @@ def _waiting(status: int, said: Mapping[str, str], headers: Mapping[str, str]) -
         if limit is not None and requested is not None and requested > limit:
             # However long it waits, the server never grants it.
             return Permanent("model_request_too_large", limit=limit, requested=requested)
-        return Deferred("The model's server limits the rate (HTTP 429).", wait=wait_of(headers))
+        return RateLimited("The model's server limits the rate (HTTP 429).", headers)
     slow_down = bool({said.get("code"), said.get("type")} & _SLOW_DOWN) and status >= 500
     if slow_down or (status in (503, 529) and asked_wait(headers) is not None):
-        return Deferred(f"The model's server asks to wait (HTTP {status}).", wait=wait_of(headers))
+        return RateLimited(f"The model's server asks to wait (HTTP {status}).", headers)
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attribution
 from growbin_jobs.adapters.llm.meter import ModelRequest
+from growbin_jobs.errors import Deferred, GrowbinError
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,23 @@ class PlannedRequest:
     attribution: Attribution = field(default_factory=attribution)
 
 
+class ModelAway(Deferred):
+    """The model cannot be asked for now: an outage, or something that a person has to mend.
+
+    However long that lasts, no message is given up for it.
+
+    Parameters:
+      message: What we wait for, for logs.
+      wait: Seconds until it makes sense to ask again.
+      reason: Such as ``model_not_offered``.
+      pauses_queue: All messages would have to wait as long.
+    """
+
+    def __init__(self, message: str, *, wait: float, reason: str, pauses_queue: bool = False) -> None:
+        self.reason = reason
+        super().__init__(message, wait=wait, capacity=True, pauses_queue=pauses_queue)
+
+
 class Held(Protocol):
     """What a guard holds for one request. Exactly one of its methods is called, once."""
 
@@ -47,12 +65,15 @@ class Held(Protocol):
         """Give back what is held: the request was not sent."""
         ...
 
-    def settle(self, record: ModelRequest, failure: BaseException | None) -> None:
+    def settle(self, record: ModelRequest, failure: BaseException | None) -> GrowbinError | None:
         """Account for the request, which was sent and has ended.
 
         Parameters:
           record: The request with its end.
           failure: What it ended with; None for an answer.
+
+        Returns:
+          What the caller is told in place of the failure; None leaves that as it is.
         """
         ...
 
@@ -75,6 +96,12 @@ class Ending:
 
     def __init__(self) -> None:
         self._end: tuple[ModelRequest, BaseException | None] | None = None
+        self._instead: GrowbinError | None = None
+
+    @property
+    def instead(self) -> GrowbinError | None:
+        """What the caller is told in place of the failure; None: the failure itself."""
+        return self._instead
 
     def note(self, record: ModelRequest, failure: BaseException | None) -> None:
         """Note the end of the request; see :meth:`Held.settle`."""
@@ -86,7 +113,7 @@ class Ending:
             if self._end is None:
                 held.release()
             else:
-                held.settle(*self._end)
+                self._instead = held.settle(*self._end) or self._instead
         except Exception:
             # The answer has been paid for: a guard that fails must not cost it.
             logger.exception("model.guard_failed guard=%s", type(held).__name__)
@@ -100,10 +127,17 @@ def admitted(guards: Sequence[Guard], request: PlannedRequest) -> Iterator[Endin
       Where the end of the request is noted. Without it the request counts as not sent.
 
     Raises:
-      Deferred, Permanent: A guard refuses; nothing is held any more.
+      Deferred, Permanent: A guard refuses; nothing is held any more. Or what a guard tells in place of the failure.
     """
     ending = Ending()
-    with ExitStack() as stack:
-        for guard in guards:
-            stack.callback(ending.account, guard.admit(request))
-        yield ending
+    try:
+        with ExitStack() as stack:
+            for guard in guards:
+                stack.callback(ending.account, guard.admit(request))
+            yield ending
+    except GrowbinError:
+        if ending.instead is None:
+            raise
+    else:
+        return
+    raise ending.instead

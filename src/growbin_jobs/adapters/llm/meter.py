@@ -7,6 +7,7 @@ it in the one place that all of them pass.
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -56,6 +57,7 @@ class ModelRequest:
       service_tier: The price tier that the server says it used.
       usage: Tokens as the server counted them; None where it said nothing.
       request_id: For the server's support and logs.
+      rate_headers: What the response says of the server's own limits (``x-ratelimit-…``).
       attribution: For whom it was sent.
     """
 
@@ -73,6 +75,7 @@ class ModelRequest:
     service_tier: str | None = None
     usage: Usage | None = None
     request_id: str | None = None
+    rate_headers: Mapping[str, str] = field(default_factory=dict)
     attribution: Attribution = field(default_factory=attribution)
     _started: float = field(default_factory=time.monotonic, repr=False)
 

@@ -7,8 +7,13 @@ from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.adapters.llm.reply import Completion, Reply
+from growbin_jobs.errors import Permanent
 
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class SchemaNotSupported(Permanent):
+    """The server does not know structured output; it is asked for a JSON object instead."""
 
 
 def strict_format(schema: type[BaseModel]) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from email.utils import parsedate_to_datetime
 #: bound (a daily limit) is met by asking again then.
 DEFAULT_WAIT, SHORTEST_WAIT, LONGEST_WAIT = 20.0, 1.0, 300.0
 
+#: Seconds that a breaker keeps everybody away at most because a server asked for it: a day's limit comes back in a day.
+LONGEST_ASKED = 86_400.0
+
 _RESET = "x-ratelimit-reset-"
 _REMAINING = "x-ratelimit-remaining-"
 
@@ -41,6 +44,12 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
     wishes = [*(None if each is None else each / 1000 for each in milliseconds), _delay(headers.get("retry-after"))]
     wishes.append(max(_resets(headers), default=None))
     return next((wish for wish in wishes if wish is not None and wish > 0), None)
+
+
+def rate_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what a response says of the server's own limits, by names in lower case."""
+    named = ((name.lower(), value) for name, value in headers.items())
+    return {name: value for name, value in named if name.startswith("x-ratelimit-")}
 
 
 def seconds_of(value: str | None) -> float | None:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.llm.errors import (
+    RateLimited,
     from_exception,
     from_response,
 )
@@ -107,7 +108,7 @@ def test_what_the_limit_never_grants_is_given_up_with_its_numbers(message, numbe
     error = from_response(429, body, {"retry-after": "3"})
 
     if numbers is None:
-        assert (type(error), error.wait) == (Deferred, 3.0)
+        assert (type(error), error.wait, error.asked) == (RateLimited, 3.0, 3.0)
     else:
         assert (error.code, error.params) == ("model_request_too_large", numbers)
 
@@ -131,7 +132,7 @@ def test_what_the_limit_never_grants_is_given_up_with_its_numbers(message, numbe
 def test_a_server_that_asks_to_wait_costs_no_retry(status, code, headers, wait):
     error = from_response(status, {"error": {"code": code, "message": "slow"}}, headers)
 
-    assert (type(error), getattr(error, "wait", None)) == (Transient if wait is None else Deferred, wait)
+    assert (type(error), getattr(error, "wait", None)) == (Transient if wait is None else RateLimited, wait)
 
 
 @pytest.mark.parametrize(
@@ -179,3 +180,22 @@ def test_a_page_of_a_proxy_is_not_quoted():
 
     assert "no reason given" in said
     assert "OPENAI_BASE_URL" in said
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked", "wait"),
+    [
+        ({"retry-after": "60"}, 60.0, 60.0),
+        ({"retry-after": "3600"}, 3600.0, 300.0),
+        ({"retry-after": "1000000"}, 86_400.0, 300.0),
+        ({"retry-after": "inf"}, 86_400.0, 300.0),
+        ({"retry-after": "0"}, None, 20.0),
+        ({"retry-after": "-5"}, None, 20.0),
+        ({"retry-after": "nan"}, None, 20.0),
+        ({}, None, 20.0),
+    ],
+)
+def test_how_long_a_server_asks_to_wait_is_kept_for_the_breaker(headers, asked, wait):
+    error = from_response(429, {}, headers)
+
+    assert (error.asked, error.wait) == (asked, wait)

@@ -6,7 +6,7 @@ import pytest
 
 from growbin_jobs.adapters.llm.guards import Held, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.errors import Deferred
+from growbin_jobs.errors import Deferred, GrowbinError, Permanent
 
 REQUEST = PlannedRequest("model", "vision", 100, 50)
 
@@ -61,3 +61,43 @@ def test_a_guard_that_cannot_settle_costs_neither_the_answer_nor_the_others() ->
     with admitted([Recorder("a", seen), Recorder("b", seen, breaks=True)], REQUEST) as ending:
         ending.note(ModelRequest("model", "vision"), None)
     assert seen == ["a admits", "b admits", "b settles", "a settles"]
+
+
+class Instead:
+    """A guard that tells something else in place of a failure."""
+
+    def __init__(self, error: GrowbinError | None) -> None:
+        self.error = error
+
+    def admit(self, request: PlannedRequest) -> Held:
+        return self
+
+    def release(self) -> None:
+        pass
+
+    def settle(self, record: ModelRequest, failure: BaseException | None) -> GrowbinError | None:
+        return self.error
+
+
+def fail_with(failure: GrowbinError, *guards: Instead) -> None:
+    with admitted(guards, REQUEST) as ending:
+        ending.note(ModelRequest("model", "vision"), failure)
+        raise failure
+
+
+def test_a_guard_may_tell_the_caller_something_else_than_the_failure() -> None:
+    failure, instead = Permanent("model_refused"), Deferred("an outage", wait=5)
+
+    with pytest.raises(Deferred) as raised:
+        fail_with(failure, Instead(instead), Instead(None))
+    assert raised.value is instead
+
+
+def test_without_it_the_failure_stays_and_an_answer_too() -> None:
+    failure = Permanent("model_refused")
+    with pytest.raises(Permanent) as raised:
+        fail_with(failure, Instead(None))
+    assert raised.value is failure
+
+    with admitted([Instead(Deferred("late", wait=5))], REQUEST) as ending:
+        ending.note(ModelRequest("model", "vision"), None)
