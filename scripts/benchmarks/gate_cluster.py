@@ -61,7 +61,7 @@ class Judged:
     Attributes:
       limit: The most that may be counted in any window.
       worst: The most that was.
-      use: Part of the limit that was used, from the end of the first window on.
+      use: Part of the limit that was used, from the time on when all processes ask.
       counted: In all.
     """
 
@@ -88,7 +88,7 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
             for number in range(plan.nodes):
                 cluster.start(f"n{number + 1}")
             _wait_for_first(server)
-            loaded = time.monotonic()
+            loaded = time.monotonic() + min(plan.window, plan.seconds / 4)  # until all processes ask
             events = _play(plan, cluster, began)
             ended = time.monotonic()
             verified = _verify(cluster.environment("setup"), ended - began) if plan.window == 60.0 else None
