@@ -332,3 +332,17 @@ def test_any_order_and_repetition_gives_the_row_of_the_run_in_order(database: Da
             STAGES[name](analyses, in_order)
     assert content(the(analyses, mixed)) == content(the(analyses, in_order))
     assert (completed is not None) == ("completed" in calls)
+
+
+def test_the_unfinished_analyses_of_a_user_are_counted_up_to_a_number(analyses: Analyses) -> None:
+    for number in range(5):
+        analyses.accept(f"b{number}", "u2")
+    run_in_order(analyses)
+    analyses.accept("a2", "u1")
+    analyses.accept("a3", "u1")
+    fail(analyses, analysis_id="a3")
+
+    assert analyses.unfinished("u1", most=10) == 1
+    assert analyses.unfinished("u2", most=10) == 5
+    assert analyses.unfinished("u2", most=3) == 3
+    assert analyses.unfinished("nobody", most=3) == 0

@@ -17,6 +17,7 @@ from growbin_jobs.errors import ConfigurationError, Permanent
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits
 from growbin_jobs.limits.port import LimitStore
+from growbin_jobs.limits.server_change import HOLD
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models import SCHEMA
 
@@ -203,3 +204,39 @@ def test_many_processes_together_get_what_one_may(kind: str, request: pytest.Fix
         most = max(bisect_right(starts, first + window) - index for index, first in enumerate(starts))
         assert most <= burst + window / spacing + 1e-6
     assert len(starts) > 10
+
+
+def test_after_a_failover_all_limits_are_held_for_a_window(postgres_url: str, tmp_path: Path) -> None:
+    """The start time that is on record is another server's: that one's last grants may be lost."""
+    database = opened(postgres_url, tmp_path)
+    upgrade(database, SCHEMA)
+    before, nodes = SqlLimits(database), [SqlLimits(database) for _ in range(2)]
+    before.ensure([Limit("a", 0.001, 1), Limit("b", 0.001, 1)])
+    assert before.take({"a": 1}).decision.granted
+    database.run(lambda connection: connection.execute_sql("UPDATE limit_server SET started = started - 1"))
+
+    for node in nodes:
+        refused = node.take({"a": 1, "b": 1})
+        assert not refused.decision.granted
+        assert HOLD - 10 < refused.decision.wait <= HOLD
+        assert refused.charges == ()
+    database.run(lambda connection: connection.execute_sql("UPDATE call_limit SET held_until = 0"))
+    assert all(node.take({"a": 1}, patience=1).decision.granted for node in nodes), "once for each change"
+    database.close()
+
+
+def test_a_process_that_was_there_before_the_failover_does_not_trust_the_first_answer(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    database = opened(postgres_url, tmp_path)
+    upgrade(database, SCHEMA)
+    store = SqlLimits(database)
+    store.ensure([Limit("a", SLOW, 5)])
+    store.take({"a": 1})
+    before = tats(store)
+    store._server._known = 1.0
+
+    assert store.take({"a": 1}).decision.granted, "nobody else has noticed a change, and the record agrees"
+    [limit] = store.limits()
+    assert limit.tat == pytest.approx(before["a"] + SLOW), "charged once"
+    database.close()

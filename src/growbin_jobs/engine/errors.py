@@ -106,11 +106,24 @@ class Deferred(GrowbinError):
         super().__init__(message)
 
 
-class WorkerStopping(Deferred):
-    """The worker stops while a message waits in it: it goes back to its queue at once, and nothing counts that."""
+class Returned(Deferred):
+    """A message goes back to its queue at once, and nothing counts that.
+
+    Parameters:
+      message: Why, for logs.
+      reason: The same in a word, for events.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(message, wait=0.0, capacity=True)
+
+
+class WorkerStopping(Returned):
+    """The worker stops while a message waits in it."""
 
     def __init__(self) -> None:
-        super().__init__("This worker stops.", wait=0.0, capacity=True)
+        super().__init__("This worker stops.", reason="worker_stops")
 
 
 def _seconds(wait: object) -> float:

@@ -2,6 +2,8 @@
 
 A queue may be paused for several causes at once, each until a moment or until it is resumed. Its messages stay with the
 broker, but for those that were fetched already: they wait in the worker's memory and are not delivered twice.
+
+A queue may also be narrowed: it is fetched from as ever, and its messages run one by one, as they are let pass.
 """
 
 from __future__ import annotations
@@ -11,6 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
+
+
+class _Narrow(NamedTuple):
+    """A narrowed queue: messages that may begin, and until when it is narrow."""
+
+    passes: int
+    until: float
 
 
 class Pauses:
@@ -25,6 +35,7 @@ class Pauses:
         self._clock = clock
         self._until: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
+        self._narrow: dict[str, _Narrow] = {}
         self._watchers: list[Callable[[], object]] = []
 
     def pause(self, queue: str, cause: str, seconds: float = math.inf) -> bool:
@@ -68,6 +79,55 @@ class Pauses:
                 self._forget(queue)
         return 0.0
 
+    def narrow(self, queue: str, seconds: float = math.inf) -> None:
+        """Let no message of a queue begin until it is let pass.
+
+        Parameters:
+          queue: Its name.
+          seconds: How long from now, whatever was said before; without it until :meth:`widen`.
+        """
+        with self._lock:
+            passes = self._narrow[queue].passes if queue in self._narrow else 0
+            self._narrow[queue] = _Narrow(passes, self._clock() + seconds)
+            self.any = True
+        self._tell()
+
+    def is_narrow(self, queue: str) -> bool:
+        """Return whether messages of a queue begin one by one."""
+        with self._lock:
+            return self._narrow_now(queue) is not None
+
+    def let_pass(self, queue: str) -> None:
+        """Let one more message of a narrowed queue begin."""
+        with self._lock:
+            if narrow := self._narrow_now(queue):
+                self._narrow[queue] = narrow._replace(passes=narrow.passes + 1)
+        self._tell()
+
+    def widen(self, queue: str) -> None:
+        """Let the messages of a queue begin as ever."""
+        with self._lock:
+            self._narrow.pop(queue, None)
+            self._look()
+        self._tell()
+
+    def may_begin(self, queue: str, *, begins: bool = False) -> bool:
+        """Return whether a message of a queue may begin now.
+
+        Parameters:
+          queue: Its name.
+          begins: It does: where it was let pass, the next one is not.
+        """
+        if self.left(queue):
+            return False
+        with self._lock:
+            narrow = self._narrow_now(queue)
+            if narrow is None:
+                return True
+            if narrow.passes and begins:
+                self._narrow[queue] = narrow._replace(passes=narrow.passes - 1)
+            return narrow.passes > 0
+
     def causes(self) -> dict[str, dict[str, float]]:
         """Return for each paused queue the causes, each with the seconds that are left."""
         with self._lock:
@@ -91,7 +151,18 @@ class Pauses:
 
     def _forget(self, queue: str) -> None:
         self._until.pop(queue, None)
-        self.any = bool(self._until)
+        self._look()
+
+    def _narrow_now(self, queue: str) -> _Narrow | None:
+        narrow = self._narrow.get(queue)
+        if narrow is not None and self._clock() >= narrow.until:
+            del self._narrow[queue]
+            self._look()
+            return None
+        return narrow
+
+    def _look(self) -> None:
+        self.any = bool(self._until or self._narrow)
 
     def _tell(self) -> None:
         for told in tuple(self._watchers):

@@ -42,8 +42,8 @@ RETRY: Final = RequestClass("retry", 0.8, 1.2, 0.5, 0.2)
 BACKFILL: Final = RequestClass("backfill", 0.4, 0.6, 0.25, 0.1)
 PROBE: Final = RequestClass("probe", 0.2, 0.3, 0.25, 0.02)
 
-#: From the first to the last.
-CLASSES: Final = (INTERACTIVE, RETRY, BACKFILL, PROBE)
+#: Seconds ahead that a class may be granted what it is owed: longer than any reach, so that it goes first.
+OWED_REACH: Final = 2.5
 
 #: What is asked for nobody who waits, by purpose.
 _OF_PURPOSES: Final = {"probe": PROBE, "health": PROBE, "rehearsal": BACKFILL, "report": BACKFILL}

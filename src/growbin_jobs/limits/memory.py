@@ -59,6 +59,10 @@ class MemoryLimits:
             self._limits[name] = replace(limit, held_until=until)
             return until - now
 
+    def find(self, names: Iterable[str]) -> list[Limit]:
+        with self._lock:
+            return [self._limits[name] for name in sorted(set(names)) if name in self._limits]
+
     def limits(self) -> list[Limit]:
         with self._lock:
             return [self._limits[name] for name in sorted(self._limits)]

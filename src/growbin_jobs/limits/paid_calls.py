@@ -14,8 +14,10 @@ from growbin_jobs.limits.parameters import VALIDITY
 from growbin_jobs.limits.port import LimitStore
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.provision import Provision
+from growbin_jobs.limits.rooms import Room
+from growbin_jobs.limits.shares import Shares
 from growbin_jobs.limits.sql import SqlLimits
-from growbin_jobs.limits.tickets import Gate, Room
+from growbin_jobs.limits.tickets import Gate
 from growbin_jobs.limits.use_guard import UseGuard
 from growbin_jobs.settings import Settings
 
@@ -54,7 +56,7 @@ def limit_guard(
     settings: Settings, store: LimitStore, provision: Provision, limits: NamedLimits, worker: Worker
 ) -> LimitGuard:
     """Return the guard that keeps the limits of the settings."""
-    gate = Gate(store, worker.room, patience=settings.limit_patience, validity=VALIDITY)
+    gate = Gate(store, worker.room, shares=Shares(store), patience=settings.limit_patience, validity=VALIDITY)
     return LimitGuard(gate, limits, provision.make, running=worker.running, bulk=worker.bulk)
 
 

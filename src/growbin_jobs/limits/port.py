@@ -71,6 +71,10 @@ class LimitStore(Protocol):
         """
         ...
 
+    def find(self, names: Iterable[str]) -> list[Limit]:
+        """Return the limits of some names, as far as they exist, by name."""
+        ...
+
     def limits(self) -> list[Limit]:
         """Return all limits by name."""
         ...

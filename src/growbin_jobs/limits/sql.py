@@ -13,6 +13,7 @@ from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.gcra import Decision, Limit, decide
 from growbin_jobs.limits.port import Answer, Charge
 from growbin_jobs.limits.requests import can_be_granted, check_request
+from growbin_jobs.limits.server_change import ServerChange
 
 #: One row: what was decided; the rows of the limits before, as arrays in the order of their names.
 #: ``held`` is materialized first, so the clock is read after the last lock was got.
@@ -47,7 +48,8 @@ WITH asked AS (
 )
 SELECT w.start, w.granted, w.name, w.now,
        (SELECT json_agg(json_build_array(h.name, h.spacing, h.burst)) FROM held h),
-       (SELECT json_agg(json_build_array(g.name, g.before, g.version) ORDER BY g.name) FROM charged g)
+       (SELECT json_agg(json_build_array(g.name, g.before, g.version) ORDER BY g.name) FROM charged g),
+       extract(epoch FROM pg_postmaster_start_time())::float8
 FROM clock c LEFT JOIN latest w ON true
 """
 
@@ -65,6 +67,7 @@ class SqlLimits:
     def __init__(self, database: Database, *, horizon: float = 3600.0) -> None:
         self._database = database
         self._horizon = horizon
+        self._server = ServerChange(database)
         self._postgresql = database.dialect == "postgresql"
         self._mark = "%s" if self._postgresql else "?"
         self._now = "extract(epoch FROM clock_timestamp())::float8" if self._postgresql else "unixepoch('subsec')"
@@ -86,7 +89,7 @@ class SqlLimits:
 
     def take(self, costs: Mapping[str, float], *, patience: float = 0.0, reserve: bool = False) -> Answer:
         if self._postgresql:
-            limits, answer = self._database.run(lambda one: self._take_at_once(one, costs, patience, reserve))
+            limits, answer = self._taken_from_one_server(costs, patience, reserve)
         else:
             limits, answer = self._database.transaction(lambda one: self._take_locked(one, costs, patience, reserve))
         check_request(limits, costs)  # out here: inside, the database would take it for a fault of its own
@@ -117,6 +120,14 @@ class SqlLimits:
             raise ConfigurationError(f"There is no limit {name}. Make it first (LimitStore.ensure).")
         return float(rows[0][0])
 
+    def find(self, names: Iterable[str]) -> list[Limit]:
+        asked = sorted(set(names))
+        if not asked:
+            return []
+        marks = ", ".join(self._mark for _ in asked)
+        sql = f"SELECT {_COLUMNS} FROM call_limit WHERE name IN ({marks})"  # noqa: S608
+        return _in_order(Limit(*row) for row in self._rows(sql, tuple(asked)))
+
     def limits(self) -> list[Limit]:
         sql = f"SELECT {_COLUMNS} FROM call_limit"  # noqa: S608
         return _in_order(Limit(*row) for row in self._rows(sql, ()))
@@ -127,9 +138,22 @@ class SqlLimits:
 
         return self._database.run(work)
 
+    def _taken_from_one_server(
+        self, costs: Mapping[str, float], patience: float, reserve: bool
+    ) -> tuple[list[Limit], Answer | None]:
+        def ask() -> tuple[list[Limit], Answer | None, float]:
+            return self._database.run(lambda one: self._take_at_once(one, costs, patience, reserve))
+
+        limits, answer, started = ask()
+        if self._server.noticed(started):  # it may lack grants: what it has said does not count
+            if answer is not None:
+                self.give_back(answer.charges)
+            limits, answer, _ = ask()
+        return limits, answer
+
     def _take_at_once(
         self, connection: Any, costs: Mapping[str, float], patience: float, reserve: bool
-    ) -> tuple[list[Limit], Answer | None]:
+    ) -> tuple[list[Limit], Answer | None, float]:
         names = sorted(costs)
         values = {
             "names": names,
@@ -139,11 +163,12 @@ class SqlLimits:
             "reserve": reserve,
             "horizon": self._horizon,
         }
-        [(start, granted, name, now, found, charges)] = connection.execute_sql(_TAKE, values).fetchall()
+        [(start, granted, name, now, found, charges, started)] = connection.execute_sql(_TAKE, values).fetchall()
         limits = _in_order(Limit(*each) for each in found or ())
         if not can_be_granted(limits, costs):
-            return limits, None
-        return limits, Answer(Decision(start, granted, name, now), tuple(Charge(*each) for each in charges or ()))
+            return limits, None, started
+        charged = tuple(Charge(*each) for each in charges or ())
+        return limits, Answer(Decision(start, granted, name, now), charged), started
 
     def _take_locked(
         self, connection: Any, costs: Mapping[str, float], patience: float, reserve: bool

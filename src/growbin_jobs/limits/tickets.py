@@ -5,18 +5,20 @@ a limit that is changed and a process that dies concern no more than the next fe
 """
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from growbin_jobs.errors import Deferred
-from growbin_jobs.limits.classes import INTERACTIVE, RequestClass
+from growbin_jobs.limits.classes import INTERACTIVE, OWED_REACH, RequestClass
 from growbin_jobs.limits.lines import Bell, Lines, Place
+from growbin_jobs.limits.named import USER
 from growbin_jobs.limits.parameters import SPREAD
 from growbin_jobs.limits.port import Answer, LimitStore
+from growbin_jobs.limits.rooms import Room, Street
+from growbin_jobs.limits.shares import Shares
 
 #: Times that a ticket which went stale is replaced before the message waits instead.
 RENEWALS: Final = 3
@@ -30,7 +32,6 @@ _LONGEST: Final = 10.0
 _JITTER: Final = 0.2
 
 #: Limits of one user: their wait is no reason to keep a thread for longer than so many seconds.
-_PERSONAL: Final = "user:"
 _PERSONAL_WAIT: Final = 5.0
 
 
@@ -51,38 +52,6 @@ class Ticket:
     def is_stale(self) -> bool:
         """Whether it can no longer be used: the process was paused, or a connection took too long."""
         return self._clock() > self.expires
-
-
-class Room(Protocol):
-    """Where a caller waits in place; :class:`growbin_jobs.engine.middleware.waiting_room.WaitingRoom` of a worker."""
-
-    def waiting(self, share: float = 0.5) -> AbstractContextManager[Bell]:
-        """Let the caller wait inside, at what is yielded.
-
-        Parameters:
-          share: Part of the worker's threads that may wait for the messages of one queue.
-        """
-        ...
-
-
-class Street:
-    """Where a caller waits that no worker runs: a command, a test."""
-
-    def waiting(self, share: float = 0.5) -> AbstractContextManager[Bell]:  # noqa: ARG002
-        return nullcontext(_Bell())
-
-
-class _Bell:
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def ring(self) -> None:
-        self._event.set()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        rung = self._event.wait(seconds)
-        self._event.clear()
-        return rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +75,7 @@ class Gate:
     Parameters:
       store: The limits.
       room: Where callers wait.
+      shares: What classes are owed; None: the first one may take all.
       patience: Seconds that a caller waits in place for its start; longer waits are the queue's.
       validity: Seconds that a ticket is good for, measured from before the store was asked.
       clock: Monotonic seconds.
@@ -116,12 +86,14 @@ class Gate:
         store: LimitStore,
         room: Room | None = None,
         *,
+        shares: Shares | None = None,
         patience: float = 600.0,
         validity: float = SPREAD,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._room = Street() if room is None else room
+        self._shares = shares
         self._patience = patience
         self._validity = validity
         self._clock = clock
@@ -139,6 +111,7 @@ class Gate:
             since = self._clock()
             asked = self._ask(wish, since) if place.is_first else None
             if asked is not None and asked.ticket is not None and asked.wait <= 0:
+                self._room.no_wait()
                 return asked.ticket
             with self._room.waiting(wish.of.threads) as bell:
                 place.bell = bell
@@ -174,7 +147,7 @@ class Gate:
         reach = wish.of.reach_after(asked_at - since)
         try:
             wish.before()
-            answer = self._store.take(wish.costs, patience=reach)
+            answer, pause = self._take(wish, reach)
         except Deferred as away:
             return _Asked(max(away.wait, 1.0), str(away), slot=away.wait)
         wait, limit = answer.decision.wait, answer.decision.limit
@@ -182,8 +155,20 @@ class Gate:
             # The store decided after it was asked, so the start lies between asked_at + wait and now + wait.
             return _Asked(wait, limit, ticket=Ticket(answer, asked_at + wait + self._validity, self._clock))
         late = random.uniform(0.0, min(_JITTER, reach / 2))  # noqa: S311
-        pause = min(max(wait - reach, _SHORTEST) + late, _LONGEST)
+        pause = min(max(pause, _SHORTEST) + late, _LONGEST)
         return _Asked(pause, f"The limit {limit} is used up for {wait:.0f} s.", slot=wait, limit=limit)
+
+    def _take(self, wish: Wish, reach: float) -> tuple[Answer, float]:
+        """Ask the store; return its answer, and the seconds until it may be another one."""
+        shares = self._shares
+        if shares is None or not shares.is_owed(wish.of, wish.costs):
+            answer = self._store.take(wish.costs, patience=reach)
+            pause = answer.decision.wait - reach
+            return answer, min(pause, shares.next_due(wish.of, wish.costs)) if shares else pause
+        answer = self._store.take(wish.costs, patience=OWED_REACH)
+        if answer.decision.granted:
+            shares.used(wish.of, wish.costs)
+        return answer, answer.decision.wait - OWED_REACH
 
     def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, bell: Bell) -> bool:
         """Wait for the start of a ticket while the next one of the line asks; False if it went stale meanwhile."""
@@ -204,7 +189,7 @@ class Gate:
 
     def _be_patient(self, asked: "_Asked", since: float) -> None:
         """Let the message go whose wait is too long for a thread."""
-        if asked.limit.startswith(_PERSONAL) and asked.slot > _PERSONAL_WAIT:
+        if asked.limit.startswith(USER) and asked.slot > _PERSONAL_WAIT:
             raise Deferred(asked.reason, wait=asked.slot, capacity=True)
         self._check_patience(since, asked.slot, asked.reason)
 

@@ -72,3 +72,56 @@ def test_watchers_hear_of_pauses_and_resumes(pauses):
     pauses.pause("a", "waiting")
 
     assert told == [True, False]
+
+
+def test_a_narrowed_queue_lets_messages_begin_one_by_one(pauses):
+    pauses.narrow("a")
+
+    assert pauses.any
+    assert not pauses.left("a"), "it is fetched from"
+    assert not pauses.may_begin("a", begins=True)
+    assert pauses.may_begin("b", begins=True)
+    pauses.let_pass("a")
+    assert [pauses.may_begin("a"), pauses.may_begin("a", begins=True), pauses.may_begin("a")] == [True, True, False]
+    pauses.widen("a")
+    assert pauses.may_begin("a")
+    assert not pauses.any
+
+
+def test_a_pass_is_not_used_up_by_a_pause(pauses):
+    pauses.narrow("a")
+    pauses.let_pass("a")
+    pauses.pause("a", "deferred")
+
+    assert not pauses.may_begin("a", begins=True)
+    pauses.resume("a", "deferred")
+    assert pauses.any
+    assert pauses.may_begin("a", begins=True)
+
+
+def test_a_pass_for_a_queue_that_is_not_narrowed_is_none(pauses):
+    pauses.let_pass("a")
+    pauses.narrow("a")
+
+    assert not pauses.may_begin("a")
+
+
+def test_a_narrowed_queue_widens_by_itself_after_a_time(pauses, clock):
+    pauses.narrow("a")
+    pauses.narrow("a", 5.0)
+
+    assert pauses.is_narrow("a")
+    assert not pauses.may_begin("a")
+    clock.now += 5.0
+    assert pauses.may_begin("a")
+    assert not pauses.is_narrow("a")
+    assert not pauses.any
+
+
+def test_being_narrowed_again_keeps_the_passes(pauses):
+    pauses.narrow("a", 5.0)
+    pauses.let_pass("a")
+    pauses.narrow("a")
+
+    assert pauses.may_begin("a", begins=True)
+    assert not pauses.may_begin("a")

@@ -16,7 +16,7 @@ class Room:
     """Where waiting passes virtual time."""
 
     def __init__(self):
-        self.now, self.waits, self.late, self.inside = 100.0, [], [], []
+        self.now, self.waits, self.late, self.inside, self.passed = 100.0, [], [], [], 0
 
     def clock(self):
         return self.now
@@ -25,6 +25,9 @@ class Room:
     def waiting(self, share=0.5):
         self.inside.append(share)
         yield self
+
+    def no_wait(self):
+        self.passed += 1
 
     def ring(self):
         raise AssertionError("nobody else waits")
@@ -67,7 +70,7 @@ def test_a_ticket_is_good_for_a_second(gate, room):
     assert not ticket.is_stale
     room.now += 0.01
     assert ticket.is_stale
-    assert room.inside == [], "nobody waited"
+    assert (room.inside, room.passed) == ([], 1), "nobody waited"
 
 
 def test_who_must_wait_waits_in_place_and_is_charged_shortly_before_its_start(gate, store, room):

@@ -34,12 +34,15 @@ class HoldingWorkQueue(WorkQueue):
         """How many are held back."""
         return sum(map(len, tuple(self._held.values())))
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Take the next item; without waiting (a worker that stops empties its queue) also what is held back."""
-        if not block:
-            self._put_back(everything=True)
-            vars(self).pop("_take", None)
-        return super().get(block, timeout)
+    def get_nowait(self) -> Any:
+        """Take the next item, also one that is held back: so a worker that stops empties its queue.
+
+        Raises:
+          Empty: If there is none.
+        """
+        self._put_back(everything=True)
+        vars(self).pop("_take", None)
+        return super().get_nowait()
 
     def _changed(self) -> None:
         if self._pauses.any:
@@ -55,7 +58,7 @@ class HoldingWorkQueue(WorkQueue):
         while (item := super()._take()) is not None:
             queue = item.message.queue_name
             with self._lock:  # a pause that ends now puts back what is held by then
-                if not self._pauses.left(queue):
+                if self._pauses.may_begin(queue, begins=True):
                     break
                 self._held.setdefault(queue, deque()).append(item)
         if not self._pauses.any and not self._held:
@@ -68,7 +71,7 @@ class HoldingWorkQueue(WorkQueue):
         """Return what is held to its place, before all that came later."""
         with self._lock:
             for queue in list(self._held):
-                if everything or not self._pauses.left(queue):
+                if everything or self._pauses.may_begin(queue):
                     for item in reversed(self._held.pop(queue)):
                         self._items[item.priority].appendleft(item)
 

@@ -19,7 +19,7 @@ from dramatiq.middleware import Shutdown
 from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.delivery.runs import counted
-from growbin_jobs.engine.errors import Deferred, Permanent, Transient, WorkerStopping
+from growbin_jobs.engine.errors import Deferred, Permanent, Returned, Transient
 from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.middleware.follow_ups import as_data
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
@@ -46,7 +46,7 @@ class Retries(InPlaceOf, DramatiqRetries):
     """Decides by the class of the error and by the options of the actor and the message.
 
     - :class:`Permanent`, what the actor's ``throws`` names, calls that do not fit its signature: given up at once.
-    - :class:`WorkerStopping`: back to its queue at once, uncounted.
+    - :class:`Returned`: back to its queue at once, uncounted.
     - :class:`Deferred`, and Dramatiq's ``RateLimitExceeded`` and ``Shutdown``: put off; spends no retry, but all
       waiting together has a limit, unless it is for capacity.
     - everything else, Dramatiq's ``Retry`` too: retried with exponential backoff and jitter, while ``retry_when`` says
@@ -117,8 +117,8 @@ class Retries(InPlaceOf, DramatiqRetries):
         options = self._options(broker, message)
         throws = options["throws"]
         match exception:
-            case WorkerStopping():
-                message.requeue("worker_stops", counted=False)
+            case Returned():
+                message.requeue(exception.reason, counted=False)
             case Deferred():
                 self._put_off(broker, message, exception, _milliseconds(exception.wait * 1000))
             case _ if throws and isinstance(exception, throws):

@@ -1,8 +1,10 @@
 """Where actors wait in place for their turn at something that is limited, such as requests a minute.
 
 Who waits here keeps its worker thread and its delivery: it is not put off, and comes to the broker's and the journal's
-notice once. Its time limit stands still, and a worker that stops lets it go at once. Only so many threads wait for the
-messages of one queue; then the queue is paused in this process, and the others go on.
+notice once. Its time limit stands still, and a worker that stops lets it go at once.
+
+Only so many threads wait for the messages of one queue. When they do, the queue is narrowed in this process: another
+message begins when one goes on, and the other queues have the other threads.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import CurrentMessage
 
 from growbin_jobs.engine.delivery.runs import counted
-from growbin_jobs.engine.errors import WorkerStopping
+from growbin_jobs.engine.errors import Returned, WorkerStopping
 from growbin_jobs.engine.middleware.time_limit import Interrupts
 from growbin_jobs.engine.pauses import Pauses
 
-#: Cause of the pauses of queues whose messages wait here.
-CAUSE = "waiting"
+#: Seconds that a queue stays narrow when nobody waits any more: a message takes so long from its begin to its wait.
+LINGERS = 5.0
 
 
 class Bell:
@@ -107,41 +109,55 @@ class WaitingRoom(Middleware):
             return None
         return Running(message.message_id, message.queue_name, counted(message.options, "retries"))
 
+    def no_wait(self) -> None:
+        """Note that the caller had its turn at once: where nobody else waits either, its queue need not be narrow."""
+        if self._pauses.any and (running := self.running()) is not None:
+            with self._lock:
+                if not self._waiting[running.queue] and self._pauses.is_narrow(running.queue):
+                    self._pauses.widen(running.queue)
+
     @contextmanager
     def waiting(self, share: float = 0.5) -> Iterator[Bell]:
         """Let the caller wait inside: its time limit stands still, and it counts among those that wait.
 
         Parameters:
-          share: Part of the worker's threads that may wait for messages of this one's queue, at least one thread. When
-            so many do, this process takes no more from the queue until one goes on.
+          share: Part of the worker's threads that may wait for messages of this one's queue, at least one thread.
 
         Yields:
           What to wait at.
 
         Raises:
-          WorkerStopping: The worker stops.
+          Returned: The worker stops; or so many wait already, and this one had begun before they did.
         """
         bell, running = Bell(lambda: self._stopping), self.running()
+        most = max(1, int(self._threads * share))
+        if running is not None:
+            self._enter(running.queue, most)
         left = self._interrupts().stand_still() if running else None
         self._bells.add(bell)
-        queue = running.queue if running else None
-        if queue is not None:
-            self._count(queue, 1, share)
         try:
             if self._stopping:
                 raise WorkerStopping
             yield bell
         finally:
-            if queue is not None:
-                self._count(queue, -1, share)
             self._bells.discard(bell)
-            if running:
+            if running is not None:
+                self._leave(running.queue)
                 self._interrupts().go_on(left)
 
-    def _count(self, queue: str, change: int, share: float) -> None:
+    def _enter(self, queue: str, most: int) -> None:
         with self._lock:
-            self._waiting[queue] += change
-            if self._waiting[queue] >= max(1, int(self._threads * share)):
-                self._pauses.pause(queue, CAUSE)
-            elif change < 0:
-                self._pauses.resume(queue, CAUSE)
+            if self._waiting[queue] >= most:
+                raise Returned("Enough threads wait for this queue.", reason="no_room")
+            self._waiting[queue] += 1
+            if self._waiting[queue] == most or self._pauses.is_narrow(queue):
+                self._pauses.narrow(queue)
+
+    def _leave(self, queue: str) -> None:
+        with self._lock:
+            self._waiting[queue] -= 1
+            if not self._stopping:  # nothing new begins in a worker that stops
+                self._pauses.let_pass(queue)
+            if self._waiting[queue] == 0 and self._pauses.is_narrow(queue):
+                # The next one is on its way. Should it not have to wait, nobody would let another one pass.
+                self._pauses.narrow(queue, LINGERS)

@@ -1,0 +1,58 @@
+"""Holds all limits for a while when another PostgreSQL server answers than the one that granted before.
+
+A standby that takes over may lack the last grants (replication is asynchronous where nobody says otherwise), and would
+grant them again. It is told by the start time of the server's process, which a restart changes too.
+"""
+
+from typing import Any, Final
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limits.parameters import SPREAD
+
+#: Seconds for which nothing is granted: a window of the limits for a minute, and the time to the server's count.
+HOLD: Final = 60.0 + SPREAD
+
+
+class ServerChange:
+    """Notices another server. One for each process; a race between threads costs a question more.
+
+    Parameters:
+      database: The central one, PostgreSQL.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: float | None = None
+
+    def noticed(self, started: float) -> bool:
+        """Return whether a server answers that is not the one which granted before; then all limits are held by now.
+
+        Parameters:
+          started: What it says of its start, in seconds since 1970.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        if started == self._known:
+            return False
+        held = self._database.transaction(lambda connection: _hold_if_new(connection, started))
+        changed = held or self._known is not None
+        self._known = started
+        return changed
+
+
+def _hold_if_new(connection: Any, started: float) -> bool:
+    connection.execute_sql(
+        "INSERT INTO limit_server (id, started) VALUES (1, %s) ON CONFLICT (id) DO NOTHING", (started,)
+    )
+    [(before,)] = connection.execute_sql("SELECT started FROM limit_server WHERE id = 1 FOR UPDATE").fetchall()
+    if float(before) == started:
+        return False
+    connection.execute_sql("UPDATE limit_server SET started = %s WHERE id = 1", (started,))
+    # Locked in the order in which requests lock them.
+    connection.execute_sql("SELECT name FROM call_limit ORDER BY name FOR UPDATE")
+    connection.execute_sql(
+        "UPDATE call_limit SET held_until = greatest(held_until, extract(epoch FROM clock_timestamp())::float8 + %s)",
+        (HOLD,),
+    )
+    return True

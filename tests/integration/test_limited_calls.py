@@ -1,0 +1,88 @@
+"""Model requests through the guards of the settings, to a server over HTTP: one limit for several processes' gates."""
+
+import importlib.util
+import sys
+import threading
+from bisect import bisect_right
+from pathlib import Path
+
+import pytest
+
+from growbin_jobs.adapters.llm.client import Call, ModelClient
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.limits.paid_calls import guards
+from growbin_jobs.models import SCHEMA
+from growbin_jobs.settings import load
+
+STUB = Path(__file__).parents[1] / "stubs" / "openai_server.py"
+spec = importlib.util.spec_from_file_location("openai_server_of_limits", STUB)
+openai_server = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = openai_server
+spec.loader.exec_module(openai_server)
+
+SAY = [{"role": "user", "content": "?"}]
+
+
+class Sent:
+    """A meter that keeps when requests were sent."""
+
+    def __init__(self):
+        self.moments = []
+
+    def record(self, request):
+        self.moments.append(request.sent_at)
+
+
+@pytest.fixture
+def stub():
+    with openai_server.StubOpenAI() as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, stub):
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    settings = load(limits="chat=300/min,project=1000/min", openai_base_url=stub.url)
+    sent, clients, databases = Sent(), [], []
+    for _ in range(3):
+        database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+        databases.append(database)
+        upgrade(database, SCHEMA)
+        clients.append(ModelClient(api_key=None, base_url=stub.url, meter=sent, guards=guards(settings, database)))
+
+    def ask(client):
+        for _ in range(3):
+            client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+
+    threads = [threading.Thread(target=ask, args=(client,)) for client in clients for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    moments = sorted(sent.moments)
+    assert len(moments) == len(stub.requests) == 36
+    # Spaced by 61 s / 300; each is sent up to a second after its grant.
+    most = max(bisect_right(moments, first + 2.0) - index for index, first in enumerate(moments))
+    assert most <= 1 + (2.0 + 1.0) / (61 / 300)
+    for database in databases:
+        database.close()
+
+
+def test_the_wait_for_a_turn_is_not_the_server_s_time(stub):
+    class Slow:
+        def admit(self, request):
+            threading.Event().wait(1.5)
+            return self
+
+        def release(self):
+            pass
+
+        def settle(self, record, failure):
+            pass
+
+    client = ModelClient(api_key=None, base_url=stub.url, guards=[Slow()])
+    client.warm_up()
+
+    assert client.ask_text(Call("m", 1.0, 100), SAY).answer
