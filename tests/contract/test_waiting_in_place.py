@@ -134,7 +134,7 @@ def test_a_worker_that_stops_gives_back_who_waits_and_nothing_counts_that(real_w
     first.stop(timeout=20_000)
 
     assert set(returned) <= {("worker_stops", 1), ("no_room", 1)}
-    assert returned.count(("worker_stops", 1)) == 2
+    assert returned.count(("worker_stops", 1)) >= 2, "those that waited, and one that came to wait just then"
     assert done == []
     turns.let_all_go()
     counts = []
