@@ -20,6 +20,9 @@ from limited_openai import LimitedOpenAI, largest  # noqa: E402
 
 KINDS = ("vision", "text")
 
+#: Seconds after a kill, a pause and its end that are no steady state: what the node held is lost with it.
+UPSET = 10.0
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -61,13 +64,15 @@ class Judged:
     Attributes:
       limit: The most that may be counted in any window.
       worst: The most that was.
-      use: Part of the limit that was used, from the end of the first window on.
+      use: Part of the limit that was used, from the time on when all processes ask.
+      steady: The same without the seconds in which a node was killed, paused or resumed, and those after.
       counted: In all.
     """
 
     limit: int
     worst: int
     use: float
+    steady: float
     counted: int
 
 
@@ -88,14 +93,14 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
             for number in range(plan.nodes):
                 cluster.start(f"n{number + 1}")
             _wait_for_first(server)
-            loaded = time.monotonic()
+            loaded = time.monotonic() + min(plan.window, plan.seconds / 4)  # until all processes ask
             events = _play(plan, cluster, began)
             ended = time.monotonic()
             verified = _verify(cluster.environment("setup"), ended - began) if plan.window == 60.0 else None
         finally:
             cluster.stop()
         judged = {
-            kind: _judge(server.counted(kind), limits[kind], plan.window, loaded, ended)  # type: ignore[arg-type]
+            kind: _judge(server.counted(kind), limits[kind], plan, (loaded, ended), began)  # type: ignore[arg-type]
             for kind in KINDS
         }
         return {
@@ -176,10 +181,28 @@ def _play(plan: Plan, cluster: _Cluster, began: float) -> list[str]:
     return done
 
 
-def _judge(moments: list[float], limit: int, window: float, loaded: float, ended: float) -> Judged:
-    inside = [moment for moment in moments if loaded <= moment <= ended]
-    use = len(inside) / (limit * (ended - loaded) / window)
-    return Judged(limit, largest(moments, window), use, len(moments))
+def _judge(moments: list[float], limit: int, plan: Plan, between: tuple[float, float], began: float) -> Judged:
+    upset = [*plan.kill_at, *plan.pause_at, *(at + plan.pause for at in plan.pause_at)]
+    stretches = _without([between], [(began + at, began + at + UPSET) for at in upset])
+    return Judged(
+        limit,
+        largest(moments, plan.window),
+        _use(moments, [between], limit / plan.window),
+        _use(moments, stretches, limit / plan.window),
+        len(moments),
+    )
+
+
+def _without(stretches: list[tuple[float, float]], gaps: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    for first, last in gaps:
+        cut = [part for start, end in stretches for part in ((start, min(end, first)), (max(start, last), end))]
+        stretches = [(start, end) for start, end in cut if start < end]
+    return stretches
+
+
+def _use(moments: list[float], stretches: list[tuple[float, float]], rate: float) -> float:
+    inside = sum(start <= moment < end for moment in moments for start, end in stretches)
+    return inside / (rate * sum(end - start for start, end in stretches)) if stretches else 0.0
 
 
 def _wait_for_first(server: LimitedOpenAI, patience: float = 60.0) -> None:

@@ -33,14 +33,18 @@ def test_a_cluster_whose_nodes_are_killed_paused_and_added_keeps_the_limit_as_th
 
     found = run(SHORT, url)
 
-    assert broken(kind, found, least_use=0.5) == []
+    judged = found.pop("judged")
+    assert broken(kind, found | {"judged": {}}) == []
+    assert [(name, each.worst <= each.limit, each.use >= 0.5) for name, each in judged.items()] == [
+        ("vision", True, True), ("text", True, True),
+    ]  # fmt: skip
     assert found["events"] == [
         "kill n1 at 9 s", "start n1 at 12 s", "pause n2 at 13 s", "start n4 at 15 s", "resume n2 at 17 s",
     ]  # fmt: skip
 
 
 def test_the_judge_can_say_no():
-    judged = {"vision": Judged(10, 11, 0.99, 50), "text": Judged(10, 10, 0.5, 20)}
+    judged = {"vision": Judged(10, 11, 0.99, 0.99, 50), "text": Judged(10, 10, 0.99, 0.5, 20)}
     found = {"judged": judged, "refused": 2, "violations": ["no model"]}
 
     assert len(broken("sqlite", found)) == 4

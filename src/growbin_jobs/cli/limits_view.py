@@ -87,13 +87,14 @@ def dollars(micro: int) -> str:
 
 
 def _finding(finding: Finding) -> list[Text]:
-    unit = str(finding.rate).rpartition("/")[2]
+    rate = Rate(finding.most, finding.window)
+    unit = str(rate).rpartition("/")[2]
     verdict = Text("kept", "green") if not finding.broken else Text(f"BROKEN in {finding.broken} windows", "bold red")
     return [
         Text(one_line(finding.name)),
-        Text(str(finding.rate)),
+        Text(str(rate)),
         Text(f"{finding.worst}/{unit}"),
-        _bar(finding.worst / finding.rate.most),
+        _bar(finding.worst / finding.most),
         Text(f"{finding.use:.1%}"),
         Text(str(finding.total)),
         verdict,

@@ -37,7 +37,8 @@ class Finding:
 
     Attributes:
       name: Of the limit.
-      rate: What it promised when the most was sent.
+      most: What it promised when the most was sent: so many units …
+      window: … in any so many seconds.
       worst: The most units in any window.
       worst_at: When the last of them was sent; None: nothing was sent.
       use: Units in the busiest ten windows in a row, as a part of what was promised for them.
@@ -46,7 +47,8 @@ class Finding:
     """
 
     name: str
-    rate: Rate
+    most: int
+    window: float
     worst: int
     worst_at: float | None
     use: float
@@ -128,7 +130,8 @@ class _Count:
     def finding(self) -> Finding:
         return Finding(
             name=self._name,
-            rate=self._rate,
+            most=self._rate.most,
+            window=self._rate.window,
             worst=self._worst,
             worst_at=self._worst_at,
             use=self._use,
