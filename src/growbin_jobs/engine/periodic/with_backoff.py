@@ -26,12 +26,20 @@ class WithBackoff:
       job: What to run.
       level: At which what was done is logged.
       clock: Seconds that only grow.
+      owner: First word of what is logged.
     """
 
     def __init__(
-        self, name: str, job: Job, *, level: int = logging.DEBUG, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        job: Job,
+        *,
+        level: int = logging.DEBUG,
+        clock: Callable[[], float] = time.monotonic,
+        owner: str = "keeper",
     ) -> None:
         self._name = name
+        self._owner = owner
         self._job = job
         self._level = level
         self._clock = clock
@@ -46,15 +54,15 @@ class WithBackoff:
             result = self._job.run_once()
         except (Deferred, BrokerConnectionError) as error:  # something is away: it is nobody's fault here
             pause = self._put_off()
-            logger.warning("keeper.job_waits job=%s next_try_in=%.0f error=%s", self._name, pause, error)
+            logger.warning("%s.job_waits job=%s next_try_in=%.0f error=%s", self._owner, self._name, pause, error)
         except Exception:
-            logger.exception("keeper.job_failed job=%s next_try_in=%.0f", self._name, self._put_off())
+            logger.exception("%s.job_failed job=%s next_try_in=%.0f", self._owner, self._name, self._put_off())
         else:
             if self._backoff.reset():
-                logger.info("keeper.job_recovered job=%s", self._name)
+                logger.info("%s.job_recovered job=%s", self._owner, self._name)
             self._not_before = 0.0
             if result:
-                logger.log(self._level, "keeper.job_done job=%s result=%s", self._name, result)
+                logger.log(self._level, "%s.job_done job=%s result=%s", self._owner, self._name, result)
 
     def _put_off(self) -> float:
         pause = self._backoff.failed()
