@@ -24,6 +24,9 @@ _LOW_DISK = 1_000_000_000
 #: Seconds since the keeper of a node has told who works there; it tells so every ten seconds.
 _SEEN_WITHIN = 60.0
 
+#: Seconds that something that is due may wait for a scheduler.
+_OVERDUE = 120.0
+
 #: Days before a model's announced end from which on it is an error, and a warning.
 _ERROR_DAYS = 14
 _WARN_DAYS = 60
@@ -62,6 +65,7 @@ def run_checks() -> list[Finding]:
         ("rules", _rules),
         ("models", _models),
         ("workers", _workers),
+        ("schedule", _schedule),
     ]
     findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
     for what, check in checks:
@@ -172,6 +176,32 @@ def _workers(settings: Settings) -> Iterator[Finding]:
     else:
         commands = ", ".join(f"growbin-jobs worker {name}" for name in missing)
         yield Finding("workers", "warning", f"No worker of group {', '.join(missing)} runs. Start it: {commands}")
+
+
+def _schedule(settings: Settings) -> Iterator[Finding]:
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs.scheduler.overview import Overview, Trouble
+    from growbin_jobs.scheduler.presence import overdue_seconds, present
+    from growbin_jobs.scheduler.table import ONCE
+    from growbin_jobs.wiring import central_database
+
+    try:
+        database = central_database(settings)
+        nodes, overdue = present(database), overdue_seconds(database)
+    except GrowbinError:  # said before: the database is away or lacks its tables
+        return
+    if overdue > _OVERDUE:
+        remedy = "Start one: growbin-jobs scheduler" if not nodes else "Look into the log of the scheduler."
+        yield Finding("schedule", "failed", f"What is due has waited for {overdue:.0f} s. {remedy}")
+    elif not nodes:
+        yield Finding("schedule", "warning", "No scheduler runs. Start one: growbin-jobs scheduler, or growbin-jobs up")
+    else:
+        yield Finding("schedule", "ok", f"{len(nodes)} schedulers, on {', '.join(dict.fromkeys(nodes))}")
+    for job in Overview(database, ONCE, ZoneInfo(settings.timezone)).jobs():
+        if job.last is not None and job.last.trouble is Trouble.FAILED:
+            what = f"{job.job} of {job.last.due.isoformat(timespec='seconds')} {job.last.state}: {job.last.reason}"
+            yield Finding("schedule", "failed", f"{what}. See: growbin-jobs schedule history {job.job}")
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

@@ -13,11 +13,13 @@ ROOMS = (
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
     ("samples", 0, ("samples",)),
+    ("schedule's process", 5, ("scheduler.__main__",)),
+    ("schedule", 1, ("scheduler",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
     ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
     ("services", 2, ("storage", "ai", "operations")),
-    ("entry", 5, ("client", "checks", "cli", "scheduler", "monitor", "testing", "keeper")),
+    ("entry", 5, ("client", "checks", "cli", "monitor", "testing", "keeper")),
 )
 
 #: The engine's own levels, from the ground: a package or a module of its root.

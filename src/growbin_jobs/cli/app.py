@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, schedule, streams, tasks, workers
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -56,12 +56,14 @@ GROUPS = {
     "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
     "dead": _group("Dead letters: messages that were given up."),
     "tasks": _group("Tasks: what became of messages."),
+    "schedule": _group("Periodic jobs: when they are due, and what became of them."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
     "status": analyze.status,
     "up": workers.up,
     "worker": workers.worker,
+    "scheduler": schedule.scheduler,
     "demo": demo.demo,
     "settings": configuration.settings,
     "doctor": doctor.doctor,
@@ -79,6 +81,14 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead discard": dead.discard,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
+    "schedule list": schedule.list_,
+    "schedule preview": schedule.preview,
+    "schedule plan": schedule.plan,
+    "schedule history": schedule.history,
+    "schedule run": schedule.run,
+    "schedule pause": schedule.pause,
+    "schedule resume": schedule.resume,
+    "schedule verify": schedule.verify,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

@@ -5,6 +5,7 @@ Producers import the actors and never come here, so they load neither Pillow nor
 
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.pictures import Limits
@@ -14,6 +15,8 @@ from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.weekly_report import WeeklyReports
+from growbin_jobs.scheduler.effects import DueTimes
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.ownership import Ownership
@@ -32,13 +35,16 @@ class Services:
     failures: Failures
     analyses: Analyses
     ownership: Ownership
+    due_times: DueTimes
+    weekly_reports: WeeklyReports
 
 
 @once_a_process
 def services() -> Services:
     """Return this process's services."""
     settings = _settings.current()
-    analyses = Analyses(central_database(settings))
+    database = central_database(settings)
+    analyses = Analyses(database)
     uploads = _uploads(settings)
     ownership = Ownership(analyses.owners)
     return Services(
@@ -49,6 +55,8 @@ def services() -> Services:
         ),
         analyses=analyses,
         ownership=ownership,
+        due_times=DueTimes(database),
+        weekly_reports=WeeklyReports(database, ZoneInfo(settings.timezone)),
     )
 
 
