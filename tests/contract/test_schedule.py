@@ -410,6 +410,22 @@ def test_a_report_whose_statistics_never_come_is_missed_in_the_end(world: World)
     assert (world.rows("report")[0]["state"], world.rows("report")[0]["reason"]) == ("missed", "week has not been done")
 
 
+def test_a_laptop_that_slept_over_monday_gives_one_late_report(world: World) -> None:
+    """B20: nine hours; the statistics are made up for first."""
+    world.now = datetime(2026, 11, 30, 0, 30, tzinfo=SEOUL)
+    world.register(WEEK, REPORT)
+    world.now += 9 * HOUR
+    [week] = world.look(WEEK, REPORT)
+    world.work(week)
+    [report] = world.look(WEEK, REPORT)
+    world.work(report)
+    world.now += DAY
+    world.look(WEEK, REPORT)
+
+    [row] = world.rows("report")
+    assert (row["state"], row["sent_at"] - row["due"]) == ("done", 30 * MINUTE)
+
+
 # --- edits: nothing of them is run again, lost or doubled
 
 
@@ -570,6 +586,7 @@ def test_a_person_may_ask_for_a_due_time_that_was_missed(world: World) -> None:
 
     world.ledger().run_now(CHECKS, due=row["due"], by="kim")
     [claim] = world.look(CHECKS)
+    assert claim.message_id != row["message_id"]  # that one may have ended already, without an effect
     assert world.work(claim) == 1
     with pytest.raises(NotFound):
         world.ledger().run_now(CHECKS, due=row["due"], by="kim")

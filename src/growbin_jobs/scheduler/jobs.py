@@ -98,9 +98,15 @@ class ScheduledJob:
         return self.route is None
 
 
-def message_id(job: str, due: datetime) -> str:
-    """Return the id of the message of a due time: the same for whoever sends it, however often."""
-    return str(uuid.uuid5(NAMESPACE, f"{job} {due.timestamp():.6f}"))
+def message_id(job: str, due: datetime, *, asked_at: datetime | None = None) -> str:
+    """Return the id of the message of a due time: the same for whoever sends it, however often.
+
+    Parameters:
+      asked_at: When a person asked for it once more. The message before may have ended without an effect, and a worker
+        does not run an id again that has ended.
+    """
+    asked = f" {asked_at.timestamp():.6f}" if asked_at is not None else ""
+    return str(uuid.uuid5(NAMESPACE, f"{job} {due.timestamp():.6f}{asked}"))
 
 
 def data_interval(job: ScheduledJob, due: datetime, before: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -134,6 +134,7 @@ class Ledger:
                 return now
             again = {"state": RunState.DUE, "manual": 1, "not_before": now, "reason": f"asked for by {by}"}
             again |= {"ended_at": None, "sent_at": None, "started_at": None}
+            again |= {"message_id": message_id(job.name, due, asked_at=now)}
             had_none = LedgerRow.state.in_((*NOT_RUN, RunState.FAILED, RunState.SENT))
             query = LedgerRow.update(again).where((LedgerRow.job == job.name) & (LedgerRow.due == due) & had_none)
             return due if query.execute(connection) else None
