@@ -37,7 +37,7 @@ JOB = ScheduledJob(
 )
 
 #: Due times of one run.
-DUE_TIMES = int(os.environ.get("GROWBIN_TEST_DUE_TIMES", "300"))
+DUE_TIMES = int(os.environ.get("GROWBIN_TEST_DUE_TIMES", "150"))
 
 
 class Chaos:

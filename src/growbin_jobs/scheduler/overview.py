@@ -179,7 +179,8 @@ def _outcome(row: dict[str, Any], now: datetime) -> Outcome:
     ended = row["ended_at"] if state == RunState.DONE else now if state in OPEN else None
     late_by = max(0.0, (ended - row["done_by"]).total_seconds()) if ended is not None else 0.0
     sent_late = row["sent_at"] is not None and (row["sent_at"] - row["due"]).total_seconds() > SENT_LATE
-    late = late_by > 0 or (state == RunState.DONE and sent_late)
+    # What a person asked for was not due at that second.
+    late = late_by > 0 or (state == RunState.DONE and sent_late and not row["manual"])
     return Outcome(
         job=row["job"],
         due=row["due"],
