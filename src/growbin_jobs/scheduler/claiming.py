@@ -54,13 +54,12 @@ def decide(job: ScheduledJob, runs: Sequence[OpenRun], now: datetime, *, waits_f
         given_up = _given_up(job, run, now)
         if given_up is not None:
             steps.append(given_up)
-        elif run.state in _AT_WORK and not (run.state is RunState.CLAIMED and run.since <= now):
+        elif run.state in _AT_WORK:
             busy.append(run)
     waiting = 0
     for run in runs:
         if run.state is RunState.CLAIMED and run.since <= now:
             steps.append(Step(run.due, RunState.CLAIMED))  # its claimer came to no end: the same message once more
-            busy.append(run)
         elif run.state is RunState.DUE and run.not_before <= now:
             step = _of_due(job, run, now, busy=bool(busy) or waiting > 0, first=waiting == 0, waits_for=waits_for)
             steps.append(step)

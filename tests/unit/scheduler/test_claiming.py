@@ -96,6 +96,13 @@ def test_a_claim_whose_lease_has_ended_is_claimed_again():
     assert decide(job_with(Overlap.SKIP), [run(3, RunState.CLAIMED, since=NOW + MINUTE)], NOW, waits_for=None) == []
 
 
+def test_an_older_due_time_does_not_run_beside_a_claim_whose_lease_has_ended():
+    """Found by the property above: what waited is older than what was claimed."""
+    runs = [run(3), run(2, RunState.CLAIMED, since=NOW)]
+
+    assert states(decide(job_with(Overlap.SKIP), runs, NOW, waits_for=None)) == [(3, "overlapped"), (2, "claimed")]
+
+
 def test_what_a_person_asks_for_waits_for_nobody():
     steps = decide(job_with(Overlap.SKIP), [run(9, RunState.STARTED), run(0, manual=True)], NOW, waits_for="x")
 
