@@ -49,6 +49,9 @@ ACTORS: dict[Route, ActorSpec] = {
         ActorSpec(
             route=names.RECORD_FAILURE, group=names.STORAGE.name, max_retries=20, min_backoff=5.0, time_limit=60.0
         ),
+        ActorSpec(
+            route=names.WEEKLY_REPORT, group=names.STORAGE.name, max_retries=10, min_backoff=30.0, time_limit=300.0
+        ),
     )
 }
 

@@ -13,6 +13,7 @@ from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.model_checks import check_budgets, check_models
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
+from growbin_jobs.schedule_checks import check_schedule
 from growbin_jobs.settings import Settings
 
 #: Least free disk in the data folder, in bytes, before a warning.
@@ -37,6 +38,7 @@ def run_checks() -> list[Finding]:
         ("models", check_models),
         ("budgets", check_budgets),
         ("workers", _workers),
+        ("schedule", check_schedule),
     ]
     findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
     for what, check in checks:

@@ -18,6 +18,7 @@ ANALYZE_IMAGE_BULK: Final = Route("analyze_image", "vision_analysis_bulk")
 RETRIEVE_RULE: Final = Route("retrieve_rule", "rule_retrieval")
 GENERATE_RESPONSE: Final = Route("generate_response", "response_generation")
 RECORD_FAILURE: Final = Route("record_failure", "failure_recording")
+WEEKLY_REPORT: Final = Route("reports.weekly", "reports")
 
 #: Queues whose messages have time.
 BULK_QUEUES: Final = frozenset({ANALYZE_IMAGE_BULK.queue})
@@ -25,7 +26,7 @@ BULK_QUEUES: Final = frozenset({ANALYZE_IMAGE_BULK.queue})
 STORAGE: Final = Group(
     name="storage",
     module="growbin_jobs.storage",
-    queues=queues_of(UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE),
+    queues=queues_of(UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE, WEEKLY_REPORT),
     pool="gevent",
     processes=1,
     threads=1000,

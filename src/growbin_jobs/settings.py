@@ -56,6 +56,13 @@ class Settings(EngineSettings):
         description="Days that the journal keeps dead letters, and the spool the pictures that they need.",
     )
 
+    # --- schedule
+    schedule_ping_url: SecretStr | None = Field(
+        default=None,
+        description="Address that each scheduler asks for every minute while nothing that is due waits, such as a "
+        "check of healthchecks.io: it alarms when it hears nothing. Unset: none.",
+    )
+
     # --- what people read
     language: Language = Field(
         default="ko", description="Language of the advice and of the reasons for a failure: ko or en."
@@ -253,6 +260,13 @@ class Settings(EngineSettings):
     def _at_home(cls, value: Any) -> Any:
         """Replace ``~`` by this user's home, as a shell does."""
         return [expanded(part) for part in value] if isinstance(value, list) else value and expanded(value)
+
+    @field_validator("schedule_ping_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value
 
     @field_validator("worker_type")
     @classmethod

@@ -14,6 +14,8 @@ ROOMS = (
     ("picture keys", 0, ("picture_keys",)),
     ("rates", 0, ("rates",)),
     ("samples", 0, ("samples",)),
+    ("schedule's process", 5, ("scheduler.__main__",)),
+    ("schedule", 1, ("scheduler",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters")),
     (
         "wiring",
@@ -22,7 +24,7 @@ ROOMS = (
     ),
     ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
     ("services", 2, ("storage", "ai", "operations")),
-    ("entry", 5, ("client", "checks", "model_checks", "cli", "scheduler", "monitor", "testing", "keeper")),
+    ("entry", 5, ("client", "checks", "model_checks", "schedule_checks", "cli", "monitor", "testing", "keeper")),
 )
 
 #: The engine's own levels, from the ground: a package or a module of its root.

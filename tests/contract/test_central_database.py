@@ -23,9 +23,14 @@ from growbin_jobs.engine.central.workers import WorkerRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
+from growbin_jobs.models.weekly_report import WeeklyReportRow
+from growbin_jobs.scheduler.rows import JobRunRow, LedgerRow, ProcessRow, RevisionRow, StateRow
 
 NAMES = [migration.name for migration in migrations(SCHEMA)]
-MODELS = [WasteAnalysis, TaskRow, WorkerRow, RateLimitRow, SchemaVersion]
+MODELS = [
+    WasteAnalysis, TaskRow, WorkerRow, RateLimitRow, SchemaVersion, WeeklyReportRow,
+    StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow,
+]  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

@@ -196,5 +196,5 @@ ELSEWHERE: dict[int, str] = {
     "model calls; that nobody pays twice needs a lease that is not built yet",
     33: "S3 and models that fail, hang or talk nonsense: `tests/e2e/test_faults.py` and "
     "`tests/integration/test_s3_faults.py`",
-    34: "two schedulers, or one killed at its tick: the scheduler is not built yet",
+    34: "two schedulers, or one killed at its tick: `tests/integration/test_scheduler.py`",
 }

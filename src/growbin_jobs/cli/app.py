@@ -21,6 +21,7 @@ from growbin_jobs.cli import (
     journal,
     limits,
     models,
+    schedule,
     streams,
     tasks,
     usage,
@@ -75,12 +76,14 @@ GROUPS = {
     "tasks": _group("Tasks: what became of messages."),
     "breakers": _group("Breakers: what is not asked for now, and why."),
     "limits": _group("The limits of paid calls: what is used, what waits, and the proof that they were kept."),
+    "schedule": _group("Periodic jobs: when they are due, and what became of them."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
     "status": analyze.status,
     "up": workers.up,
     "worker": workers.worker,
+    "scheduler": schedule.scheduler,
     "demo": demo.demo,
     "settings": configuration.settings,
     "doctor": doctor.doctor,
@@ -108,6 +111,14 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "limits set": limits.set_,
     "limits plan": limits.plan,
     "limits verify": limits.verify,
+    "schedule list": schedule.list_,
+    "schedule preview": schedule.preview,
+    "schedule plan": schedule.plan,
+    "schedule history": schedule.history,
+    "schedule run": schedule.run,
+    "schedule pause": schedule.pause,
+    "schedule resume": schedule.resume,
+    "schedule verify": schedule.verify,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

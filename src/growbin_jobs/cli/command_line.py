@@ -54,6 +54,11 @@ def dramatiq_command(group: Group, shutdown_timeout: float) -> list[str]:
     ]  # fmt: skip
 
 
+def scheduler_command() -> list[str]:
+    """Return what runs a scheduler."""
+    return [sys.executable, "-m", "growbin_jobs.scheduler"]
+
+
 def _installed(command: str) -> str:
     beside_python = Path(sys.executable).parent / command
     found = str(beside_python) if beside_python.exists() else shutil.which(command)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _READY = "Ready. Try, in another terminal: growbin-jobs analyze photo.jpg"
 
+#: Name of the scheduler among a supervisor's children.
+_SCHEDULER = "scheduler"
+
 Processes = Annotated[int | None, typer.Option(help="Worker processes, instead of the group's own number.", min=1)]
 Threads = Annotated[int | None, typer.Option(help="Threads or greenlets of each process.", min=1)]
 
@@ -73,7 +76,7 @@ def up(
         typer.Argument(help="Module that has an engine of your own, such as orders.jobs. Default: Growbin's groups."),
     ] = None,
 ) -> None:
-    """Run all groups on this machine, in the foreground. Ctrl-C lets running work finish; a second one does not.
+    """Run all groups and a scheduler on this machine. Ctrl-C lets running work finish; a second one does not.
 
     \b
     Examples:
@@ -92,7 +95,7 @@ def up(
         models = f"; models: {settings.vision_model if settings.models_online else 'offline'}"
     else:
         (config, groups), models = _of_module(module, None), ""
-    supervisor = supervisor_of(config, groups)
+    supervisor = supervisor_of(config, groups, scheduler=module is None)
     _Stops(supervisor, hangup_stops=True)
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
@@ -142,22 +145,25 @@ def _of_module(module: str, only: str | None) -> "tuple[EngineConfig, list[Group
     return replace(engine.config, source=engine.source), groups
 
 
-def supervisor_of(config: "EngineConfig", groups: "list[Group]", *, log: "Path | None" = None) -> "Supervisor":
+def supervisor_of(
+    config: "EngineConfig", groups: "list[Group]", *, log: "Path | None" = None, scheduler: bool = False
+) -> "Supervisor":
     """Return a supervisor of groups and their keeper, not started yet.
 
     Parameters:
       config: Of this node.
       groups: With the numbers that they run with.
       log: File for what the processes say; None: stderr.
+      scheduler: Run one of Growbin's schedulers, too.
     """
-    from growbin_jobs.cli.command_line import INSTALL
+    from growbin_jobs.cli.command_line import INSTALL, scheduler_command
     from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN, Supervisor
 
     return Supervisor(
-        supervised_commands(config, groups),
+        supervised_commands(config, groups) | ({_SCHEDULER: scheduler_command()} if scheduler else {}),
         grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
-        companions=[KEEPER],
+        companions=[KEEPER, _SCHEDULER],
         log=log,
         say=lambda words: say(words, "yellow"),
         install=INSTALL,

@@ -20,6 +20,9 @@ point                        what has happened                                 w
 ``producer.publish.after``   P3: it is confirmed                               it runs once
 ``producer.accept.before``   P1: the broker is away                            no message
 ``producer.accept.after``    P1: it is in the journal                          it is forwarded
+``schedule.claimed``         a due time is claimed, its message is not sent    sent after the lease, by whoever looks
+``schedule.sent``            its message is sent, that is not noted            sent once more under the same id
+``schedule.noted``           it is noted                                       nothing is sent again
 ===========================  ================================================  ======================================
 """
 
@@ -32,6 +35,7 @@ POINTS: Final = frozenset(
         "message.received", "message.begun", "actor.before", "actor.after", "commit.before", "commit.after",
         "publish.before", "publish.after", "ack.before", "ack.after", "producer.accept.before",
         "producer.accept.after", "producer.publish.before", "producer.publish.after",
+        "schedule.claimed", "schedule.sent", "schedule.noted",
     }
 )  # fmt: skip
 

@@ -398,24 +398,25 @@ KEEPER_LEFT_BEHIND: Final = _event(
     {"rows": "not copied", "messages": "not sent"}, {"node": "the node"},
     "keeper.left_behind node=%(node)s rows=%(rows)s messages=%(messages)s", E,
 )  # fmt: skip
+_OWNER = {"owner": "`keeper` or `scheduler`"}
 JOB_DONE: Final = _event(
-    "keeper.job_done", "A job of the keeper did something.", {"duration": "seconds"},
-    {"job": "its name", "did": "what it did", **_LEVEL},
-    "keeper.job_done job=%(job)s did=%(did)s", None,
+    "keeper.job_done", "A periodic job did something.", {"duration": "seconds"},
+    {**_OWNER, "job": "its name", "did": "what it did", **_LEVEL},
+    "%(owner)s.job_done job=%(job)s did=%(did)s", None,
 )  # fmt: skip
 JOB_WAITS: Final = _event(
-    "keeper.job_waits", "A job of the keeper needs something that is away.",
-    _PAUSE, {"job": "its name", **_ERROR},
-    "keeper.job_waits job=%(job)s next_try_in=%(next_try_in).0f error=%(error)s", W,
+    "keeper.job_waits", "A periodic job needs something that is away.",
+    _PAUSE, {**_OWNER, "job": "its name", **_ERROR},
+    "%(owner)s.job_waits job=%(job)s next_try_in=%(next_try_in).0f error=%(error)s", W,
 )  # fmt: skip
 JOB_FAILED: Final = _event(
-    "keeper.job_failed", "A job of the keeper failed; the others go on.",
-    _PAUSE, {"job": "its name", **_ERROR, **_WHERE},
-    "keeper.job_failed job=%(job)s next_try_in=%(next_try_in).0f error=%(error)s\n%(where)s", E,
+    "keeper.job_failed", "A periodic job failed; the others go on.",
+    _PAUSE, {**_OWNER, "job": "its name", **_ERROR, **_WHERE},
+    "%(owner)s.job_failed job=%(job)s next_try_in=%(next_try_in).0f error=%(error)s\n%(where)s", E,
 )  # fmt: skip
 JOB_RECOVERED: Final = _event(
-    "keeper.job_recovered", "A job of the keeper works again.", None, {"job": "its name"},
-    "keeper.job_recovered job=%(job)s",
+    "keeper.job_recovered", "A periodic job works again.", None, {**_OWNER, "job": "its name"},
+    "%(owner)s.job_recovered job=%(job)s",
 )  # fmt: skip
 KEEPER_STARTED: Final = _event(
     "worker.starts_keeper", "A worker found its node without a keeper and started one.",

@@ -3,6 +3,6 @@
 Importing it declares the actors and loads nothing that only a worker needs (see :mod:`growbin_jobs.storage.bootstrap`).
 """
 
-from growbin_jobs.storage.actors import record_failure, retrieve_rule, upload_image
+from growbin_jobs.storage.actors import record_failure, retrieve_rule, upload_image, write_weekly_report
 
-__all__ = ["record_failure", "retrieve_rule", "upload_image"]
+__all__ = ["record_failure", "retrieve_rule", "upload_image", "write_weekly_report"]

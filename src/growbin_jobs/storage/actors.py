@@ -1,5 +1,6 @@
 """Actors of the storage group: payload → service → next message."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
@@ -72,6 +73,25 @@ def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = N
     content = rule.model_dump()
     broker.enqueue(message_for(names.GENERATE_RESPONSE, analysis_id, content, vision))
     return content
+
+
+@actor(names.WEEKLY_REPORT)
+def write_weekly_report(due: str, since: str, until: str) -> dict[str, Any] | None:
+    """Count the analyses of a week; the schedule sends it each Monday.
+
+    Parameters:
+      due: When it was due; one due time has one effect, however often its message comes.
+      since, until: The week's beginning and its end, which does not belong to it. All in ISO 8601.
+
+    Returns:
+      The report; None where it was written before.
+    """
+    here = services()
+    beginning, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
+    with here.due_times.taking(names.WEEKLY_REPORT.actor, due) as run:
+        if run is None:
+            return None
+        return run.commit(lambda connection: here.weekly_reports.write(connection, beginning, end)).as_dict()
 
 
 @actor(names.RECORD_FAILURE)

@@ -5,6 +5,7 @@ Producers import the actors and never come here, so they load neither Pillow nor
 
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.pictures import Limits
@@ -14,6 +15,8 @@ from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.weekly_report import WeeklyReports
+from growbin_jobs.scheduler.effects import DueTimes
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.ownership import Ownership
@@ -33,6 +36,8 @@ class Services:
     analyses: Analyses
     ownership: Ownership
     bulk_after: int
+    due_times: DueTimes
+    weekly_reports: WeeklyReports
 
     def is_bulk(self, user_id: str) -> bool:
         """Whether a user has so many analyses under way that the next one waits behind those of others."""
@@ -43,7 +48,8 @@ class Services:
 def services() -> Services:
     """Return this process's services."""
     settings = _settings.current()
-    analyses = Analyses(central_database(settings))
+    database = central_database(settings)
+    analyses = Analyses(database)
     uploads = _uploads(settings)
     ownership = Ownership(analyses.owners)
     return Services(
@@ -55,6 +61,8 @@ def services() -> Services:
         analyses=analyses,
         ownership=ownership,
         bulk_after=settings.bulk_after,
+        due_times=DueTimes(database),
+        weekly_reports=WeeklyReports(database, ZoneInfo(settings.timezone)),
     )
 
 

@@ -46,6 +46,7 @@ def test_embedded_everything_is_well(invoke):
     assert {one["status"] for one in findings(done).values()} <= {"ok", "warning"}
     assert set(findings(done)) == {
         "settings", "data folder", "broker", "database", "object store", "rules", "models", "budgets", "workers",
+        "schedule",
     }  # fmt: skip
     assert "offline/" in findings(done)["models"]["detail"]
 

@@ -96,7 +96,7 @@ class Keeper:
         Returns:
           0, or 75 where something is left that exists on this node only.
         """
-        runner = Runner(self._jobs, self._zone)
+        runner = Runner(self._jobs, self._zone, node=self.journal.node)
         self._prepare_database()
         runner.start()
         events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)

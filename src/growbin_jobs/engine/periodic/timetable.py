@@ -6,27 +6,17 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from growbin_jobs.engine.periodic.cron import Daily, Every
+from growbin_jobs.engine.periodic.due import When
+
+__all__ = ["Daily", "Every", "Job", "PeriodicJob"]
+
 
 class Job(Protocol):
     """What a runner runs."""
 
     def run_once(self) -> Any:
         """Do it, and return a small result that is true where something was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """At a fixed interval, in seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Daily:
-    """Once a day, at a time of the runner's zone."""
-
-    hour: int = 0
-    minute: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +33,6 @@ class PeriodicJob:
 
     name: str
     job: Job
-    when: Every | Daily
+    when: When
     at_once: bool = False
     level: int = logging.DEBUG

@@ -26,12 +26,20 @@ class WithBackoff:
       job: What to run.
       level: At which what was done is logged.
       clock: Seconds that only grow.
+      owner: First word of what is logged.
     """
 
     def __init__(
-        self, name: str, job: Job, *, level: int = logging.DEBUG, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        job: Job,
+        *,
+        level: int = logging.DEBUG,
+        clock: Callable[[], float] = time.monotonic,
+        owner: str = "keeper",
     ) -> None:
         self._name = name
+        self._owner = owner
         self._job = job
         self._level = level
         self._clock = clock
@@ -46,18 +54,24 @@ class WithBackoff:
         try:
             result = self._job.run_once()
         except (Deferred, BrokerConnectionError) as error:  # something is away: it is nobody's fault here
-            events.JOB_WAITS.emit(job=self._name, next_try_in=self._put_off(), error=str(error))
+            events.JOB_WAITS.emit(owner=self._owner, job=self._name, next_try_in=self._put_off(), error=str(error))
         except Exception as error:
             events.JOB_FAILED.emit(
-                job=self._name, next_try_in=self._put_off(), error=describe(error), where=places(error)
+                owner=self._owner,
+                job=self._name,
+                next_try_in=self._put_off(),
+                error=describe(error),
+                where=places(error),
             )
         else:
             if self._backoff.reset():
-                events.JOB_RECOVERED.emit(job=self._name)
+                events.JOB_RECOVERED.emit(owner=self._owner, job=self._name)
             self._not_before = 0.0
             if result:
                 duration = self._clock() - began
-                events.JOB_DONE.emit(job=self._name, did=str(result), duration=duration, level=self._level)
+                events.JOB_DONE.emit(
+                    owner=self._owner, job=self._name, did=str(result), duration=duration, level=self._level
+                )
 
     def _put_off(self) -> float:
         pause = self._backoff.failed()

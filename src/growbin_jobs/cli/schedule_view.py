@@ -1,0 +1,104 @@
+"""The schedule on a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich.text import Text
+
+from growbin_jobs.cli.console import one_line, out, print_line, say
+from growbin_jobs.scheduler.overview import JobView, Outcome, Trouble
+from growbin_jobs.scheduler.registry import Change
+from growbin_jobs.scheduler.verify import Verdict
+
+_STYLES: Final = {Trouble.NONE: "", Trouble.LATE: "yellow", Trouble.FAILED: "bold red"}
+
+#: Width of the longest name of a job.
+_NAME: Final = 28
+
+#: Findings of a verification that are shown.
+_MOST_FINDINGS: Final = 100
+
+
+def print_jobs(jobs: Sequence[JobView], zone: ZoneInfo) -> None:
+    """Print all jobs."""
+    for job in jobs:
+        last = Text("by the keeper of every node", "dim") if job.where == "every node" else _words(job.last)
+        next_due = _local(job.next_due, zone) if job.next_due else "paused" if job.paused_by else "not registered"
+        line = Text.assemble((f"{job.job:{_NAME}}", "bold"), f"  {job.rule:12}  {next_due:23}  ")
+        if job.last is not None:
+            line.append(f"{_local(job.last.due, zone)}  ")
+        out.print(line.append_text(last), soft_wrap=True)
+    for job in jobs:
+        if job.paused_by is not None:
+            until = f" until {_local(job.paused_until, zone)}" if job.paused_until else ""
+            say(f"{job.job} is paused by {job.paused_by}{until}: {job.pause_reason}", "yellow")
+        for warning in job.warnings:
+            say(f"{job.job}: {warning}", "yellow")
+    if any(not job.registered for job in jobs):
+        say(
+            "The table differs from what schedulers fire: see `growbin-jobs schedule plan`; start a scheduler.",
+            "yellow",
+        )
+    say(f"Times in {zone.key}.", "dim")
+
+
+def print_preview(found: Sequence[tuple[datetime, str]], zone: ZoneInfo) -> None:
+    """Print due times to come."""
+    for due, job in found:
+        print_line(f"{_local(due, zone)}  {job}")
+    say(f"{len(found)} due times, in {zone.key}.", "dim")
+
+
+def print_history(found: Sequence[Outcome], zone: ZoneInfo) -> None:
+    """Print what became of due times, one a line."""
+    for each in found:
+        line = Text.assemble((_local(each.due, zone), "dim"), f"  {one_line(each.job)}  ", _words(each))
+        out.print(line, soft_wrap=True)
+    say(f"Times in {zone.key}." if found else "Nothing has been due so far.", "dim")
+
+
+def print_plan(changes: Sequence[Change], zone: ZoneInfo) -> None:
+    """Print what registering the table changes."""
+    for change in changes:
+        sign, style = {"new": ("+", "green"), "edited": ("~", "yellow"), "removed": ("-", "red")}[change.kind]
+        rules = " → ".join(" in ".join(rule) for rule in (change.before, change.after) if rule is not None)
+        line = Text.assemble((f"{sign} {one_line(change.job)}", style), f"  {rules}")
+        times = [_local(each, zone) for each in (change.next_before, change.next_after) if each is not None]
+        line.append(f"; next run {' → '.join(times)}" if change.kind != "removed" else f"; next run was {times[0]}")
+        if change.dropped:
+            line.append(f"; {change.dropped} due times that were not sent are skipped", "yellow")
+        out.print(line, soft_wrap=True)
+    say(f"{len(changes)} changes, 0 replays. Times in {zone.key}." if changes else "Nothing changes.")
+
+
+def print_verdict(verdict: Verdict, zone: ZoneInfo) -> None:
+    """Print the outcome of a verification."""
+    for finding in verdict.findings[:_MOST_FINDINGS]:
+        line = Text.assemble(
+            (f"{finding.kind:6}", "bold red"), f"  {_local(finding.due, zone)}  {one_line(finding.job)}  "
+        )
+        out.print(line.append(one_line(finding.detail)), soft_wrap=True)
+    if len(verdict.findings) > _MOST_FINDINGS:
+        say(f"… and {len(verdict.findings) - _MOST_FINDINGS} more; --json shows all.")
+    rest = f"{verdict.settled} were not run for a recorded reason, {verdict.pending} are on their way"
+    style = "bold red" if verdict.findings else "bold green"
+    say(f"{verdict.checked} due times, {len(verdict.findings)} holes and doubles; {rest}. Times in {zone.key}.", style)
+
+
+def _words(outcome: Outcome | None) -> Text:
+    if outcome is None:
+        return Text("–")
+    words = outcome.outcome if outcome.covers == 1 else f"{outcome.outcome} {outcome.covers}"
+    if outcome.outcome == "late" and outcome.state != "done":
+        words += f" ({outcome.state})"
+    if outcome.late_by >= 1:
+        words += f" by {outcome.late_by:.0f} s"
+    if outcome.reason:
+        words += f": {one_line(outcome.reason)}"
+    return Text(words, _STYLES[outcome.trouble])
+
+
+def _local(moment: datetime | None, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M:%S}" if moment is not None else "–"

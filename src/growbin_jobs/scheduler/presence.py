@@ -1,0 +1,97 @@
+"""The schedulers that are alive, and whether anybody fires what is due: what is seen when all of them are dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.scheduler.registry import Clock, Registry
+from growbin_jobs.scheduler.rows import LedgerRow, ProcessRow, RunState, database_time
+from growbin_jobs.scheduler.rules import parse_rule
+
+#: A scheduler that has not been seen for so long is gone.
+GONE_AFTER: Final = timedelta(seconds=60)
+
+#: Rows of schedulers that are gone are deleted after so long.
+FORGET_AFTER: Final = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Presence:
+    """Tells that a scheduler is alive; the job of its timer.
+
+    Attributes:
+      process: Its name, which no other process has.
+    """
+
+    database: Database
+    process: str
+    node: str
+    version: str
+    clock: Clock = database_time
+
+    def run_once(self) -> None:
+        """Write the row of this process.
+
+        Raises:
+          Deferred: The database is away.
+        """
+
+        def work(connection: Any) -> None:
+            now = self.clock(connection)
+            row = {"id": self.process, "node": self.node, "version": self.version, "started_at": now, "seen_at": now}
+            update = {ProcessRow.seen_at: now}
+            ProcessRow.insert(row).on_conflict(conflict_target=[ProcessRow.id], update=update).execute(connection)
+            ProcessRow.delete().where(ProcessRow.seen_at < now - FORGET_AFTER).execute(connection)
+
+        self.database.transaction(work)
+
+    def leave(self) -> None:
+        """Delete the row: this process stops by itself.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        mine = ProcessRow.delete().where(ProcessRow.id == self.process)
+        self.database.run(mine.execute)
+
+
+def present(database: Database, *, clock: Clock = database_time) -> list[str]:
+    """Return the nodes on which a scheduler is alive, one for each scheduler."""
+
+    def work(connection: Any) -> list[str]:
+        fresh = ProcessRow.seen_at > clock(connection) - GONE_AFTER
+        query = ProcessRow.select(ProcessRow.node).where(fresh).order_by(ProcessRow.node)
+        return [row["node"] for row in query.dicts().execute(connection)]
+
+    return database.run(work)
+
+
+def overdue_seconds(database: Database, *, clock: Clock = database_time) -> float:
+    """Return since how many seconds the oldest due time waits that nobody has planned or claimed; 0 where none does.
+
+    It is computed from the registered rules: it grows also when no scheduler lives. ``schedule_overdue_seconds`` is to
+    be shown by every process that shows metrics.
+    """
+    registry = Registry(database, clock=clock)
+    states = registry.states().values()
+
+    def work(connection: Any) -> tuple[datetime, datetime | None]:
+        now = clock(connection)
+        waiting = (LedgerRow.state == RunState.DUE) & (LedgerRow.not_before <= now) & LedgerRow.reason.is_null()
+        lapsed = (LedgerRow.state == RunState.CLAIMED) & (LedgerRow.claimed_until < now)
+        query = LedgerRow.select(LedgerRow.due).where(waiting | lapsed).order_by(LedgerRow.due).limit(1)
+        rows = list(query.dicts().execute(connection))
+        return now, rows[0]["due"] if rows else None
+
+    now, unclaimed = database.run(work)
+    expected = [
+        parse_rule(state.rule).next_after(state.planned_until, ZoneInfo(state.zone))
+        for state in states
+        if state.removed_at is None
+    ]
+    oldest = min([*expected, *([unclaimed] if unclaimed else [])], default=now)
+    return max(0.0, (now - oldest).total_seconds())

@@ -1,0 +1,35 @@
+"""A scheduler of the tests: one job that is due each second, and leases of a second and a half.
+
+``python scheduler_app.py``; settings from the environment, as ``python -m growbin_jobs.scheduler``.
+"""
+
+import logging
+import sys
+from datetime import timedelta
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.engine.crashpoints import arm
+from growbin_jobs.engine.groups import Route
+from growbin_jobs.engine.periodic.cron import Every
+from growbin_jobs.scheduler import ledger, tick
+from growbin_jobs.scheduler.jobs import Overlap, RunAll, ScheduledJob
+from growbin_jobs.scheduler.service import Scheduler
+from growbin_jobs.wiring import engine_config
+
+ROUTE = Route("note_a_second", "seconds")
+JOB = ScheduledJob(
+    name="seconds",
+    when=Every(1),
+    route=ROUTE,
+    catch_up=RunAll(1000, timedelta(hours=1), timedelta(0)),
+    overlap=Overlap.ALLOW,
+)
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    ledger.LEASE = tick.LEASE = timedelta(seconds=1.5)
+    settings = _settings.load()
+    arm(settings.crashpoint)
+    scheduler = Scheduler(engine_config(settings), [JOB])
+    scheduler.listen()
+    sys.exit(scheduler.serve())
