@@ -13,10 +13,29 @@ ROOMS = (
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
     ("samples", 0, ("samples",)),
-    ("edge", 1, ("models", "limits", "metrics", "adapters")),
-    ("wiring", 3, ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap")),
-    ("actors", 4, ("storage.actors", "storage.__init__", "ai.actors", "ai.__init__")),
-    ("services", 2, ("storage", "ai", "operations")),
+    (
+        "edge",
+        1,
+        ("models", "limits", "metrics", "adapters", "platform.tables", "platform.measures"),
+    ),
+    (
+        "wiring",
+        3,
+        ("app", "wiring", "actors", "failure_recording", "storage.bootstrap", "ai.bootstrap", "platform.bootstrap"),
+    ),
+    (
+        "actors",
+        4,
+        (
+            "storage.actors",
+            "storage.platform_actors",
+            "storage.__init__",
+            "ai.actors",
+            "ai.platform_actors",
+            "ai.__init__",
+        ),
+    ),
+    ("services", 2, ("storage", "ai", "operations", "platform")),
     ("entry", 5, ("client", "checks", "cli", "scheduler", "monitor", "testing", "keeper")),
 )
 

@@ -4,5 +4,5 @@ from typing import Final
 
 from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, Schema
 
-#: The engine's tables and these.
-SCHEMA: Final[Schema] = (*ENGINE_SCHEMA, "growbin_jobs.models")
+#: The engine's tables, these, and the agent platform's.
+SCHEMA: Final[Schema] = (*ENGINE_SCHEMA, "growbin_jobs.models", "growbin_jobs.platform")
