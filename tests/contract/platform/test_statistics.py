@@ -16,7 +16,7 @@ from growbin_jobs.platform.measures.periods import period_of, periods_between
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.facts import ApiCall, Login
 
-from .conftest import SEOUL, World, seoul
+from .conftest import SEOUL, World, empty, seoul
 
 
 def test_a_day_is_counted_from_its_facts(world: World) -> None:
@@ -183,7 +183,7 @@ MOMENTS = st.integers(0, 6 * 24 * 60 * 60 - 1)
 @given(data=st.data())
 def test_rows_agree_with_a_slow_count_in_zones_of_half_hours_and_long_days(database, zone, begin, data) -> None:
     """Facts come before and after the first count; the second count must not tell the difference."""
-    _empty(database)
+    empty(database)
     place = ZoneInfo(zone)
     world = World(database, place)
     world.now = begin + timedelta(days=8)
@@ -216,13 +216,6 @@ def _write(world: World, begin: datetime, rows: list[tuple[int, str, int]]) -> N
         world.login(user, moment)
         world.session(user, moment)
         world.call(moment, model=f"m{user}", ms=ms)
-
-
-def _empty(database) -> None:
-    tables = (
-        "logins", "sessions", "api_calls", "statistics", "statistics_dirty", "statistics_slots", "retention_limits",
-    )  # fmt: skip
-    database.transaction(lambda connection: [connection.execute_sql(f"DELETE FROM {each}") for each in tables])
 
 
 def test_weeks_are_iso_weeks_of_the_zone(world: World) -> None:

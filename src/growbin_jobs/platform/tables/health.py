@@ -134,6 +134,24 @@ class HealthTable:
         query = row.update(values).where(row.target == target)
         self._database.run(lambda connection: query.execute(connection))
 
+    def keep_only(self, kind: str, ids: Sequence[str]) -> None:
+        """Forget the states of targets of a kind that are gone; what happened to them stays in the events.
+
+        Parameters:
+          kind: ``agent`` or ``model``.
+          ids: Of those that exist.
+        """
+        existing = {f"{kind}:{each}" for each in ids}
+        known = [row["target"] for row in self.states()]
+        gone = [target for target in known if target.startswith(f"{kind}:") and target not in existing]
+        row = HealthStateRow
+
+        def work(connection: Any) -> None:
+            for target in gone:
+                row.delete().where(row.target == target).execute(connection)
+
+        self._database.transaction(work)
+
     def states(self) -> list[dict[str, Any]]:
         """Return the rows of all targets, in order of their names."""
         return self._database.rows(HealthStateRow.select().order_by(HealthStateRow.target))

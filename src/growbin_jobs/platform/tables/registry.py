@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import peewee
 
@@ -53,6 +54,24 @@ class LlmModel(peewee.Model):
         table_name = "llm_models"
 
 
+class AgentRow(NamedTuple):
+    """A new agent."""
+
+    id: str
+    name: str
+    endpoint: str
+    created_at: datetime
+
+
+class StageRow(NamedTuple):
+    """The stage that an agent comes into."""
+
+    id: str
+    agent_id: str
+    stage: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedAgent:
     """An agent as its health check needs it."""
@@ -91,6 +110,15 @@ class Registry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def add(self, agent: AgentRow, stage: StageRow) -> None:
+        """Write an agent and the stage that it is in; those that are there stay as they are."""
+
+        def work(connection: Any) -> None:
+            Agent.insert({**agent._asdict(), "deleted_at": None}).on_conflict_ignore().execute(connection)
+            AgentStage.insert(stage._asdict()).on_conflict_ignore().execute(connection)
+
+        self._database.transaction(work)
 
     def agent_ids(self) -> list[str]:
         """Return the ids of all agents that exist, in order."""
