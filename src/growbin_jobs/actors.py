@@ -49,6 +49,21 @@ ACTORS: dict[Route, ActorSpec] = {
         ActorSpec(
             route=names.RECORD_FAILURE, group=names.STORAGE.name, max_retries=20, min_backoff=5.0, time_limit=60.0
         ),
+        *(
+            ActorSpec(route=route, group=group.name, max_retries=retries, min_backoff=backoff, time_limit=limit)
+            for route, group, retries, backoff, limit in (
+                (names.CHECK_ALL_AGENTS, names.STORAGE, 3, 5.0, 120.0),
+                (names.CHECK_AGENT, names.STORAGE, 3, 5.0, 60.0),
+                (names.CHECK_ALL_MODELS, names.AI, 3, 5.0, 60.0),
+                (names.CHECK_MODEL, names.AI, 3, 5.0, 120.0),
+                (names.AGGREGATE_DAILY, names.STORAGE, 5, 30.0, 3600.0),
+                (names.AGGREGATE_WEEKLY, names.STORAGE, 5, 30.0, 3600.0),
+                (names.AGGREGATE_MONTHLY, names.STORAGE, 5, 30.0, 3600.0),
+                (names.OLD_LOGS, names.STORAGE, 5, 60.0, 3600.0),
+                (names.OLD_SESSIONS, names.STORAGE, 5, 60.0, 3600.0),
+                (names.COMPRESS_STATISTICS, names.STORAGE, 5, 60.0, 3600.0),
+            )
+        ),
     )
 }
 
@@ -56,3 +71,11 @@ ACTORS: dict[Route, ActorSpec] = {
 def actor(route: Route) -> "ActorDecorator":
     """Return the decorator of the actor of a route, as the table has it."""
     return engine.declare(ACTORS[route])
+
+
+def periodic(route: Route) -> "ActorDecorator":
+    """Return the decorator of an actor that the schedule fires, with ``due``, ``since`` and ``until`` (ISO 8601, UTC).
+
+    This is the one place where the due time is taken once; until it is, each of these jobs is idempotent by itself.
+    """
+    return actor(route)

@@ -10,7 +10,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
-from growbin_jobs.cli import analyze, configuration, dead, demo, doctor, journal, streams, tasks, workers
+from growbin_jobs.cli import (
+    analyze,
+    archive,
+    configuration,
+    dead,
+    demo,
+    doctor,
+    health,
+    journal,
+    platform,
+    stats,
+    streams,
+    tasks,
+    workers,
+)
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.errors import GrowbinError
 
@@ -56,6 +70,10 @@ GROUPS = {
     "journal": _group("The node's journal: what it did, and what it still has to send and copy."),
     "dead": _group("Dead letters: messages that were given up."),
     "tasks": _group("Tasks: what became of messages."),
+    "health": _group("Health of agents and models."),
+    "stats": _group("Statistics of days, weeks and months."),
+    "platform": _group("The agent platform."),
+    "archive": _group("Archives: rows that left the database, and what moves them."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
@@ -79,6 +97,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dead discard": dead.discard,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
+    "health list": health.list_,
+    "health events": health.events,
+    "health check": health.check,
+    "stats show": stats.show,
+    "stats backfill": stats.backfill,
+    "stats explain": stats.explain,
+    "archive list": archive.list_,
+    "archive restore": archive.restore,
+    "archive drill": archive.drill,
+    "archive run": archive.run,
+    "platform seed": platform.seed,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")
