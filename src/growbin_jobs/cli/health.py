@@ -99,10 +99,13 @@ def check(
     from growbin_jobs.platform import bootstrap
 
     kind, _, its_id = target.partition(":")
-    checks = {"agent": bootstrap.agent_health, "model": bootstrap.model_health}
-    if kind not in checks or not its_id:
+    if kind == "agent" and its_id:
+        checked = bootstrap.agent_health().check(its_id)
+    elif kind == "model" and its_id:
+        checked = bootstrap.model_health().check(its_id)
+    else:
         raise NotFound(f"{target!r} is neither agent:ID nor model:ID.")
-    result = checks[kind]().check(its_id).as_dict(f"{kind}_id", its_id)
+    result = checked.as_dict(f"{kind}_id", its_id)
     if json:
         print_json(result)
     else:

@@ -65,9 +65,7 @@ class Partitions:
             "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
             "WHERE i.inhparent = %s::regclass AND c.relname <> %s ORDER BY 1"
         )
-        rows = self._database.run(
-            lambda connection: connection.execute_sql(sql, (table, f"{table}_default")).fetchall()
-        )
+        rows = self._database.run(partial(_rows, sql=sql, values=(table, f"{table}_default")))
         return [row[0] for row in rows]
 
     def drop(self, table: str, before: datetime, *, if_empty: bool) -> list[str]:
@@ -99,8 +97,8 @@ def _end_of(name: str) -> datetime:
     return _following(datetime(int(year), int(month), 1, tzinfo=UTC))
 
 
-def _rows(connection: Any, sql: str) -> list[Any]:
-    return list(connection.execute_sql(sql).fetchall())
+def _rows(connection: Any, sql: str, values: tuple[str, ...] | None = None) -> list[Any]:
+    return list(connection.execute_sql(sql, values).fetchall())
 
 
 def _make(connection: Any, table: str, month: Month) -> bool:
