@@ -52,6 +52,21 @@ ACTORS: dict[Route, ActorSpec] = {
         ActorSpec(
             route=names.WEEKLY_REPORT, group=names.STORAGE.name, max_retries=10, min_backoff=30.0, time_limit=300.0
         ),
+        *(
+            ActorSpec(route=route, group=group.name, max_retries=retries, min_backoff=backoff, time_limit=limit)
+            for route, group, retries, backoff, limit in (
+                (names.CHECK_ALL_AGENTS, names.STORAGE, 3, 5.0, 120.0),
+                (names.CHECK_AGENT, names.STORAGE, 3, 5.0, 60.0),
+                (names.CHECK_ALL_MODELS, names.AI, 3, 5.0, 60.0),
+                (names.CHECK_MODEL, names.AI, 3, 5.0, 120.0),
+                (names.AGGREGATE_DAILY, names.STORAGE, 5, 30.0, 3600.0),
+                (names.AGGREGATE_WEEKLY, names.STORAGE, 5, 30.0, 3600.0),
+                (names.AGGREGATE_MONTHLY, names.STORAGE, 5, 30.0, 3600.0),
+                (names.OLD_LOGS, names.STORAGE, 5, 60.0, 3600.0),
+                (names.OLD_SESSIONS, names.STORAGE, 5, 60.0, 3600.0),
+                (names.COMPRESS_STATISTICS, names.STORAGE, 5, 60.0, 3600.0),
+            )
+        ),
     )
 }
 

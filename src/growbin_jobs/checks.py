@@ -37,6 +37,7 @@ def run_checks() -> list[Finding]:
         ("rules", _rules),
         ("models", check_models),
         ("budgets", check_budgets),
+        ("statistics", _statistics),
         ("workers", _workers),
         ("schedule", check_schedule),
     ]
@@ -126,6 +127,22 @@ def _rules(settings: Settings) -> Iterator[Finding]:
 
     folder = rules_folder(settings.rules_dir)
     yield Finding("rules", "ok", f"{len(load_rules(folder))} rules in {folder}")
+
+
+def _statistics(settings: Settings) -> Iterator[Finding]:
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs.platform.measures.periods import period_at
+    from growbin_jobs.platform.tables.partitions import Partitions
+    from growbin_jobs.wiring import central_database
+
+    day = period_at("daily", datetime.now(UTC), ZoneInfo(settings.timezone))
+    with suppress(GrowbinError):  # said before
+        for table, rows in Partitions(central_database(settings)).strays().items():
+            yield Finding(
+                "statistics", "warning", f"{rows} rows of {table} have times that lie in no month's partition."
+            )
+    yield Finding("statistics", "ok", f"days of {day.zone}, now {day.label}")
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:

@@ -23,10 +23,23 @@ WEEKLY_REPORT: Final = Route("reports.weekly", "reports")
 #: Queues whose messages have time.
 BULK_QUEUES: Final = frozenset({ANALYZE_IMAGE_BULK.queue})
 
+CHECK_ALL_AGENTS: Final = Route("health.check_all_agents", "health_checks")
+CHECK_AGENT: Final = Route("health.check_agent", "health_checks")
+CHECK_ALL_MODELS: Final = Route("llm.check_all_models", "llm_checks")
+CHECK_MODEL: Final = Route("llm.check_health", "llm_checks")
+AGGREGATE_DAILY: Final = Route("statistics.aggregate_daily", "statistics")
+AGGREGATE_WEEKLY: Final = Route("statistics.aggregate_weekly", "statistics")
+AGGREGATE_MONTHLY: Final = Route("statistics.aggregate_monthly", "statistics")
+OLD_LOGS: Final = Route("cleanup.old_logs", "cleanup")
+OLD_SESSIONS: Final = Route("cleanup.old_sessions", "cleanup")
+COMPRESS_STATISTICS: Final = Route("cleanup.compress_statistics", "cleanup")
+
 STORAGE: Final = Group(
     name="storage",
     module="growbin_jobs.storage",
-    queues=queues_of(UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE, WEEKLY_REPORT),
+    queues=queues_of(
+        UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE, WEEKLY_REPORT, CHECK_AGENT, AGGREGATE_DAILY, OLD_LOGS
+    ),
     pool="gevent",
     processes=1,
     threads=1000,
@@ -38,7 +51,7 @@ STORAGE: Final = Group(
 AI: Final = Group(
     name="ai",
     module="growbin_jobs.ai",
-    queues=queues_of(ANALYZE_IMAGE, ANALYZE_IMAGE_BULK, GENERATE_RESPONSE),
+    queues=queues_of(ANALYZE_IMAGE, ANALYZE_IMAGE_BULK, GENERATE_RESPONSE, CHECK_MODEL),
     pool="threads",
     processes=3,
     threads=28,

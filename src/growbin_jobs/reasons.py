@@ -1,4 +1,4 @@
-"""The reasons for a failed analysis: codes, and their sentences in Korean and English.
+"""The reasons for a failed analysis or job: codes, and their sentences in Korean and English.
 
 A code is stored in the database and travels in messages; the sentence is made where it is shown. The codes of the
 engine (retries spent, worker killed, …) are in :mod:`growbin_jobs.engine.reasons`.
@@ -92,4 +92,25 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
 }
 
+#: Why a job of the platform was given up.
+_OF_PLATFORM: dict[str, dict[Language, str]] = {
+    "statistics_not_ended": {
+        "ko": "{period} 기간이 아직 끝나지 않아 집계하지 않았습니다.",
+        "en": "{period} has not ended: it is counted when it has.",
+    },
+    "statistics_facts_gone": {
+        "ko": "{period} 기간의 원본 자료({sources})가 이미 삭제되어 집계할 수 없습니다.",
+        "en": "{period} cannot be counted: older rows of {sources} are deleted.",
+    },
+    "archive_damaged": {
+        "ko": "보관 파일 {archive}이(가) 손상되었습니다: {detail}",
+        "en": "The archive {archive} is damaged: {detail}. Restore the object from a backup of the object store.",
+    },
+    "retention_not_counted": {
+        "ko": "{source} 자료를 지우지 않았습니다. {periods} 집계가 아직 없습니다.",
+        "en": "Nothing of {source} was deleted: {periods} is not counted yet. Run growbin-jobs stats backfill.",
+    },
+}
+
 register(_OF_ANALYSES)
+register(_OF_PLATFORM)

@@ -7,8 +7,11 @@ checked against this file.
 """
 
 import os
+import re
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,6 +19,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from growbin_jobs.engine.data_folder import data_folder, expanded
+from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
 from growbin_jobs.model_catalog import AUTO, Tier, default_model
 from growbin_jobs.names import GROUPS
@@ -26,6 +30,7 @@ PREFIX = "GROWBIN_"
 
 #: An amount of money in dollars, to a micro-dollar.
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
+Days = Annotated[float, Field(gt=0)]
 
 
 class Settings(EngineSettings):
@@ -255,6 +260,42 @@ class Settings(EngineSettings):
     )
     response_time_limit: Seconds = Field(default=30.0, description="Seconds that stage 4 may run.")
 
+    # --- the agent platform
+    health_networks: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Private networks, separated by commas, whose agents and models may be checked, such as "
+        "10.1.0.0/16. Unset: public addresses only.",
+    )
+    health_controls: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="http:// or https:// addresses, separated by commas, that answer unless this node itself is "
+        "offline; asked before a target is called unreachable. Unset: up to three other agents that were well.",
+    )
+    llm_keys_dir: Path | None = Field(
+        default=None, description="Folder of files with keys that llm_models.key_ref may name as file:NAME."
+    )
+    keep_logs_days: Days = Field(default=30.0, description="Days that rows of logs are kept.")
+    keep_tasks_days: Days = Field(default=90.0, description="Days after its end that a task stays in the database.")
+    keep_api_calls_days: Days = Field(
+        default=400.0, description="Days until api_calls and logins are archived; older periods cannot be recounted."
+    )
+    keep_sessions_days: Days = Field(default=90.0, description="Days after its end until a session is archived.")
+    keep_statistics_days: Days = Field(
+        default=365.0, description="Days until daily statistics are archived; weeks and months stay."
+    )
+
+    @field_validator("health_networks", "health_controls", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("health_networks")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            ip_network(text)  # its ValueError says what is wrong
+        return value
+
     @field_validator("rules_dir", "spool_dirs", "prices_file")
     @classmethod
     def _at_home(cls, value: Any) -> Any:
@@ -304,6 +345,29 @@ class Settings(EngineSettings):
     def models_online(self) -> bool:
         """True when a model server is to be asked; False means the offline models."""
         return bool(self.openai_api_key or self.openai_base_url)
+
+    def secret_of(self, reference: str) -> str:
+        """Return the key that a reference in ``llm_models`` names. Rows are data: they reach no other secret.
+
+        Parameters:
+          reference: ``env:OPENAI_API_KEY``, ``env:LLM_KEY_…`` or ``file:NAME`` in ``llm_keys_dir``.
+
+        Raises:
+          ConfigurationError: It names none.
+        """
+        kind, _, name = reference.partition(":")
+        value = ""
+        if kind == "env" and re.fullmatch(r"OPENAI_API_KEY|LLM_KEY_[A-Z0-9_]+", name):
+            value = os.environ.get(name, "").strip()
+        elif kind == "file" and self.llm_keys_dir is not None and re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+            with suppress(OSError, UnicodeDecodeError):
+                value = (self.llm_keys_dir / name).read_text().strip()
+        if not value.isascii() or not value.isprintable() or not value:
+            raise ConfigurationError(
+                "key_ref names no key: it must be env:OPENAI_API_KEY, env:LLM_KEY_… or file:NAME in "
+                "GROWBIN_LLM_KEYS_DIR, and the key must be there."
+            )
+        return value
 
     @property
     def spool_folders(self) -> list[Path]:

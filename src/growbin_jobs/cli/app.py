@@ -12,16 +12,20 @@ from typer.core import TyperCommand, TyperGroup
 from growbin_jobs import __version__
 from growbin_jobs.cli import (
     analyze,
+    archive,
     breakers,
     budgets,
     configuration,
     dead,
     demo,
     doctor,
+    health,
     journal,
     limits,
     models,
+    platform,
     schedule,
+    stats,
     streams,
     tasks,
     usage,
@@ -77,6 +81,10 @@ GROUPS = {
     "breakers": _group("Breakers: what is not asked for now, and why."),
     "limits": _group("The limits of paid calls: what is used, what waits, and the proof that they were kept."),
     "schedule": _group("Periodic jobs: when they are due, and what became of them."),
+    "health": _group("Health of agents and models."),
+    "stats": _group("Statistics of days, weeks and months."),
+    "platform": _group("The agent platform."),
+    "archive": _group("Archives: rows that left the database, and what moves them."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze.analyze,
@@ -119,6 +127,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "schedule pause": schedule.pause,
     "schedule resume": schedule.resume,
     "schedule verify": schedule.verify,
+    "health list": health.list_,
+    "health events": health.events,
+    "health check": health.check,
+    "stats show": stats.show,
+    "stats backfill": stats.backfill,
+    "stats explain": stats.explain,
+    "archive list": archive.list_,
+    "archive restore": archive.restore,
+    "archive drill": archive.drill,
+    "archive run": archive.run,
+    "platform seed": platform.seed,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

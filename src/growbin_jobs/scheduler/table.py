@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Final
 
-from growbin_jobs.engine.groups import Route
+from growbin_jobs import names
 from growbin_jobs.engine.periodic.cron import Cron, Every
-from growbin_jobs.names import WEEKLY_REPORT
 from growbin_jobs.scheduler.jobs import Overlap, Period, RunAll, RunLatest, ScheduledJob
 
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
+
+#: Between two checks of each agent and of each model.
+AGENTS_EVERY: Final = 10 * _MINUTE
+MODELS_EVERY: Final = 15 * _MINUTE
 
 #: Facts are counted from what was recorded, so a missed day can be made up for; beyond this its facts may be deleted.
 _FACTS: Final = RunAll(most=62, max_age=62 * _DAY)
@@ -22,82 +25,82 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
     ScheduledJob(name="prune", when=Cron("0 0 * * *"), route=None),
     # Once for the whole cluster.
     ScheduledJob(
-        name="health.check_all_agents",
-        when=Every(600),
-        route=Route("health.check_all_agents", "health_checks"),
-        catch_up=RunLatest(10 * _MINUTE),
+        name=names.CHECK_ALL_AGENTS.actor,
+        when=Every(int(AGENTS_EVERY.total_seconds())),
+        route=names.CHECK_ALL_AGENTS,
+        catch_up=RunLatest(AGENTS_EVERY),
         overlap=Overlap.SKIP,
         max_run=30 * _MINUTE,
-        done_within=10 * _MINUTE,
+        done_within=AGENTS_EVERY,
     ),
     ScheduledJob(
-        name="llm.check_all_models",
-        when=Every(900),
-        route=Route("llm.check_all_models", "llm_checks"),
-        catch_up=RunLatest(15 * _MINUTE),
+        name=names.CHECK_ALL_MODELS.actor,
+        when=Every(int(MODELS_EVERY.total_seconds())),
+        route=names.CHECK_ALL_MODELS,
+        catch_up=RunLatest(MODELS_EVERY),
         overlap=Overlap.SKIP,
         max_run=45 * _MINUTE,
-        done_within=15 * _MINUTE,
+        done_within=MODELS_EVERY,
     ),
     ScheduledJob(
-        name="statistics.aggregate_daily",
+        name=names.AGGREGATE_DAILY.actor,
         when=Cron("5 0 * * *"),
-        route=Route("statistics.aggregate_daily", "statistics"),
+        route=names.AGGREGATE_DAILY,
         period=Period.DAY,
         catch_up=_FACTS,
         max_run=2 * _HOUR,
         done_within=55 * _MINUTE,
     ),
     ScheduledJob(
-        name="statistics.aggregate_weekly",
+        name=names.AGGREGATE_WEEKLY.actor,
         when=Cron("0 1 * * 1"),
-        route=Route("statistics.aggregate_weekly", "statistics"),
+        route=names.AGGREGATE_WEEKLY,
         period=Period.WEEK,
         catch_up=RunAll(most=9, max_age=63 * _DAY),
         max_run=2 * _HOUR,
         done_within=4 * _HOUR,
     ),
     ScheduledJob(
-        name="statistics.aggregate_monthly",
+        name=names.AGGREGATE_MONTHLY.actor,
         when=Cron("30 1 1 * *"),
-        route=Route("statistics.aggregate_monthly", "statistics"),
+        route=names.AGGREGATE_MONTHLY,
         period=Period.MONTH,
         catch_up=RunAll(most=3, max_age=93 * _DAY),
         max_run=4 * _HOUR,
         done_within=8 * _HOUR,
     ),
     ScheduledJob(
-        name="cleanup.old_logs",
+        name=names.OLD_LOGS.actor,
         when=Cron("0 2 * * *"),
-        route=Route("cleanup.old_logs", "cleanup"),
+        route=names.OLD_LOGS,
         catch_up=RunLatest(2 * _DAY),
         max_run=4 * _HOUR,
         done_within=8 * _HOUR,
     ),
     ScheduledJob(
-        name="cleanup.old_sessions",
+        name=names.OLD_SESSIONS.actor,
         when=Cron("0 3 * * 0"),
-        route=Route("cleanup.old_sessions", "cleanup"),
+        route=names.OLD_SESSIONS,
         catch_up=RunLatest(7 * _DAY),
         max_run=8 * _HOUR,
         done_within=_DAY,
     ),
     ScheduledJob(
-        name="cleanup.compress_statistics",
+        name=names.COMPRESS_STATISTICS.actor,
         when=Cron("0 4 1 * *"),
-        route=Route("cleanup.compress_statistics", "cleanup"),
+        route=names.COMPRESS_STATISTICS,
         catch_up=RunLatest(28 * _DAY),
         max_run=8 * _HOUR,
         done_within=_DAY,
     ),
     ScheduledJob(
-        name="reports.weekly",
+        name=names.WEEKLY_REPORT.actor,
         when=Cron("0 9 * * 1"),
-        route=WEEKLY_REPORT,
+        route=names.WEEKLY_REPORT,
         period=Period.WEEK,
         catch_up=RunLatest(7 * _DAY),
         done_within=_HOUR,
-        after="statistics.aggregate_weekly",
+        after=names.AGGREGATE_WEEKLY.actor,
     ),
 )
 

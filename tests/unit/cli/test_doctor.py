@@ -45,8 +45,8 @@ def test_embedded_everything_is_well(invoke):
     assert done.exit_code == 0
     assert {one["status"] for one in findings(done).values()} <= {"ok", "warning"}
     assert set(findings(done)) == {
-        "settings", "data folder", "broker", "database", "object store", "rules", "models", "budgets", "workers",
-        "schedule",
+        "settings", "data folder", "broker", "database", "object store", "rules", "models", "budgets", "statistics",
+        "workers", "schedule",
     }  # fmt: skip
     assert "offline/" in findings(done)["models"]["detail"]
 

@@ -1,11 +1,11 @@
 """Upgrades the schema of the central database: one SQL file a version, forward only, safe from many processes at once.
 
 A migration is ``migrations/NNNN_name.sql`` of one of the schema's packages, written for both databases; its column
-types are placeholders. The engine has its own, an application adds others; the numbers are one sequence. Once
-released it never changes: mend it with the next one. A running version of the program must live with the next
-schema, since pods are replaced one by one: add columns, and drop them one release after their last use. A migration
-with which older programs cannot work says so in a line ``-- incompatible-below: N``: programs that do not know
-migration N refuse to start.
+types are placeholders, and a line that begins with ``$postgresql`` is for PostgreSQL alone. The engine has its own, an
+application adds others; the numbers are one sequence. Once released it never changes: mend it with the next one. A
+running version of the program must live with the next schema, since pods are replaced one by one: add columns, and drop
+them one release after their last use. A migration with which older programs cannot work says so in a line
+``-- incompatible-below: N``: programs that do not know migration N refuse to start.
 """
 
 import re
@@ -39,8 +39,16 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
         "double": "DOUBLE PRECISION",
         "bigint": "BIGINT",
         "time": "TIMESTAMPTZ",
+        "postgresql": "",
     },
-    "sqlite": {"text": "TEXT", "json": "TEXT", "double": "REAL", "bigint": "INTEGER", "time": "TEXT"},
+    "sqlite": {
+        "text": "TEXT",
+        "json": "TEXT",
+        "double": "REAL",
+        "bigint": "INTEGER",
+        "time": "TEXT",
+        "postgresql": "--",  # the rest of the line is a comment
+    },
 }
 
 #: Of PostgreSQL's advisory lock; any number that nothing else in the same database uses.

@@ -1,0 +1,1 @@
+"""HTTP requests to addresses that other people chose: only to public ones, with one deadline, and little is read."""

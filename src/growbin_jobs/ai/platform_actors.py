@@ -1,0 +1,55 @@
+"""Actors of the agent platform in the AI group: health of models."""
+
+from typing import Any
+
+from growbin_jobs import names
+from growbin_jobs.actors import actor
+from growbin_jobs.app import broker
+from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.errors import NotFound
+from growbin_jobs.periodic_actors import periodic
+from growbin_jobs.scheduler.table import MODELS_EVERY
+
+
+@periodic(names.CHECK_ALL_MODELS, again=True)
+def check_all_models(due: str, since: str | None = None, until: str | None = None) -> dict[str, int]:  # noqa: ARG001
+    """Send one check for each model in use, spread over the time until the next due time.
+
+    Parameters:
+      due: When the job was due.
+      since: The begin of its data interval.
+      until: Its end.
+    """
+    from growbin_jobs.platform import bootstrap
+    from growbin_jobs.platform.health.fan_out import spread
+
+    expires = (bootstrap.parsed(due) + MODELS_EVERY).isoformat()
+    models = bootstrap.registry().model_ids()
+    bootstrap.health_table().keep_only("model", models)
+    for model_id, delay in spread(models, MODELS_EVERY):
+        broker.enqueue(message_for(names.CHECK_MODEL, model_id, due=due, expires=expires), delay=delay or None)
+    return {"models": len(models)}
+
+
+@actor(names.CHECK_MODEL)
+def check_model_health(model_id: str | int, due: str | None = None, expires: str | None = None) -> dict[str, Any]:
+    """Check one model, 30 s in all: real traffic first, then a request that costs nothing, a paid chat only if asked.
+
+    Parameters:
+      model_id: The model's row.
+      due: When the check was due; it is made once for each due time. None: a person asks, or a recheck.
+      expires: When the next check is due: a later start is left out.
+    """
+    from growbin_jobs.platform import bootstrap
+
+    moments = {name: bootstrap.parsed(text) if text else None for name, text in (("due", due), ("expires", expires))}
+    try:
+        checked = bootstrap.model_health().check(str(model_id), **moments)
+    except NotFound:
+        if expires is None:
+            raise
+        return {"model_id": model_id, "status": "deleted"}  # since the checks were sent
+    if checked.recheck_in is not None and expires is not None:
+        recheck = message_for(names.CHECK_MODEL, model_id, expires=expires)
+        broker.enqueue(recheck, delay=round(checked.recheck_in * 1000))
+    return checked.as_dict("model_id", model_id)

@@ -1,0 +1,131 @@
+"""``growbin-jobs archive …``: rows that left the database, and the jobs that move them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from growbin_jobs.cli.console import out, print_json, say
+from growbin_jobs.cli.journal import Json
+
+
+class JobName(StrEnum):
+    """Retention jobs."""
+
+    OLD_LOGS = "old_logs"
+    OLD_SESSIONS = "old_sessions"
+    COMPRESS_STATISTICS = "compress_statistics"
+
+
+ArchiveId = Annotated[str, typer.Argument(metavar="ID", help="The archive's id, as archive list shows it.")]
+
+
+def list_(
+    source: Annotated[str | None, typer.Option(help="Of this table only, such as sessions.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the archives, and when each was last proven by a restore.
+
+    \b
+    Examples:
+      growbin-jobs archive list
+      growbin-jobs archive list --source sessions --json | jq '[.[].row_count] | add'
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from growbin_jobs.cli.times import local, zone_name
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.platform import bootstrap
+
+    rows = bootstrap.archives().all(source)
+    if json:
+        print_json(as_json(rows))
+        return
+    if not rows:
+        say("There is no archive.")
+        return
+    table = Table(title=f"times in {zone_name()}")
+    for name in ("id", "table", "from", "to", "rows", "bytes", "state", "last proven"):
+        table.add_column(name, justify="right" if name in ("rows", "bytes") else "left", no_wrap=name == "id")
+    for row in rows:
+        proven = Text(local(row["proven_at"]) if row["proven_at"] else "never")
+        proven.stylize("bold red" if row["proven"] == 0 else "")
+        times = (local(row["first_at"]), local(row["last_at"]))
+        table.add_row(row["id"], row["source"], *times, str(row["row_count"]), str(row["size"]), row["state"], proven)
+    out.print(table)
+
+
+def restore(archive_id: ArchiveId, json: Json = False) -> None:
+    """Put the rows of an archive back into their table. Rows that are there stay; the next cleanup moves them again.
+
+    \b
+    Examples:
+      growbin-jobs archive restore 5f0c9d3e1b7a42c8a6e4d2f10b9c8e7d
+    """
+    from growbin_jobs.platform import bootstrap
+
+    rows = bootstrap.archiving().restore(archive_id)
+    print_json({"archive": archive_id, "rows": rows}) if json else say(f"{rows} rows are back.")
+
+
+def drill(
+    archive_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Default: one at random, least proven.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Restore an archive into a scratch table and compare every row; notes the result. The exit code is 1 if it fails.
+
+    \b
+    Examples:
+      growbin-jobs archive drill
+      growbin-jobs archive drill --json 5f0c9d3e1b7a42c8a6e4d2f10b9c8e7d
+    """
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.platform import bootstrap
+
+    drilled = bootstrap.archiving().drill(archive_id)
+    if json:
+        print_json(as_json(drilled))
+    elif drilled is None:
+        say("There is no archive to try.")
+    elif drilled.ok:
+        say(f"{drilled.archive}: all {drilled.rows} rows of {drilled.source} came back.", "bold green")
+    else:
+        say(f"{drilled.archive}: {drilled.detail}.", "bold red")
+    if drilled is not None and not drilled.ok:
+        raise typer.Exit(1)
+
+
+def run(
+    job: Annotated[JobName, typer.Argument(help="The job.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    json: Json = False,
+) -> None:
+    """Carry a retention job out now. The exit code is 1 if something had to stay, since it is not counted yet.
+
+    \b
+    Examples:
+      growbin-jobs archive run old_logs --dry-run
+      growbin-jobs archive run old_sessions
+    """
+    from datetime import UTC, datetime
+
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.platform import bootstrap
+
+    done = bootstrap.cleanup().run(job.value, datetime.now(UTC), dry_run=dry_run)
+    if json:
+        print_json(as_json(done))
+    else:
+        for each in done:
+            rest = f" {each.refused}" if each.refused else " There is more: run it again." if each.more else ""
+            would = "would go" if dry_run else "are gone"
+            before = f"{each.before:%Y-%m-%d %H:%M} UTC"
+            say(
+                f"{each.source}: {each.rows} rows ({each.size} bytes) from before {before} {would}.{rest}",
+                "red" if each.refused else "",
+            )
+    if any(each.refused for each in done):
+        raise typer.Exit(1)

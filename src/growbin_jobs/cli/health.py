@@ -1,0 +1,115 @@
+"""``growbin-jobs health …``: health of agents and models."""
+
+from typing import Annotated
+
+import typer
+
+from growbin_jobs.cli.console import out, print_json, say
+from growbin_jobs.cli.journal import Json
+
+_COLOURS = {"healthy": "green", "degraded": "yellow", "flapping": "yellow", "unknown": "dim"}
+
+
+def list_(json: Json = False) -> None:
+    """Show the state of each agent and model. The exit code is 1 if one of them is down or misconfigured.
+
+    \b
+    Examples:
+      growbin-jobs health list
+      growbin-jobs health list --json | jq -r '.[] | select(.state != "healthy") | .target'
+    """
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from growbin_jobs.cli.times import local, zone_name
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.platform import bootstrap
+
+    rows = bootstrap.health_table().states()
+    if json:
+        print_json(as_json(rows))
+    elif not rows:
+        say("Nothing was checked yet: the scheduler sends the checks every 10 and 15 minutes.")
+    else:
+        table = Table(title=f"times in {zone_name()}")
+        for name in ("target", "state", "since", "checked", "ms", "TLS days", "reason"):
+            table.add_column(name, justify="right" if name in ("ms", "TLS days") else "left")
+        for row in rows:
+            ends = row["tls_expires_at"]
+            table.add_row(
+                row["target"],
+                Text(row["state"], style=_COLOURS.get(row["state"], "bold red")),
+                local(row["since"]),
+                local(row["checked_at"]) if row["checked_at"] else "–",
+                str(row["latency_ms"] if row["latency_ms"] is not None else "–"),
+                "–" if ends is None else str((ends - datetime.now(UTC)).days),
+                row["reason"] or "",
+            )
+        out.print(table)
+    if any(row["state"] in ("unhealthy", "unreachable", "misconfigured") for row in rows):
+        raise typer.Exit(1)
+
+
+def events(
+    target: Annotated[str | None, typer.Argument(help="Such as agent:7 or model:3. Default: all.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1)] = 50,
+    json: Json = False,
+) -> None:
+    """Show changes of state, and of which people were told.
+
+    \b
+    Examples:
+      growbin-jobs health events
+      growbin-jobs health events agent:7 --limit 10
+    """
+    from rich.table import Table
+
+    from growbin_jobs.cli.times import local, zone_name
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.platform import bootstrap
+
+    rows = bootstrap.health_table().events(target, limit=limit)
+    if json:
+        print_json(as_json(rows))
+        return
+    if not rows:
+        say("No state has changed.")
+        return
+    table = Table("at", "target", "before", "after", "told", "reason", title=f"times in {zone_name()}")
+    for row in rows:
+        told = "yes" if row["alert"] else ""
+        table.add_row(local(row["at"]), row["target"], row["before"], row["after"], told, row["reason"] or "")
+    out.print(table)
+
+
+def check(
+    target: Annotated[str, typer.Argument(help="agent:ID or model:ID.")],
+    json: Json = False,
+) -> None:
+    """Check one agent or model now, from this machine. The exit code is 1 unless it is healthy.
+
+    \b
+    Examples:
+      growbin-jobs health check agent:7
+      growbin-jobs health check model:3 --json
+    """
+    from growbin_jobs.errors import NotFound
+    from growbin_jobs.platform import bootstrap
+
+    kind, _, its_id = target.partition(":")
+    if kind == "agent" and its_id:
+        checked = bootstrap.agent_health().check(its_id)
+    elif kind == "model" and its_id:
+        checked = bootstrap.model_health().check(its_id)
+    else:
+        raise NotFound(f"{target!r} is neither agent:ID nor model:ID.")
+    result = checked.as_dict(f"{kind}_id", its_id)
+    if json:
+        print_json(result)
+    else:
+        for name, value in result.items():
+            say(f"{name.replace('_', ' ')}: {value}")
+    if result["status"] != "healthy":
+        raise typer.Exit(1)

@@ -1,0 +1,172 @@
+"""Health of models: real traffic first, then a request that costs nothing, a paid one only where asked for."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, Protocol
+from urllib.parse import quote, urlsplit
+
+from growbin_jobs.adapters.probing.probe import Answer
+from growbin_jobs.errors import GrowbinError, NotFound
+from growbin_jobs.platform.health.agents import FAILURES, PERHAPS_US
+from growbin_jobs.platform.health.checks import Checked, Checks
+from growbin_jobs.platform.health.connectivity import Connectivity
+from growbin_jobs.platform.health.words import Finding, Source, Status
+from growbin_jobs.platform.tables.dirty import Clock, utc_now
+from growbin_jobs.platform.tables.registry import CheckedModel
+
+#: Most tokens of a paid probe: a model that reasons refuses a cap below what its reasoning needs.
+PROBE_TOKENS: Final = 256
+
+
+class Send(Protocol):
+    """Sends one request."""
+
+    def __call__(
+        self,
+        method: Literal["GET", "POST"],
+        url: str,
+        *,
+        seconds: float,
+        headers: dict[str, str] | None = None,
+        json: Any = None,
+    ) -> Answer: ...
+
+
+class ModelHealth:
+    """Checks models.
+
+    Parameters:
+      find: Returns a model, or None.
+      send: Sends a request.
+      checks: Decides and stores the state.
+      connectivity: Says whether we are offline ourselves.
+      succeeded_since: Returns whether real traffic of a model (by name) has succeeded since a time.
+      key: Returns the key that a reference names. Raises ConfigurationError.
+      paid: Wraps a request that costs money: the gate for paid calls.
+      every: Time between two checks: traffic so fresh makes a probe needless.
+      seconds: For one check in all.
+      clock: Returns the time, aware.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[str], CheckedModel | None],
+        send: Send,
+        checks: Checks,
+        connectivity: Connectivity,
+        *,
+        succeeded_since: Callable[[str, datetime], bool],
+        key: Callable[[str], str],
+        paid: Callable[[str], AbstractContextManager[object]] = lambda _model: nullcontext(),
+        every: timedelta,
+        seconds: float,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._find = find
+        self._send = send
+        self._checks = checks
+        self._connectivity = connectivity
+        self._succeeded_since = succeeded_since
+        self._key = key
+        self._paid = paid
+        self._every = every
+        self._seconds = seconds
+        self._clock = clock
+
+    def check(self, model_id: str, *, due: datetime | None = None, expires: datetime | None = None) -> Checked:
+        """Check one model.
+
+        Raises:
+          NotFound: It is not in use.
+          Deferred: The database is away, or the gate asks to wait for a paid request.
+        """
+        model = self._find(model_id)
+        if model is None:
+            raise NotFound(f"There is no model {model_id}.")
+        return self._checks.run(f"model:{model.id}", lambda: self._look(model), due=due, expires=expires)
+
+    def _look(self, model: CheckedModel) -> Finding | None:
+        if self._succeeded_since(model.name, self._clock() - self._every):
+            return Finding("healthy", "real traffic succeeds", source="traffic")
+        try:
+            headers = self._headers(model)
+        except GrowbinError as error:
+            return Finding("misconfigured", str(error))
+        answer, status, reason = self._ask(model, headers)
+        source: Source = "probe"
+        if model.paid_probe and status == "healthy":
+            source = "paid probe"
+            answer, status, reason = self._chat(model, headers)
+        if answer.failure in PERHAPS_US and not self._connectivity.online(but=model.base_url):
+            return None
+        return Finding(
+            status,
+            reason,
+            http_status=answer.http_status,
+            latency_ms=answer.latency_ms,
+            phases=tuple(answer.phases.items()),
+            tls_expires_at=answer.tls_expires_at,
+            source=source,
+        )
+
+    def _headers(self, model: CheckedModel) -> dict[str, str]:
+        """Return the header with the key. It goes to the host that it was entered for, and to no other."""
+        if model.key_ref is None:
+            return {}
+        if not model.key_host or urlsplit(model.base_url).hostname != model.key_host.lower():
+            raise NotFound("the key belongs to another host: set key_host and base_url to the same one")
+        return {"authorization": f"Bearer {self._key(model.key_ref)}"}
+
+    def _ask(self, model: CheckedModel, headers: dict[str, str]) -> tuple[Answer, Status, str]:
+        """Ask the server for the model's description, which costs nothing; where it has none, for its list."""
+        base = model.base_url.rstrip("/")
+        half = self._seconds / 2  # both requests together keep to the limit
+        answer = self._send("GET", f"{base}/models/{quote(model.name, safe='')}", seconds=half, headers=headers)
+        if answer.http_status != 404:
+            return answer, *judged(answer)
+        listed = self._send("GET", f"{base}/models", seconds=half, headers=headers)
+        if listed.http_status == 200 and model.name in _names(listed.body):
+            return listed, "healthy", ""
+        return answer, "misconfigured", "the server does not offer this model (HTTP 404)"
+
+    def _chat(self, model: CheckedModel, headers: dict[str, str]) -> tuple[Answer, Status, str]:
+        body = {
+            "model": model.name,
+            "messages": [{"role": "user", "content": "Say ok."}],
+            "max_completion_tokens": PROBE_TOKENS,
+        }
+        url = f"{model.base_url.rstrip('/')}/chat/completions"
+        with self._paid(model.name):
+            answer = self._send("POST", url, seconds=self._seconds, headers=headers, json=body)
+        return answer, *judged(answer)
+
+
+def judged(answer: Answer) -> tuple[Status, str]:
+    """Return what an answer says of a model.
+
+    An answer that is empty or was cut off is one. A server that limits the rate is up. A request that it refuses says
+    nothing of the model and must be mended by a person.
+    """
+    if answer.failure is not None:
+        return FAILURES[answer.failure]
+    assert answer.http_status is not None
+    if 200 <= answer.http_status < 300:
+        return "healthy", ""
+    if answer.http_status == 429:
+        return "healthy", "the server limits the rate (HTTP 429)"
+    if answer.http_status in (401, 403):
+        return "misconfigured", f"the key is denied (HTTP {answer.http_status})"
+    if answer.http_status < 500:
+        return "misconfigured", f"the server refuses the request (HTTP {answer.http_status})"
+    return "unhealthy", f"HTTP {answer.http_status}"
+
+
+def _names(body: bytes) -> set[str]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return set()
+    rows = found.get("data") if isinstance(found, dict) else None
+    return {row["id"] for row in rows or () if isinstance(row, dict) and isinstance(row.get("id"), str)}

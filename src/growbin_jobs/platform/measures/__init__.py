@@ -1,0 +1,1 @@
+"""Arithmetic under the statistics: periods of a zone, histograms of latencies."""

@@ -1,0 +1,137 @@
+"""Moves old rows into archives: write, read back and verify, and only then delete. Each step can be done again."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from growbin_jobs.adapters.objects import ObjectStore
+from growbin_jobs.engine.threads import offload
+from growbin_jobs.errors import NotFound, Permanent
+from growbin_jobs.platform.retention.archive_file import Manifest, lines_of, pack, read_manifest, unpack
+from growbin_jobs.platform.tables.archives import Archives
+from growbin_jobs.platform.tables.retention import RetentionTable
+from growbin_jobs.platform.tables.sources import SOURCES, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """What a restore drill has shown; ``detail``: what was wrong."""
+
+    archive: str
+    source: str
+    rows: int
+    ok: bool
+    detail: str = ""
+
+
+class Archiving:
+    """Writes, proves and restores archives.
+
+    Parameters:
+      objects: Where they are kept.
+      archives: What is known of them.
+      table: The rows.
+      choose: Picks one archive for a drill.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        archives: Archives,
+        table: RetentionTable,
+        *,
+        choose: Callable[[list[dict[str, Any]]], dict[str, Any]] = random.choice,
+    ) -> None:
+        self._objects = objects
+        self._archives = archives
+        self._table = table
+        self._choose = choose
+
+    def move(self, source: Source, before: datetime, limit: int) -> Manifest | None:
+        """Move the oldest rows of a table into an archive; None where none are left.
+
+        Parameters:
+          before: Rows that are older.
+          limit: Rows of one archive.
+
+        Raises:
+          Permanent: ``retention_not_counted``: the archive is there, and so are the rows.
+          Transient: A row has changed meanwhile.
+          Deferred: The database or the object store is away.
+        """
+        rows = self._table.batch(source, before, limit)
+        if not rows:
+            return None
+        body, manifest = offload(pack, source.name, rows, source.at)
+        self._objects.put(manifest.key, body, content_type="application/gzip")
+        self._objects.put(manifest.manifest_key, manifest.encode(), content_type="application/json")
+        self._archives.written(_row(manifest))
+        stored = self._read(manifest.key)
+        if offload(lines_of, stored) != offload(lines_of, rows):
+            raise Permanent("archive_damaged", archive=manifest.id, detail="it is not what was written")
+        self._archives.verified(manifest.id)
+        self._table.delete_archived(source, manifest.id, rows)
+        return manifest
+
+    def restore(self, archive_id: str) -> int:
+        """Put the rows of an archive back into their table; those that are there stay. Returns how many were put.
+
+        Raises:
+          NotFound: There is no such archive.
+          Permanent: ``archive_damaged``.
+        """
+        known = self._known(archive_id)
+        put = self._table.insert(SOURCES[known["source"]], self._read(known["object_key"]))
+        self._archives.restored(archive_id)
+        return put
+
+    def drill(self, archive_id: str | None = None) -> Drilled | None:
+        """Restore an archive into a scratch table, compare it byte for byte with what was written, and note the result.
+
+        Parameters:
+          archive_id: Which one; None: one at random of those that no drill has tried. None is returned where there
+            is none.
+
+        Raises:
+          NotFound: There is no such archive.
+        """
+        candidates = [self._known(archive_id)] if archive_id else self._archives.least_proven()
+        if not candidates:
+            return None
+        known = self._choose(candidates)
+        source, detail = SOURCES[known["source"]], ""
+        try:
+            rows = self._read(known["object_key"])
+            if lines_of(self._table.through_scratch(source, rows)) != lines_of(rows):
+                detail = "the rows are others once they are restored"
+        except NotFound:
+            detail = "the object is gone"
+        except Permanent as error:
+            detail = str(error)
+        self._archives.proven(known["id"], ok=not detail)
+        return Drilled(known["id"], source.name, known["row_count"], not detail, detail)
+
+    def _known(self, archive_id: str) -> dict[str, Any]:
+        known = self._archives.get(archive_id)
+        if known is None:
+            raise NotFound(f"There is no archive {archive_id}. See: growbin-jobs archive list")
+        return known
+
+    def _read(self, key: str) -> list[dict[str, Any]]:
+        manifest = read_manifest(self._objects.get(key.removesuffix(".jsonl.gz") + ".manifest.json"))
+        return offload(unpack, self._objects.get(key), manifest)
+
+
+def _row(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "id": manifest.id,
+        "source": manifest.source,
+        "object_key": manifest.key,
+        "first_at": datetime.fromisoformat(manifest.first_at),
+        "last_at": datetime.fromisoformat(manifest.last_at),
+        "row_count": manifest.rows,
+        "size": manifest.size,
+        "sha256": manifest.sha256,
+    }

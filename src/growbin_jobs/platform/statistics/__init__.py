@@ -1,0 +1,1 @@
+"""Statistics of days, weeks and months."""

@@ -1,0 +1,89 @@
+"""Which slots of 15 minutes must be counted anew: marked when facts arrive, unmarked when they are rolled up.
+
+Writers of the running slot must not wait for each other: the first one makes the mark, the others find it and lock
+nothing. So a roll-up leaves the marks of young slots (:data:`KEPT_FOR`): a writer that found one may commit after it. A
+late writer changes the mark's version instead, which a roll-up that has not seen its rows notices.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import peewee
+
+from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.fields import UtcField
+
+Clock = Callable[[], datetime]
+
+#: Every zone of today is a whole number of slots away from UTC.
+SLOT: Final = timedelta(minutes=15)
+
+#: Facts older than this are late.
+LATE_AFTER: Final = timedelta(minutes=30)
+
+#: How long after its end a slot stays marked. A writer has ``KEPT_FOR - LATE_AFTER`` to commit, which is longer than
+#: the database lets a transaction idle.
+KEPT_FOR: Final = timedelta(minutes=60)
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+class StatisticsDirty(peewee.Model):
+    """Table ``statistics_dirty``."""
+
+    slot_at = UtcField(primary_key=True)
+    version = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "statistics_dirty"
+
+
+def slot_of(moment: datetime) -> datetime:
+    """Return the begin of the slot that a moment lies in."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+
+
+def mark(connection: Any, dialect: Dialect, moments: Iterable[datetime], *, now: datetime) -> None:
+    """Mark the slots of facts, in the transaction that writes them.
+
+    Parameters:
+      moments: Of the facts.
+      now: Decides which of them are late.
+    """
+    sign = "%s" if dialect == "postgresql" else "?"
+    insert = f"INSERT INTO statistics_dirty (slot_at, version) VALUES ({sign}, 1) ON CONFLICT (slot_at) DO "  # noqa: S608
+    late_before = now - LATE_AFTER
+    # In one order everywhere, so that two late writers cannot wait for each other.
+    for slot in sorted({slot_of(moment) for moment in moments}):
+        is_late = slot + SLOT <= late_before
+        how = "UPDATE SET version = statistics_dirty.version + 1" if is_late else "NOTHING"
+        connection.execute_sql(insert + how, (StatisticsDirty.slot_at.db_value(slot),))
+
+
+def dirty_slots(connection: Any, before: datetime, *, limit: int = 0) -> list[datetime]:
+    """Return the marked slots that begin before a time, in order."""
+    row = StatisticsDirty
+    query = row.select(row.slot_at).where(row.slot_at < before).order_by(row.slot_at)
+    return [each["slot_at"] for each in (query.limit(limit) if limit else query).dicts().execute(connection)]
+
+
+def locked_marks(connection: Any, dialect: Dialect, since: datetime, until: datetime) -> dict[datetime, int]:
+    """Return the marked slots between two times with their versions; nobody else rolls them up meanwhile."""
+    row = StatisticsDirty
+    query = row.select().where((row.slot_at >= since) & (row.slot_at < until)).order_by(row.slot_at)
+    if dialect == "postgresql":
+        query = query.for_update()
+    return {each["slot_at"]: each["version"] for each in query.dicts().execute(connection)}
+
+
+def unmark(connection: Any, marks: dict[datetime, int], *, now: datetime) -> None:
+    """Take the marks of slots off that were rolled up; those of young slots stay."""
+    row = StatisticsDirty
+    for slot, version in marks.items():
+        if slot + SLOT + KEPT_FOR <= now:
+            row.delete().where((row.slot_at == slot) & (row.version == version)).execute(connection)

@@ -1,0 +1,167 @@
+"""Tables of health: the state of each target, its changes, and windows of maintenance."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import peewee
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
+from growbin_jobs.platform.tables.dirty import Clock, utc_now
+
+
+class HealthStateRow(peewee.Model):
+    """Table ``health_states``. ``target``: ``agent:ID`` or ``model:ID``; ``recent``: the last checks, newest last."""
+
+    target = IdField(primary_key=True)
+    state = peewee.TextField()
+    since = UtcField()
+    reason = WordsField(null=True)
+    failures = peewee.BigIntegerField()
+    successes = peewee.BigIntegerField()
+    recent = JsonField()
+    checked_at = UtcField(null=True)
+    last_due = UtcField(null=True)
+    busy_until = UtcField(null=True)
+    status = peewee.TextField(null=True)
+    latency_ms = peewee.BigIntegerField(null=True)
+    tls_expires_at = UtcField(null=True)
+    alerted_state = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "health_states"
+
+
+class HealthEvent(peewee.Model):
+    """Table ``health_events``. ``alert``: 1 where people were told."""
+
+    id = IdField(primary_key=True)
+    target = IdField()
+    at = UtcField()
+    before = peewee.TextField()
+    after = peewee.TextField()
+    reason = WordsField(null=True)
+    alert = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "health_events"
+        indexes = ((("target", "at"), False), (("at",), False))
+
+
+class MaintenanceWindow(peewee.Model):
+    """Table ``maintenance_windows``. ``target``: as in ``health_states``, or ``*`` for all."""
+
+    id = IdField(primary_key=True)
+    target = IdField()
+    zone = peewee.TextField()
+    weekdays = peewee.TextField(null=True)
+    starts = peewee.TextField(null=True)
+    minutes = peewee.BigIntegerField(null=True)
+    from_at = UtcField(null=True)
+    until_at = UtcField(null=True)
+
+    class Meta:
+        table_name = "maintenance_windows"
+
+
+class HealthTable:
+    """Reads and writes the state of targets.
+
+    Parameters:
+      database: Where the tables are; every method raises Deferred when it is away.
+      clock: Returns the time, aware.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    def claim(self, target: str, *, due: datetime | None, lease: timedelta) -> dict[str, Any] | None:
+        """Take a target for one check, and return its row.
+
+        Parameters:
+          due: When the check was due; a due time is taken once. None: a person asks, or a recheck.
+          lease: How long nobody else gets it; the check's own limit and some.
+
+        Returns:
+          None where somebody else checks it now, or where this due time was taken.
+        """
+        row, now = HealthStateRow, self._clock()
+        new = {
+            "target": target, "state": "unknown", "since": now, "reason": None, "failures": 0, "successes": 0,
+            "recent": [], "checked_at": None, "last_due": None, "busy_until": None, "status": None, "latency_ms": None,
+            "tls_expires_at": None, "alerted_state": None,
+        }  # fmt: skip
+        free = (row.target == target) & (row.busy_until.is_null() | (row.busy_until <= now))
+        values: dict[str, Any] = {"busy_until": now + lease}
+        if due is not None:
+            free &= row.last_due.is_null() | (row.last_due < due)
+            values["last_due"] = due
+        claim = row.update(values).where(free).returning(row)
+
+        def work(connection: Any) -> list[dict[str, Any]]:
+            row.insert(new).on_conflict_ignore().execute(connection)
+            return list(claim.dicts().execute(connection))
+
+        found = self._database.transaction(work)
+        return found[0] if found else None
+
+    def store(self, target: str, values: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
+        """Write a target's new state and its changes, and let the target go.
+
+        Parameters:
+          values: Columns of the row.
+          events: ``at``, ``before``, ``after``, ``reason`` and ``alert`` of each change.
+        """
+        update = HealthStateRow.update({**values, "busy_until": None}).where(HealthStateRow.target == target)
+        rows = [{"id": uuid.uuid4().hex, "target": target, **event} for event in events]
+
+        def work(connection: Any) -> None:
+            update.execute(connection)
+            if rows:
+                HealthEvent.insert_many(rows).execute(connection)
+
+        self._database.transaction(work)
+
+    def release(self, target: str, *, forget_due: datetime | None) -> None:
+        """Let a target go without a result, so that the same due time can be tried again."""
+        row = HealthStateRow
+        values: dict[str, Any] = {"busy_until": None}
+        if forget_due is not None:
+            values["last_due"] = None
+        query = row.update(values).where(row.target == target)
+        self._database.run(lambda connection: query.execute(connection))
+
+    def keep_only(self, kind: str, ids: Sequence[str]) -> None:
+        """Forget the states of targets of a kind that are gone; what happened to them stays in the events.
+
+        Parameters:
+          kind: ``agent`` or ``model``.
+          ids: Of those that exist.
+        """
+        existing = {f"{kind}:{each}" for each in ids}
+        known = [row["target"] for row in self.states()]
+        gone = [target for target in known if target.startswith(f"{kind}:") and target not in existing]
+        row = HealthStateRow
+
+        def work(connection: Any) -> None:
+            for target in gone:
+                row.delete().where(row.target == target).execute(connection)
+
+        self._database.transaction(work)
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the rows of all targets, in order of their names."""
+        return self._database.rows(HealthStateRow.select().order_by(HealthStateRow.target))
+
+    def events(self, target: str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the newest changes first, of one target or of all."""
+        query = HealthEvent.select().order_by(HealthEvent.at.desc(), HealthEvent.id).limit(limit)
+        return self._database.rows(query if target is None else query.where(HealthEvent.target == target))
+
+    def windows(self, target: str) -> list[dict[str, Any]]:
+        """Return the windows of maintenance of a target, those for all included."""
+        row = MaintenanceWindow
+        return self._database.rows(row.select().where(row.target.in_([target, "*"])).order_by(row.id))

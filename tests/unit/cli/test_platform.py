@@ -1,0 +1,65 @@
+"""``growbin-jobs health``, ``stats`` and ``archive`` on an empty platform and on what cannot be."""
+
+import json
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [(["health", "list"], []), (["health", "events"], []), (["stats", "show"], []), (["archive", "list"], []),
+     (["archive", "drill"], None)],
+)  # fmt: skip
+def test_an_empty_platform_is_an_empty_answer(command, words, output):
+    done = command(*words, "--json")
+
+    assert (done.returncode, json.loads(done.stdout)) == (0, output)
+
+
+def test_a_month_is_counted_and_explained(command):
+    backfilled = command(
+        "stats", "backfill", "--kind", "monthly", "--from", "2026-01-01", "--to", "2026-02-28", "--json"
+    )
+    explained = command("stats", "explain", "2026-01", "--json")
+
+    assert [each["outcome"] for each in json.loads(backfilled.stdout)] == ["counted", "counted"]
+    assert all(each["stored"] == each["facts"] for each in json.loads(explained.stdout))
+    assert "2026-01" in command("stats", "show", "--kind", "monthly", COLUMNS="200").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["health", "check", "agent:7"], "There is no agent 7"), (["health", "check", "7"], "neither agent:ID"),
+     (["stats", "explain", "2026"], "is written as"), (["stats", "backfill", "--from", "1.1.26"], "is written as"),
+     (["archive", "restore", "x"], "There is no archive x")],
+)  # fmt: skip
+def test_what_cannot_be_is_a_sentence(command, words, says):
+    done = command(*words)
+
+    assert done.returncode == 1
+    assert says in done.stderr
+
+
+def test_a_dry_run_counts(command):
+    done = command("archive", "run", "old_logs", "--dry-run", "--json")
+
+    sources = [each["source"] for each in json.loads(done.stdout)]
+    assert sources == ["logs", "api_calls", "logins", "tasks", "health_events"]
+
+
+def test_a_seeded_platform_is_counted_and_every_number_agrees_with_its_facts(command):
+    size = ("--days", "2", "--calls", "40", "--users", "10")
+    seeded = json.loads(command("platform", "seed", *size, "--json").stdout)
+    begin = (datetime.now(ZoneInfo("Asia/Seoul")) - timedelta(days=2)).date().isoformat()
+    command("stats", "backfill", "--from", begin)
+    rows = json.loads(command("stats", "show", "--json").stdout)
+    explained = command("stats", "explain", begin)
+
+    assert len(rows) == 2
+    assert sum(row["total_api_calls"] for row in rows) == seeded["api_calls"] > 0
+    assert sum(row["total_sessions"] for row in rows) == seeded["sessions"]
+    assert rows[0]["total_users"] == 10
+    assert 0 < rows[0]["production_agents"] < rows[0]["total_agents"] == seeded["agents"]
+    assert explained.returncode == 0

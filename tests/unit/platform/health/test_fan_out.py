@@ -1,0 +1,23 @@
+"""Checks of thousands of targets are no burst."""
+
+from collections import Counter
+from datetime import timedelta
+
+from growbin_jobs.platform.health.fan_out import A_SECOND, spread
+
+EVERY = timedelta(minutes=10)
+
+
+def test_ten_thousand_checks_spread_over_the_interval():
+    waits = spread([f"agent:{number}" for number in range(10_000)], EVERY)
+
+    in_a_second = Counter(wait // 1000 for _, wait in waits)
+    assert max(wait for _, wait in waits) <= 0.8 * EVERY.total_seconds() * 1000
+    assert max(in_a_second.values()) < 3 * 10_000 / (0.8 * EVERY.total_seconds())
+
+
+def test_a_few_do_not_wait_long_and_always_as_long():
+    names = [f"agent:{number}" for number in range(A_SECOND)]
+
+    assert all(wait <= 1000 for _, wait in spread(names, EVERY))
+    assert spread(names, EVERY) == spread(names, EVERY)
