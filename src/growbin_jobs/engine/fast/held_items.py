@@ -9,7 +9,7 @@ from typing import Any
 from dramatiq import Middleware
 from dramatiq.broker import Broker
 
-from growbin_jobs.engine.fast.work_queue import WorkQueue
+from growbin_jobs.engine.fast.work_queue import WorkQueue, look_for_delayed_only_where_there_are_any
 from growbin_jobs.engine.pauses import Pauses
 
 
@@ -84,7 +84,4 @@ class FastWorkQueue(Middleware):
         worker.work_queue = WorkQueue() if pauses is None else HoldingWorkQueue(pauses)
 
     def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
-        # Dramatiq looks for delayed messages after each one, by an exception of a queue with three locks. Our brokers
-        # hold them themselves; only what others have sent with an ``eta`` comes here.
-        handle = thread.handle_delayed_messages
-        thread.handle_delayed_messages = lambda: thread.delay_queue.queue and handle()
+        look_for_delayed_only_where_there_are_any(thread)
