@@ -44,7 +44,7 @@ MODELS = [
     StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM,
 ]  # fmt: skip
 
-#: Tables without a model, or with one that declares no indexes: statements of ``limits/`` and ``models/`` write them, and
+#: Tables without a model, or with one without indexes: statements of ``limits/`` and ``models/`` write them, and
 #: their own contract tests run all of those.
 BY_STATEMENTS = {
     "llm_usage", "model_rehearsal",

@@ -55,6 +55,13 @@ class WasteAnalysis(peewee.Model):
         )
 
 
+WasteAnalysis.add_index(
+    WasteAnalysis.index(WasteAnalysis.user_id, name="waste_analysis_unfinished").where(
+        peewee.SQL("status NOT IN ('completed', 'failed')")
+    )
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """What is known of one analysis. Times are aware, in UTC.
