@@ -47,8 +47,8 @@ def command(
 
     \b
     Our question takes two limits at once, the others' one. Exactness: 8 clients ask as often as they can under 100 in
-    any 5 s, and the grants of all are counted window by window, at the moments when the clients had them: a few more than
-    the limit may be the delay of the answers. Ours leave room for that; the others do not.
+    any 5 s, and the grants of all are counted window by window, at the moments when the clients had them: a few more
+    than the limit may be the delay of the answers. Ours leave room for that; the others do not.
 
     \b
     Examples:
