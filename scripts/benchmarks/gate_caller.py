@@ -6,22 +6,19 @@ The requests are those of the pipeline, through the guards and the ledger that t
 import argparse
 import threading
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.ai.bootstrap import model_client, usage_ledger
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision
 from growbin_jobs.errors import GrowbinError
-from growbin_jobs.limits.ledger import UsageLedger
-from growbin_jobs.limits.paid_calls import guards
-from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.rates import Rate
 from growbin_jobs.samples import sample_pictures
-from growbin_jobs.wiring import central_database, gate_database
+from growbin_jobs.wiring import central_database
 
 MODEL = "gpt-6-luna"
 
@@ -36,15 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     rates = {"vision": Rate(options.vision, options.window), "text": Rate(options.text, options.window)}
     settings = _settings.load(limits=rates, vision_limit=0, text_limit=0, limit_timeout=5.0)
-    client = ModelClient(
-        api_key="key-of-the-proof",
-        base_url=settings.openai_base_url,
-        meter=UsageLedger(
-            central_database(settings), load_prices(), node=settings.node, zone=ZoneInfo(settings.timezone)
-        ),
-        guards=guards(settings, gate_database(settings)),
-    )
-    client.warm_up()
+    client = model_client(settings, usage_ledger(settings, central_database(settings)))
     work = _work(client)
     for number in range(options.threads):
         threading.Thread(target=_again_and_again, args=(work[number % len(work)],), daemon=True).start()

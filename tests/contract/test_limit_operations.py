@@ -3,15 +3,18 @@
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.limits.breaker_failures import Failure
 from growbin_jobs.limits.breakers import Breakers
+from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.minutes import CentralUse
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.past_requests import needs_of_the_past
@@ -24,7 +27,6 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.operations import limit_proof
 from growbin_jobs.operations.limit_plan import plan
-from growbin_jobs.operations.limit_proof import prove
 from growbin_jobs.operations.limit_states import limit_states
 from growbin_jobs.operations.turn import turn_of
 from growbin_jobs.rates import parse_rates
@@ -58,6 +60,23 @@ def send(database: Database, moments: list[datetime], purpose: str = "vision", *
         database.run(lambda connection, insert=insert: insert.execute(connection))
 
 
+def proven(database: Database, since: datetime) -> limit_proof.Proof:
+    return limit_proof.prove(database, since, books_since=date(2020, 1, 1))
+
+
+def test_a_proof_fails_when_the_books_of_a_budget_do_not_agree(database: Database) -> None:
+    budgets = Budgets(database, zone=ZoneInfo("Asia/Seoul"))
+    budgets.reserve("r1", ["total"], 500)
+    budgets.settle("r1", 300)
+    assert proven(database, datetime.now(UTC)).kept
+
+    database.run(lambda connection: connection.execute_sql("UPDATE budget_day SET settled = settled - 1"))
+    proof = proven(database, datetime.now(UTC))
+
+    assert [wrong.name for wrong in proof.books_wrong] == ["total"]
+    assert not proof.kept
+
+
 def test_a_proof_counts_the_worst_window_the_answers_of_429_and_the_requests_of_an_analysis(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +87,7 @@ def test_a_proof_counts_the_worst_window_the_answers_of_429_and_the_requests_of_
     send(database, [begin + timedelta(seconds=0.5 * i) for i in range(100)], analysis_id="a1", node="n2")
     send(database, [begin] * 3, "text", analysis_id="a2", cost=None, outcome="rate_limited")
 
-    proof = prove(database, begin - timedelta(hours=1))
+    proof = proven(database, begin - timedelta(hours=1))
 
     assert {each.name: (each.worst, each.broken) for each in proof.limits} == {"vision": (100, 0), "text": (3, 0)}
     assert (proof.requests, proof.told_to_wait, proof.nodes) == (103, 3, {"n1": 3, "n2": 100})
@@ -77,8 +96,8 @@ def test_a_proof_counts_the_worst_window_the_answers_of_429_and_the_requests_of_
     assert proof.kept
 
     send(database, [begin + timedelta(seconds=55)])
-    assert not prove(database, begin - timedelta(hours=1)).kept
-    assert prove(database, begin + timedelta(seconds=30)).kept, "what came before is not asked about"
+    assert not proven(database, begin - timedelta(hours=1)).kept
+    assert proven(database, begin + timedelta(seconds=30)).kept, "what came before is not asked about"
 
 
 def test_the_list_shows_what_was_granted_on_all_nodes_and_what_waits(database: Database) -> None:
@@ -149,7 +168,10 @@ def test_an_analysis_has_a_place_and_a_time(database: Database) -> None:
     assert turn_of(first, database).place == 1  # type: ignore[union-attr]
     assert turn_of(new, database) is None, "it waits for no limit yet"
 
-    Breakers(database).failed("model:gpt-6-luna", age=0.0, reason="model_quota_exhausted", needs_operator=True)
+    for number in range(9):
+        Breakers(database).failed("objects", Failure("unreachable", message_id=f"m{number}"))
+    assert turn_of(last, database).stopped_by is None, "the model needs no objects"  # type: ignore[union-attr]
+    Breakers(database).failed("model:gpt-6-luna@host", Failure("model_quota_exhausted"))
     stopped = turn_of(last, database)
     assert stopped is not None
     assert (stopped.starts_at, stopped.stopped_by) == (None, "model_quota_exhausted")

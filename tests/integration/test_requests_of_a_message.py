@@ -57,6 +57,11 @@ def database(tmp_path_factory):
     database.close()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("usage")
+
+
 def books(database):
     granted = sum(units for name, _, _, units in CentralUse(database, "").since(0) if name == "vision")
     return granted, database.run(lambda connection: LlmUsage.select().count(connection))
@@ -67,10 +72,13 @@ def books(database):
 @example(["length", "no_json_schema", "always_length", "ok", "ok", "ok"])
 @example(["no_json_schema", "always_length", "always_length", "always_length", "ok", "ok"])
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_call_sends_at_most_three_requests_and_each_is_granted_sent_and_booked_once(stub, database, behaviours):
+def test_a_call_sends_at_most_three_requests_each_granted_and_booked_once(stub, database, folder, behaviours):
+    database.run(lambda connection: connection.execute_sql("DELETE FROM breaker"))  # of the examples before
     settings = _settings.load(limits={"vision": Rate(10**9, 1.0)}, openai_base_url=stub.url)
-    ledger = UsageLedger(database, load_prices(), node="n1", zone=ZoneInfo("Asia/Seoul"))
-    client = ModelClient(api_key="k", base_url=stub.url, meter=ledger, guards=guards(settings, database))
+    ledger = UsageLedger(database, load_prices(), node="n1", zone=ZoneInfo("Asia/Seoul"), folder=folder)
+    unguarded = ModelClient(api_key="k", base_url=stub.url)
+    guarding = guards(settings, database, look_up=unguarded.look_up)
+    client = ModelClient(api_key="k", base_url=stub.url, meter=ledger, guards=guarding)
     call = Call("some-model", timeout=30.0, max_tokens=1000, purpose="vision")
     vision = OnlineVision(client, call=call, items=[KnownItem("general", "기타", "other")])
     before, sent_before = books(database), len(stub.requests)
@@ -82,7 +90,7 @@ def test_a_call_sends_at_most_three_requests_and_each_is_granted_sent_and_booked
         pass
     finally:
         stub._scripts.clear()
-    ledger.flush()
+    ledger.close()
     sent = len(stub.requests) - sent_before
     granted, rows = (after - earlier for after, earlier in zip(books(database), before, strict=True))
 

@@ -107,19 +107,27 @@ def verify(
     """Recompute from what was sent whether the limits were kept. Exit code 1: a promise was broken.
 
     For each limit: the most in any window, how much of the promise was used in the busiest ten windows in a row, and
-    the windows that held more than was promised.
+    the windows that held more than was promised. For money: whether all that was reserved was settled, released or is
+    unknown.
 
     \b
     Examples:
       growbin-jobs limits verify
       growbin-jobs limits verify --last 7d --json | jq '.limits[] | select(.broken > 0)'
     """
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import limits_view as view
     from growbin_jobs.cli import target
+    from growbin_jobs.cli.days import first_day
+    from growbin_jobs.limits.usage_days import ENTRIES_KEPT
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.operations.limit_proof import prove
 
-    proof = prove(target.central(), datetime.now(UTC) - _span(last))
+    since, timezone = datetime.now(UTC) - _span(last), _settings.load().timezone
+    books_since = max(since.astimezone(ZoneInfo(timezone)).date(), first_day(f"{ENTRIES_KEPT - 1}d", timezone))
+    proof = prove(target.central(), since, books_since=books_since)
     print_json(as_json(proof) | {"kept": proof.kept}) if json else view.print_proof(proof)
     if not proof.kept:
         raise typer.Exit(1)

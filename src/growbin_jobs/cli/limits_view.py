@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.console import complain, one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.limits.audit import Finding
@@ -75,10 +75,12 @@ def print_proof(proof: Proof) -> None:
     ]
     print_facts(facts)
     say("Used: of the promise, in the busiest ten windows in a row.", "dim")
+    for wrong in proof.books_wrong:
+        complain(wrong.name, f"{wrong.day}: the totals of the budget are not what its reservations add up to.")
     if proof.kept:
         say("Every promise was kept.", "bold green")
     else:
-        say("A promise was broken: a window held more than was promised.", "bold red")
+        say("A promise was broken.", "bold red")
 
 
 def dollars(micro: int) -> str:

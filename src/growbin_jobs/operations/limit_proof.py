@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.audit import Finding, Sent, audit
+from growbin_jobs.limits.budget_report import Imbalance, imbalances
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.usage import LlmUsage
 
@@ -27,6 +28,7 @@ class Proof:
       requests_per_analysis: Requests that were sent for them, on average.
       micro_dollars: Cost of those whose price is known.
       unpriced: Requests that were billed, or may have been, and whose price is not known.
+      books_wrong: Budgets and days where the money that was reserved is not what was settled, released or is unknown.
       limits: One finding for each limit.
     """
 
@@ -38,18 +40,24 @@ class Proof:
     requests_per_analysis: float
     micro_dollars: int
     unpriced: int
+    books_wrong: list[Imbalance]
     limits: list[Finding]
 
     @property
     def kept(self) -> bool:
-        """Whether every promise was kept."""
-        return not any(finding.broken for finding in self.limits)
+        """Whether every promise was kept, and the books agree."""
+        return not self.books_wrong and not any(finding.broken for finding in self.limits)
 
 
-def prove(database: Database, since: datetime) -> Proof:
+def prove(database: Database, since: datetime, *, books_since: date) -> Proof:
     """Count what was sent since a moment against what was promised.
 
     Times are those of the nodes that sent; rows that a node could not write yet are missing.
+
+    Parameters:
+      database: The central one.
+      since: First moment.
+      books_since: First day of the budgets whose books are compared; days before may have been pruned.
 
     Raises:
       Deferred: The database is away.
@@ -66,6 +74,7 @@ def prove(database: Database, since: datetime) -> Proof:
         requests_per_analysis=round(sent_for / len(tally.analyses), 3) if tally.analyses else 0.0,
         micro_dollars=tally.micro_dollars,
         unpriced=tally.unpriced,
+        books_wrong=list(imbalances(database, books_since)),
         limits=findings,
     )
 

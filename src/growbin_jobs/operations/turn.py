@@ -47,7 +47,8 @@ def turn_of(analysis: Analysis, database: Database) -> Turn | None:
         (WasteAnalysis.status == analysis.status.value) & (WasteAnalysis.created_at < analysis.created_at)
     )
     place = 1 + database.run(lambda connection: int(before.count(connection)))
-    stopped = next((each.reason or each.name for each, _ in Breakers(database).all() if each.state != "closed"), None)
+    breakers = [each for each, _ in Breakers(database).all() if each.name.startswith("model:")]
+    stopped = next((each.reason or each.name for each in breakers if each.state != "closed"), None)
     return Turn(
         limit=name,
         place=place,
