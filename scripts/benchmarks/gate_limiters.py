@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.gate_guards import ours_all_guards
+
 #: Asks for one request now; True: granted.
 Ask = Callable[[], bool]
 
@@ -63,6 +65,8 @@ def pyrate_postgresql(address: str, most: int, window: float) -> Ask:
 LIMITERS: dict[str, Callable[[str, int, float], Ask]] = {
     "ours on PostgreSQL": ours,
     "ours on SQLite": ours,
+    "ours, all guards, PostgreSQL": ours_all_guards,
+    "ours, all guards, SQLite": ours_all_guards,
     "limits, moving window, Redis": limits_moving_window,
     "limits, fixed window, Redis": limits_fixed_window,
     "pyrate-limiter, Redis": pyrate_redis,
