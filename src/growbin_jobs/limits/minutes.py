@@ -14,6 +14,22 @@ Counts = Mapping[tuple[int, str], int]
 #: Seconds that the central counts are kept: what was sent is proved from the ledger, these are for people who watch.
 _KEPT: Final = 2 * 86_400
 
+#: On PostgreSQL all counts are one statement. In one order everywhere, so that two processes never wait for each other.
+_ADD: Final = """
+WITH forgotten AS (DELETE FROM limit_minute WHERE minute < %(kept_from)s)
+INSERT INTO limit_minute (name, minute, node, units)
+SELECT name, minute, %(node)s, units
+FROM unnest(%(names)s::text[], %(minutes)s::bigint[], %(units)s::bigint[]) AS counted (name, minute, units)
+ORDER BY name, minute
+ON CONFLICT (name, minute, node) DO UPDATE SET units = limit_minute.units + excluded.units
+"""
+
+#: On SQLite they are one transaction.
+_ADD_ROW: Final = (
+    "INSERT INTO limit_minute (name, minute, node, units) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (name, minute, node) DO UPDATE SET units = limit_minute.units + excluded.units"
+)
+
 
 class UseLog(Protocol):
     """Keeps counts."""
@@ -38,25 +54,26 @@ class CentralUse:
     def __init__(self, database: Database, node: str) -> None:
         self._database = database
         self._node = node
-        self._mark = "%s" if database.dialect == "postgresql" else "?"
+        self._postgresql = database.dialect == "postgresql"
+        self._mark = "%s" if self._postgresql else "?"
 
     def add(self, counts: Counts) -> None:
-        mark = self._mark
-        sql = (
-            f"INSERT INTO limit_minute (name, minute, node, units) VALUES ({mark}, {mark}, {mark}, {mark}) "  # noqa: S608
-            "ON CONFLICT (name, minute, node) DO UPDATE SET units = limit_minute.units + excluded.units"
-        )
-        forget = f"DELETE FROM limit_minute WHERE minute < {mark}"  # noqa: S608
-        # In one order everywhere, so that two processes never wait for each other.
-        rows = sorted((name, minute, self._node, units) for (minute, name), units in counts.items())
+        if not counts:
+            return
+        rows = sorted((name, minute, units) for (minute, name), units in counts.items())
+        kept_from = min(minute for minute, _ in counts) - _KEPT
+        if self._postgresql:
+            names, minutes, units = map(list, zip(*rows, strict=True))
+            values = {"names": names, "minutes": minutes, "units": units, "node": self._node, "kept_from": kept_from}
+            self._database.run(lambda connection: connection.execute_sql(_ADD, values))
+            return
 
         def work(connection: Any) -> None:
-            for row in rows:
-                connection.execute_sql(sql, row)
-            connection.execute_sql(forget, (min(minute for minute, _ in counts) - _KEPT,))
+            for name, minute, units in rows:
+                connection.execute_sql(_ADD_ROW, (name, minute, self._node, units))
+            connection.execute_sql("DELETE FROM limit_minute WHERE minute < ?", (kept_from,))
 
-        if rows:
-            self._database.transaction(work)
+        self._database.transaction(work)
 
     def since(self, minute: int) -> list[tuple[str, int, str, int]]:
         """Return name, minute, node and units of all minutes from one on, in order."""

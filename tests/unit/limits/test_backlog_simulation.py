@@ -16,8 +16,8 @@ from growbin_jobs.limits.tickets import Wish
 STANDS_FOR, MESSAGES, PER_MINUTE = 10, 200_000, 100
 HOUR = 3_600.0
 
-#: Messages sent until a server asks all to wait, and for how long. Those that wait go back to the end of the queue then:
-#: they meet the second hold, more than a day after the first, which is as long as an outage may last.
+#: Messages sent until a server asks all to wait, and for how long. Those that wait then go to the end of the queue and
+#: meet the second hold, more than a day after the first: no message may be put off as long for an outage.
 NUMBER = MESSAGES // STANDS_FOR
 HOLDS = {NUMBER // 3: 30 * HOUR, NUMBER - 2: HOUR}
 
