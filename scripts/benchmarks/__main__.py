@@ -5,6 +5,7 @@ Examples:
   scripts/bench crashes --kills 1
   scripts/bench delays
   scripts/bench gate
+  scripts/bench gate-deliveries
   scripts/bench gate-proof
   scripts/bench images
   scripts/bench images --json > images.json
@@ -17,7 +18,7 @@ Examples:
 
 import typer
 
-from benchmarks import crashes, delays, gate, gate_proof, images, journal, outage, publishing, sync
+from benchmarks import crashes, delays, gate, gate_deliveries, gate_proof, images, journal, outage, publishing, sync
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("crashes")(crashes.command)
 app.command("delays")(delays.command)
 app.command("gate")(gate.command)
+app.command("gate-deliveries")(gate_deliveries.command)
 app.command("gate-proof")(gate_proof.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)

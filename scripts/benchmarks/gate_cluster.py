@@ -239,11 +239,17 @@ def _command(*words: str, environment: dict[str, str]) -> str:
 @contextlib.contextmanager
 def private_postgres() -> Iterator[str]:
     """Start a private PostgreSQL and yield its address."""
+    with private_servers("postgres") as started:
+        yield started["postgres"]["url"]
+
+
+@contextlib.contextmanager
+def private_servers(*names: str) -> Iterator[dict[str, Any]]:
+    """Start private servers (``rabbitmq``, ``postgres``, ``s3``) and yield what is known of each by name."""
     with tempfile.TemporaryDirectory() as folder:
-        up = ["up", "--only", "postgres", "--json", "--with-pid", str(os.getpid()), "--dir", folder]
-        started = json.loads(_services(*up))
+        up = ["up", "--only", ",".join(names), "--json", "--with-pid", str(os.getpid()), "--dir", folder]
         try:
-            yield started["postgres"]["url"]
+            yield json.loads(_services(*up))
         finally:
             _services("down", "--dir", folder)
 
