@@ -66,6 +66,7 @@ _OPEN_DAY: Final = f"""
 WITH {_DAY}
 INSERT INTO budget_day (name, day, cap, reserved, settled, released, unknown, told)
 SELECT a.name, day.day, a.cap, 0, 0, 0, 0, 0 FROM asked a, day ORDER BY a.name ON CONFLICT (name, day) DO NOTHING
+RETURNING name
 """  # noqa: S608 - our own words
 
 #: Ends what is found; see :func:`growbin_jobs.limits.bookkeeping.ended` and :attr:`Entry.totals`. One row: how many.
@@ -136,7 +137,7 @@ class StatementBooks:
             [(now, day, found, _, budgets)] = self._rows(_RESERVE, values)
             if found:
                 return Answer(now, day, [Judged(*one) for one in budgets])
-            self._database.run(lambda connection, values=values: connection.execute_sql(_OPEN_DAY, values))
+            self._rows(_OPEN_DAY, values)
 
     def end(self, reservation: str, end: End, cost: int, usage_id: str | None) -> None:
         self._rows(_ONE, {"reservation": reservation, "end": end, "cost": cost, "usage_id": usage_id})
@@ -150,4 +151,7 @@ class StatementBooks:
         return self._clock() if self._clock is not None else None
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[Any]:
-        return self._database.run(lambda connection: list(connection.execute_sql(sql, values).fetchall()))
+        def work(connection: Any) -> list[Any]:
+            return list(connection.execute_sql(sql, values).fetchall())
+
+        return self._database.run(work)

@@ -65,7 +65,11 @@ class CentralUse:
         if self._postgresql:
             names, minutes, units = map(list, zip(*rows, strict=True))
             values = {"names": names, "minutes": minutes, "units": units, "node": self._node, "kept_from": kept_from}
-            self._database.run(lambda connection: connection.execute_sql(_ADD, values))
+
+            def at_once(connection: Any) -> None:
+                connection.execute_sql(_ADD, values)
+
+            self._database.run(at_once)
             return
 
         def work(connection: Any) -> None:
