@@ -1,4 +1,4 @@
-"""The generator of hostile pictures, and the phone photos that lie beside the project."""
+"""The generators of hostile pictures and of colour profiles, and the phone photos that lie beside the project."""
 
 import importlib.util
 import sys
@@ -11,16 +11,26 @@ HERE = Path(__file__).parent
 PHONE_PHOTOS = HERE.parents[4] / "shared" / "photos" / "phone"
 
 
-@pytest.fixture(scope="session")
-def hostile() -> ModuleType:
-    """The module ``hostile.py`` of this folder."""
-    spec = importlib.util.spec_from_file_location("growbin_tests_hostile", HERE / "hostile.py")
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"growbin_tests_{name}", HERE / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def hostile() -> ModuleType:
+    """The module ``hostile.py`` of this folder."""
+    return loaded("hostile")
+
+
+@pytest.fixture(scope="session")
+def icc() -> ModuleType:
+    """The module ``icc.py`` of this folder."""
+    return loaded("icc")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_jpeg_keeps_what_stands_between_scans(hostile: ModuleType) -> None:
 
 
 def test_profiles_are_honoured_up_to_their_limit(hostile: ModuleType) -> None:
-    fits, too_large = bytes(MAX_PROFILE), bytes(MAX_PROFILE + 1)
+    fits, too_large = bytes(MAX_PROFILE), bytes(MAX_PROFILE + 1)  # in a JPEG 62 parts each
     for kind, reader in (("JPEG", jpeg), ("PNG", png), ("WEBP", webp)):
         assert reader.read(hostile.encoded(hostile.scene(), kind, icc_profile=fits)).profile == fits
         assert reader.read(hostile.encoded(hostile.scene(), kind, icc_profile=too_large)).profile is None

@@ -18,9 +18,9 @@ from growbin_jobs.errors import PictureRefused
 #: Most segments or chunks of one file. A 25 MB PNG in the usual pieces of 8 KB has 3,000.
 MAX_PARTS: Final = 20_000
 
-#: Largest colour profile that is honoured, in bytes. A camera's profile (three primaries, one curve) has 500–3,200;
-#: what is larger holds lookup tables, which phones do not write and which are the larger attack surface.
-MAX_PROFILE: Final = 4096
+#: Largest colour profile that is honoured, in bytes. A camera's profile (three primaries, one curve) has 500–3,200, one
+#: of a printing press holds tables: 0.5–2.7 MB.
+MAX_PROFILE: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)

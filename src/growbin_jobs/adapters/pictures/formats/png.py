@@ -45,7 +45,7 @@ def read(data: bytes) -> Contents:
         elif name == b"eXIf":
             orientation = exif.orientation(bytes(body))
         elif name == b"iCCP":
-            profile = _profile(bytes(body[: 2 * MAX_PROFILE]))
+            profile = profile or _profile(bytes(body))
     return Contents("PNG", b"".join(kept), width, height, _open, 1, orientation, profile)
 
 
