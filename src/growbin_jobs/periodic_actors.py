@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.actors import actor
+from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import Deferred
@@ -37,8 +38,11 @@ def periodic(route: Route, *, again: bool = False) -> Callable[[Callable[..., An
             with due_times().taking(route.actor, due, again=again) as taken:
                 if taken is None:
                     return None
+                crashpoint("schedule.taken")
                 with _kept(taken):
-                    return run(due, *args, **interval)
+                    result = run(due, *args, **interval)
+                crashpoint("schedule.effect")
+                return result
 
         return declare(once)
 

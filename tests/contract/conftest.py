@@ -11,13 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 import dramatiq
+import psycopg2
 import pytest
 from dramatiq import Worker
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, tables_of, upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.journal.journal import Journal
@@ -26,6 +29,7 @@ from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.results import EngineResults
 from growbin_jobs.engine.testing import sandbox
+from growbin_jobs.models import SCHEMA
 
 #: Seconds until something that must happen counts as not happening.
 PATIENCE = 60.0
@@ -178,6 +182,45 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 def real_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """The places with a worker of their own: two brokers."""
     yield from _world(request, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One SQLite database with the current schema; who uses it empties its tables before each test."""
+    yield from _upgraded(None, tmp_path_factory.mktemp("central") / "central.db")
+
+
+@pytest.fixture(scope="session")
+def upgraded_postgres(postgres_server: dict[str, Any]) -> Iterator[Database]:
+    """The same on PostgreSQL."""
+    name = f"test_{uuid4().hex[:12]}"
+    admin = psycopg2.connect(postgres_server["url"])
+    admin.autocommit = True
+    with closing(admin), admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield from _upgraded(postgres_server["url"].rpartition("/")[0] + f"/{name}", Path())
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _upgraded(url: str | None, path: Path) -> Iterator[Database]:
+    with closing(open_database(url, default_path=path, pool_size=8, timeout=10)) as database:
+        upgrade(database, SCHEMA)
+        yield database
+
+
+def empty_tables(database: Database, package: str) -> None:
+    """Delete all rows of the tables that the migrations of a package make."""
+    tables = [table for table in tables_of((package,)) if table != "schema_version"]
+    database.transaction(lambda connection: [connection.execute_sql(f"DELETE FROM {table}") for table in tables])
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def schedule_database(request: pytest.FixtureRequest) -> Database:
+    """A central database of each kind with an empty schedule."""
+    name = "upgraded_postgres" if request.param == "postgresql" else "upgraded_sqlite"
+    database: Database = request.getfixturevalue(name)
+    empty_tables(database, "growbin_jobs.scheduler")
+    return database
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from growbin_jobs.platform.tables.dirty import StatisticsDirty
 from growbin_jobs.platform.tables.facts import FACTS
 from growbin_jobs.platform.tables.health import HealthEvent, HealthStateRow, MaintenanceWindow
 from growbin_jobs.platform.tables.limits import RetentionLimit
+from growbin_jobs.platform.tables.losses import StatisticsLoss
 from growbin_jobs.platform.tables.registry import Agent, AgentStage, LlmModel
 from growbin_jobs.platform.tables.slots import StatisticsSlot
 from growbin_jobs.platform.tables.statistics import Statistic
@@ -36,8 +37,8 @@ from growbin_jobs.scheduler.rows import JobRunRow, LedgerRow, ProcessRow, Revisi
 
 NAMES = [migration.name for migration in migrations(SCHEMA)]
 PLATFORM = [
-    *FACTS, Agent, AgentStage, LlmModel, StatisticsDirty, StatisticsSlot, Statistic, RetentionLimit, HealthStateRow,
-    HealthEvent, MaintenanceWindow, Archive,
+    *FACTS, Agent, AgentStage, LlmModel, StatisticsDirty, StatisticsLoss, StatisticsSlot, Statistic, RetentionLimit,
+    HealthStateRow, HealthEvent, MaintenanceWindow, Archive,
 ]  # fmt: skip
 MODELS = [
     WasteAnalysis, TaskRow, WorkerRow, RateLimitRow, SchemaVersion, WeeklyReportRow,

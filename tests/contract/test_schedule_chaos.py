@@ -5,21 +5,16 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.cron import Every
 from growbin_jobs.errors import Deferred
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.scheduler.effects import DueTimes, Overtaken, Run
 from growbin_jobs.scheduler.jobs import Overlap, RunAll, ScheduledJob
 from growbin_jobs.scheduler.ledger import Claim, Ledger
@@ -107,17 +102,9 @@ class Chaos:
         self.queue = again
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=2, timeout=10)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
-
-
 @pytest.mark.parametrize("seed", [1])
-def test_there_are_as_many_effects_as_due_times(database: Database, seed: int) -> None:
+def test_there_are_as_many_effects_as_due_times(schedule_database: Database, seed: int) -> None:
+    database = schedule_database
     chaos = Chaos(database, seed)
     chaos.ledgers[0].registry.register([JOB], ZoneInfo("Asia/Seoul"))
     end = chaos.now + timedelta(minutes=DUE_TIMES)

@@ -133,6 +133,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stats show": stats.show,
     "stats backfill": stats.backfill,
     "stats explain": stats.explain,
+    "stats accept-loss": stats.accept_loss,
     "archive list": archive.list_,
     "archive restore": archive.restore,
     "archive drill": archive.drill,

@@ -23,10 +23,13 @@ def list_(json: Json = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from growbin_jobs import settings
+    from growbin_jobs.cli.recorded import shown
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
+    language = settings.current().language
     rows = bootstrap.health_table().states()
     if json:
         print_json(as_json(rows))
@@ -45,7 +48,7 @@ def list_(json: Json = False) -> None:
                 local(row["checked_at"]) if row["checked_at"] else "–",
                 str(row["latency_ms"] if row["latency_ms"] is not None else "–"),
                 "–" if ends is None else str((ends - datetime.now(UTC)).days),
-                row["reason"] or "",
+                shown(row["reason"], language),
             )
         out.print(table)
     if any(row["state"] in ("unhealthy", "unreachable", "misconfigured") for row in rows):
@@ -66,10 +69,13 @@ def events(
     """
     from rich.table import Table
 
+    from growbin_jobs import settings
+    from growbin_jobs.cli.recorded import shown
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
+    language = settings.current().language
     rows = bootstrap.health_table().events(target, limit=limit)
     if json:
         print_json(as_json(rows))
@@ -80,7 +86,9 @@ def events(
     table = Table("at", "target", "before", "after", "told", "reason", title=f"times in {zone_name()}")
     for row in rows:
         told = "yes" if row["alert"] else ""
-        table.add_row(local(row["at"]), row["target"], row["before"], row["after"], told, row["reason"] or "")
+        table.add_row(
+            local(row["at"]), row["target"], row["before"], row["after"], told, shown(row["reason"], language)
+        )
     out.print(table)
 
 

@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 import typer
 
 from growbin_jobs.cli.console import print_json, print_line, say
+from growbin_jobs.cli.person import name_of_person
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.database import Database
+    from growbin_jobs.reasons import Language
     from growbin_jobs.scheduler.jobs import ScheduledJob
     from growbin_jobs.scheduler.ledger import Ledger
     from growbin_jobs.scheduler.overview import Overview
@@ -52,7 +54,7 @@ def list_(json: Json = False) -> None:
     from growbin_jobs.scheduler.overview import Trouble
 
     jobs = _overview().jobs()
-    print_json(as_json(jobs)) if json else view.print_jobs(jobs, _zone(None))
+    print_json(as_json(jobs)) if json else view.print_jobs(jobs, _zone(None), _language())
     raise typer.Exit(int(any(job.last is not None and job.last.trouble is Trouble.FAILED for job in jobs)))
 
 
@@ -129,7 +131,7 @@ def history(
     for outcome in found if json else ():
         print_json(as_json(outcome))
     if not json:
-        view.print_history(found, _zone(None))
+        view.print_history(found, _zone(None), _language())
 
 
 def run(
@@ -147,7 +149,7 @@ def run(
       growbin-jobs schedule run statistics.aggregate_daily --due 2026-11-27T00:05
     """
     found = _fired(job)
-    at = _ledger().run_now(found, due=_moment(due, _zone(None)), by=_person())
+    at = _ledger().run_now(found, due=_moment(due, _zone(None)), by=name_of_person())
     print_json({"job": job, "due": at.isoformat()}) if json else print_line(f"{job} runs for {at.isoformat()}.")
 
 
@@ -165,7 +167,7 @@ def pause(
     """
     from growbin_jobs.scheduler.registry import Registry
 
-    Registry(_database()).pause(_fired(job).name, by=_person(), reason=why, until=_moment(until, _zone(None)))
+    Registry(_database()).pause(_fired(job).name, by=name_of_person(), reason=why, until=_moment(until, _zone(None)))
     say(f"{job} is paused.")
 
 
@@ -238,6 +240,12 @@ def _zone(name: str | None) -> ZoneInfo:
         raise ConfigurationError(f"There is no time zone {name!r}; names are such as Asia/Seoul or UTC.") from None
 
 
+def _language() -> "Language":
+    from growbin_jobs import settings as _settings
+
+    return _settings.load().language
+
+
 def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
     """Return the time that a person wrote; without a zone of its own it is one of the schedule's."""
     from growbin_jobs.errors import ConfigurationError
@@ -269,12 +277,3 @@ def _fired(job: str) -> "ScheduledJob":
     if found.every_node:
         raise NotFound(f"{job} is done by the keeper of every node; it cannot be run, paused or resumed from here.")
     return found
-
-
-def _person() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return "cli"

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, print_line, say
+from growbin_jobs.cli.recorded import shown
+from growbin_jobs.reasons import Language
 from growbin_jobs.scheduler.overview import JobView, Outcome, Trouble
 from growbin_jobs.scheduler.registry import Change
 from growbin_jobs.scheduler.verify import Verdict
@@ -21,10 +23,10 @@ _NAME: Final = 28
 _MOST_FINDINGS: Final = 100
 
 
-def print_jobs(jobs: Sequence[JobView], zone: ZoneInfo) -> None:
+def print_jobs(jobs: Sequence[JobView], zone: ZoneInfo, language: Language) -> None:
     """Print all jobs."""
     for job in jobs:
-        last = Text("by the keeper of every node", "dim") if job.where == "every node" else _words(job.last)
+        last = Text("by the keeper of every node", "dim") if job.where == "every node" else _words(job.last, language)
         next_due = _local(job.next_due, zone) if job.next_due else "paused" if job.paused_by else "not registered"
         line = Text.assemble((f"{job.job:{_NAME}}", "bold"), f"  {job.rule:12}  {next_due:23}  ")
         if job.last is not None:
@@ -51,10 +53,10 @@ def print_preview(found: Sequence[tuple[datetime, str]], zone: ZoneInfo) -> None
     say(f"{len(found)} due times, in {zone.key}.", "dim")
 
 
-def print_history(found: Sequence[Outcome], zone: ZoneInfo) -> None:
+def print_history(found: Sequence[Outcome], zone: ZoneInfo, language: Language) -> None:
     """Print what became of due times, one a line."""
     for each in found:
-        line = Text.assemble((_local(each.due, zone), "dim"), f"  {one_line(each.job)}  ", _words(each))
+        line = Text.assemble((_local(each.due, zone), "dim"), f"  {one_line(each.job)}  ", _words(each, language))
         out.print(line, soft_wrap=True)
     say(f"Times in {zone.key}." if found else "Nothing has been due so far.", "dim")
 
@@ -87,7 +89,7 @@ def print_verdict(verdict: Verdict, zone: ZoneInfo) -> None:
     say(f"{verdict.checked} due times, {len(verdict.findings)} holes and doubles; {rest}. Times in {zone.key}.", style)
 
 
-def _words(outcome: Outcome | None) -> Text:
+def _words(outcome: Outcome | None, language: Language) -> Text:
     if outcome is None:
         return Text("–")
     words = outcome.outcome if outcome.covers == 1 else f"{outcome.outcome} {outcome.covers}"
@@ -96,7 +98,7 @@ def _words(outcome: Outcome | None) -> Text:
     if outcome.late_by >= 1:
         words += f" by {outcome.late_by:.0f} s"
     if outcome.reason:
-        words += f": {one_line(outcome.reason)}"
+        words += f": {one_line(shown(outcome.reason, language))}"
     return Text(words, _STYLES[outcome.trouble])
 
 

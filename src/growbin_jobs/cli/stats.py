@@ -8,6 +8,7 @@ import typer
 
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.person import name_of_person
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -80,13 +81,11 @@ def backfill(
       growbin-jobs stats backfill --kind monthly --from 2026-01-01 --to 2026-06-30
     """
     from datetime import UTC, timedelta
-    from zoneinfo import ZoneInfo
 
-    from growbin_jobs import settings
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
-    zone = ZoneInfo(settings.current().timezone)
+    zone = _zone()
     first = _day(since, zone)
     end = _day(until, zone) + timedelta(days=1) if until else datetime.now(UTC).astimezone(zone)
     done = list(bootstrap.statistics().backfill(kind.value, first, end))
@@ -117,6 +116,7 @@ def explain(
     from growbin_jobs.platform import bootstrap
 
     compared = bootstrap.statistics().explain(period)
+    lost = bootstrap.losses().accepted(*bootstrap.statistics().bounds(period))
     if json:
         print_json(as_json(compared))
     else:
@@ -127,8 +127,68 @@ def explain(
             facts = "deleted" if each.facts is None else str(each.facts)
             table.add_row(each.name, str(each.stored), facts, style="bold red" if each.agrees is False else "")
         out.print(table)
+        for loss in lost:
+            facts = "late facts" if loss["facts"] is None else f"{loss['facts']} late {loss['source']}"
+            say(f"Not counted, as {loss['accepted_by']} accepted on {loss['accepted_at']:%Y-%m-%d}: {facts}.")
     if any(each.agrees is False for each in compared):
         raise typer.Exit(1)
+
+
+def accept_loss(
+    since: Annotated[str, typer.Option("--from", help="First day, such as 2026-03-01.")],
+    until: Annotated[str | None, typer.Option("--to", help="Last day. Default: the first one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is refused.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Accept that late facts are never counted, since older facts of the same time are deleted. Keeps a record.
+
+    The daily run reports such slots and rows as refused, and retention keeps their facts, until somebody accepts it.
+    Rows stay as they are. What can still be counted is not touched.
+
+    \b
+    Examples:
+      growbin-jobs stats accept-loss --from 2026-03-01 --to 2026-03-31 --dry-run
+      growbin-jobs stats accept-loss --from 2026-03-14 --yes
+    """
+    from datetime import timedelta
+
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.platform import bootstrap
+
+    zone = _zone()
+    begin, end = _day(since, zone), _day(until or since, zone) + timedelta(days=1)
+    losses = bootstrap.losses().refused(begin, end)
+    if losses and not dry_run:
+        _ask(len(losses), yes=yes)
+        losses = bootstrap.losses().accept(begin, end, by=name_of_person())
+    if json:
+        print_json(as_json(losses))
+        return
+    for each in losses:
+        facts = "its row stays as it is" if each.facts is None else f"{each.facts} facts"
+        say(f"{each.source}, {each.since.astimezone(zone):%Y-%m-%d %H:%M %Z}: {facts}")
+    say(f"{len(losses)} {'are refused' if dry_run else 'are accepted as not counted'}.")
+
+
+def _ask(count: int, *, yes: bool) -> None:
+    import sys
+
+    from growbin_jobs.errors import ConfigurationError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"{count} slots and rows are refused. Add --yes where nobody can be asked.")
+    typer.confirm(f"Accept that {count} slots and rows lack late facts for good?", abort=True, err=True)
+
+
+def _zone() -> "ZoneInfo":
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs import settings
+
+    return ZoneInfo(settings.current().timezone)
 
 
 def _day(text: str, zone: "ZoneInfo") -> Any:

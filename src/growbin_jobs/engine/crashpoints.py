@@ -23,6 +23,8 @@ point                        what has happened                                 w
 ``schedule.claimed``         a due time is claimed, its message is not sent    sent after the lease, by whoever looks
 ``schedule.sent``            its message is sent, that is not noted            sent once more under the same id
 ``schedule.noted``           it is noted                                       nothing is sent again
+``schedule.taken``           a worker has taken a due time                     it is taken again after the lease
+``schedule.effect``          the run has returned, "done" is not written       it runs again and has one effect
 ===========================  ================================================  ======================================
 """
 
@@ -35,7 +37,7 @@ POINTS: Final = frozenset(
         "message.received", "message.begun", "actor.before", "actor.after", "commit.before", "commit.after",
         "publish.before", "publish.after", "ack.before", "ack.after", "producer.accept.before",
         "producer.accept.after", "producer.publish.before", "producer.publish.after",
-        "schedule.claimed", "schedule.sent", "schedule.noted",
+        "schedule.claimed", "schedule.sent", "schedule.noted", "schedule.taken", "schedule.effect",
     }
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from growbin_jobs.platform.retention.cleanup import Cleanup, Policy
 from growbin_jobs.platform.statistics.aggregation import Statistics
 from growbin_jobs.platform.tables.archives import Archives
 from growbin_jobs.platform.tables.health import HealthTable
+from growbin_jobs.platform.tables.losses import Losses
 from growbin_jobs.platform.tables.partitions import Partitions
 from growbin_jobs.platform.tables.registry import Registry
 from growbin_jobs.platform.tables.retention import RetentionTable
@@ -90,6 +91,12 @@ def model_health() -> ModelHealth:
 def statistics() -> Statistics:
     """Return the statistics."""
     return Statistics(StatisticsTable(database()), Slots(database()), zone=_zone())
+
+
+@once_a_process
+def losses() -> Losses:
+    """Return what is never counted."""
+    return Losses(database())
 
 
 @once_a_process

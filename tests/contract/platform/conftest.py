@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import psycopg2
 import pytest
+from tests.contract.conftest import empty_tables
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import tables_of, upgrade
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.platform.statistics.aggregation import Statistics
 from growbin_jobs.platform.tables.facts import ApiCall, Facts, Login, Session, User
 from growbin_jobs.platform.tables.partitions import PARTITIONED, Partitions
@@ -27,36 +20,10 @@ from growbin_jobs.platform.tables.statistics import StatisticsTable
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
-@pytest.fixture(scope="session")
-def sqlite_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One SQLite database with the current schema, emptied before each test."""
-    path = tmp_path_factory.mktemp("platform") / "central.db"
-    yield from _upgraded(open_database(None, default_path=path, pool_size=4, timeout=10))
-
-
-@pytest.fixture(scope="session")
-def postgres_platform(postgres_server: dict[str, Any]) -> Iterator[Database]:
-    """One PostgreSQL database with the current schema, emptied before each test."""
-    name = f"test_{uuid4().hex[:12]}"
-    admin = psycopg2.connect(postgres_server["url"])
-    admin.autocommit = True
-    with closing(admin), admin.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-        url = postgres_server["url"].rpartition("/")[0] + f"/{name}"
-        yield from _upgraded(open_database(url, default_path=Path(), pool_size=4, timeout=10))
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _upgraded(database: Database) -> Iterator[Database]:
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def database(request: pytest.FixtureRequest) -> Database:
     """An empty central database of each kind, with the current schema."""
-    name = "postgres_platform" if request.param == "postgresql" else "sqlite_platform"
+    name = "upgraded_postgres" if request.param == "postgresql" else "upgraded_sqlite"
     database: Database = request.getfixturevalue(name)
     empty(database)
     return database
@@ -67,8 +34,7 @@ def empty(database: Database) -> None:
     partitions = Partitions(database)
     for table in PARTITIONED:
         partitions.drop(table, datetime(2100, 1, 1, tzinfo=UTC), if_empty=False)
-    tables = [table for table in tables_of(("growbin_jobs.platform",)) if table != "schema_version"]
-    database.transaction(lambda connection: [connection.execute_sql(f"DELETE FROM {table}") for table in tables])
+    empty_tables(database, "growbin_jobs.platform")
 
 
 class World:

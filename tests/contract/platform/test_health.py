@@ -143,6 +143,35 @@ def test_a_target_is_checked_by_one_at_a_time_and_taken_over_from_a_dead_checker
     assert clinic.table.claim("agent:1", due=None, lease=timedelta(seconds=30)) is not None
 
 
+def test_an_interrupted_check_can_be_tried_again_and_no_earlier_one(clinic: Clinic) -> None:
+    clinic.agent("1", "/ok")
+    first, second = clinic.world.now, clinic.world.now + EVERY
+    assert clinic.agents().check("1", due=first).skipped is None
+    send = clinic.prober.send
+    clinic.prober.send = lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        clinic.agents().check("1", due=second)
+    clinic.prober.send = send
+
+    skipped = [clinic.agents().check("1", due=due).skipped for due in (first, second)]
+
+    assert skipped == ["busy", None]
+    assert sum(clinic.zoo.hits.values()) == 2
+
+
+def test_an_interrupted_check_does_not_let_go_of_a_target_that_another_one_has_taken(clinic: Clinic) -> None:
+    lease = timedelta(seconds=30)
+    interrupted = clinic.table.claim("agent:1", due=clinic.world.now, lease=lease)
+    assert interrupted is not None
+    clinic.later()
+    assert clinic.table.claim("agent:1", due=clinic.world.now, lease=lease) is not None
+
+    clinic.table.release(interrupted)
+
+    [row] = clinic.table.states()
+    assert (row["last_due"], row["busy_until"]) == (clinic.world.now, clinic.world.now + lease)
+
+
 def test_a_restart_keeps_the_state_and_repeats_no_alert(clinic: Clinic) -> None:
     clinic.agent("1", "/503")
     for _ in range(6):

@@ -13,6 +13,7 @@ from growbin_jobs.platform.retention.archiving import Archiving
 from growbin_jobs.platform.retention.cleanup import Cleanup, Policy
 from growbin_jobs.platform.tables.archives import Archives
 from growbin_jobs.platform.tables.facts import ApiCall, Log, Session
+from growbin_jobs.platform.tables.losses import Losses
 from growbin_jobs.platform.tables.partitions import Partitions
 from growbin_jobs.platform.tables.retention import RetentionTable
 from growbin_jobs.platform.tables.slots import StatisticsSlot
@@ -55,10 +56,10 @@ class Attic:
         self.world.session("u9", seoul(10, 9))  # has not ended
 
     def counted(self) -> None:
-        """Count all periods of November."""
+        """Count the days that tests have facts of, their weeks and their month."""
         self.world.now = LATER
         for kind in ("daily", "weekly", "monthly"):
-            list(self.world.statistics.backfill(kind, seoul(1, 0), seoul(1, 0, month=12)))
+            list(self.world.statistics.backfill(kind, seoul(10, 0), seoul(12, 0)))
 
 
 @pytest.fixture
@@ -125,13 +126,38 @@ def test_what_was_counted_from_deleted_facts_is_never_counted_again(world: World
     attic.counted()
     attic.cleanup().run("old_sessions", LATER)
     before = world.row("2026-11-10")
-    world.call(seoul(10, 0, 5))  # late
+    late = {"id": "late", "user_id": "u8", "started_at": seoul(10, 0, 5), "ended_at": seoul(10, 1)}
+    world.facts.record(Session, [late])
 
     done = world.statistics.aggregate("daily", LATER - timedelta(days=2))
 
     assert done.refused_slots == 1
     assert world.row("2026-11-10") == before
     assert all(each.agrees is None for each in world.statistics.explain("2026-11-10"))
+
+
+def test_retention_goes_on_once_a_loss_is_accepted(world: World, attic: Attic) -> None:
+    attic.sessions()
+    attic.counted()
+    attic.cleanup().run("old_sessions", LATER)
+    world.session("u8", seoul(10, 0, 5), ended=seoul(10, 1))
+    [held] = attic.cleanup().run("old_sessions", LATER)
+    assert "came late" in held.refused
+
+    Losses(world.database, clock=world.clock).accept(seoul(10, 0), seoul(11, 0), by="ada")
+    [removed] = attic.cleanup().run("old_sessions", LATER)
+
+    assert (removed.rows, removed.refused) == (1, "")
+
+
+def test_late_calls_hold_no_sessions_back(world: World, attic: Attic) -> None:
+    attic.sessions()
+    attic.counted()
+    world.call(seoul(10, 0, 5))
+
+    [removed] = attic.cleanup().run("old_sessions", LATER)
+
+    assert (removed.rows, removed.refused) == (5, "")
 
 
 STEPS = ("put", "written", "_read", "verified", "delete_archived")
@@ -213,7 +239,7 @@ def test_statistics_are_compressed_into_months_and_can_be_drilled(world: World, 
 
     assert [(each.source, each.rows, each.refused) for each in removed] == [
         ("statistics_slots", 2, ""),
-        ("statistics", 30, ""),
+        ("statistics", 2, ""),
     ]
     assert attic.count(StatisticsSlot) == 0
     kinds = {row["kind"] for row in world.database.rows(Statistic.select())}

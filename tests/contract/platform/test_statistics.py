@@ -15,6 +15,7 @@ from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.platform.measures.periods import period_of, periods_between
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.facts import ApiCall, Login
+from growbin_jobs.platform.tables.losses import Loss, Losses
 
 from .conftest import SEOUL, World, empty, seoul
 
@@ -149,6 +150,64 @@ def test_late_facts_of_a_slot_whose_other_facts_are_gone_change_nothing_and_are_
 
     assert done.refused_slots == 1
     assert world.row("2026-11-10") == before
+
+
+def test_facts_of_one_table_that_are_gone_do_not_hold_back_late_facts_of_another(world: World) -> None:
+    world.call(seoul(10))
+    world.session("u1", seoul(10))
+    world.now = seoul(20)
+    world.statistics.aggregate("daily", seoul(10, 0))
+    world.database.transaction(lambda connection: limits.advance(connection, "sessions", seoul(11, 0)))
+    world.call(seoul(10, 12, 1))
+    world.session("u2", seoul(10, 12, 1))
+
+    done = world.statistics.aggregate("daily", seoul(19, 0))
+
+    assert (done.redone, done.refused_slots) == (["2026-11-10"], 1)
+    row = world.row("2026-11-10")
+    assert (row["total_api_calls"], row["total_sessions"]) == (2, 1)
+    assert world.slots.dirty(seoul(11)) == [(seoul(10), "sessions")]
+
+
+def test_a_loss_that_is_accepted_is_recorded_and_reported_no_more(world: World) -> None:
+    losses = Losses(world.database, clock=world.clock)
+    world.call(seoul(10))
+    world.now = seoul(20)
+    world.statistics.aggregate("daily", seoul(10, 0))
+    before = world.row("2026-11-10")
+    world.database.transaction(lambda connection: limits.advance(connection, "api_calls", seoul(11, 0)))
+    for day in (10, 15):  # that of the 15th can be counted
+        world.call(seoul(day, 12, 1))
+    refused = losses.refused(seoul(10, 0), seoul(16, 0))
+
+    accepted = losses.accept(seoul(10, 0), seoul(16, 0), by="ada")
+
+    late = Loss("api_calls", seoul(10), seoul(10, 12, 15), 2)
+    assert refused == accepted == [late]
+    assert [slot for slot, _ in world.slots.dirty(seoul(16))] == [seoul(15)]
+    done = world.statistics.aggregate("daily", seoul(19, 0))
+    assert (done.refused_slots, world.row("2026-11-10")) == (0, before)
+    assert losses.refused(seoul(1), seoul(28)) == []
+    [record] = losses.accepted(seoul(10, 0), seoul(11, 0))
+    assert (record["source"], record["facts"], record["accepted_by"]) == ("api_calls", 2, "ada")
+    assert losses.accepted(seoul(11, 0), seoul(28)) == []
+
+
+def test_a_row_that_can_never_be_counted_again_is_accepted_as_it_is(world: World) -> None:
+    losses = Losses(world.database, clock=world.clock)
+    world.now = seoul(2, month=12)
+    for kind, since in (("daily", seoul(20, 0)), ("monthly", seoul(1, 0))):
+        world.statistics.aggregate(kind, since)
+    world.database.transaction(lambda connection: limits.advance(connection, "logins", seoul(5, 0)))
+    world.call(seoul(20))
+    done = world.statistics.aggregate("daily", seoul(1, 0, month=12))
+    assert (done.redone, done.refused) == (["2026-11-20"], ["2026-11"])
+
+    accepted = losses.accept(seoul(20, 0), seoul(21, 0), by="ada")
+
+    assert accepted == [Loss("monthly", seoul(1, 0), seoul(1, 0, month=12))]
+    assert (world.row("2026-11")["stale"], world.row("2026-11")["total_api_calls"]) == (0, 0)
+    assert world.statistics.aggregate("daily", seoul(1, 0, month=12)).refused == []
 
 
 def test_the_limit_of_a_source_never_goes_back(world: World) -> None:

@@ -1,7 +1,10 @@
 """``growbin-jobs health``, ``stats`` and ``archive`` on an empty platform and on what cannot be."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -40,6 +43,30 @@ def test_what_cannot_be_is_a_sentence(command, words, says):
 
     assert done.returncode == 1
     assert says in done.stderr
+
+
+def test_where_nothing_is_refused_there_is_nothing_to_accept(command):
+    done = command("stats", "accept-loss", "--from", "2026-03-01", "--to", "2026-03-31", "--json")
+
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+def test_a_loss_is_accepted_only_by_who_says_so(command, environment):
+    """A call comes late for a time whose calls were deleted."""
+    begin = (datetime.now(ZoneInfo("Asia/Seoul")) - timedelta(days=2)).date().isoformat()
+    command("platform", "seed", "--days", "2", "--calls", "40", "--users", "10")
+    database = Path(environment["GROWBIN_DATA_DIR"]) / "central.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("INSERT INTO retention_limits VALUES ('api_calls', '2099-01-01T00:00:00.000000+00:00')")
+    refused = command("stats", "accept-loss", "--from", begin)
+    shown = json.loads(command("stats", "accept-loss", "--from", begin, "--dry-run", "--json").stdout)
+    accepted = json.loads(command("stats", "accept-loss", "--from", begin, "--yes", "--json").stdout)
+
+    assert (refused.returncode, "Add --yes" in refused.stderr) == (1, True)
+    assert shown == accepted
+    assert {each["source"] for each in shown} == {"api_calls"}
+    assert sum(each["facts"] for each in shown) > 0
+    assert json.loads(command("stats", "accept-loss", "--from", begin, "--yes", "--json").stdout) == []
 
 
 def test_a_dry_run_counts(command):

@@ -89,7 +89,7 @@ class Checks:
         try:
             finding = look()
         except BaseException:
-            self._table.release(target, forget_due=due)
+            self._table.release(row)
             raise
         now = self._clock()
         quiet = in_maintenance(self._table.windows(target), now)

@@ -1,7 +1,19 @@
--- Slots of 15 minutes whose facts have changed since they were rolled up.
+-- Slots of 15 minutes whose facts have changed since they were rolled up. source: the facts' table.
 CREATE TABLE statistics_dirty (
-    slot_at $time NOT NULL PRIMARY KEY,
-    version $bigint NOT NULL
+    slot_at $time NOT NULL,
+    source $text NOT NULL CHECK (source IN ('api_calls', 'sessions', 'logins', 'users')),
+    version $bigint NOT NULL,
+    PRIMARY KEY (slot_at, source)
+);
+-- What a person has accepted as not counted. source: the facts' table, or the kind of a period; facts: rows of a slot.
+CREATE TABLE statistics_losses (
+    id $text NOT NULL PRIMARY KEY,
+    source $text NOT NULL,
+    since $time NOT NULL,
+    until $time NOT NULL,
+    facts $bigint,
+    accepted_at $time NOT NULL,
+    accepted_by $text NOT NULL
 );
 -- Roll-up of 15 minutes. source: api_calls or sessions; bucket: of the latency histogram (histogram.py).
 CREATE TABLE statistics_slots (

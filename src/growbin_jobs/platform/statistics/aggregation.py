@@ -21,8 +21,8 @@ class Aggregated:
       period: The label of the period that it was for.
       redone: Other periods that were counted anew, since facts had come late.
       refused: Periods with late facts whose older facts are deleted: their rows are as they were.
-      slots: Slots that were counted anew.
-      refused_slots: Slots that have late facts, and older ones that are deleted.
+      slots: Slots that were counted anew, those of each table by themselves.
+      refused_slots: Slots that have late facts, and older ones of the same table that are deleted.
     """
 
     period: str
@@ -135,6 +135,15 @@ class Statistics:
                 for name, value in usage.items()
             ]
         return compared
+
+    def bounds(self, label: str) -> tuple[datetime, datetime]:
+        """Return the begin and the end of a period; the end does not belong to it.
+
+        Raises:
+          Permanent: ``request_invalid``, when the label means no period.
+        """
+        period = period_of(kind_of(label), label, self._zone)
+        return period.since, period.until
 
     def show(self, kind: Kind, limit: int) -> list[dict[str, Any]]:
         """Return the newest rows of a kind first."""

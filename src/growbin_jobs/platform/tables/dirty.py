@@ -1,5 +1,7 @@
 """Which slots of 15 minutes must be counted anew: marked when facts arrive, unmarked when they are rolled up.
 
+Each table of facts has marks of its own: where old rows of one are deleted, late rows of another still count.
+
 Writers of the running slot must not wait for each other: the first one makes the mark, the others find it and lock
 nothing. So a roll-up leaves the marks of young slots (:data:`KEPT_FOR`): a writer that found one may commit after it. A
 late writer changes the mark's version instead, which a roll-up that has not seen its rows notices.
@@ -7,7 +9,7 @@ late writer changes the mark's version instead, which a roll-up that has not see
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import peewee
 
@@ -35,11 +37,20 @@ def utc_now() -> datetime:
 class StatisticsDirty(peewee.Model):
     """Table ``statistics_dirty``."""
 
-    slot_at = UtcField(primary_key=True)
+    slot_at = UtcField()
+    source = peewee.TextField()
     version = peewee.BigIntegerField()
 
     class Meta:
         table_name = "statistics_dirty"
+        primary_key = peewee.CompositeKey("slot_at", "source")
+
+
+class Mark(NamedTuple):
+    """A slot of one table of facts that must be counted anew."""
+
+    slot_at: datetime
+    source: str
 
 
 def slot_of(moment: datetime) -> datetime:
@@ -48,42 +59,46 @@ def slot_of(moment: datetime) -> datetime:
     return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
 
 
-def mark(connection: Any, dialect: Dialect, moments: Iterable[datetime], *, now: datetime) -> None:
+def mark(connection: Any, dialect: Dialect, source: str, moments: Iterable[datetime], *, now: datetime) -> None:
     """Mark the slots of facts, in the transaction that writes them.
 
     Parameters:
+      source: Table of the facts.
       moments: Of the facts.
       now: Decides which of them are late.
     """
     sign = "%s" if dialect == "postgresql" else "?"
-    insert = f"INSERT INTO statistics_dirty (slot_at, version) VALUES ({sign}, 1) ON CONFLICT (slot_at) DO "  # noqa: S608
+    insert = (
+        f"INSERT INTO statistics_dirty (slot_at, source, version) VALUES ({sign}, {sign}, 1) "  # noqa: S608
+        "ON CONFLICT (slot_at, source) DO "
+    )
     late_before = now - LATE_AFTER
     # In one order everywhere, so that two late writers cannot wait for each other.
     for slot in sorted({slot_of(moment) for moment in moments}):
         is_late = slot + SLOT <= late_before
         how = "UPDATE SET version = statistics_dirty.version + 1" if is_late else "NOTHING"
-        connection.execute_sql(insert + how, (StatisticsDirty.slot_at.db_value(slot),))
+        connection.execute_sql(insert + how, (StatisticsDirty.slot_at.db_value(slot), source))
 
 
-def dirty_slots(connection: Any, before: datetime, *, limit: int = 0) -> list[datetime]:
-    """Return the marked slots that begin before a time, in order."""
+def dirty_slots(connection: Any, before: datetime) -> list[Mark]:
+    """Return the marks of slots that begin before a time, in order."""
     row = StatisticsDirty
-    query = row.select(row.slot_at).where(row.slot_at < before).order_by(row.slot_at)
-    return [each["slot_at"] for each in (query.limit(limit) if limit else query).dicts().execute(connection)]
+    query = row.select(row.slot_at, row.source).where(row.slot_at < before).order_by(row.slot_at, row.source)
+    return [Mark(**each) for each in query.dicts().execute(connection)]
 
 
-def locked_marks(connection: Any, dialect: Dialect, since: datetime, until: datetime) -> dict[datetime, int]:
-    """Return the marked slots between two times with their versions; nobody else rolls them up meanwhile."""
+def locked_marks(connection: Any, dialect: Dialect, since: datetime, until: datetime) -> dict[Mark, int]:
+    """Return the marks of slots between two times with their versions; nobody else rolls them up meanwhile."""
     row = StatisticsDirty
-    query = row.select().where((row.slot_at >= since) & (row.slot_at < until)).order_by(row.slot_at)
+    query = row.select().where((row.slot_at >= since) & (row.slot_at < until)).order_by(row.slot_at, row.source)
     if dialect == "postgresql":
         query = query.for_update()
-    return {each["slot_at"]: each["version"] for each in query.dicts().execute(connection)}
+    return {Mark(each["slot_at"], each["source"]): each["version"] for each in query.dicts().execute(connection)}
 
 
-def unmark(connection: Any, marks: dict[datetime, int], *, now: datetime) -> None:
-    """Take the marks of slots off that were rolled up; those of young slots stay."""
+def unmark(connection: Any, marks: dict[Mark, int]) -> None:
+    """Take marks off, unless a late fact has changed their version meanwhile."""
     row = StatisticsDirty
-    for slot, version in marks.items():
-        if slot + SLOT + KEPT_FOR <= now:
-            row.delete().where((row.slot_at == slot) & (row.version == version)).execute(connection)
+    for (slot, source), version in marks.items():
+        this = (row.slot_at == slot) & (row.source == source)
+        row.delete().where(this & (row.version == version)).execute(connection)

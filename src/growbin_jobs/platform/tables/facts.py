@@ -119,7 +119,7 @@ class Facts:
         def work(connection: Any) -> None:
             for start in range(0, len(values), _BATCH):
                 model.insert_many(values[start : start + _BATCH]).on_conflict_ignore().execute(connection)
-            mark(connection, self._database.dialect, moments, now=self._clock())
+            mark(connection, self._database.dialect, model._meta.table_name, moments, now=self._clock())
 
         self._database.transaction(work)
 
@@ -134,7 +134,7 @@ class Facts:
 
         def work(connection: Any) -> None:
             query.execute(connection)
-            mark(connection, self._database.dialect, [at], now=self._clock())
+            mark(connection, self._database.dialect, "users", [at], now=self._clock())
 
         self._database.transaction(work)
 

@@ -86,7 +86,8 @@ class HealthTable:
           lease: How long nobody else gets it; the check's own limit and some.
 
         Returns:
-          None where somebody else checks it now, or where this due time was taken.
+          The row as it was before, but with the new ``busy_until``, which tells this claim from later ones; None where
+          somebody else checks it now, or where this due time was taken.
         """
         row, now = HealthStateRow, self._clock()
         new = {
@@ -94,19 +95,23 @@ class HealthTable:
             "recent": [], "checked_at": None, "last_due": None, "busy_until": None, "status": None, "latency_ms": None,
             "tls_expires_at": None, "alerted_state": None,
         }  # fmt: skip
-        free = (row.target == target) & (row.busy_until.is_null() | (row.busy_until <= now))
-        values: dict[str, Any] = {"busy_until": now + lease}
-        if due is not None:
-            free &= row.last_due.is_null() | (row.last_due < due)
-            values["last_due"] = due
-        claim = row.update(values).where(free).returning(row)
+        select = row.select().where(row.target == target)
+        if self._database.dialect == "postgresql":
+            select = select.for_update()
 
-        def work(connection: Any) -> list[dict[str, Any]]:
+        def work(connection: Any) -> dict[str, Any] | None:
             row.insert(new).on_conflict_ignore().execute(connection)
-            return list(claim.dicts().execute(connection))
+            found: dict[str, Any]
+            [found] = select.dicts().execute(connection)
+            busy = found["busy_until"] is not None and found["busy_until"] > now
+            taken = due is not None and found["last_due"] is not None and found["last_due"] >= due
+            if busy or taken:
+                return None
+            values = {"busy_until": now + lease, "last_due": due or found["last_due"]}
+            row.update(values).where(row.target == target).execute(connection)
+            return {**found, "busy_until": now + lease}
 
-        found = self._database.transaction(work)
-        return found[0] if found else None
+        return self._database.transaction(work)
 
     def store(self, target: str, values: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
         """Write a target's new state and its changes, and let the target go.
@@ -125,13 +130,15 @@ class HealthTable:
 
         self._database.transaction(work)
 
-    def release(self, target: str, *, forget_due: datetime | None) -> None:
-        """Let a target go without a result, so that the same due time can be tried again."""
+    def release(self, claimed: dict[str, Any]) -> None:
+        """Let a target go without a result: its due time can be tried again, and no earlier one.
+
+        Parameters:
+          claimed: What :meth:`claim` returned. Where another one has taken the target meanwhile, nothing changes.
+        """
         row = HealthStateRow
-        values: dict[str, Any] = {"busy_until": None}
-        if forget_due is not None:
-            values["last_due"] = None
-        query = row.update(values).where(row.target == target)
+        mine = (row.target == claimed["target"]) & (row.busy_until == claimed["busy_until"])
+        query = row.update(busy_until=None, last_due=claimed["last_due"]).where(mine)
         self._database.run(lambda connection: query.execute(connection))
 
     def keep_only(self, kind: str, ids: Sequence[str]) -> None:

@@ -29,6 +29,13 @@ def advance(connection: Any, source: str, complete_since: datetime) -> None:
     ).execute(connection)
 
 
+def complete_since(connection: Any, sources: Iterable[str]) -> datetime | None:
+    """Return from when on all of these sources are complete; None: always."""
+    row = RetentionLimit
+    query = row.select(row.complete_since).where(row.source.in_(list(sources)))
+    return max((each["complete_since"] for each in query.dicts().execute(connection)), default=None)
+
+
 def gone(connection: Any, sources: Iterable[str], since: datetime) -> list[str]:
     """Return which of these sources are not complete from a time on, in alphabetical order."""
     row = RetentionLimit

@@ -131,6 +131,7 @@ class RetentionTable:
         first, last = (pick(row[source.counted_by] for row in rows) for pick in (min, max))
         dirty = StatisticsDirty
         marked = (dirty.slot_at >= slot_of(first)) & (dirty.slot_at <= last)
+        marked &= dirty.source.in_(source.counted_from or (source.name,))
         for late in dirty.select(dirty.slot_at).where(marked).limit(1).dicts().execute(connection):
             return f"what came late at {late['slot_at'].isoformat()}"
         row = Statistic

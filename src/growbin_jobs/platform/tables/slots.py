@@ -12,11 +12,19 @@ from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.platform.measures.histogram import LOG_GROWTH
 from growbin_jobs.platform.tables import limits
-from growbin_jobs.platform.tables.dirty import SLOT, dirty_slots, locked_marks, unmark
+from growbin_jobs.platform.tables.dirty import KEPT_FOR, SLOT, Mark, dirty_slots, locked_marks, unmark
 
 #: Sources of slots.
 API_CALLS: Final = "api_calls"
 SESSIONS: Final = "sessions"
+
+#: What must be complete for a slot to be counted anew, by the table that its late fact is of. Others have no slots.
+NEEDS: Final = {
+    API_CALLS: (API_CALLS, "statistics_slots"),
+    SESSIONS: (SESSIONS, "statistics_slots"),
+    "logins": ("logins",),
+    "users": (),
+}
 
 _SLOT_AT: Final[dict[Dialect, str]] = {
     "postgresql": "to_timestamp(floor(extract(epoch FROM {at}) / 900) * 900)",
@@ -43,6 +51,9 @@ SELECT {slot}, 'sessions', '', 0, COUNT(*), 0, 0, 0, 0
 FROM sessions WHERE started_at >= {sign} AND started_at < {sign} GROUP BY 1
 """
 
+#: How a source is rolled up, and by which column.
+_ROLL: Final = {API_CALLS: (_ROLL_CALLS, "at"), SESSIONS: (_ROLL_SESSIONS, "started_at")}
+
 
 class StatisticsSlot(peewee.Model):
     """Table ``statistics_slots``."""
@@ -68,11 +79,11 @@ class Rolled:
 
     Attributes:
       slots: Slots that were counted anew.
-      refused: Slots that have new facts, and older ones that are deleted: they stay marked.
+      refused: Slots that have new facts, and older ones of the same table that are deleted: they stay marked.
     """
 
-    slots: list[datetime] = field(default_factory=list)
-    refused: list[datetime] = field(default_factory=list)
+    slots: list[Mark] = field(default_factory=list)
+    refused: list[Mark] = field(default_factory=list)
 
 
 class Slots:
@@ -85,8 +96,8 @@ class Slots:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def dirty(self, before: datetime) -> list[datetime]:
-        """Return the marked slots that begin before a time, in order."""
+    def dirty(self, before: datetime) -> list[Mark]:
+        """Return the marks of slots that begin before a time, in order."""
         return self._database.run(lambda connection: dirty_slots(connection, before))
 
     def roll(self, before: datetime, *, now: datetime) -> Rolled:
@@ -96,35 +107,44 @@ class Slots:
           now: Decides which slots are too young to be unmarked.
         """
         done = Rolled()
-        hours = {slot.replace(minute=0) for slot in self.dirty(before)}
+        hours = {mark.slot_at.replace(minute=0) for mark in self.dirty(before)}
         for hour in sorted(hours):
             work = partial(self._roll, since=hour, until=min(hour + timedelta(hours=1), before), now=now)
-            slots, complete = self._database.transaction(work)
-            (done.slots if complete else done.refused).extend(slots)
+            rolled = self._database.transaction(work)
+            done.slots += rolled.slots
+            done.refused += rolled.refused
         return done
 
-    def _roll(self, connection: Any, *, since: datetime, until: datetime, now: datetime) -> tuple[list[datetime], bool]:
-        """Roll the marked slots of one hour up; returns them, and False where their facts are not complete."""
-        marks = locked_marks(connection, self._database.dialect, since, until)
-        slots = list(marks)
-        if not slots or limits.gone(connection, (API_CALLS, SESSIONS, "statistics_slots"), slots[0]):
-            return slots, not slots
-        for slot in slots:
-            StatisticsSlot.delete().where(StatisticsSlot.slot_at == slot).execute(connection)
-        for first, last in _runs(slots):
-            self._count(connection, first, last + SLOT)
-            self._make_stale(connection, first, last)
-        unmark(connection, marks, now=now)
-        return slots, True
+    def _roll(self, connection: Any, *, since: datetime, until: datetime, now: datetime) -> Rolled:
+        """Roll the marked slots of one hour up, of each source those that are complete."""
+        marks, done = locked_marks(connection, self._database.dialect, since, until), Rolled()
+        sources = sorted({mark.source for mark in marks})
+        limit = {source: limits.complete_since(connection, NEEDS[source]) for source in sources}
+        for mark in marks:
+            complete_since = limit[mark.source]
+            whole = complete_since is None or mark.slot_at >= complete_since
+            (done.slots if whole else done.refused).append(mark)
+        for source in sources:
+            for first, last in _runs([mark.slot_at for mark in done.slots if mark.source == source]):
+                self._count(connection, source, first, last + SLOT)
+                self._make_stale(connection, first, last)
+        # Those of young slots stay: a writer that found one may commit after this.
+        old = {mark: marks[mark] for mark in done.slots if mark.slot_at + SLOT + KEPT_FOR <= now}
+        unmark(connection, old)
+        return done
 
-    def _count(self, connection: Any, since: datetime, until: datetime) -> None:
-        dialect = self._database.dialect
+    def _count(self, connection: Any, source: str, since: datetime, until: datetime) -> None:
+        """Count the slots of a source between two times anew. Users and logins have none."""
+        if source not in _ROLL:
+            return
+        row, dialect = StatisticsSlot, self._database.dialect
+        within = (row.slot_at >= since) & (row.slot_at < until)
+        row.delete().where(within & (row.source == source)).execute(connection)
         sign = "%s" if dialect == "postgresql" else "?"
-        values = tuple(StatisticsSlot.slot_at.db_value(moment) for moment in (since, until))
-        for sql, column in ((_ROLL_CALLS, "at"), (_ROLL_SESSIONS, "started_at")):
-            slot = _SLOT_AT[dialect].format(at=column)
-            filled = sql.format(columns=_COLUMNS, slot=slot, sign=sign, log_growth=repr(LOG_GROWTH))
-            connection.execute_sql(filled, values)
+        values = tuple(row.slot_at.db_value(moment) for moment in (since, until))
+        sql, column = _ROLL[source]
+        slot = _SLOT_AT[dialect].format(at=column)
+        connection.execute_sql(sql.format(columns=_COLUMNS, slot=slot, sign=sign, log_growth=repr(LOG_GROWTH)), values)
 
     def _make_stale(self, connection: Any, first: datetime, last: datetime) -> None:
         """Note in the same transaction that rows must be counted anew: a crash before that loses nothing."""

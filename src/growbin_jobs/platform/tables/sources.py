@@ -25,6 +25,7 @@ class Source:
       counted_by: Column that says in which period a row is counted; None: it is not.
       kinds: Periods that must be counted before.
       only: Values that a row must have to be concerned.
+      counted_from: Tables whose late facts must be counted before; None: its own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Source:
     counted_by: str | None = None
     kinds: tuple[Kind, ...] = KINDS
     only: tuple[tuple[str, str], ...] = ()
+    counted_from: tuple[str, ...] | None = None
 
     def where(self, before: datetime) -> Any:
         """Return the condition of old rows."""
@@ -53,10 +55,12 @@ SOURCES: Final[dict[str, Source]] = {
         Source("health_events", HealthEvent, "at", ("id",)),
         Source("tasks", TaskRow, "completed_at", ("task_id",)),  # those that have not ended have no such time
         Source(
-            "statistics_slots", StatisticsSlot, "slot_at", ("slot_at", "source", "model", "bucket"), "slot_at"
+            "statistics_slots", StatisticsSlot, "slot_at", ("slot_at", "source", "model", "bucket"), "slot_at",
+            counted_from=("api_calls", "sessions"),
         ),
         Source(
-            "statistics", Statistic, "since", ("kind", "period", "zone"), "since", ("monthly",), (("kind", "daily"),)
+            "statistics", Statistic, "since", ("kind", "period", "zone"), "since", ("monthly",), (("kind", "daily"),),
+            counted_from=("api_calls", "sessions", "logins", "users"),
         ),
     )
 }  # fmt: skip
