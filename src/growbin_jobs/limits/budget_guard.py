@@ -86,7 +86,7 @@ class BudgetGuard:
         self._ratios: dict[str, TokenRatio] = {}
         self._served_tiers: dict[str, str] = {}
         self._told_unpriced: set[str] = set()
-        self._owed: deque[Callable[[], None]] = deque(maxlen=_MOST_OWED)
+        self._sent: deque[Callable[[], None]] = deque(maxlen=_MOST_OWED)
         self._expire_at = 0.0
 
     def admit(self, request: PlannedRequest) -> Held:
@@ -109,7 +109,7 @@ class BudgetGuard:
             reserved = self._budgets.reserve(reservation, names, worst)
         except Deferred:
             # It may have been written all the same.
-            self._owed.append(lambda: self._budgets.release(reservation))
+            self._sent.append(lambda: self._budgets.release(reservation))
             raise
         _tell(reserved)
         if reserved.refused_by is not None:
@@ -136,8 +136,8 @@ class BudgetGuard:
         try:
             change()
         except Deferred:
-            self._owed.append(change)
-            logger.warning("budget.owes changes=%d", len(self._owed))
+            self._sent.append(change)
+            logger.warning("budget.owes changes=%d", len(self._sent))
 
     def _catch_up(self) -> None:
         """Write what is owed; end what died. The database is asked anyway, so one that is away is told of by itself."""
@@ -145,7 +145,7 @@ class BudgetGuard:
             try:
                 change()
             except Deferred:
-                self._owed.appendleft(change)
+                self._sent.appendleft(change)
                 raise
             except Exception:
                 # Its reservation becomes unknown by its lease; the requests of others must not fail for it.
@@ -159,7 +159,7 @@ class BudgetGuard:
 
     def _next_owed(self) -> Callable[[], None] | None:
         try:
-            return self._owed.popleft()
+            return self._sent.popleft()
         except IndexError:
             return None
 

@@ -37,7 +37,7 @@ class Shares:
         self._looked: dict[str, float] = {}
         self._spacing: dict[str, float] = {}
         self._due: dict[tuple[str, ...], float] = {}
-        self._owed: set[tuple[str, ...]] = set()
+        self._sent: set[tuple[str, ...]] = set()
 
     def is_owed(self, of: RequestClass, costs: Mapping[str, float]) -> bool:
         """Return whether a request goes first, since its class is owed it; that stays so until :meth:`used`.
@@ -53,7 +53,7 @@ class Shares:
         if not shares:
             return False
         key, now = tuple(shares), self._clock()
-        if key in self._owed:
+        if key in self._sent:
             return True
         if self._due.get(key, 0.0) > now:
             return False
@@ -61,13 +61,13 @@ class Shares:
         # By itself and now, not together with the first limits: those would be charged when the share has room.
         answer = self._store.take({share: costs[name] for share, name in shares.items()})
         if answer.decision.granted:
-            self._owed.add(key)
+            self._sent.add(key)
         self._due[key] = now + answer.decision.wait
         return answer.decision.granted
 
     def used(self, of: RequestClass, costs: Mapping[str, float]) -> None:
         """Note that a request went which was owed."""
-        self._owed.discard(tuple(_shares(of, costs)))
+        self._sent.discard(tuple(_shares(of, costs)))
 
     def next_due(self, of: RequestClass, costs: Mapping[str, float]) -> float:
         """Return the seconds until a class is owed something again; infinite for the first one."""

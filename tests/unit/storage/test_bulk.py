@@ -16,7 +16,16 @@ def test_a_user_with_many_analyses_under_way_waits_behind_others(unfinished, bul
         return min(unfinished, most)
 
     analyses = SimpleNamespace(unfinished=count)
-    here = Services(uploads=None, rulebook=None, failures=None, analyses=analyses, ownership=None, bulk_after=20)
+    here = Services(
+        uploads=None,
+        rulebook=None,
+        failures=None,
+        analyses=analyses,
+        ownership=None,
+        bulk_after=20,
+        due_times=None,
+        weekly_reports=None,
+    )
 
     assert here.is_bulk("u1") is bulk
     assert asked == [("u1", 21)]

@@ -160,7 +160,7 @@ class Process:
 
     def end(self, delivery, *sends, **how):
         """Let a run end that has sent these, as Dramatiq's worker does."""
-        delivery.life.outbox._owed += sends
+        delivery.life.outbox._sent += sends
         for each in sends:
             if each.message_id == delivery.message_id:
                 key = key_of(Message.decode(each.body))
