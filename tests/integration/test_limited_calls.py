@@ -49,7 +49,11 @@ def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, 
         database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
         databases.append(database)
         upgrade(database, SCHEMA)
-        clients.append(ModelClient(api_key=None, base_url=stub.url, meter=sent, guards=guards(settings, database, look_up=lambda _: None)))
+        clients.append(
+            ModelClient(
+                api_key=None, base_url=stub.url, meter=sent, guards=guards(settings, database, look_up=lambda _: None)
+            )
+        )
 
     def ask(client):
         for _ in range(3):

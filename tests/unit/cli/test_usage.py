@@ -11,6 +11,7 @@ import pytest
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.cli.console import out
 from growbin_jobs.cli.days import first_day
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.ledger import UsageLedger
@@ -43,8 +44,10 @@ def test_without_any_request_it_says_so(invoke):
     assert "No request to a model server" in done.stderr
 
 
-def test_sums_with_bars_and_a_total(two_users):
-    done = two_users("usage", "--by", "user", COLUMNS="120")
+def test_sums_with_bars_and_a_total(two_users, monkeypatch):
+    monkeypatch.setattr(out, "_width", 120)  # else that of the environment in which it was first imported
+
+    done = two_users("usage", "--by", "user")
 
     assert done.exit_code == 0, done.output
     [head, first, second, total] = done.stdout.splitlines()
