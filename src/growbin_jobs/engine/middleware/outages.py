@@ -98,8 +98,9 @@ class Outages(Middleware):
             seconds = pause_after(outage.pauses, min(error.wait, LONGEST_PAUSE), LONGEST_PAUSE, JITTER)
             outage.pauses += 1
             outage.trying.clear()
-            pauses.narrow(queue, seconds + LONGEST_TRY, passes=1)
+            # In this order: the one pass is for a message that begins after the pause.
             pauses.pause(queue, CAUSE, seconds)
+            pauses.narrow(queue, seconds + LONGEST_TRY, passes=1)
         events.QUEUE_PAUSED.emit(queue=queue, seconds=seconds, reason=describe(error))
 
     def _told_nothing(self, broker: Broker, message: Any) -> None:
