@@ -4,9 +4,18 @@ Importing it registers Growbin's reasons (:mod:`growbin_jobs.reasons`), whose co
 """
 
 from growbin_jobs import reasons as reasons  # registers them
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError, NotFound, Permanent, Transient
+from growbin_jobs.engine.errors import Away, ConfigurationError, Deferred, GrowbinError, NotFound, Permanent, Transient
 
-__all__ = ["ConfigurationError", "Deferred", "GrowbinError", "NotFound", "Permanent", "PictureRefused", "Transient"]
+__all__ = [
+    "Away",
+    "ConfigurationError",
+    "Deferred",
+    "GrowbinError",
+    "NotFound",
+    "Permanent",
+    "PictureRefused",
+    "Transient",
+]
 
 
 class PictureRefused(Permanent):

@@ -1,7 +1,9 @@
 """Builds the engine's configuration, the object store and the central database from the settings."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
@@ -19,6 +21,13 @@ DAY = 86_400.0
 
 #: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
 GATE_CONNECTIONS = 4
+
+
+class HasId(Protocol):
+    """A message, as far as the object store's breaker knows it."""
+
+    @property
+    def message_id(self) -> str: ...
 
 
 def engine_config(settings: Settings | None = None) -> EngineConfig:
@@ -68,6 +77,29 @@ def object_store(settings: Settings) -> ObjectStore:
         pool_size=settings.s3_pool_size,
         timeout=settings.s3_timeout,
     )
+
+
+def guarded_object_store(
+    settings: Settings, database: Database, running: Callable[[], HasId | None] = lambda: None
+) -> ObjectStore:
+    """Return the object store for actors: S3 behind the cluster's breaker; a folder is each node's own matter.
+
+    Parameters:
+      settings: Which store.
+      database: The central one, which has the breaker.
+      running: Returns the message that the caller runs, or None.
+    """
+    objects = object_store(settings)
+    if not (settings.object_store_url or "").startswith("s3:"):
+        return objects
+    from growbin_jobs.limits.breakers import Breakers
+    from growbin_jobs.limits.object_guard import GuardedObjects
+
+    def message_id() -> str:
+        message = running()
+        return message.message_id if message else ""
+
+    return GuardedObjects(objects, Breakers(database), message_id=message_id)
 
 
 def gate_database(settings: Settings) -> Database:

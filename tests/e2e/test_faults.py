@@ -15,6 +15,16 @@ BOTH = pytest.mark.parametrize(
 )
 
 
+#: No retry at all, and hardly an age to wait: what ends a message here is a mistake.
+IMPATIENT = {
+    "GROWBIN_UPLOAD_RETRIES": "0",
+    "GROWBIN_VISION_RETRIES": "0",
+    "GROWBIN_RULE_RETRIES": "0",
+    "GROWBIN_RESPONSE_RETRIES": "0",
+    "GROWBIN_DEFERRAL_MAX_AGE": "1",
+}
+
+
 def all_completed(done):
     return {analysis.status for analysis in done.values()} == {COMPLETED}
 
@@ -73,17 +83,36 @@ def test_a_model_that_hangs_is_left_at_the_deadline_and_a_rate_limit_is_waited_f
 
 @pytest.mark.services
 @pytest.mark.parametrize("gated", ["GROWBIN_S3_ENDPOINT_URL"], indirect=True)
-def test_the_object_store_is_away(gated, photos):
+def test_the_object_store_is_away_and_nobody_dies_of_the_wait(gated, photos):
     stack = gated.stack
-    ids = stack.submit(photos[:5])
+    ids = stack.submit(photos[:10])
     gated.gate.shut()
-    stack.start(through=gated.through | {"GROWBIN_UPLOAD_RETRIES": "0", "GROWBIN_S3_TIMEOUT": "2"})
-    stack.await_log("storage", "message.deferred actor=upload_image")
+    stack.start(through=gated.through | IMPATIENT | {"GROWBIN_S3_TIMEOUT": "2"})
+    stack.await_log("storage", "breaker.opened name=objects reason=unreachable")
+    stack.await_log("storage", "queue.paused queue=user_input")
 
     gated.gate.open()
 
     assert all_completed(stack.wait(list(ids), timeout=150))
     assert stack.times_reached("completed") == dict.fromkeys(ids, 1)
+    assert "message.retry" not in stack.log("storage") + stack.log("ai")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("gated", ["DATABASE_URL"], indirect=True)
+def test_the_database_is_away_and_nobody_dies_of_the_wait(gated, photos):
+    stack = gated.stack
+    ids = stack.submit(photos[:10])
+    gated.gate.shut()
+    stack.start(through=gated.through | IMPATIENT)
+    stack.await_log("storage", "queue.paused queue=user_input")
+
+    gated.gate.open()
+
+    assert all_completed(stack.wait(list(ids), timeout=150))
+    assert stack.times_reached("completed") == dict.fromkeys(ids, 1)
+    assert "queue.resumed queue=user_input" in stack.log("storage")
+    assert "message.retry" not in stack.log("storage") + stack.log("ai")
 
 
 @pytest.mark.services

@@ -34,7 +34,7 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, gate_database, object_store
+from growbin_jobs.wiring import central_database, gate_database, guarded_object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def services() -> Services:
     vision, text = _online(settings, cache, database, ledger) if ledger else _offline(settings, cache)
     return Services(
         pictures=Pictures(
-            object_store(settings),
+            guarded_object_store(settings, database, engine.waiting_room.running),
             vision,
             partial(shrink, side=settings.vision_side),
             transport=settings.vision_transport,

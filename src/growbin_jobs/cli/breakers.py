@@ -36,12 +36,15 @@ def list_(json: Json = False) -> None:
 
 
 def reset(
-    name: Annotated[str, typer.Argument(help="As `breakers list` shows it, or the part before @.")],
+    name: Annotated[
+        str, typer.Argument(help="As `breakers list` shows it, or the part before @; `objects` is the object store.")
+    ],
     json: Json = False,
 ) -> None:
     """Close a breaker, once the cause is mended; requests come back slowly within a minute and a half.
 
-    Without it the work goes on by itself after the next probe.
+    Without it the work goes on by itself after the next probe. Only a breaker that has seen a failure can be closed;
+    that of the object store is called `objects` and exists for S3 only.
 
     \b
     Examples:

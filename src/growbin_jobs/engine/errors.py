@@ -88,8 +88,7 @@ class Deferred(GrowbinError):
     Parameters:
       message: What we wait for, for logs.
       wait: Seconds until the next try, or a timedelta; jitter is added. A time that has passed means at once.
-      capacity: It waits for its turn, not for something that is away: however long that takes, it is never given up
-        for having waited.
+      capacity: However long it waits, as for its turn at something limited, it is never given up for having waited.
       pauses_queue: Every message of its queue would have to wait as long: this process takes nothing from it until
         then.
 
@@ -104,6 +103,21 @@ class Deferred(GrowbinError):
         self.capacity = capacity
         self.pauses_queue = pauses_queue
         super().__init__(message)
+
+
+class Away(Deferred):
+    """A service that nearly every message of a worker needs is away, such as the central database.
+
+    Its message waits, however long that takes; where it goes on, the process pauses the queue
+    (:mod:`growbin_jobs.engine.middleware.outages`).
+
+    Parameters:
+      message: What is away and how to mend it, for logs.
+      wait: Seconds until the message comes back, or a timedelta; also the first pause of its queue.
+    """
+
+    def __init__(self, message: str, *, wait: float | timedelta) -> None:
+        super().__init__(message, wait=wait, capacity=True)
 
 
 class Returned(Deferred):

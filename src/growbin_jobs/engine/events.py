@@ -236,6 +236,11 @@ QUEUE_PAUSED: Final = _event(
     {"seconds": "how long"}, {"queue": "its name", "reason": "what they would wait for"},
     "queue.paused queue=%(queue)s seconds=%(seconds).1f reason=%(reason)s", W,
 )  # fmt: skip
+QUEUE_RESUMED: Final = _event(
+    "queue.resumed", "What was away is back: this process takes the queue's messages again.",
+    {"pauses": "how many there were"}, {"queue": "its name"},
+    "queue.resumed queue=%(queue)s pauses=%(pauses)d", W,
+)  # fmt: skip
 WORKER_STARTED: Final = _event(
     "worker.started", "A worker process is ready to fetch.", {"threads": "worker threads or greenlets"},
     {"worker": "its name in rows"},

@@ -79,15 +79,17 @@ class Pauses:
                 self._forget(queue)
         return 0.0
 
-    def narrow(self, queue: str, seconds: float = math.inf) -> None:
+    def narrow(self, queue: str, seconds: float = math.inf, *, passes: int | None = None) -> None:
         """Let no message of a queue begin until it is let pass.
 
         Parameters:
           queue: Its name.
           seconds: How long from now, whatever was said before; without it until :meth:`widen`.
+          passes: Messages that may begin all the same; None: those that were let pass and have not begun.
         """
         with self._lock:
-            passes = self._narrow[queue].passes if queue in self._narrow else 0
+            if passes is None:
+                passes = self._narrow[queue].passes if queue in self._narrow else 0
             self._narrow[queue] = _Narrow(passes, self._clock() + seconds)
             self.any = True
         self._tell()

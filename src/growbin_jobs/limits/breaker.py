@@ -90,6 +90,7 @@ class Admission(NamedTuple):
       look_up: The probe must first look the model up, which is free, and is sent only where that succeeds.
       reason: Why nobody sends, while it is not closed.
       gives_way: Only this message has to wait, not all of them.
+      probing: The pause is over, and a probe is under way.
     """
 
     wait: float = 0.0
@@ -97,6 +98,7 @@ class Admission(NamedTuple):
     look_up: bool = False
     reason: str = ""
     gives_way: bool = False
+    probing: bool = False
 
 
 def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: str = "") -> tuple[Admission, Breaker]:
@@ -119,7 +121,8 @@ def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: 
         return Admission(), replace(breaker, open_until=now + pace) if pace else breaker
     free_at = max(breaker.open_until, breaker.probe_until)
     if now < free_at:
-        return Admission(wait=free_at - now, reason=breaker.reason), breaker
+        probing = now >= breaker.open_until
+        return Admission(wait=free_at - now, reason=breaker.reason, probing=probing), breaker
     if message_id and message_id == breaker.suspect and now < breaker.open_until + GIVES_WAY:
         wait = breaker.open_until + GIVES_WAY - now
         return Admission(wait=wait, reason=breaker.reason, gives_way=True), breaker

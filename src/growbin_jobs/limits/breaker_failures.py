@@ -26,6 +26,7 @@ KINDS: Final[dict[str, Kind]] = {
     "model_forbidden": "doubt",
     "model_rejected_request": "doubt",
     "objects_misconfigured": "operator",
+    "objects_refused": "doubt",
 }
 
 #: Failures of a kind in a row, without a success between, that open it.

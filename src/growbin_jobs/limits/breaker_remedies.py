@@ -51,6 +51,10 @@ _REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "(growbin-jobs doctor).",
         "en": "The object store refuses access or is not set up. Check its credentials and bucket: growbin-jobs doctor",
     },
+    "objects_refused": {
+        "ko": "사진 저장소가 사진을 읽지 못하게 합니다. 버킷 정책과 각 객체의 읽기 권한을 확인하세요.",
+        "en": "The object store lets us read no picture. Check the bucket's policy and the right to read its objects.",
+    },
 }
 
 #: Reasons that have a remedy.

@@ -11,6 +11,8 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.pictures import Limits
 from growbin_jobs.adapters.pictures import prepare as prepare_picture
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
+from growbin_jobs.app import engine
+from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models import SCHEMA
@@ -23,7 +25,7 @@ from growbin_jobs.storage.ownership import Ownership
 from growbin_jobs.storage.rulebook import Rulebook
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Uploads
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.wiring import central_database, guarded_object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def services() -> Services:
     settings = _settings.current()
     database = central_database(settings)
     analyses = Analyses(database)
-    uploads = _uploads(settings)
+    uploads = _uploads(settings, database)
     ownership = Ownership(analyses.owners)
     return Services(
         uploads=uploads,
@@ -76,8 +78,8 @@ def prepare() -> None:
     require_current(services().analyses.database, SCHEMA)
 
 
-def _uploads(settings: Settings) -> Uploads:
-    objects = object_store(settings)
+def _uploads(settings: Settings, database: Database) -> Uploads:
+    objects = guarded_object_store(settings, database, engine.waiting_room.running)
     limits = Limits(
         max_bytes=settings.upload_max_bytes,
         max_pixels=settings.upload_max_pixels,

@@ -8,13 +8,19 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from growbin_jobs.errors import Deferred, GrowbinError, NotFound, Transient
+from growbin_jobs.adapters.objects.port import StoreFault
+from growbin_jobs.errors import GrowbinError, NotFound, Transient
 
 OUTAGE_WAIT: Final = 10.0
 OPERATOR_WAIT: Final = 60.0
 
 #: S3's codes for "later" beside the statuses 429 and 5xx ("Error responses", Amazon S3 API Reference).
 LATER: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
+
+#: Codes with status 403 that tell of the credentials or the clock, and not of one object.
+BAD_CREDENTIALS: Final = frozenset(
+    {"AccountProblem", "InvalidAccessKeyId", "NotSignedUp", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
+)
 
 #: Codes with status 400 that our own configuration causes: old tokens, the wrong region.
 MISCONFIGURED: Final = frozenset(
@@ -38,7 +44,7 @@ def translated(doing: str, bucket: str) -> Iterator[None]:
 
     Raises:
       NotFound: There is no such object.
-      Deferred: S3 is away or overloaded, refuses us, or our configuration is wrong.
+      StoreFault: S3 is away or overloaded, refuses us, or our configuration is wrong.
       Transient: Anything else that S3 or botocore finds fault with.
     """
     try:
@@ -64,21 +70,28 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
         return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
     # botocore asks a server that redirects everything where the bucket is, and for that answer again, without an end.
     if isinstance(error, (ResponseParserError, RecursionError)):
-        return Deferred(f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.", wait=OPERATOR_WAIT)
+        return StoreFault(
+            f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.",
+            wait=OPERATOR_WAIT,
+            reason="misconfigured",
+        )
     if isinstance(
         error,
         (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError, urllib3.exceptions.HTTPError, OSError),
     ):
-        return Deferred(
-            f"{what}: S3 cannot be reached ({kind}). Check GROWBIN_S3_ENDPOINT_URL and the network.", wait=OUTAGE_WAIT
+        return StoreFault(
+            f"{what}: S3 cannot be reached ({kind}). Check GROWBIN_S3_ENDPOINT_URL and the network.",
+            wait=OUTAGE_WAIT,
+            reason="unreachable",
         )
     if isinstance(error, (aws.ParamValidationError, aws.ChecksumError, aws.FlexibleChecksumError)):
         return Transient(f"{what}: {kind}.")
     if isinstance(error, aws.BotoCoreError):
-        return Deferred(
+        return StoreFault(
             f"{what}: no valid AWS credentials or configuration ({kind}). Set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or give this machine a role; check AWS_PROFILE and AWS_DEFAULT_REGION.",
             wait=OPERATOR_WAIT,
+            reason="misconfigured",
         )
     return None
 
@@ -87,21 +100,25 @@ def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
     if code == "NoSuchKey":
         return NotFound("There is no such object in S3.")
     if code == "NoSuchBucket":
-        return Deferred(
-            f"{what}: there is no bucket {bucket}. Create it, or set GROWBIN_OBJECT_STORE_URL.", wait=OPERATOR_WAIT
+        return StoreFault(
+            f"{what}: there is no bucket {bucket}. Create it, or set GROWBIN_OBJECT_STORE_URL.",
+            wait=OPERATOR_WAIT,
+            reason="misconfigured",
         )
     if status >= 500 or status == 429 or code in LATER:
-        return Deferred(f"{what}: S3 is overloaded or broken ({status} {code}).", wait=OUTAGE_WAIT)
+        return StoreFault(f"{what}: S3 is overloaded or broken ({status} {code}).", wait=OUTAGE_WAIT, reason="failed")
     if status in (401, 403):
-        return Deferred(
+        return StoreFault(
             f"{what}: S3 refuses access to the bucket {bucket} ({status} {code}). Check the AWS credentials, their "
             "rights to Get, Put, Delete and List, and this machine's clock.",
             wait=OPERATOR_WAIT,
+            reason="misconfigured" if status == 401 or code in BAD_CREDENTIALS else "refused",
         )
     # A 404 that is neither of the two above comes from something else that speaks HTTP.
     if status < 400 or status in (404, 405, 407) or code in MISCONFIGURED:
-        return Deferred(
+        return StoreFault(
             f"{what}: wrong server or region ({status} {code}). Check GROWBIN_S3_ENDPOINT_URL and AWS_DEFAULT_REGION.",
             wait=OPERATOR_WAIT,
+            reason="misconfigured",
         )
     return Transient(f"{what}: S3 answered {status} {code}.")

@@ -3,12 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Literal, Protocol
 from uuid import uuid4
 
 from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, Transient
 
-PROBE = "growbin-doctor/"
+PROBE: Final = "growbin-doctor/"
+
+#: What a store's fault says of it: it cannot be reached; it fails; a person must mend the configuration; it refuses
+#: this request, which may be the fault of one object or of a right that is missing.
+Reason = Literal["unreachable", "failed", "misconfigured", "refused"]
+
+
+class StoreFault(Deferred):
+    """The store, and not its caller, is at fault.
+
+    Parameters:
+      message: What happened and what to mend, for logs; no key of an object.
+      wait: Seconds until the next try.
+      reason: What the fault says of the store.
+    """
+
+    def __init__(self, message: str, *, wait: float, reason: Reason) -> None:
+        self.reason: Reason = reason
+        super().__init__(message, wait=wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +69,7 @@ class ObjectStore(Protocol):
 
     Every method may raise:
       Permanent: ``request_invalid`` for a key that no store takes, or another bucket's address.
-      Deferred: The store is away, overloaded, full, or refuses us. Also for what an operator must mend (no
+      StoreFault, Deferred: The store is away, overloaded, full, or refuses us. Also for what an operator must mend (no
         permission, no such bucket, no credentials): people's analyses wait for that, they do not fail of it.
       Transient: Anything else went wrong.
     """
@@ -113,6 +131,19 @@ class ObjectStore(Protocol):
 
 def probe(store: ObjectStore) -> None:
     """Do what :meth:`ObjectStore.check` promises, on any store."""
+    try:
+        try_out(store)
+    except (Deferred, Transient) as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def try_out(store: ObjectStore) -> None:
+    """Write, list, read and delete a small object.
+
+    Raises:
+      ConfigurationError: The store does not give back what it was given.
+      Deferred, Transient: See :class:`ObjectStore`.
+    """
     key = f"{PROBE}{uuid4().hex}"
     try:
         store.put(key, b"doctor", content_type="text/plain")
@@ -125,5 +156,3 @@ def probe(store: ObjectStore) -> None:
             store.delete(key)
     except NotFound:
         raise ConfigurationError("The object store lost an object at once. Check what is behind its URL.") from None
-    except (Deferred, Transient) as error:
-        raise ConfigurationError(str(error)) from error

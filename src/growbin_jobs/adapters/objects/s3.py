@@ -176,7 +176,9 @@ class S3Store:
             connection = self._connected()
             if not connection.slots.acquire(timeout=self._max_wait):
                 raise Deferred(
-                    f"All {self._pool_size} connections to S3 are busy (GROWBIN_S3_POOL_SIZE).", wait=BUSY_WAIT
+                    f"All {self._pool_size} connections to S3 are busy (GROWBIN_S3_POOL_SIZE).",
+                    wait=BUSY_WAIT,
+                    capacity=True,
                 )
             try:
                 yield connection.client

@@ -8,7 +8,7 @@ import peewee
 
 from growbin_jobs.engine.central.driver import Dialect, Driver
 from growbin_jobs.engine.central.pool import Pool
-from growbin_jobs.engine.errors import ConfigurationError, Deferred
+from growbin_jobs.engine.errors import Away, ConfigurationError
 from growbin_jobs.engine.processes import once_a_process
 
 T = TypeVar("T")
@@ -49,8 +49,9 @@ class Database:
           What ``work`` returns.
 
         Raises:
-          Deferred: The database is away, busy, full or behind in its schema; or all connections stayed in use. Whether
+          Away: The database is away, busy, full or behind in its schema; or all connections stayed in use. Whether
             a statement had its effect is then unknown: whatever writes must be idempotent.
+          Deferred: A statement took too long.
           Permanent: It refuses a value.
           Transient: It refuses a statement.
           Exception: What ``work`` itself raises.
@@ -59,7 +60,7 @@ class Database:
         try:
             session = pool.acquire()
         except TimeoutError:
-            raise Deferred(
+            raise Away(
                 f"all {self._driver.sessions} connections of this process to {self.address} "
                 f"stayed in use for {self._driver.patience:g} s",
                 wait=self._driver.deferral_wait,
@@ -97,7 +98,7 @@ class Database:
         """Connect once, to see whether it can be done.
 
         Raises:
-          ConfigurationError, Deferred: With a sentence that says what is wrong and how to mend it.
+          ConfigurationError, Away: With a sentence that says what is wrong and how to mend it.
         """
         self._driver.close(self._driver.call(self._driver.open))
 
@@ -116,7 +117,7 @@ class Database:
                 session = driver.open()
             return _Outcome(value=work(session), session=self._kept(session))
         except ConfigurationError as error:  # a server that was moved while we run: wait until somebody mends it
-            return _Outcome(error=Deferred(str(error), wait=driver.deferral_wait))
+            return _Outcome(error=Away(str(error), wait=driver.deferral_wait))
         except Exception as error:
             return _Outcome(error=driver.judge(error), session=self._kept(session))
         except BaseException:

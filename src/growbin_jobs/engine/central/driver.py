@@ -24,7 +24,7 @@ class Driver(Protocol):
       address: Where it is, for people: without user, without password.
       sessions: Connections in use at the same time in one process, at most.
       patience: Seconds to wait for one of them.
-      deferral_wait: Seconds until the next try that a Deferred asks for.
+      deferral_wait: Seconds until the next try that an error asks for.
     """
 
     dialect: Dialect
@@ -34,7 +34,7 @@ class Driver(Protocol):
     deferral_wait: float
 
     def open(self) -> peewee.Database:
-        """Connect. Raises ConfigurationError or Deferred: what is wrong and how to mend it."""
+        """Connect. Raises ConfigurationError or Away: what is wrong and how to mend it."""
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
         """Call the function where blocking is allowed."""

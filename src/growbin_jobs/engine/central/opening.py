@@ -25,7 +25,7 @@ def open_database(
       default_path: The embedded default.
       pool_size: Connections to PostgreSQL that this process uses at the same time, at most.
       timeout: Seconds to connect, to wait for a free connection, and for one statement (PostgreSQL).
-      deferral_wait: Seconds until the next try that a Deferred asks for.
+      deferral_wait: Seconds until the next try that an error asks for.
       setting: Name of the setting that holds the URL, for sentences that say what to correct.
       folder_setting: Name of the one that moves the embedded default.
 

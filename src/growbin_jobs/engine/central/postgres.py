@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import peewee
 
 from growbin_jobs.engine.central.driver import Dialect, TooSlow
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 
 try:
@@ -56,7 +56,7 @@ class PostgresDriver:
       url: ``postgresql://user:password@host:port/name?options``; what libpq takes.
       pool_size: Connections in use at the same time in one process, at most.
       timeout: Seconds to connect, to wait for a free connection, and for one statement.
-      deferral_wait: Seconds until the next try that a Deferred asks for.
+      deferral_wait: Seconds until the next try that an error asks for.
 
     Raises:
       ConfigurationError: When the URL cannot be read.
@@ -135,21 +135,21 @@ class PostgresDriver:
         name, code = type(cause).__name__, cause.pgcode
         # Without a code it comes from libpq: the connection is gone. Its text may quote a statement, so it stays here.
         if code is None and not isinstance(cause, psycopg2.ProgrammingError | psycopg2.NotSupportedError):
-            return Deferred(f"The connection to {self.address} was lost.", wait=self.deferral_wait)
+            return Away(f"The connection to {self.address} was lost.", wait=self.deferral_wait)
         if code is None:
             return Transient(f"psycopg2 refuses a statement ({name})")
         if code == _TIMEOUT_CODE:
             return TooSlow(f"{self.address} took too long for a statement ({code}).", wait=self.deferral_wait)
         if code == _NO_RIGHT_CODE:
-            return Deferred(
+            return Away(
                 f"{self.address} denies this user a right ({code}). Let the tables' owner GRANT SELECT, INSERT, "
                 "UPDATE, DELETE on them, and TEMPORARY on the database; growbin-jobs doctor says what is missing.",
                 wait=self.deferral_wait,
             )
         if code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES:
-            return Deferred(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
+            return Away(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
         if code in _SCHEMA_CODES:
-            return Deferred(
+            return Away(
                 f"{self.address} is behind in its schema. Run: growbin-jobs db upgrade", wait=self.deferral_wait
             )
         if code.startswith(_VALUE_CLASSES):
@@ -163,7 +163,7 @@ class PostgresDriver:
         register_default_jsonb(connection, loads=lambda text: text)
         return connection
 
-    def _judge_connecting(self, text: str) -> ConfigurationError | Deferred:
+    def _judge_connecting(self, text: str) -> ConfigurationError | Away:
         # libpq has one line for each address that it tried; the last one will do.
         reason = next((line for line in reversed(text.splitlines()) if "failed:" in line), text.partition("\n")[0])
         reason = reason.rpartition("failed: ")[2].strip().rstrip(".")
@@ -173,7 +173,7 @@ class PostgresDriver:
                     return ConfigurationError(
                         f"{self.address} refuses the login ({reason}). {remedy.format(setting=self.setting)}"
                     )
-        return Deferred(
+        return Away(
             f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct {self.setting}.",
             wait=self.deferral_wait,
         )

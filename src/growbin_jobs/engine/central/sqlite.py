@@ -9,7 +9,7 @@ import peewee
 from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 
 from growbin_jobs.engine.central.driver import Dialect
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
+from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_sqlite
 from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
@@ -40,7 +40,7 @@ class SqliteDriver:
 
     Parameters:
       path: The file; it and its folder are made where they are missing, for their owner alone.
-      deferral_wait: Seconds until the next try that a Deferred asks for.
+      deferral_wait: Seconds until the next try that an error asks for.
       setting, folder_setting: Names of the settings that say where it is.
     """
 
@@ -75,7 +75,7 @@ class SqliteDriver:
             found = type(_cause(error))
             sentence = f"The database {self._path} cannot be opened: {_AWAY.get(found, found.__name__)}."
             if found in (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError):
-                raise Deferred(sentence, wait=self.deferral_wait) from None
+                raise Away(sentence, wait=self.deferral_wait) from None
             raise ConfigurationError(sentence) from None
         return session
 
@@ -100,11 +100,11 @@ class SqliteDriver:
         if not isinstance(cause, apsw.Error):
             return error
         if type(cause) in _AWAY:
-            return Deferred(f"The database {self._path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
+            return Away(f"The database {self._path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
         if isinstance(cause, _REFUSED):
             return Permanent("request_invalid", detail=f"the database refuses a value ({type(cause).__name__})")
         if isinstance(cause, apsw.SQLError) and "no such" in str(cause):
-            return Deferred(
+            return Away(
                 f"The database {self._path} is behind in its schema. Run: growbin-jobs db upgrade",
                 wait=self.deferral_wait,
             )

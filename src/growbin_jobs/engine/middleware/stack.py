@@ -26,6 +26,7 @@ middleware                  before the actor                          after the 
 ``TimeLimit``               sets the limit                            –
 ``ShutdownNotifications``   notes who is told of a shutdown           –
 ``WaitingRoom``             (at boot) where actors wait for a turn    –
+``Outages``                 notes whether it is the one that tries    pauses its queue while a service is away
 ``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
 ==========================  ========================================  ====================================
 
@@ -55,6 +56,7 @@ from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
 from growbin_jobs.engine.middleware.options import OptionCheck
+from growbin_jobs.engine.middleware.outages import Outages
 from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.results import Results
@@ -108,5 +110,6 @@ def stack(
         time_limit,
         ShutdownNotifications(time_limit),
         WaitingRoom(time_limit.interrupts),
+        Outages(),
         OutboxScope(),
     ]
