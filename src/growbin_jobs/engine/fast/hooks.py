@@ -54,20 +54,21 @@ class FastHooks(Broker):
         for each in self.middleware:
             stays = each.take_over(middleware) if hasattr(each, "take_over") else None
             if stays is each:
-                self._forget()
+                self.choose_hooks_anew()
                 return
             if stays is not None:
                 self.middleware.remove(each)
                 break
         super().add_middleware(middleware, before=before, after=after)
-        self._forget()
+        self.choose_hooks_anew()
 
     def declare_actor(self, actor: Actor[Any, Any]) -> None:
         """Declare an actor; one of the same name replaces it."""
         super().declare_actor(actor)
-        self._forget()
+        self.choose_hooks_anew()
 
-    def _forget(self) -> None:
+    def choose_hooks_anew(self) -> None:
+        """Ask the middleware again what concerns it: it has come to know something, or there is another one."""
         for known in (self._before, self._after, self._before_plain, self._after_plain):
             known.clear()
 

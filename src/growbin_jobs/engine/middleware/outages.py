@@ -12,12 +12,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dramatiq import Middleware
+from dramatiq import Actor, Middleware
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.errors import Away, Deferred
+from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.foreign_errors import describe
 from growbin_jobs.engine.pauses import Pauses
 
@@ -59,6 +60,10 @@ class Outages(Middleware):
         self._outages: dict[str, _Outage] = {}
         self._lock = threading.Lock()
 
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether runs that end well concern it (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return bool(self._outages)
+
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if not self._outages:
             return
@@ -87,7 +92,10 @@ class Outages(Middleware):
     def _met(self, broker: Broker, message: Any, error: Away) -> None:
         queue, pauses = message.queue_name, _pauses(broker)
         with self._lock:
+            first = not self._outages
             outage = self._outages.setdefault(queue, _Outage())
+            if first:
+                _choose_hooks_anew(broker)
             if outage.pauses:
                 if message.message_id not in outage.trying:
                     return  # it began before the pause, and says nothing new
@@ -119,6 +127,8 @@ class Outages(Middleware):
             if outage is None or (outage.pauses and message.message_id not in outage.trying):
                 return
             del self._outages[queue]
+            if not self._outages:
+                _choose_hooks_anew(broker)
             if not outage.pauses:
                 return
             pauses.resume(queue, CAUSE)
@@ -132,3 +142,8 @@ class Outages(Middleware):
 def _pauses(broker: Broker) -> Pauses:
     found: Pauses = getattr(broker, "pauses", None) or Pauses()
     return found
+
+
+def _choose_hooks_anew(broker: Broker) -> None:
+    if isinstance(broker, FastHooks):
+        broker.choose_hooks_anew()
