@@ -5,6 +5,7 @@ from dataclasses import astuple, fields
 from typing import Any, Final, TypeVar
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits import breaker as transitions
 from growbin_jobs.limits.breaker import Admission, Breaker
 from growbin_jobs.limits.breaker_failures import Failure, Noted, Past, noted
@@ -13,6 +14,17 @@ T = TypeVar("T")
 
 _NAMES: Final = tuple(field.name for field in fields(Breaker))
 _COLUMNS: Final = ", ".join(_NAMES)
+
+_INSERT: Final = f"""
+INSERT INTO breaker ({_COLUMNS}) VALUES ({", ".join("?" * len(_NAMES))}) ON CONFLICT (name) DO NOTHING
+"""  # noqa: S608 constants only
+_UPDATE: Final = f"UPDATE breaker SET {', '.join(f'{name} = ?' for name in _NAMES[1:])} WHERE name = ?"  # noqa: S608
+_PAST: Final = "SELECT failed_at, times FROM breaker_failure WHERE breaker = ? AND message_id = ?"
+_FORGET: Final = "DELETE FROM breaker_failure WHERE breaker = ? AND failed_at < ?"
+_REMEMBER: Final = """
+INSERT INTO breaker_failure (breaker, message_id, failed_at, times) VALUES (?, ?, ?, ?)
+ON CONFLICT (breaker, message_id) DO UPDATE SET failed_at = excluded.failed_at, times = excluded.times
+"""
 
 #: Seconds that a message's failures are remembered.
 REMEMBERED: Final = 86_400.0
@@ -27,10 +39,7 @@ class Breakers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        postgresql = database.dialect == "postgresql"
-        self._mark = "%s" if postgresql else "?"
-        self._clock = "extract(epoch FROM clock_timestamp())::float8" if postgresql else "unixepoch('subsec')"
-        self._lock = " FOR UPDATE" if postgresql else ""
+        self._words = SqlWords(database.dialect)
 
     def admit(self, name: str, *, per_minute: float = 0.0, message_id: str = "") -> Admission:
         known = self._read(name)
@@ -76,10 +85,10 @@ class Breakers:
         return self._change_known(name, transitions.reset)
 
     def all(self) -> list[tuple[Breaker, float]]:
-        sql = f"SELECT {_COLUMNS}, {self._clock} FROM breaker"  # noqa: S608
+        sql = f"SELECT {_COLUMNS}, $now FROM breaker"  # noqa: S608 constants only
 
         def work(connection: Any) -> list[tuple[Breaker, float]]:
-            return [(Breaker(*row[:-1]), float(row[-1])) for row in connection.execute_sql(sql).fetchall()]
+            return [(Breaker(*row[:-1]), float(row[-1])) for row in self._words.rows(connection, sql)]
 
         return sorted(self._database.run(work), key=lambda row: row[0].name)
 
@@ -87,8 +96,7 @@ class Breakers:
         return self._database.run(lambda connection: self._row(connection, name, ""))
 
     def _row(self, connection: Any, name: str, lock: str) -> tuple[Breaker, float] | None:
-        sql = f"SELECT {_COLUMNS}, {self._clock} FROM breaker WHERE name = {self._mark}{lock}"  # noqa: S608
-        rows = connection.execute_sql(sql, (name,)).fetchall()
+        rows = self._words.rows(connection, f"SELECT {_COLUMNS}, $now FROM breaker WHERE name = ? {lock}", name)  # noqa: S608
         return (Breaker(*rows[0][:-1]), float(rows[0][-1])) if rows else None
 
     def _change_known(self, name: str, transition: Callable[[Breaker, float], Breaker]) -> bool:
@@ -99,35 +107,21 @@ class Breakers:
         return known is not None
 
     def _change(self, name: str, transition: Callable[[Any, Breaker, float], tuple[T, Breaker]]) -> T:
-        marks = ", ".join([self._mark] * len(_NAMES))
-        insert = f"INSERT INTO breaker ({_COLUMNS}) VALUES ({marks}) ON CONFLICT (name) DO NOTHING"  # noqa: S608
-        sets = ", ".join(f"{column} = {self._mark}" for column in _NAMES[1:])
-        update = f"UPDATE breaker SET {sets} WHERE name = {self._mark}"  # noqa: S608
-
         def work(connection: Any) -> T:
-            connection.execute_sql(insert, astuple(Breaker(name)))
-            row = self._row(connection, name, self._lock)
+            self._words.run(connection, _INSERT, *astuple(Breaker(name)))
+            row = self._row(connection, name, "$lock")
             assert row is not None
             result, after = transition(connection, *row)
             if after != row[0]:
-                connection.execute_sql(update, (*astuple(after)[1:], name))
+                self._words.run(connection, _UPDATE, *astuple(after)[1:], name)
             return result
 
         return self._database.transaction(work)
 
     def _past(self, connection: Any, name: str, message_id: str) -> Past | None:
-        mark = self._mark
-        sql = f"SELECT failed_at, times FROM breaker_failure WHERE breaker = {mark} AND message_id = {mark}"  # noqa: S608
-        rows = connection.execute_sql(sql, (name, message_id)).fetchall() if message_id else []
+        rows = self._words.rows(connection, _PAST, name, message_id) if message_id else []
         return Past(*rows[0]) if rows else None
 
     def _remember(self, connection: Any, name: str, message_id: str, past: Past, now: float) -> None:
-        mark = self._mark
-        forget = f"DELETE FROM breaker_failure WHERE breaker = {mark} AND failed_at < {mark}"  # noqa: S608
-        keep = (
-            f"INSERT INTO breaker_failure (breaker, message_id, failed_at, times) "  # noqa: S608
-            f"VALUES ({mark}, {mark}, {mark}, {mark}) ON CONFLICT (breaker, message_id) "
-            "DO UPDATE SET failed_at = excluded.failed_at, times = excluded.times"
-        )
-        connection.execute_sql(forget, (name, now - REMEMBERED))
-        connection.execute_sql(keep, (name, message_id, *past))
+        self._words.run(connection, _FORGET, name, now - REMEMBERED)
+        self._words.run(connection, _REMEMBER, name, message_id, *past)

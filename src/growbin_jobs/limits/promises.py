@@ -8,12 +8,22 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.rates import Rate
 
 #: ``setting``: a program with this setting has started; ``person``: ``growbin-jobs limits set``.
 Origin = Literal["setting", "person"]
 
 _COLUMNS: Final = "name, since, most, window_seconds, origin"
+_ALL: Final = f"SELECT {_COLUMNS} FROM limit_promise"  # noqa: S608 constants only
+
+#: A clock that was set back must not let an older promise win over this one.
+_INSERT: Final = f"""
+INSERT INTO limit_promise ({_COLUMNS})
+SELECT ?, CASE WHEN coalesce(max(since), 0) < $now THEN $now ELSE max(since) + 0.000001 END, ?, ?, ?
+FROM limit_promise WHERE name = ?
+ON CONFLICT (name, since) DO NOTHING
+"""  # noqa: S608 constants only
 
 
 class Promise(NamedTuple):
@@ -41,9 +51,7 @@ class Promises:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        postgresql = database.dialect == "postgresql"
-        self._mark = "%s" if postgresql else "?"
-        self._now = "extract(epoch FROM clock_timestamp())::float8" if postgresql else "unixepoch('subsec')"
+        self._words = SqlWords(database.dialect)
 
     def configure(self, rates: Iterable[tuple[str, Rate]]) -> dict[str, Rate]:
         """Note what the settings say, and return what holds: a rate that a person set wins.
@@ -81,32 +89,19 @@ class Promises:
 
     def history(self) -> list[Promise]:
         """Return all promises by name and time, the oldest first."""
-        sql = f"SELECT {_COLUMNS} FROM limit_promise"  # noqa: S608
-
-        def work(connection: Any) -> list[Any]:
-            return list(connection.execute_sql(sql).fetchall())
-
-        return sorted(_promise(row) for row in self._database.run(work))
+        rows = self._database.run(lambda connection: self._words.rows(connection, _ALL))
+        return sorted(map(_promise, rows))
 
     def current(self) -> dict[str, Promise]:
         """Return what holds now, by name."""
         return {each.name: each for each in self.history()}
 
     def _latest(self, connection: Any, name: str) -> Promise | None:
-        sql = f"SELECT {_COLUMNS} FROM limit_promise WHERE name = {self._mark} ORDER BY since DESC LIMIT 1"  # noqa: S608
-        rows = connection.execute_sql(sql, (name,)).fetchall()
+        rows = self._words.rows(connection, f"{_ALL} WHERE name = ? ORDER BY since DESC LIMIT 1", name)
         return _promise(rows[0]) if rows else None
 
     def _insert(self, connection: Any, name: str, rate: Rate, origin: Origin) -> None:
-        mark = self._mark
-        # A clock that was set back must not let an older promise win over this one.
-        since = f"(SELECT coalesce(max(since) + 0.000001, 0) FROM limit_promise WHERE name = {mark})"  # noqa: S608
-        greatest = "greatest" if self._database.dialect == "postgresql" else "max"
-        sql = (
-            f"INSERT INTO limit_promise ({_COLUMNS}) VALUES "  # noqa: S608
-            f"({mark}, {greatest}({self._now}, {since}), {mark}, {mark}, {mark}) ON CONFLICT (name, since) DO NOTHING"
-        )
-        connection.execute_sql(sql, (name, name, rate.most, rate.window, origin))
+        self._words.run(connection, _INSERT, name, rate.most, rate.window, origin, name)
 
 
 def _promise(row: Any) -> Promise:

@@ -1,9 +1,9 @@
 """What the limits of paid calls are, how much of them is used, and what waits for them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.minutes import CentralUse
 from growbin_jobs.limits.named import common_name
@@ -92,11 +92,6 @@ def _state(
 
 def now_of(database: Database) -> float:
     """Return the database's clock, in seconds since 1970."""
-    clock = (
-        "extract(epoch FROM clock_timestamp())::float8" if database.dialect == "postgresql" else "unixepoch('subsec')"
-    )
-
-    def work(connection: Any) -> float:
-        return float(connection.execute_sql(f"SELECT {clock}").fetchone()[0])
-
-    return database.run(work)
+    words = SqlWords(database.dialect)
+    [[seconds]] = database.run(lambda connection: words.rows(connection, "SELECT $now"))
+    return float(seconds)
