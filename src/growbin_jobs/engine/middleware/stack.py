@@ -61,7 +61,8 @@ from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
-from growbin_jobs.engine.middleware.time_limit import ShutdownNotifications, TimeLimit
+from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifications
+from growbin_jobs.engine.middleware.time_limit import TimeLimit
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.processes import once_a_process
