@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,9 @@ from growbin_jobs.adapters.llm.address import OPENAI_URL, checked_url
 from growbin_jobs.adapters.llm.call import Call, Message, body_of
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.estimate import input_tokens
-from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
+from growbin_jobs.adapters.llm.guards import Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
+from growbin_jobs.adapters.llm.recording import recorded
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.structured import (
     Schema,
@@ -210,41 +211,13 @@ class ModelClient:
         body = body_of(call, messages, response_format, cap, tier)
         planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap, tier)
         asked = time.monotonic()
-        with admitted(self._guards, planned) as ending, self._metered(planned, ending) as record:
+        with admitted(self._guards, planned) as ending, recorded(planned, ending, self._meter) as record:
             self._postpone(time.monotonic() - asked)
             raw = self._send(
                 call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
             )
             record.usage, record.served_model, record.service_tier = read_bill(raw.content)
             return read_reply(raw.content, raw.headers, secret=self._key)
-
-    @contextmanager
-    def _metered(self, planned: PlannedRequest, ending: Ending) -> Iterator[ModelRequest]:
-        """Record the HTTP request inside, however it ends."""
-        record = ModelRequest(planned.model, planned.purpose, asked_tier=planned.service_tier)
-        failure: BaseException | None = None
-        try:
-            yield record
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            record.end(failure)
-            ending.note(record, failure)
-            failure = None  # a traceback that holds itself would live until the garbage collector comes
-            logger.info(
-                "model.request model=%s purpose=%s outcome=%s status=%s seconds=%.3f request=%s usage=%s",
-                *(record.model, record.purpose, record.outcome, record.status),
-                *(record.latency, record.request_id, record.usage),
-            )
-            self._keep(record)
-
-    def _keep(self, record: ModelRequest) -> None:
-        try:
-            self._meter.record(record)
-        except Exception:
-            # The answer has been paid for: a meter that fails must not cost it.
-            logger.exception("model.meter_failed model=%s request=%s", record.model, record.request_id)
 
     def _send(
         self,

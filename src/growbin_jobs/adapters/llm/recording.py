@@ -1,0 +1,45 @@
+"""Records one HTTP request to a model server: for the guards that agreed to it, the log and the meter."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from growbin_jobs.adapters.llm.guards import Ending, PlannedRequest
+from growbin_jobs.adapters.llm.meter import Meter, ModelRequest
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def recorded(planned: PlannedRequest, ending: Ending, meter: Meter) -> Iterator[ModelRequest]:
+    """Record the HTTP request inside, however it ends.
+
+    Parameters:
+      planned: The request.
+      ending: Where the guards find its end.
+      meter: Gets the record.
+
+    Yields:
+      The record, for what the response says.
+    """
+    record = ModelRequest(planned.model, planned.purpose, asked_tier=planned.service_tier)
+    failure: BaseException | None = None
+    try:
+        yield record
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        record.end(failure)
+        ending.note(record, failure)
+        failure = None  # a traceback that holds itself would live until the garbage collector comes
+        logger.info(
+            "model.request model=%s purpose=%s outcome=%s status=%s seconds=%.3f request=%s usage=%s",
+            *(record.model, record.purpose, record.outcome, record.status),
+            *(record.latency, record.request_id, record.usage),
+        )
+        try:
+            meter.record(record)
+        except Exception:
+            # The answer has been paid for: a meter that fails must not cost it.
+            logger.exception("model.meter_failed model=%s request=%s", record.model, record.request_id)
