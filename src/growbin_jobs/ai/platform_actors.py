@@ -21,13 +21,9 @@ def check_all_models(due: str, since: str | None = None, until: str | None = Non
       until: Its end.
     """
     from growbin_jobs.platform import bootstrap
-    from growbin_jobs.platform.health.fan_out import spread
 
-    expires = (bootstrap.parsed(due) + MODELS_EVERY).isoformat()
     models = bootstrap.registry().model_ids()
-    bootstrap.health_table().keep_only("model", models)
-    for model_id, delay in spread(models, MODELS_EVERY):
-        broker.enqueue(message_for(names.CHECK_MODEL, model_id, due=due, expires=expires), delay=delay or None)
+    bootstrap.send_checks(names.CHECK_MODEL, "model", models, due=due, every=MODELS_EVERY)
     return {"models": len(models)}
 
 

@@ -1,19 +1,24 @@
 """Builds the platform's services, once a process, when the first message or command needs them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.probing.probe import Prober
 from growbin_jobs.adapters.probing.public import networks
+from growbin_jobs.app import broker
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.platform.health.agents import AgentHealth
 from growbin_jobs.platform.health.checks import Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
+from growbin_jobs.platform.health.fan_out import spread
 from growbin_jobs.platform.health.models import ModelHealth
 from growbin_jobs.platform.health.transitions import Policy as HealthPolicy
 from growbin_jobs.platform.retention.archiving import Archiving
@@ -128,6 +133,24 @@ def cleanup() -> Cleanup:
         Policy("compress_statistics", "statistics", statistics_age, archive=True, after="statistics_slots"),
     )
     return Cleanup(policies, _retention_table(), Partitions(database()), archiving(), budget=CLEANUP_BUDGET)
+
+
+def send_checks(
+    route: Route, kind: Literal["agent", "model"], ids: Sequence[str], *, due: str, every: timedelta
+) -> None:
+    """Send one check for each target, spread over the time until the next due time, and forget all other targets.
+
+    Parameters:
+      route: Of the check.
+      kind: What is checked.
+      ids: Of the targets.
+      due: When the checks are due.
+      every: Time between two due times; a check that starts later than that is left out.
+    """
+    expires = (parsed(due) + every).isoformat()
+    health_table().keep_only(kind, ids)
+    for target, delay in spread(ids, every):
+        broker.enqueue(message_for(route, target, due=due, expires=expires), delay=delay or None)
 
 
 def parsed(moment: str) -> datetime:

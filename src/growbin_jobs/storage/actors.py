@@ -8,6 +8,7 @@ from growbin_jobs.actors import actor
 from growbin_jobs.app import broker, engine
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.messages import VisionAnswer, parse
+from growbin_jobs.periodic_actors import due_times
 
 if TYPE_CHECKING:
     from growbin_jobs.storage.bootstrap import Services
@@ -88,7 +89,7 @@ def write_weekly_report(due: str, since: str, until: str) -> dict[str, Any] | No
     """
     here = services()
     beginning, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
-    with here.due_times.taking(names.WEEKLY_REPORT.actor, due) as run:
+    with due_times().taking(names.WEEKLY_REPORT.actor, due) as run:
         if run is None:
             return None
         return run.commit(lambda connection: here.weekly_reports.write(connection, beginning, end)).as_dict()

@@ -18,7 +18,6 @@ from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.weekly_report import WeeklyReports
-from growbin_jobs.scheduler.effects import DueTimes
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.ownership import Ownership
@@ -38,7 +37,6 @@ class Services:
     analyses: Analyses
     ownership: Ownership
     bulk_after: int
-    due_times: DueTimes
     weekly_reports: WeeklyReports
 
     def is_bulk(self, user_id: str) -> bool:
@@ -63,7 +61,6 @@ def services() -> Services:
         analyses=analyses,
         ownership=ownership,
         bulk_after=settings.bulk_after,
-        due_times=DueTimes(database),
         weekly_reports=WeeklyReports(database, ZoneInfo(settings.timezone)),
     )
 

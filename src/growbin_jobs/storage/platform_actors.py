@@ -21,13 +21,9 @@ def check_all_agents(due: str, since: str | None = None, until: str | None = Non
       until: Its end.
     """
     from growbin_jobs.platform import bootstrap
-    from growbin_jobs.platform.health.fan_out import spread
 
-    expires = (bootstrap.parsed(due) + AGENTS_EVERY).isoformat()
     agents = bootstrap.registry().agent_ids()
-    bootstrap.health_table().keep_only("agent", agents)
-    for agent_id, delay in spread(agents, AGENTS_EVERY):
-        broker.enqueue(message_for(names.CHECK_AGENT, agent_id, due=due, expires=expires), delay=delay or None)
+    bootstrap.send_checks(names.CHECK_AGENT, "agent", agents, due=due, every=AGENTS_EVERY)
     return {"agents": len(agents)}
 
 

@@ -23,7 +23,6 @@ def test_a_user_with_many_analyses_under_way_waits_behind_others(unfinished, bul
         analyses=analyses,
         ownership=None,
         bulk_after=20,
-        due_times=None,
         weekly_reports=None,
     )
 
