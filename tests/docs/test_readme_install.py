@@ -63,13 +63,14 @@ def shell(tmp_path):
 def test_what_the_readme_installs_runs_as_it_says(shell):
     shell(*block("README.md", "Install"))
     activated = ". .venv/bin/activate"
-    up, analyze, doctor, settings = block("README.md", "Run")
+    up, analyze, doctor, settings, *looks = block("README.md", "Run")
     shutil.copy(sample_pictures()[0], shell.checkout / "bottle.jpg")
 
     found = {one["what"]: one["status"] for one in json.loads(shell(activated, f"{doctor} --json").stdout)}
     workers = shell.start(activated, f"exec {up}")
     try:
         shown = json.loads(shell(activated, f"{analyze} --json").stdout)
+        said = {look: shell(activated, look, check=False) for look in looks}
     finally:
         workers.send_signal(signal.SIGINT)
         left = workers.wait(120)
@@ -77,3 +78,5 @@ def test_what_the_readme_installs_runs_as_it_says(shell):
     assert "failed" not in found.values()
     assert (shown["status"], left) == ("completed", 0)
     assert "GROWBIN_DATA_DIR" in shell(activated, settings).stdout
+    assert {look: (done.returncode, done.stderr) for look, done in said.items() if done.returncode} == {}
+    assert "reports.weekly" in said["growbin-jobs schedule list"].stdout
