@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 from dramatiq import Worker
 from dramatiq.broker import Broker
+from tests.contract.schedule_world import ScheduleWorld
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
@@ -221,6 +222,12 @@ def schedule_database(request: pytest.FixtureRequest) -> Database:
     database: Database = request.getfixturevalue(name)
     empty_tables(database, "growbin_jobs.scheduler")
     return database
+
+
+@pytest.fixture
+def schedule(schedule_database: Database) -> ScheduleWorld:
+    """An empty schedule on a database of each kind, whose clock stands still."""
+    return ScheduleWorld(schedule_database)
 
 
 @pytest.fixture
