@@ -21,7 +21,7 @@ from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, tables_of, upgrade
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, Schema, tables_of, upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.journal.journal import Journal
@@ -209,19 +209,32 @@ def _upgraded(url: str | None, path: Path) -> Iterator[Database]:
         yield database
 
 
-def empty_tables(database: Database, package: str) -> None:
-    """Delete all rows of the tables that the migrations of a package make."""
-    tables = [table for table in tables_of((package,)) if table != "schema_version"]
+def empty_tables(database: Database, schema: Schema) -> None:
+    """Delete all rows of the tables that the migrations of some packages make."""
+    tables = [table for table in tables_of(schema) if table != "schema_version"]
     database.transaction(lambda connection: [connection.execute_sql(f"DELETE FROM {table}") for table in tables])
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def schedule_database(request: pytest.FixtureRequest) -> Database:
-    """A central database of each kind with an empty schedule."""
+def upgraded(request: pytest.FixtureRequest) -> Database:
+    """A central database of each kind with the current schema, as the test before has left it."""
     name = "upgraded_postgres" if request.param == "postgresql" else "upgraded_sqlite"
     database: Database = request.getfixturevalue(name)
-    empty_tables(database, "growbin_jobs.scheduler")
     return database
+
+
+@pytest.fixture
+def database(upgraded: Database) -> Database:
+    """An empty central database of each kind with the current schema, for tests that leave it open."""
+    empty_tables(upgraded, SCHEMA)
+    return upgraded
+
+
+@pytest.fixture
+def schedule_database(upgraded: Database) -> Database:
+    """A central database of each kind with an empty schedule."""
+    empty_tables(upgraded, ("growbin_jobs.scheduler",))
+    return upgraded
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """What every stage may do to the row of an analysis, on both databases."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,11 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Advice, Rule, RuleSource, StoredPicture, Text, VisionAnswer
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
 
@@ -30,16 +26,6 @@ RULE = Rule(
     source=RuleSource(title="분리배출 요령", publisher="환경부", checked="2026-11-01"),
 )
 ADVICE = Advice(text="라벨을 떼고 눌러서 버려 주세요. ♻️", language="ko", source="model", model="gpt-4o-mini")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty central database of each kind, with the current schema."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 @pytest.fixture

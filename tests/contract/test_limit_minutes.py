@@ -1,26 +1,11 @@
 """What limits granted by the minute: in the central database, on both kinds, and in a node's journal."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import rate_limit_log
 from growbin_jobs.limits.minutes import CentralUse, JournalUse
-from growbin_jobs.models import SCHEMA
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 def test_counts_of_one_minute_and_node_add_up(database: Database) -> None:

@@ -2,16 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.breaker_failures import Failure
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budgets import Budgets
@@ -23,7 +19,6 @@ from growbin_jobs.limits.provision import Provision
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.messages import StoredPicture
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.operations import limit_proof
 from growbin_jobs.operations.limit_plan import plan
@@ -32,15 +27,6 @@ from growbin_jobs.operations.turn import turn_of
 from growbin_jobs.rates import parse_rates
 
 MODELS = {"vision": "gpt-6-luna", "text": "gpt-6-luna"}
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 def started(database: Database, text: str = "vision=100,text=200") -> Provision:

@@ -1,29 +1,14 @@
 """What limits promised, and making them in the store, on both databases."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.named import NamedLimit, NamedLimits
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.provision import Provision
 from growbin_jobs.limits.sql import SqlLimits
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.rates import Rate, parse_rates
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 def starting(database: Database, text: str = "vision=100,user:*=20") -> Provision:

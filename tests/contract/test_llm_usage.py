@@ -13,28 +13,16 @@ from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.limits.usage import GroupBy, LlmUsage, Spent, spent
 from growbin_jobs.limits.usage_days import prune, roll_up
-from growbin_jobs.models import SCHEMA
 
 SEOUL = ZoneInfo("Asia/Seoul")
 TOKENS = Usage(prompt=100_000, cached=0, completion=1000, reasoning=0)
 COST = 10_000 + 500
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 def open_ledger(database: Database, folder: Path) -> UsageLedger:

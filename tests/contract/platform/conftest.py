@@ -20,13 +20,11 @@ from growbin_jobs.platform.tables.statistics import StatisticsTable
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest) -> Database:
-    """An empty central database of each kind, with the current schema."""
-    name = "upgraded_postgres" if request.param == "postgresql" else "upgraded_sqlite"
-    database: Database = request.getfixturevalue(name)
-    empty(database)
-    return database
+@pytest.fixture
+def database(upgraded: Database) -> Database:
+    """A central database of each kind with an empty platform, without any months."""
+    empty(upgraded)
+    return upgraded
 
 
 def empty(database: Database) -> None:
@@ -34,7 +32,7 @@ def empty(database: Database) -> None:
     partitions = Partitions(database)
     for table in PARTITIONED:
         partitions.drop(table, datetime(2100, 1, 1, tzinfo=UTC), if_empty=False)
-    empty_tables(database, "growbin_jobs.platform")
+    empty_tables(database, ("growbin_jobs.platform",))
 
 
 class World:
