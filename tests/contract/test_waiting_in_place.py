@@ -21,18 +21,18 @@ class Turns:
 
     def __init__(self, room):
         self.room, self.arrived = room, threading.Semaphore(0)
-        self._bells, self._lock, self._open = [], threading.Lock(), False
+        self._wakeups, self._lock, self._open = [], threading.Lock(), False
         self.inside, self.most = 0, 0
 
     def wait(self, share=0.5):
-        with self.room.waiting(share) as bell:
+        with self.room.waiting(share) as wakeup:
             with self._lock:
-                self._bells.append(bell)
+                self._wakeups.append(wakeup)
                 self.inside += 1
                 self.most = max(self.most, self.inside)
             self.arrived.release()
             try:
-                while not self._open and not bell.wait(30):
+                while not self._open and not wakeup.wait(30):
                     pass
             finally:
                 with self._lock:
@@ -40,14 +40,14 @@ class Turns:
 
     def let_one_go(self):
         with self._lock:
-            bell = self._bells.pop(0)
-        bell.ring()
+            wakeup = self._wakeups.pop(0)
+        wakeup.wake()
 
     def let_all_go(self):
         self._open = True
         with self._lock:
-            for bell in self._bells:
-                bell.ring()
+            for wakeup in self._wakeups:
+                wakeup.wake()
 
 
 def deliveries(world):
@@ -98,8 +98,8 @@ def test_the_time_limit_stands_still_meanwhile_and_goes_on_after_it(real_world):
 
     @real_world.actor(time_limit=400, max_retries=0)
     def work(after):
-        with room_of(real_world).waiting() as bell:
-            bell.wait(1.5)
+        with room_of(real_world).waiting() as wakeup:
+            wakeup.wait(1.5)
         seen.append("waited")
         while after:
             pass
@@ -204,10 +204,10 @@ def test_the_time_of_an_outage_ends_when_only_capacity_is_missing(sandbox_world)
 
 
 def test_a_caller_outside_of_a_run_waits_and_pauses_nothing(real_world):
-    with room_of(real_world).waiting() as bell:
-        assert not bell.wait(0.0)
-        bell.ring()
-        assert bell.wait(PATIENCE)
+    with room_of(real_world).waiting() as wakeup:
+        assert not wakeup.wait(0.0)
+        wakeup.wake()
+        assert wakeup.wait(PATIENCE)
 
     assert not real_world.broker.pauses.any
 
@@ -215,8 +215,8 @@ def test_a_caller_outside_of_a_run_waits_and_pauses_nothing(real_world):
 def test_a_failure_after_the_wait_is_an_ordinary_failure(real_world):
     @real_world.actor(max_retries=0)
     def work():
-        with room_of(real_world).waiting() as bell:
-            bell.wait(0.01)
+        with room_of(real_world).waiting() as wakeup:
+            wakeup.wait(0.01)
         raise Transient("broken")
 
     work.send()

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from typing import Protocol
 
 
-class Bell(Protocol):
+class Wakeup(Protocol):
     """What a caller waits at."""
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """End the wait, or the next one."""
         ...
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it rings, at most so many seconds; return False if it did not."""
+        """Wait until it is woken, at most so many seconds; return False if it was not."""
         ...
 
 
@@ -26,11 +26,11 @@ class Place:
     """A caller's place in a line.
 
     Attributes:
-      bell: Is rung when the caller becomes the first.
+      wakeup: Is called when the caller becomes the first.
     """
 
     def __init__(self, line: "_Line") -> None:
-        self.bell: Bell | None = None
+        self.wakeup: Wakeup | None = None
         self._line = line
 
     @property
@@ -96,9 +96,9 @@ class _Line:
             if place not in self._places:
                 return
             self._places.remove(place)
-            bell = self._places[0].bell if self._places else None
-        if bell is not None:
-            bell.ring()
+            wakeup = self._places[0].wakeup if self._places else None
+        if wakeup is not None:
+            wakeup.wake()
 
     def come_back(self, place: Place) -> None:
         with self._lock:

@@ -4,13 +4,13 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from growbin_jobs.limits.lines import Bell
+from growbin_jobs.limits.lines import Wakeup
 
 
 class Room(Protocol):
     """Where a caller waits in place; :class:`growbin_jobs.engine.middleware.waiting_room.WaitingRoom` of a worker."""
 
-    def waiting(self, share: float = 0.5) -> AbstractContextManager[Bell]:
+    def waiting(self, share: float = 0.5) -> AbstractContextManager[Wakeup]:
         """Let the caller wait inside, at what is yielded.
 
         Parameters:
@@ -23,24 +23,24 @@ class Room(Protocol):
         ...
 
 
-class Street:
+class OutsideWorker:
     """Where a caller waits that no worker runs: a command, a test."""
 
-    def waiting(self, share: float = 0.5) -> AbstractContextManager[Bell]:  # noqa: ARG002
-        return nullcontext(_Bell())
+    def waiting(self, share: float = 0.5) -> AbstractContextManager[Wakeup]:  # noqa: ARG002
+        return nullcontext(_Wakeup())
 
     def no_wait(self) -> None:
         """Do nothing."""
 
 
-class _Bell:
+class _Wakeup:
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         self._event.set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        rung = self._event.wait(seconds)
+        woken = self._event.wait(seconds)
         self._event.clear()
-        return rung
+        return woken

@@ -13,11 +13,11 @@ from typing import Final
 
 from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.classes import INTERACTIVE, OWED_REACH, RequestClass
-from growbin_jobs.limits.lines import Bell, Lines, Place
+from growbin_jobs.limits.lines import Lines, Place, Wakeup
 from growbin_jobs.limits.named import USER
 from growbin_jobs.limits.parameters import SPREAD
 from growbin_jobs.limits.port import Answer, LimitStore
-from growbin_jobs.limits.rooms import Room, Street
+from growbin_jobs.limits.rooms import OutsideWorker, Room
 from growbin_jobs.limits.shares import Shares
 
 #: Times that a ticket which went stale is replaced before the message waits instead.
@@ -92,7 +92,7 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._room = Street() if room is None else room
+        self._room = OutsideWorker() if room is None else room
         self._shares = shares
         self._patience = patience
         self._validity = validity
@@ -113,25 +113,25 @@ class Gate:
             if asked is not None and asked.ticket is not None and asked.wait <= 0:
                 self._room.no_wait()
                 return asked.ticket
-            with self._room.waiting(wish.of.threads) as bell:
-                place.bell = bell
-                return self._wait(wish, place, bell, since, asked)
+            with self._room.waiting(wish.of.threads) as wakeup:
+                place.wakeup = wakeup
+                return self._wait(wish, place, wakeup, since, asked)
 
     def give_back(self, ticket: Ticket) -> bool:
         """Return a ticket whose request was not sent; see :meth:`LimitStore.give_back`."""
         return self._store.give_back(ticket.answer.charges)
 
-    def _wait(self, wish: Wish, place: Place, bell: Bell, since: float, asked: "_Asked | None") -> Ticket:
+    def _wait(self, wish: Wish, place: Place, wakeup: Wakeup, since: float, asked: "_Asked | None") -> Ticket:
         renewals = 0
         while True:
             while not place.is_first:
                 self._check_patience(since, 0.0, "Others of this process wait before it.")
-                bell.wait(since + self._patience - self._clock())
+                wakeup.wait(since + self._patience - self._clock())
             asked = asked or self._ask(wish, since)
             if asked.ticket is None:
                 self._be_patient(asked, since)
-                bell.wait(asked.wait)
-            elif self._comes_in_time(asked.ticket, asked.wait, place, bell):
+                wakeup.wait(asked.wait)
+            elif self._comes_in_time(asked.ticket, asked.wait, place, wakeup):
                 return asked.ticket
             else:
                 renewals += 1
@@ -170,13 +170,13 @@ class Gate:
             shares.used(wish.of, wish.costs)
         return answer, answer.decision.wait - OWED_REACH
 
-    def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, bell: Bell) -> bool:
+    def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, wakeup: Wakeup) -> bool:
         """Wait for the start of a ticket while the next one of the line asks; False if it went stale meanwhile."""
         place.leave()
         try:
             start = self._clock() + wait
             while (left := start - self._clock()) > 0:
-                bell.wait(left)
+                wakeup.wait(left)
             if not ticket.is_stale:
                 return True
         except BaseException:

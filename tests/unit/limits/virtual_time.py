@@ -43,17 +43,17 @@ class Time:
 
     @contextmanager
     def waiting(self, share=0.5):
-        yield _Bell(self)
+        yield _Wakeup(self)
 
     def no_wait(self):
         pass
 
 
-class _Bell:
+class _Wakeup:
     def __init__(self, time):
         self._time, self._rung, self._waiter = time, False, None
 
-    def ring(self):
+    def wake(self):
         self._rung = True
         if self._waiter is not None:
             self._time.at(self._time.now, self._waker(self._waiter))

@@ -28,8 +28,8 @@ from growbin_jobs.engine.pauses import Pauses
 LINGERS = 5.0
 
 
-class Bell:
-    """What one caller waits at. Ringing it before the wait is not lost.
+class Wakeup:
+    """Ends the wait of one caller. Called before the wait, it is not lost.
 
     Parameters:
       is_stopping: Whether the worker stops.
@@ -39,27 +39,27 @@ class Bell:
         self._is_stopping = is_stopping
         self._event = threading.Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """End the wait; from any thread."""
         self._event.set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it rings.
+        """Wait until it is woken.
 
         Parameters:
           seconds: At most so long; None: without end.
 
         Returns:
-          False if it did not ring.
+          False if it was not woken.
 
         Raises:
           WorkerStopping: The worker stops.
         """
-        rung = self._event.wait(seconds)
+        woken = self._event.wait(seconds)
         self._event.clear()
         if self._is_stopping():
             raise WorkerStopping
-        return rung
+        return woken
 
 
 class Running(NamedTuple):
@@ -88,7 +88,7 @@ class WaitingRoom(Middleware):
         self._pauses = Pauses()
         self._threads = 2
         self._stopping = False
-        self._bells: set[Bell] = set()
+        self._wakeups: set[Wakeup] = set()
         self._waiting: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -99,8 +99,8 @@ class WaitingRoom(Middleware):
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         self._stopping = True
-        for bell in tuple(self._bells):
-            bell.ring()
+        for wakeup in tuple(self._wakeups):
+            wakeup.wake()
 
     def running(self) -> Running | None:
         """Return the message that the caller runs; None outside of a run."""
@@ -117,7 +117,7 @@ class WaitingRoom(Middleware):
                     self._pauses.widen(running.queue)
 
     @contextmanager
-    def waiting(self, share: float = 0.5) -> Iterator[Bell]:
+    def waiting(self, share: float = 0.5) -> Iterator[Wakeup]:
         """Let the caller wait inside: its time limit stands still, and it counts among those that wait.
 
         Parameters:
@@ -129,18 +129,18 @@ class WaitingRoom(Middleware):
         Raises:
           Returned: The worker stops; or so many wait already, and this one had begun before they did.
         """
-        bell, running = Bell(lambda: self._stopping), self.running()
+        wakeup, running = Wakeup(lambda: self._stopping), self.running()
         most = max(1, int(self._threads * share))
         if running is not None:
             self._enter(running.queue, most)
         left = self._interrupts().stand_still() if running else None
-        self._bells.add(bell)
+        self._wakeups.add(wakeup)
         try:
             if self._stopping:
                 raise WorkerStopping
-            yield bell
+            yield wakeup
         finally:
-            self._bells.discard(bell)
+            self._wakeups.discard(wakeup)
             if running is not None:
                 self._leave(running.queue)
                 self._interrupts().go_on(left)
