@@ -29,11 +29,6 @@ def told_per_minute(headers: Mapping[str, str], kind: str = "requests") -> float
     return float(limit) if _MINUTE[0] <= window <= _MINUTE[1] else None
 
 
-def lowered(configured: float, told: float | None) -> float:
-    """Return the limit to keep: the configured one, or the lower one that the server tells of."""
-    return configured if told is None else min(configured, told)
-
-
 def _whole(value: str | None) -> int | None:
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.limits.told import lowered, told_per_minute
+from growbin_jobs.limits.told import told_per_minute
 
 
 def headers(limit, remaining, reset, kind="requests"):
@@ -55,11 +55,6 @@ def test_each_kind_has_its_own():
 
     assert told_per_minute(told, "project-tokens") == 30_000
     assert told_per_minute(told) is None
-
-
-@pytest.mark.parametrize(("told", "kept"), [(None, 100), (50, 50), (500, 100), (100, 100)])
-def test_a_server_may_lower_a_limit_and_never_raise_it(told, kept):
-    assert lowered(100, told) == kept
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))

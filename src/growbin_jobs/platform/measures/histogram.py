@@ -4,16 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+#: A latency is in the bucket ``ceil(ln(ms) / LOG_GROWTH)``, those up to 1 ms in bucket 0; ``tables/slots`` counts so.
 GROWTH: Final = 1.04
 LOG_GROWTH: Final = math.log(GROWTH)
-
-
-def bucket_of(milliseconds: float) -> int:
-    """Return the bucket of a latency; those up to 1 ms are in bucket 0."""
-    if milliseconds <= 1:
-        return 0
-    # The same arithmetic as in SQL (tables/slots.py); the margin keeps exact powers in their own bucket.
-    return math.ceil(math.log(milliseconds) / LOG_GROWTH - 1e-9)
 
 
 def value_of(bucket: int) -> float:
