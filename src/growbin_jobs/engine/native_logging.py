@@ -36,11 +36,19 @@ class _Said(NamedTuple):
 class _NativeSafeLogger(logging.Logger):
     """A logger whose methods put what native threads say on the queue."""
 
+    _cache: dict[int, bool]  # of logging since 3.7: answers by level, emptied whenever a level changes
+
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 of logging
-        # Its own method takes logging's lock whenever the answer is not in its cache.
+        # Its own method takes logging's lock whenever the answer is not in its cache. To look into that takes none, and
+        # nearly every line that libraries ask for is answered there.
+        known = self._cache.get(level)
+        if known is not None:
+            return known and not self.disabled
         if _queue_of_this_thread() is None:
             return super().isEnabledFor(level)
-        return not self.disabled and self.manager.disable < level and level >= self.getEffectiveLevel()
+        enabled = self.manager.disable < level and level >= self.getEffectiveLevel()
+        self._cache[level] = enabled
+        return enabled and not self.disabled
 
     def _log(self, level: int, msg: object, args: Any, **details: Any) -> None:  # type: ignore[override]
         queue = _queue_of_this_thread()

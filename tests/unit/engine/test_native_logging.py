@@ -145,3 +145,47 @@ def test_without_gevent_nothing_is_changed():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False, timeout=100)
 
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+LEVELS = """
+from gevent import monkey; monkey.patch_all()
+import logging
+from growbin_jobs.engine.native_logging import install_native_logging
+from growbin_jobs.engine.threads import native
+
+install_native_logging()
+logger = logging.getLogger("a.b")
+answers, done = [], native("_thread", "allocate_lock")()
+
+
+def ask():
+    answers.append(tuple(logger.isEnabledFor(level) for level in (logging.DEBUG, logging.INFO, logging.ERROR)))
+    done.release()
+
+
+def asked_in_a_native_thread():
+    done.acquire()
+    native("_thread", "start_new_thread")(ask, ())
+    while not done.acquire(False):
+        __import__("gevent").sleep(0)
+    done.release()
+    return answers[-1]
+
+
+logging.root.setLevel(logging.INFO)
+assert asked_in_a_native_thread() == (False, True, True)
+assert asked_in_a_native_thread() == (False, True, True)  # from what is known by now
+logging.getLogger("a").setLevel(logging.DEBUG)
+assert asked_in_a_native_thread() == (True, True, True)
+logging.disable(logging.INFO)
+assert asked_in_a_native_thread() == (False, False, True)
+logger.disabled = True
+assert asked_in_a_native_thread() == (False, False, False)
+print("ok")
+"""
+
+
+def test_native_threads_know_of_levels_that_change():
+    done = subprocess.run([sys.executable, "-c", LEVELS], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.stdout, done.returncode) == ("ok\n", 0), done.stderr
