@@ -16,6 +16,11 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
+def inherited() -> dict[str, str]:
+    """Return our environment, without what points this shell to a server: measured programs have their own."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "DATABASE_"))}
+
+
 class Workers:
     """Worker processes, from their command lines, until the block ends.
 
@@ -30,9 +35,7 @@ class Workers:
 
     def __init__(self, commands: Sequence[Sequence[str]], env: Mapping[str, str], log: Path) -> None:
         self._commands = commands
-        # Whatever points this shell to a server is none of the measured workers' business.
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "DATABASE_"))}
-        self._env = inherited | dict(env)
+        self._env = inherited() | dict(env)
         self._log = log
         self._started: list[subprocess.Popen[bytes]] = []
 

@@ -6,8 +6,7 @@ the same statement for each row. Not in a gevent process: COPY does not work the
 """
 
 import io
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any, Final
 
 import peewee
@@ -33,7 +32,7 @@ def rendering(dialect: Dialect) -> str:
     """Return what to select from ``task_wal`` for :func:`absorb`; it has the parameters ``:node`` and ``:at``."""
     values = [_GIVEN.get(name, name) for name in COLUMNS]
     if dialect == "sqlite":
-        return ", ".join(values)
+        return ", ".join(map(_as_stored, COLUMNS, values))
     return " || ',' || ".join(
         f"ifnull({_as_csv(name, value)}, '')" for name, value in zip(COLUMNS, values, strict=True)
     )
@@ -143,19 +142,23 @@ def _copy(connection: peewee.Database, rows: Sequence[Sequence[Any]]) -> None:
 _INSERT: Final = _upsert(f"VALUES ({', '.join('?' for _ in COLUMNS)})", "min")
 
 
-def _insert(connection: peewee.Database, rows: Iterable[Sequence[Any]]) -> None:
-    values = [
-        tuple(_iso(value) if name in _TIMES else value for name, value in zip(COLUMNS, row, strict=True))
-        for row in rows
-    ]
+#: Places of the times in a row.
+_TIME_PLACES: Final = tuple(place for place, name in enumerate(COLUMNS) if name in _TIMES)
+
+
+def _insert(connection: peewee.Database, rows: Sequence[Sequence[Any]]) -> None:
+    for place in _TIME_PLACES:
+        if any(isinstance(row[place], int | float) for row in rows):
+            raise Permanent("request_invalid", detail="a time is not one")
     raw: Any = connection.connection()  # type: ignore[no-untyped-call]
-    raw.cursor().executemany(_INSERT, values)
+    raw.cursor().executemany(_INSERT, rows)
 
 
-def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-    except (ValueError, OverflowError, OSError):
-        raise Permanent("request_invalid", detail="a time is not one") from None
+def _as_stored(name: str, value: str) -> str:
+    """Return the SQL of one value as SQLite stores it: a time as text; as the number that it is where it is no time."""
+    if name not in _TIMES:
+        return value
+    micros = f"CAST({value} * 1e6 + 0.5 AS INTEGER)"
+    fraction = f"(({micros} % 1000000 + 1000000) % 1000000)"  # of a second; SQLite's remainder is negative before 1970
+    second = f"({micros} - {fraction}) / 1000000"
+    return f"ifnull(strftime('%Y-%m-%dT%H:%M:%S', {second}, 'unixepoch') || printf('.%06d+00:00', {fraction}), {value})"
