@@ -19,6 +19,8 @@ from growbin_jobs.engine.delivery.runs import Run
 class State(StrEnum):
     """Where a delivery is."""
 
+    __hash__ = str.__hash__  # Enum's is written in Python, and each message asks the table below eight times
+
     #: A worker process has it and has asked the journal about it.
     RECEIVED = "received"
     #: It was running when its process died, more than once: it does not run in this one.
@@ -49,6 +51,8 @@ class State(StrEnum):
 
 class Step(StrEnum):
     """What may happen to a delivery."""
+
+    __hash__ = str.__hash__
 
     #: Nothing speaks against its run.
     BEGIN = "begin"

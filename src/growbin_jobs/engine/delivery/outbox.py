@@ -85,8 +85,13 @@ class Outbox:
     def name(self, message: Message[Any]) -> None:
         """Give a message that was just made the id that it will have, so that pipelines and their makers know it."""
         if is_random(message.message_id):
-            message_id = vars(message)["message_id"] = self._next_id(message.actor_name)
-            self._made[message_id] = False
+            vars(message)["message_id"] = self.new_id(message.actor_name)
+
+    def new_id(self, actor_name: str) -> str:
+        """Return the id of a message that is being made."""
+        message_id = self._next_id(actor_name)
+        self._made[message_id] = False
+        return message_id
 
     def stable(self, random_id: str, what: str) -> str:
         """Return what to use in each run instead of a random id that this run has made.

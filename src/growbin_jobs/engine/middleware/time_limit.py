@@ -32,9 +32,14 @@ def make_interrupts() -> Interrupts:
 
 
 class Interrupts:
-    """Who runs now, by thread or greenlet, until when, and whether it is told of a shutdown."""
+    """Who runs now, by thread or greenlet, until when, and whether it is told of a shutdown.
 
-    def __init__(self) -> None:
+    Parameters:
+      me: Returns the calling thread or greenlet.
+    """
+
+    def __init__(self, me: Callable[[], Hashable]) -> None:
+        self._me = me
         self._deadlines: dict[Any, float] = {}
         self._notified: set[Any] = set()
         self._lock = threading.Lock()
@@ -91,9 +96,6 @@ class Interrupts:
         """Forget an earlier shutdown: a worker starts."""
         self._stopping = False
 
-    def _me(self) -> Hashable:
-        raise NotImplementedError
-
     def _strike(self, whom: Any, exception: type[Interrupt]) -> None:
         raise NotImplementedError
 
@@ -121,7 +123,7 @@ class _OfThreads(Interrupts):
 
     def __init__(self) -> None:
         self._struck: set[int] = set()
-        super().__init__()
+        super().__init__(threading.get_ident)
 
     def stop(self) -> None:
         me = threading.get_ident()
@@ -132,9 +134,6 @@ class _OfThreads(Interrupts):
             if me in self._struck:
                 self._struck.discard(me)
                 _set_exception(me, None)
-
-    def _me(self) -> int:
-        return threading.get_ident()
 
     def _strike(self, whom: int, exception: type[Interrupt]) -> None:
         with self._lock:
@@ -147,16 +146,15 @@ class _OfThreads(Interrupts):
 class _OfGreenlets(Interrupts):
     """For greenlets, by throwing into them from the hub while they wait."""
 
+    def __init__(self) -> None:
+        from gevent import getcurrent
+
+        super().__init__(getcurrent)
+
     def stop(self) -> None:
         me = self._me()
         self._deadlines.pop(me, None)
         self._notified.discard(me)
-
-    def _me(self) -> Hashable:
-        from gevent import getcurrent
-
-        me: Hashable = getcurrent()
-        return me
 
     def _strike(self, whom: Any, exception: type[Interrupt]) -> None:
         from gevent import get_hub
