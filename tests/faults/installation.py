@@ -275,12 +275,12 @@ class Installation:
         for producer in self._producers:
             producer.answered(timeout)
         deadline = time.monotonic() + timeout
-        while (judge(self.history()).lost or self.unsettled()) and time.monotonic() < deadline:
+        # One look decides: a second one may meet a keeper that looks at dead letters, or a rerun after a crash.
+        while (left := self.unsettled() or judge(self.history()).lost) and time.monotonic() < deadline:
             for name, worker in list(self.workers.items()):
                 if not worker.running:  # a poisonous message has ended it; its supervisor starts it again
                     self.ensure(name)
             time.sleep(0.1)
-        left = self.unsettled()
         self._dismiss_producers()
         self.stop([name for name in self.workers if name not in self._fresh or self._how[name] != ORDINARY])
         verdict = self._verdict()
