@@ -6,7 +6,9 @@ import time
 
 import pytest
 from dramatiq import Message
+from dramatiq.middleware import SkipMessage
 from settlement_model import (
+    BROKER,
     COMPLETED,
     DEAD,
     FAILED,
@@ -21,10 +23,12 @@ from settlement_model import (
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
+from growbin_jobs.engine.delivery.intake import Start
 from growbin_jobs.engine.delivery.lifecycle import State
 from growbin_jobs.engine.delivery.records import TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import has_ended
 from growbin_jobs.engine.delivery.settlement import MOST_RETURNS
+from growbin_jobs.engine.middleware.lifecycle import Lifecycle
 
 
 @pytest.mark.parametrize(
@@ -297,3 +301,30 @@ def test_a_dead_letter_says_where_the_error_came_from_and_not_what_it_said():
     assert "ValueError" in dead.traceback
     assert dead.traceback.rstrip().endswith("RuntimeError")
     assert data not in dead.traceback
+
+
+def test_a_failure_about_which_nobody_decided_goes_back_and_is_no_end():
+    journal, broker, process, _consumer, delivery = running()
+
+    process.end(delivery, exception=ValueError("nobody looked at it"))
+
+    assert delivery.returned.reason == "undecided"
+    assert journal.waiting == []  # no record: it has neither completed nor died
+    [pending_ack] = broker.pending_acks
+    assert [Message.decode(each.body).options["requeues"] for each in pending_ack.outbox] == [1]
+
+
+def test_a_begin_that_fails_lets_nothing_run_and_sends_the_message_back():
+    journal, broker, process, _consumer, delivery = received()
+    middleware = Lifecycle(lambda: journal)
+    middleware._decisions = process.decisions
+    middleware._start = Start(journal, isolates=None)
+    delivery.life.history = TaskHistory("m", FAILED, 1, 0, 0, ())  # a suspect, and nobody to ask where it is to run
+
+    with pytest.raises(SkipMessage):
+        middleware.before_process_message(BROKER, delivery)
+    process.intake.release(delivery)
+
+    assert delivery.returned.reason == "begin_failed"
+    assert journal.waiting == []
+    assert [Message.decode(each.body).options["requeues"] for each in broker.pending_acks[0].outbox] == [1]
