@@ -77,7 +77,7 @@ class Keeper:
             PeriodicJob("relay", self.relay, Every(5), at_once=True, level=logging.INFO),
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
-            PeriodicJob("taken_letters", self._taken_letters(config), Every(1), level=logging.INFO),
+            PeriodicJob("taken_letters", self._taken_letters(config), Every(2), level=logging.INFO),
             PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
             PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
