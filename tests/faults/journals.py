@@ -34,6 +34,10 @@ class Journals:
         """Return how many messages they owe to the broker."""
         return sum(len(self._rows(node, "outbox")) for node in self.nodes)
 
+    def accepted(self) -> int:
+        """Return how many messages of producers are in them and nowhere else."""
+        return sum(len(self._rows(node, "outbox WHERE parent_id IS NULL")) for node in self.nodes)
+
     def completed(self) -> set[str]:
         """Return the messages that are completed by any of them."""
         return {row[0] for node in self.nodes for row in self._rows(node, "task_wal WHERE status = 'completed'")}

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from faults.installation import NODE, WORKER, Installation
+from faults.installation import NODE, PATIENCE, WORKER, Installation
 from faults.jobs import mixed
-from faults.processes import Worker
+from faults.processes import Worker, await_that
 
 
 def full(installation: Installation) -> None:
@@ -41,9 +41,16 @@ def _limit(pid: int, size: int | None) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
 
+def _await_nothing_only_here(installation: Installation) -> None:
+    """Wait until no producer's message is in a journal alone, as after an outage: one copy dies with its disk."""
+    sent = await_that(lambda: not installation.journals.accepted(), PATIENCE)
+    assert sent, installation.last_words()
+
+
 def removed(installation: Installation) -> None:
     """The journal's files are deleted under a worker, which is killed some time later."""
     installation.await_begun(6)
+    _await_nothing_only_here(installation)
     for path in files(installation):
         path.unlink(missing_ok=True)
     installation.await_begun(12)
@@ -53,6 +60,7 @@ def removed(installation: Installation) -> None:
 def corrupted(installation: Installation) -> None:
     """A worker is killed, and its journal overwritten with noise."""
     installation.await_begun(6)
+    _await_nothing_only_here(installation)
     installation.workers[WORKER].kill()
     for path in files(installation)[:2]:
         if path.exists():
@@ -77,6 +85,7 @@ def of_yesterday(installation: Installation) -> None:
 def log_cut_short(installation: Installation) -> None:
     """A worker is killed, and the second half of its journal's log is gone, as after a reset of the machine."""
     installation.await_begun(8)
+    _await_nothing_only_here(installation)
     installation.workers[WORKER].kill()
     log = files(installation)[1]
     if log.exists():
