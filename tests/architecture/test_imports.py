@@ -61,6 +61,7 @@ ENGINE = (
     ("journal",),
     ("broker.port", "broker.errors", "broker.__init__"),
     ("forwarding", "central"),
+    ("control",),
     ("broker",),
     ("opening",),
     ("results", "rate_limits", "isolation"),

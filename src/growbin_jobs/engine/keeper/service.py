@@ -16,11 +16,14 @@ from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.control.file import ControlFile
+from growbin_jobs.engine.control.mirror import Mirror
+from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
-from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Prune, Sweep
+from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, ForgetControl, Prune, Sweep
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
@@ -56,6 +59,7 @@ class Keeper:
         self._final_seconds = config.final_sync_timeout
         retention = Retention(tasks=config.keep_tasks_days * DAY, dead_letters=config.keep_dead_letters_days * DAY)
         prune = Prune(self.journal, retention, workers)
+        self._mirror = Mirror(Control(database), ControlFile(config.node_dir))
         self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
         self._jobs = (
             PeriodicJob("copy", Copy(self.sync), Every(config.sync_interval), at_once=True),
@@ -64,6 +68,7 @@ class Keeper:
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
+            PeriodicJob("control", ForgetControl(Control(database)), Every(3600)),
             *self._of_schema(),
             *self._of_broker(config, broker),
             PeriodicJob(
@@ -99,11 +104,13 @@ class Keeper:
         runner = Runner(self._jobs, self._zone, node=self.journal.node)
         self._prepare_database()
         runner.start()
+        self._mirror.start()
         events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)
         while not lifetime.is_over():
             lifetime.wait(LOOK)
             runner.check_clock()
         runner.pause()
+        self._mirror.stop()
         if lifetime.others_work():
             events.KEEPER_HANDS_OVER.emit(node=self.journal.node)
             return 0
