@@ -12,6 +12,7 @@ from growbin_jobs.engine.control.mirror import Mirror
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.task_results import State, TaskRevoked, result
 
 
 class Operator:
@@ -152,7 +153,9 @@ def test_a_revoked_message_does_not_run_and_that_is_final(real_world, operator):
     for message in (first, later, told):
         row = operator.row(message)
         assert (row.status, row.error) == ("completed", "revoked")
-        assert "kim has revoked it: a test" in row.result
+        assert result(message).state is State.REVOKED
+        with pytest.raises(TaskRevoked, match="kim has revoked it: a test"):
+            result(message).get(timeout=0)
     assert real_world.dead() == []
 
 

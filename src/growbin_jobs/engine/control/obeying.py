@@ -60,7 +60,7 @@ class Obeying:
         """Obey from now on: what the file says already before this returns.
 
         Parameters:
-          pauses: Of the broker; None: this process takes nothing from queues by itself, and pauses are not its business.
+          pauses: Of the broker; None: this process takes nothing from queues by itself, and obeys no pauses.
           changed: Called when :attr:`any` has changed.
 
         Returns:
@@ -87,8 +87,8 @@ class Obeying:
         while not stopping.wait(INTERVAL):
             try:
                 self.look()
-            except Exception as error:  # a bug; without this thread nothing would be obeyed any more
-                logger.exception("control.failed error=%s", describe(error))
+            except Exception:  # a bug; without this thread nothing would be obeyed any more
+                logger.exception("control.failed")
 
     def _read(self) -> None:
         try:

@@ -173,7 +173,7 @@ class Control:
         query = row.insert(id=1, version=1).on_conflict(conflict_target=[row.id], update={row.version: row.version + 1})
         query.execute(connection)
         if self.database.dialect == "postgresql":  # told when the transaction commits, and not before
-            connection.execute_sql("SELECT pg_notify(%s, '')", (CHANNEL,))
+            connection.execute_sql("SELECT pg_notify(%s, '')", (CHANNEL,))  # type: ignore[no-untyped-call]
         found: list[dict[str, Any]] = list(row.select(row.version).dicts().execute(connection))
         return int(found[0]["version"])
 

@@ -20,8 +20,8 @@ class HoldingWorkQueue(WorkQueue):
 
     Parameters:
       pauses: Which queues and actors are paused.
-      room: Items of paused actors that are held back of one queue at most. More of them are taken as ever: who runs them
-        puts them aside, so that there is room for what the queue's other actors are to do.
+      room: Items of paused actors that are held back of one queue at most. More of them are taken as ever: who runs
+        them puts them aside, so that there is room for what the queue's other actors are to do.
     """
 
     def __init__(self, pauses: Pauses, *, room: int = 1) -> None:

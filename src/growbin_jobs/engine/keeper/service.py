@@ -34,6 +34,8 @@ from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
+from growbin_jobs.engine.progress.copying import CopyProgress, ForgetProgress
+from growbin_jobs.engine.progress.table import TaskProgress
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Keeper:
         self._final_seconds = config.final_sync_timeout
         retention = Retention(tasks=config.keep_tasks_days * DAY, dead_letters=config.keep_dead_letters_days * DAY)
         prune = Prune(self.journal, retention, workers)
+        progress = TaskProgress(database)
         self._mirror = Mirror(Control(database), ControlFile(config.node_dir))
         self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
         self._jobs = (
@@ -68,6 +71,8 @@ class Keeper:
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
+            PeriodicJob("progress", CopyProgress(config.node, config.node_dir, progress), Every(0.5)),
+            PeriodicJob("old_progress", ForgetProgress(progress), Every(3600)),
             PeriodicJob("control", ForgetControl(Control(database)), Every(3600)),
             *self._of_schema(),
             *self._of_broker(config, broker),

@@ -1,7 +1,8 @@
 """Lets a worker obey what people tell all nodes: paused queues and actors, revoked and aborted messages.
 
 A message that nobody has said anything about passes none of this: the hooks are chosen anew when that changes
-(:mod:`growbin_jobs.engine.fast.hooks`). A paused queue keeps its messages by itself (:mod:`growbin_jobs.engine.pauses`).
+(:mod:`growbin_jobs.engine.fast.hooks`). A paused queue keeps its messages by itself
+(:mod:`growbin_jobs.engine.pauses`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from dramatiq.middleware import SkipMessage
 from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.control.aborted import Aborted
-from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.instructions import Instruction
 from growbin_jobs.engine.control.obeying import Obeying
 from growbin_jobs.engine.delivery.intake import put_aside

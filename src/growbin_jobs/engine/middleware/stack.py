@@ -29,6 +29,7 @@ middleware                  before the actor                          after the 
 ``ShutdownNotifications``   notes who is told of a shutdown           –
 ``WaitingRoom``             (at boot) where actors wait for a turn    –
 ``Outages``                 notes whether it is the one that tries    pauses its queue while a service is away
+``ProgressReports``         (at boot) where actors say how far they are –
 ``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
 ==========================  ========================================  ====================================
 
@@ -64,6 +65,7 @@ from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outages import Outages
 from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
+from growbin_jobs.engine.middleware.progress import ProgressReports
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifications
@@ -120,5 +122,6 @@ def stack(
         ShutdownNotifications(time_limit),
         WaitingRoom(time_limit.interrupts),
         Outages(),
+        ProgressReports(config.node_dir),
         OutboxScope(),
     ]
