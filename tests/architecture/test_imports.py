@@ -81,7 +81,7 @@ ENGINE = (
     ("opening",),
     ("results", "rate_limits", "isolation"),
     ("task_lookup",),
-    ("task_results",),
+    ("task_results", "inspect"),
     ("middleware",),
     ("keeper", "testing"),
     ("supervision",),

@@ -102,7 +102,7 @@ class TaskLookup:
                 state=ended.state, node=self._results.config.node, seq=0, result=ended.result, error=ended.error,
                 worker=None, started_at=None, completed_at=ended.at,
             )  # fmt: skip
-        here = self._journal(_task, task_id)
+        here: Known | None = self._journal(_task, task_id)
         if not central or (here is not None and here.state is TaskState.COMPLETED):
             return here
         there = self._in_central(task_id)
