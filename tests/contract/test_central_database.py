@@ -19,7 +19,10 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
+from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
 from growbin_jobs.engine.central.workers import WorkerRow
+from growbin_jobs.engine.control.table import ControlRow, ControlVersionRow
+from growbin_jobs.engine.progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
@@ -41,6 +44,7 @@ PLATFORM = [
     HealthStateRow, HealthEvent, MaintenanceWindow, Archive,
 ]  # fmt: skip
 MODELS = [
+    ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
     WasteAnalysis, TaskRow, WorkerRow, RateLimitRow, SchemaVersion, WeeklyReportRow,
     StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM,
 ]  # fmt: skip
@@ -83,6 +87,9 @@ from pathlib import Path
 from growbin_jobs.messages import Advice, StoredPicture
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
+from growbin_jobs.engine.control.table import ControlRow, ControlVersionRow
+from growbin_jobs.engine.progress.table import TaskProgressRow
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 

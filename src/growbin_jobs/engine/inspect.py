@@ -165,12 +165,13 @@ class Inspector:
         return Workers(self._database).all()
 
     def queues(self) -> list[QueueState]:
-        """Return all queues that the configuration names or the broker knows of, by name."""
+        """Return all queues that the configuration names, the broker knows of, or workers consume, by name."""
         from growbin_jobs.engine.broker.port import Depth
         from growbin_jobs.engine.control.table import Control
 
         depths = self._broker.depths()
-        names = set(depths).union(*(group.queues for group in self._config.groups))
+        consumed = [group.queues for group in self.workers() if group.stopped_at is None]
+        names = set(depths).union(*(group.queues for group in self._config.groups), *consumed)
         paused = {each.name: each for each in Control(self._database).read().all if each.target is Target.QUEUE}
         running = Counter(each.queue for each in self.active())
         states = []

@@ -195,9 +195,10 @@ def withdraw(control: Control, asked: Callable[[str], Asked], task_id: str) -> D
       Deferred: The database is away.
     """
     before = control.withdraw(Target.MESSAGE, task_id)
-    return Dropped(
-        task_id, "withdraw", asked(task_id).state, before is not None, before and before.by, before and before.reason
-    )
+    state = asked(task_id).state
+    if before is None:
+        return Dropped(task_id, "withdraw", state, False, None, None)
+    return Dropped(task_id, "withdraw", state, True, before.by, before.reason)
 
 
 def pause_of(instruction: Instruction) -> Pause:

@@ -151,7 +151,7 @@ class Control:
           How many rows.
         """
         now = self._clock()
-        over = ControlRow.until.is_null(False) & (ControlRow.until < _moment(now))
+        over = ControlRow.until.is_null(False) & (ControlRow.until <= _moment(now))
         ended = TaskRow.select(TaskRow.task_id).where(
             (TaskRow.task_id == ControlRow.name)
             & (TaskRow.status == TaskState.COMPLETED.value)
