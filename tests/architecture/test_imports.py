@@ -76,7 +76,7 @@ ENGINE = (
     ("journal",),
     ("broker.port", "broker.errors", "broker.__init__"),
     ("forwarding", "central"),
-    ("control", "progress"),
+    ("control", "task_progress"),
     ("broker",),
     ("opening",),
     ("results", "rate_limits", "isolation"),

@@ -22,7 +22,7 @@ from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations
 from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
 from growbin_jobs.engine.central.workers import WorkerRow
 from growbin_jobs.engine.control.table import ControlRow, ControlVersionRow
-from growbin_jobs.engine.progress.table import TaskProgressRow
+from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
@@ -89,7 +89,7 @@ from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
 from growbin_jobs.engine.control.table import ControlRow, ControlVersionRow
-from growbin_jobs.engine.progress.table import TaskProgressRow
+from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 

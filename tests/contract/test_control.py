@@ -183,6 +183,27 @@ def test_a_running_message_is_aborted(real_world, operator, limit):
     go_on.set()
 
 
+def test_a_message_that_waits_in_place_for_its_turn_is_aborted(real_world, operator):
+    waits, over = threading.Event(), []
+
+    @real_world.actor
+    def wait():
+        with real_world.engine.waiting_room.waiting() as wakeup:
+            waits.set()
+            try:
+                while True:
+                    wakeup.wait()
+            finally:
+                over.append(True)
+
+    real_world.work(threads=2)
+    message = wait.send()
+    assert waits.wait(60)
+    operator.say(Action.ABORT, Target.MESSAGE, message.message_id)
+    real_world.until(lambda: over)
+    assert operator.row(message).error == "aborted"
+
+
 def test_what_is_withdrawn_runs(real_world, operator):
     done = []
     work = real_world.actor(done.append, actor_name="work")

@@ -13,9 +13,9 @@ from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.mirror import Mirror
 from growbin_jobs.engine.control.table import CHANNEL, Control
 from growbin_jobs.engine.errors import GrowbinError
-from growbin_jobs.engine.progress.copying import CopyProgress
-from growbin_jobs.engine.progress.files import FOLDER, Progress, write
-from growbin_jobs.engine.progress.table import TaskProgress
+from growbin_jobs.engine.task_progress.copying import CopyProgress
+from growbin_jobs.engine.task_progress.files import FOLDER, Progress, write
+from growbin_jobs.engine.task_progress.table import TaskProgress
 
 ODD = "foo/bar.baz?x#y %2F 한글 🧪 \"'"
 

@@ -8,14 +8,14 @@ from contextlib import closing
 import pytest
 from dramatiq.results import ResultFailure, ResultTimeout
 
+from growbin_jobs.engine import progress
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.opening import open_central
-from growbin_jobs.engine.progress import progress
-from growbin_jobs.engine.progress.copying import CopyProgress
-from growbin_jobs.engine.progress.table import TaskProgress
 from growbin_jobs.engine.task_lookup import TaskLookup
+from growbin_jobs.engine.task_progress.copying import CopyProgress
+from growbin_jobs.engine.task_progress.table import TaskProgress
 from growbin_jobs.engine.task_results import State, TaskResult, result
 
 

@@ -7,8 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from growbin_jobs.engine import Engine, EngineConfig
-from growbin_jobs.engine.progress import progress
+from growbin_jobs.engine import Engine, EngineConfig, progress
 
 engine = Engine(EngineConfig.from_env("CONTROL_")).install()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from growbin_jobs.engine.control.instructions import Instruction, Target
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.errors import Deferred, Transient
-from growbin_jobs.engine.progress.files import Progress
+from growbin_jobs.engine.task_progress.files import Progress
 from growbin_jobs.engine.threads import offload_to
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Inspector:
         found = {each["task_id"]: each for each in self._tasks([TaskState.RUNNING], limit)}
         for each in self._here(limit):  # newer than its copy, or not copied so far
             found[each["task_id"]] = each
-        from growbin_jobs.engine.progress.table import TaskProgress
+        from growbin_jobs.engine.task_progress.table import TaskProgress
 
         said = TaskProgress(self._database).of_many(list(found))
         tasks = [

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.errors import Deferred, Transient
-from growbin_jobs.engine.progress.files import Progress, of_message
 from growbin_jobs.engine.results import EngineResults
+from growbin_jobs.engine.task_progress.files import Progress, of_message
 from growbin_jobs.engine.threads import offload_to
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class TaskLookup:
         here = offload_to("results", 4, of_message, self._results.config.node_dir, task_id)
         if here is not None:
             return here
-        from growbin_jobs.engine.progress.table import TaskProgress
+        from growbin_jobs.engine.task_progress.table import TaskProgress
 
         try:
             return TaskProgress(self._results.central()).get(task_id)

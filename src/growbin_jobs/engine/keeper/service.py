@@ -34,8 +34,8 @@ from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
-from growbin_jobs.engine.progress.copying import CopyProgress, ForgetProgress
-from growbin_jobs.engine.progress.table import TaskProgress
+from growbin_jobs.engine.task_progress.copying import CopyProgress, ForgetProgress
+from growbin_jobs.engine.task_progress.table import TaskProgress
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Gives actors where to say how far they are (:mod:`growbin_jobs.engine.progress`)."""
+"""Gives actors where to say how far they are (:mod:`growbin_jobs.engine.task_progress`)."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
-from growbin_jobs.engine.progress.reporting import Reporter
+from growbin_jobs.engine.task_progress.reporting import Reporter
 
 
 class ProgressReports(Middleware):

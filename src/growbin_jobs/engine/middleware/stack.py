@@ -39,7 +39,7 @@ no middleware's business (``delivery/settlement.py``). The clock of ``TimeLimit`
 that it never strikes in any of these.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,13 @@ def stack(
     central = once_a_process(partial(open_central, config))
     asyncio, time_limit = AsyncIO(), TimeLimit()
     boot.prepare_with(asyncio.check)
-    obeying = Obeying(ControlFile(config.node_dir), lambda ids: time_limit.interrupts().abort(ids))
+    waiting_room = WaitingRoom(time_limit.interrupts)
+
+    def abort(message_ids: Collection[str]) -> None:
+        time_limit.interrupts().abort(message_ids)
+        waiting_room.wake(message_ids)
+
+    obeying = Obeying(ControlFile(config.node_dir), abort)
     return [
         EnsureKeeper(config, source),
         ActorPauses(obeying),
@@ -120,7 +126,7 @@ def stack(
         asyncio,
         time_limit,
         ShutdownNotifications(time_limit),
-        WaitingRoom(time_limit.interrupts),
+        waiting_room,
         Outages(),
         ProgressReports(config.node_dir),
         OutboxScope(),

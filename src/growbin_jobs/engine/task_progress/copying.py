@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from growbin_jobs.engine.progress import files
-from growbin_jobs.engine.progress.table import KEEP, TaskProgress
+from growbin_jobs.engine.task_progress import files
+from growbin_jobs.engine.task_progress.table import KEEP, TaskProgress
 
 #: Seconds after which the file of a process that says nothing more is deleted.
 STALE = 3600.0

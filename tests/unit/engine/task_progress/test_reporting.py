@@ -2,8 +2,8 @@
 
 import time
 
-from growbin_jobs.engine.progress import files, reporting
-from growbin_jobs.engine.progress.reporting import Reporter
+from growbin_jobs.engine.task_progress import files, reporting
+from growbin_jobs.engine.task_progress.reporting import Reporter
 
 
 def test_only_the_latest_word_is_written_and_once(tmp_path, monkeypatch):

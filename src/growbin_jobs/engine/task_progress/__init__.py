@@ -3,7 +3,3 @@
 A worker process keeps the latest word of each of its messages and writes them into a file of its node, at most twice a
 second (``reporting``). The node's keeper copies what has changed into the central database (``table``, ``copying``).
 """
-
-from growbin_jobs.engine.progress.reporting import progress
-
-__all__ = ["progress"]

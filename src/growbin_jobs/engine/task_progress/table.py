@@ -9,7 +9,7 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField, WordsField
-from growbin_jobs.engine.progress.files import Progress
+from growbin_jobs.engine.task_progress.files import Progress
 
 
 class TaskProgressRow(peewee.Model):

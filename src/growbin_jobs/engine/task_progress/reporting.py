@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from dramatiq.middleware import CurrentMessage
 
-from growbin_jobs.engine.progress.files import FOLDER, Progress, write
+from growbin_jobs.engine.task_progress.files import FOLDER, Progress, write
 
 logger = logging.getLogger(__name__)
 
