@@ -73,14 +73,14 @@ class Reporter:
 
     def __init__(self, node_dir: Path) -> None:
         self._path = node_dir / FOLDER / f"{os.getpid()}-{uuid4().hex[:8]}.json"
-        self._latest: dict[str, Progress] = {}
+        self._latest: dict[str, tuple[float, str, float]] = {}  # as Progress, which takes longer to make
         self._changed = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def note(self, message_id: str, fraction: float, text: str) -> None:
         """Keep a message's latest word, to be written in a moment."""
-        self._latest[message_id] = Progress(fraction, text, time.time())
+        self._latest[message_id] = (fraction, text, time.time())
         if not self._changed.is_set():
             self._changed.set()
             if self._thread is None:
@@ -94,7 +94,7 @@ class Reporter:
             self._changed.clear()
             self._forget()
             try:
-                write(self._path, dict(self._latest))
+                write(self._path, {message_id: Progress(*each) for message_id, each in dict(self._latest).items()})
             except OSError as error:
                 logger.warning("progress.not_written error=%s", error)
 
@@ -112,7 +112,7 @@ class Reporter:
 
     def _forget(self) -> None:
         oldest_kept = time.time() - KEPT
-        words = sorted(self._latest.items(), key=lambda item: item[1].at)
-        for index, (message_id, each) in enumerate(words):
-            if each.at < oldest_kept or index < len(words) - MOST_MESSAGES:
+        words = sorted(self._latest.items(), key=lambda item: item[1][2])
+        for index, (message_id, (_, _, at)) in enumerate(words):
+            if at < oldest_kept or index < len(words) - MOST_MESSAGES:
                 self._latest.pop(message_id, None)
