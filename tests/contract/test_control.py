@@ -10,6 +10,7 @@ from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.mirror import Mirror
 from growbin_jobs.engine.control.table import Control
+from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.task_results import State, TaskRevoked, result
@@ -130,6 +131,9 @@ def test_a_paused_actor_waits_and_the_others_of_its_queue_go_on(real_world, oper
     real_world.until(lambda: len(done) == 20)
     assert sorted(done[10:]) == list(range(10))
     assert real_world.dead() == []
+    rows = real_world.journal.read(lambda connection: reader.tasks(connection, TaskState.COMPLETED))
+    assert {(row.retry_count, row.deferrals) for row in rows} == {(0, 0)}, "nothing has counted that they waited"
+    assert "requeues" not in "".join(row.payload for row in rows)
     if width > 2:
         assert sum(received) == 20, "each was delivered once: there was room to keep them"
 
@@ -138,7 +142,11 @@ def test_a_revoked_message_does_not_run_and_that_is_final(real_world, operator):
     done, failed = [], []
     work = real_world.actor(done.append, actor_name="work")
     real_world.actor(lambda message, error: failed.append(error["type"]), actor_name="told")
-    hurt = real_world.actor(done.append, actor_name="hurt", on_failure="told")
+    noted = real_world.actor(failed.append, actor_name="noted")
+    hurt = real_world.actor(
+        done.append, actor_name="hurt", on_failure="told",
+        on_give_up=lambda actor, message: noted.message(f"gave up {message.given_up[0]}"),
+    )  # fmt: skip
     first, later = work.message(1), work.message(2)
     told = hurt.message(3)
     for message in (first, later, told):
@@ -149,7 +157,8 @@ def test_a_revoked_message_does_not_run_and_that_is_final(real_world, operator):
     real_world.broker.enqueue(told)
     work.send(4)
 
-    real_world.until(lambda: done == [4] and failed == ["revoked"] and operator.row(later))
+    real_world.until(lambda: done == [4] and len(failed) == 2 and operator.row(later))
+    assert sorted(failed) == ["gave up revoked", "revoked"]
     for message in (first, later, told):
         row = operator.row(message)
         assert (row.status, row.error) == ("completed", "revoked")
