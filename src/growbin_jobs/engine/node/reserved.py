@@ -50,8 +50,7 @@ class Reserved:
             waiting = work_queue.waiting(MOST) if hasattr(work_queue, "waiting") else list(work_queue.queue)[:MOST]
             tasks = [
                 {"id": each.message_id, "actor": each.actor_name, "queue": each.queue_name, "pid": self._pid}
-                for each in waiting
-                if hasattr(each, "message_id")
+                for each in (item.message for item in waiting)
             ]
             facts = json.dumps({"count": max(work_queue.qsize(), len(tasks)), "tasks": tasks})
             self._path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -19,7 +19,8 @@ class Item(SimpleNamespace):
 
 
 def items(count, priority=0):
-    return [Item(message_id=f"m{n}", actor_name="a", queue_name="q", priority=priority) for n in range(count)]
+    messages = [SimpleNamespace(message_id=f"m{n}", actor_name="a", queue_name="q") for n in range(count)]
+    return [Item(message=message, priority=priority) for message in messages]
 
 
 @pytest.mark.parametrize("kind", [WorkQueue, PriorityQueue])
