@@ -63,17 +63,21 @@ class Senders:
         """Has a task sent any of the messages of this run?"""
         return bool(self._families)
 
-    def read(self) -> bool:
-        """Read what the journal has; return whether it has more than one run takes.
+    def begin(self, messages: list[SentMessage]) -> bool:
+        """Begin with what the journal has; return whether it may have more than one run takes.
+
+        Parameters:
+          messages: The first :data:`PAGE` of the table ``sent``.
 
         Raises:
-          Deferred: The journal or the database is away.
+          Deferred: The database is away.
         """
         self._attached.clear()
-        self._messages = self._journal.read(lambda connection: sent.page(connection, limit=PAGE))
+        self._messages, self._families = messages, {}
+        if not messages:
+            return False
         parents = {each.message_id: each.parent_id for each in self._messages if each.parent_id is not None}
         known = self._known_roots(set(parents.values()) - parents.keys())
-        self._families = {}
         for child, parent in parents.items():  # nearly always a parent is before what it has sent
             sent_before = self._families.get(parent)
             root = sent_before.root_id if sent_before else _first(parent, parents, known)
