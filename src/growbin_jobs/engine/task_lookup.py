@@ -74,11 +74,15 @@ def attempts_of_centre(database: Database, task_id: str) -> list[TaskAttempt]:
 
     return [
         TaskAttempt(
-            each.outcome.value, None if each.started_at is None else each.started_at.timestamp(), each.ended_at.timestamp(), each.node,
-            each.worker, each.error,
+            outcome=each.outcome.value,
+            started_at=None if each.started_at is None else each.started_at.timestamp(),
+            ended_at=each.ended_at.timestamp(),
+            node=each.node,
+            worker=each.worker,
+            error=each.error,
         )
         for each in Attempts(database).of_task(task_id)
-    ]  # fmt: skip
+    ]
 
 
 class TaskLookup:
