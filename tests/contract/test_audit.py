@@ -64,7 +64,10 @@ def test_a_changed_row_is_found_whatever_was_changed(audit: Audit, database: Dat
         ("UPDATE audit SET number = 9 WHERE number = 2", "Row 2 is missing."),
         ("UPDATE audit SET hash = 'x' WHERE number = 2", "Row 2 was changed after it was written."),
         ("UPDATE audit SET before = 'x' WHERE number = 2", "Row 2 does not follow row 1: one of them was changed."),
-        ("UPDATE audit_chain SET last = 3, last_hash = 'x'", "Row 4 is missing: the chain must go on to row 3."),
+        (
+            "UPDATE audit_chain SET last = 3, last_hash = 'x'",
+            "The end of the chain was changed: row 3 is not the one that it names.",
+        ),
         ("UPDATE audit_chain SET first = 2", "The chain begins at row 2, and no row says that it was pruned."),
         ("DELETE FROM audit_chain", "There are rows behind row 0 that do not belong to the chain."),
     ],

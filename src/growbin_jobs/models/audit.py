@@ -140,8 +140,10 @@ class Audit:
                 number, before, rows = number + 1, row.hash, rows + 1
             if len(batch) < _BATCH:
                 break
-        if wrong is None and (number - 1 != last or before != (last_hash if last else before)):
+        if wrong is None and number - 1 != last:
             wrong = f"Row {number} is missing: the chain must go on to row {last}."
+        if wrong is None and last and before != last_hash:
+            wrong = f"The end of the chain was changed: row {last} is not the one that it names."
         if wrong is None and self._is_more_than(last):
             wrong = f"There are rows behind row {last} that do not belong to the chain."
         return AuditVerdict(rows=rows, wrong=wrong, head=f"{last}:{last_hash}" if last else "")

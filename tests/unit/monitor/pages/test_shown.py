@@ -24,7 +24,8 @@ def test_no_text_makes_a_tag_or_hides_or_reverses_anything(text):
     ("seconds", "words"),
     [
         (None, "–"), (-5, "0 ms"), (0, "0 ms"), (0.34, "340 ms"), (0.9996, "1.0 s"), (12.44, "12.4 s"),
-        (59.94, "59.9 s"), (59.96, "1 min"), (200, "3 min 20 s"), (3599.6, "1 h"), (7260, "2 h 1 min"), (187200, "2 d 4 h"),
+        (59.94, "59.9 s"), (59.96, "1 min"), (200, "3 min 20 s"),
+        (3599.6, "1 h"), (7260, "2 h 1 min"), (187200, "2 d 4 h"),
     ],
 )  # fmt: skip
 def test_durations(seconds, words):
