@@ -1,0 +1,111 @@
+"""What a search means, as a tree: terms joined by and, or, not. Grammars make it, statements and checks read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from growbin_jobs.engine.errors import GrowbinError
+
+Operator = Literal["is", "contains", "<", "<=", ">", ">="]
+
+#: Columns that hold one word each, and what a person calls them.
+WORDS: Final = {
+    "state": "status",
+    "actor": "task_name",
+    "queue": "queue_name",
+    "node": "node",
+    "worker": "worker",
+    "id": "task_id",
+}
+TIMES: Final = {"created": "created_at", "started": "started_at", "completed": "completed_at", "due": "due_at"}
+NUMBERS: Final = {"retries": "retry_count", "deferrals": "deferrals", "crashes": "crashes"}
+#: Seconds that are computed: of the wait before the start, and of the run.
+SPANS: Final = {"wait": ("created_at", "started_at"), "run": ("started_at", "completed_at")}
+#: Parts of the message and of what its actor returned. A path may follow: ``kwargs.user.id``.
+DOCUMENTS: Final = ("args", "kwargs", "options", "result")
+ERROR: Final = "error"
+#: What a term without a field looks into.
+ANY: Final = "any"
+
+FIELDS: Final = (*WORDS, *TIMES, *NUMBERS, *SPANS, ERROR, *DOCUMENTS)
+
+
+class SearchError(GrowbinError):
+    """A search cannot be read.
+
+    Attributes:
+      place: Where, in characters from 0.
+    """
+
+    def __init__(self, message: str, place: int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition.
+
+    Attributes:
+      field: A key of the tables above, or :data:`ANY`.
+      path: Below a document: keys, or positions in a list.
+      value: Text as it was written; a datetime for a time, a float for a number or a span.
+    """
+
+    field: str
+    operator: Operator
+    value: str | datetime | float
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of these; true where there are none."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """One of these."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Not this."""
+
+    part: Expression
+
+
+Expression = Term | And | Or | Not
+
+#: Everything.
+ALL: Final = And(())
+
+
+def both(first: Expression, second: Expression) -> Expression:
+    """Return what both demand."""
+    parts = [part for each in (first, second) for part in (each.parts if isinstance(each, And) else (each,))]
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def reads_documents(expression: Expression) -> bool:
+    """Return True where a message or a result must be parsed to know whether a task fits."""
+    if isinstance(expression, Term):
+        return expression.field in DOCUMENTS
+    if isinstance(expression, Not):
+        return reads_documents(expression.part)
+    return any(reads_documents(part) for part in expression.parts)
+
+
+def reads_text(expression: Expression) -> bool:
+    """Return True where long texts must be read: errors, messages, results."""
+    if isinstance(expression, Term):
+        return expression.field in (*DOCUMENTS, ERROR, ANY)
+    if isinstance(expression, Not):
+        return reads_text(expression.part)
+    return any(reads_text(part) for part in expression.parts)
