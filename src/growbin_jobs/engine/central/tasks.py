@@ -39,7 +39,11 @@ class TaskRow(peewee.Model):
 
     class Meta:
         table_name = "tasks"
-        indexes = ((("status", "created_at"), False), (("created_at",), False))
+        indexes = (
+            (("status", "created_at"), False),
+            (("created_at",), False),
+            (("task_name", "created_at"), False),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
