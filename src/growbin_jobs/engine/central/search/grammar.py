@@ -113,7 +113,7 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
     def _all(self, depth: int) -> Expression:
-        parts = []
+        parts: list[Expression] = []
         while True:
             kind, text, place = self._peek()
             if kind in ("end", "close") or text == "OR":

@@ -1,6 +1,6 @@
 """Finds tasks in a table of millions: a bounded number of rows is looked at, and the caller is told where to go on.
 
-Conditions that an index serves (state, actor, times of creation) choose the rows; the newest of them, as many as the
+Conditions that an index serves (state, id, times of creation) choose the rows; the newest of them, as many as the
 window has, are looked at for the rest. So a term that occurs nowhere costs what any other costs.
 """
 
@@ -297,7 +297,7 @@ def _parts(expression: Expression) -> tuple[Expression, Expression]:
 
 
 def _is_indexed(term: Term) -> bool:
-    if term.field in ("state", "actor", "id"):
+    if term.field in ("state", "id"):
         return term.operator == "is" and "*" not in str(term.value)
     return term.field == "created"
 
