@@ -15,6 +15,7 @@ from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.fields import UtcField, storable
 from growbin_jobs.engine.central.search.expressions import (
     ANY,
+    ANY_COLUMN,
     ERROR,
     NUMBERS,
     SPANS,
@@ -91,8 +92,9 @@ class _Terms:
             return self._span(*SPANS[term.field], term)
         if term.field == ERROR:
             return self._contains(("error",), str(term.value))
-        if term.field == ANY:
-            return self._contains(("task_id", "task_name", "queue_name", "error", "payload"), str(term.value))
+        if term.field in (ANY, ANY_COLUMN):
+            columns = ("task_id", "task_name", "queue_name", "error")
+            return self._contains((*columns, "payload") if term.field == ANY else columns, str(term.value))
         return self._document("result" if term.field == "result" else "payload", term)
 
     def _word(self, column: str, value: str) -> Condition:

@@ -26,8 +26,9 @@ SPANS: Final = {"wait": ("created_at", "started_at"), "run": ("started_at", "com
 #: Parts of the message and of what its actor returned. A path may follow: ``kwargs.user.id``.
 DOCUMENTS: Final = ("args", "kwargs", "options", "result")
 ERROR: Final = "error"
-#: What a term without a field looks into.
+#: What a term without a field looks into; the second one leaves messages out.
 ANY: Final = "any"
+ANY_COLUMN: Final = "any column"
 
 FIELDS: Final = (*WORDS, *TIMES, *NUMBERS, *SPANS, ERROR, *DOCUMENTS)
 
@@ -93,6 +94,21 @@ def both(first: Expression, second: Expression) -> Expression:
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
+def without_messages(expression: Expression) -> Expression:
+    """Return a search that looks into no message and no result, for those who may not see them.
+
+    Raises:
+      SearchError: It asks for what is in them.
+    """
+    if isinstance(expression, Term):
+        if expression.field in DOCUMENTS:
+            raise SearchError(f"You may not see messages, so you cannot search by {expression.field}.", 0)
+        return Term(ANY_COLUMN, expression.operator, expression.value) if expression.field == ANY else expression
+    if isinstance(expression, Not):
+        return Not(without_messages(expression.part))
+    return type(expression)(tuple(without_messages(part) for part in expression.parts))
+
+
 def reads_documents(expression: Expression) -> bool:
     """Return True where a message or a result must be parsed to know whether a task fits."""
     if isinstance(expression, Term):
@@ -105,7 +121,7 @@ def reads_documents(expression: Expression) -> bool:
 def reads_text(expression: Expression) -> bool:
     """Return True where long texts must be read: errors, messages, results."""
     if isinstance(expression, Term):
-        return expression.field in (*DOCUMENTS, ERROR, ANY)
+        return expression.field in (*DOCUMENTS, ERROR, ANY, ANY_COLUMN)
     if isinstance(expression, Not):
         return reads_text(expression.part)
     return any(reads_text(part) for part in expression.parts)
