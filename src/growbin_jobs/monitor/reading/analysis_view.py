@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
-from growbin_jobs.monitor.recording import record
 
 from growbin_jobs import names
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.errors import NotFound
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.monitor.reading.task_query import may_see_people
+from growbin_jobs.monitor.recording import record
 from growbin_jobs.operations.analysis_timeline import Timeline, timeline
 from growbin_jobs.operations.waiting import Waiting, why_analysis_waits
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from growbin_jobs.monitor.services import Services
-
 from growbin_jobs.limits.breaker_store import BreakerStore
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budget_report import BudgetDay, budget_days
 from growbin_jobs.limits.usage import GroupBy, Spent, spent
+from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.breakers import list_breakers
 from growbin_jobs.operations.limit_states import LimitState, limit_states
 from growbin_jobs.reasons import Language

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fastapi import Request
-from growbin_jobs.monitor.recording import record
 from starlette.responses import Response
 
 from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.monitor.recording import record
 from growbin_jobs.picture_keys import owner_of_stored
 
 #: Never what a browser could run.

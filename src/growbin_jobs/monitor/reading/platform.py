@@ -7,10 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from growbin_jobs.monitor.services import Services
-
 from growbin_jobs.models.weekly_report import WeeklyReport, WeeklyReports
 from growbin_jobs.monitor.reading.schedule import zone_of
+from growbin_jobs.monitor.services import Services
 from growbin_jobs.platform.measures.periods import Kind
 from growbin_jobs.platform.tables.archives import Archives
 from growbin_jobs.platform.tables.health import HealthTable

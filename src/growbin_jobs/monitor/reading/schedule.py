@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.monitor.services import Services
-
 from growbin_jobs.scheduler.overview import JobView, Outcome, Overview, preview
 from growbin_jobs.scheduler.table import JOBS
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from growbin_jobs.monitor.services import Services
-
 from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.queue_states import QueueStates, queue_states
 from growbin_jobs.operations.worker_states import WorkerStates, worker_states
 

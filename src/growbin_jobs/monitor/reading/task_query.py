@@ -8,11 +8,11 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request
-from growbin_jobs.monitor.security.identify import known_identity
-from growbin_jobs.monitor.security.permissions import Action, allows
 
 from growbin_jobs.engine.central.search.expressions import Expression, SearchError, Term, both, without_messages
 from growbin_jobs.engine.central.search.grammar import parse
+from growbin_jobs.monitor.security.identify import known_identity
+from growbin_jobs.monitor.security.permissions import Action, allows
 
 #: Names of query parameters that choose by a column.
 CHOICES = ("state", "actor", "queue", "node")
@@ -96,7 +96,7 @@ def may_see_people(request: Request) -> bool:
 
 
 def moment(value: str, zone: ZoneInfo) -> datetime:
-    """Return a time of a request, aware: ISO 8601, in a zone where it names none; of an hour that comes twice, the first.
+    """Return a time of a request, aware; in a zone where it names none; of an hour that comes twice, the first.
 
     Raises:
       ValueError: It is none.

@@ -1,15 +1,14 @@
-"""One task as pages and ``/api/v2`` show it: its message and result only to those who may see them, and within bounds."""
+"""One task as pages and ``/api/v2`` show it: its message only to those who may see it, within bounds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from growbin_jobs.monitor.services import Services
-
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.errors import NotFound
+from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.waiting import Waiting, why_task_waits
 
 

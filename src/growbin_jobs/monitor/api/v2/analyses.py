@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from growbin_jobs.monitor.api.problems import problem
-from growbin_jobs.monitor.security.permissions import Action, require
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.models.analysis_lists import AnalysisLists, AnalysisPage
+from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.analysis_view import AnalysisView, analysis_view
 from growbin_jobs.monitor.reading.photos import photo_of
 from growbin_jobs.monitor.reading.task_query import may_see_people
+from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.states import AnalysisStatus
 
 router = APIRouter(tags=["analyses"])
@@ -43,7 +43,7 @@ def analyses(
 
 @router.get("/analyses/{analysis_id:path}", response_model=AnalysisView, dependencies=[require(Action.SEE_STATE)])
 def analysis(request: Request, analysis_id: str) -> Response:
-    """Return one analysis: each stage with its wait, run, attempts, tokens and cost. Seeing a person's data is logged."""
+    """Return one analysis: each stage with wait, run, tokens, cost. Seeing a person's data is logged."""
     return StrictAnswer(analysis_view(request, analysis_id))
 
 

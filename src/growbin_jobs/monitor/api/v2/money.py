@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from growbin_jobs.monitor.api.problems import problem
-from growbin_jobs.monitor.pages.rendering import words_for
-from growbin_jobs.monitor.security.permissions import Action, require
 from starlette.responses import Response
 
 from growbin_jobs.limits.budget_report import BudgetDay
 from growbin_jobs.limits.usage import GroupBy, Spent
+from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.pages.rendering import words_for
 from growbin_jobs.monitor.reading import money
 from growbin_jobs.monitor.reading.money import BreakerAnswer
 from growbin_jobs.monitor.reading.task_query import may_see_people
+from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.limit_states import LimitState
 
 router = APIRouter(tags=["limits and money"], dependencies=[require(Action.SEE_MONEY)])

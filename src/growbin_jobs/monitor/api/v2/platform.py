@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from growbin_jobs.monitor.api.problems import problem
-from growbin_jobs.monitor.security.permissions import Action, require
 from starlette.responses import Response
 
 from growbin_jobs.models.weekly_report import WeeklyReport
+from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading import platform
 from growbin_jobs.monitor.reading.platform import ArchiveAnswer, HealthAnswer, HealthChange, StatisticAnswer
+from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.platform.measures.periods import Kind
 
 router = APIRouter(tags=["platform"], dependencies=[require(Action.SEE_STATE)])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from growbin_jobs.monitor.security.permissions import Action, require
 from starlette.responses import Response
 
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading import schedule
+from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.scheduler.overview import JobView, Outcome
 
 router = APIRouter(tags=["schedule"], dependencies=[require(Action.SEE_STATE)])

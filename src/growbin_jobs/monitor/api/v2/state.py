@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from growbin_jobs.monitor.api.problems import problem
-from growbin_jobs.monitor.security.permissions import Action, require
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
+from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
+from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.error_groups import ErrorGroups, error_groups
 from growbin_jobs.operations.overview import Overview, overview, state_counts
 from growbin_jobs.operations.queue_states import QueueStates

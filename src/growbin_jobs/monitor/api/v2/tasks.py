@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from growbin_jobs.monitor.api.problems import problem
-from growbin_jobs.monitor.recording import checked_reason, record
-from growbin_jobs.monitor.security.permissions import Action, require
 from starlette.responses import Response, StreamingResponse
 
 from growbin_jobs.engine.central.search.expressions import SearchError
@@ -17,9 +14,12 @@ from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.errors import NotFound
+from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.task_query import TaskQuery, may_see_messages, task_query
 from growbin_jobs.monitor.reading.task_view import task_view
+from growbin_jobs.monitor.recording import checked_reason, record
+from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations import exports
 from growbin_jobs.operations.readable_json import parsed
 from growbin_jobs.operations.waiting import Waiting
