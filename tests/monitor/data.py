@@ -99,7 +99,8 @@ def task(task_id: str, created_at: datetime, **fields: Any) -> dict[str, Any]:
     """A row of ``tasks``."""
     row = {
         "task_id": task_id, "node": "storage-1", "task_name": "upload_image", "queue_name": "user_input",
-        "worker": None, "payload": json.dumps({"args": ["u1", "s3://growbin/x", task_id], "kwargs": {}}), "status": "completed",
+        "worker": None, "payload": json.dumps({"args": ["u1", "s3://growbin/x", task_id], "kwargs": {}}),
+        "status": "completed",
         "created_at": created_at, "started_at": None, "completed_at": None, "due_at": None, "error": None,
         "result": None, "retry_count": 0, "synced_at": created_at, "deferrals": 0, "crashes": 0, "seq": 1,
         "delivery_tag": None,

@@ -12,8 +12,8 @@ from growbin_jobs import names
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.errors import NotFound
 from growbin_jobs.models.analysis import Analysis
+from growbin_jobs.monitor.reading.seen import record_look
 from growbin_jobs.monitor.reading.task_query import may_see_people
-from growbin_jobs.monitor.recording import record
 from growbin_jobs.operations.analysis_timeline import Timeline, timeline
 from growbin_jobs.operations.waiting import Waiting, why_analysis_waits
 
@@ -48,7 +48,7 @@ def analysis_view(request: Request, analysis_id: str) -> AnalysisView:
         raise NotFound("There is no analysis of this id in the central database.")
     waiting, people = why_analysis_waits(found.analysis, services.database), may_see_people(request)
     if people:
-        record(request, "analysis.seen", target=found.analysis.id, whose=found.analysis.user_id or "")
+        record_look(request, "analysis.seen", target=found.analysis.id, whose=found.analysis.user_id or "")
     else:
         found = replace(found, analysis=_without_person(found.analysis))
     return AnalysisView(timeline=found, waiting=waiting, hidden=not people)

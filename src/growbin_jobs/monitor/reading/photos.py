@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.models.analysis import Analyses
-from growbin_jobs.monitor.recording import record
+from growbin_jobs.monitor.reading.seen import record_look
 from growbin_jobs.picture_keys import owner_of_stored
 
 #: Never what a browser could run.
@@ -39,7 +39,7 @@ def photo_of(request: Request, analysis_id: str, size: str) -> Response:
     address = analysis and (analysis.s3_path if size == "original" else analysis.thumbnail_path)
     if analysis is None or not address or owner_of_stored(address) is None:
         raise NotFound("There is no photo of this analysis.")
-    record(request, "photo.seen", target=analysis.id, whose=analysis.user_id or "", details={"size": size})
+    record_look(request, "photo.seen", target=analysis.id, whose=analysis.user_id or "", details={"size": size})
     try:
         data = services.objects.get(address)
     except Permanent:
