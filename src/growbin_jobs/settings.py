@@ -288,7 +288,8 @@ class Settings(EngineSettings):
     monitor_users: SecretStr | None = Field(
         default=None,
         description="Who may sign in to the monitor: name:role:hash, several separated by blanks; "
-        "`growbin-jobs monitor hash-password` makes one. Roles: viewer, operator, admin; +personal lets see personal data.",
+        "`growbin-jobs monitor hash-password` makes one. Roles: viewer, operator, admin; with +personal they "
+        "see personal data.",
     )
     monitor_users_file: Path | None = Field(
         default=None, description="File with more of them, one a line; lines that begin with # say nothing."

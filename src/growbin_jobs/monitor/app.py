@@ -19,6 +19,7 @@ from growbin_jobs.monitor.marks import marks_of
 from growbin_jobs.monitor.pages import routers as pages
 from growbin_jobs.monitor.security.gate import SAFE, Gate
 from growbin_jobs.monitor.security.login_limit import LoginLimit
+from growbin_jobs.monitor.security.oidc import OidcSignIn
 from growbin_jobs.monitor.security.passwords import Passwords
 from growbin_jobs.monitor.security.permissions import PERMISSIONS, Action, Requirement
 from growbin_jobs.monitor.services import Services
@@ -50,6 +51,10 @@ def make_app(config: MonitorConfig, services: Services | None = None) -> FastAPI
     app.state.live = Live()
     app.state.passwords = Passwords(config.users)
     app.state.login_limit = LoginLimit()
+    app.state.oidc = None
+    if config.oidc is not None:
+        callback = f"{config.public_url}{config.url_prefix}/sign-in/oidc/callback"
+        app.state.oidc = OidcSignIn(config.oidc, config.allow, callback)
     second = APIRouter(prefix="/api/v2", responses=RESPONSES)
     for router in v2.routers:
         second.include_router(router)

@@ -58,7 +58,9 @@ def make_config(settings: Settings, **options: Any) -> MonitorConfig:
         environment=settings.monitor_environment,
     )
     config = replace(config, **{name: value for name, value in options.items() if value is not None})
-    return _checked(replace(config, url_prefix=clean_prefix(config.url_prefix)))
+    # A connection without an address is believed only where nobody can come by TCP and hide theirs.
+    proxy = replace(config.proxy, unix_socket=config.proxy.unix_socket and config.unix_socket is not None)
+    return _checked(replace(config, url_prefix=clean_prefix(config.url_prefix), proxy=proxy))
 
 
 def clean_prefix(prefix: str) -> str:

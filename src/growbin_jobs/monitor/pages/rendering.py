@@ -36,7 +36,8 @@ def render(
     """Return a page.
 
     Besides ``values`` a template has: ``w`` (words), ``link``, ``with_query`` and ``asset`` (addresses),
-    ``may(action)`` (whether the reader may do something; also by the action's name), ``person``, ``config``, ``pages``, ``here``.
+    ``may(action)`` (whether the reader may do something; also by the action's name), ``person``, ``config``, ``pages``
+    and ``here``.
 
     Parameters:
       template: Name of the file in ``templates/``.
