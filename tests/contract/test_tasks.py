@@ -180,8 +180,8 @@ def test_a_row_that_changes_while_it_is_copied_is_copied_again(
     a.started("t", 1)
     absorb = central.absorb
 
-    def meanwhile(rows: Any) -> None:
-        absorb(rows)
+    def meanwhile(*page: Any) -> None:
+        absorb(*page)
         monkeypatch.undo()
         a.ended("t", "completed", 2)
 
@@ -270,15 +270,16 @@ class Slow:
 
     def __init__(self, tasks: Tasks, most: int) -> None:
         self.rendering = tasks.rendering
+        self.database = tasks.database
         self.sizes: list[int] = []
         self.most = most
         self._tasks = tasks
 
-    def absorb(self, rows: Any) -> None:
+    def absorb(self, rows: Any, minutes: Any) -> None:
         self.sizes.append(len(rows))
         if len(rows) > self.most:
             raise TooSlow("took too long", wait=0.1)
-        self._tasks.absorb(rows)
+        self._tasks.absorb(rows, minutes)
 
 
 def test_pages_shrink_until_the_database_manages_them_and_grow_again(central: Tasks, tmp_path: Path) -> None:
@@ -468,7 +469,8 @@ def test_groups_that_are_gone_have_stopped_and_say_what_they_left(database: Data
     workers.report("a", [], unsynced=5, owed=1, at=first)
     workers.report("a", [], unsynced=4, owed=1, at=second)
 
-    gone = group(pids=[], processes=0, threads=0, running=0, unsynced=4, owed=1, stopped_at=first)
+    idle = {"pids": [], "processes": 0, "threads": 0, "running": 0, "reserved": 0, "reserved_tasks": []}
+    gone = group(**idle, unsynced=4, owed=1, stopped_at=first)
     assert workers.all() == [gone, group(node="b")]
 
 
