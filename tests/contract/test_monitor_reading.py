@@ -5,8 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.monitor.data import attempt, letter, task
+from tests.monitor.data import put as put_rows
 
+from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.search.expressions import ALL
 from growbin_jobs.engine.central.search.task_detail import SHOWN, TaskDetails
 from growbin_jobs.engine.central.search.task_search import TaskSearch
@@ -54,13 +60,26 @@ def test_an_hour_is_added_up_by_minute_and_actor(database):
     found = overview(database, until=second(600))
     assert (found.ends, found.failures, found.rate, len(found.minutes)) == (2, 1, 0.5, 60)
     by_minute = {point.at: point for point in found.minutes}
-    assert by_minute[int(START.timestamp())].done == 1
-    assert by_minute[int(second(60).timestamp())].dead == 1
-    assert [(line.actor, line.ends, line.wait_p95, line.run_p95) for line in found.actors] == [
-        ("upload_image", 2, 2.0, 75.0)
-    ]
+    assert by_minute[START].done == 1
+    assert by_minute[second(60)].dead == 1
+    [line] = found.actors
+    assert (line.actor, line.ends, line.failures) == ("upload_image", 2, 1)
+    assert line.spreads.wait_p95 is not None
+    assert line.spreads.run_p50 is not None
+    assert 1 < line.spreads.wait_p95 < 5
+    assert 10 <= line.spreads.run_p50 <= 20
     assert overview(database, until=second(-6900)).ends == 1
     assert state_counts(TaskSearch(database))["dead"].number == 1
+
+
+def test_figures_of_minutes_and_the_minutes_without_are_one_overview(database):
+    rows = [task(f"t{n}", second(60 * n), started_at=second(60 * n), completed_at=second(60 * n + 1)) for n in range(6)]
+    put_rows(database, TaskRow, rows)
+    database.transaction(lambda connection: touch(connection, database.dialect, {int(START.timestamp()) // 60}))
+    Minutes(database).compute_due(now=second(600), kept=timedelta(days=1))
+
+    found = overview(database, until=second(600))
+    assert (found.ends, [point.done for point in found.minutes][-10:]) == (6, [1] * 6 + [0] * 4)
 
 
 def test_a_task_of_14_megabytes_shows_its_beginning(database):
@@ -81,9 +100,11 @@ def test_failures_of_the_newest_version_are_new(database):
     Workers(database).report(
         "n1", [group("n1", 0, version="2.0", started_at=second(100))], unsynced=0, owed=0, at=START
     )
-    put(database, "a", 10, status="dead", error="KeyError", completed_at=second(11))
-    put(database, "b", 20, status="failed", error="KeyError", completed_at=second(120))
-    put(database, "c", 30, status="dead", error="ValueError", completed_at=second(130))
+    dead = task("a", START, status="dead", error="KeyError", completed_at=second(11))
+    late = task("c", START, status="dead", error="ValueError", completed_at=second(130))
+    again = task("b", START, status="failed", error="KeyError", completed_at=second(120))
+    put_rows(database, AttemptRow, [attempt(row, 2) for row in (dead, late, again)])
+    put_rows(database, DeadLetterRow, [letter(dead), letter(late)])
 
     found = error_groups(database, since=START, until=second(3600))
     assert [(each.title, each.count, each.dead, each.is_new) for each in found.groups] == [

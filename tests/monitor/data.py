@@ -5,7 +5,13 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from growbin_jobs.engine.broker.port import Depth
+from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.minutes_due import touch
+from growbin_jobs.engine.central.queue_minutes import QueueMinutes
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.codec import follow_up_id
@@ -59,6 +65,8 @@ def fill(database: Database, *, now: datetime | None = None, analyses: int = 300
     usage: list[dict[str, Any]] = []
     for number in range(analyses):
         _analysis(chance, number, end - timedelta(seconds=chance.random() ** 2 * 7200), tasks, rows, usage)
+    attempts: list[dict[str, Any]] = []
+    letters: list[dict[str, Any]] = []
     for number in range(analyses // 6):
         actor, error, state = chance.choice(ERRORS)
         queue = next(queue for name, queue, _ in STAGES if name == actor)
@@ -70,10 +78,18 @@ def fill(database: Database, *, now: datetime | None = None, analyses: int = 300
                 due_at=end + timedelta(minutes=4) if state == "failed" else None,
             )
         )  # fmt: skip
+    for row in tasks:
+        if row["task_id"].startswith("failed-"):
+            attempts += [attempt(row, try_) for try_ in range(3)]
+            if row["status"] == "dead":
+                letters.append(letter(row))
+    put(database, AttemptRow, attempts)
+    put(database, DeadLetterRow, letters)
     put(database, TaskRow, tasks)
     put(database, WasteAnalysis, rows)
     put(database, LlmUsage, usage)
     _workers(database, end)
+    _figures(database, tasks, attempts, end)
 
 
 def fill_with_oddities(database: Database, *, now: datetime | None = None) -> list[str]:
@@ -103,9 +119,35 @@ def task(task_id: str, created_at: datetime, **fields: Any) -> dict[str, Any]:
         "status": "completed",
         "created_at": created_at, "started_at": None, "completed_at": None, "due_at": None, "error": None,
         "result": None, "retry_count": 0, "synced_at": created_at, "deferrals": 0, "crashes": 0, "seq": 1,
-        "delivery_tag": None,
+        "delivery_tag": None, "parent_id": None, "root_id": None,
     }  # fmt: skip
     return row | fields
+
+
+def attempt(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """A run of a task that failed; the third one is that of its end."""
+    dead = number == 2 and row["status"] == "dead"
+    ended = row["completed_at"] - timedelta(seconds=60 * (2 - number))
+    return {
+        "task_id": row["task_id"], "node": row["node"], "ended_at": ended, "outcome": "dead" if dead else "failed",
+        "task_name": row["task_name"], "queue_name": row["queue_name"], "started_at": ended - timedelta(seconds=3),
+        "worker": row["worker"], "error": row["error"], "retry_count": number, "deferrals": 0,
+        "due_at": None if dead else ended + timedelta(seconds=50), "waited": 1.0 if number == 0 else None,
+    }  # fmt: skip
+
+
+def letter(row: dict[str, Any]) -> dict[str, Any]:
+    """The dead letter of a task."""
+    name = row["task_name"]
+    trace = f'  File "/srv/app/src/{name}.py", line 41, in {name}\n    await send(picture)\n{row["error"]}\n'
+    return {
+        "id": f"letter-{row['task_id']}", "node": row["node"], "letter": 1, "task_id": row["task_id"],
+        "task_name": name, "queue_name": row["queue_name"], "body": row["payload"].encode("utf-8", "replace"),
+        "code": "retries_exhausted", "params": json.dumps({"attempts": 3, "detail": row["error"]}),
+        "error": row["error"], "traceback": trace, "died_at": row["completed_at"], "retried_at": None,
+        "discarded_at": None, "seq": 1, "taken_by": None, "taken_at": None, "taken_to": None, "carried_by": None,
+        "done_at": None,
+    }  # fmt: skip
 
 
 def worker(node: str, seen_at: datetime, **fields: Any) -> WorkerGroup:
@@ -133,15 +175,17 @@ def _analysis(
     reached = chance.choices(range(5), (3, 3, 1, 2, 91))[0]
     at, task_id = begun, f"root-{number:06}"
     for stage, (actor, queue, seconds) in enumerate(STAGES[: reached + 1]):
-        if stage:
-            task_id = follow_up_id(task_id, actor, 0)
+        parent = task_id if stage else None
+        if parent:
+            task_id = follow_up_id(parent, actor, 0)
         started = at + timedelta(seconds=chance.expovariate(1.5))
         ended = started + timedelta(seconds=seconds * (0.5 + chance.expovariate(1.2)))
         running = stage == reached
         retries = int(chance.random() < 0.08)
         tasks.append(
             task(
-                task_id, at, task_name=actor, queue_name=queue, status="running" if running else "completed",
+                task_id, at, parent_id=parent, root_id=f"root-{number:06}" if parent else None, task_name=actor,
+                queue_name=queue, status="running" if running else "completed",
                 node="storage-1" if stage % 2 == 0 else f"ai-{1 + number % 2}", worker=f"w/{stage}/{number % 4}",
                 started_at=started, completed_at=None if running else ended, retry_count=retries,
                 payload=json.dumps({"args": [user, "s3://growbin/spool/x", analysis_id], "kwargs": {}}),
@@ -177,6 +221,19 @@ def _request(
         "tokens_in": chance.randrange(900, 1600), "tokens_cached": 600, "tokens_reasoning": 120,
         "tokens_out": chance.randrange(40, 400), "cost": chance.randrange(700, 4200),
     }  # fmt: skip
+
+
+def _figures(database: Database, tasks: list[Any], attempts: list[Any], end: datetime) -> None:
+    """Make the figures of the minutes, as a keeper does; of the last ones there are none yet."""
+    ends = [row["completed_at"] for row in tasks if row["completed_at"]] + [row["ended_at"] for row in attempts]
+    over = {int(each.timestamp()) // 60 for each in ends if each < end - timedelta(minutes=2)}
+    database.transaction(lambda connection: touch(connection, database.dialect, over))
+    Minutes(database).compute_due(now=end, kept=timedelta(days=30), limit=10_000)
+    chance, begin = random.Random(2), end.replace(second=0, microsecond=0)
+    for minute in range(90):
+        at = begin - timedelta(minutes=90 - minute)
+        depths = {queue: Depth(int(abs(chance.gauss(20, 15)) * scale), 4, 2, 0) for _, queue, scale in STAGES}
+        QueueMinutes(database).add(at, depths, now=at)
 
 
 def _workers(database: Database, end: datetime) -> None:

@@ -36,7 +36,7 @@ class ErrorGroup:
       code: The reason's code where messages were given up; empty: not known.
       error_class: Of the last error; empty: not known.
       place: ``file:function`` where it was raised, without the line, which moves; empty: not known.
-      count: Of failures; ``dead`` of them were given up, the others are tried again.
+      count: Of runs that failed; with ``dead`` of them the message was given up.
       first_at, last_at: When it was seen first and last in the time that was looked at.
       trend: Failures in each of equal parts of that time, oldest first.
       is_new: It was not seen before the newest version began to work.
@@ -81,24 +81,31 @@ def error_groups(database: Database, *, since: datetime, until: datetime) -> Err
 
     Parameters:
       database: The central one.
-      since, until: Aware; of the creation of the tasks.
+      since, until: Aware; when the runs ended.
 
     Raises:
       Deferred: The database is away.
     """
-    found, more = failures(database, since=since)
+    found, more = failures(database, since=since, until=until)
     version, version_at = newest_version(Workers(database).all())
-    groups = grouped((each for each in found if each.at <= until), since=since, until=until, version_at=version_at)
+    groups = grouped(found, since=since, until=until, version_at=version_at)
     return ErrorGroups(groups, WINDOW if more else None, version, version_at)
 
 
 def grouped(
     found: Iterable[Failure], *, since: datetime, until: datetime, version_at: datetime | None = None
 ) -> list[ErrorGroup]:
-    """Return failures as groups, those with most failures first."""
+    """Return failures as groups, those with most failures first.
+
+    Only of a message that was given up the place is known. Runs that failed before it, and others of the same actor
+    with the same error, belong to its group, where there is one such place.
+    """
+    known = list(found)
+    causes = _causes_of_deaths(known)
     members: defaultdict[tuple[str, str, str, str], list[Failure]] = defaultdict(list)
-    for failure in found:
-        members[_cause(failure)].append(failure)
+    for failure in known:
+        likely = causes.get((failure.actor, without_what_varies(failure.error)), set())
+        members[next(iter(likely)) if len(likely) == 1 else _cause(failure)].append(failure)
     groups = [_group(cause, its, since, until, version_at) for cause, its in members.items()]
     return sorted(groups, key=lambda group: (-group.count, group.key))
 
@@ -132,12 +139,24 @@ def without_what_varies(text: str) -> str:
     return _VARYING.sub("…", first[:300])[:200]
 
 
+def _causes_of_deaths(found: Iterable[Failure]) -> dict[tuple[str, str], set[tuple[str, str, str, str]]]:
+    """Return what messages were given up for, by actor and error."""
+    causes: defaultdict[tuple[str, str], set[tuple[str, str, str, str]]] = defaultdict(set)
+    for failure in found:
+        if failure.state == "dead":
+            causes[failure.actor, without_what_varies(failure.error)].add(_cause(failure))
+    return causes
+
+
 def _cause(failure: Failure) -> tuple[str, str, str, str]:
     title = without_what_varies(failure.error)
-    named = _CLASS.match(failure.error)
-    error_class = named[0] if named and (failure.error == named[0] or failure.error[named.end() :][:1] == ":") else ""
+    error_class, place = place_of(failure.traceback)
+    if not error_class:
+        named = _CLASS.match(failure.error)
+        whole = named is not None and failure.error[named.end() :][:1] in ("", ":")
+        error_class = named[0] if named and whole else ""
     # Where the place is known the text adds nothing but what varies.
-    return (failure.code, error_class, failure.place, "" if failure.place and error_class else title)
+    return (failure.code, error_class, place, "" if place and error_class else title)
 
 
 def _group(

@@ -1,39 +1,40 @@
-"""How the work goes: throughput, failures, waits and runs of an hour, now or at any past minute."""
+"""How the work goes: throughput, failures, waits and runs of some hours, now or at any past minute.
+
+It reads the figures of minutes that the keepers make; of the last minutes, which have none yet, the tasks themselves.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, percentile
+from growbin_jobs.engine.central.minutes_due import MINUTE
+from growbin_jobs.engine.central.queue_minutes import QueueMinute, QueueMinutes
 from growbin_jobs.engine.central.search.expressions import Term
-from growbin_jobs.engine.central.search.recent_runs import Run, recent_runs
+from growbin_jobs.engine.central.search.recent_runs import recent_runs
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.engine.delivery.records import TaskState
 
 #: What an overview shows.
 SPAN: Final = timedelta(hours=1)
 
-#: A task that is in one of these has ended well or badly; ``failed`` is tried again.
-_BAD: Final = ("dead", "failed")
+#: Parts of an actor's trend.
+_TREND: Final = 30
+
+#: Outcomes of runs that did not go well; what was put off is no end at all.
+_FAILED: Final = ("failed", "crashed")
+_PUT_OFF: Final = ("deferred", "pending", "running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MinutePoint:
-    """One minute. Waits and runs in seconds; None where nothing ended.
+class Spreads:
+    """Waits and runs in seconds, by half and by 95 of 100; None where nothing is known."""
 
-    Attributes:
-      at: Its beginning, in seconds since 1970.
-      done, failed, dead: Runs that ended so.
-    """
-
-    at: int
-    done: int
-    failed: int
-    dead: int
     wait_p50: float | None
     wait_p95: float | None
     run_p50: float | None
@@ -41,51 +42,66 @@ class MinutePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MinutePoint:
+    """One step of the time.
+
+    Attributes:
+      at: Its beginning.
+      done, failed, dead: Runs that ended so; a crash is a failure.
+    """
+
+    at: datetime
+    done: int
+    failed: int
+    dead: int
+    spreads: Spreads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActorLine:
-    """One actor in the time; waits and runs in seconds.
+    """One actor in the time.
 
     Attributes:
       rate: Failures among its ends, from 0 to 1.
+      trend: Ends in equal parts of the time, oldest first.
     """
 
     actor: str
     ends: int
     failures: int
     rate: float
-    wait_p50: float | None
-    wait_p95: float | None
-    run_p50: float | None
-    run_p95: float | None
+    spreads: Spreads
     trend: list[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """An hour.
+    """Some hours.
 
     Attributes:
       since, until: Of the ends that are counted.
+      step: Seconds of one point.
       ends, failures: Of runs in it.
       rate: Failures among the ends, from 0 to 1; None where nothing ended.
       per_minute: Ends a minute.
-      sampled: Only the newest ends were read, so that numbers are too small.
-      minutes: One for each minute, also those without ends.
+      sampled: Of the last minutes only the newest ends were read, so that numbers are too small.
+      minutes: One for each step, also those without ends.
       actors: Those with most ends first.
+      queues: What the broker said of its queues, by the minute; a minute without a row was not asked about.
     """
 
     since: datetime
     until: datetime
+    step: int
     ends: int
     failures: int
     rate: float | None
     per_minute: float
-    wait_p50: float | None
-    wait_p95: float | None
-    run_p50: float | None
-    run_p95: float | None
+    spreads: Spreads
     sampled: bool
     minutes: list[MinutePoint]
     actors: list[ActorLine]
+    queues: list[QueueMinute]
 
 
 def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> Overview:
@@ -99,22 +115,25 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     Raises:
       Deferred: The database is away.
     """
-    end = -(-int(until.timestamp()) // 60) * 60
-    begin = end - int(span.total_seconds()) // 60 * 60
+    step = 60 if span <= timedelta(hours=2) else 300
+    end = -(-int(until.timestamp()) // step) * step
+    begin = end - max(1, int(span.total_seconds()) // step) * step
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
-    runs, sampled = recent_runs(database, since, last)
-    failures = sum(run.state in _BAD for run in runs)
+    figures, sampled = _figures(database, since, last)
+    ends, failures = sum(each.runs for each in figures), sum(each.runs for each in figures if _is_bad(each))
     return Overview(
         since=since,
         until=last,
-        ends=len(runs),
+        step=step,
+        ends=ends,
         failures=failures,
-        rate=failures / len(runs) if runs else None,
-        per_minute=len(runs) * 60 / (end - begin),
-        **_spreads(runs),
+        rate=failures / ends if ends else None,
+        per_minute=ends * 60 / (end - begin),
+        spreads=_spreads(figures),
         sampled=sampled,
-        minutes=_minutes(runs, begin, end),
-        actors=_actors(runs, begin, end),
+        minutes=_points(figures, begin, end, step),
+        actors=_actors(figures, begin, end),
+        queues=QueueMinutes(database).read(since, last),
     )
 
 
@@ -127,52 +146,61 @@ def state_counts(search: TaskSearch) -> dict[str, Count]:
     return {state.value: search.count(Term("state", "is", state.value)) for state in TaskState}
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the value that a share of sorted values does not exceed (nearest rank)."""
-    if not values:
-        return None
-    return values[min(len(values) - 1, max(0, -(-int(share * 100) * len(values) // 100) - 1))]
+def _figures(database: Database, since: datetime, until: datetime) -> tuple[list[TaskMinute], bool]:
+    made = Minutes(database).read(since, until)
+    tail = max((each.minute for each in made), default=since - MINUTE) + MINUTE
+    young, sampled = recent_runs(database, tail, until) if tail < until else ([], False)
+    return [each for each in (*made, *young) if each.outcome not in _PUT_OFF], sampled
 
 
-def _spreads(runs: Iterable[Run]) -> dict[str, float | None]:
-    its = list(runs)
-    waits = sorted(run.wait for run in its if run.wait is not None)
-    works = sorted(run.run for run in its if run.run is not None)
-    return {
-        "wait_p50": percentile(waits, 0.5), "wait_p95": percentile(waits, 0.95),
-        "run_p50": percentile(works, 0.5), "run_p95": percentile(works, 0.95),
-    }  # fmt: skip
+def _is_bad(figures: TaskMinute) -> bool:
+    return figures.outcome == "dead" or figures.outcome in _FAILED
 
 
-def _minutes(runs: Iterable[Run], begin: int, end: int) -> list[MinutePoint]:
-    by_minute: defaultdict[int, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_minute[int(run.at) // 60 * 60].append(run)
-    found = []
-    for at in range(begin, end, 60):
-        its = by_minute[at]
-        states = [run.state for run in its]
-        found.append(
-            MinutePoint(
-                at=at, done=states.count("completed"), failed=states.count("failed"), dead=states.count("dead"),
-                **_spreads(its),
-            )
-        )  # fmt: skip
-    return found
+def _spreads(figures: Iterable[TaskMinute]) -> Spreads:
+    waits: Counter[int] = Counter()
+    runs: Counter[int] = Counter()
+    for each in figures:
+        waits.update(dict(enumerate(each.wait_buckets)))
+        runs.update(dict(enumerate(each.run_buckets)))
+    wait, run = ([counts[number] for number in range(max(counts, default=-1) + 1)] for counts in (waits, runs))
+    return Spreads(
+        wait_p50=percentile(wait, 0.5), wait_p95=percentile(wait, 0.95), run_p50=percentile(run, 0.5),
+        run_p95=percentile(run, 0.95),
+    )  # fmt: skip
 
 
-def _actors(runs: Iterable[Run], begin: int, end: int) -> list[ActorLine]:
-    by_actor: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_actor[run.actor].append(run)
+def _points(figures: Iterable[TaskMinute], begin: int, end: int, step: int) -> list[MinutePoint]:
+    by_step: defaultdict[int, list[TaskMinute]] = defaultdict(list)
+    for each in figures:
+        by_step[int(each.minute.timestamp()) // step * step].append(each)
+    return [
+        MinutePoint(
+            at=datetime.fromtimestamp(at, UTC),
+            done=sum(each.runs for each in by_step[at] if not _is_bad(each)),
+            failed=sum(each.runs for each in by_step[at] if each.outcome in _FAILED),
+            dead=sum(each.runs for each in by_step[at] if each.outcome == "dead"),
+            spreads=_spreads(by_step[at]),
+        )
+        for at in range(begin, end, step)
+    ]
+
+
+def _actors(figures: Sequence[TaskMinute], begin: int, end: int) -> list[ActorLine]:
+    by_actor: defaultdict[str, list[TaskMinute]] = defaultdict(list)
+    for each in figures:
+        by_actor[each.task_name].append(each)
     found = []
     for actor, its in by_actor.items():
-        failures, trend = sum(run.state in _BAD for run in its), [0] * 30
-        for run in its:
-            trend[min(29, max(0, int((run.at - begin) * 30 / (end - begin))))] += 1
+        ends, failures = sum(each.runs for each in its), sum(each.runs for each in its if _is_bad(each))
+        trend = [0] * _TREND
+        for each in its:
+            part = int((each.minute.timestamp() - begin) * _TREND / (end - begin))
+            trend[min(_TREND - 1, max(0, part))] += each.runs
         found.append(
             ActorLine(
-                actor=actor, ends=len(its), failures=failures, rate=failures / len(its), trend=trend, **_spreads(its)
+                actor=actor, ends=ends, failures=failures, rate=failures / ends if ends else 0.0, trend=trend,
+                spreads=_spreads(its),
             )
-        )
+        )  # fmt: skip
     return sorted(found, key=lambda line: (-line.ends, line.actor))

@@ -18,6 +18,10 @@ def failure(number: int, error: str, *, minutes: float = 0, **fields: str) -> Fa
     return Failure(f"t{number}", "mail", "mails", "n1", fields.pop("state", "dead"), at, error, **fields)
 
 
+def trace(file: str) -> str:
+    return f'  File "{file}", line 3, in f\n    x()\nKeyError\n'
+
+
 def test_three_causes_with_varying_ids_are_three_groups():
     found = []
     for number in range(500):
@@ -33,9 +37,17 @@ def test_three_causes_with_varying_ids_are_three_groups():
 
 
 def test_the_same_words_at_two_places_are_two_groups():
-    found = [failure(1, "KeyError", place="a.py:f"), failure(2, "KeyError", place="b.py:f")]
+    found = [failure(1, "KeyError", traceback=trace("a.py")), failure(2, "KeyError", traceback=trace("b.py"))]
 
     assert len(grouped(found, since=START, until=START + timedelta(hours=1))) == 2
+
+
+def test_runs_that_failed_before_a_message_was_given_up_are_in_its_group():
+    found = [failure(1, "KeyError", traceback=trace("a.py"), code="retries_exhausted")]
+    found += [failure(1, "KeyError", state="failed"), failure(2, "KeyError", state="failed")]
+
+    [group] = grouped(found, since=START, until=START + timedelta(hours=1))
+    assert (group.count, group.dead, group.code, group.place) == (3, 1, "retries_exhausted", "a.py:f")
 
 
 def test_a_place_has_no_line_since_lines_move():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
+from growbin_jobs.engine.central.queue_minutes import QueueMinute
 from growbin_jobs.operations.overview import MinutePoint
 from growbin_jobs.operations.readable_json import strict
 
@@ -32,13 +34,29 @@ def times(minutes: Sequence[MinutePoint], words: Any) -> str:
     return _chart(
         minutes,
         [
-            (words("chart.run_p50"), "accent", [point.run_p50 for point in minutes]),
-            (words("chart.run_p95"), "busy", [point.run_p95 for point in minutes]),
-            (words("chart.wait_p95"), "waiting", [point.wait_p95 for point in minutes]),
+            (words("chart.run_p50"), "accent", [point.spreads.run_p50 for point in minutes]),
+            (words("chart.run_p95"), "busy", [point.spreads.run_p95 for point in minutes]),
+            (words("chart.wait_p95"), "waiting", [point.spreads.wait_p95 for point in minutes]),
         ],
         kind="lines",
         unit="s",
     )
+
+
+def depths(rows: Sequence[QueueMinute]) -> str:
+    """Return what waited in the deepest queues, as JSON for ``js/charts.js``; a minute without a row has no point."""
+    colours = ("accent", "busy", "waiting", "lost", "bad")
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[row.queue_name] += row.ready
+    times = sorted({row.minute for row in rows})
+    known = {(row.queue_name, row.minute): row.ready for row in rows}
+    deepest = [name for name, _ in sums.most_common(len(colours))]
+    series = [
+        {"label": name, "colour": colour, "values": [known.get((name, at)) for at in times]}
+        for name, colour in zip(deepest, colours, strict=False)
+    ]
+    return strict({"kind": "lines", "unit": "", "x": [at.timestamp() for at in times], "series": series})
 
 
 def sparkline(values: Iterable[float], label: str) -> Markup:
@@ -73,7 +91,7 @@ def _chart(
         {
             "kind": kind,
             "unit": unit,
-            "x": [point.at for point in minutes],
+            "x": [point.at.timestamp() for point in minutes],
             "series": [{"label": label, "colour": colour, "values": values} for label, colour, values in series],
         }
     )

@@ -33,6 +33,7 @@ PAGES: Final = (
     Page("/analyses", "nav.analyses", Action.SEE_STATE, "a", "analysis"),
     Page("/workers", "nav.workers", Action.SEE_STATE, "w", "workers"),
     Page("/queues", "nav.queues", Action.SEE_STATE, "q", "queues"),
+    Page("/dead-letters", "nav.dead", Action.SEE_STATE, "l", "dead"),
     Page("/schedule", "nav.schedule", Action.SEE_STATE, "s", "schedule"),
     Page("/money", "nav.money", Action.SEE_MONEY, "m", "money"),
     Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from growbin_jobs.engine.central.search.expressions import SearchError
-from growbin_jobs.engine.central.search.task_search import SORTS, Count, Page, TaskSearch
+from growbin_jobs.engine.central.search.task_search import Count, Page, TaskSearch
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.errors import NotFound
 from growbin_jobs.monitor.pages.links import link
 from growbin_jobs.monitor.pages.rendering import render
+from growbin_jobs.monitor.reading.lost_tasks import LOST, with_lost
 from growbin_jobs.monitor.reading.task_query import CHOICES, TaskQuery, may_see_messages, task_query
 from growbin_jobs.monitor.reading.task_view import task_view
 from growbin_jobs.monitor.security.permissions import Action, require
@@ -32,9 +33,11 @@ def page(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) -> 
         total = search.count(expression)
     except SearchError as error:
         problem = error
+    tasks = with_lost(request.app.state.services, found.tasks)
     return render(
-        request, "tasks.html", query=query, page=found, total=total or Count(0), problem=problem,
-        states=[state.value for state in TaskState], choices=search.choices(), chosen=_chosen(query), sorts=SORTS,
+        request, "tasks.html", query=query, page=found, tasks=tasks, total=total or Count(0), problem=problem,
+        states=[*(state.value for state in TaskState), LOST], choices=search.choices(),
+        chosen=_chosen(query),
     )  # fmt: skip
 
 

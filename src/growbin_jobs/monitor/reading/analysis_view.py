@@ -17,9 +17,6 @@ from growbin_jobs.monitor.reading.task_query import may_see_people
 from growbin_jobs.operations.analysis_timeline import Timeline, timeline
 from growbin_jobs.operations.waiting import Waiting, why_analysis_waits
 
-#: What of an analysis is its user's.
-_PERSONAL = ("user_id", "s3_path", "thumbnail_path", "response")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisView:
@@ -55,7 +52,7 @@ def analysis_view(request: Request, analysis_id: str) -> AnalysisView:
 
 
 def _without_person(analysis: Analysis) -> Analysis:
-    return replace(analysis, **dict.fromkeys(_PERSONAL))
+    return replace(analysis, user_id=None, s3_path=None, thumbnail_path=None, response=None)
 
 
 def _actors() -> list[str]:

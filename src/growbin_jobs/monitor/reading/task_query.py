@@ -11,6 +11,7 @@ from fastapi import Query, Request
 
 from growbin_jobs.engine.central.search.expressions import Expression, SearchError, Term, both, without_messages
 from growbin_jobs.engine.central.search.grammar import parse
+from growbin_jobs.monitor.reading.lost_tasks import meaning_lost
 from growbin_jobs.monitor.security.identify import known_identity
 from growbin_jobs.monitor.security.permissions import Action, allows
 
@@ -59,6 +60,7 @@ class TaskQuery:
         for name, operator in (("since", ">="), ("until", "<")):
             if value := getattr(self, name):
                 found = both(found, Term("created", operator, _moment(name, value, zone)))  # type: ignore[arg-type]
+        found = meaning_lost(request.app.state.services, found)
         return found if may_see_messages(request) else without_messages(found)
 
 

@@ -1,26 +1,39 @@
-"""The newest failures, as many as a page of errors groups."""
+"""The newest failed runs, as many as a page of errors groups, each with its cause as far as anybody knows it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.sql_words import SqlWords
 
-#: Failures that are grouped at most, the newest.
+#: Failed runs that are grouped at most, the newest.
 WINDOW: Final = 20_000
 _SHOWN: Final = 500
 
-#: States of a task whose last run failed.
-STATES: Final = ("dead", "failed")
+_RUNS: Final = f"""
+    SELECT a.task_id, a.task_name, a.queue_name, a.node, a.outcome, a.ended_at, substr(a.error, 1, {_SHOWN}), d.code,
+           d.traceback
+    FROM (SELECT * FROM task_attempts WHERE ended_at >= ? AND ended_at < ? AND outcome <> 'deferred'
+          ORDER BY ended_at DESC LIMIT ?) AS a
+    LEFT JOIN dead_letters AS d ON d.task_id = a.task_id AND d.node = a.node AND d.died_at = a.ended_at
+    ORDER BY a.ended_at DESC
+"""  # noqa: S608 a number of ours
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A task whose last run failed; ``at``: when that ended, else when it began or was created."""
+    """A run that failed.
+
+    Attributes:
+      state: ``failed``, ``crashed``, or ``dead``: its message was given up.
+      at: When it ended.
+      code: The reason for which the message was given up; empty: it was not.
+      traceback: Of a message that was given up; empty: not known.
+    """
 
     task_id: str
     actor: str
@@ -30,35 +43,33 @@ class Failure:
     at: datetime
     error: str
     code: str = ""
-    place: str = ""
+    traceback: str = ""
 
 
-def failures(database: Database, *, since: datetime, window: int = WINDOW) -> tuple[list[Failure], bool]:
-    """Return the newest failures of tasks that were created since a time, the newest first.
+def failures(
+    database: Database, *, since: datetime, until: datetime, window: int = WINDOW
+) -> tuple[list[Failure], bool]:
+    """Return the newest failed runs of a time, the newest first.
 
     Parameters:
       database: The central one.
-      since: Aware.
-      window: At most so many of each state.
+      since, until: From the one to before the other, aware.
+      window: At most so many.
 
     Returns:
-      The failures, and whether there are more.
+      The runs, and whether there are more.
 
     Raises:
       Deferred: The database is away.
     """
     words, moments = SqlWords(database.dialect), UtcField()
-    sql = (
-        f"SELECT task_id, task_name, queue_name, node, status, COALESCE(completed_at, started_at, created_at),"  # noqa: S608
-        f" substr(error, 1, {_SHOWN}) FROM tasks WHERE status = ? AND created_at >= ? ORDER BY created_at DESC LIMIT ?"
-    )
-    found, more = [], False
-    for state in STATES:
-        values = (state, moments.db_value(since), window + 1)
-        rows = database.run(lambda connection, values=values: words.rows(connection, sql, *values))  # type: ignore[misc]
-        more = more or len(rows) > window
-        for task_id, actor, queue, node, status, at, error in rows[:window]:
-            ended = moments.python_value(at)
-            assert ended is not None
-            found.append(Failure(task_id, actor, queue, node, status, ended, error or ""))
-    return sorted(found, key=lambda each: (each.at, each.task_id), reverse=True), more
+    values = (moments.db_value(since), moments.db_value(until), window + 1)
+    rows = database.run(lambda connection: words.rows(connection, _RUNS, *values))
+    return [_failure(row, moments) for row in rows[:window]], len(rows) > window
+
+
+def _failure(row: Any, moments: UtcField) -> Failure:
+    task_id, actor, queue, node, outcome, at, error, code, traceback = row
+    ended = moments.python_value(at)
+    assert ended is not None
+    return Failure(task_id, actor, queue, node, outcome, ended, error or "", code or "", traceback or "")

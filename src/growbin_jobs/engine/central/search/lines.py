@@ -12,7 +12,7 @@ ERROR_SHOWN: Final = 300
 
 NAMES: Final = (
     "task_id", "node", "task_name", "queue_name", "status", "created_at", "started_at", "completed_at", "due_at",
-    "retry_count", "deferrals", "crashes", "worker",
+    "retry_count", "deferrals", "crashes", "worker", "parent_id", "root_id",
 )  # fmt: skip
 _TIMES: Final = frozenset({"created_at", "started_at", "completed_at", "due_at"})
 _MOMENTS: Final = UtcField()
@@ -23,6 +23,9 @@ class TaskLine:
     """One task of a list. Times are aware, in UTC.
 
     Attributes:
+      status: As in ``tasks``; ``lost`` where it ran on a node that has fallen silent.
+      parent_id: The task that sent it; None: a producer, or nobody knows.
+      root_id: The first task of its chain; None where it has no parent.
       error: Its beginning.
       wait: Seconds from its creation to its last start; None before that. Clocks of two nodes may differ: never less
         than 0, and ``skewed`` says so.
@@ -42,6 +45,8 @@ class TaskLine:
     deferrals: int
     crashes: int
     worker: str | None
+    parent_id: str | None
+    root_id: str | None
     error: str | None
     wait: float | None
     run: float | None

@@ -86,6 +86,16 @@ class TaskDetails:
             lines.line(row) for row in self._database.run(lambda connection: self._words.rows(connection, sql, *ids))
         ]
 
+    def family(self, root_id: str, *, limit: int = 200) -> list[TaskLine]:
+        """Return the first task of a chain and all that were sent in it, oldest first."""
+        columns = ", ".join([*lines.NAMES, f"substr(error, 1, {lines.ERROR_SHOWN})"])
+        sql = f"SELECT {columns} FROM tasks WHERE task_id = ? OR root_id = ? ORDER BY created_at, task_id LIMIT ?"  # noqa: S608
+        its = _storable_id(root_id)
+        return [
+            lines.line(row)
+            for row in self._database.run(lambda connection: self._words.rows(connection, sql, its, its, limit))
+        ]
+
     def pieces(self, task_id: str, part: Part) -> Iterator[str]:
         """Yield a whole text, a piece at a time."""
         begin = 1

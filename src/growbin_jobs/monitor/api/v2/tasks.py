@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from growbin_jobs.engine.central.attempts import TaskAttempt
 from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
@@ -16,6 +17,7 @@ from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.errors import NotFound
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.reading.lost_tasks import with_lost
 from growbin_jobs.monitor.reading.task_query import TaskQuery, may_see_messages, task_query
 from growbin_jobs.monitor.reading.task_view import task_view
 from growbin_jobs.monitor.recording import checked_reason, record
@@ -68,12 +70,16 @@ class TaskAnswer:
 
     Attributes:
       waiting: Why it has not ended; null: it has.
+      attempts: Its runs that did not complete, oldest first.
+      family: The first task of its chain and all that were sent in it.
       message, result: Null where there is none or you may not see it.
       hidden: You may not see message and result.
     """
 
     task: TaskLine
     waiting: Waiting | None
+    attempts: list[TaskAttempt]
+    family: list[TaskLine]
     message: Document | None
     result: Document | None
     error: str | None
@@ -90,9 +96,8 @@ def tasks(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) ->
     except SearchError as error:
         return problem(400, str(error), type_="growbin:search", place=error.place)
     total = search.count(expression) if query.cursor is None else None
-    return StrictAnswer(
-        TaskPage(tasks=page.tasks, next=page.next, searched=page.searched, go_on=page.go_on, total=total)
-    )
+    lines = with_lost(request.app.state.services, page.tasks)
+    return StrictAnswer(TaskPage(tasks=lines, next=page.next, searched=page.searched, go_on=page.go_on, total=total))
 
 
 @router.get("/tasks/{task_id:path}", response_model=TaskAnswer, dependencies=[require(Action.SEE_STATE)])
@@ -103,8 +108,10 @@ def task(request: Request, task_id: str) -> Response:
         TaskAnswer(
             task=view.task,
             waiting=view.waiting,
-            message=_document(view.message),
-            result=_document(view.result),
+            attempts=view.attempts,
+            family=view.family,
+            message=document(view.message),
+            result=document(view.result),
             error=view.error.text if view.error else None,
             hidden=view.hidden,
         )
@@ -163,7 +170,8 @@ def _encoded(first: str, rest: Iterator[str]) -> Iterator[bytes]:
         yield piece.encode("utf-8", "replace")
 
 
-def _document(preview: Preview | None) -> Document | None:
+def document(preview: Preview | None) -> Document | None:
+    """Return a message or a result as it is told."""
     if preview is None:
         return None
     value, told = parsed(preview.text) if preview.is_whole else (None, False)
