@@ -43,7 +43,8 @@ def page(
         }  # fmt: skip
     return render(
         request, "overview.html", found=found, at=at, until=until, problem=problem, minutes=minutes, spans=SPANS,
-        throughput=charts.throughput(found.minutes, words), times=charts.times(found.minutes, words), depths=charts.depths(found.queues),
+        throughput=charts.throughput(found.minutes, words), times=charts.times(found.minutes, words),
+        depths=charts.depths(found.queues),
         sparkline=charts.sparkline, step=timedelta(minutes=minutes), zone=zone_of(services), **now,
     )  # fmt: skip
 
