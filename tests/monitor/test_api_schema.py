@@ -17,7 +17,7 @@ from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.config import MonitorConfig
 
 #: Requests for each route, of each kind.
-EXAMPLES = 8
+EXAMPLES = 5
 
 DOCUMENT = make_app(MonitorConfig(insecure=True), cast(Any, SimpleNamespace())).openapi()
 OPERATIONS = [
@@ -30,9 +30,10 @@ OPERATIONS = [
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.path)
 def test_every_route_answers_as_it_is_described(operation: Any, mode: Any, reader: httpx.Client):
-    takes_parameters = any(True for _ in operation.iter_parameters())
-    if mode is GenerationMode.NEGATIVE and not takes_parameters:
-        return
+    places = {parameter.location for parameter in operation.iter_parameters()}
+    takes_parameters = bool(places)
+    if mode is GenerationMode.NEGATIVE and "query" not in {str(getattr(place, "value", place)) for place in places}:
+        return  # any text may be an id
 
     @settings(
         max_examples=EXAMPLES if takes_parameters else 1, deadline=None, derandomize=True, database=None,

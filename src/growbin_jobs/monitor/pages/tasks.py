@@ -11,6 +11,8 @@ from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.engine.central.search.task_search import Count, Page, TaskSearch
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.errors import NotFound
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.analysis_lists import is_id
 from growbin_jobs.monitor.pages.links import link
 from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.reading.lost_tasks import LOST, with_lost
@@ -54,9 +56,7 @@ def task(request: Request, task_id: str) -> Response:
 
 def _elsewhere(request: Request, task_id: str) -> Response:
     """Lead to the analysis of this id, where somebody put one into the wrong address."""
-    from growbin_jobs.models.analysis import Analyses
-
-    if Analyses(request.app.state.services.database).owners([task_id]):
+    if is_id(task_id) and Analyses(request.app.state.services.database).owners([task_id]):
         return RedirectResponse(link(request, "/analyses", task_id), 303)
     return render(request, "task_unknown.html", status=404, task_id=task_id)
 
