@@ -253,11 +253,11 @@ class DeadLetters:
         query = row.select().where(row.id.in_(list(letter_ids)) & row.taken_by.is_null(False))
         return [_view(each) for each in self.database.rows(query)]
 
-    def carry(self, letter_id: str, *, node: str) -> bool:
-        """Be the node that carries a decision out; False where another one does."""
+    def carry(self, letter: CentralDeadLetter, *, node: str) -> bool:
+        """Be the node that carries a decision out, in place of the one that had begun; False where another one is."""
         row = DeadLetterRow
-        mine = row.carried_by.is_null() | (row.carried_by == node)
-        query = row.update(carried_by=node).where((row.id == letter_id) & row.done_at.is_null() & mine)
+        as_seen = row.carried_by.is_null() if letter.carried_by is None else row.carried_by == letter.carried_by
+        query = row.update(carried_by=node).where((row.id == letter.id) & _TO_DO & as_seen)
         return self.database.run(lambda connection: bool(query.execute(connection)))
 
     def done(self, letter: CentralDeadLetter, *, at: datetime) -> None:

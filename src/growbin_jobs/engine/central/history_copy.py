@@ -53,6 +53,8 @@ class HistoryCopy:
         Raises:
           Deferred: The database or the journal is away; what was copied is marked, or copied once more.
         """
+        if not self.waiting(limit=1):  # nearly always
+            return False
         more = [self._copied(copy, end) for copy in (self._copy_attempts, self._copy_letters)]
         return any(more)
 

@@ -233,7 +233,8 @@ def _figures(dialect: Dialect) -> str:
     def seconds(since: str, until: str) -> str:
         if dialect == "sqlite":
             return f"max(unixepoch({until}, 'subsec') - unixepoch({since}, 'subsec'), 0.0)"
-        return f"greatest(extract(epoch FROM {until} - {since}), 0)::float8"
+        passed = f"extract(epoch FROM {until} - {since})::float8"
+        return f"CASE WHEN {since} IS NOT NULL THEN greatest({passed}, 0) END"  # greatest() takes NULL for nothing
 
     def bucket(value: str) -> str:
         steps = " ".join(f"WHEN {value} < {bound} THEN {number}" for number, bound in enumerate(BOUNDS))

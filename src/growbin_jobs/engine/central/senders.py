@@ -25,6 +25,9 @@ PAGE = 20_000
 #: Messages of one transaction.
 BATCH = 2000
 
+#: Chains that were told in pieces are put together in so many steps at most: somebody may have made a circle.
+MOST_STEPS = 10
+
 #: Tasks whose first ancestor is remembered: what they send needs no look into the database.
 REMEMBERED = 100_000
 
@@ -128,9 +131,21 @@ class Senders:
             if rest:
                 sent_copy.absorb(connection, dialect, list(rest.values()), families, node=self._journal.node, at=now)
             if families:
-                sent_copy.repair(connection, dialect, families)
+                sent_copy.repair(connection, dialect, {child: family.root_id for child, family in families.items()})
+                self._lead_on(connection, {family.root_id for family in families.values()})
 
         self._database.transaction(work)
+
+    def _lead_on(self, connection: peewee.Database, roots: set[str]) -> None:
+        """Where another node has told meanwhile who sent what we take for the first of a chain, lead to its first."""
+        dialect = self._database.dialect
+        for _ in range(MOST_STEPS):
+            found = sent_copy.roots(connection, dialect, roots)
+            farther = {root: first for root, first in found.items() if root != first}
+            if not farther:
+                return
+            sent_copy.repair(connection, dialect, farther)
+            roots = set(farther.values())
 
     def _known_roots(self, tasks: set[str]) -> dict[str, str]:
         known = {task: self._roots[task] for task in tasks if task in self._roots}

@@ -74,10 +74,14 @@ def absorb(
     bulk.insert(connection, dialect, "tasks", COLUMNS, rows, _LEARN)
 
 
-def repair(connection: peewee.Database, dialect: Dialect, families: Mapping[str, Family]) -> None:
-    """Lead descendants of tasks, whose own senders have only now become known, to the first task of their chain."""
+def repair(connection: peewee.Database, dialect: Dialect, first: Mapping[str, str]) -> None:
+    """Lead descendants of tasks, whose own senders have only now become known, to the first task of their chain.
+
+    Parameters:
+      first: By task.
+    """
     raw: Any = connection.connection()  # type: ignore[no-untyped-call]
-    pairs = sorted((storable(task_id), storable(family.root_id)) for task_id, family in families.items())
+    pairs = sorted((storable(task_id), storable(root)) for task_id, root in first.items())
     if dialect == "sqlite":
         raw.cursor().executemany(_REPAIR[dialect], [(root, task_id) for task_id, root in pairs])
         return

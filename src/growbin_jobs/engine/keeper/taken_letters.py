@@ -60,16 +60,13 @@ class TakenLetters:
 
     def _mine(self) -> list[CentralDeadLetter]:
         """Return those that this node may carry out: its own, those that it has begun, those of silent nodes."""
-        taken = self.letters.taken()
-        node, others = self.journal.node, {each.node for each in taken} - {self.journal.node}
+        taken, me = self.letters.taken(), self.journal.node
+        others = [each for each in taken if (each.carried_by or each.node) != me]
         living = self.lost.living(self._now()) if others else set()
-        return [
-            each for each in taken
-            if each.carried_by == node or (each.carried_by is None and (each.node == node or each.node not in living))
-        ]  # fmt: skip
+        return [each for each in taken if (each.carried_by or each.node) not in living - {me}]
 
     def _carry_out(self, letter: CentralDeadLetter) -> bool:
-        if not self.letters.carry(letter.id, node=self.journal.node):
+        if not self.letters.carry(letter, node=self.journal.node):
             return False
         at = self.clock()
         body = letter.body_to_send() if letter.taken_to is Action.RETRY else None
@@ -92,7 +89,7 @@ class TakenLetters:
         while page := self.journal.read(partial(dead_letters.find, below_id=below, limit=PAGE)):
             ids = [letter_id(self.journal.node, each.id, each.task_id) for each in page]
             for letter in self.letters.decided(ids):
-                if letter.carried_by not in (None, self.journal.node):
+                if letter.done_at is not None and letter.carried_by != self.journal.node:
                     closed += self.journal.write(partial(_close, letter=letter, now=self.clock()))
             below = page[-1].id
         self._looked_back = time.monotonic()
