@@ -30,6 +30,7 @@ from growbin_jobs.cli import (
     stats,
     streams,
     tasks,
+    top,
     usage,
     workers,
 )
@@ -100,6 +101,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "settings": configuration.settings,
     "doctor": doctor.doctor,
+    "top": top.top,
     "usage": usage.usage,
     "models rehearse": models.rehearse,
     "budgets list": budgets.list_,
