@@ -1,6 +1,6 @@
 """The pages: one module for each, whose router is in :data:`routers`."""
 
-from growbin_jobs.monitor.pages import access, account, health, icon, live, oidc, overview, sign_in
+from growbin_jobs.monitor.pages import access, account, health, icon, live, oidc, overview, reading, sign_in
 
 #: What the app includes.
 routers = [
@@ -12,4 +12,5 @@ routers = [
     health.router,
     icon.router,
     overview.router,
+    *reading.routers,
 ]

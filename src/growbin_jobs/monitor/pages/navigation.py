@@ -28,6 +28,17 @@ class Page:
 
 PAGES: Final = (
     Page("/", "nav.overview", Action.SEE_STATE, "o", "overview"),
+    Page("/tasks", "nav.tasks", Action.SEE_STATE, "t", "tasks"),
+    Page("/errors", "nav.errors", Action.SEE_STATE, "e", "errors"),
+    Page("/analyses", "nav.analyses", Action.SEE_STATE, "a", "analysis"),
+    Page("/workers", "nav.workers", Action.SEE_STATE, "w", "workers"),
+    Page("/queues", "nav.queues", Action.SEE_STATE, "q", "queues"),
+    Page("/dead-letters", "nav.dead", Action.SEE_STATE, "l", "dead"),
+    Page("/schedule", "nav.schedule", Action.SEE_STATE, "s", "schedule"),
+    Page("/money", "nav.money", Action.SEE_MONEY, "m", "money"),
+    Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),
+    Page("/statistics", "nav.statistics", Action.SEE_STATE, "r", "statistics"),
+    Page("/audit", "nav.audit", Action.SEE_AUDIT, "d", "audit"),
     Page("/access", "nav.access", Action.SEE_ACCESS, "c", "access"),
 )
 
