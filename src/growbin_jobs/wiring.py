@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
@@ -14,7 +14,6 @@ from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.periodic.timetable import Daily, PeriodicJob
 from growbin_jobs.messages import subject_of
-from growbin_jobs.metrics.observing import Metrics
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
@@ -44,23 +43,10 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
         "version": __version__,
         "groups": tuple(GROUPS.values()),
         "schema": SCHEMA,
-        "observers": (Metrics(_schedule_overdue),),
         "subject": subject_of,
         "periodic_jobs": (partial(_spool_cleanup, settings), partial(_usage_upkeep, settings)),
     }
     return EngineConfig(**values)
-
-
-def _schedule_overdue(_config: EngineConfig, keeper: Any) -> Any:
-    """Return what shows on every node since when the schedule waits: also where no scheduler lives."""
-    from growbin_jobs.metrics import shown
-    from growbin_jobs.metrics.cached import Source
-    from growbin_jobs.metrics.exposition import Reading
-    from growbin_jobs.scheduler.presence import overdue_seconds
-
-    return Source(
-        "schedule", lambda: [Reading(shown.SCHEDULE_OVERDUE, (), overdue_seconds(keeper.database))], every=15.0
-    )
 
 
 def _spool_cleanup(settings: Settings, config: EngineConfig) -> PeriodicJob:

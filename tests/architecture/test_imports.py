@@ -23,6 +23,7 @@ ROOMS = (
         (
             "app",
             "wiring",
+            "observation",
             "actors",
             "failure_recording",
             "periodic_actors",

@@ -38,7 +38,8 @@ def render(counts: Counts, readings: Iterable[Reading], *, worker: str, accept: 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Ready(families))
     if "application/openmetrics-text" in accept:
-        return open_metrics.generate_latest(registry), open_metrics.CONTENT_TYPE_LATEST
+        page: bytes = open_metrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return page, open_metrics.CONTENT_TYPE_LATEST
     return text_format.generate_latest(registry), text_format.CONTENT_TYPE_LATEST
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.journal.journal import Journal
-from growbin_jobs.engine.node.health import node_checks
+from growbin_jobs.engine.node.health import Check, node_checks
 from growbin_jobs.engine.threads import native
 from growbin_jobs.metrics.count_files import CountFile
 from growbin_jobs.metrics.counts import Counts, process_counts
@@ -53,7 +53,7 @@ class Metrics:
         from growbin_jobs.metrics.server import Server
 
         page = NodePage(config, keeper, [make(config, keeper) for make in self._sources])
-        checks = {
+        checks: dict[str, Callable[[], Sequence[Check]]] = {
             "/startupz": partial(node_checks, config.node_dir, "started"),
             "/livez": partial(node_checks, config.node_dir, "live"),
             "/readyz": page.ready,
