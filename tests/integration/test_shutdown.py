@@ -3,6 +3,7 @@
 Real processes: plain ``dramatiq``, our supervisor, behind tini, as process 1 of a container.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -134,6 +135,7 @@ def test_what_runs_is_finished_and_copied(stack: Stack, way: str) -> None:
 def test_as_process_one_of_a_container(stack: Stack, tmp_path: Path) -> None:
     inside = [tool("bwrap"), "--bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
     inside += ["--unshare-pid", "--as-pid-1", "--die-with-parent", *SUPERVISED]
+    stack.env["STOPS_LOG_FORMAT"] = "json"
     stack.send("a")
     stack.start(*inside)
     until(stack.works, "it runs, and there is a keeper")
@@ -147,6 +149,9 @@ def test_as_process_one_of_a_container(stack: Stack, tmp_path: Path) -> None:
     assert stack.process.wait(PATIENCE) == 0
     assert stack.has("a.ended")
     assert stack.states() == ["completed"]
+    lines = [json.loads(line) for line in stack.log.read_text().splitlines()]
+    assert {"message.ended", "keeper.serving", "keeper.done"} <= {line["event"] for line in lines}
+    assert {line["node"] for line in lines} == {"n1"}
 
 
 def child_of(pid: int) -> int | None:
