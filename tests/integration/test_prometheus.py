@@ -116,6 +116,10 @@ def test_prometheus_scrapes_a_node_and_a_scheduler(node: Node) -> None:
     until(lambda: node.ask("growbin_exporter_leader").values() and 1.0 in node.ask("growbin_exporter_leader").values(),
           "the scheduler leads")  # fmt: skip
 
+    until(lambda: set(node.ask("growbin_cluster_source_up").values()) == {1.0}, "the scheduler reads all its sources")
+    assert set(node.ask("growbin_metrics_source_up").values()) == {1.0}
+    assert set(node.ask("growbin_health_check").values()) == {1.0}
+
     # What waits where nobody takes it grows old; what is taken is not there.
     waiting = 'growbin_queue_messages{queue="response_generation",state="ready"}'
     until(lambda: 3.0 in node.ask(waiting).values(), "the depth of a queue without workers")
