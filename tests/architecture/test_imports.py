@@ -14,7 +14,7 @@ ROOMS = (
     ("picture keys", 0, ("picture_keys",)),
     ("rates", 0, ("rates",)),
     ("samples", 0, ("samples",)),
-    ("schedule's process", 5, ("scheduler.__main__",)),
+    ("schedule's process", 5, ("scheduler.__main__", "scheduler.exporter")),
     ("schedule", 1, ("scheduler",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters", "platform.tables", "platform.measures")),
     (
@@ -23,6 +23,7 @@ ROOMS = (
         (
             "app",
             "wiring",
+            "observation",
             "actors",
             "failure_recording",
             "periodic_actors",
@@ -66,7 +67,8 @@ ROOMS = (
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "foreign_errors", "pauses", "dramatiq_log", "native_logging", "layout", "data_folder", "settings"),
+     "foreign_errors", "pauses", "observers", "json_logs", "tracing", "dramatiq_log", "native_logging", "layout",
+     "data_folder", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

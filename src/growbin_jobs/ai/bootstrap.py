@@ -3,8 +3,10 @@
 Producers import the actors and never come here, so they load neither the SDK nor the classifier.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import names
@@ -29,6 +31,7 @@ from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.paid_calls import Worker, guards
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
+from growbin_jobs.metrics.pipeline import count_analysis, count_hit, count_request
 from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
@@ -63,7 +66,7 @@ def services() -> Services:
             transport=settings.vision_transport,
         ),
         responses=text,
-        analyses=Analyses(database),
+        analyses=Analyses(database, ended=count_analysis),
         ledger=ledger,
     )
 
@@ -92,7 +95,15 @@ def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
         node=settings.node,
         zone=ZoneInfo(settings.timezone),
         folder=settings.node_dir / "usage",
+        told=_count_and_trace if settings.traces else count_request,
     )
+
+
+def _count_and_trace(row: Mapping[str, Any]) -> None:
+    from growbin_jobs.engine.tracing.model_spans import trace_request
+
+    count_request(row)
+    trace_request(row)
 
 
 def model_client(settings: Settings, meter: Meter, worker: Worker | None = None) -> ModelClient:
@@ -133,8 +144,8 @@ def _online(settings: Settings, cache: GptCache, database: Database, ledger: Usa
 
     client = model_client(settings, ledger, _worker())
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
-    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline)
-    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline)
+    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline, hit=count_hit)
+    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline, hit=count_hit)
     text = OnlineText(client, call=call_for("text", settings))
     advice = CachedTextModel(text, texts, model=settings.text_model, fingerprint=text.fingerprint)
     return Vision(online_vision(settings, client), seen), advice
@@ -175,4 +186,6 @@ def _offline(settings: Settings, cache: GptCache) -> tuple[Vision, TextModel]:
 
     vision = OfflineClassifier.load(settings.offline_runtime)
     # It costs nothing, so that no other node need know its answers.
-    return Vision(vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout)), RuleSentences()
+    return Vision(
+        vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout, hit=count_hit)
+    ), RuleSentences()

@@ -39,6 +39,7 @@ from growbin_jobs.engine.keeper.taken_letters import TakenLetters
 from growbin_jobs.engine.keeper.tell_waiting import TellWaiting
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.keeper.unrecorded import Unrecorded
+from growbin_jobs.engine.middleware.observation import begin, end
 from growbin_jobs.engine.node.presence import present
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
@@ -61,9 +62,14 @@ class Keeper:
 
     Parameters:
       config: Of the node.
+
+    Attributes:
+      config: The same.
+      journal, database, sync, relay: What it works with.
     """
 
     def __init__(self, config: EngineConfig) -> None:
+        self.config = config
         self.journal = open_journal(config, "keeper")
         self.database = database = open_central(config)
         broker = open_broker(config, [])
@@ -137,6 +143,13 @@ class Keeper:
         self._prepare_database()
         runner.start()
         self._mirror.start()
+        observed = begin(lambda observer: observer.in_keeper(self.config, self), self.config.observers)
+        try:
+            return self._serve(runner, lifetime)
+        finally:
+            end(observed)
+
+    def _serve(self, runner: Runner, lifetime: KeeperLifetime) -> int:
         events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)
         while not lifetime.is_over():
             lifetime.wait(LOOK)

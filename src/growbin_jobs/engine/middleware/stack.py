@@ -11,6 +11,8 @@ middleware                  before the actor                          after the 
 ``OptionCheck``             gives up what nobody can obey             –
 ``AgeLimit``                gives up what is too old                  –
 ``CurrentMessage``          shows the message to the actor            –
+``Tracing``                 (traces only) begins a span               ends it
+``RunLog``                  (JSON logs only) notes the time           writes a line
 ``Results``                 –                                         keeps what the actor returned
 ``GiveUpHook``              –                                         sends what the actor's row says
 ``GroupCallbacks``          –                                         sends a group's callbacks
@@ -24,6 +26,8 @@ middleware                  before the actor                          after the 
 ``DebugLines``              (at boot) no debug lines for messages     –
 ``GcTuning``                (at boot) keeps Python from garbage       –
 ``Boot``                    (at boot) builds the group's services     –
+``Watch``                   (at boot) says that the process is well   –
+``Observation``             (at boot) starts who observes it          –
 ``AsyncIO``                 (at boot) starts an event loop            –
 ``TimeLimit``               sets the limit                            –
 ``ShutdownNotifications``   notes who is told of a shutdown           –
@@ -61,6 +65,7 @@ from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
+from growbin_jobs.engine.middleware.observation import Observation
 from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outages import Outages
 from growbin_jobs.engine.middleware.pipelines import Pipelines
@@ -68,9 +73,11 @@ from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.progress import ProgressReports
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
+from growbin_jobs.engine.middleware.run_log import RunLog
 from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifications
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
+from growbin_jobs.engine.middleware.watch import Watch
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.rate_limits import DatabaseBackend
@@ -110,6 +117,8 @@ def stack(
         OptionCheck(),
         AgeLimit(),
         CurrentMessage(),
+        *_tracing(config),
+        *([RunLog()] if config.log_format == "json" else []),
         Results(backend=EngineResults(config)),
         GiveUpHook(),
         GroupCallbacks(DatabaseBackend(central)),
@@ -123,6 +132,8 @@ def stack(
         DebugLines(),
         GcTuning(),
         boot,
+        Watch(config.node_dir, journal, time_limit.interrupts),
+        Observation(config, journal),
         asyncio,
         time_limit,
         ShutdownNotifications(time_limit),
@@ -131,3 +142,16 @@ def stack(
         ProgressReports(config.node_dir),
         OutboxScope(),
     ]
+
+
+def _tracing(config: EngineConfig) -> list[Middleware]:
+    """Return the middleware of traces, where they are on."""
+    if not config.traces:
+        return []
+    from growbin_jobs.engine.tracing import names
+    from growbin_jobs.engine.tracing.tracer import require
+
+    require()
+    from growbin_jobs.engine.middleware.tracing import Tracing
+
+    return [Tracing(names.RABBITMQ if config.broker_url else names.EMBEDDED, config.subject)]
