@@ -1,12 +1,16 @@
 """``growbin-jobs settings``, ``rules check`` and ``db upgrade``."""
 
-from typing import Annotated, Any
+import os
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from growbin_jobs.cli import target
 from growbin_jobs.cli.console import out, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
+
+if TYPE_CHECKING:
+    from growbin_jobs.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
@@ -29,9 +33,11 @@ def settings(json: Json = False) -> None:
     for row in rows:
         mine = row["origin"] != "default"
         value = (str(row["value"]), "bold green" if mine else "") if row["value"] not in ("", []) else ("unset", "dim")
-        out.print(Text.assemble((row["variable"], "bold"), " = ", value, ("  (environment)" if mine else "", "green")))
+        out.print(
+            Text.assemble((row["variable"], "bold"), " = ", value, (f"  ({row['origin']})" if mine else "", "green"))
+        )
         out.print(Padding(Text(row["help"], style="dim"), (0, 0, 0, 4)))
-    say(f"{sum(row['origin'] != 'default' for row in rows)} of {len(rows)} are set in the environment.")
+    say(f"{sum(row['origin'] != 'default' for row in rows)} of {len(rows)} are set.")
 
 
 def _settings_rows() -> list[dict[str, Any]]:
@@ -52,11 +58,20 @@ def _settings_rows() -> list[dict[str, Any]]:
             {
                 "variable": _settings.Settings.variable(name),
                 "value": [str(part) for part in shown] if isinstance(shown, list) else "" if shown is None else shown,
-                "origin": "environment" if name in loaded.model_fields_set else "default",
+                "origin": _origin(name, loaded),
                 "help": field.description,
             }
         )
     return rows
+
+
+def _origin(name: str, loaded: "Settings") -> str:
+    """Where a value comes from: the environment wins over the folder of secrets."""
+    if name not in loaded.model_fields_set:
+        return "default"
+    if os.environ.get(loaded.variable(name)) or loaded.secrets_dir is None:
+        return "environment"
+    return "secret file"
 
 
 def _mask(secret: str) -> str:

@@ -42,6 +42,11 @@ class EngineSettings(Layout, BaseSettings):
     worker_type: str | None = Field(
         default=None, description="Worker group that `growbin-jobs worker` runs when none is named."
     )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="Folder of files, each named like a setting (such as DATABASE_URL) and holding its value: secrets "
+        "that are mounted and not in the environment, which wins over them. Read when a process starts.",
+    )
 
     # --- broker
     broker_url: SecretStr | None = Field(
@@ -207,11 +212,26 @@ class EngineSettings(Layout, BaseSettings):
           ConfigurationError: With one line for each wrong setting.
         """
         try:
-            return cls(**overrides)
+            return cls(_secrets_dir=cls._folder_of_secrets(overrides), **overrides)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
             lines = [cls._sentence(part["loc"], part["msg"]) for part in found]
             raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
+
+    @classmethod
+    def _folder_of_secrets(cls, overrides: dict[str, Any]) -> Path | None:
+        """Return where the values of settings lie as files, which has to be known before all others."""
+        variable = cls.variable("secrets_dir")
+        folder = overrides.get("secrets_dir") or os.environ.get(variable)
+        if not folder:
+            return None
+        path = Path(folder)
+        if not path.is_absolute() or not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
+            raise ConfigurationError(
+                f"Wrong settings.\n  {variable}: {str(path)!r} must be the absolute path of a folder that this process "
+                "may read. Mount the secret there, or unset the variable."
+            )
+        return path
 
     @classmethod
     def _sentence(cls, location: tuple[int | str, ...], message: str) -> str:
@@ -226,6 +246,7 @@ class EngineSettings(Layout, BaseSettings):
         """Return these settings as :class:`~growbin_jobs.engine.config.EngineConfig` takes them."""
         values = {name: getattr(self, name) for name in EngineSettings.model_fields}
         values["group"] = values.pop("worker_type")
+        del values["secrets_dir"]  # what lay there is in the other values
         secrets = {name: each.get_secret_value() for name, each in values.items() if isinstance(each, SecretStr)}
         variables = {name: self.variable(name) for name in EngineSettings.model_fields}
         return values | secrets | {"variables": variables}
