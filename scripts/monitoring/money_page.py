@@ -12,7 +12,7 @@ PAGE = Dashboard(
                 (("sum(max by (model) (growbin_llm_cost_today_dollars))", "today"),), "stat", 6, 5,
             ),
             Panel(
-                "Budgets spent", "Share of each budget of today that is spent, open reservations included.", "percentunit",
+                "Budgets spent", "Share of each budget of today that is spent or reserved.", "percentunit",
                 (("max by (budget) (growbin_budget_spent_dollars) / max by (budget) (growbin_budget_cap_dollars)",
                   "{{budget}}"),), "stat", 6, 5, ((None, "green"), (0.8, "orange"), (1.0, "red")),
             ),

@@ -90,7 +90,7 @@ ALERTS = [
         "pipeline",
     ),
     Alert(
-        "GrowbinNotAMessage", "warning", "0m",
+        "GrowbinUnreadableMessages", "warning", "0m",
         "sum by (queue) (increase(growbin_messages_undecodable_total[15m])) > 0",
         "{{ $value | humanize }} deliveries of {{ $labels.queue }} were no message.",
         "A program that is not ours, or one of another version, publishes to this queue.",
