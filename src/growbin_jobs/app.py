@@ -4,12 +4,15 @@ Actors import it first, since Dramatiq makes a RabbitMQ broker on 127.0.0.1 by i
 none is set. Nothing connects here: the first message does.
 """
 
+from dataclasses import replace
+
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.middleware.boot import ending_a_wrong_worker
+from growbin_jobs.observation import observers
 from growbin_jobs.wiring import engine_config
 
 with ending_a_wrong_worker():
     settings = _settings.current()
-    engine = Engine(engine_config(settings)).install()
+    engine = Engine(replace(engine_config(settings), observers=observers())).install()
     broker = engine.broker

@@ -1,9 +1,10 @@
 """The payloads of messages and the answers of models, as strict pydantic models."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from growbin_jobs import names
 from growbin_jobs.errors import Permanent
 from growbin_jobs.reasons import Language
 
@@ -129,3 +130,22 @@ def parse(model: type[Model], value: object) -> Model:
     except ValidationError as error:
         fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
         raise Permanent("request_invalid", detail=f"{model.__name__}: {', '.join(fields)}") from None
+
+
+#: Where the id of its analysis stands among the arguments of an actor.
+_ANALYSIS_AT: Final = {
+    names.UPLOAD_IMAGE.actor: 2,
+    names.ANALYZE_IMAGE.actor: 0,
+    names.RETRIEVE_RULE.actor: 0,
+    names.GENERATE_RESPONSE.actor: 0,
+    names.RECORD_FAILURE.actor: 0,
+}
+
+
+def subject_of(message: Any) -> str | None:
+    """Return the id of the analysis that a message of the pipeline is for; None for any other message."""
+    place = _ANALYSIS_AT.get(message.actor_name)
+    if place is None:
+        return None
+    found = message.kwargs.get("analysis_id", message.args[place] if len(message.args) > place else None)
+    return found if isinstance(found, str) and 0 < len(found) <= 128 and found.isprintable() else None

@@ -13,6 +13,7 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.periodic.timetable import Daily, PeriodicJob
+from growbin_jobs.messages import subject_of
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
@@ -42,6 +43,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
         "version": __version__,
         "groups": tuple(GROUPS.values()),
         "schema": SCHEMA,
+        "subject": subject_of,
         "periodic_jobs": (partial(_spool_cleanup, settings), partial(_usage_upkeep, settings)),
     }
     return EngineConfig(**values)

@@ -14,6 +14,7 @@ from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.settings import environment, with_prefix
 
 if TYPE_CHECKING:
+    from growbin_jobs.engine.observers import Observer
     from growbin_jobs.engine.periodic.timetable import PeriodicJob
 
 
@@ -53,6 +54,12 @@ class EngineConfig(Layout):
       final_sync_timeout: Seconds that the keeper of a stopping node tries to copy the rest.
       keep_tasks_days: Days that the journal keeps tasks which the central database has.
       keep_dead_letters_days: Days that the journal keeps dead letters.
+      metrics_port: Port at which observers of a keeper serve metrics and health; 0: none.
+      metrics_host: Address that they listen at.
+      log_format: ``text`` or ``json``.
+      traces: Each run is a span of OpenTelemetry.
+      subject: Returns what a message is about, such as the id of an order, for log lines and spans; None: nothing.
+      observers: Told of each worker and each keeper that starts (:mod:`growbin_jobs.engine.observers`).
       periodic_jobs: Make the application's own jobs of the keeper, each from this configuration.
       crashpoint: For tests: where the process kills itself (:mod:`growbin_jobs.engine.crashpoints`).
 
@@ -92,6 +99,12 @@ class EngineConfig(Layout):
     final_sync_timeout: float = 10.0
     keep_tasks_days: float = 7.0
     keep_dead_letters_days: float = 90.0
+    metrics_port: int = 9090
+    metrics_host: str = "127.0.0.1"
+    log_format: Literal["text", "json"] = "text"
+    traces: bool = False
+    subject: Callable[[Any], str | None] | None = None
+    observers: tuple[Observer, ...] = ()
     periodic_jobs: tuple[Callable[[EngineConfig], PeriodicJob], ...] = ()
 
     crashpoint: str | None = None

@@ -250,6 +250,14 @@ WORKER_STOPPED: Final = _event(
     {"unsettled": "messages that have ended and are not settled; they are delivered again"},
     {"worker": "its name in rows"},
 )  # fmt: skip
+THREAD_REPLACED: Final = _event(
+    "worker.thread_replaced", "A thread that runs messages has died: a bug. Another one takes its place.",
+    None, {"thread": "which kind"}, "worker.thread_replaced thread=%(thread)s", E,
+)  # fmt: skip
+CONSUMER_DIED: Final = _event(
+    "worker.consumer_died", "A thread that fetches messages has died: a bug. The process ends, to be started anew.",
+    None, {"queue": "whose messages it fetched"}, "worker.consumer_died queue=%(queue)s the process ends", C,
+)  # fmt: skip
 UNSETTLED: Final = _event(
     "worker.unsettled", "A worker stops before everything that has ended is settled.",
     {"messages": "how many; they are delivered again"}, None,

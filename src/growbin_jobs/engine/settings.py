@@ -123,6 +123,25 @@ class EngineSettings(Layout, BaseSettings):
     )
     keep_dead_letters_days: Days = Field(default=90.0, description="Days that the journal keeps dead letters.")
 
+    # --- what others see of it
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=9090,
+        description="Port at which the node's keeper serves /metrics, /startupz, /livez and /readyz. 0: none. Where "
+        "another process has it, the keeper says so and goes on without.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address that metrics and health are served at; 0.0.0.0 in a container, so that others reach it.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Form of the log of workers and keepers: text, or json with one object a line."
+    )
+    traces: bool = Field(
+        default=False,
+        description="Make spans of OpenTelemetry of all runs; needs the extra otel. Where they go say OpenTelemetry's "
+        "own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT.",
+    )
+
     # --- for tests
     crashpoint: str | None = Field(
         default=None,

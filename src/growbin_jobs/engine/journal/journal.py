@@ -242,6 +242,13 @@ class Journal:
         """Call back, in a native thread, whenever ``writable`` changes."""
         self._session().callbacks.append(callback)
 
+    def on_ends(self, callback: Callable[[Sequence[End]], object]) -> None:
+        """Call back with the ends of runs that were committed together; one callback for each process.
+
+        It is called behind each commit, in a native thread that writes the next ones: it must not block.
+        """
+        self._session().ends.wrote = callback
+
     def wait_writable(self, timeout: float) -> bool:
         """Wait until new messages may be taken. Returns False if they may not be after so many seconds."""
         end = time.monotonic() + timeout

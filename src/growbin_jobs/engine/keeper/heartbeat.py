@@ -13,6 +13,7 @@ from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.engine.node.beats import forget_beats
 from growbin_jobs.engine.node.presence import WorkerProcess, present
 
 
@@ -36,8 +37,10 @@ class Heartbeat:
         backlog, owed = self.sync.backlog(), self.journal.backlog()
         now = datetime.fromtimestamp(self.clock(), UTC)
         running = _by_pid(self.journal.read(reader.running_by_worker))
+        living = present(self.folder).values()
+        forget_beats(self.folder, {process.pid for process in living if process is not None})
         groups = []
-        for name, processes in _by_group(present(self.folder).values()).items():
+        for name, processes in _by_group(living).items():
             pids = sorted(process.pid for process in processes)
             group = WorkerGroup(
                 node=self.journal.node,

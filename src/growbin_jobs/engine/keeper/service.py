@@ -26,6 +26,7 @@ from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.keeper.unrecorded import Unrecorded
+from growbin_jobs.engine.middleware.observation import begin, end
 from growbin_jobs.engine.node.presence import present
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
@@ -42,9 +43,14 @@ class Keeper:
 
     Parameters:
       config: Of the node.
+
+    Attributes:
+      config: The same.
+      journal, database, sync, relay: What it works with.
     """
 
     def __init__(self, config: EngineConfig) -> None:
+        self.config = config
         self.journal = open_journal(config, "keeper")
         self.database = database = open_central(config)
         broker = open_broker(config, [])
@@ -99,6 +105,13 @@ class Keeper:
         runner = Runner(self._jobs, self._zone, node=self.journal.node)
         self._prepare_database()
         runner.start()
+        observed = begin(lambda observer: observer.in_keeper(self.config, self), self.config.observers)
+        try:
+            return self._serve(runner, lifetime)
+        finally:
+            end(observed)
+
+    def _serve(self, runner: Runner, lifetime: KeeperLifetime) -> int:
         events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)
         while not lifetime.is_over():
             lifetime.wait(LOOK)

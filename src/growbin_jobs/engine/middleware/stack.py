@@ -22,6 +22,8 @@ middleware                  before the actor                          after the 
 ``DebugLines``              (at boot) no debug lines for messages     –
 ``GcTuning``                (at boot) keeps Python from garbage       –
 ``Boot``                    (at boot) builds the group's services     –
+``Watch``                   (at boot) says that the process is well   –
+``Observation``             (at boot) starts who observes it          –
 ``AsyncIO``                 (at boot) starts an event loop            –
 ``TimeLimit``               sets the limit                            –
 ``ShutdownNotifications``   notes who is told of a shutdown           –
@@ -55,6 +57,7 @@ from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
+from growbin_jobs.engine.middleware.observation import Observation
 from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outages import Outages
 from growbin_jobs.engine.middleware.pipelines import Pipelines
@@ -64,6 +67,7 @@ from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifications
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
+from growbin_jobs.engine.middleware.watch import Watch
 from growbin_jobs.engine.opening import open_central
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.rate_limits import DatabaseBackend
@@ -107,6 +111,8 @@ def stack(
         DebugLines(),
         GcTuning(),
         boot,
+        Watch(config.node_dir, journal, time_limit.interrupts),
+        Observation(config, journal),
         asyncio,
         time_limit,
         ShutdownNotifications(time_limit),

@@ -87,6 +87,14 @@ class Interrupts:
         for whom in list(self._notified):
             self._strike(whom, Shutdown)
 
+    def running(self) -> int:
+        """Return how many run now."""
+        return len(self._deadlines)
+
+    def overdue(self) -> float:
+        """Return since how many seconds the longest of those runs that was struck and has not stopped."""
+        return 0.0
+
     def begin(self) -> None:
         """Forget an earlier shutdown: a worker starts."""
         self._stopping = False
@@ -120,7 +128,7 @@ class _OfThreads(Interrupts):
     """
 
     def __init__(self) -> None:
-        self._struck: set[int] = set()
+        self._struck: dict[int, float] = {}  # when
         super().__init__()
 
     def stop(self) -> None:
@@ -129,9 +137,11 @@ class _OfThreads(Interrupts):
         with self._lock:
             self._deadlines.pop(me, None)
             self._notified.discard(me)
-            if me in self._struck:
-                self._struck.discard(me)
+            if self._struck.pop(me, None) is not None:
                 _set_exception(me, None)
+
+    def overdue(self) -> float:
+        return max((time.monotonic() - at for at in tuple(self._struck.values())), default=0.0)
 
     def _me(self) -> int:
         return threading.get_ident()
@@ -139,7 +149,7 @@ class _OfThreads(Interrupts):
     def _strike(self, whom: int, exception: type[Interrupt]) -> None:
         with self._lock:
             if whom not in self._struck and self._may_strike(whom, exception):
-                self._struck.add(whom)
+                self._struck[whom] = time.monotonic()
                 self._deadlines[whom] = math.inf
                 _set_exception(whom, exception)
 

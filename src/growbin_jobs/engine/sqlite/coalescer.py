@@ -46,6 +46,8 @@ class Coalescer(Generic[S, I, R]):
         self._waiting: deque[I] = deque()
         self._submitted = False
         self._batches: set[_Batch[S, I, R]] = set()
+        #: Called with the items of each batch that is written, after ``then``; it must not block. None: nobody is.
+        self.wrote: Callable[[Sequence[I]], object] | None = None
 
     def __len__(self) -> int:
         """Return how many items are not settled."""
@@ -103,6 +105,8 @@ class _Batch(Generic[S, I, R]):
             if (then := owner._then) is not None:
                 for item, result in zip(self.items, results or repeat(None), strict=False):
                     then(item, None, result)
+            if (wrote := owner.wrote) is not None:
+                wrote(self.items)
             return
         if self._takes and not self.items:
             self.items = owner._take()  # of a request that was refused it never took any

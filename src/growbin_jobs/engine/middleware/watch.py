@@ -1,0 +1,143 @@
+"""Watches a worker process from a thread of its own: says every second how it is, and replaces threads that died."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dramatiq import Middleware, Worker
+from dramatiq.broker import Broker
+
+from growbin_jobs.engine import events
+from growbin_jobs.engine.middleware.time_limit import Interrupts
+from growbin_jobs.engine.node.beats import Beat, BeatFile
+from growbin_jobs.engine.processes import is_isolated_process
+from growbin_jobs.engine.threads import native
+
+if TYPE_CHECKING:
+    from growbin_jobs.engine.journal.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks.
+INTERVAL = 1.0
+
+
+class Watch(Middleware):
+    """See the module; :mod:`growbin_jobs.engine.node.health` reads what it says.
+
+    A worker thread that has died (an error in Dramatiq's own code, or out of memory) is replaced. A consumer that has
+    died is not, since deliveries that it has handed out belong to it: the process drains and ends, and whoever
+    supervises it starts another.
+
+    Parameters:
+      folder: Of the node.
+      journal: Returns the process's journal.
+      interrupts: Returns the clocks of time limits.
+    """
+
+    def __init__(self, folder: Path, journal: Callable[[], Journal], interrupts: Callable[[], Interrupts]) -> None:
+        self._folder = folder
+        self._journal = journal
+        self._interrupts = interrupts
+        self._file: BeatFile | None = None
+        self._worker: Any = None
+        self._hub_at = 0.0
+        self._seen = (0, 0, 0)  # living worker threads, open consumers, consumers
+        self._stop: Any = None
+        self._stopping = False
+        self._given_up = False
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        if not hasattr(broker, "intake") or is_isolated_process():
+            return
+        try:
+            self._file = BeatFile(self._folder)
+        except OSError as error:
+            logger.warning("worker.no_beat probes will take this process for dead error=%s", error)
+            return
+        self._worker, self._stopping, self._given_up = worker, False, False
+        self._look()
+        self._stop = native("_thread", "allocate_lock")()
+        self._stop.acquire()
+        threading.Thread(target=self._turn, args=(self._stop,), name="hub-beat", daemon=True).start()
+        native("_thread", "start_new_thread")(self._run, (self._stop, self._file))
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._stopping = True
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            stop.release()
+
+    def _turn(self, stop: Any) -> None:
+        """Prove that threads or greenlets of this process get their turn: a thread, or a greenlet under gevent."""
+        while stop.locked():
+            if not self._stopping:
+                self._replace_dead()
+            self._look()
+            time.sleep(INTERVAL)
+
+    def _look(self) -> None:
+        # Here and not in the native thread: gevent's threads are not for others to ask.
+        workers, consumers = tuple(self._worker.workers), tuple(self._worker.consumers.values())
+        alive = sum(each.is_alive() for each in workers)
+        self._seen = alive, sum(_is_open(each.consumer) for each in consumers), len(consumers)
+        self._hub_at = time.monotonic()
+
+    def _replace_dead(self) -> None:
+        worker = self._worker
+        for thread in [each for each in worker.workers if not each.is_alive()]:
+            if self._stopping:
+                return
+            worker.workers.remove(thread)
+            worker._add_worker()
+            events.THREAD_REPLACED.emit(thread="worker")
+        for queue, consumer in tuple(worker.consumers.items()):
+            if not consumer.is_alive() and not self._stopping and not self._given_up:
+                self._given_up = True
+                events.CONSUMER_DIED.emit(queue=queue)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _run(self, stop: Any, file: BeatFile) -> None:
+        """In a native thread, which a blocked hub does not stop."""
+        while True:
+            try:
+                file.write(self._beat())
+            except Exception:
+                logger.exception("worker.beat_failed")
+            if stop.acquire(timeout=INTERVAL):
+                break
+        file.remove()
+
+    def _beat(self) -> Beat:
+        health = self._journal().health()
+        alive, fetching, queues = self._seen
+        return Beat(
+            pid=os.getpid(),
+            at=time.monotonic(),
+            hub_at=self._hub_at,
+            threads=self._worker.worker_threads,
+            alive=alive,
+            busy=self._interrupts().running(),
+            fetching=fetching,
+            queues=queues,
+            overdue=self._interrupts().overdue(),
+            writable=health.writable,
+            reason=health.reason,
+            stopping=self._stopping,
+        )
+
+
+def _is_open(consumer: Any) -> bool:
+    if consumer is None:
+        return False
+    inner = getattr(consumer, "_consumer", consumer)
+    return not getattr(inner, "closed", False)

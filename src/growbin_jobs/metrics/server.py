@@ -1,0 +1,148 @@
+"""Serves ``/metrics``, ``/startupz``, ``/livez`` and ``/readyz`` over HTTP, and nothing else.
+
+A port that somebody else has is said once and tried again: a keeper has more to do than to be asked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from growbin_jobs.engine.node.health import Check
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until a port that was taken is tried again.
+TRY_AGAIN = 15.0
+
+#: Requests that are answered at the same time; more are refused.
+MOST_AT_ONCE = 16
+
+#: Returns a page and its content type, from the header ``Accept``.
+Page = Callable[[str], tuple[bytes, str]]
+
+
+class Server:
+    """The server of a keeper or a scheduler.
+
+    Parameters:
+      host, port: Where it listens; port 0 finds a free one, for tests.
+      metrics: Makes the page of ``/metrics``.
+      checks: By path, what returns the checks of a health endpoint.
+      named: Name of the setting of the port, for people.
+    """
+
+    def __init__(
+        self, host: str, port: int, metrics: Page, checks: Mapping[str, Callable[[], Sequence[Check]]], *, named: str
+    ) -> None:
+        self._address = host, port
+        self._metrics = metrics
+        self._checks = checks
+        self._named = named
+        self._stop = threading.Event()
+        self._http: ThreadingHTTPServer | None = None
+        self._said = False
+        self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+    @property
+    def port(self) -> int | None:
+        """The port that it listens at; None while somebody else has it."""
+        return self._http.server_address[1] if self._http is not None else None
+
+    def start(self) -> None:
+        """Serve from now on, in a thread."""
+        self._open()
+        threading.Thread(target=self._run, name="metrics-server", daemon=True).start()
+
+    def stop(self) -> None:
+        """Serve no more."""
+        self._stop.set()
+        if self._http is not None:
+            self._http.shutdown()
+            self._http.server_close()
+
+    def _open(self) -> None:
+        outer = self
+
+        class Handler(_Handler):
+            server_ = outer
+
+        try:
+            self._http = _Http(self._address, Handler)
+        except OSError as error:
+            if not self._said:
+                self._said = True
+                host, port = self._address
+                logger.warning(
+                    "metrics.not_served address=%s:%d error=%s; another process may have the port: choose another one "
+                    "with %s, or 0 for none. It is tried again.",
+                    *(host, port, error.strerror, self._named),
+                )
+            return
+        logger.info("metrics.serving address=%s:%d", self._address[0], self.port)
+
+    def _run(self) -> None:
+        while self._http is None:
+            if self._stop.wait(TRY_AGAIN):
+                return
+            self._open()
+        if not self._stop.is_set():
+            self._http.serve_forever(poll_interval=0.2)
+
+    def answer(self, path: str, accept: str) -> tuple[int, bytes, str]:
+        """Return status, body and content type of a path."""
+        path = path.partition("?")[0]
+        if path == "/metrics":
+            return 200, *self._metrics(accept)
+        checks = self._checks.get(path)
+        if checks is None:
+            return 404, f"There are: /metrics, {', '.join(self._checks)}.\n".encode(), "text/plain; charset=utf-8"
+        found = checks()
+        well = all(check.ok for check in found)
+        body = {"ok": well, "checks": {check.name: check.detail or "ok" for check in found}}
+        return 200 if well else 503, json.dumps(body).encode() + b"\n", "application/json"
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 32
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_: Server
+    server_version = "growbin-jobs"
+    sys_version = ""
+    timeout = 10
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        room = self.server_._room
+        if not room.acquire(blocking=False):
+            self.send_error(503, "Too many requests at once")
+            return
+        try:
+            status, text, kind = self.server_.answer(self.path, self.headers.get("Accept", ""))
+        except Exception as error:
+            logger.exception("metrics.request_failed path=%.40s", self.path)
+            status, text, kind = 500, f"{type(error).__name__}\n".encode(), "text/plain"
+        finally:
+            room.release()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if body:
+            self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: probes come every few seconds."""

@@ -1,0 +1,28 @@
+"""What observes Growbin's own workers and keepers: metrics and health, with what its schedule adds to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from growbin_jobs.engine.observers import Observer
+from growbin_jobs.metrics.observing import Metrics
+
+if TYPE_CHECKING:
+    from growbin_jobs.metrics.cached import Source
+
+
+def observers() -> tuple[Observer, ...]:
+    """Return the observers of Growbin's engine."""
+    return (Metrics(_schedule_overdue),)
+
+
+def _schedule_overdue(_config: Any, keeper: Any) -> Source:
+    """Return what shows on every node since when the schedule waits: also where no scheduler lives."""
+    from growbin_jobs.metrics import shown
+    from growbin_jobs.metrics.cached import Source
+    from growbin_jobs.metrics.exposition import Reading
+    from growbin_jobs.scheduler.presence import overdue_seconds
+
+    return Source(
+        "schedule", lambda: [Reading(shown.SCHEDULE_OVERDUE, (), overdue_seconds(keeper.database))], every=15.0
+    )
