@@ -31,6 +31,10 @@ OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it,
 #: What the table of a delivery's life does not allow fails a test; a worker logs it.
 lifecycle.strict = True
 
+#: Keepers of tests do not fight for one port; a test of metrics chooses its own.
+os.environ.setdefault("GROWBIN_METRICS_PORT", "0")
+os.environ.setdefault("GROWBIN_SCHEDULER_METRICS_PORT", "0")
+
 SERVER_FIXTURES = frozenset({"rabbitmq_server", "postgres_server", "s3_process"})
 
 

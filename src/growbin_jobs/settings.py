@@ -68,6 +68,11 @@ class Settings(EngineSettings):
         "check of healthchecks.io: it alarms when it hears nothing. Unset: none.",
     )
 
+    scheduler_metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=9091,
+        description="Port at which a scheduler serves /metrics, /startupz, /livez and /readyz. 0: none.",
+    )
+
     # --- what people read
     language: Language = Field(
         default="ko", description="Language of the advice and of the reasons for a failure: ko or en."

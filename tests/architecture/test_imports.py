@@ -14,7 +14,7 @@ ROOMS = (
     ("picture keys", 0, ("picture_keys",)),
     ("rates", 0, ("rates",)),
     ("samples", 0, ("samples",)),
-    ("schedule's process", 5, ("scheduler.__main__",)),
+    ("schedule's process", 5, ("scheduler.__main__", "scheduler.exporter")),
     ("schedule", 1, ("scheduler",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters", "platform.tables", "platform.measures")),
     (

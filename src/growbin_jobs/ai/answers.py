@@ -115,6 +115,7 @@ class Answers(Generic[T]):
       shared: Of all nodes; None: each node asks for itself.
       clock: Monotonic seconds.
       sleep: Waits so many seconds.
+      hit: Told the model of each answer that was not paid for.
       limit: Makes a context in which calls of a model end within so many seconds.
     """
 
@@ -128,7 +129,9 @@ class Answers(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         limit: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+        hit: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._hit = hit
         self._form = form
         self._store = store
         self._patience = patience
@@ -149,6 +152,8 @@ class Answers(Generic[T]):
           Permanent, Transient, Deferred: What ``ask`` raises, or that another caller's question takes too long.
         """
         answered, shared = self._flights.do(question.key, lambda: self._kept_or_asked(question, ask))
+        if shared or answered.from_store:
+            self._hit(question.model)
         return answered._replace(from_store=True) if shared else answered
 
     def _kept_or_asked(self, question: Question, ask: Callable[[], T]) -> Answered[T]:

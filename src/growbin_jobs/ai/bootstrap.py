@@ -29,6 +29,7 @@ from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.paid_calls import Worker, guards
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
+from growbin_jobs.metrics.pipeline import count_analysis, count_hit, count_request
 from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
@@ -63,7 +64,7 @@ def services() -> Services:
             transport=settings.vision_transport,
         ),
         responses=text,
-        analyses=Analyses(database),
+        analyses=Analyses(database, ended=count_analysis),
         ledger=ledger,
     )
 
@@ -92,6 +93,7 @@ def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
         node=settings.node,
         zone=ZoneInfo(settings.timezone),
         folder=settings.node_dir / "usage",
+        told=count_request,
     )
 
 
@@ -133,8 +135,8 @@ def _online(settings: Settings, cache: GptCache, database: Database, ledger: Usa
 
     client = model_client(settings, ledger, _worker())
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
-    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline)
-    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline)
+    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline, hit=count_hit)
+    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline, hit=count_hit)
     text = OnlineText(client, call=call_for("text", settings))
     advice = CachedTextModel(text, texts, model=settings.text_model, fingerprint=text.fingerprint)
     return Vision(online_vision(settings, client), seen), advice
@@ -175,4 +177,6 @@ def _offline(settings: Settings, cache: GptCache) -> tuple[Vision, TextModel]:
 
     vision = OfflineClassifier.load(settings.offline_runtime)
     # It costs nothing, so that no other node need know its answers.
-    return Vision(vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout)), RuleSentences()
+    return Vision(
+        vision, Answers(VisionAnswer, cache, patience=settings.vision_timeout, hit=count_hit)
+    ), RuleSentences()

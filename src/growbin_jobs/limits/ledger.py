@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -41,9 +42,20 @@ class UsageLedger:
       node: This node's name.
       zone: Of the days that money is counted by.
       folder: Of this node, for rows that outlive a process.
+      told: Called with each row when it is made, such as to count it.
     """
 
-    def __init__(self, database: Database, prices: Prices, *, node: str, zone: ZoneInfo, folder: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        prices: Prices,
+        *,
+        node: str,
+        zone: ZoneInfo,
+        folder: Path,
+        told: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> None:
+        self._told = told
         self._database = database
         self._prices = prices
         self._node = node
@@ -70,6 +82,7 @@ class UsageLedger:
         if full:
             self._keep_on_disk(mine)
         mine.wake.set()
+        self._told(row)
 
     def flush(self) -> bool:
         """Write what waits, here and now; what an earlier process left on the node's disk too.

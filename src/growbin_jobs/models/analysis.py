@@ -1,7 +1,7 @@
 """The table ``waste_analysis``: one row for each analysis, which all four stages write and people read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -13,7 +13,10 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
 from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
+from growbin_jobs.models.analysis_view import Analysis
 from growbin_jobs.states import AnalysisStatus
+
+__all__ = ["Analyses", "Analysis", "WasteAnalysis"]
 
 #: In the words of the index ``waste_analysis_unfinished``: SQLite uses it for these words only, not for parameters.
 _UNFINISHED: Final = "status NOT IN ('completed', 'failed')"
@@ -62,46 +65,6 @@ WasteAnalysis.add_index(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """What is known of one analysis. Times are aware, in UTC.
-
-    Attributes:
-      error: The sentence for a person, in the language of the worker that wrote it; ``error_code`` and
-        ``error_params`` make it anew in another one (:func:`growbin_jobs.reasons.reason`).
-      rules: The whole rule that was found, as in ``rules/{item}.json``.
-      response_source: ``model`` or ``rule``.
-    """
-
-    id: str
-    user_id: str | None
-    status: AnalysisStatus
-    s3_path: str | None
-    thumbnail_path: str | None
-    category: str | None
-    item: str | None
-    state: str | None
-    confidence: float | None
-    vision_model: str | None
-    rules: dict[str, Any] | None
-    response: str | None
-    response_source: str | None
-    response_model: str | None
-    language: str | None
-    failed_stage: str | None
-    error_code: str | None
-    error_params: dict[str, Any] | None
-    error: str | None
-    created_at: datetime
-    updated_at: datetime
-    completed_at: datetime | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON: times in ISO 8601, the status as its word."""
-        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
-        return asdict(self) | times | {"status": self.status.value}
-
-
 class Analyses:
     """The only writer of ``waste_analysis``.
 
@@ -113,11 +76,20 @@ class Analyses:
     Parameters:
       database: Where the table is.
       clock: Returns the time, aware.
+      ended: Told of each analysis that comes to an end: ``completed`` with the seconds since its row was made, or
+        ``failed``.
 
     Every method raises Deferred when the database is away (:meth:`Database.run`); calling it again is always safe.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ended: Callable[[str, float | None], None] = lambda _status, _seconds: None,
+    ) -> None:
+        self._ended = ended
         self.database = database
         self._clock = clock
 
@@ -173,7 +145,10 @@ class Analyses:
             "error_params": None,
             "error": None,
         }
-        return self._write(analysis_id, AnalysisStatus.COMPLETED, columns, where=_not_completed())
+        began = self._write(analysis_id, AnalysisStatus.COMPLETED, columns, where=_not_completed())
+        if began is not None:
+            self._ended("completed", (self._clock() - began).total_seconds())
+        return began is not None
 
     def failed(
         self,
@@ -203,7 +178,10 @@ class Analyses:
         where = _not_completed() & is_news
         if user_id is not None:
             where &= _is_of(user_id)
-        return self._write(analysis_id, AnalysisStatus.FAILED, columns, where=where)
+        noted = self._write(analysis_id, AnalysisStatus.FAILED, columns, where=where) is not None
+        if noted:
+            self._ended("failed", None)
+        return noted
 
     def owners(self, analysis_ids: list[str]) -> dict[str, str | None]:
         """Return the user of each of these analyses that exists; None where its row does not say yet."""
@@ -239,7 +217,7 @@ class Analyses:
     def _write_as_owner(self, analysis_id: str, user_id: str, reached: AnalysisStatus, columns: dict[str, Any]) -> None:
         row = WasteAnalysis
         is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
-        if not self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner):
+        if self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner) is None:
             raise Permanent("request_invalid", detail="this analysis id belongs to another user")
 
     def _write(
@@ -250,8 +228,8 @@ class Analyses:
         *,
         user_id: str | None = None,
         where: peewee.Expression | None = None,
-    ) -> bool:
-        """Insert the row, or update it where ``where`` holds; return False where it did not."""
+    ) -> datetime | None:
+        """Insert the row, or update it where ``where`` holds; return when it was made, None where it did not."""
         row, new, now = WasteAnalysis, peewee.EXCLUDED, self._clock()
         lower = [status.value for status in AnalysisStatus if status.rank < reached.rank]
         update: dict[Any, Any] = {
@@ -264,8 +242,9 @@ class Analyses:
             update[row.user_id] = peewee.fn.COALESCE(row.user_id, new.user_id)
         values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
         query = row.insert({**values, "created_at": now, "updated_at": now})
-        query = query.on_conflict(conflict_target=[row.id], update=update, where=where).returning(row.id)
-        return bool(self.database.rows(query))
+        query = query.on_conflict(conflict_target=[row.id], update=update, where=where)
+        rows = self.database.rows(query.returning(row.created_at))
+        return rows[0]["created_at"] if rows else None
 
 
 def _not_completed() -> peewee.Expression:

@@ -10,6 +10,7 @@ import sys
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.crashpoints import arm
 from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.scheduler.exporter import show
 from growbin_jobs.scheduler.service import Scheduler
 from growbin_jobs.scheduler.table import ONCE
 from growbin_jobs.wiring import engine_config
@@ -28,7 +29,11 @@ def main() -> int:
         url = settings.schedule_ping_url
         scheduler = Scheduler(engine_config(settings), ONCE, ping_url=url.get_secret_value() if url else None)
         scheduler.listen()
-        return scheduler.serve()
+        end = show(scheduler, settings)
+        try:
+            return scheduler.serve()
+        finally:
+            end()
     except ConfigurationError as error:
         logger.critical("%s", error)
         return os.EX_CONFIG

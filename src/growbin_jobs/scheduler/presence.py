@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -15,6 +17,9 @@ from growbin_jobs.scheduler.rules import parse_rule
 #: A scheduler that has not been seen for so long is gone.
 GONE_AFTER: Final = timedelta(seconds=60)
 
+#: Seconds after its last look for which the scheduler that leads may still trust it.
+LEADS_FOR: Final = 40.0
+
 #: Rows of schedulers that are gone are deleted after so long.
 FORGET_AFTER: Final = timedelta(days=1)
 
@@ -25,6 +30,9 @@ class Presence:
 
     Attributes:
       process: Its name, which no other process has.
+
+    The scheduler that has been alive for longest leads: it alone shows what concerns all nodes. Its row is its lease,
+    which the others respect for :data:`GONE_AFTER`, and which it trusts for less than that.
     """
 
     database: Database
@@ -32,22 +40,33 @@ class Presence:
     node: str
     version: str
     clock: Clock = database_time
+    _first_at: float = field(default=-math.inf, init=False)
+
+    @property
+    def leads(self) -> bool:
+        """True while no other scheduler can take itself for the one that leads."""
+        return time.monotonic() - self._first_at < LEADS_FOR
 
     def run_once(self) -> None:
-        """Write the row of this process.
+        """Write the row of this process, and look whether it leads.
 
         Raises:
           Deferred: The database is away.
         """
 
-        def work(connection: Any) -> None:
+        asked_at = time.monotonic()
+
+        def work(connection: Any) -> bool:
             now = self.clock(connection)
             row = {"id": self.process, "node": self.node, "version": self.version, "started_at": now, "seen_at": now}
             update = {ProcessRow.seen_at: now}
             ProcessRow.insert(row).on_conflict(conflict_target=[ProcessRow.id], update=update).execute(connection)
             ProcessRow.delete().where(ProcessRow.seen_at < now - FORGET_AFTER).execute(connection)
+            alive = ProcessRow.select(ProcessRow.id).where(ProcessRow.seen_at > now - GONE_AFTER)
+            first = alive.order_by(ProcessRow.started_at, ProcessRow.id).limit(1).tuples().execute(connection)
+            return [name for (name,) in first] == [self.process]
 
-        self.database.transaction(work)
+        self._first_at = asked_at if self.database.transaction(work) else -math.inf
 
     def leave(self) -> None:
         """Delete the row: this process stops by itself.
@@ -55,6 +74,7 @@ class Presence:
         Raises:
           Deferred: The database is away.
         """
+        self._first_at = -math.inf
         mine = ProcessRow.delete().where(ProcessRow.id == self.process)
         self.database.run(mine.execute)
 

@@ -87,17 +87,17 @@ class Scheduler:
         self.config = config
         self.database: Database = open_central(config)
         # Nothing is kept in a journal here: a message counts as sent when the broker has it.
-        self._broker = open_broker(config, [])
+        self.broker = open_broker(config, [])
         # No host name: two containers may share one (oban-py#32).
         self.process = f"{config.node}/{os.getpid()}/{uuid.uuid4().hex[:12]}"
         zone = ZoneInfo(config.timezone)
-        self.tick = Tick(jobs, Ledger(self.database, self.process), self._broker.enqueue, zone)
+        self.tick = Tick(jobs, Ledger(self.database, self.process), self.broker.enqueue, zone)
         if config.upgrades_database:
             self.tick.prepare = SchemaUpgrade(self.database, config.schema).run_once
-        self._presence = Presence(self.database, self.process, config.node, config.version)
+        self.presence = Presence(self.database, self.process, config.node, config.version)
         periodic = [
             PeriodicJob("tick", self.tick, Soonest(jobs), at_once=True, level=logging.INFO),
-            PeriodicJob("presence", self._presence, Every(10), at_once=True),
+            PeriodicJob("presence", self.presence, Every(10), at_once=True),
             PeriodicJob("forget", Forget(self.database, keep), Every(3600), level=logging.INFO),
         ]
         if ping_url is not None:
@@ -122,7 +122,7 @@ class Scheduler:
                 return os.EX_SOFTWARE
         self._runner.pause()
         with suppress(Deferred):
-            self._presence.leave()
+            self.presence.leave()
         logger.info("scheduler.done process=%s", self.process)
         return 0
 

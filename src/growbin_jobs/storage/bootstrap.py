@@ -15,6 +15,7 @@ from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.metrics.pipeline import count_analysis
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.weekly_report import WeeklyReports
@@ -49,7 +50,7 @@ def services() -> Services:
     """Return this process's services."""
     settings = _settings.current()
     database = central_database(settings)
-    analyses = Analyses(database)
+    analyses = Analyses(database, ended=count_analysis)
     uploads = _uploads(settings, database)
     ownership = Ownership(analyses.owners)
     return Services(

@@ -34,6 +34,18 @@ class Depth(NamedTuple):
     dead: int = 0
 
 
+class Survey(NamedTuple):
+    """A queue as monitors show it.
+
+    Attributes:
+      depth: How many messages it holds.
+      age: Seconds since the message at its head was sent or became due; 0: none waits; None: nobody can tell.
+    """
+
+    depth: Depth
+    age: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that the broker keeps among its dead letters.

@@ -33,7 +33,8 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
-from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.broker.embedded.surveying import survey
+from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit, check_priority
 from growbin_jobs.engine.delivery.delivery import Intake
@@ -227,6 +228,9 @@ class EmbeddedBroker(FastHooks):
     def depths(self) -> dict[str, Depth]:
         """Return the depth of each queue of the file that holds anything, declared here or not."""
         return self._hold().read(lambda queue: queue.depths())
+
+    def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
+        return self._hold().read(lambda queue: survey(queue, queues))
 
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
         """Return the latest dead letters, newest first.

@@ -13,7 +13,7 @@ from dramatiq.broker import Consumer
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
-from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
 from growbin_jobs.engine.broker.rabbitmq.delays import delay_route
@@ -117,6 +117,10 @@ class RabbitBroker(FastHooks):
         other processes use is not known here.
         """
         return self._inspection.depths()
+
+    def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
+        """Return depth and age of those queues that exist."""
+        return self._inspection.survey(queues)
 
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
         """Return dead letters, newest first, and leave them where they are.

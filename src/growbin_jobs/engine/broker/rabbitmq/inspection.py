@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterable
 
 from dramatiq.common import xq_name
 
-from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq import dead_letters
 from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
 from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
@@ -43,6 +44,20 @@ class Inspection:
                     found[name] = Depth(ready or 0, None, None, dead or 0)
         return found
 
+    def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
+        """Return depth and age of those queues that exist.
+
+        RabbitMQ does not tell ages: the message at the head of each queue is taken and put back at once.
+        """
+        found = {}
+        with self._channel() as channel:
+            for name in sorted(queues):
+                ready, dead = channel.count(name), channel.count(xq_name(name))
+                if ready is not None:
+                    age = _age_of_head(channel, name) if ready else 0.0
+                    found[name] = Survey(Depth(ready, None, None, dead or 0), age)
+        return found
+
     def dead_letters(self, queue_name: str | None, limit: int) -> list[DeadLetter]:
         """Return dead letters of one queue or of all known ones, newest first; they stay where they are."""
         with self._channel() as channel:
@@ -68,3 +83,16 @@ class Inspection:
 
     def _known(self) -> list[str]:
         return sorted(self._declared | self._session.connections.known_queues())
+
+
+def _age_of_head(channel: AdminChannel, queue: str) -> float | None:
+    got = channel.get(queue)
+    if got is None:  # a consumer has it by now
+        return 0.0
+    channel.put_back()
+    try:
+        sent = float(json.loads(got.body)["message_timestamp"]) / 1000
+    except (ValueError, TypeError, KeyError):  # no message, or Dramatiq's encoder of somebody else
+        return None
+    due = dead_letters.died_at(got.properties)  # it came out of a delay queue then
+    return max(0.0, time.time() - max(sent, due.timestamp() if due is not None else 0.0))

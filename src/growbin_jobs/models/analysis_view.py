@@ -1,0 +1,47 @@
+"""One analysis as people and programs read it."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from growbin_jobs.states import AnalysisStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What is known of one analysis. Times are aware, in UTC.
+
+    Attributes:
+      error: The sentence for a person, in the language of the worker that wrote it; ``error_code`` and
+        ``error_params`` make it anew in another one (:func:`growbin_jobs.reasons.reason`).
+      rules: The whole rule that was found, as in ``rules/{item}.json``.
+      response_source: ``model`` or ``rule``.
+    """
+
+    id: str
+    user_id: str | None
+    status: AnalysisStatus
+    s3_path: str | None
+    thumbnail_path: str | None
+    category: str | None
+    item: str | None
+    state: str | None
+    confidence: float | None
+    vision_model: str | None
+    rules: dict[str, Any] | None
+    response: str | None
+    response_source: str | None
+    response_model: str | None
+    language: str | None
+    failed_stage: str | None
+    error_code: str | None
+    error_params: dict[str, Any] | None
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ISO 8601, the status as its word."""
+        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
+        return asdict(self) | times | {"status": self.status.value}

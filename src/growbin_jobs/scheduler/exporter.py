@@ -1,0 +1,180 @@
+"""What one scheduler shows for all nodes: queues, schedule, workers, limits, breakers, budgets; and its own health.
+
+Of several schedulers the one that leads shows it (:class:`growbin_jobs.scheduler.presence.Presence`): sums do not
+multiply. What cannot be read is missing, and is not 0.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.engine.node.health import Check
+from growbin_jobs.limits.breakers import Breakers
+from growbin_jobs.limits.budget_report import budget_days
+from growbin_jobs.limits.usage import spent
+from growbin_jobs.metrics import shown
+from growbin_jobs.metrics.cached import Source
+from growbin_jobs.metrics.counts import process_counts
+from growbin_jobs.metrics.exposition import Reading, render
+from growbin_jobs.metrics.listening import listen_to_events
+from growbin_jobs.metrics.server import Server
+from growbin_jobs.operations.limit_states import limit_states
+from growbin_jobs.scheduler.overview import Overview, Trouble
+from growbin_jobs.scheduler.presence import present
+from growbin_jobs.scheduler.service import Scheduler
+from growbin_jobs.scheduler.table import JOBS
+from growbin_jobs.settings import Settings
+
+#: Seconds without a look of the timer after which a scheduler is not well.
+LATE: Final = 60.0
+
+#: A node whose keeper has said nothing for so long has no living workers.
+GONE_AFTER: Final = timedelta(seconds=60)
+
+_MICRO: Final = 1_000_000
+
+
+def show(scheduler: Scheduler, settings: Settings) -> Callable[[], None]:
+    """Serve the metrics and the health of a scheduler.
+
+    Returns:
+      What ends it.
+    """
+    stop = listen_to_events(process_counts())
+    if not settings.scheduler_metrics_port:
+        return stop
+    page = ClusterPage(scheduler, ZoneInfo(settings.timezone))
+    checks = dict.fromkeys(("/startupz", "/livez", "/readyz"), page.checks)
+    server = Server(
+        settings.metrics_host,
+        settings.scheduler_metrics_port,
+        page.render,
+        checks,
+        named=settings.variable("scheduler_metrics_port"),
+    )
+    server.start()
+
+    def end() -> None:
+        stop()
+        server.stop()
+
+    return end
+
+
+class ClusterPage:
+    """Makes the page of a scheduler.
+
+    Parameters:
+      scheduler: Whose.
+      zone: Of the days that money is counted by.
+    """
+
+    def __init__(self, scheduler: Scheduler, zone: ZoneInfo) -> None:
+        self._scheduler = scheduler
+        config, database = scheduler.config, scheduler.database
+        queues = sorted({queue for group in config.groups for queue in group.queues})
+        self._sources = [
+            Source("broker", lambda: list(_queues(scheduler, queues))),
+            Source("schedule", lambda: list(_schedule(database, ZoneInfo(config.timezone)))),
+            Source("workers", lambda: list(_workers(database))),
+            Source("limits", lambda: list(_limits(database))),
+            Source("breakers", lambda: list(_breakers(database))),
+            Source("budgets", lambda: list(_budgets(database, zone))),
+            Source("usage", lambda: list(_usage(database, zone)), every=30.0),
+        ]
+
+    def checks(self) -> list[Check]:
+        """Return whether the timer looks at the schedule; a database that is away keeps it from nothing."""
+        silent = time.monotonic() - self._scheduler.tick.looked_at
+        return [Check("timer", silent < LATE, f"it last looked {silent:.0f} s ago" if silent >= LATE else "")]
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the page and its content type."""
+        leads = self._scheduler.presence.leads
+        readings = [Reading(shown.EXPORTER, (), float(leads))]
+        for source in self._sources if leads else ():
+            found = source.readings()
+            readings.append(Reading(shown.CLUSTER_SOURCE, (source.name,), float(found is not None)))
+            readings += found or ()
+        return render(process_counts().copy(), readings, worker=self._scheduler.config.node, accept=accept)
+
+
+def _queues(scheduler: Scheduler, queues: list[str]) -> Iterator[Reading]:
+    for name, (depth, age) in scheduler.broker.survey(queues).items():
+        for state, count in depth._asdict().items():
+            if count is not None:
+                yield Reading(shown.QUEUE_MESSAGES, (name, state), count)
+        if age is not None:
+            yield Reading(shown.QUEUE_AGE, (name,), age)
+
+
+def _schedule(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+    yield Reading(shown.SCHEDULERS, (), len(present(database)))
+    for job in Overview(database, JOBS, zone).jobs():
+        if job.last is not None and job.last.ended_at is not None:
+            yield Reading(shown.JOB_LAST_RUN, (job.job,), job.last.ended_at.timestamp())
+        if job.next_due is not None:
+            yield Reading(shown.JOB_NEXT_DUE, (job.job,), job.next_due.timestamp())
+        trouble = job.last.trouble if job.last is not None else Trouble.NONE
+        for each in Trouble:
+            yield Reading(shown.JOB_TROUBLE, (job.job, each.value), float(each is trouble))
+
+
+def _workers(database: Database) -> Iterator[Reading]:
+    alive: Counter[str] = Counter()
+    left: dict[str, int] = {}
+    living: set[str] = set()
+    for group in Workers(database).all():
+        if group.stopped_at is None and datetime.now(UTC) - group.seen_at < GONE_AFTER:
+            alive[group.group_name] += 1
+            living.add(group.node)
+        left[group.node] = group.unsynced + group.owed
+    for name, count in alive.items():
+        yield Reading(shown.NODES, (name,), count)
+    gone = [node for node, rows in left.items() if rows and node not in living]
+    yield Reading(shown.NODES_LEFT, (), len(gone))
+
+
+def _limits(database: Database) -> Iterator[Reading]:
+    for limit in limit_states(database):
+        if _is_of_user(limit.name):
+            continue
+        yield Reading(shown.LIMIT_MOST, (limit.name,), limit.most)
+        yield Reading(shown.LIMIT_WINDOW, (limit.name,), limit.window)
+        yield Reading(shown.LIMIT_USED, (limit.name,), limit.last_minute)
+        yield Reading(shown.LIMIT_LINE, (limit.name,), limit.line)
+        yield Reading(shown.LIMIT_HELD, (limit.name,), limit.held)
+        if limit.waiting is not None:
+            yield Reading(shown.LIMIT_WAITING, (limit.name,), limit.waiting)
+
+
+def _breakers(database: Database) -> Iterator[Reading]:
+    for breaker, _ in Breakers(database).all():
+        for state in ("closed", "open", "operator"):
+            yield Reading(shown.BREAKERS, (breaker.name, state), float(state == breaker.state))
+
+
+def _budgets(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+    for budget in budget_days(database, datetime.now(zone).date()):
+        if _is_of_user(budget.name):
+            continue
+        yield Reading(shown.BUDGET_SPENT, (budget.name,), budget.spent / _MICRO)
+        if budget.cap is not None:
+            yield Reading(shown.BUDGET_CAP, (budget.name,), budget.cap / _MICRO)
+
+
+def _usage(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+    for one in spent(database, by="model", since=datetime.now(zone).date()):
+        yield Reading(shown.COST_TODAY, (one.key or "unknown",), one.micro_dollars / _MICRO)
+
+
+def _is_of_user(name: str) -> bool:
+    """Return whether a limit or a budget is a single user's, whose id no label may hold."""
+    return name.removeprefix("tokens:").startswith("user:")
