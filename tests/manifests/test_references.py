@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import typer
 from tests.manifests.conftest import MANIFESTS, RENDERED, named, pods_of, selects
 
 from growbin_jobs import names
+from growbin_jobs.cli.app import app
 from growbin_jobs.settings import Settings
 
 #: Variables of libraries, not of ours.
@@ -148,11 +150,12 @@ def test_each_group_of_the_code_has_a_stateful_set(rendered):
 
 
 def test_commands_that_pods_run_exist(rendered):
-    page = (MANIFESTS.parent / "docs" / "cli.md").read_text()
-    known = set(re.findall(r"^## `growbin-jobs ([a-z -]+)`$", page, re.MULTILINE))
+    commands = typer.main.get_command(app).commands
     for each, pod in pods_of(rendered("base")):
-        words = pod["spec"]["containers"][0]["args"]
-        assert words[0] in known or " ".join(words[:2]) in known, each["metadata"]["name"]
+        first, second, *_ = [*pod["spec"]["containers"][0]["args"], ""]
+        assert first in commands, each["metadata"]["name"]
+        below = getattr(commands[first], "commands", {})
+        assert not below or second in below or commands[first].invoke_without_command, each["metadata"]["name"]
 
 
 def test_the_drain_job_empties_the_claim_of_the_pod_that_it_names():

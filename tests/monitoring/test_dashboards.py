@@ -21,32 +21,10 @@ DASHBOARDS = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name i
 FOREIGN = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate"}}
 
 #: Functions and words of PromQL that stand where a metric could.
-WORDS = set(
-    [
-        "sum",
-        "max",
-        "min",
-        "count",
-        "by",
-        "on",
-        "ignoring",
-        "or",
-        "and",
-        "unless",
-        "without",
-        "bool",
-        "offset",
-        "rate",
-        "increase",
-        "absent",
-        "histogram_quantile",
-        "vector",
-        "time",
-        "min_over_time",
-        "predict_linear",
-        "label_values",
-    ]
-)
+WORDS = {
+    "sum", "max", "min", "count", "by", "on", "ignoring", "or", "and", "unless", "without", "bool", "offset", "rate",
+    "increase", "absent", "histogram_quantile", "vector", "time", "min_over_time", "predict_linear", "label_values",
+}  # fmt: skip
 
 panels = pytest.mark.parametrize(
     "panel",
@@ -126,9 +104,9 @@ def test_compose_and_the_operator_have_the_same_rules():
 
 
 def test_rules_name_only_what_is_shown():
-    assert {
-        rule.get("alert") or rule["record"]: faults_of(rule["expr"]) for rule in rules() if faults_of(rule["expr"])
-    } == {}
+    found = {rule.get("alert") or rule["record"]: faults_of(rule["expr"]) for rule in rules()}
+
+    assert {name: faults for name, faults in found.items() if faults} == {}
 
 
 @pytest.mark.parametrize(
@@ -211,11 +189,8 @@ def test_a_dashboard_is_found_and_fits(name):
     for panel in page["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
-        cells = {
-            (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        }
+        columns, rows = (range(place[at], place[at] + place[size]) for at, size in (("x", "w"), ("y", "h")))
+        cells = {(x, y) for x in columns for y in rows}
         assert not cells & taken, f"{panel['title']} lies on another panel"
         taken |= cells
 
