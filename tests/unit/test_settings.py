@@ -185,5 +185,5 @@ def test_secrets_may_lie_in_files_as_kubernetes_mounts_them(tmp_path, monkeypatc
 def test_a_folder_of_secrets_that_is_not_there_is_refused(folder, monkeypatch):
     monkeypatch.setenv("GROWBIN_SECRETS_DIR", folder)
 
-    with pytest.raises(ConfigurationError, match="GROWBIN_SECRETS_DIR.*absolute path"):
+    with pytest.raises(ConfigurationError, match=r"GROWBIN_SECRETS_DIR.*absolute path"):
         module.load()
