@@ -52,8 +52,8 @@ ROOMS = (
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "foreign_errors", "pauses", "observers", "json_logs", "dramatiq_log", "native_logging", "layout", "data_folder",
-     "settings"),
+     "foreign_errors", "pauses", "observers", "json_logs", "tracing", "dramatiq_log", "native_logging", "layout",
+     "data_folder", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

@@ -3,8 +3,10 @@
 Producers import the actors and never come here, so they load neither the SDK nor the classifier.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import names
@@ -93,8 +95,15 @@ def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
         node=settings.node,
         zone=ZoneInfo(settings.timezone),
         folder=settings.node_dir / "usage",
-        told=count_request,
+        told=_count_and_trace if settings.traces else count_request,
     )
+
+
+def _count_and_trace(row: Mapping[str, Any]) -> None:
+    from growbin_jobs.engine.tracing.model_spans import trace_request
+
+    count_request(row)
+    trace_request(row)
 
 
 def model_client(settings: Settings, meter: Meter, worker: Worker | None = None) -> ModelClient:

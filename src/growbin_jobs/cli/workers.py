@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from growbin_jobs.cli.console import say
+from growbin_jobs.engine.node.repeated_signals import Once
 from growbin_jobs.names import GROUPS
 
 if TYPE_CHECKING:
@@ -182,11 +183,14 @@ class _Stops:
         self._supervisor = supervisor
         self._hangup_stops = hangup_stops
         self._signals = 0
+        self._once = Once()
         self.start_anew = False
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._stop)
 
     def _stop(self, signum: int, _frame: Any) -> None:
+        if signum == signal.SIGTERM and not self._once.counts():
+            return
         self._signals += 1
         self.start_anew = signum == signal.SIGHUP and not self._hangup_stops
         self._supervisor.request_stop() if self._signals == 1 else self._supervisor.kill()

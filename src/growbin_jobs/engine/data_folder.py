@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def data_folder(application: str) -> Path:
     except RuntimeError:  # a user id without an account, as containers of OpenShift have
         return _homeless(application)
     return home / ".local" / "share" / application
+
+
+def node_folder(prefix: str) -> Path:
+    """Return the folder of this node as the settings of a prefix name it, without loading and checking them.
+
+    For probes, which must be quick. A wrong setting is the worker's to complain about.
+    """
+    application = prefix.strip("_").lower()
+    data = os.environ.get(f"{prefix}DATA_DIR", "")
+    node = os.environ.get(f"{prefix}NODE", "") or socket.gethostname()
+    return (expanded(Path(data)) if data else data_folder(application)) / node
 
 
 def expanded(path: Path) -> Path:

@@ -20,12 +20,13 @@ from growbin_jobs.engine.crashpoints import arm
 from growbin_jobs.engine.dramatiq_log import quiet_dramatiq
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.groups import Group
+from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.ensure_keeper import exec_keeper
 from growbin_jobs.engine.middleware.stack import stack
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
-from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.engine.processes import is_worker_process, once_a_process
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -81,6 +82,8 @@ class Engine:
         """
         dramatiq.set_broker(self.broker)
         quiet_dramatiq()
+        if self.config.log_format == "json" and is_worker_process():
+            install_json_logs(self.config.node, self.config.subject)
         if self.config.crashpoint is not None:
             arm(self.config.crashpoint)
         return self

@@ -9,6 +9,7 @@ import sys
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.crashpoints import arm
+from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.scheduler.exporter import show
 from growbin_jobs.scheduler.service import Scheduler
@@ -25,6 +26,8 @@ def main() -> int:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it logs every look
     try:
         settings = _settings.load()
+        if settings.log_format == "json":
+            install_json_logs(settings.node)
         arm(settings.crashpoint)
         url = settings.schedule_ping_url
         scheduler = Scheduler(engine_config(settings), ONCE, ping_url=url.get_secret_value() if url else None)

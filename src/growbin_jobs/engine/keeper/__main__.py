@@ -81,7 +81,12 @@ def _serve(lifetime: KeeperLifetime, engine: str, log_file: str | None) -> int:
     try:
         from growbin_jobs.engine.keeper.service import Keeper
 
-        return Keeper(_config(engine)).serve(lifetime)
+        config = _config(engine)
+        if config.log_format == "json":
+            from growbin_jobs.engine.json_logs import install_json_logs
+
+            install_json_logs(config.node)
+        return Keeper(config).serve(lifetime)
     except ConfigurationError as error:
         logging.getLogger(__name__).critical("%s", error)
         return os.EX_CONFIG

@@ -11,6 +11,7 @@ from select import poll
 from typing import Any
 
 from growbin_jobs.engine.node.presence import present
+from growbin_jobs.engine.node.repeated_signals import Once
 
 #: Seconds between two looks whether a lifetime is over.
 LOOK = 0.2
@@ -33,6 +34,7 @@ class KeeperLifetime:
         self._master = master
         self._watched = _watch(master) if master is not None else None
         self._signals = 0
+        self._once = Once()
         self._awaited: set[str] | None = None
         self._wake = threading.Event()
 
@@ -71,7 +73,7 @@ class KeeperLifetime:
         return bool(present(self._folder).keys() - (self._awaited or set()))
 
     def _tell(self, _signum: int, _frame: Any) -> None:
-        self._signals += 1
+        self._signals += self._once.counts()
         self._wake.set()
 
     def _master_is_gone(self) -> bool:

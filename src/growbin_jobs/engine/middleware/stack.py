@@ -10,6 +10,8 @@ middleware                  before the actor                          after the 
 ``OptionCheck``             gives up what nobody can obey             –
 ``AgeLimit``                gives up what is too old                  –
 ``CurrentMessage``          shows the message to the actor            –
+``Tracing``                 (traces only) begins a span               ends it
+``RunLog``                  (JSON logs only) notes the time           writes a line
 ``Results``                 –                                         keeps what the actor returned
 ``GiveUpHook``              –                                         sends what the actor's row says
 ``GroupCallbacks``          –                                         sends a group's callbacks
@@ -64,6 +66,7 @@ from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
+from growbin_jobs.engine.middleware.run_log import RunLog
 from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifications
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
@@ -99,6 +102,8 @@ def stack(
         OptionCheck(),
         AgeLimit(),
         CurrentMessage(),
+        *_tracing(config),
+        *([RunLog()] if config.log_format == "json" else []),
         Results(backend=EngineResults(config)),
         GiveUpHook(),
         GroupCallbacks(DatabaseBackend(central)),
@@ -120,3 +125,16 @@ def stack(
         Outages(),
         OutboxScope(),
     ]
+
+
+def _tracing(config: EngineConfig) -> list[Middleware]:
+    """Return the middleware of traces, where they are on."""
+    if not config.traces:
+        return []
+    from growbin_jobs.engine.tracing import names
+    from growbin_jobs.engine.tracing.tracer import require
+
+    require()
+    from growbin_jobs.engine.middleware.tracing import Tracing
+
+    return [Tracing(names.RABBITMQ if config.broker_url else names.EMBEDDED, config.subject)]

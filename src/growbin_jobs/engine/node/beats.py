@@ -1,4 +1,4 @@
-"""What each worker process says of itself every second, in a small file of its own: that it lives, and how.
+"""What each worker process says of itself every two seconds, in a small file of its own: that it lives, and how.
 
 The file is written in place and never grows, so that a full disk stops nobody from saying so. Times are of the
 monotonic clock, which all processes of a machine share. Standard library only: probes read it.

@@ -61,10 +61,11 @@ def node_checks(
     beats = [(process, read_beat(folder, process.pid)) for process in processes]
     if question == "live":
         return list(_live(beats, now(), clock()))
-    workers = Check("workers", bool(processes), "" if processes else "no worker process lives")
+    waiting = [process.pid for process, beat in beats if beat is None]
+    missing = _pids("have not started yet", waiting) if processes else "no worker process lives"
+    workers = Check("workers", not missing, missing)
     if question == "started":
-        waiting = [process.pid for process, beat in beats if beat is None]
-        return [Check("workers", workers.ok and not waiting, workers.detail or _pids("not started yet", waiting))]
+        return [workers]
     return [workers, *_ready([beat for _, beat in beats if beat is not None])]
 
 
@@ -85,7 +86,7 @@ def _live(beats: list[tuple[WorkerProcess, Beat | None]], now: float, clock: flo
 
 def _ready(beats: list[Beat]) -> Iterator[Check]:
     closed = [beat.pid for beat in beats if beat.fetching < beat.queues or beat.stopping]
-    yield Check("consumers", bool(beats) and not closed, _pids("do not fetch from all their queues", closed))
+    yield Check("consumers", not closed, _pids("do not fetch from all their queues", closed))
     ill = [beat for beat in beats if not beat.writable]
     yield Check("journal", not ill, ill[0].reason or "it cannot be written" if ill else "")
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from growbin_jobs.engine.keeper.lifetime import ENOUGH, KeeperLifetime
+from growbin_jobs.engine.node import repeated_signals
 from growbin_jobs.engine.node.election import Election, has_keeper, keeper_pid, lock_file
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess, present
 
@@ -129,7 +130,8 @@ def test_a_term_lasts_until_it_is_told_to_end(term):
     assert term.is_over()
 
 
-def test_a_term_lasts_as_long_as_its_own_workers(tmp_path, term):
+def test_a_term_lasts_as_long_as_its_own_workers(tmp_path, term, monkeypatch):
+    monkeypatch.setattr(repeated_signals, "MOMENT", 0.0)
     own = Presence(tmp_path, process(master=os.getppid()))
     others = Presence(tmp_path, process(master=1))
     for _ in range(ENOUGH):

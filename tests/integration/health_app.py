@@ -1,0 +1,50 @@
+"""What workers run in the tests of health: actors that block the hub, kill their thread, or outlive their limit.
+
+Marks are empty files in ``TEST_MARKS``. What counts as silent is short here, for the worker and for the keeper.
+"""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+from growbin_jobs.engine import Engine, EngineConfig
+from growbin_jobs.engine.middleware import watch
+from growbin_jobs.engine.node import health
+from growbin_jobs.engine.threads import native
+from growbin_jobs.metrics.observing import Metrics
+
+watch.INTERVAL, watch.TURNS = 0.1, 1
+health.SILENT = health.OVERDUE = 1.0
+MARKS = Path(os.environ["TEST_MARKS"])
+
+engine = Engine(EngineConfig.from_env("WELL_", observers=(Metrics(),))).install()
+sleep = native("time", "sleep")
+
+
+@engine.actor(queue_name="work", max_retries=0)
+def block(name):
+    """Wait without letting anybody else run, for a file."""
+    (MARKS / f"{name}.started").touch()
+    while not (MARKS / f"{name}.may_end").exists():
+        sleep(0.02)
+
+
+@engine.actor(queue_name="work", max_retries=0, time_limit=100)
+def outlive(name):
+    """Wait in one call that nothing interrupts, for so long that a test ends it."""
+    (MARKS / f"{name}.started").touch()
+    with open(MARKS / f"{name}.fifo", "rb"):  # until somebody opens the other end
+        pass
+
+
+@engine.actor(queue_name="work", max_retries=0)
+def break_thread():
+    """Let this thread die at the next message."""
+    vars(threading.current_thread())["process_message"] = None
+
+
+@engine.actor(queue_name="work", max_retries=0)
+def work(name):
+    time.sleep(0)
+    (MARKS / f"{name}.ended").touch()
