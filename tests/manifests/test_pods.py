@@ -80,7 +80,7 @@ def test_probes_ask_what_they_are_for(rendered, overlay):
         container = pod["spec"]["containers"][0]
         probes = {kind: container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")}
         if each["metadata"]["name"] == "growbin-monitor":
-            assert all("tcpSocket" in probe for probe in probes.values())
+            assert {probe["httpGet"]["path"] for probe in probes.values()} == {"/healthz"}
             continue
         paths = {kind: probe["httpGet"]["path"] for kind, probe in probes.items()}
         assert paths == {"startup": "/startupz", "liveness": "/livez", "readiness": "/readyz"}

@@ -1,9 +1,12 @@
 """What one object says of another, or of the code, is true: names, labels, ports, keys, queues, settings."""
 
+import os
 import re
+import subprocess
 
 import pytest
 import typer
+import yaml
 from tests.manifests.conftest import MANIFESTS, RENDERED, named, pods_of, selects
 
 from growbin_jobs import names
@@ -164,6 +167,33 @@ def test_the_drain_job_empties_the_claim_of_the_pod_that_it_names():
     assert "claimName: journal-growbin-storage-0\n" in text
     assert "/var/lib/growbin/growbin-storage-0/task_queue.db" in text
     assert len(re.findall("growbin-storage-0", text)) == 3
+
+
+def test_the_drain_job_is_made_for_a_pod_of_the_cluster(tmp_path):
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *configMapRef*) printf growbin-settings-abc ;; *image*) printf registry/growbin-jobs@sha256:1 ;; esac\n'
+    )
+    kubectl.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [MANIFESTS / "drain" / "render"]
+    done = subprocess.run([*command, "growbin-ai-7"], env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+    job = yaml.safe_load(done.stdout)
+    spec = job["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume
+    ]
+    assert job["metadata"]["name"] == "drain-growbin-ai-7"
+    assert container["image"] == "registry/growbin-jobs@sha256:1"
+    assert container["args"][-1] == "/var/lib/growbin/growbin-ai-7/task_queue.db"
+    assert container["envFrom"][0]["configMapRef"]["name"] == "growbin-settings-abc"
+    assert claims == ["journal-growbin-ai-7"]
+    for wrong in ("", "postgres-0", "growbin-storage", "growbin-monitor-0"):
+        assert subprocess.run([*command, wrong], env=env, capture_output=True, timeout=30).returncode == 64
 
 
 def test_the_same_configuration_of_rabbitmq_everywhere():
