@@ -32,8 +32,8 @@ LABEL org.opencontainers.image.title="growbin-jobs" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-# tini reaps orphans and forwards SIGTERM once, to its child alone. Never `tini -g`: the worker processes would hear the
-# signal from it and from the supervisor, and a second one ends them at once.
+# tini reaps orphans and forwards SIGTERM to its child alone, which tells its own. Not `tini -g`: then each process would
+# hear it twice, and a second signal is for ending at once.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends tini tzdata \

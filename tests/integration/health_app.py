@@ -48,3 +48,15 @@ def break_thread():
 def work(name):
     time.sleep(0)
     (MARKS / f"{name}.ended").touch()
+
+
+@engine.actor(queue_name="work", max_retries=0)
+def break_consumer():
+    """Let the thread that fetches die at its next look."""
+
+    def die():
+        raise SystemExit
+
+    for thread in threading.enumerate():
+        if type(thread).__name__ == "ConsumerThread":
+            vars(thread)["handle_delayed_messages"] = die

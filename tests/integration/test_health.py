@@ -146,3 +146,10 @@ def test_a_worker_that_is_frozen_or_dead_is_found(node: Node) -> None:
     os.kill(pid, signal.SIGKILL)
 
     until(lambda: not node.ill("/livez") and not node.ill("/readyz"), "another one has started")
+
+    pid = until(lambda: [int(path.name) for path in (node.data / "n1" / "beats").iterdir()], "its beat")[0]
+    node.send("break_consumer")
+    until(lambda: "worker.consumer_died queue=work" in node.log.read_text(), "it is said")
+    node.send("work", "d")
+    until(lambda: node.has("d.ended"), "another process works")
+    assert pid not in [int(path.name) for path in (node.data / "n1" / "beats").iterdir()]

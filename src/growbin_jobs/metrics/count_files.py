@@ -3,12 +3,12 @@
 ::
 
     metrics/owners/NAME   a lock that the process NAME holds until it dies (engine/node/process_lock.py)
-    metrics/NAME          its counts, replaced each second, and for the last time at its end
+    metrics/NAME          its counts, replaced five times a second, and for the last time at its end
     metrics/folded        the counts of all that have died, and which of them are in it
 
 A process replaces its file as a whole, so that nobody reads half of one. The keeper adds the files of the dead to
 ``folded``, replaces that, and deletes them then; killed in between, it finds their names in ``folded`` and does not add
-them again. A file that cannot be read is put aside. What was counted in the last second before a ``kill -9`` is lost:
+them again. A file that cannot be read is put aside. What was counted in the last 0.2 s before a ``kill -9`` is lost:
 counts may be that much too low, and never fall.
 """
 

@@ -18,8 +18,8 @@ from growbin_jobs.metrics.listening import listen
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two writes of a process's counts.
-INTERVAL = 1.0
+#: Seconds between two writes of a process's counts: so much of them a ``kill -9`` loses. One takes some 0.2 ms.
+INTERVAL = 0.2
 
 
 class Metrics:
@@ -33,7 +33,7 @@ class Metrics:
         self._sources = sources
 
     def in_worker(self, config: EngineConfig, journal: Journal) -> Callable[[], None]:
-        """Count, and write the counts every second."""
+        """Count, and write the counts five times a second."""
         counts = process_counts()
         stop = listen(counts, journal, traces=config.traces)
         writing = Writing(config.node_dir, counts)

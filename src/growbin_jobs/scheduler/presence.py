@@ -41,6 +41,7 @@ class Presence:
     version: str
     clock: Clock = database_time
     _first_at: float = field(default=-math.inf, init=False)
+    _looked_at: float = field(default=-math.inf, init=False)
 
     @property
     def leads(self) -> bool:
@@ -55,18 +56,20 @@ class Presence:
         """
 
         asked_at = time.monotonic()
+        lapsed = asked_at - self._looked_at >= LEADS_FOR  # another one may lead by now: go behind it
 
         def work(connection: Any) -> bool:
             now = self.clock(connection)
             row = {"id": self.process, "node": self.node, "version": self.version, "started_at": now, "seen_at": now}
-            update = {ProcessRow.seen_at: now}
+            update = {ProcessRow.seen_at: now} | ({ProcessRow.started_at: now} if lapsed else {})
             ProcessRow.insert(row).on_conflict(conflict_target=[ProcessRow.id], update=update).execute(connection)
             ProcessRow.delete().where(ProcessRow.seen_at < now - FORGET_AFTER).execute(connection)
             alive = ProcessRow.select(ProcessRow.id).where(ProcessRow.seen_at > now - GONE_AFTER)
             first = alive.order_by(ProcessRow.started_at, ProcessRow.id).limit(1).tuples().execute(connection)
             return [name for (name,) in first] == [self.process]
 
-        self._first_at = asked_at if self.database.transaction(work) else -math.inf
+        leads = self.database.transaction(work)
+        self._looked_at, self._first_at = asked_at, asked_at if leads else -math.inf
 
     def leave(self) -> None:
         """Delete the row: this process stops by itself.

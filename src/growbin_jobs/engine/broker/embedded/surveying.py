@@ -8,6 +8,14 @@ from collections.abc import Iterable
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.port import Depth, Survey
 
+#: What is due waits, also before a consumer has noticed that it is.
+_OLDEST = """
+SELECT queue, min(due) FROM (
+    SELECT queue, min(due) AS due FROM message WHERE state = 'ready' GROUP BY queue
+    UNION ALL SELECT queue, min(due) FROM message WHERE state = 'delayed' AND due <= ?1 GROUP BY queue
+) GROUP BY queue
+"""
+
 
 def survey(file: EmbeddedQueue, queues: Iterable[str]) -> dict[str, Survey]:
     """Return depth and age of queues; one that holds nothing is empty.
@@ -16,8 +24,8 @@ def survey(file: EmbeddedQueue, queues: Iterable[str]) -> dict[str, Survey]:
       file: The broker's.
       queues: Which.
     """
-    oldest = dict(file._rows("SELECT queue, min(due) FROM message WHERE state = 'ready' GROUP BY queue"))
     depths, now = file.depths(), time.time() * 1000
+    oldest = dict(file._rows(_OLDEST, (int(now),)))
     found = {}
     for name in queues:
         due = oldest.get(name)
