@@ -173,7 +173,10 @@ def test_the_drain_job_is_made_for_a_pod_of_the_cluster(tmp_path):
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
         "#!/bin/sh\n"
-        'case "$*" in *configMapRef*) printf growbin-settings-abc ;; *image*) printf registry/growbin-jobs@sha256:1 ;; esac\n'
+        'case "$*" in\n'
+        "*configMapRef*) printf growbin-settings-abc ;;\n"
+        "*image*) printf registry/growbin-jobs@sha256:1 ;;\n"
+        "esac\n"
     )
     kubectl.chmod(0o755)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
