@@ -179,6 +179,9 @@ def test_secrets_may_lie_in_files_as_kubernetes_mounts_them(tmp_path, monkeypatc
     assert settings.database_url.get_secret_value() == "postgresql://db/growbin"
     assert settings.broker_url.get_secret_value() == "amqp://environment/"
     assert settings.engine_values()["database_url"] == "postgresql://db/growbin"
+    assert [settings.origin(name) for name in ("database_url", "broker_url", "timezone")] == [
+        "secret file", "environment", "default",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", ["not-absolute", "/nowhere/to/be/found"])

@@ -1,16 +1,12 @@
 """``growbin-jobs settings``, ``rules check`` and ``db upgrade``."""
 
-import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from growbin_jobs.cli import target
 from growbin_jobs.cli.console import out, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
-
-if TYPE_CHECKING:
-    from growbin_jobs.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
@@ -58,20 +54,11 @@ def _settings_rows() -> list[dict[str, Any]]:
             {
                 "variable": _settings.Settings.variable(name),
                 "value": [str(part) for part in shown] if isinstance(shown, list) else "" if shown is None else shown,
-                "origin": _origin(name, loaded),
+                "origin": loaded.origin(name),
                 "help": field.description,
             }
         )
     return rows
-
-
-def _origin(name: str, loaded: "Settings") -> str:
-    """Where a value comes from: the environment wins over the folder of secrets."""
-    if name not in loaded.model_fields_set:
-        return "default"
-    if os.environ.get(loaded.variable(name)) or loaded.secrets_dir is None:
-        return "environment"
-    return "secret file"
 
 
 def _mask(secret: str) -> str:

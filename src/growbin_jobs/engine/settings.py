@@ -201,6 +201,13 @@ class EngineSettings(Layout, BaseSettings):
             return str(alias.choices[0])
         return str(cls.model_config.get("env_prefix", "")) + field_name.upper()
 
+    def origin(self, field_name: str) -> str:
+        """Return where a setting's value comes from: environment, secret file or default."""
+        if field_name not in self.model_fields_set:
+            return "default"
+        in_environment = self.secrets_dir is None or os.environ.get(self.variable(field_name))
+        return "environment" if in_environment else "secret file"
+
     @classmethod
     def unknown_variables(cls) -> list[tuple[str, str | None]]:
         """Return variables with this prefix that are no settings, and for each the name that was meant, if any.
