@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
+from growbin_jobs.engine.secret_files import folder_of_secrets
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -237,27 +238,14 @@ class EngineSettings(Layout, BaseSettings):
         Raises:
           ConfigurationError: With one line for each wrong setting.
         """
+        variable = cls.variable("secrets_dir")  # before all others: their values may lie there
+        secrets = folder_of_secrets(variable, overrides.get("secrets_dir") or os.environ.get(variable))
         try:
-            return cls(_secrets_dir=cls._folder_of_secrets(overrides), **overrides)
+            return cls(_secrets_dir=secrets, **overrides)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
             lines = [cls._sentence(part["loc"], part["msg"]) for part in found]
             raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
-
-    @classmethod
-    def _folder_of_secrets(cls, overrides: dict[str, Any]) -> Path | None:
-        """Return where the values of settings lie as files, which has to be known before all others."""
-        variable = cls.variable("secrets_dir")
-        folder = overrides.get("secrets_dir") or os.environ.get(variable)
-        if not folder:
-            return None
-        path = Path(folder)
-        if not path.is_absolute() or not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
-            raise ConfigurationError(
-                f"Wrong settings.\n  {variable}: {str(path)!r} must be the absolute path of a folder that this process "
-                "may read. Mount the secret there, or unset the variable."
-            )
-        return path
 
     @classmethod
     def _sentence(cls, location: tuple[int | str, ...], message: str) -> str:
