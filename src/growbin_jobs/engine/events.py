@@ -431,6 +431,12 @@ JOB_RECOVERED: Final = _event(
     "keeper.job_recovered", "A periodic job works again.", None, {**_OWNER, "job": "its name"},
     "%(owner)s.job_recovered job=%(job)s",
 )  # fmt: skip
+DEAD_LETTERS_FOUND: Final = _event(
+    "keeper.dead_letters_found", "The keeper has recorded dead letters that no worker gave up.",
+    {"messages": "how many"},
+    {"reason": "`undeliverable`: the broker could not deliver them when they were due; `unrecorded`: others than "
+               "workers made dead letters of them"},
+)  # fmt: skip
 KEEPER_STARTED: Final = _event(
     "worker.starts_keeper", "A worker found its node without a keeper and started one.",
     {"pid": "its process number"}, None, "worker.starts_keeper pid=%(pid)d there was none", W,

@@ -131,6 +131,7 @@ class NodeCounts:
                 _replace(self._folder / _FOLDED, _encode(total, done=sorted(gone | done)), sync=True)
                 for name in gone | done:
                     (self._folder / name).unlink(missing_ok=True)
+                    (self._folder / f"{name}.new").unlink(missing_ok=True)  # it was killed while it wrote
                 _replace(self._folder / _FOLDED, _encode(total))
             for each in dead:
                 each.remove()

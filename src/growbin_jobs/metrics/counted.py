@@ -49,7 +49,8 @@ DEFERRALS: Final = row(
 )  # fmt: skip
 DEAD_LETTERS: Final = row(
     "growbin_dead_letters_total", "counter", "queue task_name reason", "process",
-    "Messages that were given up, by the code of the reason (docs/reasons.md).",
+    "Messages that were given up, by the code of the reason (docs/reasons.md); `undeliverable` and `unrecorded` were "
+    "found by the keeper.",
 )  # fmt: skip
 REQUEUES: Final = row(
     "growbin_task_requeues_total", "counter", "queue task_name reason", "process",

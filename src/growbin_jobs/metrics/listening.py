@@ -130,6 +130,9 @@ def listen_to_events(counts: Counts) -> Callable[[], None]:
         events.BLOCKED.name: lambda _: counts.inc(counted.CONNECTIONS_BLOCKED),
         events.QUEUE_PAUSED.name: lambda fields: counts.inc(counted.QUEUE_PAUSES, fields["queue"]),
         events.STOPPED_FETCHING.name: lambda _: counts.inc(counted.FETCHING_STOPPED),
+        events.DEAD_LETTERS_FOUND.name: lambda fields: counts.inc(
+            counted.DEAD_LETTERS, OTHER, OTHER, fields["reason"], by=fields["messages"]
+        ),
         events.SYNCED.name: lambda fields: counts.inc(counted.SYNCED, by=fields["rows"]),
         events.ROW_REFUSED.name: lambda _: counts.inc(counted.SYNC_REFUSED),
         events.JOB_FAILED.name: lambda fields: counts.inc(counted.JOB_FAILURES, fields["owner"], fields["job"]),

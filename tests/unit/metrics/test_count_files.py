@@ -36,8 +36,10 @@ def test_the_living_and_the_dead_count(tmp_path: Path) -> None:
     _, dead = process(tmp_path, 3)
     assert total(node) == 5
 
+    dead._path.with_name(f"{dead._path.name}.new").touch()  # as if it was killed while it wrote
     dead.let_go()
     assert total(node) == 5
+    assert not list((tmp_path / "metrics").glob("*.new"))
     counts.inc(SENT, "q", "a")
     living.write()
 

@@ -79,6 +79,7 @@ def test_events_are_counted_until_it_ends() -> None:
     try:
         events.JOB_FAILED.emit(owner="keeper", job="copy", error="x", where="", next_try_in=1.0)
         events.CRASH_COUNTED.emit(tasks=3, ids=["1", "2", "3"])
+        events.DEAD_LETTERS_FOUND.emit(messages=2, reason="unrecorded")
         events.SYNCED.emit(rows=0, refused=0, behind=False)
     finally:
         stop()
@@ -86,4 +87,5 @@ def test_events_are_counted_until_it_ends() -> None:
 
     assert counts.values[counted.JOB_FAILURES.name] == {("keeper", "copy"): [1.0]}
     assert counts.values[counted.CRASHES.name] == {(): [3.0]}
+    assert counts.values[counted.DEAD_LETTERS.name] == {("other", "other", "unrecorded"): [2.0]}
     assert counted.SYNCED.name not in counts.values

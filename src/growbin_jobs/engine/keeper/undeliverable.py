@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.records import Finish
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import tasks
@@ -25,7 +26,10 @@ class Undeliverable:
         if not self.journal.health().writable:  # each try that fails counts as a delivery
             return {}
         collected = self.collect(self.journal.worker, self._keep)
-        return {"collected": collected} if collected else {}
+        if not collected:
+            return {}
+        events.DEAD_LETTERS_FOUND.emit(messages=collected, reason="undeliverable")
+        return {"collected": collected}
 
     def _keep(self, end: Finish) -> None:
         self.journal.write(lambda connection: tasks.finish(connection, end), durable=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.port import BrokerPort, DeadLetter
 from growbin_jobs.engine.broker.unrecorded import record_of
 from growbin_jobs.engine.delivery.records import Finish
@@ -33,7 +34,10 @@ class Unrecorded:
         if not self.journal.health().writable:  # each try that fails counts as a delivery
             return {}
         recorded = self.broker.note_unrecorded(self.queues(), self._note)
-        return {"recorded": recorded} if recorded else {}
+        if not recorded:
+            return {}
+        events.DEAD_LETTERS_FOUND.emit(messages=recorded, reason="unrecorded")
+        return {"recorded": recorded}
 
     def _note(self, letter: DeadLetter) -> bool:
         end = record_of(letter, self.journal.worker)
