@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_said_and_nobody_is_let_in(path, kind, signed
     client = signed_in("vera")
 
     def away(_: str) -> None:
-        raise Away("the server at db:5432 does not answer")
+        raise Away("the server at db:5432 does not answer", wait=5.0)
 
     monkeypatch.setattr(services.sessions, "find", away)
     answer = client.get(path)
