@@ -23,7 +23,7 @@ def require(servers: Sequence[Server]) -> None:
     """
     packages = sorted({package for server in servers if server.missing() for package in server.packages})
     if packages and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install(packages)
+        install(packages)
         packages = []
     missing = [sentence for server in servers if (sentence := server.missing())]
     if missing:
@@ -31,7 +31,12 @@ def require(servers: Sequence[Server]) -> None:
         raise ServicesError("\n".join([*missing, *remedy]))
 
 
-def _install(packages: list[str]) -> None:
+def install(packages: list[str]) -> None:
+    """Install Debian's packages, as root.
+
+    Raises:
+      ServicesError: With the words of apt-get.
+    """
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     wait = ["-q", "-o", "DPkg::Lock::Timeout=600"]
     with _no_autostart():

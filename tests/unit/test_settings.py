@@ -162,3 +162,31 @@ def test_variables_that_are_no_settings_are_found(monkeypatch):
         ("GROWBIN_ZZZ", None),
         ("growbin_picture_sid", "GROWBIN_PICTURE_SIDE"),
     ]
+
+
+def test_secrets_may_lie_in_files_as_kubernetes_mounts_them(tmp_path, monkeypatch):
+    mounted = tmp_path / "..2026_11_28"
+    mounted.mkdir()
+    (tmp_path / "..data").symlink_to(mounted.name)
+    for name, value in (("DATABASE_URL", "postgresql://db/growbin\n"), ("GROWBIN_BROKER_URL", "amqp://file/")):
+        (mounted / name).write_text(value)
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    monkeypatch.setenv("GROWBIN_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("GROWBIN_BROKER_URL", "amqp://environment/")
+
+    settings = module.load()
+
+    assert settings.database_url.get_secret_value() == "postgresql://db/growbin"
+    assert settings.broker_url.get_secret_value() == "amqp://environment/"
+    assert settings.engine_values()["database_url"] == "postgresql://db/growbin"
+    assert [settings.origin(name) for name in ("database_url", "broker_url", "timezone")] == [
+        "secret file", "environment", "default",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["not-absolute", "/nowhere/to/be/found"])
+def test_a_folder_of_secrets_that_is_not_there_is_refused(folder, monkeypatch):
+    monkeypatch.setenv("GROWBIN_SECRETS_DIR", folder)
+
+    with pytest.raises(ConfigurationError, match=r"GROWBIN_SECRETS_DIR.*absolute path"):
+        module.load()

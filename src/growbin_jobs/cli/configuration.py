@@ -29,9 +29,11 @@ def settings(json: Json = False) -> None:
     for row in rows:
         mine = row["origin"] != "default"
         value = (str(row["value"]), "bold green" if mine else "") if row["value"] not in ("", []) else ("unset", "dim")
-        out.print(Text.assemble((row["variable"], "bold"), " = ", value, ("  (environment)" if mine else "", "green")))
+        out.print(
+            Text.assemble((row["variable"], "bold"), " = ", value, (f"  ({row['origin']})" if mine else "", "green"))
+        )
         out.print(Padding(Text(row["help"], style="dim"), (0, 0, 0, 4)))
-    say(f"{sum(row['origin'] != 'default' for row in rows)} of {len(rows)} are set in the environment.")
+    say(f"{sum(row['origin'] != 'default' for row in rows)} of {len(rows)} are set.")
 
 
 def _settings_rows() -> list[dict[str, Any]]:
@@ -52,7 +54,7 @@ def _settings_rows() -> list[dict[str, Any]]:
             {
                 "variable": _settings.Settings.variable(name),
                 "value": [str(part) for part in shown] if isinstance(shown, list) else "" if shown is None else shown,
-                "origin": "environment" if name in loaded.model_fields_set else "default",
+                "origin": loaded.origin(name),
                 "help": field.description,
             }
         )

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
+from growbin_jobs.engine.secret_files import folder_of_secrets
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -41,6 +42,11 @@ class EngineSettings(Layout, BaseSettings):
     data_dir: Path = Field(description="Folder of everything embedded: queue, database, journal.")
     worker_type: str | None = Field(
         default=None, description="Worker group that `growbin-jobs worker` runs when none is named."
+    )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="Folder of files, each named like a setting (such as DATABASE_URL) and holding its value: secrets "
+        "that are mounted and not in the environment, which wins over them. Read when a process starts.",
     )
 
     # --- broker
@@ -199,6 +205,13 @@ class EngineSettings(Layout, BaseSettings):
             return str(alias.choices[0])
         return str(cls.model_config.get("env_prefix", "")) + field_name.upper()
 
+    def origin(self, field_name: str) -> str:
+        """Return where a setting's value comes from: environment, secret file or default."""
+        if field_name not in self.model_fields_set:
+            return "default"
+        in_environment = self.secrets_dir is None or os.environ.get(self.variable(field_name))
+        return "environment" if in_environment else "secret file"
+
     @classmethod
     def unknown_variables(cls) -> list[tuple[str, str | None]]:
         """Return variables with this prefix that are no settings, and for each the name that was meant, if any.
@@ -228,8 +241,10 @@ class EngineSettings(Layout, BaseSettings):
         Raises:
           ConfigurationError: With one line for each wrong setting.
         """
+        variable = cls.variable("secrets_dir")  # before all others: their values may lie there
+        secrets = folder_of_secrets(variable, overrides.get("secrets_dir") or os.environ.get(variable))
         try:
-            return cls(**overrides)
+            return cls(_secrets_dir=secrets, **overrides)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
             lines = [cls._sentence(part["loc"], part["msg"]) for part in found]
@@ -248,6 +263,7 @@ class EngineSettings(Layout, BaseSettings):
         """Return these settings as :class:`~growbin_jobs.engine.config.EngineConfig` takes them."""
         values = {name: getattr(self, name) for name in EngineSettings.model_fields}
         values["group"] = values.pop("worker_type")
+        del values["secrets_dir"]  # what lay there is in the other values
         secrets = {name: each.get_secret_value() for name, each in values.items() if isinstance(each, SecretStr)}
         variables = {name: self.variable(name) for name in EngineSettings.model_fields}
         return values | secrets | {"variables": variables}
