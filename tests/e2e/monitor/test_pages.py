@@ -14,10 +14,13 @@ from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.settings import Settings
 
+#: A letter whose name is a script.
+LETTER = "dead-letters/letter-odd-%3Cscript%3Ex%3C%2Fscript%3E"
+
 PAGES = (
     "", "tasks", "tasks/failed-00000", "tasks/payload-2", "tasks?q=(state:dead", "errors", "analyses",
-    "analyses/an000001", "workers", "queues", "dead-letters", "dead-letters/letter-odd-%3Cscript%3Ex%3C%2Fscript%3E",
-    "schedule", "money", "health", "statistics", "audit",
+    "analyses/an000001", "workers", "queues", "dead-letters", LETTER, "schedule", "money",
+    "health", "statistics", "audit",
 )  # fmt: skip
 
 
