@@ -36,7 +36,10 @@ _REPAIR: Final = {
         UPDATE tasks SET root_id = known.root
         FROM (SELECT unnest(%s::text[]) AS id, unnest(%s::text[]) AS root) AS known WHERE tasks.root_id = known.id
     """,
-    "sqlite": "UPDATE tasks SET root_id = ? WHERE root_id = ?",
+    "sqlite": """
+        UPDATE tasks SET root_id = known.value
+        FROM (SELECT key, value FROM json_each(?)) AS known WHERE tasks.root_id = known.key
+    """,
 }
 
 
@@ -145,7 +148,7 @@ def repair(connection: peewee.Database, dialect: Dialect, first: Mapping[str, st
     raw: Any = connection.connection()  # type: ignore[no-untyped-call]
     pairs = sorted((storable(task_id), storable(root)) for task_id, root in first.items())
     if dialect == "sqlite":
-        raw.cursor().executemany(_REPAIR[dialect], [(root, task_id) for task_id, root in pairs])
+        raw.cursor().execute(_REPAIR[dialect], (json.dumps(dict(pairs)),))
         return
     with raw.cursor() as cursor:
         cursor.execute(_REPAIR[dialect], ([task_id for task_id, _ in pairs], [root for _, root in pairs]))
