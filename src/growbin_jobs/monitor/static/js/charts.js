@@ -28,10 +28,11 @@
       width: Math.max(240, plot.clientWidth), height,
       cursor: { points: { size: 7 }, y: false },
       legend: { live: true },
-      scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.08, bars ? 4 : 0.1)] } },
+      // uPlot would show years around a single point.
+      scales: { x: { range: (_, least, most) => (most - least < 60 ? [least - 1800, most + 60] : [least, most]) }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, bars ? 4 : 0.1)] } },
       axes: [axis, { ...axis, size: 56, values: (_, splits) => splits.map(say) }],
       series: [
-        { value: (_, at) => (at ? new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "–") },
+        { label: document.documentElement.lang === "ko" ? "시각" : "Time", value: (_, at) => (at ? new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "–") },
         ...order.map((at) => ({
           label: data.series[at].label,
           stroke: colour(data.series[at].colour), width: bars ? 0 : 2, spanGaps: false, points: { show: !bars && x.length < 3 },
