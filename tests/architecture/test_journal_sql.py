@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
 #: ``dead_letter`` is not among them: the embedded broker has a table of that name in its own file.
 TABLES = (
     "task_wal", "task_count", "change_number", "outbox", "relay_lease", "attempt", "retry_queue", "charged_ledger",
-    "sync_log", "file_cache", "gpt_cache", "rate_limit_log",
+    "sync_log", "sent", "file_cache", "gpt_cache", "rate_limit_log",
 )  # fmt: skip
 STATEMENT = re.compile(rf"\b(FROM|INTO|UPDATE|JOIN)\s+({'|'.join(TABLES)})\b")
 

@@ -14,8 +14,13 @@ from typing import Any
 import peewee
 import pytest
 
+from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.minutes import TaskMinuteRow
+from growbin_jobs.engine.central.minutes_due import MinuteDueRow
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.queue_minutes import QueueMinuteRow
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
@@ -41,7 +46,8 @@ PLATFORM = [
     HealthStateRow, HealthEvent, MaintenanceWindow, Archive,
 ]  # fmt: skip
 MODELS = [
-    WasteAnalysis, TaskRow, WorkerRow, RateLimitRow, SchemaVersion, WeeklyReportRow,
+    WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
+    RateLimitRow, SchemaVersion, WeeklyReportRow,
     StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM,
 ]  # fmt: skip
 

@@ -4,27 +4,25 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from tests.contract.central_node import START, Node
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import TooSlow
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.sync import Copied, Sync
+from growbin_jobs.engine.central.sync import Copied
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, Started, TaskState
+from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.journal.file.schema import migrate
-from growbin_jobs.engine.journal.journal import Journal
-from growbin_jobs.engine.journal.tables import dead_letters, tasks
+from growbin_jobs.engine.journal.tables import tasks
 from growbin_jobs.models import SCHEMA
-
-START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
@@ -39,43 +37,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def central(database: Database) -> Tasks:
     return Tasks(database)
-
-
-class Node:
-    """A journal, and what happens on its node at a second of the test's time."""
-
-    def __init__(self, folder: Path, name: str, central: Tasks, **options: Any) -> None:
-        self.journal = Journal(folder / name / "task_queue.db", node=name, worker="test", free_floor=1)
-        self.sync = Sync(self.journal, central, clock=lambda: START.timestamp() + 1000, **options)
-
-    def accepted(self, task_id: str, second: float) -> int:
-        """Take over a producer's message, and return the number of the debt."""
-        message = OutboxMessage(message_id=task_id, task_name="upload_image", queue_name="user_input", body=b"{}")
-        at = START.timestamp() + second
-        return self.journal.write(lambda connection: tasks.accept(connection, message, "{}", now=at)).seq
-
-    def started(self, task_id: str, second: float, **fields: Any) -> None:
-        record = Started(
-            task_id=task_id, task_name="upload_image", queue_name="user_input", payload='{"args": [1]}',
-            worker=self.journal.worker, started_at=START.timestamp() + second, **fields,
-        )  # fmt: skip
-        self.journal.write(lambda connection: tasks.started(connection, [record]))
-
-    def ended(self, task_id: str, state: str, second: float, **fields: Any) -> None:
-        values = {"task_name": "upload_image", "queue_name": "user_input", "payload": '{"args": [1]}'}
-        end = START.timestamp() + second
-        dead = Dead(body=b"{}", code="worker_killed", params="{}", error="e", traceback="t", died_at=end)
-        record = Finish(
-            task_id=task_id, state=TaskState(state), worker=self.journal.worker, started_at=end - 0.5,
-            completed_at=end, dead=dead if state == "dead" else None, **values | fields,
-        )  # fmt: skip
-        self.journal.write(lambda connection: tasks.finish(connection, record))
-
-    def retried_by_a_person(self, letter: int) -> None:
-        self.journal.write(lambda connection: dead_letters.retry(connection, letter, now=START.timestamp()))
-
-    def copy(self) -> Copied:
-        return self.sync.run_once()
 
 
 @pytest.fixture
@@ -180,8 +141,8 @@ def test_a_row_that_changes_while_it_is_copied_is_copied_again(
     a.started("t", 1)
     absorb = central.absorb
 
-    def meanwhile(rows: Any) -> None:
-        absorb(rows)
+    def meanwhile(*page: Any) -> None:
+        absorb(*page)
         monkeypatch.undo()
         a.ended("t", "completed", 2)
 
@@ -270,15 +231,16 @@ class Slow:
 
     def __init__(self, tasks: Tasks, most: int) -> None:
         self.rendering = tasks.rendering
+        self.database = tasks.database
         self.sizes: list[int] = []
         self.most = most
         self._tasks = tasks
 
-    def absorb(self, rows: Any) -> None:
+    def absorb(self, rows: Any, minutes: Any) -> None:
         self.sizes.append(len(rows))
         if len(rows) > self.most:
             raise TooSlow("took too long", wait=0.1)
-        self._tasks.absorb(rows)
+        self._tasks.absorb(rows, minutes)
 
 
 def test_pages_shrink_until_the_database_manages_them_and_grow_again(central: Tasks, tmp_path: Path) -> None:
@@ -468,7 +430,8 @@ def test_groups_that_are_gone_have_stopped_and_say_what_they_left(database: Data
     workers.report("a", [], unsynced=5, owed=1, at=first)
     workers.report("a", [], unsynced=4, owed=1, at=second)
 
-    gone = group(pids=[], processes=0, threads=0, running=0, unsynced=4, owed=1, stopped_at=first)
+    idle = {"pids": [], "processes": 0, "threads": 0, "running": 0, "reserved": 0, "reserved_tasks": []}
+    gone = group(**idle, unsynced=4, owed=1, stopped_at=first)
     assert workers.all() == [gone, group(node="b")]
 
 

@@ -52,7 +52,8 @@ class EngineConfig(Layout):
       relay_after: Seconds that a task's messages are left to the worker that made them.
       final_sync_timeout: Seconds that the keeper of a stopping node tries to copy the rest.
       keep_tasks_days: Days that the journal keeps tasks which the central database has.
-      keep_dead_letters_days: Days that the journal keeps dead letters.
+      keep_dead_letters_days: Days that the journal and the central database keep dead letters.
+      keep_minutes_days: Days that the central database keeps the figures of each minute.
       periodic_jobs: Make the application's own jobs of the keeper, each from this configuration.
       crashpoint: For tests: where the process kills itself (:mod:`growbin_jobs.engine.crashpoints`).
 
@@ -92,6 +93,7 @@ class EngineConfig(Layout):
     final_sync_timeout: float = 10.0
     keep_tasks_days: float = 7.0
     keep_dead_letters_days: float = 90.0
+    keep_minutes_days: float = 31.0
     periodic_jobs: tuple[Callable[[EngineConfig], PeriodicJob], ...] = ()
 
     crashpoint: str | None = None

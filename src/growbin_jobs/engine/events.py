@@ -338,6 +338,12 @@ ROW_REFUSED: Final = _event(
     None, {"id": "the task's id", **_ERROR}, "sync.row_refused id=%(id)s error=%(error)s", E,
 )  # fmt: skip
 
+LETTER_CARRIED_OUT: Final = _event(
+    "dead_letter.carried_out", "What a person has decided about a dead letter in the central database was done.",
+    None, {"id": "the message", "action": "retry or discard", "node": "whose letter it is", "by": "who has decided"},
+    "dead_letter.carried_out id=%(id)s action=%(action)s node=%(node)s by=%(by)s",
+)  # fmt: skip
+
 # --- connections and forwarding
 
 CONNECTED: Final = _event(

@@ -117,6 +117,9 @@ class EngineSettings(Layout, BaseSettings):
         default=7.0, description="Days that the node's journal keeps tasks which the central database has."
     )
     keep_dead_letters_days: Days = Field(default=90.0, description="Days that the journal keeps dead letters.")
+    keep_minutes_days: Days = Field(
+        default=31.0, description="Days that the central database keeps the figures of each minute, which charts read."
+    )
 
     # --- for tests
     crashpoint: str | None = Field(

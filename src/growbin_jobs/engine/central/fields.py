@@ -56,6 +56,15 @@ class UtcField(peewee.Field):
         return moment.astimezone(UTC)
 
 
+class BytesField(peewee.Field):
+    """Bytes: ``bytea`` on PostgreSQL, a blob on SQLite. peewee's own one takes its type from a bound database."""
+
+    field_type = "BLOB"
+
+    def python_value(self, value: Any) -> bytes | None:
+        return None if value is None else bytes(value)
+
+
 class JsonField(peewee.Field):
     """A JSON document: ``jsonb`` on PostgreSQL, text on SQLite.
 
@@ -74,6 +83,8 @@ class JsonField(peewee.Field):
 
 def storable(text: str) -> str:
     """Return the text without what PostgreSQL refuses: NUL, and halves of a surrogate pair."""
+    if text.isascii() and "\0" not in text:  # nearly always, and this is asked for each text of a copy
+        return text
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.driver import TooSlow
+from growbin_jobs.engine.central.history_copy import HistoryCopy
+from growbin_jobs.engine.central.senders import Senders
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.journal.journal import Journal
@@ -66,7 +68,7 @@ class Backlog:
 
 
 class Sync:
-    """Copies one journal to the table ``tasks``. One run at a time; a second caller waits.
+    """Copies one journal to the table ``tasks`` and those beside it. One run at a time; a second caller waits.
 
     While pages are on their way to the database, each on a connection of its own, the next one is read and the one
     before is marked. Which of them arrives first makes no difference: the database goes by the numbers of changes.
@@ -99,6 +101,8 @@ class Sync:
         self._after = 0
         self._page_rows = batch  # as many as the database manages within its timeout
         self._refused: dict[str, int] = {}  # id and change number
+        self._senders = Senders(journal, tasks.database, self._note_refused, clock)
+        self._history = HistoryCopy(journal, tasks.database, self._note_refused, clock)
 
     def run_once(self) -> Copied:
         """Copy what has changed since the last run.
@@ -141,14 +145,16 @@ class Sync:
                 changes.count_unchanged(connection, refused),
             )
         )  # fmt: skip
+        rows += self._history.waiting(limit=changes.COUNT_LIMIT)
         if oldest is None:
-            return Backlog(0, 0.0)
+            return Backlog(rows, 0.0)
         return Backlog(rows, max(0.0, self._clock() - changes.moment(oldest)), still_refused)
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
         sent: deque[tuple[list[changes.Row], Future[list[str]]]] = deque()
         marking: Future[int] | None = None
+        more_senders = self._senders.read()
         page = self._read(self._after)
         more = bool(page)
         try:
@@ -171,23 +177,28 @@ class Sync:
             wait([copying for _, copying in sent])  # the next run must not meet them
         if marking:
             marking.result()
+        self._senders.write()
+        more_history = self._history.run(end)
+        behind = bool(page) or more_senders or more_history
         if rows or refused:
-            events.SYNCED.emit(rows=rows, refused=refused, behind=bool(page))
-        return Copied(rows, refused, behind=bool(page))
+            events.SYNCED.emit(rows=rows, refused=refused, behind=behind)
+        return Copied(rows, refused, behind=behind)
 
     def _read(self, after: int) -> list[changes.Row]:
         """Return the next rows in the order of their changes: number, id, and how the database wants it."""
-        return self._journal.read(
+        page = self._journal.read(
             lambda connection: changes.page(
                 connection, self._tasks.rendering, after=after, limit=self._page_rows, node=self._journal.node,
                 at=self._clock(),
             )
         )  # fmt: skip
+        return [self._senders.attach(row) for row in page] if self._senders.any else page
 
     def _copy(self, page: Sequence[changes.Row]) -> list[str]:
         """Copy a page, half by half where the database refuses it; return the ids of what it refuses."""
         try:
-            self._tasks.absorb([row[3:] for row in page])
+            minutes = {row[changes.HEAD - 1] for row in page} - {None}
+            self._tasks.absorb([row[changes.HEAD :] for row in page], minutes)
         except (Permanent, ValueError, OverflowError) as error:  # it, or its driver, can never take a value
             if len(page) > 1:
                 middle = len(page) // 2
@@ -199,12 +210,15 @@ class Sync:
 
     def _refuse(self, row: changes.Row, error: Exception) -> str:
         number, task_id = row[:2]
-        words = str(error) if isinstance(error, Permanent) else type(error).__name__
-        events.ROW_REFUSED.emit(id=task_id, error=words)
-        self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
+        self._note_refused(task_id, error)
         if len(self._refused) < REMEMBERED:
             self._refused[task_id] = number
         return str(task_id)
+
+    def _note_refused(self, task_id: str, error: Exception) -> None:
+        words = str(error) if isinstance(error, Permanent) else type(error).__name__
+        events.ROW_REFUSED.emit(id=task_id, error=words)
+        self._journal.write(lambda connection: sync_log.refused(connection, task_id, words, at=self._clock()))
 
     def _mark(self, after: int, last: int, failed: list[str]) -> int:
         now = self._clock()

@@ -7,6 +7,7 @@ the same statement for each row. Not in a gevent process: COPY does not work the
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import peewee
@@ -21,6 +22,10 @@ COLUMNS: Final = (
 _TIMES: Final = frozenset({"created_at", "started_at", "completed_at", "due_at", "synced_at"})
 _NUMBERS: Final = frozenset({"delivery_tag", "retry_count", "deferrals", "crashes", "seq"})
 
+#: Behind them: who sent the message. The journal has that apart from the task; :func:`with_parent` adds it.
+_FAMILY: Final = ("parent_id", "root_id")
+_ALL: Final = COLUMNS + _FAMILY
+
 #: What the journal does not say itself; parameters of :func:`rendering`.
 _GIVEN: Final = {"node": ":node", "synced_at": ":at"}
 
@@ -32,10 +37,18 @@ def rendering(dialect: Dialect) -> str:
     """Return what to select from ``task_wal`` for :func:`absorb`; it has the parameters ``:node`` and ``:at``."""
     values = [_GIVEN.get(name, name) for name in COLUMNS]
     if dialect == "sqlite":
-        return ", ".join(map(_as_stored, COLUMNS, values))
-    return " || ',' || ".join(
-        f"ifnull({_as_csv(name, value)}, '')" for name, value in zip(COLUMNS, values, strict=True)
-    )
+        return ", ".join((*map(_as_stored, COLUMNS, values), "NULL", "NULL"))
+    texts = [f"ifnull({_as_csv(name, value)}, '')" for name, value in zip(COLUMNS, values, strict=True)]
+    return " || ',' || ".join(texts) + f" || '{_NO_FAMILY}'"
+
+
+def with_parent(dialect: Dialect, row: Sequence[Any], parent_id: str, root_id: str) -> Sequence[Any]:
+    """Return a row as selected by :func:`rendering` with the task that sent it, and the first one of its chain."""
+    if dialect == "sqlite":
+        return (*row[: -len(_FAMILY)], parent_id, root_id)
+    mark = chr(_QUOTE)
+    parent, root = (f"{mark}{each.replace(mark, 2 * mark)}{mark}" for each in (parent_id, root_id))
+    return (f"{row[0].removesuffix(_NO_FAMILY)},{parent},{root}",)
 
 
 def absorb(connection: peewee.Database, dialect: Dialect, rows: Sequence[Sequence[Any]]) -> None:
@@ -58,12 +71,13 @@ def absorb(connection: peewee.Database, dialect: Dialect, rows: Sequence[Sequenc
 
 def _upsert(source: str, least: str) -> str:
     changes = {name: f"excluded.{name}" for name in COLUMNS if name != "task_id"}
+    changes |= {name: f"COALESCE(excluded.{name}, tasks.{name})" for name in _FAMILY}
     changes["created_at"] = f"{least}(tasks.created_at, excluded.created_at)"
     # A crash may be known of a task whose start was never written.
     changes["payload"] = "CASE excluded.payload WHEN 'null' THEN tasks.payload ELSE excluded.payload END"
     update = ", ".join(f"{name} = {value}" for name, value in changes.items())
     return f"""
-        INSERT INTO tasks ({", ".join(COLUMNS)}) {source}
+        INSERT INTO tasks ({", ".join(_ALL)}) {source}
         ON CONFLICT (task_id) DO UPDATE SET {update}
         WHERE CASE WHEN excluded.node = tasks.node
               THEN tasks.status <> 'completed' AND (excluded.seq > tasks.seq OR excluded.status = 'completed')
@@ -83,6 +97,9 @@ def _moment(row: str) -> str:
 
 # --- PostgreSQL
 
+
+#: What :func:`rendering` ends with: two columns without a value.
+_NO_FAMILY: Final = ",,"
 
 #: What texts are quoted with: nothing that a text holds, so that it need not be doubled a hundred times in its JSON.
 _QUOTE: Final = 1
@@ -110,16 +127,16 @@ def _from_staging(name: str) -> str:
 
 _STAGING: Final = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_tasks "
-    f"({', '.join(f'{name} {_staging_type(name)}' for name in COLUMNS)}) ON COMMIT DELETE ROWS"
+    f"({', '.join(f'{name} {_staging_type(name)}' for name in _ALL)}) ON COMMIT DELETE ROWS"
 )
 _COPY: Final = (
-    f"COPY incoming_tasks ({', '.join(COLUMNS)}) FROM STDIN "
+    f"COPY incoming_tasks ({', '.join(_ALL)}) FROM STDIN "
     f"(FORMAT csv, QUOTE E'\\x{_QUOTE:02x}', ESCAPE E'\\x{_QUOTE:02x}')"
 )
 _TAKE_OVER: Final = _upsert(
     # In the order of ids, so that two keepers that bring the same tasks never wait for each other in a circle. That of
     # their bytes, which is the cheapest.
-    f"""SELECT {", ".join(map(_from_staging, COLUMNS))} FROM incoming_tasks ORDER BY task_id COLLATE "C" """,  # noqa: S608
+    f"""SELECT {", ".join(map(_from_staging, _ALL))} FROM incoming_tasks ORDER BY task_id COLLATE "C" """,  # noqa: S608
     "LEAST",
 )
 
@@ -139,7 +156,7 @@ def _copy(connection: peewee.Database, rows: Sequence[Sequence[Any]]) -> None:
 
 # --- SQLite
 
-_INSERT: Final = _upsert(f"VALUES ({', '.join('?' for _ in COLUMNS)})", "min")
+_INSERT: Final = _upsert(f"VALUES ({', '.join('?' for _ in _ALL)})", "min")
 
 
 #: Places of the times in a row.
@@ -162,3 +179,17 @@ def _as_stored(name: str, value: str) -> str:
     fraction = f"(({micros} % 1000000 + 1000000) % 1000000)"  # of a second; SQLite's remainder is negative before 1970
     second = f"({micros} - {fraction}) / 1000000"
     return f"ifnull(strftime('%Y-%m-%dT%H:%M:%S', {second}, 'unixepoch') || printf('.%06d+00:00', {fraction}), {value})"
+
+
+def iso(seconds: float | None) -> str | None:
+    """Return a time as SQLite's columns have it.
+
+    Raises:
+      Permanent: It is none.
+    """
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError, OSError):
+        raise Permanent("request_invalid", detail="a time is not one") from None

@@ -1,7 +1,7 @@
 """The journals of all nodes in one table: what the monitor reads, and where a task's last word is kept."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import peewee
 from growbin_jobs.engine.central import task_copy as incoming
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.delivery.records import TaskState
 
 
@@ -36,10 +37,15 @@ class TaskRow(peewee.Model):
     crashes = peewee.BigIntegerField()
     due_at = UtcField(null=True)
     seq = peewee.BigIntegerField()
+    parent_id = peewee.TextField(null=True)
+    root_id = peewee.TextField(null=True)
 
     class Meta:
         table_name = "tasks"
-        indexes = ((("status", "created_at"), False), (("created_at",), False))
+        indexes = ((("status", "created_at"), False), (("created_at",), False), (("completed_at",), False))
+
+
+TaskRow.add_index(TaskRow.index(TaskRow.root_id, where=peewee.SQL("root_id IS NOT NULL")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +55,10 @@ class Task:
     Attributes:
       node: Whose journal says so.
       payload, result: What the JSON says.
-      due_at: When its retry is due.
+      due_at: When its retry is due, or the message itself while it is pending.
       seq: Number of the change in that node's journal.
+      parent_id: The task that sent it. None: a producer, or nobody knows yet.
+      root_id: The first task of the chain in which it was sent. None where there is no parent.
     """
 
     task_id: str
@@ -72,6 +80,8 @@ class Task:
     crashes: int
     due_at: datetime | None
     seq: int
+    parent_id: str | None = None
+    root_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ISO 8601, the status as its word."""
@@ -101,18 +111,24 @@ class Tasks:
         """What to select from a journal's ``task_wal`` for :meth:`absorb`; see ``task_copy``."""
         return incoming.rendering(self.database.dialect)
 
-    def absorb(self, rows: Sequence[Sequence[Any]]) -> None:
+    def absorb(self, rows: Sequence[Sequence[Any]], minutes: Iterable[int] = ()) -> None:
         """Take over rows of a node's journal, all or none, in one transaction. Not in a gevent process.
 
         Parameters:
           rows: As :attr:`rendering` selects them; of one task at most one.
+          minutes: Since 1970, UTC, in which they ended: their figures are computed anew.
 
         Raises:
           Deferred: The database is away.
           Permanent: It refuses a value; nothing of these rows was stored.
         """
         dialect = self.database.dialect
-        self.database.transaction(lambda connection: incoming.absorb(connection, dialect, rows))
+
+        def work(connection: peewee.Database) -> None:
+            incoming.absorb(connection, dialect, rows)
+            touch(connection, dialect, minutes)
+
+        self.database.transaction(work)
 
     def get(self, task_id: str) -> Task | None:
         """Return one task, or None."""
@@ -122,6 +138,12 @@ class Tasks:
     def get_many(self, task_ids: Collection[str]) -> list[Task]:
         """Return those of these tasks that are known, in no order."""
         return [_view(row) for row in self.database.rows(TaskRow.select().where(TaskRow.task_id.in_(list(task_ids))))]
+
+    def family(self, root_id: str, *, limit: int = 1000) -> list[Task]:
+        """Return the first task of a chain and all that were sent in it, in the order in which they were created."""
+        which = (TaskRow.task_id == root_id) | (TaskRow.root_id == root_id)
+        query = TaskRow.select().where(which).order_by(TaskRow.created_at, TaskRow.task_id).limit(limit)
+        return [_view(row) for row in self.database.rows(query)]
 
     def mentioning(self, text: str, *, task_name: str, since: datetime, until: datetime, limit: int) -> list[Task]:
         """Return tasks of an actor whose message contains a text, oldest first.

@@ -35,6 +35,7 @@ COMMAND: Final = "growbin-jobs db upgrade"
 COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
     "postgresql": {
         "text": "TEXT",
+        "bytes": "BYTEA",
         "json": "JSONB",
         "double": "DOUBLE PRECISION",
         "bigint": "BIGINT",
@@ -43,6 +44,7 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
     },
     "sqlite": {
         "text": "TEXT",
+        "bytes": "BLOB",
         "json": "TEXT",
         "double": "REAL",
         "bigint": "INTEGER",

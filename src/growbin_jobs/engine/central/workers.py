@@ -29,6 +29,8 @@ class WorkerRow(peewee.Model):
     started_at = UtcField()
     seen_at = UtcField()
     stopped_at = UtcField(null=True)
+    reserved = peewee.BigIntegerField(null=True)
+    reserved_tasks = JsonField(null=True)
 
     class Meta:
         table_name = "workers"
@@ -49,6 +51,8 @@ class WorkerGroup:
       started_at: When the oldest process started.
       seen_at: When the keeper wrote this row.
       stopped_at: When the last process was found gone; ``unsynced`` is then what it left behind.
+      reserved: Messages that its processes have fetched and not started. None: they do not say.
+      reserved_tasks: The first of them: ``id``, ``actor``, ``queue``, and ``pid`` of the process that has it.
     """
 
     node: str
@@ -65,6 +69,8 @@ class WorkerGroup:
     started_at: datetime
     seen_at: datetime
     stopped_at: datetime | None = None
+    reserved: int | None = None
+    reserved_tasks: list[dict[str, Any]] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ISO 8601."""
@@ -93,9 +99,9 @@ class Workers:
         row, present = WorkerRow, list(groups)
         names = [group.group_name for group in present]
         left = row.update(unsynced=unsynced, owed=owed).where((row.node == node) & row.group_name.not_in(names))
-        stopped = row.update(stopped_at=at, pids=[], processes=0, threads=0, running=0).where(
-            (row.node == node) & row.group_name.not_in(names) & row.stopped_at.is_null()
-        )
+        stopped = row.update(
+            stopped_at=at, pids=[], processes=0, threads=0, running=0, reserved=0, reserved_tasks=[]
+        ).where((row.node == node) & row.group_name.not_in(names) & row.stopped_at.is_null())
 
         def write(connection: peewee.Database) -> None:
             for group in present:

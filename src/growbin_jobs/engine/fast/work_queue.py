@@ -79,6 +79,13 @@ class WorkQueue:
         """Return how many wait."""
         return sum(map(len, tuple(self._items.values())))
 
+    def waiting(self, limit: int) -> list[Any]:
+        """Return the first items that wait, at most so many, and leave them where they are."""
+        found: list[Any] = []
+        for items in [self._items[priority] for priority in tuple(self._priorities)]:
+            found += list(items)[: limit - len(found)]
+        return found
+
     def empty(self) -> bool:
         """Return whether none waits."""
         return not any(tuple(self._items.values()))

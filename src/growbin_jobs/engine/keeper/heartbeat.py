@@ -14,6 +14,7 @@ from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.engine.node.presence import WorkerProcess, present
+from growbin_jobs.engine.node.reserved import MOST, forget_dead, told
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class Heartbeat:
         backlog, owed = self.sync.backlog(), self.journal.backlog()
         now = datetime.fromtimestamp(self.clock(), UTC)
         running = _by_pid(self.journal.read(reader.running_by_worker))
-        groups = []
+        groups, reserved = [], told(self.folder)
         for name, processes in _by_group(present(self.folder).values()).items():
             pids = sorted(process.pid for process in processes)
             group = WorkerGroup(
@@ -53,8 +54,11 @@ class Heartbeat:
                 lag=backlog.lag,
                 started_at=datetime.fromtimestamp(min(process.started_at for process in processes), UTC),
                 seen_at=now,
+                reserved=sum(reserved[pid].count for pid in pids if pid in reserved),
+                reserved_tasks=[each for pid in pids if pid in reserved for each in reserved[pid].tasks][:MOST],
             )
             groups.append(group)
+        forget_dead(self.folder, {pid for group in groups for pid in group.pids})
         self.workers.report(self.journal.node, groups, unsynced=backlog.rows, owed=owed, at=now)
         return groups
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from growbin_jobs.engine.central.sync import Copied, Sync
@@ -78,21 +78,24 @@ class Pruned:
     Attributes:
       rows: Of the journal, by table; tables of which nothing went are left out. ``pages``: given back to the disk.
       workers: Rows of worker groups.
+      central: Rows of the central tables beside ``tasks``, by table.
     """
 
     rows: dict[str, int]
     workers: int
+    central: dict[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.workers)
+        return bool(self.rows or self.workers or self.central)
 
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Delete from the journal what is older than it may be, and rows of worker groups that are long gone.
+    """Delete what is older than it may be: from the journal, and what the keepers wrote into the central database.
 
     Attributes:
       retention: How long rows are kept.
+      central: Deletes old rows of the central tables beside ``tasks``; gets the time.
       forget_after: Rows of groups that stopped so long ago and left nothing behind are deleted.
       seconds: A run ends after so many, to be continued by the next.
       clock: Seconds since 1970, UTC.
@@ -101,6 +104,7 @@ class Prune:
     journal: Journal
     retention: prune.Retention
     workers: Workers
+    central: Callable[[datetime], dict[str, int]] = lambda _now: {}
     forget_after: timedelta = timedelta(days=7)
     seconds: float = 600.0
     clock: Callable[[], float] = time.time
@@ -113,5 +117,6 @@ class Prune:
         """
         now = self.clock()
         rows = prune.prune(self.journal.write, self.retention, now=now, seconds=self.seconds)
-        workers = self.workers.forget(stopped_before=datetime.fromtimestamp(now, UTC) - self.forget_after)
-        return Pruned({table: count for table, count in rows.items() if count}, workers)
+        at = datetime.fromtimestamp(now, UTC)
+        workers = self.workers.forget(stopped_before=at - self.forget_after)
+        return Pruned({table: count for table, count in rows.items() if count}, workers, self.central(at))

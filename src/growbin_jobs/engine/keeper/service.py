@@ -8,10 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.dead_letters import DeadLetters
+from growbin_jobs.engine.central.lost import Lost
+from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.queue_minutes import QueueMinutes
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
@@ -22,8 +29,10 @@ from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Prune, Sweep
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
+from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, SampleQueues
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
+from growbin_jobs.engine.keeper.taken_letters import TakenLetters
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.keeper.unrecorded import Unrecorded
 from growbin_jobs.engine.node.presence import present
@@ -31,6 +40,10 @@ from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
+
+if TYPE_CHECKING:
+    from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+    from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +68,7 @@ class Keeper:
         self._zone = ZoneInfo(config.timezone)
         self._final_seconds = config.final_sync_timeout
         retention = Retention(tasks=config.keep_tasks_days * DAY, dead_letters=config.keep_dead_letters_days * DAY)
-        prune = Prune(self.journal, retention, workers)
+        prune = Prune(self.journal, retention, workers, _forget_old(config, database))
         self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
         self._jobs = (
             PeriodicJob("copy", Copy(self.sync), Every(config.sync_interval), at_once=True),
@@ -63,6 +76,9 @@ class Keeper:
             PeriodicJob("relay", self.relay, Every(5), at_once=True, level=logging.INFO),
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
+            PeriodicJob("taken_letters", self._taken_letters(config), Every(1), level=logging.INFO),
+            PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
+            PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
             *self._of_schema(),
             *self._of_broker(config, broker),
@@ -75,6 +91,14 @@ class Keeper:
             ),
             *(make(config) for make in config.periodic_jobs),
         )
+
+    def _taken_letters(self, config: EngineConfig) -> TakenLetters:
+        lost = Lost(self.database, embedded=config.broker_url is None)
+        return TakenLetters(self.journal, DeadLetters(self.database), lost, self.relay.run_once)
+
+    def _sample_queues(self, config: EngineConfig, broker: EmbeddedBroker | RabbitBroker) -> SampleQueues:
+        declare = None if config.broker_url is None else broker.declare_queue
+        return SampleQueues(QueueMinutes(self.database), broker, partial(_queues, config), declare)
 
     def _of_schema(self) -> Iterator[PeriodicJob]:
         if self._upgrade is not None:
@@ -148,6 +172,19 @@ class Keeper:
         except Deferred as error:
             logger.warning("keeper.journal_away error=%s", error)
             return 1, 0
+
+
+def _forget_old(config: EngineConfig, database: Database) -> ForgetOld:
+    return ForgetOld(
+        database,
+        tasks=_days(config.keep_tasks_days),
+        letters=_days(config.keep_dead_letters_days),
+        minutes=_days(config.keep_minutes_days),
+    )
+
+
+def _days(days: float) -> timedelta:
+    return timedelta(days=days)
 
 
 def _queues(config: EngineConfig) -> set[str]:

@@ -23,6 +23,7 @@ from growbin_jobs.engine.groups import group_of
 from growbin_jobs.engine.node.election import has_keeper
 from growbin_jobs.engine.node.keeper_command import keeper_command
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.engine.node.reserved import Reserved
 from growbin_jobs.engine.processes import is_isolated_process
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class EnsureKeeper(Middleware):
         self._presence: Presence | None = None
         self._stopping = threading.Event()
         self._started: int | None = None
+        self._reserved: Reserved | None = None
 
     @property
     def forks(self) -> list[Callable[[], int]]:
@@ -82,22 +84,29 @@ class EnsureKeeper(Middleware):
             self._presence = Presence(self._folder, self._facts(broker, worker))
         except OSError as error:
             logger.warning("worker.not_announced the keeper may leave before it error=%s", error)
-        threading.Thread(target=self._watch, args=(self._stopping,), daemon=True, name="keeper-watch").start()
+        self._reserved = Reserved(self._folder)
+        watch = (self._stopping, worker)
+        threading.Thread(target=self._watch, args=watch, daemon=True, name="keeper-watch").start()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         self._stopping.set()
+        if self._reserved is not None:
+            self._reserved.withdraw()
         if self._started is not None:
             # Else the kernel says that this process is gone, when it really is.
             if self._presence is not None:
                 self._presence.leave()
             self._await_the_end_of(self._started)
 
-    def _watch(self, stopping: threading.Event) -> None:
+    def _watch(self, stopping: threading.Event, worker: Worker) -> None:
         missed = 0
-        pause = PATIENCE
+        begin = time.monotonic() + PATIENCE
         # Not all at once, so that one of many processes is the first to miss it.
-        while not stopping.wait(pause * random.uniform(0.8, 1.2)):  # noqa: S311
-            pause = INTERVAL
+        while not stopping.wait(INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
+            if self._reserved is not None:
+                self._reserved.tell(worker.work_queue)
+            if time.monotonic() < begin:
+                continue
             missed = 0 if has_keeper(self._folder) else missed + 1
             self._reap()
             if missed == 2:

@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
 
 #: What is done to a file of version n, at place n. Add a step for each change; never edit one that was released.
-STEPS = (Step("schema.sql"), Step("schema_2.sql"))
+STEPS = (Step("schema.sql"), Step("schema_2.sql"), Step("schema_3.sql", additive=True))
 
 _COUNT = "CREATE TABLE IF NOT EXISTS additive_step (n INTEGER NOT NULL PRIMARY KEY) STRICT"
 

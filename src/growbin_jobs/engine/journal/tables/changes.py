@@ -22,8 +22,12 @@ UNSYNCED = f"""
 SELECT {TASK_COLUMNS} FROM task_wal WHERE synced_at IS NULL AND seq > ? ORDER BY seq LIMIT ?
 """  # noqa: S608 constants only
 
+#: Columns of a page before those that ``rendering`` says.
+HEAD = 4
+
 PAGE = """
-SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), {rendering} FROM task_wal
+SELECT seq, task_id, octet_length(payload) + ifnull(octet_length(result), 0), CAST(completed_at / 60 AS INTEGER),
+    {rendering} FROM task_wal
 WHERE synced_at IS NULL AND seq > :after ORDER BY seq LIMIT :limit
 """
 
@@ -82,7 +86,9 @@ def count_unchanged(connection: apsw.Connection, numbers: Mapping[str, int]) -> 
 
 
 def page(connection: apsw.Connection, rendering: str, *, after: int, limit: int, node: str, at: float) -> list[Row]:
-    """Return tasks that are to be copied, by change number: number, id, bytes, and what ``rendering`` says.
+    """Return tasks that are to be copied, by change number.
+
+    Each has its number, its id, its bytes, the minute since 1970 of its end, and what ``rendering`` says.
 
     Parameters:
       rendering: SQL of what is selected; it may use the parameters ``:node`` and ``:at``.

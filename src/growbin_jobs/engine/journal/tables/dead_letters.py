@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apsw
@@ -138,10 +138,7 @@ def retry(connection: apsw.Connection, letter_id: int, *, body: bytes | None = N
     message = OutboxMessage(
         message_id=letter.task_id, task_name=letter.actor, queue_name=letter.queue, body=body or letter.body
     )
-    connection.execute(
-        "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?",
-        (take_numbers(connection), letter.task_id),
-    )
+    _revive(connection, letter.task_id)
     return outbox.accept(connection, message, seq=take_numbers(connection), now=now)
 
 
@@ -153,6 +150,67 @@ def discard(connection: apsw.Connection, letter_id: int, *, now: float) -> None:
     """
     get(connection, letter_id)
     _deal_with(connection, letter_id, "discarded_at", now)
+
+
+def unsynced(connection: apsw.Connection, *, after: int = 0, limit: int) -> list[tuple[int, DeadLetterRecord]]:
+    """Return dead letters that have changed since they were copied, each with the number of its change, in order.
+
+    Parameters:
+      after: Number of the last one of the page before.
+    """
+    query = f"""
+        SELECT seq, {COLUMNS} FROM dead_letter WHERE copied_at IS NULL AND seq > ? ORDER BY seq LIMIT ?
+    """  # noqa: S608 constants only
+    return [(seq, _letter(row)) for seq, *row in connection.execute(query, (after, limit))]
+
+
+def count_unsynced(connection: apsw.Connection, *, limit: int) -> int:
+    """Return how many dead letters are to be copied, up to a limit."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM dead_letter WHERE copied_at IS NULL LIMIT ?)"
+    n: int = connection.execute(query, (limit,)).get
+    return n
+
+
+def mark(connection: apsw.Connection, numbers: Iterable[int], *, at: float) -> None:
+    """Note that dead letters are in the central database. One that has changed since has another number.
+
+    Parameters:
+      numbers: Of their changes.
+      at: Seconds since 1970, UTC.
+    """
+    connection.executemany("UPDATE dead_letter SET copied_at = ? WHERE seq = ?", ((at, number) for number in numbers))
+
+
+def find_death(connection: apsw.Connection, letter_id: int, task_id: str, died_at: float) -> DeadLetterRecord | None:
+    """Return a dead letter if it still tells of the same death and nobody has dealt with it.
+
+    Parameters:
+      letter_id, task_id, died_at: As they were copied, the time to the microsecond.
+    """
+    query = f"""
+        SELECT {COLUMNS} FROM dead_letter WHERE id = ? AND task_id = ? AND abs(died_at - ?) < 1e-5 AND {OPEN}
+    """  # noqa: S608 constants only
+    row = connection.execute(query, (letter_id, task_id, died_at)).fetchone()
+    return None if row is None else _letter(row)
+
+
+def retry_elsewhere(connection: apsw.Connection, letter_id: int, *, now: float) -> None:
+    """Close a dead letter whose message another node sends again. Inside a transaction.
+
+    Raises:
+      NotFound: If there is none of that id, or it was retried or discarded before.
+    """
+    letter = get(connection, letter_id)
+    _deal_with(connection, letter_id, "retried_at", now)
+    _revive(connection, letter.task_id)
+
+
+def _revive(connection: apsw.Connection, task_id: str) -> None:
+    connection.execute(
+        "UPDATE task_wal SET status = 'failed', crashes = 0, synced_at = NULL, seq = ? WHERE task_id = ?"
+        " AND status <> 'completed'",
+        (take_numbers(connection), task_id),
+    )
 
 
 def _deal_with(connection: apsw.Connection, letter_id: int, column: str, now: float) -> None:

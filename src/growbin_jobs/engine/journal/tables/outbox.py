@@ -28,6 +28,13 @@ DELETE FROM task_wal WHERE status = 'pending' AND task_id IN (
 )
 """
 
+#: A task's own next run is no new message.
+SENT = """
+INSERT INTO sent SELECT seq, message_id, parent_id, task_name, queue_name, body, due_at, created_at FROM outbox
+WHERE seq IN (SELECT value FROM json_each(?)) AND message_id IS NOT parent_id
+ON CONFLICT DO NOTHING
+"""
+
 #: Seconds that any lease lasts at most. One that ends later was given by a clock that has been set back since.
 LONGEST_LEASE = 30.0
 
@@ -96,8 +103,10 @@ def accept(connection: apsw.Connection, message: OutboxMessage, *, seq: int, now
 
 
 def delete_confirmed(connection: apsw.Connection, seqs: Iterable[int]) -> None:
-    """Delete messages of tasks that the broker has confirmed."""
-    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
+    """Delete messages of tasks that the broker has confirmed; ``sent`` has them until the central database does."""
+    confirmed = (json.dumps(list(seqs)),)
+    connection.execute(SENT, confirmed)
+    connection.execute("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))", confirmed)
 
 
 def forwarded(connection: apsw.Connection, seqs: Sequence[int]) -> None:

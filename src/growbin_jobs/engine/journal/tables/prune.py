@@ -66,6 +66,7 @@ DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE created_at +
 _RETRIES = """
 DELETE FROM retry_queue WHERE task_id IN (SELECT task_id FROM retry_queue WHERE next_retry_at < ?1 LIMIT ?2)
 """
+_SENT = "DELETE FROM sent WHERE seq IN (SELECT seq FROM sent ORDER BY seq LIMIT ?2) AND created_at < ?1"
 _LEDGERS = "DELETE FROM charged_ledger WHERE name IN (SELECT name FROM charged_ledger WHERE charged_at < ?1 LIMIT ?2)"
 
 
@@ -175,6 +176,7 @@ class _Window:
 
 def _statements(retention: Retention, now: float) -> Iterator[tuple[str, str, float]]:
     yield "dead_letter", _LETTERS, now - retention.dead_letters
+    yield "sent", _SENT, now - retention.tasks
     yield "sync_log", _SYNC_LOG, now - retention.logs
     yield "rate_limit_log", _RATE_LOG, now - retention.logs
     yield "gpt_cache", _EXPIRED.format(table="gpt_cache", key="cache_key"), now

@@ -82,7 +82,7 @@ def test_large_files_are_checked_at_their_edges_only(path, an_end, monkeypatch):
         files.check(connection)
     steps = sum(event["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"] for event in statements)
     assert len(statements) > 10
-    assert steps <= len(statements)
+    assert steps < 2 * len(statements)
     assert put_aside(path) == []
 
 

@@ -130,7 +130,7 @@ def test_an_older_file_has_none_and_gets_them_when_it_is_opened_to_write(path, a
 
     opened = open_journal_file(path)
 
-    assert opened.pragma("user_version") == len(schema.STEPS)
+    assert schema.version_of(opened) == len(schema.STEPS)
     assert opened.execute("SELECT * FROM task_wal").fetchall() == before
     assert attempts.of_task(opened, "failed") == []
     tasks.finish(opened, an_end("failed", FAILED, retry_count=1, error="after"))

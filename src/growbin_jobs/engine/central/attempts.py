@@ -1,0 +1,163 @@
+"""Runs of tasks that came to nothing, from the journals of all nodes. The last run is the task's own row, too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+import peewee
+
+from growbin_jobs.engine.central import bulk
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.fields import UtcField, storable
+from growbin_jobs.engine.central.minutes_due import touch
+from growbin_jobs.engine.central.task_copy import iso
+from growbin_jobs.engine.delivery.records import Outcome
+from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.engine.journal.tables.attempts import UnsyncedAttempt
+
+#: Longest task id: it has to fit into an index of PostgreSQL.
+_ID_LIMIT: Final = 1000
+
+
+class AttemptRow(peewee.Model):
+    """Table ``task_attempts``. ``migrations/`` creates it; a test holds the two together."""
+
+    task_id = peewee.TextField()
+    node = peewee.TextField()
+    ended_at = UtcField()
+    outcome = peewee.TextField()
+    task_name = peewee.TextField()
+    queue_name = peewee.TextField()
+    started_at = UtcField(null=True)
+    worker = peewee.TextField(null=True)
+    error = peewee.TextField(null=True)
+    retry_count = peewee.BigIntegerField(null=True)
+    deferrals = peewee.BigIntegerField(null=True)
+    due_at = UtcField(null=True)
+    waited = peewee.DoubleField(null=True)
+
+    class Meta:
+        table_name = "task_attempts"
+        primary_key = peewee.CompositeKey("task_id", "node", "ended_at", "outcome")
+        indexes = ((("ended_at",), False),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAttempt:
+    """A run that did not complete, on whichever node. Times are aware, in UTC.
+
+    Attributes:
+      number: Its place among those of its task that are known, from 1 on.
+      started_at, worker, retry_count, deferrals: Of the run; None of a crash whose start nobody saw.
+      ended_at: Of a crash: when it was found.
+      due_at: When the run that follows is due; None: at once, or there is none.
+      waited: Seconds from its message to its start; None where it is no first run.
+      traceback: Of the run after which the message was given up: file, line and function, no values. Else empty.
+    """
+
+    number: int
+    task_id: str
+    node: str
+    task_name: str
+    queue_name: str
+    outcome: Outcome
+    started_at: datetime | None
+    ended_at: datetime
+    worker: str | None
+    error: str | None
+    retry_count: int | None
+    deferrals: int | None
+    due_at: datetime | None
+    waited: float | None
+    traceback: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON: times in ISO 8601, the outcome as its word."""
+        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
+        return asdict(self) | times | {"outcome": self.outcome.value}
+
+
+class Attempts:
+    """The only writer of ``task_attempts``. An attempt is known by its task, node, end and outcome: twice is once.
+
+    Parameters:
+      database: Where the table is.
+
+    Every method raises Deferred when the database is away (:meth:`Database.run`); calling it again is always safe.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def absorb(self, node: str, attempts: Sequence[UnsyncedAttempt]) -> None:
+        """Take over attempts of a node's journal, all or none, in one transaction. Not in a gevent process.
+
+        Raises:
+          Deferred: The database is away.
+          Permanent: It refuses a value; nothing of these was stored.
+        """
+        rows = sorted({row[:4]: row for row in (_row(node, each) for each in attempts)}.values())
+        dialect, columns = self.database.dialect, [field.column_name for field in AttemptRow._meta.sorted_fields]
+        minutes = {int(each.attempt.ended_at // 60) for each in attempts}
+
+        def work(connection: peewee.Database) -> None:
+            bulk.insert(connection, dialect, "task_attempts", columns, rows, "DO NOTHING")
+            touch(connection, dialect, minutes)
+
+        self.database.transaction(work)
+
+    def of_task(self, task_id: str) -> list[TaskAttempt]:
+        """Return the attempts of a task on all nodes, in the order in which they ended."""
+        return self.of_tasks([task_id]).get(task_id, [])
+
+    def of_tasks(self, task_ids: Collection[str]) -> dict[str, list[TaskAttempt]]:
+        """Return the attempts of some tasks, by task; those that have none are left out."""
+        row, letter, wanted = AttemptRow, DeadLetterRow, list(task_ids)
+        query = row.select().where(row.task_id.in_(wanted)).order_by(row.task_id, row.ended_at, row.node)
+        deaths = letter.select(letter.task_id, letter.node, letter.died_at, letter.traceback)
+        deaths = deaths.where(letter.task_id.in_(wanted))
+        rows = self.database.rows(query)
+        traces = {
+            (each["task_id"], each["node"], each["died_at"]): each["traceback"]
+            for each in (self.database.rows(deaths) if rows else ())
+        }
+        found: dict[str, list[TaskAttempt]] = {}
+        names = {field.name for field in fields(TaskAttempt)} - {"number", "traceback"}
+        for each in rows:
+            of_task = found.setdefault(each["task_id"], [])
+            values = {name: each[name] for name in names} | {"outcome": Outcome(each["outcome"])}
+            trace = traces.get((each["task_id"], each["node"], each["ended_at"]), "")
+            of_task.append(TaskAttempt(number=len(of_task) + 1, traceback=trace, **values))
+        return found
+
+    def forget(self, *, ended_before: datetime, limit: int = 5000) -> int:
+        """Delete old attempts of tasks that are gone from ``tasks``; return how many, at most ``limit``."""
+        row = AttemptRow
+        old = row.select(row.task_id).where(
+            (row.ended_at < ended_before)
+            & peewee.SQL("NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = t1.task_id)")
+        )
+        ids = [each["task_id"] for each in self.database.rows(old.order_by(row.ended_at).limit(limit))]
+        if not ids:
+            return 0
+        gone = row.delete().where(row.task_id.in_(list(dict.fromkeys(ids))) & (row.ended_at < ended_before))
+        return int(self.database.run(lambda connection: gone.execute(connection)))
+
+
+def _row(node: str, each: UnsyncedAttempt) -> tuple[Any, ...]:
+    attempt = each.attempt
+    if len(attempt.task_id) > _ID_LIMIT:
+        raise Permanent("request_invalid", detail="a task's id is too long")
+    return (
+        storable(attempt.task_id), node, iso(attempt.ended_at), attempt.outcome.value, storable(each.task_name),
+        storable(each.queue_name), iso(attempt.started_at), _text(attempt.worker), _text(attempt.error),
+        attempt.retry_count, attempt.deferrals, iso(attempt.due_at), each.waited,
+    )  # fmt: skip
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable(text)

@@ -1,0 +1,260 @@
+"""Figures of each minute: how many runs of which actor ended how, how long they waited and how long they took.
+
+Charts and totals read these, so they survive restarts and cost the same however many tasks there are. Any keeper of the
+cluster computes a minute; it is computed anew, always from all its runs, when a node tells of one of them later.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import peewee
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.fields import JsonField, UtcField
+from growbin_jobs.engine.central.minutes_due import MINUTE, MinuteDueRow
+from growbin_jobs.engine.central.sql_words import SqlWords
+
+#: Upper ends of the histograms' buckets in seconds; the last bucket has no end.
+BOUNDS: Final = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+    1800.0, 3600.0, 14_400.0, 43_200.0, 86_400.0,
+)  # fmt: skip
+
+
+class TaskMinuteRow(peewee.Model):
+    """Table ``task_minutes``. ``migrations/`` creates it; a test holds the two together."""
+
+    minute = UtcField()
+    queue_name = peewee.TextField()
+    task_name = peewee.TextField()
+    outcome = peewee.TextField()
+    runs = peewee.BigIntegerField()
+    waits = peewee.BigIntegerField()
+    wait_seconds = peewee.DoubleField()
+    run_seconds = peewee.DoubleField()
+    wait_buckets = JsonField()
+    run_buckets = JsonField()
+
+    class Meta:
+        table_name = "task_minutes"
+        primary_key = peewee.CompositeKey("minute", "queue_name", "task_name", "outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMinute:
+    """The runs of one actor that ended in one way, within a minute or a longer time.
+
+    Attributes:
+      minute: When that time began, UTC.
+      outcome: ``completed``, or as in ``task_attempts``: ``failed``, ``deferred``, ``dead``, ``crashed``.
+      waits: How many of the runs were their message's first; only those tell how long a message waited. Where its
+        sender asked for a delay, that is a part of the wait.
+      wait_seconds, run_seconds: Sums.
+      wait_buckets, run_buckets: How many lie below each of :data:`BOUNDS`, and above the bound before.
+    """
+
+    minute: datetime
+    queue_name: str
+    task_name: str
+    outcome: str
+    runs: int
+    waits: int
+    wait_seconds: float
+    run_seconds: float
+    wait_buckets: list[int]
+    run_buckets: list[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return asdict(self) | {"minute": self.minute.isoformat()}
+
+
+def percentile(buckets: Sequence[int], share: float) -> float | None:
+    """Return below how many seconds a share of all lies, by straight lines within the buckets; None: there are none.
+
+    Parameters:
+      share: Such as 0.95.
+    """
+    wanted, below = share * sum(buckets), 0.0
+    if not sum(buckets):
+        return None
+    for number, count in enumerate(buckets):
+        if count and below + count >= wanted:
+            low = BOUNDS[number - 1] if number else 0.0
+            high = BOUNDS[number] if number < len(BOUNDS) else low
+            return low + (high - low) * (wanted - below) / count
+        below += count
+    return BOUNDS[-1]
+
+
+class Minutes:
+    """The only writer of ``task_minutes``.
+
+    Parameters:
+      database: Where the tables are.
+
+    Every method raises Deferred when the database is away (:meth:`Database.run`); calling it again is always safe.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._words = SqlWords(database.dialect)
+        self._figures = _FIGURES[database.dialect]
+
+    def compute_due(self, *, now: datetime, kept: timedelta, limit: int = 200) -> int:
+        """Compute minutes that are over and of which something is new, oldest first.
+
+        Parameters:
+          kept: How long ``tasks`` surely has all its rows. What comes for a minute before is not counted any more:
+            the others of that minute may be gone.
+          limit: Minutes at most.
+
+        Returns:
+          How many were computed.
+        """
+        row = MinuteDueRow
+        over = row.select(row.minute).where(row.minute < now - MINUTE).order_by(row.minute).limit(limit)
+        due = [each["minute"] for each in self.database.rows(over)]
+        computed = 0
+        for at in due:
+            computed += self.database.transaction(partial(self._compute, minute=at, kept_from=now - kept))
+        return computed
+
+    def read(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        step: timedelta = MINUTE,
+        queue: str | None = None,
+        actor: str | None = None,
+    ) -> list[TaskMinute]:
+        """Return the figures of a time, in order. Where nothing ended there is no row.
+
+        Parameters:
+          since, until: From the one, to before the other.
+          step: Figures of so long a time are put together: whole minutes, counted from 1970 on.
+        """
+        row = TaskMinuteRow
+        query = row.select().where((row.minute >= since) & (row.minute < until)).order_by(row.minute)
+        query = query if queue is None else query.where(row.queue_name == queue)
+        query = query if actor is None else query.where(row.task_name == actor)
+        names = [field.name for field in fields(TaskMinute)]
+        found = [TaskMinute(**{name: each[name] for name in names}) for each in self.database.rows(query)]
+        return found if step <= MINUTE else _together(found, step)
+
+    def forget(self, *, before: datetime) -> int:
+        """Delete figures of older minutes; return how many rows."""
+        query = TaskMinuteRow.delete().where(TaskMinuteRow.minute < before)
+        return int(self.database.run(lambda connection: query.execute(connection)))
+
+    def _compute(self, connection: peewee.Database, minute: datetime, kept_from: datetime) -> int:
+        at = minute.isoformat(timespec="microseconds")
+        # Who holds the note computes; what is copied meanwhile waits with its own note until it is deleted.
+        if not self._words.rows(connection, "SELECT 1 FROM minutes_due WHERE minute = ? $free", at):
+            return 0
+        if minute >= kept_from:
+            until = (minute + MINUTE).isoformat(timespec="microseconds")
+            found = _folded(minute, self._words.rows(connection, self._figures, at, until, at, until))
+            TaskMinuteRow.delete().where(TaskMinuteRow.minute == minute).execute(connection)
+            if found:
+                TaskMinuteRow.insert_many([asdict(each) for each in found]).execute(connection)
+        self._words.run(connection, "DELETE FROM minutes_due WHERE minute = ?", at)
+        return 1
+
+
+def _folded(minute: datetime, rows: Iterable[Sequence[Any]]) -> list[TaskMinute]:
+    groups: dict[tuple[str, str, str], list[Sequence[Any]]] = defaultdict(list)
+    for queue, actor, outcome, *rest in rows:
+        groups[queue, actor, outcome].append(rest)
+    found = []
+    for (queue, actor, outcome), parts in groups.items():
+        wait_buckets, run_buckets = _empty(), _empty()
+        for wait_bucket, run_bucket, runs, *_ in parts:
+            if wait_bucket is not None:
+                wait_buckets[wait_bucket] += runs
+            if run_bucket is not None:
+                run_buckets[run_bucket] += runs
+        found.append(
+            TaskMinute(
+                minute=minute,
+                queue_name=queue,
+                task_name=actor,
+                outcome=outcome,
+                runs=sum(part[2] for part in parts),
+                waits=sum(wait_buckets),
+                wait_seconds=sum(part[3] or 0.0 for part in parts),
+                run_seconds=sum(part[4] or 0.0 for part in parts),
+                wait_buckets=wait_buckets,
+                run_buckets=run_buckets,
+            )
+        )
+    return found
+
+
+def _together(minutes: Iterable[TaskMinute], step: timedelta) -> list[TaskMinute]:
+    seconds = max(1, int(step / MINUTE)) * 60
+    sums: dict[tuple[Any, ...], TaskMinute] = {}
+    for each in minutes:
+        begin = each.minute - timedelta(seconds=each.minute.timestamp() % seconds)
+        key = (begin, each.queue_name, each.task_name, each.outcome)
+        before = sums.get(key)
+        values = asdict(each) | {"minute": begin}
+        if before is not None:
+            for name in ("runs", "waits", "wait_seconds", "run_seconds"):
+                values[name] += getattr(before, name)
+            for name in ("wait_buckets", "run_buckets"):
+                values[name] = [a + b for a, b in zip(values[name], getattr(before, name), strict=True)]
+        sums[key] = TaskMinute(**values)
+    return list(sums.values())
+
+
+def bucket_of(seconds: float) -> int:
+    """Return in which bucket a time lies."""
+    return bisect_right(BOUNDS, seconds)
+
+
+def _empty() -> list[int]:
+    return [0] * (len(BOUNDS) + 1)
+
+
+# --- the statement
+
+
+def _figures(dialect: Dialect) -> str:
+    def seconds(since: str, until: str) -> str:
+        if dialect == "sqlite":
+            return f"max(unixepoch({until}, 'subsec') - unixepoch({since}, 'subsec'), 0.0)"
+        passed = f"extract(epoch FROM {until} - {since})::float8"
+        return f"CASE WHEN {since} IS NOT NULL THEN greatest({passed}, 0) END"  # greatest() takes NULL for nothing
+
+    def bucket(value: str) -> str:
+        steps = " ".join(f"WHEN {value} < {bound} THEN {number}" for number, bound in enumerate(BOUNDS))
+        return f"CASE WHEN {value} IS NULL THEN NULL {steps} ELSE {len(BOUNDS)} END"
+
+    # Of a task that has not completed, the runs are in task_attempts.
+    return f"""
+        SELECT queue_name, task_name, outcome, {bucket("waited")}, {bucket("took")}, count(*), sum(waited), sum(took)
+        FROM (
+            SELECT queue_name, task_name, status AS outcome,
+                CASE WHEN retry_count = 0 AND deferrals = 0 THEN {seconds("created_at", "started_at")} END AS waited,
+                {seconds("started_at", "completed_at")} AS took
+            FROM tasks WHERE completed_at >= ? AND completed_at < ?
+                AND status NOT IN ('pending', 'running', 'failed', 'dead')
+            UNION ALL
+            SELECT queue_name, task_name, outcome, waited, {seconds("started_at", "ended_at")}
+            FROM task_attempts WHERE ended_at >= ? AND ended_at < ?
+        ) AS ended
+        GROUP BY 1, 2, 3, 4, 5
+    """  # noqa: S608 constants only
+
+
+_FIGURES: Final[dict[Dialect, str]] = {"sqlite": _figures("sqlite"), "postgresql": _figures("postgresql")}

@@ -1,0 +1,172 @@
+"""Who sent which task, as far as a node's journal has not told it to the central database yet.
+
+The table ``sent`` of the journal has a row for each message that the broker has taken over. Where its task's own row is
+copied in the same run, that row takes the sender along; the others become pending rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import peewee
+
+from growbin_jobs.engine.central import sent_copy, task_copy
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.sent_copy import Family
+from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import changes, sent
+from growbin_jobs.engine.journal.tables.sent import SentMessage
+
+#: Messages of one run.
+PAGE = 20_000
+
+#: Messages of one transaction.
+BATCH = 2000
+
+#: Chains that were told in pieces are put together in so many steps at most: somebody may have made a circle.
+MOST_STEPS = 10
+
+#: Tasks whose first ancestor is remembered: what they send needs no look into the database.
+REMEMBERED = 100_000
+
+
+class Senders:
+    """The messages of one run of the copy.
+
+    Parameters:
+      journal: Where they are.
+      database: Where they go.
+      refused: Told of a message that the database never takes: its id and why.
+      clock: Seconds since 1970, UTC.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        database: Database,
+        refused: Callable[[str, Exception], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._journal = journal
+        self._database = database
+        self._refused = refused
+        self._clock = clock
+        self._messages: list[SentMessage] = []
+        self._families: dict[str, Family] = {}
+        self._attached: set[str] = set()
+        self._roots: dict[str, str] = {}
+
+    @property
+    def any(self) -> bool:
+        """Has a task sent any of the messages of this run?"""
+        return bool(self._families)
+
+    def read(self) -> bool:
+        """Read what the journal has; return whether it has more than one run takes.
+
+        Raises:
+          Deferred: The journal or the database is away.
+        """
+        self._attached.clear()
+        self._messages = self._journal.read(lambda connection: sent.page(connection, limit=PAGE))
+        parents = {each.message_id: each.parent_id for each in self._messages if each.parent_id is not None}
+        known = self._known_roots(set(parents.values()) - parents.keys())
+        self._families = {}
+        for child, parent in parents.items():  # nearly always a parent is before what it has sent
+            sent_before = self._families.get(parent)
+            root = sent_before.root_id if sent_before else _first(parent, parents, known)
+            self._families[child] = Family(parent, root)
+        self._remember()
+        return len(self._messages) == PAGE
+
+    def attach(self, row: changes.Row) -> changes.Row:
+        """Return a row of a page with the sender of its message, if that is among them."""
+        family = self._families.get(row[1])
+        if family is None:
+            return row
+        self._attached.add(row[1])
+        head, rest = row[: changes.HEAD], row[changes.HEAD :]
+        return (*head, *task_copy.with_parent(self._database.dialect, rest, *family))
+
+    def write(self) -> int:
+        """Bring to the database what no page has taken along, and forget all; return how many there were.
+
+        Call it when all pages of the run are committed.
+
+        Raises:
+          Deferred: The journal or the database is away.
+        """
+        for start in range(0, len(self._messages), BATCH):
+            batch = self._messages[start : start + BATCH]
+            self._write(batch)
+            self._journal.write(lambda connection, batch=batch: sent.forget(connection, batch))  # type: ignore[misc]
+        count = len(self._messages)
+        self._messages = []
+        return count
+
+    def _write(self, batch: list[SentMessage]) -> None:
+        try:
+            self._absorb(batch)
+        except (Permanent, ValueError, OverflowError) as error:
+            if len(batch) == 1:
+                self._refused(batch[0].message_id, error)
+                return
+            middle = len(batch) // 2
+            self._write(batch[:middle])
+            self._write(batch[middle:])
+
+    def _absorb(self, batch: list[SentMessage]) -> None:
+        dialect, now = self._database.dialect, datetime.fromtimestamp(self._clock(), UTC)
+        attached = {each.message_id for each in batch} & self._attached
+        families = {each.message_id: self._families[each.message_id] for each in batch if each.parent_id is not None}
+
+        def work(connection: peewee.Database) -> None:
+            # A row that knew worse than what was there was not taken, and its sender with it.
+            lost = sent_copy.without_parent(connection, dialect, attached) if attached else set()
+            rest = {
+                each.message_id: each for each in batch if each.message_id in lost or each.message_id not in attached
+            }
+            if rest:
+                sent_copy.absorb(connection, dialect, list(rest.values()), families, node=self._journal.node, at=now)
+            if families:
+                sent_copy.repair(connection, dialect, {child: family.root_id for child, family in families.items()})
+                self._lead_on(connection, {family.root_id for family in families.values()})
+
+        self._database.transaction(work)
+
+    def _lead_on(self, connection: peewee.Database, roots: set[str]) -> None:
+        """Where another node has told meanwhile who sent what we take for the first of a chain, lead to its first."""
+        dialect = self._database.dialect
+        for _ in range(MOST_STEPS):
+            found = sent_copy.roots(connection, dialect, roots)
+            farther = {root: first for root, first in found.items() if root != first}
+            if not farther:
+                return
+            sent_copy.repair(connection, dialect, farther)
+            roots = set(farther.values())
+
+    def _known_roots(self, tasks: set[str]) -> dict[str, str]:
+        known = {task: self._roots[task] for task in tasks if task in self._roots}
+        unknown = tasks - known.keys()
+        if unknown:
+            dialect = self._database.dialect
+            known |= self._database.run(lambda connection: sent_copy.roots(connection, dialect, unknown))
+        return known
+
+    def _remember(self) -> None:
+        self._roots |= {child: family.root_id for child, family in self._families.items()}
+        while len(self._roots) > REMEMBERED:
+            del self._roots[next(iter(self._roots))]
+
+
+def _first(task_id: str, parents: dict[str, str], known: dict[str, str]) -> str:
+    """Return the first task of a chain; where somebody has closed it to a circle, any task of that."""
+    seen = {task_id}
+    while task_id in parents:
+        task_id = parents[task_id]
+        if task_id in seen:
+            return task_id
+        seen.add(task_id)
+    return known.get(task_id, task_id)
