@@ -45,7 +45,22 @@ ROOMS = (
         ),
     ),
     ("services", 2, ("storage", "ai", "operations", "platform")),
-    ("entry", 5, ("client", "checks", "model_checks", "schedule_checks", "cli", "monitor", "testing", "keeper")),
+    (
+        "entry",
+        5,
+        (
+            "client",
+            "checks",
+            "model_checks",
+            "schedule_checks",
+            "cli",
+            "monitor",
+            "testing",
+            "keeper",
+            "results",
+            "inspect",
+        ),
+    ),
 )
 
 #: The engine's own levels, from the ground: a package or a module of its root.
@@ -61,9 +76,12 @@ ENGINE = (
     ("journal",),
     ("broker.port", "broker.errors", "broker.__init__"),
     ("forwarding", "central"),
+    ("control", "task_progress"),
     ("broker",),
     ("opening",),
     ("results", "rate_limits", "isolation"),
+    ("task_lookup",),
+    ("task_results", "inspect"),
     ("middleware",),
     ("keeper", "testing"),
     ("supervision",),

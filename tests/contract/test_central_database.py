@@ -24,7 +24,10 @@ from growbin_jobs.engine.central.queue_minutes import QueueMinuteRow
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
+from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
 from growbin_jobs.engine.central.workers import WorkerRow
+from growbin_jobs.engine.control.table import ControlRow, ControlVersionRow
+from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
@@ -47,7 +50,7 @@ PLATFORM = [
 ]  # fmt: skip
 MODELS = [
     WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
-    RateLimitRow, SchemaVersion, WeeklyReportRow,
+    RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
     StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM,
 ]  # fmt: skip
 
@@ -89,6 +92,9 @@ from pathlib import Path
 from growbin_jobs.messages import Advice, StoredPicture
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
+from growbin_jobs.engine.control.table import ControlRow, ControlVersionRow
+from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from growbin_jobs.engine.engine import Engine
     from growbin_jobs.engine.errors import ConfigurationError, Deferred, Permanent, Transient
     from growbin_jobs.engine.groups import Group
+    from growbin_jobs.engine.task_progress.reporting import progress
+    from growbin_jobs.engine.task_results import result
     from growbin_jobs.engine.testing import sandbox
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "Group",
     "Permanent",
     "Transient",
+    "progress",
+    "result",
     "sandbox",
 ]
 
@@ -37,6 +41,8 @@ _HOMES = {
     "Group": "groups",
     "Permanent": "errors",
     "Transient": "errors",
+    "progress": "task_progress.reporting",
+    "result": "task_results",
     "sandbox": "testing",
 }
 

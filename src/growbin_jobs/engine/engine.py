@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
     from growbin_jobs.engine.central.database import Database
+    from growbin_jobs.engine.inspect import Inspector
     from growbin_jobs.engine.journal.journal import Journal
     from growbin_jobs.engine.reasons import Language
+    from growbin_jobs.engine.task_results import TaskResult
     from growbin_jobs.engine.testing import Sandbox
 
 
@@ -64,6 +66,7 @@ class Engine:
         self.config = config
         self._boot = Boot()
         self._open_journal = once_a_process(partial(open_journal, config))
+        self._central = once_a_process(partial(open_central, config))
         self.broker: EmbeddedBroker | RabbitBroker = open_broker(
             config, stack(config, self._boot, self._open_journal, lambda: self.source), journal=self._open_journal
         )
@@ -153,6 +156,23 @@ class Engine:
           ConfigurationError: When the URL cannot be read, or the driver is not installed.
         """
         return open_central(self.config)
+
+    def result(self, message: dramatiq.Message[Any] | str) -> TaskResult:
+        """Return what has become of a message, for asking (:mod:`growbin_jobs.engine.task_results`).
+
+        Parameters:
+          message: As ``send`` returned it, or its id.
+        """
+        from growbin_jobs.engine.task_results import result
+
+        return result(message, broker=self.broker)
+
+    @property
+    def inspect(self) -> Inspector:
+        """What all nodes do now (:mod:`growbin_jobs.engine.inspect`)."""
+        from growbin_jobs.engine.inspect import Inspector
+
+        return Inspector(self.config, self.broker, self._central())
 
     def upgrade(self) -> list[str]:
         """Bring the central database to the current schema, and return what was applied.

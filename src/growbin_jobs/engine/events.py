@@ -166,11 +166,23 @@ STARTED: Final = _event(
 ENDED: Final = _event(
     "message.ended", "A run has ended and it is decided what becomes of its message.",
     {"duration": "seconds from its start", "messages": "what it sent, its retry included"},
-    {**_TASK, "outcome": "`completed`, `failed`, `deferred`, `dead`, `skipped` or `requeued`"},
+    {**_TASK, "outcome": "`completed`, `failed`, `deferred`, `dead`, `skipped`, `revoked`, `aborted` or `requeued`"},
 )  # fmt: skip
 SKIPPED: Final = _event(
     "message.skipped", "A middleware (AgeLimit, for instance) skipped a message: it counts as done.",
     None, _TASK, f"message.skipped {_IDS} queue=%(queue)s", W,
+)  # fmt: skip
+REVOKED: Final = _event(
+    "message.revoked", "A message that a person has revoked was dropped: it did not run, and never will.",
+    None, {**_TASK, "by": "who revoked it"}, f"message.revoked {_IDS} by=%(by)s", W,
+)  # fmt: skip
+ABORTED: Final = _event(
+    "message.aborted", "A run that a person has aborted was interrupted; its message does not run again.",
+    None, {**_TASK, "by": "who aborted it"}, f"message.aborted {_IDS} by=%(by)s", W,
+)  # fmt: skip
+PUT_ASIDE: Final = _event(
+    "message.put_aside", "The actor of a message is paused, and this process has no room to keep it: it comes later.",
+    {"seconds": "until it comes again"}, _TASK,
 )  # fmt: skip
 RETRIED: Final = _event(
     "message.retried", "A run raised, and its message runs again later.",
@@ -240,6 +252,15 @@ QUEUE_RESUMED: Final = _event(
     "queue.resumed", "What was away is back: this process takes the queue's messages again.",
     {"pauses": "how many there were"}, {"queue": "its name"},
     "queue.resumed queue=%(queue)s pauses=%(pauses)d", W,
+)  # fmt: skip
+CONTROL_PAUSED: Final = _event(
+    "control.paused", "A person has paused a queue or an actor: this process lets none of its messages begin.",
+    None, {"target": "`queue` or `actor`", "name": "its name", "by": "who", "reason": "why, in that person's words"},
+    "control.paused target=%(target)s name=%(name)s by=%(by)s reason=%(reason)s", W,
+)  # fmt: skip
+CONTROL_RESUMED: Final = _event(
+    "control.resumed", "The pause of a queue or an actor is over: this process goes on with its messages.",
+    None, {"target": "`queue` or `actor`", "name": "its name"}, "control.resumed target=%(target)s name=%(name)s", W,
 )  # fmt: skip
 WORKER_STARTED: Final = _event(
     "worker.started", "A worker process is ready to fetch.", {"threads": "worker threads or greenlets"},

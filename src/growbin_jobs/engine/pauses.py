@@ -3,7 +3,8 @@
 A queue may be paused for several causes at once, each until a moment or until it is resumed. Its messages stay with the
 broker, but for those that were fetched already: they wait in the worker's memory and are not delivered twice.
 
-A queue may also be narrowed: it is fetched from as ever, and its messages run one by one, as they are let pass.
+A queue may also be narrowed: it is fetched from as ever, and its messages run one by one, as they are let pass. And an
+actor may be paused, while the others of its queue go on.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Pauses:
         self._until: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
         self._narrow: dict[str, _Narrow] = {}
+        self._actors: set[str] = set()
         self._watchers: list[Callable[[], object]] = []
 
     def pause(self, queue: str, cause: str, seconds: float = math.inf) -> bool:
@@ -130,6 +132,24 @@ class Pauses:
                 self._narrow[queue] = narrow._replace(passes=narrow.passes - 1)
             return narrow.passes > 0
 
+    def pause_actor(self, actor: str) -> None:
+        """Let no message of an actor begin until :meth:`resume_actor`; the other actors of its queue go on."""
+        with self._lock:
+            self._actors.add(actor)
+            self.any = True
+        self._tell()
+
+    def resume_actor(self, actor: str) -> None:
+        """End an actor's pause."""
+        with self._lock:
+            self._actors.discard(actor)
+            self._look()
+        self._tell()
+
+    def is_actor_paused(self, actor: str) -> bool:
+        """Return whether no message of an actor may begin."""
+        return actor in self._actors
+
     def causes(self) -> dict[str, dict[str, float]]:
         """Return for each paused queue the causes, each with the seconds that are left."""
         with self._lock:
@@ -164,7 +184,7 @@ class Pauses:
         return narrow
 
     def _look(self) -> None:
-        self.any = bool(self._until or self._narrow)
+        self.any = bool(self._until or self._narrow or self._actors)
 
     def _tell(self) -> None:
         for told in tuple(self._watchers):

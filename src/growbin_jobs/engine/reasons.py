@@ -58,6 +58,14 @@ REASONS: dict[str, dict[Language, str]] = {
         "ko": "대기열({queue})에 있던 내용이 올바른 메시지가 아닙니다. 관리자에게 알려 주세요: {detail}",
         "en": "What was in the queue {queue} is no message of a Dramatiq program: {detail}",
     },
+    "revoked": {
+        "ko": "관리자가 실행하기 전에 취소했습니다.",
+        "en": "An operator revoked it before it ran.",
+    },
+    "aborted": {
+        "ko": "관리자가 실행 중에 중단했습니다.",
+        "en": "An operator aborted it while it ran.",
+    },
     "waited_too_long": {
         "ko": "필요한 서비스가 오랫동안 응답하지 않아 처리하지 못했습니다.",
         "en": "It waited longer than {hours} hours for something that did not come back: {detail}",

@@ -9,6 +9,8 @@ A result is part of the record of the run's end: it is there when the message is
 has one. On the node where it ran it is there at once; elsewhere when the keeper has copied it, some two seconds later.
 Values travel as JSON, as everywhere in Dramatiq; numbers that JSON does not know (``nan``, ``inf``) come back as they
 were. A message that was given up raises ``ResultFailure`` with the class of its error and a sentence.
+
+State, attempts and progress: :mod:`growbin_jobs.engine.task_results`.
 """
 
 from __future__ import annotations
@@ -66,12 +68,17 @@ class EngineResults(ResultBackend):
 
     Parameters:
       config: Where this node's journal and the central database are.
+
+    Attributes:
+      config: The same.
+      central: Returns the central database, one for each process.
     """
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(namespace="growbin-jobs")
+        self.config = config
         self._journal_path = config.journal_path
-        self._central = once_a_process(lambda: _open_central(config))
+        self.central = once_a_process(lambda: _open_central(config))
         #: Of a message: are its results for reading? And for how many milliseconds? Set by the middleware.
         self.terms: Callable[[Any], tuple[bool, int | None]] = lambda _message: (True, None)
         #: Where to look instead of journal and database: a sandbox sets it.
@@ -130,7 +137,7 @@ class EngineResults(ResultBackend):
 
         columns = (TaskRow.status, TaskRow.result, TaskRow.error, TaskRow.completed_at)
         try:
-            rows = self._central().rows(TaskRow.select(*columns).where(TaskRow.task_id == message_id))
+            rows = self.central().rows(TaskRow.select(*columns).where(TaskRow.task_id == message_id))
         except (Deferred, Transient):  # away, or without tables so far: as long as one waits it may come
             return None
         for row in rows:
@@ -159,7 +166,7 @@ def _read_journal(path: Path, message_id: str) -> Ended | None:
 
 def _ended(state: str, result: str | None, error: str | None, at: float) -> Ended | None:
     if state not in (TaskState.COMPLETED, TaskState.DEAD) or (state == TaskState.COMPLETED and error == "skipped"):
-        return None
+        return None  # what a person has dropped has a failure as its result
     return Ended(TaskState(state), result, error, at)
 
 
@@ -202,9 +209,14 @@ def failure(kind: str, words: str) -> str:
     return json.dumps({"__t": _CANARY, "exn": {"type": kind, "msg": well_formed(words)}}, ensure_ascii=False)
 
 
+def value_of(text: str | None) -> Any:
+    """Return the value that a stored result is, or the failure as Dramatiq wraps it; None for none."""
+    return None if text is None else json.loads(text, object_hook=_odd_number)
+
+
 def _value(ended: Ended) -> Any:
     if ended.result is not None:
-        return json.loads(ended.result, object_hook=_odd_number)
+        return value_of(ended.result)
     if ended.state is TaskState.DEAD:
         return json.loads(failure("Exception", ended.error or "it was given up"))
     return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import peewee
 
@@ -10,6 +10,9 @@ from growbin_jobs.engine.central.driver import Dialect, Driver
 from growbin_jobs.engine.central.pool import Pool
 from growbin_jobs.engine.errors import Away, ConfigurationError
 from growbin_jobs.engine.processes import once_a_process
+
+if TYPE_CHECKING:
+    from growbin_jobs.engine.central.listening import Listener
 
 T = TypeVar("T")
 
@@ -101,6 +104,25 @@ class Database:
           ConfigurationError, Away: With a sentence that says what is wrong and how to mend it.
         """
         self._driver.close(self._driver.call(self._driver.open))
+
+    def listen(self, channel: str) -> "Listener | None":
+        """Listen to what other processes tell on a channel, on a connection beside the pool. Not in a gevent process.
+
+        Returns:
+          None where this kind of database cannot tell anything, or is away: then it has to be asked.
+        """
+        if self._driver.dialect != "postgresql":
+            return None
+        from growbin_jobs.engine.central.listening import Listener
+
+        session = None
+        try:
+            session = self._driver.open()
+            return Listener(session.connection(), channel)  # type: ignore[no-untyped-call]
+        except Exception:
+            if session is not None:
+                self._driver.close(session)
+            return None
 
     def close(self) -> None:
         """Close this process's idle connections; the next operation connects anew."""

@@ -11,7 +11,7 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.lifecycle import Life, State, Step, advance
-from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
+from growbin_jobs.engine.delivery.records import DROPPED, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted, has_ended
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, is_a, places
@@ -127,7 +127,9 @@ class Decisions:
         error = None if exception is None else describe(exception)
         assert life.outbox is not None
         next_run = life.outbox.next_run
-        if delivery.failed:
+        if delivery.failed and delivery.given_up is not None and delivery.given_up[0] in DROPPED:
+            self._dropped(delivery, delivery.given_up[0], outbox)
+        elif delivery.failed:
             self._write(delivery, TaskState.DEAD, error or "given up", outbox=outbox, exception=exception)
         elif next_run is not None:
             deferred = next_run[1] == life.run.key[1]
@@ -137,6 +139,10 @@ class Decisions:
         else:
             # A failure that no middleware has decided about; a stale delivery comes again anyway.
             delivery.requeue("undecided")
+
+    def _dropped(self, delivery: Delivery, how: str, outbox: tuple[OutboxMessage, ...]) -> None:
+        delivery.failed = False  # it is done: no dead letter
+        self._write(delivery, TaskState.COMPLETED, how, outbox=outbox, outcome=how)
 
     def _skipped(self, delivery: Delivery, outbox: tuple[OutboxMessage, ...]) -> None:
         if delivery.failed:

@@ -71,11 +71,13 @@ class Return(NamedTuple):
       reason: In a word.
       counted: It goes back with a delay, and its message counts it. False: at once, since this worker stops.
       limited: After some times its message is given up. False: the fault is this node's and not the message's.
+      after: It goes back as it is, uncounted, and comes again after so many seconds; 0: as the other fields say.
     """
 
     reason: str
     counted: bool = True
     limited: bool = True
+    after: float = 0.0
 
 
 class Delivery(MessageProxy):
@@ -136,10 +138,12 @@ class Delivery(MessageProxy):
         self.given_up = (code, params)
         self.fail()
 
-    def requeue(self, reason: str = "undecided", *, counted: bool = True, limited: bool = True) -> None:
+    def requeue(
+        self, reason: str = "undecided", *, counted: bool = True, limited: bool = True, after: float = 0.0
+    ) -> None:
         """Let the broker have it back: when it is settled it is neither acknowledged nor dead-lettered.
 
         Parameters:
-          reason, counted, limited: See :class:`Return`.
+          reason, counted, limited, after: See :class:`Return`.
         """
-        self.returned = Return(reason, counted, limited)
+        self.returned = Return(reason, counted, limited, after)

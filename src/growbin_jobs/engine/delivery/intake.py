@@ -90,6 +90,22 @@ class DeliveryIntake:
         return True
 
 
+def put_aside(delivery: Delivery, reason: str, seconds: float) -> bool:
+    """Let a delivery that has not begun come again later: nothing counts that, and no record is made of it.
+
+    Parameters:
+      reason: In a word.
+      seconds: After how long.
+
+    Returns:
+      False where it cannot be put aside: it goes on as ever.
+    """
+    if delivery.failed or delivery.stale:
+        return False
+    delivery.requeue(reason, counted=False, after=seconds)
+    return advance(delivery, Step.RETURN)
+
+
 class StartLedger(Protocol):
     """What this station needs of :class:`growbin_jobs.engine.journal.journal.Journal`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class TaskState(StrEnum):
@@ -25,6 +26,13 @@ class TaskState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     DEAD = "dead"
+
+
+#: What the row of a completed task has as its error when a person dropped its message: before it ran, or while it did.
+#: It is final as ``completed`` is, and no success.
+REVOKED: Final = "revoked"
+ABORTED: Final = "aborted"
+DROPPED: Final = (REVOKED, ABORTED)
 
 
 class Outcome(StrEnum):

@@ -187,6 +187,9 @@ class Settlement:
         """Publish a copy that counts one more and comes later, and acknowledge: brokers do not count."""
         returned = delivery.returned
         assert returned is not None
+        if returned.after:
+            self._publish(delivery, (_copy(delivery, delivery.body, returned.after),), Disposition.ACK)
+            return
         count = counted(delivery.options, "requeues") + 1
         delay = pause_after(count - 1, FIRST_DELAY, LAST_DELAY, (1.0, 1.25)) if returned.counted else 0.0
         events.REQUEUED.emit(delivery, count=count, in_ms=int(delay * 1000), reason=returned.reason)
@@ -194,11 +197,7 @@ class Settlement:
             self._publish(delivery, (), Disposition.REQUEUE)
             return
         body = encode(delivery._message.copy(options={"requeues": count}))
-        copy = OutboxMessage(
-            message_id=delivery.message_id, task_name=delivery.actor_name, queue_name=delivery.queue_name, body=body,
-            parent_id=delivery.message_id, due_at=time.time() + delay,
-        )  # fmt: skip
-        self._publish(delivery, (copy,), Disposition.ACK)
+        self._publish(delivery, (_copy(delivery, body, delay),), Disposition.ACK)
 
     def _publish(self, delivery: Delivery, outbox: tuple[OutboxMessage, ...], disposition: Disposition) -> None:
         self._open.add(delivery)
@@ -283,6 +282,13 @@ class Settlement:
                 pending_ack.delivery.consumer.settle(pending_ack)
             else:
                 self.failed.append((due, pending_ack))
+
+
+def _copy(delivery: Delivery, body: bytes, delay: float) -> OutboxMessage:
+    return OutboxMessage(
+        message_id=delivery.message_id, task_name=delivery.actor_name, queue_name=delivery.queue_name, body=body,
+        parent_id=delivery.message_id, due_at=time.time() + delay,
+    )  # fmt: skip
 
 
 def _disposition(delivery: Delivery) -> Disposition:

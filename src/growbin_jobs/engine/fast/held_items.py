@@ -1,4 +1,4 @@
-"""A work queue that holds back what was fetched from queues that are paused, so that the other queues go on."""
+"""A work queue that holds back what was fetched for queues and actors that are paused, so that the others go on."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from growbin_jobs.engine.pauses import Pauses
 
 
 class HoldingWorkQueue(WorkQueue):
-    """A work queue whose items of paused queues keep their place and are not taken.
+    """A work queue whose items of paused queues and actors keep their place and are not taken.
 
     While nothing is paused it is the plain one: taking is exchanged for a slower method only during a pause.
 
     Parameters:
-      pauses: Which queues are paused.
+      pauses: Which queues and actors are paused.
+      room: Items of paused actors that are held back of one queue at most. More of them are taken as ever: who runs
+        them puts them aside, so that there is room for what the queue's other actors are to do.
     """
 
-    def __init__(self, pauses: Pauses) -> None:
+    def __init__(self, pauses: Pauses, *, room: int = 1) -> None:
         super().__init__()
         self._pauses = pauses
-        self._held: dict[str, deque[Any]] = {}
+        self._room = room
+        self._held: dict[tuple[str, str | None], deque[Any]] = {}
         self._lock = threading.Lock()
         pauses.watch(self._changed)
 
@@ -56,11 +59,14 @@ class HoldingWorkQueue(WorkQueue):
         if self._held:
             self._put_back()  # a pause may have run out
         while (item := super()._take()) is not None:
-            queue = item.message.queue_name
+            queue, actor = item.message.queue_name, item.message.actor_name
             with self._lock:  # a pause that ends now puts back what is held by then
-                if self._pauses.may_begin(queue, begins=True):
+                if self._pauses.is_actor_paused(actor) and self._has_room(queue):
+                    self._held.setdefault((queue, actor), deque()).append(item)
+                elif self._pauses.may_begin(queue, begins=True):
                     break
-                self._held.setdefault(queue, deque()).append(item)
+                else:
+                    self._held.setdefault((queue, None), deque()).append(item)
         if not self._pauses.any and not self._held:
             vars(self).pop("_take", None)
             if self._pauses.any:  # it began in this very moment
@@ -70,10 +76,16 @@ class HoldingWorkQueue(WorkQueue):
     def _put_back(self, *, everything: bool = False) -> None:
         """Return what is held to its place, before all that came later."""
         with self._lock:
-            for queue in list(self._held):
-                if everything or self._pauses.may_begin(queue):
-                    for item in reversed(self._held.pop(queue)):
+            for key in list(self._held):
+                if everything or self._may_go_on(*key):
+                    for item in reversed(self._held.pop(key)):
                         self._items[item.priority].appendleft(item)
+
+    def _may_go_on(self, queue: str, actor: str | None) -> bool:
+        return self._pauses.may_begin(queue) if actor is None else not self._pauses.is_actor_paused(actor)
+
+    def _has_room(self, queue: str) -> bool:
+        return sum(len(held) for (of, actor), held in self._held.items() if of == queue and actor) < self._room
 
 
 class FastWorkQueue(Middleware):
@@ -81,7 +93,8 @@ class FastWorkQueue(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Any) -> None:
         pauses = getattr(broker, "pauses", None)
-        worker.work_queue = WorkQueue() if pauses is None else HoldingWorkQueue(pauses)
+        room = max(1, worker.queue_prefetch // 2)
+        worker.work_queue = WorkQueue() if pauses is None else HoldingWorkQueue(pauses, room=room)
 
     def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
         look_for_delayed_only_where_there_are_any(thread)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from growbin_jobs.engine.central.sync import Sync
+from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import reader
@@ -38,7 +39,8 @@ class Heartbeat:
         now = datetime.fromtimestamp(self.clock(), UTC)
         running = _by_pid(self.journal.read(reader.running_by_worker))
         groups, reserved = [], told(self.folder)
-        for name, processes in _by_group(present(self.folder).values()).items():
+        by_group = _by_group(present(self.folder).values())
+        for name, processes in by_group.items():
             pids = sorted(process.pid for process in processes)
             group = WorkerGroup(
                 node=self.journal.node,
@@ -60,7 +62,15 @@ class Heartbeat:
             groups.append(group)
         forget_dead(self.folder, {pid for group in groups for pid in group.pids})
         self.workers.report(self.journal.node, groups, unsynced=backlog.rows, owed=owed, at=now)
+        WorkerActors(self.workers.database).report(self.journal.node, _actors(by_group), at=now)
         return groups
+
+
+def _actors(by_group: Mapping[str, list[WorkerProcess]]) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(sorted({actor for process in processes for actor in process.actors}))
+        for name, processes in by_group.items()
+    }
 
 
 def _by_pid(by_worker: Mapping[str, int]) -> dict[int, int]:

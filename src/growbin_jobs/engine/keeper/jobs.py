@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from growbin_jobs.engine.central.sync import Copied, Sync
 from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.file import opening as files
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import prune
@@ -69,6 +70,21 @@ class Checkpoint:
     def run_once(self) -> Checkpointed:
         """Copy what can be copied without waiting for a reader."""
         return Checkpointed(*files.checkpoint(self.journal.path))
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetControl:
+    """Delete what people have told all nodes and what is over."""
+
+    control: Control
+
+    def run_once(self) -> int:
+        """Delete it.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        return self.control.prune()
 
 
 @dataclass(frozen=True, slots=True)

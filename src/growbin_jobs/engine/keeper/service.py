@@ -23,11 +23,14 @@ from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.control.file import ControlFile
+from growbin_jobs.engine.control.mirror import Mirror
+from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
 from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
-from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, Prune, Sweep
+from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, ForgetControl, Prune, Sweep
 from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, SampleQueues
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
@@ -40,6 +43,8 @@ from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
+from growbin_jobs.engine.task_progress.copying import CopyProgress, ForgetProgress
+from growbin_jobs.engine.task_progress.table import TaskProgress
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -69,6 +74,8 @@ class Keeper:
         self._final_seconds = config.final_sync_timeout
         retention = Retention(tasks=config.keep_tasks_days * DAY, dead_letters=config.keep_dead_letters_days * DAY)
         prune = Prune(self.journal, retention, workers, _forget_old(config, database))
+        progress = TaskProgress(database)
+        self._mirror = Mirror(Control(database), ControlFile(config.node_dir))
         self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
         self._jobs = (
             PeriodicJob("copy", Copy(self.sync), Every(config.sync_interval), at_once=True),
@@ -80,6 +87,9 @@ class Keeper:
             PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
             PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
+            PeriodicJob("progress", CopyProgress(config.node, config.node_dir, progress), Every(0.5)),
+            PeriodicJob("old_progress", ForgetProgress(progress), Every(3600)),
+            PeriodicJob("control", ForgetControl(Control(database)), Every(3600)),
             *self._of_schema(),
             *self._of_broker(config, broker),
             PeriodicJob(
@@ -123,11 +133,13 @@ class Keeper:
         runner = Runner(self._jobs, self._zone, node=self.journal.node)
         self._prepare_database()
         runner.start()
+        self._mirror.start()
         events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)
         while not lifetime.is_over():
             lifetime.wait(LOOK)
             runner.check_clock()
         runner.pause()
+        self._mirror.stop()
         if lifetime.others_work():
             events.KEEPER_HANDS_OVER.emit(node=self.journal.node)
             return 0

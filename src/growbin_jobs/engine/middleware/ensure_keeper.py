@@ -153,6 +153,7 @@ class EnsureKeeper(Middleware):
             queues=tuple(sorted(queues)),
             version=self._config.version,
             started_at=time.time(),
+            actors=tuple(sorted(broker.get_declared_actors())),
         )
 
 

@@ -91,7 +91,8 @@ class Results(InPlaceOf, DramatiqResults):
         kind = code if exception is None else type(exception).__name__
         words = describe(exception) if exception is not None and code == "given_up" else reason(code, "en", params)
         if not self._is_foreign:
-            message.kept_result = failure(kind, words)
+            if message.kept_result is None:  # who drops a message says more about it
+                message.kept_result = failure(kind, words)
             return
         with owed_by(message, "its result"):
             self.backend.store_exception(message, type(kind, (Exception,), {})(words), ttl or self.result_ttl)

@@ -18,6 +18,7 @@ from dramatiq.middleware import Shutdown
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import pause_after
+from growbin_jobs.engine.control.aborted import Aborted
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.errors import Deferred, Permanent, Returned, Transient
 from growbin_jobs.engine.foreign_errors import describe, places
@@ -117,6 +118,8 @@ class Retries(InPlaceOf, DramatiqRetries):
         options = self._options(broker, message)
         throws = options["throws"]
         match exception:
+            case Aborted():
+                return  # the middleware before this one has dropped it
             case Returned():
                 message.requeue(exception.reason, counted=False)
             case Deferred():

@@ -6,6 +6,7 @@ The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up
 middleware                  before the actor                          after the actor
 ==========================  ========================================  ====================================
 ``EnsureKeeper``            (at boot) sees that there is a keeper     (at the end) leaves last of all
+``ActorPauses``             puts aside what a paused actor is to do   –
 ``Lifecycle``               begins a delivery or skips it             notes the end, last of all
 ``OptionCheck``             gives up what nobody can obey             –
 ``AgeLimit``                gives up what is too old                  –
@@ -17,6 +18,7 @@ middleware                  before the actor                          after the 
 ``MessageIds``              (at declaration) names what actors make   –
 ``Callbacks``               –                                         sends ``on_success``, ``on_failure``
 ``Retries``                 –                                         decides: done, retry, wait, give up
+``Control``                 drops a revoked message                   drops an aborted message
 ``Prefetch``                (at boot) how far a process fetches       –
 ``FastWorkQueue``           (at boot) hands messages to the workers   –
 ``DebugLines``              (at boot) no debug lines for messages     –
@@ -27,6 +29,7 @@ middleware                  before the actor                          after the 
 ``ShutdownNotifications``   notes who is told of a shutdown           –
 ``WaitingRoom``             (at boot) where actors wait for a turn    –
 ``Outages``                 notes whether it is the one that tries    pauses its queue while a service is away
+``ProgressReports``         (at boot) where actors say how far they are –
 ``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
 ==========================  ========================================  ====================================
 
@@ -36,13 +39,15 @@ no middleware's business (``delivery/settlement.py``). The clock of ``TimeLimit`
 that it never strikes in any of these.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
 
 from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.control.file import ControlFile
+from growbin_jobs.engine.control.obeying import Obeying
 from growbin_jobs.engine.fast.debug_lines import DebugLines
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.held_items import FastWorkQueue
@@ -50,6 +55,7 @@ from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.callbacks import Callbacks
+from growbin_jobs.engine.middleware.control import ActorPauses, Control
 from growbin_jobs.engine.middleware.current_message import CurrentMessage, MessageIds
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
 from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
@@ -59,6 +65,7 @@ from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outages import Outages
 from growbin_jobs.engine.middleware.pipelines import Pipelines
 from growbin_jobs.engine.middleware.prefetch import Prefetch
+from growbin_jobs.engine.middleware.progress import ProgressReports
 from growbin_jobs.engine.middleware.results import Results
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifications
@@ -89,8 +96,16 @@ def stack(
     central = once_a_process(partial(open_central, config))
     asyncio, time_limit = AsyncIO(), TimeLimit()
     boot.prepare_with(asyncio.check)
+    waiting_room = WaitingRoom(time_limit.interrupts)
+
+    def abort(message_ids: Collection[str]) -> None:
+        time_limit.interrupts().abort(message_ids)
+        waiting_room.wake(message_ids)
+
+    obeying = Obeying(ControlFile(config.node_dir), abort)
     return [
         EnsureKeeper(config, source),
+        ActorPauses(obeying),
         lifecycle,
         OptionCheck(),
         AgeLimit(),
@@ -102,6 +117,7 @@ def stack(
         MessageIds(),
         Callbacks(),
         Retries(max_wait=config.deferral_max_age),
+        Control(obeying),
         Prefetch(config.groups),
         FastWorkQueue(),
         DebugLines(),
@@ -110,7 +126,8 @@ def stack(
         asyncio,
         time_limit,
         ShutdownNotifications(time_limit),
-        WaitingRoom(time_limit.interrupts),
+        waiting_room,
         Outages(),
+        ProgressReports(config.node_dir),
         OutboxScope(),
     ]

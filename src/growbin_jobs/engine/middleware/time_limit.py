@@ -7,7 +7,7 @@ import functools
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
 from dramatiq import Actor
@@ -16,6 +16,7 @@ from dramatiq.middleware import Interrupt, Shutdown, TimeLimitExceeded
 from dramatiq.middleware import TimeLimit as DramatiqTimeLimit
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.control.aborted import Aborted
 from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.engine.foreign_errors import can_be_judged
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
@@ -42,21 +43,25 @@ class Interrupts:
         self._me = me
         self._deadlines: dict[Any, float] = {}
         self._notified: set[Any] = set()
+        self._messages: dict[Any, str] = {}
+        self._aborted: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._stopping = False
         threading.Thread(target=self._run, name="time-limits", daemon=True).start()
 
-    def start(self, seconds: float, *, on_shutdown: bool = False) -> None:
+    def start(self, seconds: float, *, on_shutdown: bool = False, message_id: str = "") -> None:
         """Let the caller be struck from now on.
 
         Parameters:
           seconds: After so many; ``inf``: never.
           on_shutdown: Also when the worker is told to stop.
+          message_id: What runs, for :meth:`abort`.
 
         Raises:
           Shutdown: If it was told already.
         """
         me = self._me()
+        self._messages[me] = message_id  # first: who sees a deadline sees whose it is
         self._deadlines[me] = time.monotonic() + seconds
         if on_shutdown:
             self._notified.add(me)
@@ -86,6 +91,13 @@ class Interrupts:
         if left is not None and me in self._deadlines:
             self._deadlines[me] = time.monotonic() + left
 
+    def abort(self, message_ids: Collection[str]) -> None:
+        """Strike all who run one of these messages; one run is struck once, however often this is called."""
+        self._aborted = frozenset(message_ids)
+        for whom, message_id in list(self._messages.items()):
+            if message_id in self._aborted and whom in self._deadlines:
+                self._strike(whom, Aborted)
+
     def shut_down(self) -> None:
         """Strike all that want to know."""
         self._stopping = True
@@ -103,6 +115,8 @@ class Interrupts:
         deadline = self._deadlines.get(whom)
         if deadline is None:
             return False
+        if exception is Aborted:
+            return self._messages.get(whom) in self._aborted
         return whom in self._notified if exception is Shutdown else deadline <= time.monotonic()
 
     def _run(self) -> None:
@@ -181,10 +195,12 @@ class _Limits(threading.local):
     Attributes:
       limit: Seconds; None: it is no message that runs.
       notified: It is told of a shutdown.
+      message_id: Of the message.
     """
 
     limit: float | None = None
     notified: bool = False
+    message_id: str = ""
 
 
 #: Told to an application that adds another middleware of this purpose: what it does instead.
@@ -229,6 +245,7 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
             if not message.options:
                 self._seconds[message.actor_name] = seconds
         self.local.limit = seconds
+        self.local.message_id = message.message_id
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
@@ -244,15 +261,14 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
         def run(*args: Any, **kwargs: Any) -> Any:
             limit, notified = local.limit, local.notified
             mine = None
-            # Not where it is called directly, or by another actor whose clock runs already, or there is no limit.
+            # Not where it is called directly, or by another actor whose clock runs already.
             if limit is not None:
                 local.limit, local.notified = None, False
-                if limit != math.inf or notified:
-                    mine = interrupts()
+                mine = interrupts()
             try:
                 if mine is not None:
                     assert limit is not None
-                    mine.start(limit, on_shutdown=notified)
+                    mine.start(limit, on_shutdown=notified, message_id=local.message_id)
                 return actor(*args, **kwargs)
             except BaseException as error:
                 if can_be_judged(error):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -33,9 +33,11 @@ class Wakeup:
 
     Parameters:
       is_stopping: Whether the worker stops.
+      message_id: Of the message that waits; None: none does.
     """
 
-    def __init__(self, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, is_stopping: Callable[[], bool], message_id: str | None = None) -> None:
+        self.message_id = message_id
         self._is_stopping = is_stopping
         self._event = threading.Event()
 
@@ -102,6 +104,12 @@ class WaitingRoom(Middleware):
         for wakeup in tuple(self._wakeups):
             wakeup.wake()
 
+    def wake(self, message_ids: Collection[str]) -> None:
+        """End the waits of messages that are aborted: what is raised in a thread arrives when it goes on."""
+        for wakeup in tuple(self._wakeups):
+            if wakeup.message_id in message_ids:
+                wakeup.wake()
+
     def running(self) -> Running | None:
         """Return the message that the caller runs; None outside of a run."""
         message: Any = CurrentMessage.get_current_message()
@@ -129,7 +137,8 @@ class WaitingRoom(Middleware):
         Raises:
           Returned: The worker stops; or so many wait already, and this one had begun before they did.
         """
-        wakeup, running = Wakeup(lambda: self._stopping), self.running()
+        running = self.running()
+        wakeup = Wakeup(lambda: self._stopping, running.message_id if running is not None else None)
         most = max(1, int(self._threads * share))
         if running is not None:
             self._enter(running.queue, most)

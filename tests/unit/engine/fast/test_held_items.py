@@ -39,8 +39,10 @@ def test_a_consumer_looks_for_delayed_messages_only_where_there_are_some():
     assert looked == [1]
 
 
-def item(name, queue, priority=0):
-    return SimpleNamespace(name=name, priority=priority, message=SimpleNamespace(queue_name=queue))
+def item(name, queue, priority=0, actor="work"):
+    return SimpleNamespace(
+        name=name, priority=priority, message=SimpleNamespace(queue_name=queue, actor_name=actor)
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -113,6 +115,36 @@ def test_a_worker_that_stops_empties_it_wholly(queue, pauses):
     taken(queue, 2)
 
     assert [queue.get_nowait().name for _ in range(3)] == ["a1", "a2", "a3"]
+
+
+def test_items_of_a_paused_actor_are_held_while_there_is_room(pauses):
+    queue = HoldingWorkQueue(pauses, room=2)
+    for number in range(4):
+        queue.put(item(f"paused {number}", "a", actor="paused"))
+        queue.put(item(f"free {number}", "a"))
+    pauses.pause_actor("paused")
+
+    assert taken(queue, 6) == ["free 0", "free 1", "paused 2", "free 2", "paused 3", "free 3"]
+    assert queue.held == 2
+    pauses.resume_actor("paused")
+    assert taken(queue, 2) == ["paused 0", "paused 1"]
+    assert "_take" not in vars(queue), "without a pause it is the plain queue"
+
+
+def test_a_queue_and_one_of_its_actors_are_paused_each_for_itself(pauses):
+    queue = HoldingWorkQueue(pauses, room=2)
+    queue.put(item("1", "a", actor="paused"))
+    pauses.pause("a", "waiting")
+    pauses.pause_actor("paused")
+    pauses.resume("a", "waiting")
+    with pytest.raises(Empty):
+        queue.get(timeout=0.01)
+    pauses.pause("a", "waiting")
+    pauses.resume_actor("paused")
+    with pytest.raises(Empty):
+        queue.get(timeout=0.01)
+    pauses.resume("a", "waiting")
+    assert taken(queue, 1) == ["1"]
 
 
 @given(st.lists(st.sampled_from(["put a", "put b", "take", "pause a", "resume a", "pause b", "resume b"]), max_size=40))

@@ -1,0 +1,111 @@
+"""The keeper's part: copies the instructions of the central database into the file of its node."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from growbin_jobs.engine.control.file import ControlFile
+from growbin_jobs.engine.control.instructions import Instructions
+from growbin_jobs.engine.control.table import CHANNEL, Control
+from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.engine.foreign_errors import describe
+
+if TYPE_CHECKING:
+    from growbin_jobs.engine.central.listening import Listener
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the database: where it tells by itself that something has changed, and where not.
+TOLD, UNTOLD = 1.0, 0.5
+
+#: Seconds until a connection for being told is opened again, when one was lost.
+AGAIN = 10.0
+
+
+class Mirror:
+    """Keeps a node's file as the database has it, in a thread of its own. One connection is enough for it.
+
+    Parameters:
+      control: The table.
+      file: Of the node.
+    """
+
+    def __init__(self, control: Control, file: ControlFile) -> None:
+        self._control = control
+        self._file = file
+        self._written: Instructions | None = None
+        self._away = False
+        self._listener: Listener | None = None
+        self._next_try = 0.0
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin, and go on until :meth:`stop`."""
+        threading.Thread(target=self._run, name="control-mirror", daemon=True).start()
+
+    def stop(self) -> None:
+        """End within a moment."""
+        self._stopping.set()
+
+    def copy(self) -> bool:
+        """Write the file if the database has another version than the one that was written.
+
+        Returns:
+          Whether it was written.
+
+        Raises:
+          Deferred: The database is away; the file stays as it is.
+          OSError: The file cannot be written.
+        """
+        if self._written is not None and self._control.version() == self._written.version:
+            return False
+        now = self._control.read()
+        if now == self._written or (self._written is None and now == self._on_disk()):
+            self._written = now
+            return False
+        self._file.write(now)
+        self._written = now
+        return True
+
+    def _on_disk(self) -> Instructions | None:
+        try:
+            return self._file.read()
+        except (OSError, ValueError):
+            return None
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.copy()
+            except (GrowbinError, OSError) as error:
+                self._say_once(describe(error))
+            except Exception as error:  # a keeper without a control channel would be worse than a line in the log
+                self._say_once(describe(error))
+            else:
+                if self._away:
+                    logger.warning("control.back the database has been read")
+                self._away = False
+            self._wait()
+        if self._listener is not None:
+            self._listener.close()
+
+    def _say_once(self, error: str) -> None:
+        if not self._away:
+            logger.warning("control.waits workers go on with what they were told last error=%s", error)
+        self._away = True
+
+    def _wait(self) -> None:
+        if self._listener is None and not self._away and time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + AGAIN
+            self._listener = self._control.database.listen(CHANNEL)
+        if self._listener is None:
+            self._stopping.wait(UNTOLD)
+            return
+        try:
+            self._listener.wait(TOLD)
+        except Exception:  # it is lost; the look at the database tells whether that is away
+            self._listener.close()
+            self._listener = None

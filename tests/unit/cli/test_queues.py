@@ -1,0 +1,44 @@
+"""``growbin-jobs queues`` and ``tasks revoke|abort``, embedded, in both languages."""
+
+import json
+
+import pytest
+
+
+def test_pause_list_and_resume(invoke):
+    assert invoke("queues", "pause", "user_input", "--why", "a test", GROWBIN_LANGUAGE="en").stdout.startswith(
+        "The queue user_input pauses within two seconds"
+    )
+    again = invoke("queues", "pause", "user_input", "--why", "another", "--minutes", "5", GROWBIN_LANGUAGE="en")
+    assert "was paused already; it has the new reason until 2" in again.stdout
+    invoke("queues", "pause", "--actor", "analyze_image", "--why", "a new prompt")
+
+    rows = [json.loads(line) for line in invoke("queues", "list", "--json").stdout.splitlines()]
+    paused = {row["name"]: row["paused"] for row in rows if "paused" in row}
+    assert paused["user_input"]["reason"] == "another"
+    assert paused["user_input"]["until_at"] > paused["user_input"]["since_at"]
+    assert [name for name, pause in paused.items() if pause] == ["user_input"]
+    assert (rows[-1]["target"], rows[-1]["name"]) == ("actor", "analyze_image")
+    shown = invoke("queues", "list", GROWBIN_LANGUAGE="ko", COLUMNS="200").stdout
+    assert "일시 중지" in shown
+    assert "a new prompt" in shown
+
+    assert json.loads(invoke("queues", "resume", "user_input", "--json").stdout)["changed"] is True
+    assert "일시 중지되어 있지 않습니다" in invoke("queues", "resume", "user_input", GROWBIN_LANGUAGE="ko").stdout
+
+
+@pytest.mark.parametrize(("option", "close"), [((), "user_input"), (("--actor",), "analyze_image")])
+def test_a_name_that_is_none_is_refused_with_the_nearest(invoke, option, close):
+    done = invoke("queues", "pause", *option, close[:-1], "--why", "a test")
+    assert done.exit_code == 1
+    assert close in str(done.exception)
+
+
+def test_revoke_and_withdraw(invoke):
+    done = invoke("tasks", "revoke", "some-id", "--why", "sent twice", GROWBIN_LANGUAGE="en")
+    assert (done.exit_code, done.stdout) == (0, "some-id will not run: it is dropped when its turn comes.\n")
+    assert "Nobody has seen this id" in done.stderr
+    told = json.loads(invoke("tasks", "abort", "some-id", "--json").stdout)
+    assert (told["action"], told["state"], told["accepted"]) == ("abort", "UNKNOWN", True)
+    assert invoke("tasks", "revoke", "--undo", "some-id").exit_code == 0
+    assert invoke("tasks", "revoke", "--undo", "some-id").exit_code == 1
