@@ -284,7 +284,66 @@ class Settings(EngineSettings):
         default=365.0, description="Days until daily statistics are archived; weeks and months stay."
     )
 
-    @field_validator("health_networks", "health_controls", mode="before")
+    # --- monitor
+    monitor_users: SecretStr | None = Field(
+        default=None,
+        description="Who may sign in to the monitor: name:role:hash, several separated by blanks; "
+        "`growbin-jobs monitor hash-password` makes one. Roles: viewer, operator, admin; with +personal they "
+        "see personal data.",
+    )
+    monitor_users_file: Path | None = Field(
+        default=None, description="File with more of them, one a line; lines that begin with # say nothing."
+    )
+    monitor_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Names by which browsers reach the monitor, separated by commas; localhost and IP addresses need "
+        "not be named. A request for another name is refused.",
+    )
+    monitor_public_url: str | None = Field(
+        default=None, description="Address of the monitor as browsers see it, without a path. Needed for OIDC."
+    )
+    monitor_session_hours: Annotated[float, Field(gt=0, le=24 * 31)] = Field(
+        default=12.0, description="Hours that a sign-in to the monitor lasts."
+    )
+    monitor_allow: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Whom OIDC or a proxy lets in, separated by commas, each name exactly: "
+        "email:kim@example.com=admin, domain:example.com=viewer, group:ops=operator, user:kim=admin.",
+    )
+    monitor_oidc_issuer: str | None = Field(
+        default=None, description="OpenID Connect provider of the monitor, such as https://accounts.google.com."
+    )
+    monitor_oidc_client_id: str | None = Field(default=None, description="The monitor's client id at that provider.")
+    monitor_oidc_client_secret: SecretStr | None = Field(
+        default=None, description="The client secret that belongs to it."
+    )
+    monitor_proxy_header: str | None = Field(
+        default=None,
+        description="Header in which a proxy says who is signed in, such as X-Forwarded-User; believed from "
+        "GROWBIN_MONITOR_PROXY_NETWORKS only.",
+    )
+    monitor_proxy_networks: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Networks of the proxies before the monitor, separated by commas, such as 10.1.0.0/16; unix for "
+        "who comes by the unix socket. They are believed about address, scheme and user.",
+    )
+    monitor_environment: str = Field(
+        default="", description="Shown on every page of the monitor, such as production (which is red) or staging."
+    )
+    keep_audit_days: Annotated[float, Field(ge=730)] = Field(
+        default=1096.0,
+        description="Days that the audit keeps who did and saw what; at least 730 (개인정보의 안전성 확보조치 기준 "
+        "제8조).",
+    )
+
+    @field_validator(
+        "health_networks",
+        "health_controls",
+        "monitor_hosts",
+        "monitor_allow",
+        "monitor_proxy_networks",
+        mode="before",
+    )
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -296,7 +355,22 @@ class Settings(EngineSettings):
             ip_network(text)  # its ValueError says what is wrong
         return value
 
-    @field_validator("rules_dir", "spool_dirs", "prices_file")
+    @field_validator("monitor_proxy_networks")
+    @classmethod
+    def _are_networks_or_the_socket(cls, value: list[str]) -> list[str]:
+        for text in value:
+            if text != "unix":
+                ip_network(text)  # its ValueError says what is wrong
+        return value
+
+    @field_validator("monitor_public_url", "monitor_oidc_issuer")
+    @classmethod
+    def _web_address_without_end(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/") if value else None
+
+    @field_validator("rules_dir", "spool_dirs", "prices_file", "monitor_users_file")
     @classmethod
     def _at_home(cls, value: Any) -> Any:
         """Replace ``~`` by this user's home, as a shell does."""

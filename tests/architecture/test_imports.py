@@ -204,9 +204,9 @@ def circles(imports: dict[str, set[str]]) -> list[list[str]]:
 
 
 def package_of(module: str) -> str:
-    """The folder of a module; modules of the two roots are rooms of their own."""
+    """The folder of a module; modules of the three roots are rooms of their own."""
     parts = module.split(".")
-    if len(parts) == 1 or (parts[0] == "engine" and len(parts) == 2):
+    if len(parts) == 1 or (parts[0] in ("engine", "monitor") and len(parts) == 2):
         return module
     return ".".join(parts[:-1])
 

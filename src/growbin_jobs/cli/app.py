@@ -13,6 +13,7 @@ from growbin_jobs import __version__
 from growbin_jobs.cli import (
     analyze,
     archive,
+    audit,
     breakers,
     budgets,
     configuration,
@@ -23,6 +24,7 @@ from growbin_jobs.cli import (
     journal,
     limits,
     models,
+    monitor,
     platform,
     queues,
     schedule,
@@ -86,6 +88,9 @@ GROUPS = {
     "health": _group("Health of agents and models."),
     "stats": _group("Statistics of days, weeks and months."),
     "platform": _group("The agent platform."),
+    "monitor": typer.Typer(cls=_Group, callback=monitor.serve, invoke_without_command=True, context_settings=_HELP),
+    "monitor token": _group("Tokens that let scripts into the monitor."),
+    "audit": _group("The audit: who did and saw what."),
     "archive": _group("Archives: rows that left the database, and what moves them."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -146,12 +151,20 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "archive drill": archive.drill,
     "archive run": archive.run,
     "platform seed": platform.seed,
+    "monitor link": monitor.link,
+    "monitor hash-password": monitor.hash_password,
+    "monitor token create": monitor.create_token,
+    "monitor token list": monitor.list_tokens,
+    "monitor token revoke": monitor.revoke_token,
+    "audit list": audit.list_,
+    "audit verify": audit.verify,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")
     (GROUPS[_parent] if _parent else app).command(_name, cls=_Command)(_function)
-for _name, _typer in GROUPS.items():
-    app.add_typer(_typer, name=_name)
+for _path, _typer in GROUPS.items():
+    _parent, _, _name = _path.rpartition(" ")
+    (GROUPS[_parent] if _parent else app).add_typer(_typer, name=_name)
 
 
 def _show_version(wanted: bool) -> None:

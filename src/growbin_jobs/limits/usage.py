@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, Literal
 
 import peewee
@@ -99,6 +99,37 @@ def answered_requests(database: Database, analysis_ids: Sequence[str], *, purpos
         row.analysis_id.in_(list(analysis_ids)), row.purpose == purpose, row.outcome == "answered"
     )
     return [AnsweredRequest(one["analysis_id"], one["cost"], one["latency_ms"] / 1000) for one in database.rows(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOfAnalysis:
+    """A request to a model server; ``cost`` in micro-dollars, None where it is not known."""
+
+    message_id: str | None
+    attempt: int | None
+    purpose: str
+    model: str
+    outcome: str
+    sent_at: datetime
+    seconds: float
+    tokens_in: int | None
+    tokens_out: int | None
+    cost: int | None
+
+
+def requests_of_analysis(database: Database, analysis_id: str, *, limit: int = 200) -> list[RequestOfAnalysis]:
+    """Return the requests for one analysis, the first ones first.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    row = LlmUsage
+    columns = (
+        row.message_id, row.attempt, row.purpose, row.model, row.outcome, row.sent_at, row.latency_ms, row.tokens_in,
+        row.tokens_out, row.cost,
+    )  # fmt: skip
+    query = row.select(*columns).where(row.analysis_id == analysis_id).order_by(row.sent_at, row.id).limit(limit)
+    return [RequestOfAnalysis(seconds=one.pop("latency_ms") / 1000, **one) for one in map(dict, database.rows(query))]
 
 
 def spent(database: Database, *, by: GroupBy, since: date | None = None, until: date | None = None) -> Sequence[Spent]:

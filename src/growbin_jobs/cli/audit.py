@@ -1,0 +1,79 @@
+"""``growbin-jobs audit …``: who did and saw what in the monitor, and whether the record is whole."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from growbin_jobs.cli.console import complain, print_json, print_line, say
+
+if TYPE_CHECKING:
+    from growbin_jobs.models.audit import Audit
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Moment = Annotated[datetime | None, typer.Option(help="A time in this terminal's zone, such as 2026-12-01T09:00:00.")]
+
+
+def list_(
+    who: Annotated[str | None, typer.Option(help="Only of this person, token or account.")] = None,
+    whose: Annotated[str | None, typer.Option(help="Only about the personal data of this user.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this action, such as photo.seen.")] = None,
+    since: Moment = None,
+    until: Moment = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 50,
+    json: Json = False,
+) -> None:
+    """Show who did and saw what, the newest first.
+
+    \b
+    Examples:
+      growbin-jobs audit list
+      growbin-jobs audit list --whose u-42 --since 2026-11-01
+      growbin-jobs audit list --json --limit 100000 | jq -r 'select(.reason != "") | .reason'
+    """
+    from growbin_jobs.cli.audit_view import print_records
+    from growbin_jobs.operations.json_ready import as_json
+
+    found = _audit().find(
+        who=who, whose=whose, action=action, since=since and since.astimezone(), until=until and until.astimezone(),
+        limit=limit,
+    )  # fmt: skip
+    for record in found if json else ():
+        print_json(as_json(record))
+    if not json:
+        print_records(found)
+
+
+def verify(
+    head: Annotated[
+        str | None, typer.Option(help="NUMBER:HASH that an earlier check printed: finds a chain that was written anew.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check that no row of the audit was changed or is missing, and print its head. Exit code 1 when one is.
+
+    Keep the head outside of the database: with it the next check also finds a chain that somebody wrote anew.
+
+    \b
+    Examples:
+      growbin-jobs audit verify
+      growbin-jobs audit verify --head "$(cat last-head)" > next-head
+    """
+    from growbin_jobs.operations.json_ready import as_json
+
+    verdict = _audit().verify(head)
+    if json:
+        print_json(as_json(verdict))
+    elif verdict.wrong is None:
+        say(f"{verdict.rows} rows are as they were written. The head:")
+        print_line(verdict.head or "0:")
+    if verdict.wrong is not None:
+        complain("audit", verdict.wrong)
+        raise typer.Exit(1)
+
+
+def _audit() -> "Audit":
+    from growbin_jobs.cli import target
+    from growbin_jobs.models.audit import Audit
+
+    return Audit(target.central())

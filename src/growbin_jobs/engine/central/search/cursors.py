@@ -1,0 +1,54 @@
+"""Places in a list, as text for a URL: the values by which it is sorted, with the id behind them to part ties."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from growbin_jobs.engine.central.search.expressions import SearchError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Behind which row a page begins.
+
+    Attributes:
+      created_at, task_id: Of that row, in the words of the database.
+      sort: By what the list is sorted, such as ``-created``.
+      value: Of that row, where the list is sorted by something else than its creation.
+      anchor: Newer tasks are not in such a list: else they would move its pages.
+    """
+
+    created_at: str
+    task_id: str
+    sort: str
+    value: str | float | None = None
+    anchor: str | None = None
+
+    def encoded(self) -> str:
+        """Return it as text for a URL."""
+        parts = [self.created_at, self.task_id, self.sort, self.value, self.anchor]
+        return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def decoded(text: str, *, sort: str) -> Place:
+    """Return the place that a text names.
+
+    Raises:
+      SearchError: It names none, or one of a list that is sorted otherwise.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        created_at, task_id, its_sort, value, anchor = json.loads(raw)
+        datetime.fromisoformat(created_at)
+        if anchor is not None:
+            datetime.fromisoformat(anchor)
+        plain = isinstance(task_id, str) and "\0" not in task_id and isinstance(value, str | int | float | None)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        plain = False
+    if not plain or (isinstance(value, str) and "\0" in value):
+        raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
+    if its_sort != sort:
+        raise SearchError("The cursor belongs to a list with another order. Begin at the first page.", 0)
+    return Place(created_at, task_id.encode("utf-8", "replace").decode(), its_sort, value, anchor)

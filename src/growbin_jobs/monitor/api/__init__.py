@@ -1,0 +1,1 @@
+"""The interfaces for scripts: our own, ``v2``, and Flower's."""

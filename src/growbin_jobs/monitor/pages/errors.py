@@ -1,0 +1,33 @@
+"""Errors: failures grouped by their cause."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from growbin_jobs.monitor.pages import charts
+from growbin_jobs.monitor.pages.rendering import render
+from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.operations.error_groups import error_groups
+
+router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
+
+#: Times that can be chosen, in hours.
+HOURS = (1, 6, 24, 72, 168)
+
+
+@router.get("/errors")
+def page(request: Request, hours: Annotated[int, Query(ge=1, le=744)] = 24, only: str = "") -> Response:
+    """Show the groups, those with most failures first; ``only=new``: those that the newest version brought."""
+    services: Any = request.app.state.services
+    now = datetime.now(UTC)
+    since = now - timedelta(hours=hours)
+    found = error_groups(services.database, since=since, until=now)
+    groups = [group for group in found.groups if group.is_new] if only == "new" else found.groups
+    return render(
+        request, "errors.html", found=found, groups=groups, hours=hours, choices=HOURS, only=only, since=since,
+        sparkline=charts.sparkline,
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""The navigation, as a table: pages in their order, each with its key and what one must be allowed to see it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from growbin_jobs.monitor.people import Identity
+from growbin_jobs.monitor.security.permissions import Action, allows
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the navigation.
+
+    Attributes:
+      path: Below the prefix.
+      word: Key of its name in the catalogues.
+      action: What one must be allowed.
+      key: The letter that goes there after ``g``.
+      icon: Name of a symbol in ``static/icons.svg``.
+    """
+
+    path: str
+    word: str
+    action: Action
+    key: str
+    icon: str
+
+
+PAGES: Final = (
+    Page("/", "nav.overview", Action.SEE_STATE, "o", "overview"),
+    Page("/tasks", "nav.tasks", Action.SEE_STATE, "t", "tasks"),
+    Page("/errors", "nav.errors", Action.SEE_STATE, "e", "errors"),
+    Page("/analyses", "nav.analyses", Action.SEE_STATE, "a", "analysis"),
+    Page("/workers", "nav.workers", Action.SEE_STATE, "w", "workers"),
+    Page("/queues", "nav.queues", Action.SEE_STATE, "q", "queues"),
+    Page("/dead-letters", "nav.dead", Action.SEE_STATE, "l", "dead"),
+    Page("/schedule", "nav.schedule", Action.SEE_STATE, "s", "schedule"),
+    Page("/money", "nav.money", Action.SEE_MONEY, "m", "money"),
+    Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),
+    Page("/statistics", "nav.statistics", Action.SEE_STATE, "r", "statistics"),
+    Page("/audit", "nav.audit", Action.SEE_AUDIT, "d", "audit"),
+    Page("/access", "nav.access", Action.SEE_ACCESS, "c", "access"),
+)
+
+
+def pages_for(identity: Identity | None) -> list[Page]:
+    """Return the pages that somebody may see."""
+    return [page for page in PAGES if identity is not None and allows(page.action, identity)]
+
+
+def current_page(path: str) -> Page | None:
+    """Return the page that a path belongs to: the one with the longest fitting path."""
+    fitting = [page for page in PAGES if path == page.path or (page.path != "/" and path.startswith(f"{page.path}/"))]
+    return max(fitting, key=lambda page: len(page.path), default=None)

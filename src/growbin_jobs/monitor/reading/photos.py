@@ -1,0 +1,49 @@
+"""Photos through the server: the object store stays closed, and it is written down who saw whose."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from growbin_jobs.errors import NotFound, Permanent
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.monitor.reading.seen import record_look
+from growbin_jobs.picture_keys import owner_of_stored
+
+#: Never what a browser could run.
+_HEADERS: Final = {
+    "cache-control": "private, no-store",
+    "content-disposition": "inline",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+
+#: What a JPEG begins with; everything that is stored was written as one.
+_JPEG: Final = b"\xff\xd8\xff"
+
+
+def photo_of(request: Request, analysis_id: str, size: str) -> Response:
+    """Return a photo as an answer.
+
+    Parameters:
+      size: ``original`` or ``thumbnail``.
+
+    Raises:
+      NotFound: There is no such analysis, or its photo is gone.
+      Deferred: The database or the object store is away.
+    """
+    services: Any = request.app.state.services
+    analysis = Analyses(services.database).get(analysis_id)
+    address = analysis and (analysis.s3_path if size == "original" else analysis.thumbnail_path)
+    if analysis is None or not address or owner_of_stored(address) is None:
+        raise NotFound("There is no photo of this analysis.")
+    record_look(request, "photo.seen", target=analysis.id, whose=analysis.user_id or "", details={"size": size})
+    try:
+        data = services.objects.get(address)
+    except Permanent:
+        raise NotFound("The photo is not in the object store any more.") from None
+    if not data.startswith(_JPEG):
+        raise NotFound("What is stored is no photo.")
+    return Response(data, media_type="image/jpeg", headers=dict(_HEADERS))

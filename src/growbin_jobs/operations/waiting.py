@@ -1,0 +1,83 @@
+"""Why something waits, as one reason with its numbers; a page makes a sentence of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.search.lines import TaskLine
+from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.limits.breakers import Breakers
+from growbin_jobs.models.analysis import Analysis
+from growbin_jobs.operations.turn import turn_of
+from growbin_jobs.operations.worker_states import Presence, WorkerState, worker_states
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why.
+
+    Attributes:
+      reason: A word: ``retry_due``, ``deferred``, ``node_silent``, ``node_gone``, ``running``, ``nobody_takes``,
+        ``busy``, ``in_queue``, ``limit``, ``limit_stopped`` or ``breaker``.
+      values: What belongs into the sentence. Those named ``at`` are seconds since 1970.
+    """
+
+    reason: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def why_task_waits(task: TaskLine, database: Database, *, now: datetime) -> Waiting | None:
+    """Return why a task has not ended; None where it has.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    if task.status in ("completed", "dead"):
+        return None
+    states = worker_states(Workers(database), now=now)
+    everybody = [*states.present, *states.gone]
+    if task.status == "running":
+        return _why_it_runs(task, everybody, now)
+    if task.due_at is not None and task.due_at > now:
+        reason = "deferred" if task.deferrals and not task.error else "retry_due"
+        values = {"at": task.due_at.timestamp(), "number": task.retry_count + 1, "error": task.error or ""}
+        return Waiting(reason, values)
+    taking = [state for state in states.present if task.queue_name in state.group.queues]
+    working = [state for state in taking if state.presence is Presence.WORKING]
+    if not working:
+        return Waiting("nobody_takes", {"queue": task.queue_name})
+    stopped = next((breaker for breaker, _ in Breakers(database).all() if breaker.state != "closed"), None)
+    if stopped is not None:
+        return Waiting("breaker", {"name": stopped.name, "cause": stopped.reason, "at": stopped.changed_at})
+    if not any(state.free for state in working):
+        return Waiting("busy", {"queue": task.queue_name, "threads": sum(state.group.threads for state in working)})
+    return Waiting("in_queue", {"queue": task.queue_name})
+
+
+def why_analysis_waits(analysis: Analysis, database: Database) -> Waiting | None:
+    """Return what an analysis waits for where that is a limit of paid calls; None: it is none.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    turn = turn_of(analysis, database)
+    if turn is None:
+        return None
+    if turn.starts_at is None:
+        return Waiting("limit_stopped", {"limit": turn.limit, "place": turn.place, "cause": turn.stopped_by})
+    return Waiting("limit", {"limit": turn.limit, "place": turn.place, "at": turn.starts_at})
+
+
+def _why_it_runs(task: TaskLine, states: Iterable[WorkerState], now: datetime) -> Waiting:
+    its = [state for state in states if state.group.node == task.node]
+    seen = max((state.group.seen_at for state in its), default=None)
+    if its and all(state.presence is Presence.GONE for state in its):
+        return Waiting("node_gone", {"node": task.node})
+    if seen is not None and not any(state.presence is Presence.WORKING for state in its):
+        return Waiting("node_silent", {"node": task.node, "at": seen.timestamp()})
+    began = task.started_at or task.created_at
+    return Waiting("running", {"node": task.node, "seconds": max(0.0, (now - began).total_seconds())})

@@ -1,0 +1,75 @@
+"""Who works, who has fallen silent, and what those who are gone have left behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+
+#: A node whose keeper has not reported for so long is silent; what runs there may be lost.
+SILENT_AFTER: Final = timedelta(seconds=45)
+
+
+class Presence(StrEnum):
+    """Whether a group works."""
+
+    WORKING = "working"
+    SILENT = "silent"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One group on one node.
+
+    Attributes:
+      free: Threads or greenlets that run nothing.
+      left: Rows of its journal and messages that it still owes: what it left behind, where it is gone.
+    """
+
+    group: WorkerGroup
+    presence: Presence
+    free: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStates:
+    """All groups: those that work or are silent in full, the gone ones folded.
+
+    Attributes:
+      left_by_gone: Rows and messages that nodes left which are gone.
+    """
+
+    present: list[WorkerState]
+    gone: list[WorkerState]
+    left_by_gone: int
+
+
+def worker_states(workers: Workers, *, now: datetime | None = None) -> WorkerStates:
+    """Return all groups that were seen and not forgotten.
+
+    Parameters:
+      workers: The central table.
+      now: Aware; None: by this machine's clock.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    moment = now or datetime.now(UTC)
+    states = [_state(group, moment) for group in workers.all()]
+    gone = [state for state in states if state.presence is Presence.GONE]
+    left = {state.group.node: state.left for state in gone}
+    return WorkerStates([state for state in states if state not in gone], gone, sum(left.values()))
+
+
+def _state(group: WorkerGroup, now: datetime) -> WorkerState:
+    presence = Presence.WORKING
+    if group.stopped_at is not None:
+        presence = Presence.GONE
+    elif now - group.seen_at > SILENT_AFTER:
+        presence = Presence.SILENT
+    return WorkerState(group, presence, max(0, group.threads - group.running), group.unsynced + group.owed)
