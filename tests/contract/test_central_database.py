@@ -31,6 +31,7 @@ from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
+from growbin_jobs.models.monitor_access import MonitorSessionRow, MonitorTokenRow
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.archives import Archive
 from growbin_jobs.platform.tables.dirty import StatisticsDirty
@@ -51,7 +52,8 @@ PLATFORM = [
 MODELS = [
     WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
     RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
-    StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM,
+    StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
+    MonitorTokenRow,
 ]  # fmt: skip
 
 #: Tables without a model, or with one without indexes: statements of ``limits/`` and ``models/`` write them, and
@@ -59,7 +61,7 @@ MODELS = [
 BY_STATEMENTS = {
     "llm_usage", "model_rehearsal",
     "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_minute", "limit_promise",
-    "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer",
+    "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer", "audit", "audit_chain",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.

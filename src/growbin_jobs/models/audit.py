@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import peewee
-
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.sql_words import SqlWords
@@ -21,6 +19,10 @@ from growbin_jobs.errors import ConfigurationError
 
 _COLUMNS: Final = "number, at, who, role, address, action, target, whose, reason, details, before, hash"
 _ENDS: Final = "SELECT first, first_before, last, last_hash FROM audit_chain WHERE id = 1"
+_BEGIN: Final = (
+    "INSERT INTO audit_chain (id, first, first_before, last, last_hash) VALUES (1, 1, '', 0, '') "
+    "ON CONFLICT (id) DO NOTHING"
+)
 _LOCKED_ENDS: Final = f"{_ENDS} $lock"
 _BATCH: Final = 2000
 
@@ -32,39 +34,6 @@ LEAST_KEPT: Final = timedelta(days=730)
 
 #: Longest text of one column, in characters.
 _LONGEST: Final = 2000
-
-
-class AuditRow(peewee.Model):
-    """Table ``audit``. ``migrations/`` creates it; a test holds the two together."""
-
-    number = peewee.BigIntegerField(primary_key=True)
-    at = peewee.TextField()
-    who = peewee.TextField()
-    role = peewee.TextField()
-    address = peewee.TextField()
-    action = peewee.TextField()
-    target = peewee.TextField()
-    whose = peewee.TextField()
-    reason = peewee.TextField()
-    details = peewee.TextField()
-    before = peewee.TextField()
-    hash = peewee.TextField()
-
-    class Meta:
-        table_name = "audit"
-
-
-class AuditChainRow(peewee.Model):
-    """Table ``audit_chain``: its one row says where the chain begins and ends."""
-
-    id = peewee.BigIntegerField(primary_key=True)
-    first = peewee.BigIntegerField()
-    first_before = peewee.TextField()
-    last = peewee.BigIntegerField()
-    last_hash = peewee.TextField()
-
-    class Meta:
-        table_name = "audit_chain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +140,10 @@ class Audit:
                 number, before, rows = number + 1, row.hash, rows + 1
             if len(batch) < _BATCH:
                 break
-        if wrong is None and (number - 1 != last or before != (last_hash if last else before)):
+        if wrong is None and number - 1 != last:
             wrong = f"Row {number} is missing: the chain must go on to row {last}."
+        if wrong is None and last and before != last_hash:
+            wrong = f"The end of the chain was changed: row {last} is not the one that it names."
         if wrong is None and self._is_more_than(last):
             wrong = f"There are rows behind row {last} that do not belong to the chain."
         return AuditVerdict(rows=rows, wrong=wrong, head=f"{last}:{last_hash}" if last else "")
@@ -250,8 +221,10 @@ class Audit:
         return AuditRecord(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
 
     def _ends(self, connection: Any, *, lock: bool = False) -> tuple[int, str, int, str]:
+        if lock:
+            self._sql.run(connection, _BEGIN)
         ends = self._sql.rows(connection, _LOCKED_ENDS if lock else _ENDS)
-        [(first, first_before, last, last_hash)] = ends
+        first, first_before, last, last_hash = ends[0] if ends else (1, "", 0, "")
         return first, first_before, last, last_hash
 
     def _check_start(self, first: int, known: tuple[int, str] | None) -> str | None:

@@ -39,6 +39,7 @@ class MonitorSessionRow(peewee.Model):
 
     class Meta:
         table_name = "monitor_session"
+        indexes = ((("expires_at",), False),)
 
 
 class MonitorTokenRow(peewee.Model):

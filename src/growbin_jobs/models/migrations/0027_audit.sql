@@ -1,4 +1,4 @@
--- Who did or saw what: each row holds the hash of the one before. audit_chain has one row: where the chain begins and ends.
+-- Who did or saw what: each row holds the hash of the one before. audit_chain has at most one row: where the chain begins and ends.
 CREATE TABLE audit (
     number $bigint NOT NULL PRIMARY KEY,
     at $text NOT NULL,
@@ -23,4 +23,3 @@ CREATE TABLE audit_chain (
     last $bigint NOT NULL,
     last_hash $text NOT NULL
 );
-INSERT INTO audit_chain (id, first, first_before, last, last_hash) VALUES (1, 1, '', 0, '');

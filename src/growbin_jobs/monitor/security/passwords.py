@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -22,6 +23,12 @@ LEAST_LENGTH: Final = 15
 _hasher = PasswordHasher()
 
 
+@cache
+def _nobody() -> str:
+    """Return a hash of what nobody knows, to check the passwords of unknown names against."""
+    return _hasher.hash(secrets.token_hex(16))
+
+
 def hash_password(password: str) -> str:
     """Return the hash to put into the settings."""
     return _hasher.hash(password)
@@ -36,7 +43,6 @@ class Passwords:
 
     def __init__(self, users: Iterable[User]) -> None:
         self._users = {user.name: user for user in users}
-        self._nobody = _hasher.hash(secrets.token_hex(16))
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._remembered: dict[bytes, float] = {}
@@ -49,7 +55,7 @@ class Passwords:
         """Return the user if the password is theirs; it takes as long where there is no such user."""
         user = self._users.get(name)
         try:
-            _hasher.verify(user.password_hash if user else self._nobody, password.encode("utf-8", "surrogatepass"))
+            _hasher.verify(user.password_hash if user else _nobody(), password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return None
         return user

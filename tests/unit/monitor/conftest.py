@@ -1,0 +1,71 @@
+"""A monitor over the embedded database, asked as a browser or a script would."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from fastapi.testclient import TestClient
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.monitor.app import make_app
+from growbin_jobs.monitor.bootstrap import make_services
+from growbin_jobs.monitor.config import MonitorConfig
+from growbin_jobs.monitor.people import Grant, Role, User
+from growbin_jobs.monitor.services import Services
+
+PASSWORD = "correct horse battery"
+
+#: Quick to check: what the tests are about is not how slow the hash is.
+HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+
+def user(name: str, role: Role, *, personal: bool = False) -> User:
+    return User(name=name, grant=Grant(role, personal), password_hash=HASH)
+
+
+USERS = (
+    user("vera", Role.VIEWER), user("pia", Role.VIEWER, personal=True), user("otto", Role.OPERATOR),
+    user("olga", Role.OPERATOR, personal=True), user("adam", Role.ADMIN), user("ada", Role.ADMIN, personal=True),
+)  # fmt: skip
+
+CLOSED = MonitorConfig(users=USERS, language="en")
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    services = make_services(_settings.load(data_dir=tmp_path / "data", language="en"))
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def open_monitor(services: Services) -> Iterator[Callable[..., TestClient]]:
+    """Returns a function that starts a monitor and returns a client of it; options are fields of its configuration."""
+    clients: list[TestClient] = []
+
+    def start(config: MonitorConfig = CLOSED, *, host: str = "localhost:5555", **options: Any) -> TestClient:
+        client = TestClient(make_app(replace(config, **options), services), f"http://{host}", follow_redirects=False)
+        clients.append(client)
+        client.headers["accept-language"] = "en"
+        return client
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def signed_in(open_monitor: Callable[..., TestClient]) -> Callable[..., TestClient]:
+    """Returns a function that returns a client of a monitor in which a user is signed in by the form."""
+
+    def sign_in(name: str, **options: Any) -> TestClient:
+        client = open_monitor(**options)
+        answer = client.post(f"{options.get('url_prefix', '')}/sign-in", data={"name": name, "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        client.headers["sec-fetch-site"] = "same-origin"
+        return client
+
+    return sign_in

@@ -1,0 +1,123 @@
+"""Every route × every role: what the table of permissions says is what the server does."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from growbin_jobs.monitor.app import check_routes, make_app, routes_of
+from growbin_jobs.monitor.config import MonitorConfig
+from growbin_jobs.monitor.people import Identity
+from growbin_jobs.monitor.security.permissions import PERMISSIONS, Action, allows, require
+from growbin_jobs.monitor.services import Services
+
+ROLES = [None, "vera", "pia", "otto", "olga", "adam", "ada"]
+
+#: The stream does not end by itself; its own test reads it.
+ENDLESS = {"/live/stream"}
+
+
+def routes(services: Services) -> list[tuple[str, str, list[Action]]]:
+    app = make_app(MonitorConfig(insecure=True), services)
+    return [
+        (path, method, actions)
+        for path, methods, actions in routes_of(app)
+        for method in sorted(methods - {"HEAD"})
+        if path not in ENDLESS
+    ]
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_every_route_does_for_every_role_what_the_table_says(name, services, open_monitor, signed_in):
+    client: TestClient = signed_in(name) if name else open_monitor()
+    client.headers["accept"] = "application/json"
+    wrong = []
+    for path, method, actions in routes(services):
+        if {Action.SIGN_IN, Action.SIGN_OUT} & set(actions):
+            continue  # for everybody, and with answers of their own: tests/unit/monitor/security
+        address = path.replace("{", "").replace("}", "").replace(":path", "")
+        identity = person(name)
+        allowed = all(allows(action, identity) for action in actions)
+        status = client.request(method, address).status_code
+        refused = status == 403 if identity else status == 401 or is_sent_to_sign_in(client, method, address)
+        if allowed == refused:
+            wrong.append((method, path, actions, status))
+
+    assert wrong == []
+
+
+def is_sent_to_sign_in(client: TestClient, method: str, address: str) -> bool:
+    answer = client.request(method, address)
+    return answer.status_code == 303 and "/sign-in" in answer.headers["location"]
+
+
+def person(name: str | None) -> Identity | None:
+    from tests.unit.monitor.conftest import USERS
+
+    return next(
+        (Identity(name=user.name, grant=user.grant, kind="password") for user in USERS if user.name == name), None
+    )
+
+
+def test_the_table_has_every_action_and_enough_of_them():
+    assert set(PERMISSIONS) == set(Action)
+    assert sum(permission.changes for permission in PERMISSIONS.values()) >= 12
+
+
+def test_a_route_without_an_action_is_no_application():
+    app = FastAPI()
+    app.get("/forgotten")(lambda: "everything")
+
+    with pytest.raises(AssertionError, match=r"/forgotten.* names no action|names no action"):
+        check_routes(app)
+
+
+def test_a_get_that_changes_something_is_no_application():
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/pause")
+    def pause(person: Annotated[Identity, require(Action.PAUSE)]) -> str:
+        return person.name
+
+    with pytest.raises(AssertionError, match="/pause changes something by GET"):
+        check_routes(app)
+
+
+def test_nothing_changes_in_a_read_only_monitor(signed_in: Callable[..., TestClient]):
+    client = signed_in("ada", read_only=True)
+
+    assert client.get("/access").status_code == 200
+    answer = client.post("/access/tokens/revoke", data={"token": "x"})
+    assert answer.status_code == 403
+    assert "read only" in answer.text
+    assert client.post("/language", data={"language": "ko"}).status_code == 303  # one's own
+
+
+def test_what_fails_unexpectedly_is_an_answer_with_the_headers_of_safety(signed_in, monkeypatch, caplog):
+    client = signed_in("vera")
+    monkeypatch.setattr("growbin_jobs.monitor.pages.overview.render", lambda *_, **__: 1 / 0)
+
+    answer = client.get("/")
+
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "monitor.failed" in caplog.text
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/v2/nothing", "application/problem+json"), ("/nothing", "text/html")])
+def test_what_is_not_there_is_said_in_the_form_that_was_asked_for(path, kind, signed_in):
+    answer = signed_in("vera").get(path)
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith(kind)
+
+
+def test_wrong_parameters_are_named_and_not_repeated(signed_in):
+    answer = signed_in("ada").post("/access/sessions/end", data={"wrong": "s3cret"})
+
+    assert answer.status_code == 422
+    assert "session" in answer.text
+    assert "s3cret" not in answer.text

@@ -1,0 +1,155 @@
+"""The sequence of changes: who was away hears what was missed, and streams end when they must."""
+
+import asyncio
+import json
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from growbin_jobs.monitor import live as module
+from growbin_jobs.monitor.live import Live, Watcher
+
+
+def events(text: str) -> list[tuple[str, list[str]]]:
+    found = []
+    for part in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in part.splitlines() if not line.startswith(":"))
+        if "event" in fields:
+            found.append((fields["event"], json.loads(fields["data"])))
+    return found
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1), max_size=20), st.integers(0, 20))
+def test_who_was_away_hears_exactly_what_was_missed(changes, seen):
+    live = Live()
+    for topics in changes[:seen]:
+        live.publish(topics)
+    position = live.position()
+    for topics in changes[seen:]:
+        live.publish(topics)
+
+    here, topics = live.since(position)
+
+    assert topics == sorted({topic for each in changes[seen:] for topic in each})
+    assert live.since(here) == (here, [])
+
+
+def test_what_is_forgotten_or_of_another_run_means_everything():
+    live, other = Live(), Live()
+    first = live.position()
+    for _ in range(module._REMEMBERED + 1):
+        live.publish(["a"])
+
+    assert live.since(first)[1] is None
+    for position in (other.position(), "x", "x-1", f"{live.position()}9", "", "\u0661-\u0661"):
+        assert live.since(position)[1] is None
+    assert live.since(None)[1] == []
+
+
+async def always() -> bool:
+    return True
+
+
+def test_a_stream_tells_changes_at_once_and_ends_with_the_monitor():
+    async def main() -> list[str]:
+        live, got = Live(), []
+        stream = live.stream(None, session=None, may_go_on=always)
+        got.append(await anext(stream))
+        assert live.readers == 1
+        threading.Thread(target=live.publish, args=(["tasks"],)).start()
+        got.append(await anext(stream))
+        live.close()
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        assert live.readers == 0
+        return got
+
+    first, second = asyncio.run(asyncio.wait_for(main(), 60))
+
+    assert first.startswith("retry: 3000")
+    assert events(second) == [("changed", ["tasks"])]
+
+
+def test_a_stream_ends_with_its_session_and_not_with_another_one():
+    async def main() -> str:
+        live = Live()
+        stream = live.stream(None, session="mine", may_go_on=always)
+        await anext(stream)
+        live.end_session("other")
+        live.publish(["a"])
+        assert events(await anext(stream)) == [("changed", ["a"])]
+        live.end_session("mine")
+        return await anext(stream)
+
+    assert events(asyncio.run(asyncio.wait_for(main(), 60))) == [("end", {})]
+
+
+def test_a_stream_ends_when_its_reader_may_not_go_on_and_keeps_a_silent_line_open(monkeypatch):
+    monkeypatch.setattr(module, "CHECK", 0.01)
+    monkeypatch.setattr(module, "HEARTBEAT", 0.02)
+    may = True
+
+    async def may_go_on() -> bool:
+        return may
+
+    async def main() -> list[str]:
+        nonlocal may
+        stream = Live().stream(None, session=None, may_go_on=may_go_on)
+        got = [await anext(stream), await anext(stream)]
+        may = False
+        return [*got, await anext(stream)]
+
+    _, silent, end = asyncio.run(asyncio.wait_for(main(), 60))
+
+    assert silent.startswith(":")
+    assert events(end) == [("end", {})]
+
+
+def test_the_watcher_looks_only_while_somebody_reads_and_outlives_errors():
+    looked, told = threading.Event(), threading.Event()
+    value = iter(range(1000))
+
+    def mark() -> int:
+        looked.set()
+        if (now := next(value)) == 1:
+            raise OSError
+        return now
+
+    class Told(Live):
+        readers = 0  # type: ignore[assignment]
+
+        def publish(self, topics):
+            if topics:
+                told.set()
+
+    live = Told()
+    watcher = Watcher(live, {"tasks": mark}, pause=0.001)
+    watcher.start()
+    assert not looked.wait(0.05)
+    live.readers = 1
+
+    assert told.wait(30)
+    watcher.stop()
+
+
+def test_the_mark_of_a_topic_changes_with_what_is_written(services):
+    from growbin_jobs.models.audit import AuditEntry
+    from growbin_jobs.monitor.marks import marks_of
+
+    mark = marks_of(services)["audit"]
+    before = mark()
+    assert mark() == before
+    services.audit.append(AuditEntry(who="kim", action="x"))
+
+    assert mark() != before
+
+
+def test_polling_tells_what_has_changed_since_a_position(signed_in):
+    client = signed_in("vera")
+    position = client.get("/live/changes").json()["position"]
+    client.app.state.live.publish(["tasks"])
+
+    assert client.get("/live/changes", params={"after": position}).json()["topics"] == ["tasks"]
+    assert client.get("/live/changes", params={"after": "elsewhere-1"}).json()["topics"] is None
