@@ -227,7 +227,7 @@ class BulkJobs:
             raise NotFound(f"There is no bulk job {job_id}.")
         return found[0]
 
-    def list(self, *, drafts: bool = False, limit: int = 50) -> list[BulkJob]:
+    def latest(self, *, drafts: bool = False, limit: int = 50) -> list[BulkJob]:
         """Return jobs, the newest first.
 
         Parameters:

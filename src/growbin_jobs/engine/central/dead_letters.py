@@ -194,6 +194,12 @@ class DeadLetters:
             query = query.where((row.died_at < below[0]) | ((row.died_at == below[0]) & (row.id < below[1])))
         return [_view(each | {"body": b""}) for each in self.database.rows(query.limit(limit))]
 
+    def some(self, letter_ids: Collection[str]) -> Found:
+        """Return those of some letters that are open, with their messages, newest first."""
+        row = DeadLetterRow
+        query = row.select().where(row.id.in_(list(letter_ids)) & _OPEN).order_by(row.died_at.desc(), row.id.desc())
+        return [_view(each) for each in self.database.rows(query)] if letter_ids else []
+
     def of_task(self, task_id: str) -> Found:
         """Return all dead letters that a task has come to, on all nodes, oldest first, with their messages."""
         query = DeadLetterRow.select().where(DeadLetterRow.task_id == task_id).order_by(DeadLetterRow.died_at)
@@ -219,7 +225,7 @@ class DeadLetters:
         Raises:
           NotFound: There is none of that id, or it is to be retried and holds no message that could be sent.
         """
-        row, letter = DeadLetterRow, self.get(letter_id)
+        letter = self.get(letter_id)
         if action is Action.RETRY:
             letter.body_to_send()
         return self.database.run(

@@ -83,7 +83,8 @@ class ForgetOld:
 
     Attributes:
       tasks: How long attempts are kept whose task is gone.
-      letters: How long dead letters, reruns and bulk jobs are kept, and pending tasks of which nobody has told anything since.
+      letters: How long dead letters, reruns and bulk jobs are kept, and pending tasks of which nobody has told anything
+        since.
       minutes: How long the figures of minutes are kept.
     """
 
