@@ -45,6 +45,12 @@ def check_arguments(
     return bound.arguments
 
 
+def signature_of(actor: str, function_of: FunctionOf) -> str | None:
+    """Return what an actor takes, as Python writes it; None: it is not known here."""
+    function = function_of(actor)
+    return None if function is None else f"{actor}{inspect.signature(function)}"
+
+
 def parse_json(text: str, kind: type, what: str) -> Any:
     """Return what a person has written as JSON.
 
