@@ -58,6 +58,7 @@ ROOMS = (
             "testing",
             "keeper",
             "results",
+            "operating",
             "inspect",
         ),
     ),

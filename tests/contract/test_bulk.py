@@ -1,4 +1,4 @@
-"""Bulk jobs on both databases: frozen, previewed, paced, stopped, taken back; a killed worker's job goes on, each once."""
+"""Bulk jobs on both databases: frozen, previewed, paced, stopped, taken back, gone on with after kill -9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retry, run again, edit and run, discard: what people do to tasks, on both databases, with the keepers of two nodes."""
+"""Retry, run again, edit and run, discard: what people do to tasks, with the keepers of two nodes."""
 
 from __future__ import annotations
 

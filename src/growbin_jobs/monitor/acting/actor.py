@@ -1,17 +1,12 @@
-"""Who acts, and what acts are checked with: functions of actors, prices."""
+"""Who acts, and what bulk jobs are reckoned with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
 from starlette.requests import Request
 
-from growbin_jobs.limits.named import NamedLimits, named_limits
-from growbin_jobs.limits.promises import Promises
 from growbin_jobs.monitor.security.identify import identity_of
 from growbin_jobs.monitor.services import Services
+from growbin_jobs.operating import prices_of as prices
 from growbin_jobs.operations.bulk import Prices
 
 
@@ -21,32 +16,10 @@ def name_of(request: Request) -> str:
     return identity.name if identity else "nobody"
 
 
-@cache
-def function_of(actor: str) -> Callable[..., Any] | None:
-    """Return the function of one of our actors; None: it is none of them.
-
-    Importing the actors declares them and connects to nothing; only a worker takes their messages.
-    """
-    import growbin_jobs.ai
-    import growbin_jobs.storage  # noqa: F401 declares its actors
-    from growbin_jobs.app import broker
-
-    found = broker.actors.get(actor)
-    return None if found is None else found.fn
-
-
 def prices_of(services: Services) -> Prices:
-    """Return what money and minutes of bulk jobs are reckoned with: the limits that hold now.
+    """Return what money and minutes are reckoned with.
 
     Raises:
       Deferred: The database is away.
     """
-    settings = services.settings
-    limits = None
-    if settings.models_online:
-        rates = named_limits(settings).rates
-        current = Promises(services.database).current()
-        rates |= {name: promise.rate for name, promise in current.items() if promise.origin == "person"}
-        limits = NamedLimits(rates)
-    models = {"vision": settings.vision_model, "text": settings.text_model}
-    return Prices(limits=limits, models=models, answer_ttl=settings.answer_ttl)
+    return prices(services.settings, services.database)

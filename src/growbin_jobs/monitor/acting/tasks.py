@@ -14,8 +14,9 @@ from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.delivery.records import DROPPED, TaskState
 from growbin_jobs.engine.task_results import State
-from growbin_jobs.monitor.acting.actor import function_of, name_of
+from growbin_jobs.monitor.acting.actor import name_of
 from growbin_jobs.monitor.recording import record
+from growbin_jobs.operating import function_of
 from growbin_jobs.operations import control, letter_verbs, reruns
 from growbin_jobs.operations.control import Dropped
 from growbin_jobs.operations.letter_verbs import Decided

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from growbin_jobs.errors import Conflict, NotFound
-from growbin_jobs.monitor.acting.actor import function_of
 from growbin_jobs.monitor.acting.tasks import edit_and_run, moment_of
 from growbin_jobs.monitor.pages.links import link
 from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.pages.said import back_to
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.monitor.security.refusals import BadInput
+from growbin_jobs.operating import function_of
 from growbin_jobs.operations.reruns import arguments_of, links_of
 from growbin_jobs.operations.signatures import parse_json, signature_of
 
