@@ -10,6 +10,7 @@ Examples:
   scripts/bench images
   scripts/bench images --json > images.json
   scripts/bench journal
+  scripts/bench monitor
   scripts/bench outage
   scripts/bench publishing
   scripts/bench sync
@@ -18,7 +19,19 @@ Examples:
 
 import typer
 
-from benchmarks import crashes, delays, gate, gate_deliveries, gate_proof, images, journal, outage, publishing, sync
+from benchmarks import (
+    crashes,
+    delays,
+    gate,
+    gate_deliveries,
+    gate_proof,
+    images,
+    journal,
+    monitor,
+    outage,
+    publishing,
+    sync,
+)
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -31,6 +44,7 @@ app.command("gate-deliveries")(gate_deliveries.command)
 app.command("gate-proof")(gate_proof.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)
+app.command("monitor")(monitor.command)
 app.command("outage")(outage.command)
 app.command("publishing")(publishing.command)
 app.command("sync")(sync.command)

@@ -42,7 +42,11 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
         "version": __version__,
         "groups": tuple(GROUPS.values()),
         "schema": SCHEMA,
-        "periodic_jobs": (partial(_spool_cleanup, settings), partial(_usage_upkeep, settings)),
+        "periodic_jobs": (
+            partial(_spool_cleanup, settings),
+            partial(_usage_upkeep, settings),
+            partial(_audit_upkeep, settings),
+        ),
     }
     return EngineConfig(**values)
 
@@ -66,6 +70,15 @@ def _usage_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
     job = KeepUsage(partial(open_central, config), ZoneInfo(settings.timezone), settings.usage_days)
     return PeriodicJob("usage", job, Daily(0, 30), level=logging.INFO)
+
+
+def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
+    import logging
+
+    from growbin_jobs.models.audit_retention import KeepAudit
+
+    job = KeepAudit(partial(open_central, config), settings.keep_audit_days)
+    return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -12,6 +12,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.models import audit as module
 from growbin_jobs.models.audit import LEAST_KEPT, PRUNED, Audit, AuditEntry
+from growbin_jobs.models.audit_retention import KeepAudit
 
 
 @pytest.fixture
@@ -147,3 +148,10 @@ def test_pruning_leaves_a_chain_that_says_so(audit: Audit, database: Database, m
 def test_nobody_prunes_what_the_law_wants_kept(audit: Audit) -> None:
     with pytest.raises(ConfigurationError, match="730 days"):
         audit.prune(datetime.now(UTC) - timedelta(days=365))
+
+
+def test_the_keeper_s_job_leaves_what_is_young(audit: Audit, database: Database) -> None:
+    write(audit, 2)
+
+    assert KeepAudit(lambda: database, 731).run_once() == {}
+    assert audit.verify().rows == 2

@@ -41,7 +41,7 @@ class Product:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")} | {
             "GROWBIN_DATA_DIR": str(folder / "data"),
             "GROWBIN_NODE": "n1",
-            "PYTHONPATH": str(HERE),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH")))),
             "TEST_BROKEN_FILE": str(self.broken),
             "TEST_RUNS_FILE": str(self.runs),
         } | env  # fmt: skip

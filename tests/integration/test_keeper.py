@@ -49,7 +49,8 @@ class Node:
     def __init__(self, folder: Path, **overrides: Any) -> None:
         self.settings = load(node="n1", data_dir=folder, **overrides)
         self.folder = self.settings.node_dir
-        self.env = os.environ | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder), "PYTHONPATH": str(HERE)}
+        self.env = os.environ | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder)}
+        self.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
         self.env["GROWBIN_SYNC_INTERVAL"] = "0.1"
         self.log = folder / "log"
         self.journal = Journal(self.settings.journal_path, node="n1", worker="test", free_floor=1)

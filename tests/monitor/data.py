@@ -105,6 +105,9 @@ def fill_with_oddities(database: Database, *, now: datetime | None = None) -> li
         )  # fmt: skip
     rows += [task(f"payload-{number}", end, payload=payload) for number, payload in enumerate(ODD_PAYLOADS)]
     put(database, TaskRow, rows)
+    dead = [row for row in rows if row["status"] == "dead"]
+    put(database, AttemptRow, [attempt(row, 2) for row in dead])
+    put(database, DeadLetterRow, [letter(row) for row in dead])
     Workers(database).report(
         XSS, [worker(XSS, end, group_name=XSS, queues=list(ODD_NAMES))], unsynced=0, owed=0, at=end
     )

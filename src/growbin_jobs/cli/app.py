@@ -33,6 +33,7 @@ from growbin_jobs.cli import (
     stats,
     streams,
     tasks,
+    top,
     usage,
     workers,
 )
@@ -105,6 +106,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "settings": configuration.settings,
     "doctor": doctor.doctor,
+    "top": top.top,
     "usage": usage.usage,
     "models rehearse": models.rehearse,
     "budgets list": budgets.list_,

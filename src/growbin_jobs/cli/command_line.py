@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from growbin_jobs.engine.groups import Group
@@ -57,6 +58,18 @@ def dramatiq_command(group: Group, shutdown_timeout: float) -> list[str]:
 def scheduler_command() -> list[str]:
     """Return what runs a scheduler."""
     return [sys.executable, "-m", "growbin_jobs.scheduler"]
+
+
+def monitor_command(settings: Settings) -> list[str] | None:
+    """Return what runs a monitor beside the workers of this machine; None where it is not installed.
+
+    Without credentials in the settings it prints a link for one sign-in.
+    """
+    if find_spec("fastapi") is None:
+        return None
+    names = ("monitor_users", "monitor_users_file", "monitor_oidc_issuer", "monitor_proxy_header")
+    link = [] if any(getattr(settings, name) for name in names) else ["--sign-in-link"]
+    return [sys.executable, "-m", "growbin_jobs.monitor", "--any-port", *link]
 
 
 def _installed(command: str) -> str:

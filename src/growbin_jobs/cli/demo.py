@@ -1,9 +1,11 @@
 """``growbin-jobs demo``: the whole pipeline on this machine, with real worker processes and nothing to set up."""
 
 import os
+import re
 import shutil
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,10 @@ import typer
 
 from growbin_jobs.cli.console import say
 
-#: A demo runs on this machine alone, whatever the environment says of servers.
+#: Seconds in which the monitor starts, on a busy machine too.
+_MONITOR_STARTS = 60.0
+
+#: A demo runs on this machine alone, whatever the environment says of servers and of who may sign in.
 _SERVERS = (
     "broker_url",
     "database_url",
@@ -20,6 +25,10 @@ _SERVERS = (
     "vision_transport",
     "spool_dirs",
     "data_dir",
+    "monitor_users",
+    "monitor_users_file",
+    "monitor_oidc_issuer",
+    "monitor_proxy_header",
 )
 
 
@@ -29,6 +38,9 @@ def demo(
         bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.", min=1)] = 300.0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Then leave everything running, with the monitor, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Start the real workers of both groups, send photos through all four stages, print the advice, stop everything.
 
@@ -39,6 +51,7 @@ def demo(
     \b
     Examples:
       growbin-jobs demo
+      growbin-jobs demo --keep
       growbin-jobs demo --json my-photo.jpg | jq .response
     """
     from growbin_jobs.samples import sample_pictures
@@ -50,17 +63,17 @@ def demo(
         os.environ.pop(Settings.variable(name), None)
     os.environ[Settings.variable("data_dir")] = str(folder)
     try:
-        code = _run(chosen, folder, json=json, timeout=timeout)
+        code = _run(chosen, folder, json=json, timeout=timeout, keep=keep)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     raise typer.Exit(code)
 
 
-def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int:
+def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: bool) -> int:
     from growbin_jobs import names
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.analyze import finish, hand_in
-    from growbin_jobs.cli.command_line import sized
+    from growbin_jobs.cli.command_line import monitor_command, sized
     from growbin_jobs.cli.workers import supervisor_of
     from growbin_jobs.errors import GrowbinError
     from growbin_jobs.wiring import engine_config
@@ -72,7 +85,11 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
     supervisor = supervisor_of(
-        engine_config(settings), [sized(group, settings) for group in names.GROUPS.values()], log=log
+        engine_config(settings),
+        [sized(group, settings) for group in names.GROUPS.values()],
+        log=log,
+        scheduler=keep,
+        monitor=monitor_command(settings) if keep else None,
     )
     signals: list[int] = []
 
@@ -88,11 +105,27 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float) -> int
         if not json:
             labels = {analysis_id: Path(photo).name for analysis_id, photo in labels.items()}
         code = finish(labels, json=json, timeout=timeout, check=lambda: signals[0] if signals else supervisor.tend())
+        if keep and not signals:
+            _show_monitor(log)
+            while not signals and supervisor.tend() is None:
+                time.sleep(0.2)
+            return 0
     if signals:
         return 128 + signals[0]
     if code == 3:
         raise GrowbinError("The workers did not finish. Their last words:\n" + _tail(log))
     return max(code, 0 if complete else 1)
+
+
+def _show_monitor(log: Path) -> None:
+    """Say where the monitor is, as it has written into the log; it may still be starting."""
+    until = time.monotonic() + _MONITOR_STARTS
+    while time.monotonic() < until:
+        if found := re.search(r"Sign in, once: (\S+)", log.read_text(errors="replace")):
+            say(f"All of this in the monitor, until Ctrl-C: {found[1]}", "bold green")
+            return
+        time.sleep(0.2)
+    say(f"The monitor did not start; its words are in {log}. Ctrl-C stops.", "yellow")
 
 
 def _tail(log: Path, lines: int = 20) -> str:

@@ -28,6 +28,7 @@ def serve(
     url_prefix: Annotated[
         str | None, typer.Option(help="Path below which it lives, such as /monitor, whether a proxy strips it or not.")
     ] = None,
+    any_port: Annotated[bool, typer.Option("--any-port", help="Take a free port if the wanted one is taken.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Nothing can be changed, whoever asks.")] = False,
     sign_in_link: Annotated[
         bool, typer.Option("--sign-in-link", help="Print a link for one sign-in as administrator.")
@@ -56,14 +57,15 @@ def serve(
             {
                 "host": host, "port": port, "unix_socket": unix_socket, "url_prefix": url_prefix,
                 "read_only": read_only or None, "insecure": insecure or None, "sign_in_links": sign_in_link or None,
-            }
+            },
+            any_port=any_port,
         )  # fmt: skip
     except ConfigurationError as error:
         complain("error", str(error))
         raise typer.Exit(os.EX_CONFIG) from None
 
 
-def _serve(options: dict[str, Any]) -> None:
+def _serve(options: dict[str, Any], *, any_port: bool) -> None:
     import logging
 
     from growbin_jobs import settings as _settings
@@ -77,7 +79,7 @@ def _serve(options: dict[str, Any]) -> None:
     logging.basicConfig(level=logging.INFO, format=form)
     settings = _settings.load()
     config = make_config(settings, **options)
-    listener = listening(config, any_port=config.sign_in_links and options["port"] is None)
+    listener = listening(config, any_port=any_port)
     services = make_services(settings)
     address = address_of(config, listener)
     say(f"Monitor: {address}  Ctrl-C stops.", "bold")

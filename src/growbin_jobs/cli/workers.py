@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _READY = "Ready. Try, in another terminal: growbin-jobs analyze photo.jpg"
 
-#: Name of the scheduler among a supervisor's children.
+#: Names of the scheduler and the monitor among a supervisor's children.
 _SCHEDULER = "scheduler"
+_MONITOR = "monitor"
 
 Processes = Annotated[int | None, typer.Option(help="Worker processes, instead of the group's own number.", min=1)]
 Threads = Annotated[int | None, typer.Option(help="Threads or greenlets of each process.", min=1)]
@@ -75,17 +76,23 @@ def up(
         str | None,
         typer.Argument(help="Module that has an engine of your own, such as orders.jobs. Default: Growbin's groups."),
     ] = None,
+    monitor: Annotated[bool, typer.Option("--monitor/--no-monitor", help="Run the web monitor, too.")] = True,
 ) -> None:
-    """Run all groups and a scheduler on this machine. Ctrl-C lets running work finish; a second one does not.
+    """Run all groups, a scheduler and the monitor on this machine. Ctrl-C lets running work finish; a second one
+    does not.
+
+    The monitor listens on 127.0.0.1, port 5555 or a free one. Without credentials in the settings it prints a link for
+    one sign-in.
 
     \b
     Examples:
       growbin-jobs up
+      growbin-jobs up --no-monitor
       OPENAI_API_KEY=… growbin-jobs up
       growbin-jobs up orders.jobs
     """
     from growbin_jobs import settings as _settings
-    from growbin_jobs.cli.command_line import sized
+    from growbin_jobs.cli.command_line import monitor_command, sized
     from growbin_jobs.cli.ready import ReadyNotice
     from growbin_jobs.wiring import engine_config
 
@@ -93,9 +100,12 @@ def up(
         settings = _settings.load()
         config, groups = engine_config(settings), [sized(group, settings) for group in GROUPS.values()]
         models = f"; models: {settings.vision_model if settings.models_online else 'offline'}"
+        shown = monitor_command(settings) if monitor else None
+        if monitor and shown is None:
+            say("The monitor is not installed: pip install 'growbin-jobs[monitor]'.", "dim")
     else:
-        (config, groups), models = _of_module(module, None), ""
-    supervisor = supervisor_of(config, groups, scheduler=module is None)
+        (config, groups), models, shown = _of_module(module, None), "", None
+    supervisor = supervisor_of(config, groups, scheduler=module is None, monitor=shown)
     _Stops(supervisor, hangup_stops=True)
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
@@ -146,7 +156,12 @@ def _of_module(module: str, only: str | None) -> "tuple[EngineConfig, list[Group
 
 
 def supervisor_of(
-    config: "EngineConfig", groups: "list[Group]", *, log: "Path | None" = None, scheduler: bool = False
+    config: "EngineConfig",
+    groups: "list[Group]",
+    *,
+    log: "Path | None" = None,
+    scheduler: bool = False,
+    monitor: "list[str] | None" = None,
 ) -> "Supervisor":
     """Return a supervisor of groups and their keeper, not started yet.
 
@@ -155,15 +170,18 @@ def supervisor_of(
       groups: With the numbers that they run with.
       log: File for what the processes say; None: stderr.
       scheduler: Run one of Growbin's schedulers, too.
+      monitor: Command of a monitor to run, too.
     """
     from growbin_jobs.cli.command_line import INSTALL, scheduler_command
     from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN, Supervisor
 
     return Supervisor(
-        supervised_commands(config, groups) | ({_SCHEDULER: scheduler_command()} if scheduler else {}),
+        supervised_commands(config, groups)
+        | ({_SCHEDULER: scheduler_command()} if scheduler else {})
+        | ({_MONITOR: monitor} if monitor else {}),
         grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
-        companions=[KEEPER, _SCHEDULER],
+        companions=[KEEPER, _SCHEDULER, _MONITOR],
         log=log,
         say=lambda words: say(words, "yellow"),
         install=INSTALL,

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import MAX_ID_LENGTH, UtcField
 from growbin_jobs.engine.central.search.cursors import Place, decoded
+from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.states import AnalysisStatus
 
@@ -85,13 +86,18 @@ class AnalysisLists:
             query = query.where(row.user_id == user_id)
         if cursor is not None:
             place = decoded(cursor, sort=_SORT)
+            if not is_id(place.task_id):
+                raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
             at = datetime.fromisoformat(place.created_at)
-            query = query.where(
-                (row.created_at <= at) & ((row.created_at < at) | (row.id < (place.task_id or "\ufffd")[:255]))
-            )
+            query = query.where((row.created_at <= at) & ((row.created_at < at) | (row.id < place.task_id)))
         rows = self._database.rows(query.order_by(row.created_at.desc(), row.id.desc()).limit(limit + 1))
         found = [_line(each, people=people) for each in rows[:limit]]
         return AnalysisPage(found, _cursor(found[-1]) if len(rows) > limit else None)
+
+
+def is_id(text: str) -> bool:
+    """Return whether an analysis can have this id."""
+    return 0 < len(text) <= MAX_ID_LENGTH and text.isprintable()
 
 
 def _line(row: dict[str, Any], *, people: bool) -> AnalysisLine:

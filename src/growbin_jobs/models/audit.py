@@ -7,7 +7,7 @@ keeps the head that :meth:`Audit.verify` returns somewhere else, and gives it to
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -218,7 +218,7 @@ class Audit:
         row = (*values, _hash(*values))
         self._sql.run(connection, f"INSERT INTO audit ({_COLUMNS}) VALUES ({', '.join('?' * 12)})", *row)  # noqa: S608
         self._sql.run(connection, "UPDATE audit_chain SET last = ?, last_hash = ? WHERE id = 1", row[0], row[-1])
-        return AuditRecord(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
+        return _record(row)
 
     def _ends(self, connection: Any, *, lock: bool = False) -> tuple[int, str, int, str]:
         if lock:
@@ -245,9 +245,11 @@ class Audit:
 
     def _rows(self, rest: str, *values: Any) -> list[AuditRecord]:
         sql = f"SELECT {_COLUMNS} FROM audit {rest}"  # noqa: S608 the rest is ours, values are marked
-        names = _COLUMNS.split(", ")
-        found = self._database.run(lambda connection: self._sql.rows(connection, sql, *values))
-        return [AuditRecord(**dict(zip(names, row, strict=True))) for row in found]
+        return [_record(row) for row in self._database.run(lambda one: self._sql.rows(one, sql, *values))]
+
+
+def _record(row: Iterable[Any]) -> AuditRecord:
+    return AuditRecord(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
 
 
 def _check_row(row: AuditRecord, number: int, before: str, known: tuple[int, str] | None) -> str | None:

@@ -6,6 +6,7 @@ nobody guesses it.
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -135,8 +136,9 @@ class MonitorSessions:
 
     def find(self, secret: str) -> MonitorSession | None:
         """Return the session of a cookie; None when it has ended, or there is none."""
-        row = MonitorSessionRow
-        identifier, _, _ = secret.partition(".")
+        row, identifier = MonitorSessionRow, _id_of(secret)
+        if identifier is None:
+            return None
         alive = row.ended_at.is_null() & (row.expires_at > datetime.now(UTC))
         found = self._database.rows(row.select().where((row.id == identifier) & alive))
         if not found or not _fits(secret, found[0]["secret_hash"]):
@@ -223,8 +225,10 @@ class MonitorTokens:
 
     def _find(self, secret: str, kind: TokenKind) -> MonitorToken | None:
         secret = secret.removeprefix(PREFIX)
-        row = MonitorTokenRow
-        query = row.select().where((row.id == secret.partition(".")[0]) & (row.kind == kind))
+        row, identifier = MonitorTokenRow, _id_of(secret)
+        if identifier is None:
+            return None
+        query = row.select().where((row.id == identifier) & (row.kind == kind))
         found = self._database.rows(query)
         if not found or not _fits(secret, found[0]["secret_hash"]):
             return None
@@ -236,6 +240,12 @@ def _new_secret() -> tuple[str, str, str]:
     identifier = secrets.token_hex(6)
     secret = f"{identifier}.{secrets.token_urlsafe(32)}"
     return identifier, secret, _hashed(secret)
+
+
+def _id_of(secret: str) -> str | None:
+    """Return the id that a secret begins with; None for what is none, which the database must not see."""
+    identifier, dot, _ = secret.partition(".")
+    return identifier if dot and re.fullmatch("[0-9a-f]{12}", identifier) else None
 
 
 def _hashed(secret: str) -> str:

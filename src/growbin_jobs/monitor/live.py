@@ -185,7 +185,7 @@ class Watcher:
         """End, and wait for the look that goes on."""
         self._end.set()
         if self._thread.is_alive():
-            self._thread.join(5.0)
+            self._thread.join(1.0)  # a database that hangs must not hold up the end
 
     def _run(self) -> None:
         known: dict[str, Any] = {}

@@ -41,7 +41,10 @@ def _counted(services: Services, table: str, column: str) -> Any:
 
 
 def _written(services: Services) -> Any:
-    [(_, _, file)] = services.database.run(lambda one: one.execute_sql("PRAGMA database_list").fetchall())[:1]
+    def work(connection: Any) -> Any:
+        return connection.execute_sql("PRAGMA database_list").fetchone()
+
+    _, _, file = services.database.run(work)
     times = []
     for path in (file, f"{file}-wal"):
         with suppress(OSError):

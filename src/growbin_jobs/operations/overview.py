@@ -5,7 +5,7 @@ It reads the figures of minutes that the keepers make; of the last minutes, whic
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -158,16 +158,16 @@ def _is_bad(figures: TaskMinute) -> bool:
 
 
 def _spreads(figures: Iterable[TaskMinute]) -> Spreads:
-    waits: Counter[int] = Counter()
-    runs: Counter[int] = Counter()
-    for each in figures:
-        waits.update(dict(enumerate(each.wait_buckets)))
-        runs.update(dict(enumerate(each.run_buckets)))
-    wait, run = ([counts[number] for number in range(max(counts, default=-1) + 1)] for counts in (waits, runs))
+    its = list(figures)
+    wait, run = _sum([each.wait_buckets for each in its]), _sum([each.run_buckets for each in its])
     return Spreads(
         wait_p50=percentile(wait, 0.5), wait_p95=percentile(wait, 0.95), run_p50=percentile(run, 0.5),
         run_p95=percentile(run, 0.95),
     )  # fmt: skip
+
+
+def _sum(buckets: Sequence[Sequence[int]]) -> list[int]:
+    return [sum(column) for column in zip(*buckets, strict=True)]
 
 
 def _points(figures: Iterable[TaskMinute], begin: int, end: int, step: int) -> list[MinutePoint]:

@@ -142,13 +142,14 @@ def test_twelve_tabs_are_live_by_one_stream_and_a_new_leader_takes_over(start_mo
     expect(tabs[1].locator("#live")).to_have_attribute("data-state", "on")
     seen_worker(services, "after")
     for tab in tabs[1:]:
-        expect(tab.locator("#workers")).to_contain_text("after", timeout=15_000)
+        expect(tab.locator("#workers")).to_contain_text("after", timeout=30_000)
     services.close()
 
 
 def test_a_stream_ends_with_its_session(start_monitor, watch):
     monitor = start_monitor("--sign-in-link")
-    page = watch(monitor).page()
+    watched = watch(monitor)
+    page = watched.page()
     page.goto(monitor.link)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#live")).to_have_attribute("data-state", "on")
@@ -158,7 +159,9 @@ def test_a_stream_ends_with_its_session(start_monitor, watch):
     services.sessions.end(session.id)  # as another process does it
     services.close()
 
-    expect(page.locator("h1")).to_have_text("Sign in", timeout=15_000)
+    expect(page.locator("h1")).to_have_text("Sign in", timeout=30_000)
+    # A part of the page may have asked for itself between the end of the session and that of the stream.
+    watched.faults[:] = [fault for fault in watched.faults if fault != REFUSED]
 
 
 def test_a_term_with_200_open_streams_ends_the_monitor_within_its_grace(start_monitor):

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from growbin_jobs.errors import Away
 from growbin_jobs.monitor.app import check_routes, make_app, routes_of
 from growbin_jobs.monitor.config import MonitorConfig
 from growbin_jobs.monitor.people import Identity
@@ -121,3 +122,19 @@ def test_wrong_parameters_are_named_and_not_repeated(signed_in):
     assert answer.status_code == 422
     assert "session" in answer.text
     assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/v2/me", "application/problem+json"), ("/", "text/html")])
+def test_a_database_that_is_away_is_said_and_nobody_is_let_in(path, kind, signed_in, services, monkeypatch):
+    client = signed_in("vera")
+
+    def away(_: str) -> None:
+        raise Away("the server at db:5432 does not answer", wait=5.0)
+
+    monkeypatch.setattr(services.sessions, "find", away)
+    answer = client.get(path)
+
+    assert answer.status_code == 503
+    assert answer.headers["content-type"].startswith(kind)
+    assert "does not answer" in answer.text
+    assert "vera" not in answer.text

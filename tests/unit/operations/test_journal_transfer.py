@@ -57,7 +57,7 @@ def test_what_cannot_be_sent_stays_and_is_said(node, central, away):
 def test_what_cannot_be_copied_stays_and_is_said(node, central, monkeypatch):
     node.finish("a")
 
-    def away(_rows):
+    def away(*_page):
         raise Deferred("The database is away.", wait=1)
 
     monkeypatch.setattr(central, "absorb", away)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import apsw
+
 from growbin_jobs.engine.central.attempts import Attempts
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letters import DeadLetters
@@ -62,11 +64,7 @@ class HistoryCopy:
         Raises:
           JournalUnavailable: For now.
         """
-        return self._journal.read(
-            lambda connection: (
-                attempts.count_unsynced(connection, limit=limit) + dead_letters.count_unsynced(connection, limit=limit)
-            )
-        )
+        return self._journal.read(lambda connection: _waiting(connection, limit))
 
     def _copied(self, copy: Callable[[], bool], end: float) -> bool:
         """Copy at least one page; return whether more are left."""
@@ -103,6 +101,15 @@ class HistoryCopy:
             middle = len(page) // 2
             self._halving(page[:middle], absorb, task_of)
             self._halving(page[middle:], absorb, task_of)
+
+
+def history_waits(connection: apsw.Connection) -> bool:
+    """Return whether a journal has attempts or dead letters that are to be copied."""
+    return _waiting(connection, 1) > 0
+
+
+def _waiting(connection: apsw.Connection, limit: int) -> int:
+    return attempts.count_unsynced(connection, limit=limit) + dead_letters.count_unsynced(connection, limit=limit)
 
 
 def _task_of_attempt(row: UnsyncedAttempt) -> str:

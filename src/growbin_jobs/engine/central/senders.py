@@ -28,8 +28,8 @@ BATCH = 2000
 #: Chains that were told in pieces are put together in so many steps at most: somebody may have made a circle.
 MOST_STEPS = 10
 
-#: Tasks whose first ancestor is remembered: what they send needs no look into the database.
-REMEMBERED = 100_000
+#: Tasks whose first ancestor is remembered, at least: what they send needs no look into the database.
+REMEMBERED = 50_000
 
 
 class Senders:
@@ -57,23 +57,28 @@ class Senders:
         self._families: dict[str, Family] = {}
         self._attached: set[str] = set()
         self._roots: dict[str, str] = {}
+        self._older_roots: dict[str, str] = {}
 
     @property
     def any(self) -> bool:
         """Has a task sent any of the messages of this run?"""
         return bool(self._families)
 
-    def read(self) -> bool:
-        """Read what the journal has; return whether it has more than one run takes.
+    def begin(self, messages: list[SentMessage]) -> bool:
+        """Begin with what the journal has; return whether it may have more than one run takes.
+
+        Parameters:
+          messages: The first :data:`PAGE` of the table ``sent``.
 
         Raises:
-          Deferred: The journal or the database is away.
+          Deferred: The database is away.
         """
         self._attached.clear()
-        self._messages = self._journal.read(lambda connection: sent.page(connection, limit=PAGE))
+        self._messages, self._families = messages, {}
+        if not messages:
+            return False
         parents = {each.message_id: each.parent_id for each in self._messages if each.parent_id is not None}
         known = self._known_roots(set(parents.values()) - parents.keys())
-        self._families = {}
         for child, parent in parents.items():  # nearly always a parent is before what it has sent
             sent_before = self._families.get(parent)
             root = sent_before.root_id if sent_before else _first(parent, parents, known)
@@ -123,6 +128,7 @@ class Senders:
         families = {each.message_id: self._families[each.message_id] for each in batch if each.parent_id is not None}
 
         def work(connection: peewee.Database) -> None:
+            sent_copy.by_index(connection, dialect)
             # A row that knew worse than what was there was not taken, and its sender with it.
             lost = sent_copy.without_parent(connection, dialect, attached) if attached else set()
             rest = {
@@ -148,7 +154,7 @@ class Senders:
             roots = set(farther.values())
 
     def _known_roots(self, tasks: set[str]) -> dict[str, str]:
-        known = {task: self._roots[task] for task in tasks if task in self._roots}
+        known = {task: root for task in tasks if (root := self._roots.get(task) or self._older_roots.get(task))}
         unknown = tasks - known.keys()
         if unknown:
             dialect = self._database.dialect
@@ -156,9 +162,9 @@ class Senders:
         return known
 
     def _remember(self) -> None:
+        if len(self._roots) > REMEMBERED:  # one by one, a dict forgets its oldest the slower the more it has forgotten
+            self._older_roots, self._roots = self._roots, {}
         self._roots |= {child: family.root_id for child, family in self._families.items()}
-        while len(self._roots) > REMEMBERED:
-            del self._roots[next(iter(self._roots))]
 
 
 def _first(task_id: str, parents: dict[str, str], known: dict[str, str]) -> str:

@@ -14,14 +14,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+import apsw
+
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.driver import TooSlow
-from growbin_jobs.engine.central.history_copy import HistoryCopy
+from growbin_jobs.engine.central.history_copy import HistoryCopy, history_waits
+from growbin_jobs.engine.central.senders import PAGE as SENT
 from growbin_jobs.engine.central.senders import Senders
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.journal.journal import Journal
-from growbin_jobs.engine.journal.tables import changes, sync_log
+from growbin_jobs.engine.journal.tables import changes, sent, sync_log
+from growbin_jobs.engine.journal.tables.sent import SentMessage
 
 logger = logging.getLogger(__name__)
 
@@ -152,21 +156,22 @@ class Sync:
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
-        sent: deque[tuple[list[changes.Row], Future[list[str]]]] = deque()
+        on_the_way: deque[tuple[list[changes.Row], Future[list[str]]]] = deque()
         marking: Future[int] | None = None
-        more_senders = self._senders.read()
-        page = self._read(self._after)
+        messages, has_history, page = self._begin()
+        more_senders = self._senders.begin(messages)
+        page = self._attached(page)
         more = bool(page)
         try:
-            while sent or more:
-                if more and len(sent) < IN_FLIGHT:
-                    sent.append((page, self._copying.submit(self._copy, page)))
+            while on_the_way or more:
+                if more and len(on_the_way) < IN_FLIGHT:
+                    on_the_way.append((page, self._copying.submit(self._copy, page)))
                     page = self._read(page[-1][0])
                     more = bool(page) and time.monotonic() <= end
                     continue
-                copied, copying = sent[0]
+                copied, copying = on_the_way[0]
                 failed = copying.result()
-                sent.popleft()
+                on_the_way.popleft()
                 if marking:
                     marking.result()
                 marking = self._marking.submit(self._mark, self._after, copied[-1][0], failed)
@@ -174,24 +179,35 @@ class Sync:
                 self._page_rows = min(self._batch, 2 * self._page_rows)
                 rows, refused = rows + len(copied) - len(failed), refused + len(failed)
         finally:
-            wait([copying for _, copying in sent])  # the next run must not meet them
+            wait([copying for _, copying in on_the_way])  # the next run must not meet them
         if marking:
             marking.result()
         self._senders.write()
-        more_history = self._history.run(end)
+        more_history = has_history and self._history.run(end)
         behind = bool(page) or more_senders or more_history
         if rows or refused:
             events.SYNCED.emit(rows=rows, refused=refused, behind=behind)
         return Copied(rows, refused, behind=behind)
 
-    def _read(self, after: int) -> list[changes.Row]:
-        """Return the next rows in the order of their changes: number, id, and how the database wants it."""
-        page = self._journal.read(
-            lambda connection: changes.page(
-                connection, self._tasks.rendering, after=after, limit=self._page_rows, node=self._journal.node,
-                at=self._clock(),
+    def _begin(self) -> tuple[list[SentMessage], bool, list[changes.Row]]:
+        """Return, in one read, who sent what, whether there is anything beside tasks, and the first page of those."""
+        return self._journal.read(
+            lambda connection: (
+                sent.page(connection, limit=SENT), history_waits(connection), self._page(connection, self._after)
             )
         )  # fmt: skip
+
+    def _read(self, after: int) -> list[changes.Row]:
+        """Return the next rows in the order of their changes: number, id, and how the database wants it."""
+        return self._attached(self._journal.read(lambda connection: self._page(connection, after)))
+
+    def _page(self, connection: apsw.Connection, after: int) -> list[changes.Row]:
+        return changes.page(
+            connection, self._tasks.rendering, after=after, limit=self._page_rows, node=self._journal.node,
+            at=self._clock(),
+        )  # fmt: skip
+
+    def _attached(self, page: list[changes.Row]) -> list[changes.Row]:
         return [self._senders.attach(row) for row in page] if self._senders.any else page
 
     def _copy(self, page: Sequence[changes.Row]) -> list[str]:

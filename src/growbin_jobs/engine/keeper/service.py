@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine import events
@@ -39,6 +39,7 @@ from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
 from growbin_jobs.engine.keeper.send_reruns import SendReruns
 from growbin_jobs.engine.keeper.taken_letters import TakenLetters
+from growbin_jobs.engine.keeper.tell_waiting import TellWaiting
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
 from growbin_jobs.engine.keeper.unrecorded import Unrecorded
 from growbin_jobs.engine.node.presence import present
@@ -86,10 +87,10 @@ class Keeper:
             PeriodicJob("relay", self.relay, Every(5), at_once=True, level=logging.INFO),
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
-            PeriodicJob("taken_letters", self._taken_letters(config), Every(1), level=logging.INFO),
-            PeriodicJob("reruns", self._send_reruns(config), Every(1), level=logging.INFO),
+            PeriodicJob("taken_letters", self._taken_letters(config), Every(2), level=logging.INFO),
+            PeriodicJob("reruns", self._send_reruns(config), Every(2), level=logging.INFO),
             PeriodicJob(
-                "bulk", WorkBulk(database, worker=f"{config.node}/{os.getpid()}"), Every(1), level=logging.INFO
+                "bulk", WorkBulk(database, worker=f"{config.node}/{os.getpid()}"), Every(2), level=logging.INFO
             ),
             PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
             PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
@@ -125,13 +126,15 @@ class Keeper:
         if self._upgrade is not None:
             yield PeriodicJob("schema", self._upgrade, Every(5), level=logging.INFO)
 
-    def _of_broker(self, config: EngineConfig, broker: object) -> Iterator[PeriodicJob]:
+    def _of_broker(self, config: EngineConfig, broker: Any) -> Iterator[PeriodicJob]:
         if config.broker_url is not None:
             from growbin_jobs.engine.broker.rabbitmq.undeliverable import collect
 
             job = Undeliverable(self.journal, partial(collect, config.broker_url, config.queue_type))
             yield PeriodicJob("undeliverable", job, Every(60), at_once=True, level=logging.INFO)
         elif tidy := getattr(broker, "tidy_dead_letters", None):
+            waiting = TellWaiting(self.journal.node, self.database, broker.waiting)
+            yield PeriodicJob("waiting", waiting, Every(2), at_once=True)
             letters = TidyDeadLetters(self.journal, tidy, keep=config.keep_dead_letters_days * DAY)
             yield PeriodicJob("dead_letters", letters, Every(60), at_once=True, level=logging.INFO)
 

@@ -18,7 +18,7 @@ def link(request: Request, path: str, *names: object, **query: object) -> str:
         because a slash in it arrives as a slash.
       query: The values that are not None, lists as several.
     """
-    prefix = request.scope.get("root_path", "")
+    prefix: str = request.scope.get("root_path", "")
     address = prefix + path + "".join(f"/{quote(str(name), safe='')}" for name in names)
     return address + _query(query)
 
@@ -30,7 +30,8 @@ def with_query(request: Request, **changes: object) -> str:
     for name, value in kept:
         had = values.get(name)
         values[name] = [*had, value] if isinstance(had, list) else [value]
-    return request.scope.get("root_path", "") + _inner_path(request) + _query(values | changes)
+    prefix: str = request.scope.get("root_path", "")
+    return prefix + _inner_path(request) + _query(values | changes)
 
 
 def asset(request: Request, name: str) -> str:

@@ -15,8 +15,8 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/live/stream", dependencies=[require(Action.SEE_STATE)])
-async def stream(request: Request) -> Response:
-    """Stream what is new until the session ends. ``Last-Event-ID`` says what the browser knows."""
+async def stream(request: Request, after: str | None = None) -> Response:
+    """Stream what is new until the session ends. ``Last-Event-ID``, or ``after``, says what the browser knows."""
     live, identity = request.app.state.live, identity_of(request)
     if live.closed or live.readers >= MOST_STREAMS:
         return PlainTextResponse("", 503, {"retry-after": "5"})
@@ -27,7 +27,7 @@ async def stream(request: Request) -> Response:
         return now is not None and now.grant == identity.grant
 
     events: AsyncIterator[str] = live.stream(
-        request.headers.get("last-event-id"), session=identity.session, may_go_on=may_go_on
+        request.headers.get("last-event-id", after), session=identity.session, may_go_on=may_go_on
     )
     return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 

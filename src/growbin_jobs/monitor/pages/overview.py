@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from growbin_jobs.engine.central.search.task_search import TaskSearch
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading.schedule import zone_of
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
 from growbin_jobs.monitor.reading.task_query import moment
 from growbin_jobs.monitor.security.permissions import Action, require
-from growbin_jobs.operations.overview import overview, state_counts
+from growbin_jobs.operations.overview import overview
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,16 +34,17 @@ def page(
     until, problem = _until(at, zone_of(services))
     found = overview(services.database, until=until or datetime.now(UTC), span=timedelta(minutes=minutes))
     words = words_for(request)
-    now: dict[str, Any] = {"counts": None, "workers": None, "queues": None}
+    now: dict[str, Any] = {"dead": None, "workers": None, "queues": None}
     if until is None:
         workers = workers_of(services)
         now = {
-            "counts": state_counts(TaskSearch(services.database)), "workers": workers,
+            "dead": DeadLetters(services.database).count_open(), "workers": workers,
             "queues": queues_of(services, workers),
         }  # fmt: skip
     return render(
         request, "overview.html", found=found, at=at, until=until, problem=problem, minutes=minutes, spans=SPANS,
-        throughput=charts.throughput(found.minutes, words), times=charts.times(found.minutes, words), depths=charts.depths(found.queues),
+        throughput=charts.throughput(found.minutes, words), times=charts.times(found.minutes, words),
+        depths=charts.depths(found.queues),
         sparkline=charts.sparkline, step=timedelta(minutes=minutes), zone=zone_of(services), **now,
     )  # fmt: skip
 

@@ -11,8 +11,11 @@ from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.engine.central.search.task_search import Count, Page, TaskSearch
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.errors import NotFound
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.analysis_lists import is_id
 from growbin_jobs.monitor.pages.links import link
 from growbin_jobs.monitor.pages.rendering import render
+from growbin_jobs.monitor.reading.choices import choices_of
 from growbin_jobs.monitor.reading.lost_tasks import LOST, with_lost
 from growbin_jobs.monitor.reading.task_query import CHOICES, TaskQuery, may_see_messages, task_query
 from growbin_jobs.monitor.reading.task_view import task_view
@@ -31,13 +34,13 @@ def page(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) -> 
     try:
         expression = query.expression(request)
         found = search.page(expression, cursor=query.cursor, limit=min(query.limit, 200), sort=query.sort)
-        total = search.count(expression)
+        total = search.count(expression) if query.cursor else search.total(expression, found)
     except SearchError as error:
         problem = error
     tasks = with_lost(request.app.state.services, found.tasks)
     return render(
         request, "tasks.html", query=query, page=found, tasks=tasks, total=total or Count(0), problem=problem,
-        states=[*(state.value for state in TaskState), LOST], choices=search.choices(),
+        states=[*(state.value for state in TaskState), LOST], choices=choices_of(request.app.state.services.database),
         chosen=_chosen(query),
     )  # fmt: skip
 
@@ -56,9 +59,7 @@ def task(request: Request, task_id: str) -> Response:
 
 def _elsewhere(request: Request, task_id: str) -> Response:
     """Lead to the analysis of this id, where somebody put one into the wrong address."""
-    from growbin_jobs.models.analysis import Analyses
-
-    if Analyses(request.app.state.services.database).owners([task_id]):
+    if is_id(task_id) and Analyses(request.app.state.services.database).owners([task_id]):
         return RedirectResponse(link(request, "/analyses", task_id), 303)
     return render(request, "task_unknown.html", status=404, task_id=task_id)
 

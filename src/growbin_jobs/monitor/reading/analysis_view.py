@@ -12,6 +12,7 @@ from growbin_jobs import names
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.errors import NotFound
 from growbin_jobs.models.analysis import Analysis
+from growbin_jobs.models.analysis_lists import is_id
 from growbin_jobs.monitor.reading.seen import record_look
 from growbin_jobs.monitor.reading.task_query import may_see_people
 from growbin_jobs.operations.analysis_timeline import Timeline, timeline
@@ -40,7 +41,9 @@ def analysis_view(request: Request, analysis_id: str) -> AnalysisView:
       Deferred: The database is away; then nothing is shown.
     """
     services: Any = request.app.state.services
-    found = timeline(analysis_id, services.database, actors=_actors(), now=datetime.now(UTC))
+    found = None
+    if is_id(analysis_id):
+        found = timeline(analysis_id, services.database, actors=_actors(), now=datetime.now(UTC))
     if found is None:
         raise NotFound("There is no analysis of this id in the central database.")
     waiting, people = why_analysis_waits(found.analysis, services.database), may_see_people(request)

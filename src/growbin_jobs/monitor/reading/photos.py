@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.analysis_lists import is_id
 from growbin_jobs.monitor.reading.seen import record_look
 from growbin_jobs.picture_keys import owner_of_stored
 
@@ -35,7 +36,7 @@ def photo_of(request: Request, analysis_id: str, size: str) -> Response:
       Deferred: The database or the object store is away.
     """
     services: Any = request.app.state.services
-    analysis = Analyses(services.database).get(analysis_id)
+    analysis = Analyses(services.database).get(analysis_id) if is_id(analysis_id) else None
     address = analysis and (analysis.s3_path if size == "original" else analysis.thumbnail_path)
     if analysis is None or not address or owner_of_stored(address) is None:
         raise NotFound("There is no photo of this analysis.")

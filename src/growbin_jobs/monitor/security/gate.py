@@ -66,7 +66,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = scope | _below(self._config.url_prefix, scope["path"])
+        scope = dict(scope) | _below(self._config.url_prefix, scope["path"])
         connection = HTTPConnection(scope)
         secure = scheme_of(self._config, connection) == "https"
         refusal = self._refusal(connection, "https" if secure else "http")

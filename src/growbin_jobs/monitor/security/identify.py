@@ -50,7 +50,7 @@ def identity_now(connection: HTTPConnection) -> Identity | None:
 
 def is_api(connection: HTTPConnection) -> bool:
     """Return whether the request is for the API: there scripts ask, by HTTP Basic too."""
-    path = connection.scope.get("path", "")[len(connection.scope.get("root_path", "")) :]
+    path: str = connection.scope.get("path", "")[len(connection.scope.get("root_path", "")) :]
     return path == "/api" or path.startswith("/api/")
 
 

@@ -13,7 +13,7 @@ from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.config import TrustedProxy
 from growbin_jobs.monitor.people import AllowList
 from growbin_jobs.monitor.security.identify import COOKIE
-from growbin_jobs.monitor.security.login_limit import OF_NAME, WINDOW, LoginLimit
+from growbin_jobs.monitor.security.login_limit import OF_ADDRESS, OF_NAME, OF_PAIR, WINDOW, LoginLimit
 from growbin_jobs.monitor.security.refusals import TooManyAttempts
 
 
@@ -65,7 +65,7 @@ def test_nobody_is_sent_elsewhere_after_signing_in(open_monitor, target):
 
 def test_many_wrong_passwords_must_wait_and_the_right_one_too(open_monitor):
     client = open_monitor()
-    for _ in range(OF_NAME):
+    for _ in range(OF_PAIR):
         assert client.post("/sign-in", data={"name": "vera", "password": "wrong"}).status_code == 401
 
     answer = client.post("/sign-in", data={"name": "vera", "password": PASSWORD})
@@ -82,13 +82,26 @@ def test_the_limit_forgets_after_its_window_and_takes_right_ones_back():
     limit = LoginLimit(lambda: now)
     for _ in range(100):
         limit.succeeded("a", "x", limit.begin("a", "x"))
-    for _ in range(OF_NAME):
+    for _ in range(OF_PAIR):
         limit.begin("a", "x")
     with pytest.raises(TooManyAttempts) as refused:
-        limit.begin("a", "y")
+        limit.begin("a", "x")
     assert 0 < refused.value.wait <= WINDOW
+    limit.begin("a", "y")  # a stranger has not locked them out
     now = WINDOW + 1
-    limit.begin("a", "y")
+    limit.begin("a", "x")
+
+
+def test_an_address_that_tries_many_names_and_a_name_that_many_try_must_wait():
+    limit = LoginLimit(lambda: 0.0)
+    for number in range(OF_ADDRESS):
+        limit.begin(f"name{number}", f"2001:db8::{number:x}")  # one network is one place
+    with pytest.raises(TooManyAttempts):
+        limit.begin("another", "2001:db8::ffff")
+    for number in range(OF_NAME):
+        limit.begin("kim", f"10.0.0.{number}")
+    with pytest.raises(TooManyAttempts):
+        limit.begin("kim", "10.0.1.1")
 
 
 def test_an_administrator_ends_a_session_at_once(signed_in, services):

@@ -237,6 +237,18 @@ class EmbeddedBroker(FastHooks):
         """
         return self._hold().read(lambda queue: queue.dead_letters(queue_name, limit=limit))
 
+    def waiting(self, after: int, *, limit: int) -> list[tuple[int, str, int, bytes]]:
+        """Return messages that no worker has, in the order in which they were sent.
+
+        Parameters:
+          after: Number of the last one that was seen.
+          limit: At most so many.
+
+        Returns:
+          Number, queue, when it is due in milliseconds since 1970, and body of each.
+        """
+        return self._hold().read(lambda queue: queue.waiting(after, limit=limit))
+
     def tidy_dead_letters(self, dealt_with: Mapping[str, float], *, before: float) -> int:
         """Delete the copies of dead letters that nobody needs any more, and texts that must not be kept.
 

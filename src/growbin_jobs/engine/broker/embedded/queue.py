@@ -241,6 +241,13 @@ class EmbeddedQueue:
         )
         return [DeadLetter(*(*row[:-1], datetime.fromtimestamp(row[-1] / 1000, UTC))) for row in rows]
 
+    def waiting(self, after: int, *, limit: int) -> list[tuple[int, str, int, bytes]]:
+        """Return number, queue, due time and body of messages that nobody has, in the order of their numbers."""
+        return self._rows(
+            "SELECT seq, queue, due, body FROM message WHERE seq > ? AND state <> 'claimed' ORDER BY seq LIMIT ?",
+            (after, limit),
+        )
+
     def _rows(self, sql: str, values: tuple[int | str | None, ...] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values).fetchall()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
@@ -36,15 +36,18 @@ from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Rows that one page looks at: where columns decide, where long texts must be read, where messages must be parsed.
-WINDOW, TEXT_WINDOW, PARSED = 50_000, 10_000, 1_000
+WINDOW, TEXT_WINDOW, PARSED = 25_000, 10_000, 1_000
 
 #: A list that is sorted by something else than creation is of so many tasks, the newest that fit.
-SORTED: Final = 10_000
+SORTED: Final = 5_000
 
 #: Counting ends here.
 CAP: Final = 100_000
 
 MOST_LINES: Final = 1000
+
+#: The least that two times of creation differ by.
+TICK: Final = timedelta(microseconds=1)
 
 SORTS: Final = {**TIMES, **WORDS, **NUMBERS}
 
@@ -134,7 +137,7 @@ class TaskSearch:
         window = CAP if other.is_true else self._text_window if reads_text(expression) else self._window
         sql = (
             f"SELECT count(*), sum(CASE WHEN fits THEN 1 ELSE 0 END) FROM (SELECT {other.sql} AS fits FROM tasks"  # noqa: S608
-            f" WHERE {first.sql} ORDER BY created_at DESC LIMIT ?) AS newest"
+            f" WHERE {first.sql}{'' if other.is_true else ' ORDER BY created_at DESC'} LIMIT ?) AS newest"
         )
         values = (*other.values, *first.values, window + 1)
         [(looked_at, fits)] = self._database.run(lambda connection: self._words.rows(connection, sql, *values))
@@ -143,6 +146,16 @@ class TaskSearch:
         if other.is_true:
             return Count(min(number, CAP), capped=beyond)
         return Count(number, within=window if beyond else None)
+
+    def total(self, expression: Expression, first: Page) -> Count:
+        """Return how many tasks fit, counting only where the first page has not shown all of them.
+
+        Parameters:
+          first: The first page of the same search.
+        """
+        if first.next is None and first.go_on is None:
+            return Count(len(first.tasks))
+        return self.count(expression) if first.next is not None else Count(len(first.tasks), within=first.searched)
 
     def choices(self) -> dict[str, list[str]]:
         """Return the actors, queues and nodes of the newest tasks, to choose from."""
@@ -178,7 +191,7 @@ class _Query:
             return Page(found, searched=len(rows), go_on=go_on)
         if self._rest.is_true:
             return Page(found)
-        end = self._end_of_window(place)
+        end = self._end_of_window(place, fitting[-1] if fitting else None)
         return Page(found, searched=self._window, go_on=end) if end else Page(found)
 
     def _limit(self, limit: int) -> int:
@@ -216,14 +229,30 @@ class _Query:
         way = "DESC" if self._sort.startswith("-") else "ASC"
         return f"ORDER BY created_at {way}, task_id {way}"
 
-    def _end_of_window(self, place: Place | None) -> str | None:
-        behind, values = self._behind(place)
-        sql = (
-            f"SELECT task_id, created_at FROM tasks WHERE {self._chosen.sql}{behind} {self._order()}"  # noqa: S608
-            " LIMIT 1 OFFSET ?"
+    def _end_of_window(self, place: Place | None, last: Sequence[Any] | None) -> str | None:
+        """Return from where to go on; None: the window reached the end of the table.
+
+        An index alone tells it, without the ids: where several tasks were created in the same microsecond, they are
+        looked at again. None of them is shown again: the cursor is never before the last task that was shown.
+        """
+        descending = self._sort.startswith("-")
+        behind, values = (
+            ("", []) if place is None else (f" AND created_at {'<' if descending else '>'}= ?", [place.created_at])
         )
-        found = self._run(sql, *self._chosen.values, *values, self._window - 1)
-        return Place(_time(found[0][1]), found[0][0], self._sort).encoded() if found else None
+        way = "DESC" if descending else "ASC"
+        sql = (
+            f"SELECT created_at FROM tasks WHERE {self._chosen.sql}{behind}"  # noqa: S608
+            f" ORDER BY created_at {way} LIMIT 1 OFFSET ?"
+        )
+        found = self._run(sql, *self._chosen.values, *values, self._window)
+        if not found:
+            return None
+        moment = _moment(found[0][0]) + (TICK if descending else -TICK)
+        if last is not None:
+            shown = _moment(last[lines.NAMES.index("created_at")])
+            if shown < moment if descending else shown > moment:
+                return self._after(last)
+        return Place(_time(moment), "", self._sort).encoded()
 
     def _fits(self, row: Sequence[Any]) -> bool:
         if not self._parses:
@@ -238,10 +267,10 @@ class _Query:
     def _sorted_page(self, place: Place | None, limit: int) -> Page:
         if self._parses:
             raise SearchError("A search in messages or results can only be sorted by created.", 0)
-        anchor = place.anchor if place and place.anchor else _time(datetime.now(UTC))
+        anchor = place.anchor if place and place.anchor else _time(datetime.now(UTC) + TICK)
         column, descending = SORTS[self._sort.removeprefix("-")], self._sort.startswith("-")
         way = "DESC" if descending else "ASC"
-        inner, inner_values = self._by_creation()._newest(Place(anchor, "\U0010ffff", "-created"))
+        inner, inner_values = self._by_creation()._newest(Place(anchor, "", "-created"))
         behind, values = _behind_value(place, column, "<" if descending else ">")
         columns = ", ".join([*lines.NAMES, f"substr(error, 1, {lines.ERROR_SHOWN})"])
         sql = (
@@ -259,7 +288,8 @@ class _Query:
         return Page(found, next=Place(_time(last[5]), last[0], self._sort, shown, anchor).encoded())
 
     def _by_creation(self) -> _Query:
-        return _Query(self._database, self._words, self._expression, "-created", self._window)
+        window = SORTED if self._rest.is_true else self._window
+        return _Query(self._database, self._words, self._expression, "-created", window)
 
     def _after(self, row: Sequence[Any]) -> str:
         return Place(_time(row[lines.NAMES.index("created_at")]), row[0], self._sort).encoded()
@@ -300,6 +330,12 @@ def _is_indexed(term: Term) -> bool:
     if term.field in ("state", "id"):
         return term.operator == "is" and "*" not in str(term.value)
     return term.field == "created"
+
+
+def _moment(value: Any) -> datetime:
+    found = UtcField().python_value(value)
+    assert found is not None
+    return found
 
 
 def _time(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import apsw
@@ -42,4 +43,5 @@ def forget(connection: apsw.Connection, messages: list[SentMessage]) -> None:
 
     By number, since one with a lower number may have been confirmed after they were read.
     """
-    connection.executemany("DELETE FROM sent WHERE seq = ?", ((each.seq,) for each in messages))
+    seqs = json.dumps([each.seq for each in messages])
+    connection.execute("DELETE FROM sent WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))

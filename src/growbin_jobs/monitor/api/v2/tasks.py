@@ -95,7 +95,7 @@ def tasks(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) ->
         page = search.page(expression, cursor=query.cursor, limit=query.limit, sort=query.sort)
     except SearchError as error:
         return problem(400, str(error), type_="growbin:search", place=error.place)
-    total = search.count(expression) if query.cursor is None else None
+    total = search.total(expression, page) if query.cursor is None else None
     lines = with_lost(request.app.state.services, page.tasks)
     return StrictAnswer(TaskPage(tasks=lines, next=page.next, searched=page.searched, go_on=page.go_on, total=total))
 

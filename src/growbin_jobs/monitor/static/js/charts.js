@@ -3,7 +3,6 @@
 (() => {
   const drawn = new Map();
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const faded = (name) => `color-mix(in srgb, ${colour(name)} 75%, transparent)`;
   const seconds = (value) => (value === null || value === undefined ? "–" : value < 1 ? `${Math.round(value * 1000)} ms` : value < 90 ? `${value.toFixed(1)} s` : `${(value / 60).toFixed(1)} min`);
   const height = 220;
 
@@ -36,7 +35,7 @@
         ...order.map((at) => ({
           label: data.series[at].label,
           stroke: colour(data.series[at].colour), width: bars ? 0 : 2, spanGaps: false, points: { show: !bars && x.length < 3 },
-          fill: bars ? faded(data.series[at].colour) : undefined,
+          fill: bars ? colour(data.series[at].colour) : undefined,
           paths: bars ? uPlot.paths.bars({ size: [0.85, 24], align: 1 }) : undefined,
           value: (_, __, ___, index) => (index === null || index === undefined ? "–" : say(data.series[at].values[index])),
         })),

@@ -8,6 +8,7 @@
   if (!document.body.dataset.live || !sign) return;
   let position = null;
   let paused = false;
+  const known = () => (position ? `?after=${encodeURIComponent(position)}` : "");
   const show = (state) => {
     const shown = paused ? "paused" : state;
     if (!paused) sign.dataset.last = state;
@@ -58,7 +59,7 @@
 
   function listen(share) {
     let failures = 0;
-    const source = new EventSource(`${prefix}/live/stream`);
+    const source = new EventSource(`${prefix}/live/stream${known()}`);
     source.onopen = () => { failures = 0; share({ state: "on" }); };
     source.addEventListener("changed", (event) => share({ topics: JSON.parse(event.data), position: event.lastEventId }));
     source.addEventListener("reset", (event) => share({ reset: true, position: event.lastEventId }));
@@ -77,7 +78,7 @@
     while (going()) {
       if (!document.hidden) {
         try {
-          const answer = await fetch(`${prefix}/live/changes${position ? `?after=${encodeURIComponent(position)}` : ""}`, { redirect: "manual" });
+          const answer = await fetch(`${prefix}/live/changes${known()}`, { redirect: "manual" });
           if (answer.type === "opaqueredirect" || answer.status === 401) { location.reload(); return; }
           if (answer.ok) {
             const { position: now, topics } = await answer.json();

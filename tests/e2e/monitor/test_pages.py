@@ -1,0 +1,112 @@
+"""Every page of the monitor in a real browser: ordinary and hostile rows, dark, on a phone, live."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from tests.e2e.monitor.conftest import Monitor
+from tests.monitor.data import XSS, fill, fill_with_oddities, put, task
+
+from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.monitor.bootstrap import make_services
+from growbin_jobs.monitor.services import Services
+from growbin_jobs.settings import Settings
+
+PAGES = (
+    "", "tasks", "tasks/failed-00000", "tasks/payload-2", "tasks?q=(state:dead", "errors", "analyses",
+    "analyses/an000001", "workers", "queues", "dead-letters", "dead-letters/letter-failed-00001", "schedule", "money",
+    "health", "statistics", "audit",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def odd_monitor(
+    start_monitor: Callable[..., Monitor], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Monitor, Services]:
+    """A monitor with some hours of work and with what is hostile in every name."""
+    folder: Path = tmp_path_factory.mktemp("pages")
+    services = make_services(Settings(data_dir=folder, language="en"))
+    fill(services.database, analyses=30)
+    fill_with_oddities(services.database)
+    return start_monitor("--insecure", folder=folder), services
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"color_scheme": "light"}, {"color_scheme": "dark", "locale": "ko-KR"},
+        {"viewport": {"width": 390, "height": 844}},
+    ],
+    ids=["light", "dark-ko", "phone"],
+)  # fmt: skip
+def test_every_page_is_accessible_fits_and_breaks_no_policy(odd_monitor, watch, options):
+    monitor, _ = odd_monitor
+    page = watch(monitor, **options).page()
+    for path in PAGES:
+        page.goto(monitor.url + path)
+        assert page.locator("h1").count() == 1, path
+        found = Axe().run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == [], f"{path}: {[(each['id'], each['nodes'][0]['html'][:200]) for each in found]}"
+        width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width <= 0, f"{path} is {width} px too wide"
+
+
+def test_charts_are_drawn_and_their_numbers_are_a_table(odd_monitor, watch):
+    monitor, _ = odd_monitor
+    page = watch(monitor).page()
+    page.goto(monitor.url)
+
+    assert page.locator("[data-chart] canvas").count() == page.locator("[data-chart]").count() >= 2
+    page.get_by_text("Numbers as a table").click()
+    assert page.locator("#minutes tbody tr").count() == 60
+
+
+def test_a_search_is_an_address_and_keeps_its_words(odd_monitor, watch):
+    monitor, _ = odd_monitor
+    page = watch(monitor).page()
+    page.goto(monitor.url + "tasks")
+    page.get_by_role("searchbox").fill("state:dead -actor:upload_image")
+    page.get_by_role("searchbox").press("Enter")
+    page.wait_for_url("**/tasks?*q=state*")
+
+    assert page.get_by_role("searchbox").input_value() == "state:dead -actor:upload_image"
+    assert page.locator("table.tasks tbody tr").count() > 0
+    assert page.locator("table.tasks .state:not(.bad)").count() == 0
+
+
+def test_a_new_task_appears_by_itself(odd_monitor, watch):
+    monitor, services = odd_monitor
+    page = watch(monitor).page()
+    page.goto(monitor.url + "tasks?actor=brand.new")
+    page.locator("#live[data-state=on]").wait_for()
+    put(services.database, TaskRow, [task("brand-new", datetime.now(UTC), task_name="brand.new")])
+    page.locator("table.tasks tbody tr").wait_for(timeout=20_000)
+    assert "brand.new" in page.locator("table.tasks tbody").inner_text()
+
+
+def test_links_of_odd_names_lead_to_their_tasks(odd_monitor, watch):
+    monitor, _ = odd_monitor
+    page = watch(monitor).page()
+    page.goto(monitor.url + "tasks?state=dead&q=broken")
+    rows = page.locator("table.tasks tbody tr a")
+    addresses = [rows.nth(number).get_attribute("href") for number in range(rows.count())]
+    assert len(addresses) == 5
+    names = []
+    for address in addresses:
+        answer = page.goto(monitor.url.rstrip("/") + str(address))
+        assert answer is not None
+        assert answer.status == 200
+        names.append(page.locator("h1").inner_text())
+    assert XSS in names
+    assert "foo/bar.baz?x#y %2F 한글 🧪" in names
+
+
+def test_pages_can_be_read_without_scripts(odd_monitor, watch):
+    monitor, _ = odd_monitor
+    page = watch(monitor, java_script_enabled=False).page()
+    for path in ("", "tasks", "errors", "workers"):
+        page.goto(monitor.url + path)
+        assert page.locator("tbody tr, article").count() > 0
