@@ -1,5 +1,6 @@
 """What people tell all nodes, on both brokers: queues and actors pause, messages are revoked and aborted."""
 
+import asyncio
 import threading
 import time
 
@@ -190,6 +191,25 @@ def test_a_running_message_is_aborted(real_world, operator, limit):
     assert (row.status, row.error) == ("completed", "aborted")
     assert real_world.dead() == []
     go_on.set()
+
+
+def test_an_asynchronous_actor_is_aborted(real_world, operator):
+    began, put_away = threading.Event(), []
+
+    @real_world.actor(max_retries=5)
+    async def long():
+        began.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            put_away.append(True)
+
+    real_world.work(threads=2)
+    message = long.send()
+    assert began.wait(60)
+    operator.say(Action.ABORT, Target.MESSAGE, message.message_id)
+    real_world.until(lambda: put_away)
+    assert (result(message).state, operator.row(message).error) == (State.REVOKED, "aborted")
 
 
 def test_a_message_that_waits_in_place_for_its_turn_is_aborted(real_world, operator):

@@ -51,11 +51,11 @@ def test_each_change_takes_the_next_version_and_the_latest_word_about_a_thing_co
     first = pause(control, ODD)
     clock.now += 1
     second = pause(control, ODD, until=clock.now + 10)
-    other = control.give(Action.REVOKE, Target.MESSAGE, ODD, by="lee\0", reason="x" * 1000)
+    other = control.give(Action.REVOKE, Target.MESSAGE, ODD, by="lee\0\nroot", reason="x" * 1000)
     assert [first.version, second.version, other.version, control.version()] == [1, 2, 3, 3]
     assert control.read().all[0] == second == control.get(Target.QUEUE, ODD)
     kept = control.get(Target.MESSAGE, ODD)
-    assert (kept.by, len(kept.reason)) == ("lee\ufffd", 500)
+    assert (kept.by, len(kept.reason)) == ("lee  root", 500)
 
     assert control.withdraw(Target.QUEUE, ODD) == second
     assert (control.version(), len(control.read().all)) == (4, 1)
@@ -125,6 +125,9 @@ def test_a_node_s_file_follows_and_stays_as_it_is_where_nothing_changes(control,
     control.withdraw(Target.QUEUE, "q")
     assert mirror.copy()
     assert file.read().all == ()
+    file.path.unlink()
+    assert mirror.copy(), "somebody has deleted it"
+    assert file.read() == control.read()
 
 
 def test_postgresql_tells_each_change_when_it_is_there(control, database):

@@ -163,7 +163,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 def test_one_keeper_serves_and_others_stand_by(node: Node) -> None:
     masters = {master.pid: master for master in (node.dramatiq(processes=2), node.dramatiq())}
     first = node.keeper()
-    assert node.said("keeper.serving") == 1
+    until(lambda: node.said("keeper.serving") == 1, "it serves")
 
     # Killed: the one that stands by takes over.
     kill(first)

@@ -70,24 +70,24 @@ _WORDS: Final[dict[str, dict[Language, str]]] = {
 
 
 def print_queues(queues: Sequence[QueueStatus], actors: Sequence[Pause], language: Language) -> None:
-    """Print queues as a table, and below it the actors that are paused."""
+    """Print queues as a table, and below it what is paused."""
     if not queues:
         say(_word("no queues", language))
     else:
         table = Table(box=None, pad_edge=False)
-        table.add_column(_word("queue", language))
+        table.add_column(_word("queue", language), no_wrap=True, overflow="fold")
         for column in ("ready", "reserved", "running", "delayed", "dead"):
             table.add_column(_word(column, language), justify="right")
-        table.add_column(_word("paused", language))
         for each in queues:
             numbers = (each.ready, each.reserved, each.running, each.delayed, each.dead)
-            paused = Text(_why(each.paused, language), style="yellow") if each.paused else Text()
-            table.add_row(one_line(each.name), *("?" if n is None else str(n) for n in numbers), paused)
+            name = Text(one_line(each.name), style="yellow" if each.paused else "")
+            table.add_row(name, *("?" if n is None else str(n) for n in numbers))
         out.print(table)
-    for pause in actors:
-        line = f"{_word('actor', language)} {one_line(pause.name)}  {_word('paused', language)} "
+    pauses = [*(each.paused for each in queues if each.paused is not None), *actors]
+    for pause in pauses:
+        line = f"{_word(pause.target, language)} {one_line(pause.name)}: {_word('paused', language)} "
         out.print(Text(line + _why(pause, language), style="yellow"), soft_wrap=True)
-    if actors or any(each.paused for each in queues):
+    if pauses:
         say(_word("times", language, zone=zone_name()), "dim")
 
 

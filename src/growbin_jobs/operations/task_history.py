@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine.central.tasks import Task, Tasks
-from growbin_jobs.engine.delivery.records import Attempt, DeadLetterRecord, JournalTask, Outcome, TaskState
+from growbin_jobs.engine.delivery.records import DROPPED, Attempt, DeadLetterRecord, JournalTask, Outcome, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, reader, sync_log
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.operations.journal_files import reading
@@ -151,7 +151,10 @@ def _of_run(
     if started_at is not None:
         yield HistoryEvent(started_at, "started", _start(row))
     if completed_at is not None:
-        yield HistoryEvent(completed_at, row.status.value, row.error or "")
+        if row.status is TaskState.COMPLETED and row.error in DROPPED:
+            yield HistoryEvent(completed_at, row.error, "by an operator")
+        else:
+            yield HistoryEvent(completed_at, row.status.value, row.error or "")
     if crashes > 0:  # since that end; nobody has written down when
         yield HistoryEvent(completed_at or started_at or created_at, "its worker died", f"{crashes} times")
 

@@ -51,7 +51,7 @@ class Mirror:
         self._stopping.set()
 
     def copy(self) -> bool:
-        """Write the file if the database has another version than the one that was written.
+        """Write the file if the database has another version than the one that was written, or the file is gone.
 
         Returns:
           Whether it was written.
@@ -60,10 +60,11 @@ class Mirror:
           Deferred: The database is away; the file stays as it is.
           OSError: The file cannot be written.
         """
-        if self._written is not None and self._control.version() == self._written.version:
+        lost = not self._file.path.exists()
+        if self._written is not None and self._control.version() == self._written.version and not lost:
             return False
         now = self._control.read()
-        if now == self._written or (self._written is None and now == self._on_disk()):
+        if self._written is None and now == self._on_disk():
             self._written = now
             return False
         self._file.write(now)

@@ -89,7 +89,7 @@ class Control:
         """
         if not name or len(name) > MOST_NAME:
             raise GrowbinError(f"The name of a {target} has 1 to {MOST_NAME} characters.")
-        words = {"by": by[:MOST_BY], "reason": reason[:MOST_REASON]}
+        words = {"by": _one_line(by)[:MOST_BY], "reason": _one_line(reason)[:MOST_REASON]}
         now = self._clock()
 
         def write(connection: peewee.Database) -> Instruction:
@@ -188,6 +188,11 @@ def _check_room(connection: peewee.Database, name: str) -> None:
             f"{MOST_MESSAGES} messages are revoked already, and not all of them have come by. Pause their queue or "
             "actor instead, or withdraw some."
         )
+
+
+def _one_line(words: str) -> str:
+    """Return a person's words as they may stand in a line of a log."""
+    return "".join(each if each.isprintable() else " " for each in words).strip()
 
 
 def _moment(seconds: float) -> datetime:

@@ -37,6 +37,10 @@ class HoldingWorkQueue(WorkQueue):
         """How many are held back."""
         return sum(map(len, tuple(self._held.values())))
 
+    def qsize(self) -> int:
+        """Return how many wait, those that are held back too."""
+        return super().qsize() + self.held
+
     def get_nowait(self) -> Any:
         """Take the next item, also one that is held back: so a worker that stops empties its queue.
 

@@ -14,6 +14,7 @@ from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import reader
+from growbin_jobs.engine.node import registered
 from growbin_jobs.engine.node.presence import WorkerProcess, present
 from growbin_jobs.engine.node.reserved import MOST, forget_dead, told
 
@@ -62,15 +63,15 @@ class Heartbeat:
             groups.append(group)
         forget_dead(self.folder, {pid for group in groups for pid in group.pids})
         self.workers.report(self.journal.node, groups, unsynced=backlog.rows, owed=owed, at=now)
-        WorkerActors(self.workers.database).report(self.journal.node, _actors(by_group), at=now)
+        WorkerActors(self.workers.database).report(self.journal.node, self._actors(by_group), at=now)
         return groups
 
-
-def _actors(by_group: Mapping[str, list[WorkerProcess]]) -> dict[str, tuple[str, ...]]:
-    return {
-        name: tuple(sorted({actor for process in processes for actor in process.actors}))
-        for name, processes in by_group.items()
-    }
+    def _actors(self, by_group: Mapping[str, list[WorkerProcess]]) -> dict[str, tuple[str, ...]]:
+        known = registered.told(self.folder, {process.pid for each in by_group.values() for process in each})
+        return {
+            name: tuple(sorted({actor for process in processes for actor in known.get(process.pid, ())}))
+            for name, processes in by_group.items()
+        }
 
 
 def _by_pid(by_worker: Mapping[str, int]) -> dict[int, int]:

@@ -20,6 +20,7 @@ from dramatiq.common import q_name
 from growbin_jobs.engine import events
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.groups import group_of
+from growbin_jobs.engine.node import registered
 from growbin_jobs.engine.node.election import has_keeper
 from growbin_jobs.engine.node.keeper_command import keeper_command
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
@@ -82,6 +83,7 @@ class EnsureKeeper(Middleware):
         self._stopping = threading.Event()
         try:
             self._presence = Presence(self._folder, self._facts(broker, worker))
+            registered.tell(self._folder, broker.get_declared_actors())
         except OSError as error:
             logger.warning("worker.not_announced the keeper may leave before it error=%s", error)
         self._reserved = Reserved(self._folder)
@@ -153,7 +155,6 @@ class EnsureKeeper(Middleware):
             queues=tuple(sorted(queues)),
             version=self._config.version,
             started_at=time.time(),
-            actors=tuple(sorted(broker.get_declared_actors())),
         )
 
 

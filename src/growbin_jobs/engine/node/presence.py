@@ -21,7 +21,6 @@ class WorkerProcess:
       threads: Threads or greenlets.
       queues: What it consumes.
       started_at: Seconds since 1970, UTC.
-      actors: That it knows; of a process of an older version: none.
     """
 
     pid: int
@@ -31,7 +30,6 @@ class WorkerProcess:
     queues: tuple[str, ...]
     version: str
     started_at: float
-    actors: tuple[str, ...] = ()
 
 
 class Presence:
@@ -90,5 +88,5 @@ def _workers(folder: Path) -> Path:
 def _read(path: Path) -> WorkerProcess | None:
     with suppress(OSError, ValueError, TypeError):
         facts = json.loads(path.read_text())
-        return WorkerProcess(**facts | {"queues": tuple(facts["queues"]), "actors": tuple(facts.get("actors", ()))})
+        return WorkerProcess(**facts | {"queues": tuple(facts["queues"])})
     return None

@@ -125,7 +125,7 @@ def test_items_of_a_paused_actor_are_held_while_there_is_room(pauses):
     pauses.pause_actor("paused")
 
     assert taken(queue, 6) == ["free 0", "free 1", "paused 2", "free 2", "paused 3", "free 3"]
-    assert queue.held == 2
+    assert (queue.held, queue.qsize()) == (2, 2)
     pauses.resume_actor("paused")
     assert taken(queue, 2) == ["paused 0", "paused 1"]
     assert "_take" not in vars(queue), "without a pause it is the plain queue"
