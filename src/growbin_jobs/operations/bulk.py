@@ -259,14 +259,15 @@ def view_of(job: BulkJob, now: float, problems: Mapping[str, str] | None = None)
       now: The database's clock.
     """
     left = job.begins_at - now if job.state is BulkState.WAITING and job.begins_at is not None else 0.0
-    had = job.total - job.waiting
+    able = int(job.preview.get("able", job.total))  # the others never had their turn
+    had = able - job.waiting
     over = job.state in (BulkState.ENDED, BulkState.UNDONE)
     minutes = job.waiting / job.pace if job.pace else job.preview.get("expected", {}).get("minutes")
     return BulkView(
         id=job.id, name=job.name, verb=job.verb, state=job.state.value, by=job.by, reason=job.reason,
         filter=job.filter, preview=job.preview, pace=job.pace, created_at=job.created_at, begins_at=job.begins_at,
         ended_at=job.ended_at, stopped_by=job.stopped_by, total=job.total, done=job.done, refused=job.refused,
-        waiting=job.waiting, progress=had / job.total if job.total else 1.0, undo_seconds=round(max(0.0, left), 1),
+        waiting=job.waiting, progress=had / able if able else 1.0, undo_seconds=round(max(0.0, left), 1),
         minutes_left=0.0 if over else minutes, problems=dict(problems or {}),
     )  # fmt: skip
 

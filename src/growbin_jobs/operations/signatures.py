@@ -65,7 +65,7 @@ def parse_json(text: str, kind: type, what: str) -> Any:
         place = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Conflict(f"{what} are no JSON{place}.") from None
     if not isinstance(value, kind):
-        shape = {list: "a list: [...]", dict: "an object: {...}"}[kind]
+        shape = "a list: [...]" if kind is list else "an object: {...}"
         raise Conflict(f"{what} must be {shape}.")
     return value
 

@@ -144,21 +144,21 @@ def resume_job(request: Request, job: Id, back: Back = "/schedule") -> Response:
 
 
 def acted(
-    request: Request, back: str, word: str, act: Callable[[], Any], *, undo: str = "", **values: object
+    request: Request, back: str, word: str, act: Callable[[], Any], *, undo: str = "", name: str = ""
 ) -> Response:
     """Do something and lead back; what was refused is said there too.
 
     Parameters:
       word: Key of the sentence where it was done.
       undo: A dead letter whose discard can be taken back.
-      values: For the sentence.
+      name: For the sentence.
     """
     try:
         done = act()
     except (Conflict, NotFound, BadInput) as error:
         return back_to(request, back, "act.said.refused", bad=True, why=error)
     new = getattr(done, "task_id", "")
-    return back_to(request, back, word, undo=undo, task=new, **values)
+    return back_to(request, back, word, undo=undo, task=new, name=name)
 
 
 def number_of(text: str) -> float | None:
