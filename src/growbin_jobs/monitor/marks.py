@@ -11,7 +11,10 @@ from growbin_jobs.monitor.services import Services
 #: The table of each topic, and of some an indexed column that grows: PostgreSQL's statistics may lag some seconds.
 _TABLES: Final = {
     "tasks": ("tasks", "created_at"),
+    "analyses": ("waste_analysis", "created_at"),
     "workers": ("workers", "seen_at"),
+    "limits": ("limit_minute", "minute"),
+    "health": ("health_events", "at"),
     "schedule": ("schedule_ledger", "due"),
     "audit": ("audit", "number"),
 }
