@@ -9,7 +9,7 @@ from typing import Any
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.named import NamedLimits, named_limits
 from growbin_jobs.limits.promises import Promises
-from growbin_jobs.operations.bulk import Prices
+from growbin_jobs.operations.bulk_preview import Prices
 from growbin_jobs.settings import Settings
 
 

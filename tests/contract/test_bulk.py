@@ -31,8 +31,8 @@ from growbin_jobs.errors import Conflict
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.models import SCHEMA
-from growbin_jobs.operations import bulk
-from growbin_jobs.operations.bulk import Choice, Prices
+from growbin_jobs.operations import bulk, bulk_preview
+from growbin_jobs.operations.bulk_preview import Choice, Prices
 from growbin_jobs.rates import Rate
 
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -74,7 +74,7 @@ def work(database: Database, name: str = "w", *, runs: int = 50) -> None:
 
 def begun(database: Database, count: int, **options: Any) -> str:
     letters(database, count)
-    draft = bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
+    draft = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
     return bulk.start(database, draft.id, by="kim", typed=count, grace=0.0, **options).id
 
 
@@ -87,7 +87,7 @@ def test_a_preview_freezes_the_set_and_counts_exactly_what_can_be_done(database)
     letters(database, 1, body=b"no message")
     letters(database, 3, taken_by="lee", taken_at=START, taken_to="discard")
 
-    found = bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
+    found = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
     letters(database, 5)  # too late for this set
 
     shown = found.preview
@@ -111,14 +111,14 @@ def test_money_and_minutes_are_those_of_the_past_at_the_limits_and_saved_answers
     letters(database, 40)
     put(database, DeadLetterRow, [letter(100 + n, actor="generate_response") for n in range(20)])
 
-    expected = bulk.preview(database, "retry", Choice(), by="kim", prices=ONLINE).preview["expected"]
+    expected = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=ONLINE).preview["expected"]
 
     assert expected["requests"] == {"vision": 30, "text": 60}
     assert expected["saved"] == {"vision": 10}
     assert expected["micro_dollars"] == 30 * 4000 + 60 * 1000
     assert expected["decided_by"] in ("vision", "text")
     assert 0.3 <= expected["minutes"] <= 0.6
-    offline = bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE).preview["expected"]
+    offline = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE).preview["expected"]
     assert (offline["micro_dollars"], offline["requests"]) == (0, {})
 
 
@@ -137,10 +137,10 @@ def test_filters_choose_and_nothing_is_a_sentence(database):
     letters(database, 3)
     letters(database, 2, actor="generate_response", code="worker_killed")
 
-    assert bulk.preview(database, "retry", Choice(actor="generate_response"), by="k", prices=OFFLINE).total == 2
-    assert bulk.preview(database, "retry", Choice(tasks=("t1", "t4", "t9")), by="k", prices=OFFLINE).total == 2
+    assert bulk_preview.preview(database, "retry", Choice(actor="generate_response"), by="k", prices=OFFLINE).total == 2
+    assert bulk_preview.preview(database, "retry", Choice(tasks=("t1", "t4", "t9")), by="k", prices=OFFLINE).total == 2
     with pytest.raises(Conflict, match="Nothing fits"):
-        bulk.preview(database, "retry", Choice(code="never"), by="k", prices=OFFLINE)
+        bulk_preview.preview(database, "retry", Choice(code="never"), by="k", prices=OFFLINE)
 
 
 # --- its life
@@ -148,7 +148,7 @@ def test_filters_choose_and_nothing_is_a_sentence(database):
 
 def test_more_than_a_hundred_need_their_number_typed(database):
     letters(database, 101)
-    draft = bulk.preview(database, "discard", Choice(), by="kim", prices=OFFLINE)
+    draft = bulk_preview.preview(database, "discard", Choice(), by="kim", prices=OFFLINE)
 
     for typed in (None, 100):
         with pytest.raises(Conflict, match="These are 101"):
@@ -161,7 +161,7 @@ def test_more_than_a_hundred_need_their_number_typed(database):
 
 def test_it_is_taken_back_before_it_begins_and_not_after(database):
     letters(database, 3)
-    draft = bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
+    draft = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
     bulk.start(database, draft.id, by="kim")
     work(database)
 
@@ -238,7 +238,7 @@ def test_tasks_run_again_each_under_one_new_id(database):
     put(database, TaskRow, rows)
     chosen = [(row["task_id"], row["task_name"], row["status"]) for row in rows]
 
-    draft = bulk.preview_tasks(database, chosen, by="kim", prices=OFFLINE, title="all", fresh=True)
+    draft = bulk_preview.preview_tasks(database, chosen, by="kim", prices=OFFLINE, title="all", fresh=True)
     bulk.start(database, draft.id, by="kim", grace=0.0)
     work(database)
 
@@ -260,8 +260,8 @@ def message(number: int) -> dict[str, Any]:
 
 def test_old_jobs_and_drafts_are_forgotten_and_those_that_go_on_are_not(database):
     letters(database, 2)
-    bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
-    bulk.start(database, bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE).id, by="kim")
+    bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
+    bulk.start(database, bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE).id, by="kim")
 
     assert BulkJobs(database).forget(seconds=0.0, draft_seconds=0.0) == 1
     assert [each.state for each in BulkJobs(database).latest(drafts=True)] == [BulkState.WAITING]
@@ -303,7 +303,7 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 def test_a_killed_worker_s_job_is_stopped_resumed_and_ended_by_another_each_letter_once(place):
     database, count = place[2], 400
     letters(database, count)
-    draft = bulk.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
+    draft = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
     assert draft.preview["able"] == count
     watch(database)
     with worker(place, "one") as first:

@@ -77,8 +77,8 @@ def preview(
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli import target
     from growbin_jobs.operating import prices_of
-    from growbin_jobs.operations import bulk
-    from growbin_jobs.operations.bulk import Choice, Prices
+    from growbin_jobs.operations import bulk_preview
+    from growbin_jobs.operations.bulk_preview import Choice, Prices
 
     if verb not in ("retry", "discard"):
         raise typer.BadParameter("It is retry or discard.")
@@ -87,7 +87,7 @@ def preview(
     choice = Choice(queue=queue, actor=actor, code=code, node=node, since=since)
     offline = Prices(limits=None, models={}, answer_ttl=0.0)
     prices = prices_of(_settings.load(), database) if target.is_growbin() else offline
-    found = bulk.preview(
+    found = bulk_preview.preview(
         database, "retry" if verb == "retry" else "discard", choice, by=name_of_person(), prices=prices
     )
     _show(found, json=json)

@@ -132,8 +132,9 @@ def retry(
     from growbin_jobs.cli.wiring import forwarding, opening, readable_journal_file
     from growbin_jobs.operations import dead_letters, journal_transfer
 
+    wanted = _numbers(numbers)
     file = readable_journal_file(path)
-    chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
+    chosen = _chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Retry", len(chosen), yes=yes)
     with closing(opening(file)()) as journal:
         done = dead_letters.retry(journal, [letter.id for letter in chosen])
@@ -179,8 +180,9 @@ def discard(
     from growbin_jobs.cli.wiring import opening, readable_journal_file
     from growbin_jobs.operations import dead_letters
 
+    wanted = _numbers(numbers)
     file = readable_journal_file(path)
-    chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
+    chosen = _chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Discard", len(chosen), yes=yes)
     with closing(opening(file)()) as journal:
         done = dead_letters.discard(journal, [letter.id for letter in chosen])
@@ -221,15 +223,16 @@ def _of_all_nodes(verb: str, ids: list[str] | None, filters: Filters, *, all_: b
         raise typer.Exit(1)
 
 
-def _number(text: str) -> int:
+def _numbers(texts: list[str] | None) -> list[int] | None:
     from growbin_jobs.errors import ConfigurationError
 
-    if not (text.isascii() and text.isdigit()):
-        raise ConfigurationError(f"{text!r} is no number of this node's dead letters. For other nodes' add --cluster.")
-    return int(text)
+    wrong = next((text for text in texts or () if not (text.isascii() and text.isdigit())), None)
+    if wrong is not None:
+        raise ConfigurationError(f"{wrong!r} is no number of this node's dead letters. For other nodes' add --cluster.")
+    return None if texts is None else [int(text) for text in texts]
 
 
-def _chosen(file: Path, numbers: list[str] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":
+def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":
     from growbin_jobs import settings as _settings
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.operations import dead_letters
@@ -239,7 +242,7 @@ def _chosen(file: Path, numbers: list[str] | None, filters: Filters, *, all_: bo
     if bool(numbers) == (bool(selection) or all_):
         raise ConfigurationError("Say which: their numbers, or --queue, --actor, --code, --hours, or --all.")
     if numbers:
-        return dead_letters.get_all(file, map(_number, numbers), language=language)
+        return dead_letters.get_all(file, numbers, language=language)
     return dead_letters.find(file, selection, language=language)
 
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from growbin_jobs.errors import ConfigurationError, Conflict, Deferred, GrowbinError, NotFound
+from growbin_jobs.monitor.acting.sentences import said_in
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.security.identify import is_api
@@ -83,7 +84,7 @@ def _not_found(request: Request, error: Any) -> Response:
 
 
 def _conflict(request: Request, error: Any) -> Response:
-    return answer(request, 409, str(error))
+    return answer(request, 409, said_in(words_for(request).language, str(error)))
 
 
 def _away(request: Request, error: Any) -> Response:

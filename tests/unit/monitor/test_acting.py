@@ -1,6 +1,7 @@
 """Acts over HTTP: forms and /api/v2, each in the audit; conflicts are sentences, refused forms keep their place."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.models import SCHEMA
+from growbin_jobs.monitor.acting.sentences import KOREAN, said_in
 from growbin_jobs.monitor.services import Services
 
 START = datetime.now(UTC) - timedelta(minutes=5)
@@ -264,3 +266,21 @@ def test_pages_of_acts_read_in_both_languages(language, filled, signed_in):
         answer = client.get(path)
         assert answer.status_code == 200, path
         assert f'<html lang="{language}"' in answer.text
+
+
+def test_who_reads_korean_is_refused_in_korean(filled, signed_in):
+    client = signed_in("otto")
+    client.post("/language", data={"language": "ko"})
+    form(client, "/act/letters/retry", letter="letter-dead-0")
+
+    assert "otto이(가)" in form(client, "/act/letters/retry", letter="letter-dead-0")[2]
+    assert "이미 재시도했습니다" in client.post("/api/v2/dead-letters/letter-dead-0/retry").json()["detail"]
+
+
+def test_every_korean_sentence_has_the_places_of_the_english_one():
+    for english, korean in KOREAN.items():
+        places = re.findall(r"\{(\w+)\}", english)
+        assert sorted(places) == sorted(re.findall(r"\{(\w+)\}", korean)), english
+        values = {name: f"<{number}>" for number, name in enumerate(places)}
+        assert said_in("ko", english.format(**values)) == korean.format(**values)
+        assert said_in("en", english) == english

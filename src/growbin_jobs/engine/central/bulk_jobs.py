@@ -208,11 +208,7 @@ class BulkJobs:
         return self._change(job_id, sql, (BulkState.RUNNING.value, job_id), BulkState.STOPPED)
 
     def set_pace(self, job_id: str, pace: float | None) -> BulkJob:
-        """Change how many targets a minute it does at most.
-
-        Raises:
-          NotFound: There is none.
-        """
+        """Change how many targets a minute it does at most; NotFound where there is none."""
         self._run("UPDATE bulk_jobs SET pace = ? WHERE id = ?", pace, job_id)
         return self.get(job_id)
 

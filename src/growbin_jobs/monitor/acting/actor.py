@@ -7,7 +7,7 @@ from starlette.requests import Request
 from growbin_jobs.monitor.security.identify import identity_of
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operating import prices_of as prices
-from growbin_jobs.operations.bulk import Prices
+from growbin_jobs.operations.bulk_preview import Prices
 
 
 def name_of(request: Request) -> str:

@@ -12,8 +12,9 @@ from growbin_jobs.monitor.acting.actor import name_of, prices_of
 from growbin_jobs.monitor.reading.task_query import TaskQuery
 from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.services import Services
-from growbin_jobs.operations import bulk
-from growbin_jobs.operations.bulk import BulkView, Choice, Verb
+from growbin_jobs.operations import bulk, bulk_preview
+from growbin_jobs.operations.bulk import BulkView
+from growbin_jobs.operations.bulk_preview import Choice, Verb
 from growbin_jobs.operations.error_groups import tasks_of_group
 
 #: Tasks that one job runs again at most, and pages that are looked at for them.
@@ -21,10 +22,10 @@ MOST_TASKS, MOST_PAGES = 20_000, 200
 
 
 def preview(request: Request, verb: Verb, choice: Choice) -> BulkView:
-    """Freeze dead letters; see :func:`growbin_jobs.operations.bulk.preview`."""
+    """Freeze dead letters; see :func:`growbin_jobs.operations.bulk_preview.preview`."""
     services: Services = request.app.state.services
     record(request, "bulk.previewed", target=verb, details=choice.as_dict())
-    return bulk.preview(services.database, verb, choice, by=name_of(request), prices=prices_of(services))
+    return bulk_preview.preview(services.database, verb, choice, by=name_of(request), prices=prices_of(services))
 
 
 def preview_group(request: Request, verb: Verb, key: str, hours: int) -> BulkView:
@@ -56,7 +57,7 @@ def preview_tasks(request: Request, query: TaskQuery, *, fresh: bool = False) ->
         raise Conflict(f"These are more than {MOST_TASKS:,}, or the search is too wide. Choose fewer, such as one day.")
     title = query.q or " ".join(f"{name}:{value}" for name in ("state", "actor") if (value := getattr(query, name)))
     record(request, "bulk.previewed", target="run_again", details={"count": len(found), "fresh": fresh})
-    return bulk.preview_tasks(
+    return bulk_preview.preview_tasks(
         services.database, found, by=name_of(request), prices=prices_of(services), title=title[:100], fresh=fresh
     )
 

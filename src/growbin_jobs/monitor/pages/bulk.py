@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
@@ -11,15 +12,17 @@ from starlette.responses import RedirectResponse, Response
 from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.errors import Conflict, NotFound
 from growbin_jobs.monitor.acting import bulk as acts
+from growbin_jobs.monitor.acting.sentences import said_in
 from growbin_jobs.monitor.pages.acting import Back, Id, Reason, acted, number_of
 from growbin_jobs.monitor.pages.links import link
-from growbin_jobs.monitor.pages.rendering import render
+from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.pages.said import back_to
 from growbin_jobs.monitor.reading.task_query import TaskQuery
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.monitor.security.refusals import BadInput
 from growbin_jobs.operations import bulk
-from growbin_jobs.operations.bulk import TYPED_ABOVE, BulkView, Choice
+from growbin_jobs.operations.bulk import TYPED_ABOVE, BulkView
+from growbin_jobs.operations.bulk_preview import Choice
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,7 +39,8 @@ def page(request: Request) -> Response:
 def job(request: Request, job_id: str) -> Response:
     """Show one job."""
     found = bulk.get(request.app.state.services.database, job_id)
-    return render(request, "bulk_job.html", job=found, moment=_moment, typed_above=TYPED_ABOVE)
+    said = partial(said_in, words_for(request).language)
+    return render(request, "bulk_job.html", job=found, moment=_moment, typed_above=TYPED_ABOVE, in_words=said)
 
 
 @router.post("/act/bulk/preview", dependencies=[require(Action.BULK)])

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from growbin_jobs.errors import Conflict, NotFound
+from growbin_jobs.monitor.acting.sentences import said_in
 from growbin_jobs.monitor.acting.tasks import edit_and_run, moment_of
 from growbin_jobs.monitor.pages.links import link
-from growbin_jobs.monitor.pages.rendering import render
+from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.pages.said import back_to
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.monitor.security.refusals import BadInput
@@ -48,7 +49,8 @@ def run(
             reason=reason, due_at=moment_of(run_at, request), seen=seen,
         )  # fmt: skip
     except (Conflict, NotFound, BadInput) as error:
-        return _form(request, task, typed, str(error), status=409 if isinstance(error, Conflict) else 400)
+        sentence = said_in(words_for(request).language, str(error))
+        return _form(request, task, typed, sentence, status=409 if isinstance(error, Conflict) else 400)
     here = link(request, "/tasks", task)[len(link(request, "")) :]
     return back_to(request, here, "act.said.edited", task=made.task_id)
 

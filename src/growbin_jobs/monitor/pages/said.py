@@ -10,8 +10,9 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from growbin_jobs.monitor.acting.sentences import said_in
 from growbin_jobs.monitor.pages.links import is_inner, link
-from growbin_jobs.monitor.words import Words
+from growbin_jobs.monitor.words import Words, language_of
 
 COOKIE: Final = "growbin_said"
 
@@ -29,7 +30,8 @@ def back_to(request: Request, back: str, word: str, *, bad: bool = False, undo: 
       values: For the sentence.
     """
     answer = RedirectResponse(link(request, "") + (back if is_inner(back) else "/"), 303)
-    texts = {name: str(value)[:_LONGEST] for name, value in values.items()}
+    language = language_of(request, request.app.state.config.language)
+    texts = {name: said_in(language, str(value))[:_LONGEST] for name, value in values.items()}
     said = json.dumps({"word": word, "bad": bad, "undo": undo, "values": texts})
     value = base64.urlsafe_b64encode(said.encode("utf-8", "replace")).decode()
     path = request.scope.get("root_path") or "/"

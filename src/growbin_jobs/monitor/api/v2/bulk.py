@@ -15,7 +15,8 @@ from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.task_query import TaskQuery
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations import bulk
-from growbin_jobs.operations.bulk import BulkView, Choice
+from growbin_jobs.operations.bulk import BulkView
+from growbin_jobs.operations.bulk_preview import Choice
 
 router = APIRouter(tags=["bulk"])
 
