@@ -18,7 +18,7 @@ KOREAN: Final[Mapping[str, str]] = {
         "노드 {node}에서 이미 버렸습니다. 더 할 일이 없습니다.",
     "{by} has let it run again at {when} UTC, as {id}. "
     "Look at that one; let it run once more only when that is what you want.":
-        "{by}이(가) {when} UTC에 {id}(으)로 이미 다시 실행했습니다. 먼저 그 작업을 확인하고, 꼭 필요할 때만 다시 하세요.",
+        "{by}이(가) {when} UTC에 {id}(으)로 이미 다시 실행했습니다. 그 작업을 먼저 확인하세요.",
     "It has completed, so there is nothing to retry. Run it again: that makes a new task.":
         "완료된 작업이라 재시도할 것이 없습니다. '다시 실행'으로 새 작업을 만드세요.",
     "It is retried by itself at {when} UTC: a second message could run beside that one. Wait, or revoke it first.":
