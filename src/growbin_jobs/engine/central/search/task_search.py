@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import TooSlow
-from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.search import lines
 from growbin_jobs.engine.central.search.conditions import Condition, condition
 from growbin_jobs.engine.central.search.cursors import Place, decoded
@@ -24,15 +23,14 @@ from growbin_jobs.engine.central.search.expressions import (
     NUMBERS,
     TIMES,
     WORDS,
-    And,
     Expression,
     SearchError,
     Term,
-    both,
     reads_documents,
     reads_text,
 )
 from growbin_jobs.engine.central.search.lines import TaskLine
+from growbin_jobs.engine.central.search.windows import behind_value, moment_of, parts, words_of
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Rows that one page looks at: where columns decide, where long texts must be read, where messages must be parsed.
@@ -132,7 +130,7 @@ class TaskSearch:
 
         What is in messages is not counted: the number is then of those that a page would parse.
         """
-        chosen, rest = _parts(expression)
+        chosen, rest = parts(expression)
         first, other = condition(chosen, self._database.dialect), condition(rest, self._database.dialect)
         window = CAP if other.is_true else self._text_window if reads_text(expression) else self._window
         sql = (
@@ -173,7 +171,7 @@ class _Query:
     def __init__(self, database: Database, words: SqlWords, expression: Expression, sort: str, window: int) -> None:
         self._database, self._words = database, words
         self._expression, self._sort, self._window = expression, sort, window
-        chosen, rest = _parts(expression)
+        chosen, rest = parts(expression)
         self._chosen = condition(chosen, database.dialect)
         self._rest = condition(rest, database.dialect)
         self._parses = reads_documents(rest)
@@ -247,12 +245,12 @@ class _Query:
         found = self._run(sql, *self._chosen.values, *values, self._window)
         if not found:
             return None
-        moment = _moment(found[0][0]) + (TICK if descending else -TICK)
+        moment = moment_of(found[0][0]) + (TICK if descending else -TICK)
         if last is not None:
-            shown = _moment(last[lines.NAMES.index("created_at")])
+            shown = moment_of(last[lines.NAMES.index("created_at")])
             if shown < moment if descending else shown > moment:
                 return self._after(last)
-        return Place(_time(moment), "", self._sort).encoded()
+        return Place(words_of(moment), "", self._sort).encoded()
 
     def _fits(self, row: Sequence[Any]) -> bool:
         if not self._parses:
@@ -267,11 +265,11 @@ class _Query:
     def _sorted_page(self, place: Place | None, limit: int) -> Page:
         if self._parses:
             raise SearchError("A search in messages or results can only be sorted by created.", 0)
-        anchor = place.anchor if place and place.anchor else _time(datetime.now(UTC) + TICK)
+        anchor = place.anchor if place and place.anchor else words_of(datetime.now(UTC) + TICK)
         column, descending = SORTS[self._sort.removeprefix("-")], self._sort.startswith("-")
         way = "DESC" if descending else "ASC"
         inner, inner_values = self._by_creation()._newest(Place(anchor, "", "-created"))
-        behind, values = _behind_value(place, column, "<" if descending else ">")
+        behind, values = behind_value(place, column, "<" if descending else ">")
         columns = ", ".join([*lines.NAMES, f"substr(error, 1, {lines.ERROR_SHOWN})"])
         sql = (
             f"SELECT {columns} FROM (SELECT * FROM ({inner}) AS newest WHERE {self._rest.sql}"  # noqa: S608
@@ -284,62 +282,15 @@ class _Query:
             return Page(found, searched=None)
         last = rows[limit - 1]
         value = last[lines.NAMES.index(column)]
-        shown = _time(value) if isinstance(value, datetime) else value
-        return Page(found, next=Place(_time(last[5]), last[0], self._sort, shown, anchor).encoded())
+        shown = words_of(value) if isinstance(value, datetime) else value
+        return Page(found, next=Place(words_of(last[5]), last[0], self._sort, shown, anchor).encoded())
 
     def _by_creation(self) -> _Query:
         window = SORTED if self._rest.is_true else self._window
         return _Query(self._database, self._words, self._expression, "-created", window)
 
     def _after(self, row: Sequence[Any]) -> str:
-        return Place(_time(row[lines.NAMES.index("created_at")]), row[0], self._sort).encoded()
+        return Place(words_of(row[lines.NAMES.index("created_at")]), row[0], self._sort).encoded()
 
     def _run(self, sql: str, *values: Any) -> list[Sequence[Any]]:
         return self._database.run(lambda connection: self._words.rows(connection, sql, *values))
-
-
-def _behind_value(place: Place | None, column: str, sign: str) -> tuple[str, list[Any]]:
-    """Return the condition for the rows behind a place; what has no value comes last."""
-    if place is None:
-        return "(1 = 1)", []
-    if place.value is None:
-        return f"({column} IS NULL AND task_id {sign} ?)", [place.task_id]
-    return (
-        f"({column} IS NULL OR {column} {sign} ? OR ({column} = ? AND task_id {sign} ?))",
-        [place.value, place.value, place.task_id],
-    )
-
-
-def _parts(expression: Expression) -> tuple[Expression, Expression]:
-    """Return the part that an index serves, and the rest."""
-    parts = expression.parts if isinstance(expression, And) else (expression,)
-    chosen: Expression = ALL
-    rest: Expression = ALL
-    for part in parts:
-        if isinstance(part, And):
-            inner, other = _parts(part)
-            chosen, rest = both(chosen, inner), both(rest, other)
-        elif isinstance(part, Term) and _is_indexed(part):
-            chosen = both(chosen, part)
-        else:
-            rest = both(rest, part)
-    return chosen, rest
-
-
-def _is_indexed(term: Term) -> bool:
-    if term.field in ("state", "id"):
-        return term.operator == "is" and "*" not in str(term.value)
-    return term.field == "created"
-
-
-def _moment(value: Any) -> datetime:
-    found = UtcField().python_value(value)
-    assert found is not None
-    return found
-
-
-def _time(value: Any) -> str:
-    """Return a moment of the table in the words of the database, to the microsecond."""
-    if isinstance(value, str):
-        return value
-    return str(UtcField().db_value(value))
