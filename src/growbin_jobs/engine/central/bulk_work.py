@@ -60,18 +60,17 @@ class BulkWork:
 
     def take(self) -> BulkJob | None:
         """Return a job that is due and that nobody else works on, under a lease; None: there is none."""
-        sql = (
-            "UPDATE bulk_jobs SET state = ?, leased_by = ?, leased_until = $now + ? WHERE id ="
-            " (SELECT id FROM bulk_jobs WHERE (state = ? AND begins_at <= $now OR state = ?)"
-            " AND (leased_until <= $now OR leased_by = ?) AND next_at <= $now ORDER BY next_at, begins_at LIMIT 1)"
-            " AND (state = ? AND begins_at <= $now OR state = ?) AND (leased_until <= $now OR leased_by = ?)"
-            " RETURNING id"
-        )
-        waiting, running = BulkState.WAITING.value, BulkState.RUNNING.value
-        due = (waiting, running, self._worker)
-        values = (running, self._worker, LEASE, *due, *due)
-        rows = self._database.transaction(lambda connection: self._sql.rows(connection, sql, *values))
-        return self._jobs.get(rows[0][0]) if rows else None
+        running = BulkState.RUNNING.value
+        is_free = "(state = ? AND begins_at <= $now OR state = ?) AND (leased_until <= $now OR leased_by = ?)"
+        free = (BulkState.WAITING.value, running, self._worker)
+        look = f"SELECT id FROM bulk_jobs WHERE {is_free} AND next_at <= $now ORDER BY next_at, begins_at LIMIT 1"  # noqa: S608
+        found = self._database.run(lambda connection: self._sql.rows(connection, look, *free))
+        if not found:  # nearly always: nobody is kept from writing for that
+            return None
+        sql = f"UPDATE bulk_jobs SET state = ?, leased_by = ?, leased_until = $now + ? WHERE id = ? AND {is_free}"  # noqa: S608
+        values = (running, self._worker, LEASE, found[0][0], *free)
+        taken = self._database.run(lambda connection: self._sql.run(connection, sql, *values))
+        return self._jobs.get(found[0][0]) if taken else None
 
     def step(self, job: BulkJob) -> Step:
         """Do some of its targets, as many as its pace allows now."""
