@@ -1,10 +1,14 @@
 """The table of Growbin's actors, as the settings have it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from dramatiq import Message
+from dramatiq.middleware import CurrentMessage
 
 from growbin_jobs import names
 from growbin_jobs.app import engine, settings
 from growbin_jobs.engine.actors import ActorSpec
+from growbin_jobs.engine.delivery.reruns import FRESH
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.failure_recording import record_failure_of
 
@@ -74,3 +78,18 @@ ACTORS: dict[Route, ActorSpec] = {
 def actor(route: Route) -> "ActorDecorator":
     """Return the decorator of the actor of a route, as the table has it."""
     return engine.declare(ACTORS[route])
+
+
+def fresh_wish() -> str | None:
+    """Return the wish for fresh answers that the message which runs here carries, or None."""
+    message = CurrentMessage.get_current_message()
+    wish = None if message is None else message.options.get(FRESH)
+    return wish if isinstance(wish, str) else None
+
+
+def carrying_on(message: Message[Any]) -> Message[Any]:
+    """Return a message that follows from the one that runs here, with its wish for fresh answers."""
+    wish = fresh_wish()
+    if wish is not None:
+        message.options[FRESH] = wish
+    return message

@@ -4,11 +4,21 @@ Importing it registers Growbin's reasons (:mod:`growbin_jobs.reasons`), whose co
 """
 
 from growbin_jobs import reasons as reasons  # registers them
-from growbin_jobs.engine.errors import Away, ConfigurationError, Deferred, GrowbinError, NotFound, Permanent, Transient
+from growbin_jobs.engine.errors import (
+    Away,
+    ConfigurationError,
+    Conflict,
+    Deferred,
+    GrowbinError,
+    NotFound,
+    Permanent,
+    Transient,
+)
 
 __all__ = [
     "Away",
     "ConfigurationError",
+    "Conflict",
     "Deferred",
     "GrowbinError",
     "NotFound",

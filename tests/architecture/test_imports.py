@@ -59,6 +59,7 @@ ROOMS = (
             "testing",
             "keeper",
             "results",
+            "operating",
             "inspect",
         ),
     ),

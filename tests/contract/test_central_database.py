@@ -51,8 +51,7 @@ PLATFORM = [
 ]  # fmt: skip
 MODELS = [
     WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
-    RateLimitRow, SchemaVersion, WeeklyReportRow,
-    ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
+    RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
     StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
     MonitorTokenRow,
 ]  # fmt: skip
@@ -63,6 +62,7 @@ BY_STATEMENTS = {
     "llm_usage", "model_rehearsal",
     "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_minute", "limit_promise",
     "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer", "audit", "audit_chain",
+    "task_reruns", "bulk_jobs", "bulk_items",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.

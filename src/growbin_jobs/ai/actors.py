@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 from dramatiq.middleware import CurrentMessage
 
 from growbin_jobs import names
-from growbin_jobs.actors import actor
+from growbin_jobs.actors import actor, carrying_on, fresh_wish
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
+from growbin_jobs.ai.freshness import fresh_answers
 from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.errors import Permanent
@@ -60,11 +61,11 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
     if owner is not None and owner.analysis_id != analysis_id:
         raise Permanent("request_invalid", detail="s3_path is the picture of another analysis")
     here = services()
-    with attributed(_on_behalf_of(analysis_id, owner.user_id if owner else None)):
+    with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, owner.user_id if owner else None)):
         answer, model = here.pictures.classify(s3_path)
     here.analyses.classified(analysis_id, answer, model, user_id=owner.user_id if owner else None)
     content = answer.model_dump()
-    broker.enqueue(message_for(names.RETRIEVE_RULE, analysis_id, answer.item, content))
+    broker.enqueue(carrying_on(message_for(names.RETRIEVE_RULE, analysis_id, answer.item, content)))
     return content
 
 
@@ -85,7 +86,7 @@ def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str,
     seen = parse(VisionAnswer, vision) if vision is not None else None
     # Only models online are paid for, and only what is paid for is asked for whom.
     user_id = here.analyses.owners([analysis_id]).get(analysis_id) if settings.models_online else None
-    with attributed(_on_behalf_of(analysis_id, user_id)):
+    with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, user_id)):
         advice = here.responses.compose(rule, seen, settings.language)
     here.analyses.completed(analysis_id, advice)
     return advice.model_dump()

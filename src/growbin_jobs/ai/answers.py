@@ -6,6 +6,7 @@ cluster holds the lease to ask; the others wait for its answer, and one of them 
 that fits its form is kept, and a kept one is validated again: it may come from another version of this program.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,6 +14,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from growbin_jobs.ai.freshness import wished
 from growbin_jobs.ai.single_flight import SingleFlight
 from growbin_jobs.errors import Deferred
 
@@ -151,6 +153,9 @@ class Answers(Generic[T]):
         Raises:
           Permanent, Transient, Deferred: What ``ask`` raises, or that another caller's question takes too long.
         """
+        wish = wished()
+        if wish is not None:  # no answer of before has this key; one that is paid for now is kept for a retry
+            question = question._replace(key=hashlib.sha256(f"{question.key}:{wish}".encode()).hexdigest())
         answered, shared = self._flights.do(question.key, lambda: self._kept_or_asked(question, ask))
         if shared or answered.from_store:
             self._hit(question.model)

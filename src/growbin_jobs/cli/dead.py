@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 #: More than this many at once are asked about.
 ASK_ABOVE = 20
 
-Ids = Annotated[list[int] | None, typer.Argument(help="Numbers as `dead list` shows them.", show_default=False)]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NUMBERS]...", help="As `dead list` shows them; with --cluster ids.", show_default=False),
+]
+Cluster = Annotated[bool, typer.Option("--cluster", help="Those of all nodes, by the central database.")]
 Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
 Actor = Annotated[str | None, typer.Option(help="Only of this actor.")]
 Code = Annotated[str | None, typer.Option(help="Only with this reason, such as retries_exhausted.")]
@@ -100,6 +104,7 @@ def retry(
     code: Code = None,
     hours: Hours = None,
     all_: All = False,
+    cluster: Cluster = False,
     yes: Yes = False,
     json: Json = False,
     path: File = None,
@@ -110,20 +115,26 @@ def retry(
     Name them by number, or choose them by the options. They keep their id, so what they did already is not done twice.
     When the broker is away they are sent later, by the keeper. A picture that was refused has been deleted: it
     ends as a dead letter again, with the reason picture_missing, and has to be handed in anew.
+    With --cluster those of all nodes are chosen, by their tasks' ids too, and their keepers send them.
 
     \b
     Examples:
       growbin-jobs dead retry 17 18
       growbin-jobs dead retry --code retries_exhausted --hours 2
       growbin-jobs dead retry --all --yes
+      growbin-jobs dead retry --cluster 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11
     """
+    if cluster:
+        _of_all_nodes("retry", numbers, (queue, actor, code, hours), all_=all_, yes=yes, json=json)
+        return
     from contextlib import closing
 
     from growbin_jobs.cli.wiring import forwarding, opening, readable_journal_file
     from growbin_jobs.operations import dead_letters, journal_transfer
 
+    wanted = _numbers(numbers)
     file = readable_journal_file(path)
-    chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
+    chosen = _chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Retry", len(chosen), yes=yes)
     with closing(opening(file)()) as journal:
         done = dead_letters.retry(journal, [letter.id for letter in chosen])
@@ -145,6 +156,7 @@ def discard(
     code: Code = None,
     hours: Hours = None,
     all_: All = False,
+    cluster: Cluster = False,
     yes: Yes = False,
     json: Json = False,
     path: File = None,
@@ -152,18 +164,25 @@ def discard(
 ) -> None:
     """Say that messages stay given up: they are listed no more, and pruned in time.
 
+    With --cluster those of all nodes are chosen; that has its effect after 30 seconds, as in the monitor.
+
     \b
     Examples:
       growbin-jobs dead discard 17
       growbin-jobs dead discard --code picture_too_small --yes
+      growbin-jobs dead discard --cluster --actor analyze_image --yes
     """
+    if cluster:
+        _of_all_nodes("discard", numbers, (queue, actor, code, hours), all_=all_, yes=yes, json=json)
+        return
     from contextlib import closing
 
     from growbin_jobs.cli.wiring import opening, readable_journal_file
     from growbin_jobs.operations import dead_letters
 
+    wanted = _numbers(numbers)
     file = readable_journal_file(path)
-    chosen = _chosen(file, numbers, (queue, actor, code, hours), all_=all_)
+    chosen = _chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Discard", len(chosen), yes=yes)
     with closing(opening(file)()) as journal:
         done = dead_letters.discard(journal, [letter.id for letter in chosen])
@@ -174,6 +193,43 @@ def discard(
 
 
 Filters = tuple[str | None, str | None, str | None, float | None]
+
+
+def _of_all_nodes(verb: str, ids: list[str] | None, filters: Filters, *, all_: bool, yes: bool, json: bool) -> None:
+    """Decide about letters of all nodes; say which somebody else has decided about."""
+    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli.person import name_of_person
+    from growbin_jobs.errors import ConfigurationError, Conflict, NotFound
+    from growbin_jobs.operations import letter_verbs
+
+    queue, actor, code, hours = filters
+    if bool(ids) == (bool(_selection(*filters)) or all_):
+        raise ConfigurationError("Say which: their ids, or --queue, --actor, --code, --hours, or --all.")
+    database, done, failed = target.central(), 0, 0
+    chosen = acts.letter_ids(database, ids, queue=queue, actor=actor, code=code, hours=hours)
+    _ask(verb.capitalize(), len(chosen), yes=yes)
+    act = letter_verbs.retry if verb == "retry" else letter_verbs.discard
+    past = "retried" if verb == "retry" else "discarded"
+    for letter_id in chosen:
+        acts.record(database, f"dead_letter.{past}", letter_id)
+        try:
+            act(database, letter_id, by=name_of_person())
+            done += 1
+        except (Conflict, NotFound) as error:
+            complain(letter_id, str(error))
+            failed += 1
+    print_json({past: done, "failed": failed}) if json else print_line(f"{done} {past}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _numbers(texts: list[str] | None) -> list[int] | None:
+    from growbin_jobs.errors import ConfigurationError
+
+    wrong = next((text for text in texts or () if not (text.isascii() and text.isdigit())), None)
+    if wrong is not None:
+        raise ConfigurationError(f"{wrong!r} is no number of this node's dead letters. For other nodes' add --cluster.")
+    return None if texts is None else [int(text) for text in texts]
 
 
 def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":

@@ -66,4 +66,4 @@ def print_dead_tasks(tasks: Sequence[Task]) -> None:
         )
         out.print(Text(f"{'':{_NUMBER}}{one_line(task.task_id)}"), soft_wrap=True)
         out.print(Padding(Text(task.error or ""), (0, 0, 0, _NUMBER + 2)))
-    say(f"Times in {zone_name()}. Each is retried on its node: growbin-jobs dead list, dead retry.")
+    say(f"Times in {zone_name()}. To retry one: growbin-jobs dead retry --cluster ID.")

@@ -52,6 +52,15 @@ def is_growbin() -> bool:
     return _chosen is None
 
 
+def chosen_engine() -> Engine:
+    """Return the engine that ``--engine`` names.
+
+    Raises:
+      ConfigurationError: There is none of that name, or none was named.
+    """
+    return engine_of(_chosen or "")
+
+
 def actors() -> list[str]:
     """Return the names of the engine's actors.
 

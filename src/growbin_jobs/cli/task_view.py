@@ -11,6 +11,7 @@ from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.journal_view import STYLES
 from growbin_jobs.cli.times import local, zone_name
+from growbin_jobs.operations.reruns import Links
 from growbin_jobs.operations.task_history import HistoryEvent, TaskRecord
 from growbin_jobs.operations.task_tree import TaskNode
 
@@ -49,6 +50,17 @@ def print_record(found: TaskRecord) -> None:
     for problem in found.problems:
         out.print()
         out.print(Text(problem, "yellow"), soft_wrap=True)
+
+
+def print_links(links: Links | None) -> None:
+    """Print what a task was made from, and what was made from it."""
+    if links is None:
+        return
+    if links.origin is not None:
+        out.print(Text(f"made from {one_line(links.origin.rerun_of)} by {one_line(links.origin.by)}"), soft_wrap=True)
+    for each in links.later:
+        what = "run again as" if each.kind.value == "again" else "superseded by"
+        out.print(Text(f"{what} {one_line(each.task_id)} by {one_line(each.by)}, {local(each.at)}"), soft_wrap=True)
 
 
 def print_trees(trees: Sequence[TaskNode], *, depth: int = 0) -> None:

@@ -1,12 +1,15 @@
 """``growbin-jobs tasks …``: what became of a message."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from growbin_jobs.cli.console import print_json
 from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.target import EngineName
+
+if TYPE_CHECKING:
+    from growbin_jobs.operations.reruns import Links
 
 
 def show(
@@ -41,7 +44,24 @@ def show(
     )
     if not found.history:
         raise NotFound(view.nowhere(found))
-    print_json(as_json(found)) if json else view.print_record(found)
+    links = _links(task_id)
+    if json:
+        print_json(as_json(found) | {"links": as_json(links)})
+    else:
+        view.print_record(found)
+        view.print_links(links)
+
+
+def _links(task_id: str) -> "Links | None":
+    """Return what a task was made from and what was made from it; None where the central database is away."""
+    from growbin_jobs.cli import target
+    from growbin_jobs.errors import GrowbinError
+    from growbin_jobs.operations.reruns import links_of
+
+    try:
+        return links_of(target.central(upgraded=False), task_id)
+    except GrowbinError:  # what is known elsewhere is shown all the same
+        return None
 
 
 def tree(

@@ -3,6 +3,7 @@
     GrowbinError
     ├── ConfigurationError    a setting or an installation is wrong; raised at start, never inside a message
     ├── NotFound              something that was asked for by name is not there
+    ├── Conflict              somebody else was first, or what it is now does not allow it
     ├── Permanent             trying again cannot help: the message goes to the dead letters
     ├── Transient             trying again may help: spends a retry
     └── Deferred              wait, it is nobody's fault: comes back later and spends no retry
@@ -31,6 +32,10 @@ class ConfigurationError(GrowbinError):
 
 class NotFound(GrowbinError):
     """What was asked for by name does not exist."""
+
+
+class Conflict(GrowbinError):
+    """Somebody else was first, or the state of a thing does not allow what was asked; the message says what to do."""
 
 
 class Permanent(GrowbinError):

@@ -373,6 +373,19 @@ LETTER_CARRIED_OUT: Final = _event(
     "dead_letter.carried_out id=%(id)s action=%(action)s node=%(node)s by=%(by)s",
 )  # fmt: skip
 
+RERUN_SENT: Final = _event(
+    "task.rerun_sent", "A message that a person lets run again under a new id was taken over by a journal.",
+    None, {"id": "the new message", "rerun_of": "the task that it was made from", "kind": "again or edited",
+           "by": "who wants it"},
+    "task.rerun_sent id=%(id)s rerun_of=%(rerun_of)s kind=%(kind)s by=%(by)s",
+)  # fmt: skip
+
+BULK_WORKED: Final = _event(
+    "bulk.worked", "A keeper has worked on a bulk job.",
+    {"targets": "those that had their turn"}, {"id": "the job", "verb": "retry, discard or run_again", "ended": "bool"},
+    "bulk.worked id=%(id)s verb=%(verb)s targets=%(targets)d ended=%(ended)s",
+)  # fmt: skip
+
 # --- connections and forwarding
 
 CONNECTED: Final = _event(

@@ -101,6 +101,22 @@ def answered_requests(database: Database, analysis_ids: Sequence[str], *, purpos
     return [AnsweredRequest(one["analysis_id"], one["cost"], one["latency_ms"] / 1000) for one in database.rows(query)]
 
 
+def answered_analyses(database: Database, analysis_ids: Sequence[str], *, purpose: str, since: datetime) -> set[str]:
+    """Return those of some analyses for which a request of a purpose was answered since a time (aware).
+
+    Raises:
+      Deferred: The database is away.
+    """
+    row, found = LlmUsage, set()
+    for start in range(0, len(analysis_ids), 500):
+        page = list(analysis_ids[start : start + 500])
+        query = row.select(row.analysis_id).where(
+            row.analysis_id.in_(page), row.purpose == purpose, row.outcome == "answered", row.sent_at >= since
+        )
+        found |= {one["analysis_id"] for one in database.rows(query.distinct())}
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOfAnalysis:
     """A request to a model server; ``cost`` in micro-dollars, None where it is not known."""

@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError, NotFound
+from growbin_jobs.errors import ConfigurationError, Conflict, Deferred, GrowbinError, NotFound
+from growbin_jobs.monitor.acting.sentences import said_in
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.security.identify import is_api
@@ -25,6 +26,7 @@ def add_handlers(app: FastAPI) -> None:
     """Let an app show errors our way."""
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(Deferred, _away)
     app.add_exception_handler(ConfigurationError, _away)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -79,6 +81,10 @@ def _to_sign_in(request: Request, sentence: str) -> Response:
 
 def _not_found(request: Request, error: Any) -> Response:
     return answer(request, 404, str(error))
+
+
+def _conflict(request: Request, error: Any) -> Response:
+    return answer(request, 409, said_in(words_for(request).language, str(error)))
 
 
 def _away(request: Request, error: Any) -> Response:

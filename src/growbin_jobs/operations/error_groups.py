@@ -100,14 +100,37 @@ def grouped(
     Only of a message that was given up the place is known. Runs that failed before it, and others of the same actor
     with the same error, belong to its group, where there is one such place.
     """
+    groups = [_group(cause, its, since, until, version_at) for cause, its in _members(found).items()]
+    return sorted(groups, key=lambda group: (-group.count, group.key))
+
+
+def tasks_of_group(database: Database, key: str, *, since: datetime, until: datetime) -> list[str]:
+    """Return the tasks of a group, each once, those that failed last first.
+
+    Parameters:
+      key: Of the group.
+      since, until: As :func:`error_groups`.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    found, _ = failures(database, since=since, until=until)
+    its = next((its for cause, its in _members(found).items() if _key(cause) == key), [])
+    return list(dict.fromkeys(failure.task_id for failure in its))
+
+
+def _members(found: Iterable[Failure]) -> dict[tuple[str, str, str, str], list[Failure]]:
     known = list(found)
     causes = _causes_of_deaths(known)
     members: defaultdict[tuple[str, str, str, str], list[Failure]] = defaultdict(list)
     for failure in known:
         likely = causes.get((failure.actor, without_what_varies(failure.error)), set())
         members[next(iter(likely)) if len(likely) == 1 else _cause(failure)].append(failure)
-    groups = [_group(cause, its, since, until, version_at) for cause, its in members.items()]
-    return sorted(groups, key=lambda group: (-group.count, group.key))
+    return members
+
+
+def _key(cause: tuple[str, str, str, str]) -> str:
+    return hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def newest_version(workers: Iterable[WorkerGroup]) -> tuple[str | None, datetime | None]:
@@ -166,7 +189,7 @@ def _group(
     moments = [each.at for each in its]
     first, last = min(moments), max(moments)
     return ErrorGroup(
-        key=hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16],
+        key=_key(cause),
         title=title or without_what_varies(its[0].error) or error_class or code,
         code=code,
         error_class=error_class,

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
-from growbin_jobs.actors import actor
+from growbin_jobs.actors import actor, carrying_on
 from growbin_jobs.app import broker, engine
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.messages import VisionAnswer, parse
@@ -48,7 +48,7 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
     picture = here.uploads.store(user_id, image_path, analysis_id)
     here.analyses.uploaded(analysis_id, user_id, picture)
     route = names.ANALYZE_IMAGE_BULK if here.is_bulk(user_id) else names.ANALYZE_IMAGE
-    broker.enqueue(message_for(route, analysis_id, picture.s3_path))
+    broker.enqueue(carrying_on(message_for(route, analysis_id, picture.s3_path)))
     if deletable:
         here.uploads.discard_spooled(image_path)
     return picture.model_dump()
@@ -72,7 +72,7 @@ def retrieve_rule(analysis_id: str, item: str, vision: dict[str, Any] | None = N
     rule = here.rulebook.lookup(item)
     here.analyses.rule_found(analysis_id, rule)
     content = rule.model_dump()
-    broker.enqueue(message_for(names.GENERATE_RESPONSE, analysis_id, content, vision))
+    broker.enqueue(carrying_on(message_for(names.GENERATE_RESPONSE, analysis_id, content, vision)))
     return content
 
 

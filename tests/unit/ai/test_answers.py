@@ -6,6 +6,7 @@ import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.freshness import fresh_answers
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.models.answers import Claim
@@ -195,3 +196,13 @@ def test_nobody_waits_longer_than_the_patience():
         waiting(Busy(looks=10_000), timed).get(QUESTION, asked)
 
     assert (round(timed.now, 6), asked.times) == (50, 0)
+
+
+def test_who_wants_a_fresh_answer_pays_once_more_and_a_retry_of_the_same_wish_does_not(asked, store):
+    answers(asked, store).get(QUESTION, asked)
+
+    for wish, times in (("one", 2), ("one", 2), ("two", 3)):
+        with fresh_answers(wish):
+            answers(asked, store).get(QUESTION, asked)
+        assert asked.times == times
+    assert answers(asked, store).get(QUESTION, asked).from_store

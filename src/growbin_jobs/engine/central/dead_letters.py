@@ -53,6 +53,7 @@ class DeadLetterRow(peewee.Model):
     taken_to = peewee.TextField(null=True)
     carried_by = peewee.TextField(null=True)
     done_at = UtcField(null=True)
+    effect_at = UtcField(null=True)
 
     class Meta:
         table_name = "dead_letters"
@@ -78,6 +79,7 @@ class CentralDeadLetter:
       taken_by, taken_at, taken_to: Who has decided about it in the central database, when, and what.
       carried_by: The node that carries that out.
       done_at: When that was done.
+      effect_at: Not to be carried out before: until then it can be taken back. None: at once.
     """
 
     id: str
@@ -99,6 +101,7 @@ class CentralDeadLetter:
     taken_to: Action | None
     carried_by: str | None
     done_at: datetime | None
+    effect_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -191,6 +194,12 @@ class DeadLetters:
             query = query.where((row.died_at < below[0]) | ((row.died_at == below[0]) & (row.id < below[1])))
         return [_view(each | {"body": b""}) for each in self.database.rows(query.limit(limit))]
 
+    def some(self, letter_ids: Collection[str]) -> Found:
+        """Return those of some letters that are open, with their messages, newest first."""
+        row = DeadLetterRow
+        query = row.select().where(row.id.in_(list(letter_ids)) & _OPEN).order_by(row.died_at.desc(), row.id.desc())
+        return [_view(each) for each in self.database.rows(query)] if letter_ids else []
+
     def of_task(self, task_id: str) -> Found:
         """Return all dead letters that a task has come to, on all nodes, oldest first, with their messages."""
         query = DeadLetterRow.select().where(DeadLetterRow.task_id == task_id).order_by(DeadLetterRow.died_at)
@@ -201,13 +210,14 @@ class DeadLetters:
         query = DeadLetterRow.select(DeadLetterRow.id).where(_OPEN).limit(most)
         return self.database.run(lambda connection: int(query.count(connection)))
 
-    def mark(self, letter_id: str, action: Action, *, by: str, at: datetime) -> bool:
+    def mark(self, letter_id: str, action: Action, *, by: str, at: datetime, effect_at: datetime | None = None) -> bool:
         """Decide about a dead letter. Of all who do at once, on all nodes, one gets True; the keepers carry it out.
 
         A retried message keeps its id, and its retries are counted anew.
 
         Parameters:
           by: Who decides, for the others to see.
+          effect_at: Not to be carried out before, so that it can be taken back. None: at once.
 
         Returns:
           False: It was retried or discarded before, or somebody else has decided.
@@ -215,11 +225,18 @@ class DeadLetters:
         Raises:
           NotFound: There is none of that id, or it is to be retried and holds no message that could be sent.
         """
-        row, letter = DeadLetterRow, self.get(letter_id)
+        letter = self.get(letter_id)
         if action is Action.RETRY:
             letter.body_to_send()
-        values = {"taken_by": by, "taken_at": at, "taken_to": action.value, "carried_by": None, "done_at": None}
-        query = row.update(**values).where((row.id == letter_id) & _OPEN)
+        return self.database.run(
+            lambda connection: decide(connection, letter_id, action, by=by, at=at, effect_at=effect_at)
+        )
+
+    def take_back(self, letter_id: str, *, now: datetime) -> bool:
+        """Open a letter again whose decision has no effect yet; False where it is too late, or nothing was decided."""
+        row = DeadLetterRow
+        nothing = dict.fromkeys(("taken_by", "taken_at", "taken_to", "effect_at"))
+        query = row.update(**nothing).where((row.id == letter_id) & _TO_DO & (row.effect_at > now))
         return self.database.run(lambda connection: bool(query.execute(connection)))
 
     # --- for the keepers
@@ -242,9 +259,10 @@ class DeadLetters:
             lambda connection: bulk.insert(connection, dialect, "dead_letters", _COPIED, rows, _TAKE_OVER)
         )
 
-    def taken(self, *, limit: int = 200) -> Found:
+    def taken(self, *, now: datetime, limit: int = 200) -> Found:
         """Return those about which somebody has decided and nobody has done it, oldest decision first."""
-        query = DeadLetterRow.select().where(_TO_DO).order_by(DeadLetterRow.taken_at).limit(limit)
+        due = DeadLetterRow.effect_at.is_null() | (DeadLetterRow.effect_at <= now)
+        query = DeadLetterRow.select().where(_TO_DO & due).order_by(DeadLetterRow.taken_at).limit(limit)
         return [_view(each) for each in self.database.rows(query)]
 
     def decided(self, letter_ids: Collection[str]) -> Found:
@@ -298,11 +316,28 @@ _KEPT: Final = {
 }
 _TAKEN: Final = {
     name: f"CASE WHEN excluded.died_at > dead_letters.died_at THEN NULL ELSE dead_letters.{name} END"
-    for name in ("taken_by", "taken_at", "taken_to", "carried_by", "done_at")
+    for name in ("taken_by", "taken_at", "taken_to", "carried_by", "done_at", "effect_at")
 }
 _CHANGES: Final = {name: f"excluded.{name}" for name in _COPIED if name != "id"} | _KEPT | _TAKEN
 _TAKE_OVER: Final = f"""(id) DO UPDATE SET {", ".join(f"{name} = {value}" for name, value in _CHANGES.items())}
     WHERE excluded.seq > dead_letters.seq"""
+
+
+def decide(
+    connection: peewee.Database,
+    letter_id: str,
+    action: Action,
+    *,
+    by: str,
+    at: datetime,
+    effect_at: datetime | None = None,
+) -> bool:
+    """Decide about an open dead letter inside of a transaction; False where somebody else has."""
+    row = DeadLetterRow
+    query = row.update(
+        taken_by=by, taken_at=at, taken_to=action.value, carried_by=None, done_at=None, effect_at=effect_at
+    ).where((row.id == letter_id) & _OPEN)
+    return bool(query.execute(connection))
 
 
 def letter_id(node: str, letter: int, task_id: str) -> str:

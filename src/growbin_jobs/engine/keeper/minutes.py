@@ -11,10 +11,12 @@ import peewee
 
 from growbin_jobs.engine.broker.port import BrokerPort
 from growbin_jobs.engine.central.attempts import Attempts
+from growbin_jobs.engine.central.bulk_jobs import BulkJobs
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import TaskState
 
@@ -81,7 +83,8 @@ class ForgetOld:
 
     Attributes:
       tasks: How long attempts are kept whose task is gone.
-      letters: How long dead letters are kept, and pending tasks of which nobody has told anything since.
+      letters: How long dead letters, reruns and bulk jobs are kept, and pending tasks of which nobody has told anything
+        since.
       minutes: How long the figures of minutes are kept.
     """
 
@@ -108,6 +111,8 @@ class ForgetOld:
         while count := attempts.forget(ended_before=now - self.tasks):
             deleted["task_attempts"] += count
         deleted["dead_letters"] = DeadLetters(self.database).forget(died_before=old)
+        deleted["task_reruns"] = Reruns(self.database).forget(before=old)
+        deleted["bulk_jobs"] = BulkJobs(self.database).forget(seconds=self.letters.total_seconds())
         deleted["task_minutes"] = Minutes(self.database).forget(before=now - self.minutes)
         deleted["queue_minutes"] = QueueMinutes(self.database).forget(before=now - self.minutes)
         return {table: count for table, count in deleted.items() if count}

@@ -19,6 +19,7 @@ from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
@@ -28,6 +29,7 @@ from growbin_jobs.engine.control.mirror import Mirror
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
+from growbin_jobs.engine.keeper.bulk import WorkBulk
 from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, ForgetControl, Prune, Sweep
@@ -35,6 +37,7 @@ from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
 from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, SampleQueues
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
+from growbin_jobs.engine.keeper.send_reruns import SendReruns
 from growbin_jobs.engine.keeper.taken_letters import TakenLetters
 from growbin_jobs.engine.keeper.tell_waiting import TellWaiting
 from growbin_jobs.engine.keeper.undeliverable import Undeliverable
@@ -91,6 +94,10 @@ class Keeper:
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
             PeriodicJob("taken_letters", self._taken_letters(config), Every(2), level=logging.INFO),
+            PeriodicJob("reruns", self._send_reruns(config), Every(2), level=logging.INFO),
+            PeriodicJob(
+                "bulk", WorkBulk(database, worker=f"{config.node}/{os.getpid()}"), Every(2), level=logging.INFO
+            ),
             PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
             PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
@@ -112,6 +119,10 @@ class Keeper:
     def _taken_letters(self, config: EngineConfig) -> TakenLetters:
         lost = Lost(self.database, embedded=config.broker_url is None)
         return TakenLetters(self.journal, DeadLetters(self.database), lost, self.relay.run_once)
+
+    def _send_reruns(self, config: EngineConfig) -> SendReruns:
+        lost = Lost(self.database, embedded=config.broker_url is None)
+        return SendReruns(self.journal, Reruns(self.database), lost, self.relay.run_once)
 
     def _sample_queues(self, config: EngineConfig, broker: EmbeddedBroker | RabbitBroker) -> SampleQueues:
         declare = None if config.broker_url is None else broker.declare_queue

@@ -60,7 +60,7 @@ class TakenLetters:
 
     def _mine(self) -> list[CentralDeadLetter]:
         """Return those that this node may carry out: its own, those that it has begun, those of silent nodes."""
-        taken, me = self.letters.taken(), self.journal.node
+        taken, me = self.letters.taken(now=self._now()), self.journal.node
         others = [each for each in taken if (each.carried_by or each.node) != me]
         living = self.lost.living(self._now()) if others else set()
         return [each for each in taken if (each.carried_by or each.node) not in living - {me}]

@@ -1,6 +1,19 @@
 """The pages: one module for each, whose router is in :data:`routers`."""
 
-from growbin_jobs.monitor.pages import access, account, health, icon, live, oidc, overview, reading, sign_in
+from growbin_jobs.monitor.pages import (
+    access,
+    account,
+    acting,
+    bulk,
+    editing,
+    health,
+    icon,
+    live,
+    oidc,
+    overview,
+    reading,
+    sign_in,
+)
 
 #: What the app includes.
 routers = [
@@ -12,5 +25,8 @@ routers = [
     health.router,
     icon.router,
     overview.router,
+    acting.router,
+    bulk.router,
+    editing.router,
     *reading.routers,
 ]

@@ -34,6 +34,7 @@ PAGES: Final = (
     Page("/workers", "nav.workers", Action.SEE_STATE, "w", "workers"),
     Page("/queues", "nav.queues", Action.SEE_STATE, "q", "queues"),
     Page("/dead-letters", "nav.dead", Action.SEE_STATE, "l", "dead"),
+    Page("/bulk", "nav.bulk", Action.SEE_STATE, "b", "dead"),
     Page("/schedule", "nav.schedule", Action.SEE_STATE, "s", "schedule"),
     Page("/money", "nav.money", Action.SEE_MONEY, "m", "money"),
     Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.responses import HTMLResponse
 
 from growbin_jobs import __version__
-from growbin_jobs.monitor.pages import navigation
+from growbin_jobs.monitor.pages import navigation, said
 from growbin_jobs.monitor.pages.links import asset, link, with_query
 from growbin_jobs.monitor.pages.shown import FILTERS
 from growbin_jobs.monitor.security.identify import known_identity
@@ -45,8 +45,12 @@ def render(
       values: For the template.
     """
     text = templates().get_template(template).render(_context(request) | values)
+    vary = {"vary": "Accept-Language, Cookie"} | (headers or {})
     # A lone surrogate that came by without the filter ``visible`` must not cost the page.
-    return HTMLResponse(text.encode("utf-8", "replace"), status, {"vary": "Accept-Language, Cookie"} | (headers or {}))
+    answer = HTMLResponse(text.encode("utf-8", "replace"), status, vary)
+    if "hx-request" not in request.headers:
+        said.forget(request, answer)
+    return answer
 
 
 def words_for(request: Request) -> Any:
@@ -61,6 +65,7 @@ def _context(request: Request) -> dict[str, Any]:
     path = request.scope["path"][len(request.scope.get("root_path", "")) :]
     return {
         "request": request,
+        "said": said.said_to(request, words_for(request)),
         "w": words_for(request),
         "languages": LANGUAGES,
         "link": partial(link, request),

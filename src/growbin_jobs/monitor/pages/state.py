@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.expressions import SearchError
+from growbin_jobs.monitor.acting.state import pauses_of
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading.letters import letter_of, letters_of
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
@@ -36,7 +37,8 @@ def queues(request: Request) -> Response:
         services, words_for(request).language, queue=None, actor=None, code=None, node=None, dealt_with=False,
         cursor=None, limit=10,
     )  # fmt: skip
-    return render(request, "queues.html", found=queues_of(services, workers_of(services)), newest=newest)
+    found = queues_of(services, workers_of(services))
+    return render(request, "queues.html", found=found, newest=newest, pauses=pauses_of(services))
 
 
 @router.get("/dead-letters")

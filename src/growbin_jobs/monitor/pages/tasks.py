@@ -21,6 +21,7 @@ from growbin_jobs.monitor.reading.task_query import CHOICES, TaskQuery, may_see_
 from growbin_jobs.monitor.reading.task_view import task_view
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.readable_json import pretty
+from growbin_jobs.operations.reruns import links_of
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
@@ -52,7 +53,8 @@ def task(request: Request, task_id: str) -> Response:
         view = task_view(services, task_id, messages=may_see_messages(request))
     except NotFound:
         return _elsewhere(request, task_id)
-    return render(request, "task.html", view=view, task=view.task, pretty=pretty)
+    links = links_of(services.database, task_id)
+    return render(request, "task.html", view=view, task=view.task, links=links, pretty=pretty)
 
 
 def _elsewhere(request: Request, task_id: str) -> Response:

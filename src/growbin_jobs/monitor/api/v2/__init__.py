@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from growbin_jobs.monitor.api.v2 import (
     analyses,
     audit,
+    bulk,
     dead_letters,
     description,
     me,
@@ -12,11 +13,13 @@ from growbin_jobs.monitor.api.v2 import (
     platform,
     schedule,
     state,
+    state_actions,
+    task_actions,
     tasks,
 )
 
 #: What the app includes below ``/api/v2``.
 routers: list[APIRouter] = [
     description.router, me.router, tasks.router, state.router, money.router, schedule.router, analyses.router,
-    platform.router, audit.router, dead_letters.router,
+    platform.router, audit.router, dead_letters.router, task_actions.router, state_actions.router, bulk.router,
 ]  # fmt: skip

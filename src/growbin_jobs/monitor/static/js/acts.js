@@ -74,3 +74,11 @@
   });
   document.addEventListener("htmx:sendError", () => toast(toasts.dataset.away, true));
 })();
+
+// What is open or being typed is not swapped away by what is live.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const target = event.detail.target;
+  if (target.querySelector("details.popover[open]") || (target.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"))) {
+    event.detail.shouldSwap = false;
+  }
+});

@@ -1,0 +1,67 @@
+"""Sentences of operations in Korean: why an act was refused, why a target of a bulk job cannot be done.
+
+Operations say them in English, with the names that they are about; what is not in the table is shown as it is.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+KOREAN: Final[Mapping[str, str]] = {
+    "{by} has let it run again at {when} UTC. Nothing more is to be done.":
+        "{by}이(가) {when} UTC에 이미 재시도했습니다. 더 할 일이 없습니다.",
+    "{by} has discarded it at {when} UTC. Nothing more is to be done.":
+        "{by}이(가) {when} UTC에 이미 버렸습니다. 더 할 일이 없습니다.",
+    "It was retried on its node {node}. Nothing more is to be done.":
+        "노드 {node}에서 이미 재시도했습니다. 더 할 일이 없습니다.",
+    "It was discarded on its node {node}. Nothing more is to be done.":
+        "노드 {node}에서 이미 버렸습니다. 더 할 일이 없습니다.",
+    "{by} has let it run again at {when} UTC, as {id}. "
+    "Look at that one; let it run once more only when that is what you want.":
+        "{by}이(가) {when} UTC에 {id}(으)로 이미 다시 실행했습니다. 그 작업을 먼저 확인하세요.",
+    "It has completed, so there is nothing to retry. Run it again: that makes a new task.":
+        "완료된 작업이라 재시도할 것이 없습니다. '다시 실행'으로 새 작업을 만드세요.",
+    "It is retried by itself at {when} UTC: a second message could run beside that one. Wait, or revoke it first.":
+        "{when} UTC에 스스로 재시도합니다. 지금 보내면 두 번 실행될 수 있습니다. 기다리거나 먼저 취소하세요.",
+    "It runs now. Abort it first, or wait for its end.": "지금 실행 중입니다. 먼저 중단하거나 끝나기를 기다리세요.",
+    "It is too late: the decision has had its effect. Let the task run again instead.":
+        "이미 처리되어 되돌릴 수 없습니다. 대신 작업을 다시 실행하세요.",
+    "Nobody has decided about it: there is nothing to take back.": "아무도 결정하지 않아 되돌릴 것이 없습니다.",
+    "Nothing fits, so there is nothing to do. Choose others.": "조건에 맞는 것이 없습니다. 다른 조건을 고르세요.",
+    "These are {number}. Type that number, so that it is sure that you mean all of them.":
+        "모두 {number}개입니다. 전부가 맞는지 확인하도록 그 수를 입력하세요.",
+    "The bulk job {name} is {state}, and would have to be {other}.":
+        "일괄 작업 {name}의 상태가 {state}입니다. {other} 상태여야 합니다.",
+    "The photo that was handed in is stored, and was deleted where it came from. Let analyze_image run again.":
+        "올린 사진은 저장된 뒤 원래 자리에서 지워졌습니다. analyze_image를 다시 실행하세요.",
+    "The photo that was handed in is stored: let analyze_image run again.":
+        "올린 사진은 이미 저장되었습니다. analyze_image를 다시 실행하세요.",
+    "The picture was refused and has been deleted: it has to be handed in anew.":
+        "거부된 사진은 지워졌습니다. 사진을 다시 올려야 합니다.",
+    "It holds no message that could be sent. Discard it.": "보낼 수 있는 메시지가 없습니다. 버리세요.",
+    "{by} has decided about it.": "{by}이(가) 이미 결정했습니다.",
+    "Its message is not known, so it cannot run again.": "메시지를 알 수 없어 다시 실행할 수 없습니다.",
+    "The arguments are no JSON{place}.": "인수가 JSON이 아닙니다{place}.",
+    "The named arguments are no JSON{place}.": "이름 있는 인수가 JSON이 아닙니다{place}.",
+    "That is no number.": "숫자가 아닙니다.",
+    "That is no time. Write one such as 2026-12-01T09:00.": "시각이 아닙니다. 2026-12-01T09:00처럼 쓰세요.",
+}  # fmt: skip
+
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+
+
+def said_in(language: str, sentence: str) -> str:
+    """Return a sentence of an operation in a language; one that is not known, as it is."""
+    if language != "ko":
+        return sentence
+    for english, korean in KOREAN.items():
+        found = _pattern(english).fullmatch(sentence)
+        if found is not None:
+            return korean.format_map(found.groupdict())
+    return sentence
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    parts = _PLACE.split(english)
+    texts = [f"(?P<{part}>.*?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)]
+    return re.compile("".join(texts), re.DOTALL)

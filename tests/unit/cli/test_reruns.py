@@ -1,0 +1,73 @@
+"""``growbin-jobs tasks run-again|edit|retry``, ``dead … --cluster`` and ``bulk``, embedded, in both languages."""
+
+import json
+
+import pytest
+from tests.contract.test_bulk import letter
+from tests.monitor.data import put, task
+
+from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.reruns import Reruns
+from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
+from growbin_jobs.models.audit import Audit
+
+
+@pytest.fixture
+def database(tmp_path):
+    opened = open_database(None, default_path=tmp_path / "data" / "central.db", pool_size=2, timeout=10)
+    upgrade(opened, SCHEMA)
+    rows = [letter(number) for number in range(3)]
+    put(opened, DeadLetterRow, rows)
+    put(
+        opened, TaskRow,
+        [
+            task(row["task_id"], row["died_at"], task_name="analyze_image", status="dead", payload=row["body"].decode())
+            for row in rows
+        ],
+    )  # fmt: skip
+    yield opened
+    opened.close()
+
+
+def refused(result):
+    """Return what a command says that has failed."""
+    assert result.exit_code == 1
+    return f"{result.exception} {result.stderr}"
+
+
+def test_dead_letters_of_all_nodes_are_retried_by_their_tasks_ids_once(invoke, database):
+    assert json.loads(invoke("dead", "retry", "--cluster", "t0", "letter-00001", "--json").stdout)["retried"] == 2
+    again = refused(invoke("dead", "retry", "--cluster", "t0"))
+    assert "has let it run again" in again
+    assert "1 discarded." in invoke("dead", "discard", "--cluster", "--all", "--yes").stdout
+    assert "add --cluster" in refused(invoke("dead", "retry", "t0"))
+    assert {each.action for each in Audit(database).after(0, limit=50)} == {
+        "dead_letter.retried",
+        "dead_letter.discarded",
+    }
+
+
+def test_a_task_runs_again_and_is_edited(invoke, database):
+    made = json.loads(invoke("tasks", "run-again", "t1", "--why", "doubt", "--json").stdout)
+    assert (made["rerun_of"], made["reason"]) == ("t1", "doubt")
+    assert made["task_id"] in refused(invoke("tasks", "run-again", "t1"))
+    assert "s3_path" in refused(invoke("tasks", "edit", "t2", "--args", '["a", 7]'))
+    korean = invoke("tasks", "edit", "t2", "--args", '["a", "s3://b/x"]', GROWBIN_LANGUAGE="ko").stdout
+    assert "대신합니다" in korean
+    assert "no JSON at line 1" in refused(invoke("tasks", "edit", "t2", "--args", "["))
+    assert "runs once more" in invoke("tasks", "retry", "t0", GROWBIN_LANGUAGE="en").stdout
+    assert len(Reruns(database).waiting()) == 2
+
+
+def test_a_bulk_job_is_previewed_started_and_taken_back(invoke, database):
+    draft = json.loads(invoke("bulk", "preview", "retry", "--actor", "analyze_image", "--json").stdout)
+    assert (draft["state"], draft["preview"]["able"]) == ("draft", 3)
+    assert f"bulk start {draft['id']}" in invoke("bulk", "show", draft["id"], GROWBIN_LANGUAGE="en").stderr
+    assert "30초 뒤에" in invoke("bulk", "start", draft["id"], "--name", "after", GROWBIN_LANGUAGE="ko").stderr
+    assert "is waiting" in refused(invoke("bulk", "stop", draft["id"]))
+    assert json.loads(invoke("bulk", "undo", draft["id"], "--json").stdout)["state"] == "undone"
+    assert "after" in invoke("bulk", "list", COLUMNS="200").stdout
+    assert "is undone" in refused(invoke("bulk", "resume", draft["id"]))
