@@ -20,7 +20,8 @@ from growbin_jobs.engine.central import bulk_work
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs, BulkState
 from growbin_jobs.engine.central.bulk_work import BulkWork
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import Action, DeadLetterRow, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import Action, DeadLetterRow
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.deeds import deeds
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.reruns import Reruns

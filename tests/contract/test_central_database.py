@@ -16,7 +16,7 @@ import pytest
 
 from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.minutes import TaskMinuteRow
 from growbin_jobs.engine.central.minutes_due import MinuteDueRow
 from growbin_jobs.engine.central.opening import open_database

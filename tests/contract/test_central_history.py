@@ -19,7 +19,8 @@ from tests.contract.central_node import START, Node
 
 from growbin_jobs.engine.central.attempts import Attempts
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import Action, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import Action
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.sync import Copied
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import Dead, Outcome, TaskState

@@ -10,7 +10,7 @@ from tests.monitor.data import put as put_rows
 
 from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.search.expressions import ALL

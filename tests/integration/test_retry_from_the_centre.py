@@ -13,7 +13,8 @@ import pytest
 
 from growbin_jobs.engine.central.attempts import Attempts
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import Action, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import Action
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.tasks import Tasks

@@ -8,7 +8,7 @@ from typing import Any
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes

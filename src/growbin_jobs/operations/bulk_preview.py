@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from growbin_jobs.engine.central.bulk_jobs import MOST, BulkJobs
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import CentralDeadLetter, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import CentralDeadLetter
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.errors import Conflict, NotFound
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.past_requests import needs_of_the_past

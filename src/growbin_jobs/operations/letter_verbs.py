@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import Action, CentralDeadLetter, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import Action, CentralDeadLetter
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.tasks import Task, Tasks
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.errors import Conflict, NotFound

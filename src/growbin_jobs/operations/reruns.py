@@ -10,7 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import Action, DeadLetters, decide
+from growbin_jobs.engine.central.dead_letter_rows import Action, decide
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.reruns import Kind, Rerun, Reruns, Wish
 from growbin_jobs.engine.central.tasks import Task, Tasks
 from growbin_jobs.engine.control.instructions import Action as Instruct

@@ -6,7 +6,7 @@ import pytest
 from tests.contract.test_bulk import letter
 from tests.monitor.data import put, task
 
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.tasks import TaskRow

@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.monitor.data import put, task
 
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import upgrade

@@ -11,7 +11,7 @@ import peewee
 
 from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.fields import UtcField, storable
 from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.task_copy import iso

@@ -1,136 +1,33 @@
-"""Messages that were given up, from the journals of all nodes, with all that is needed to send them again."""
+"""Dead letters of all nodes with their messages, and what people decide about them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID, uuid5
 
 import peewee
 
 from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import BytesField, UtcField, storable
+from growbin_jobs.engine.central.dead_letter_rows import (
+    IS_OPEN,
+    IS_TO_DO,
+    Action,
+    CentralDeadLetter,
+    DeadLetterRow,
+    decide,
+    letter_id,
+    view_of,
+)
+from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.task_copy import iso
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import DeadLetterRecord, TaskState
-from growbin_jobs.engine.delivery.reruns import rerun
 from growbin_jobs.engine.errors import NotFound
-
-_NAMESPACE: Final = UUID("5b1b5c0e-6f6c-4c1e-9a58-0f4b1f2f3d77")
-
-
-class Action(StrEnum):
-    """What a person wants done with a dead letter."""
-
-    RETRY = "retry"
-    DISCARD = "discard"
-
-
-class DeadLetterRow(peewee.Model):
-    """Table ``dead_letters``. ``migrations/`` creates it; a test holds the two together."""
-
-    id = peewee.TextField(primary_key=True)
-    node = peewee.TextField()
-    letter = peewee.BigIntegerField()
-    task_id = peewee.TextField()
-    task_name = peewee.TextField()
-    queue_name = peewee.TextField()
-    body = BytesField()
-    code = peewee.TextField()
-    params = peewee.TextField()
-    error = peewee.TextField()
-    traceback = peewee.TextField()
-    died_at = UtcField()
-    retried_at = UtcField(null=True)
-    discarded_at = UtcField(null=True)
-    seq = peewee.BigIntegerField()
-    taken_by = peewee.TextField(null=True)
-    taken_at = UtcField(null=True)
-    taken_to = peewee.TextField(null=True)
-    carried_by = peewee.TextField(null=True)
-    done_at = UtcField(null=True)
-    effect_at = UtcField(null=True)
-
-    class Meta:
-        table_name = "dead_letters"
-        indexes = ((("died_at", "id"), False), (("task_id",), False))
-
-
-DeadLetterRow.add_index(
-    DeadLetterRow.index(DeadLetterRow.taken_at, where=peewee.SQL("taken_by IS NOT NULL AND done_at IS NULL"))
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CentralDeadLetter:
-    """A dead letter of some node. Times are aware, in UTC.
-
-    Attributes:
-      id: In the central database.
-      node: Whose journal had it, and ``letter``: its number there.
-      body: The encoded message. Empty in lists.
-      code, params: The reason; the params as JSON.
-      error, traceback: Of the last run; no values of variables.
-      retried_at, discarded_at: As the journal says, once it knows.
-      taken_by, taken_at, taken_to: Who has decided about it in the central database, when, and what.
-      carried_by: The node that carries that out.
-      done_at: When that was done.
-      effect_at: Not to be carried out before: until then it can be taken back. None: at once.
-    """
-
-    id: str
-    node: str
-    letter: int
-    task_id: str
-    task_name: str
-    queue_name: str
-    body: bytes
-    code: str
-    params: str
-    error: str
-    traceback: str
-    died_at: datetime
-    retried_at: datetime | None
-    discarded_at: datetime | None
-    taken_by: str | None
-    taken_at: datetime | None
-    taken_to: Action | None
-    carried_by: str | None
-    done_at: datetime | None
-    effect_at: datetime | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """True while nobody has retried or discarded it, nor decided to."""
-        return self.retried_at is None and self.discarded_at is None and self.taken_by is None
-
-    def body_to_send(self) -> bytes:
-        """Return the message as it is sent again.
-
-        Raises:
-          NotFound: It holds none.
-        """
-        try:
-            return rerun(self.body)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise NotFound(f"Dead letter {self.id} holds no message that could be sent. Discard it.") from None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON: times in ISO 8601, the message as text."""
-        times = {name: value.isoformat() for name, value in asdict(self).items() if isinstance(value, datetime)}
-        return asdict(self) | times | {"body": self.body.decode("utf-8", "replace")}
-
 
 #: ``list`` is a method below.
 Found = list[CentralDeadLetter]
-
-_OPEN = DeadLetterRow.retried_at.is_null() & DeadLetterRow.discarded_at.is_null() & DeadLetterRow.taken_by.is_null()
-
-_TO_DO = DeadLetterRow.taken_by.is_null(False) & DeadLetterRow.done_at.is_null()
 
 
 class DeadLetters:
@@ -159,7 +56,7 @@ class DeadLetters:
         rows = self.database.rows(DeadLetterRow.select().where(DeadLetterRow.id == letter_id))
         if not rows:
             raise NotFound(f"There is no dead letter {letter_id} in the central database.")
-        return _view(rows[0])
+        return view_of(rows[0])
 
     def list(
         self,
@@ -185,29 +82,29 @@ class DeadLetters:
         columns = [field for field in row._meta.sorted_fields if field.name != "body"]
         query = row.select(*columns, peewee.Value(b"").alias("body")).order_by(row.died_at.desc(), row.id.desc())
         if not dealt_with:
-            query = query.where(_OPEN)
+            query = query.where(IS_OPEN)
         for field, value in ((row.queue_name, queue), (row.task_name, actor), (row.code, code), (row.node, node)):
             query = query if value is None else query.where(field == value)
         query = query if since is None else query.where(row.died_at >= since)
         query = query if before is None else query.where(row.died_at < before)
         if below is not None:
             query = query.where((row.died_at < below[0]) | ((row.died_at == below[0]) & (row.id < below[1])))
-        return [_view(each | {"body": b""}) for each in self.database.rows(query.limit(limit))]
+        return [view_of(each | {"body": b""}) for each in self.database.rows(query.limit(limit))]
 
     def some(self, letter_ids: Collection[str]) -> Found:
         """Return those of some letters that are open, with their messages, newest first."""
         row = DeadLetterRow
-        query = row.select().where(row.id.in_(list(letter_ids)) & _OPEN).order_by(row.died_at.desc(), row.id.desc())
-        return [_view(each) for each in self.database.rows(query)] if letter_ids else []
+        query = row.select().where(row.id.in_(list(letter_ids)) & IS_OPEN).order_by(row.died_at.desc(), row.id.desc())
+        return [view_of(each) for each in self.database.rows(query)] if letter_ids else []
 
     def of_task(self, task_id: str) -> Found:
         """Return all dead letters that a task has come to, on all nodes, oldest first, with their messages."""
         query = DeadLetterRow.select().where(DeadLetterRow.task_id == task_id).order_by(DeadLetterRow.died_at)
-        return [_view(row) for row in self.database.rows(query)]
+        return [view_of(row) for row in self.database.rows(query)]
 
     def count_open(self, *, most: int = 100_000) -> int:
         """Return how many dead letters nobody has dealt with, counted up to a limit."""
-        query = DeadLetterRow.select(DeadLetterRow.id).where(_OPEN).limit(most)
+        query = DeadLetterRow.select(DeadLetterRow.id).where(IS_OPEN).limit(most)
         return self.database.run(lambda connection: int(query.count(connection)))
 
     def mark(self, letter_id: str, action: Action, *, by: str, at: datetime, effect_at: datetime | None = None) -> bool:
@@ -236,7 +133,7 @@ class DeadLetters:
         """Open a letter again whose decision has no effect yet; False where it is too late, or nothing was decided."""
         row = DeadLetterRow
         nothing = dict.fromkeys(("taken_by", "taken_at", "taken_to", "effect_at"))
-        query = row.update(**nothing).where((row.id == letter_id) & _TO_DO & (row.effect_at > now))
+        query = row.update(**nothing).where((row.id == letter_id) & IS_TO_DO & (row.effect_at > now))
         return self.database.run(lambda connection: bool(query.execute(connection)))
 
     # --- for the keepers
@@ -262,20 +159,20 @@ class DeadLetters:
     def taken(self, *, now: datetime, limit: int = 200) -> Found:
         """Return those about which somebody has decided and nobody has done it, oldest decision first."""
         due = DeadLetterRow.effect_at.is_null() | (DeadLetterRow.effect_at <= now)
-        query = DeadLetterRow.select().where(_TO_DO & due).order_by(DeadLetterRow.taken_at).limit(limit)
-        return [_view(each) for each in self.database.rows(query)]
+        query = DeadLetterRow.select().where(IS_TO_DO & due).order_by(DeadLetterRow.taken_at).limit(limit)
+        return [view_of(each) for each in self.database.rows(query)]
 
     def decided(self, letter_ids: Collection[str]) -> Found:
         """Return those of some letters about which somebody has decided, done or not."""
         row = DeadLetterRow
         query = row.select().where(row.id.in_(list(letter_ids)) & row.taken_by.is_null(False))
-        return [_view(each) for each in self.database.rows(query)]
+        return [view_of(each) for each in self.database.rows(query)]
 
     def carry(self, letter: CentralDeadLetter, *, node: str) -> bool:
         """Be the node that carries a decision out, in place of the one that had begun; False where another one is."""
         row = DeadLetterRow
         as_seen = row.carried_by.is_null() if letter.carried_by is None else row.carried_by == letter.carried_by
-        query = row.update(carried_by=node).where((row.id == letter.id) & _TO_DO & as_seen)
+        query = row.update(carried_by=node).where((row.id == letter.id) & IS_TO_DO & as_seen)
         return self.database.run(lambda connection: bool(query.execute(connection)))
 
     def done(self, letter: CentralDeadLetter, *, at: datetime) -> None:
@@ -323,28 +220,6 @@ _TAKE_OVER: Final = f"""(id) DO UPDATE SET {", ".join(f"{name} = {value}" for na
     WHERE excluded.seq > dead_letters.seq"""
 
 
-def decide(
-    connection: peewee.Database,
-    letter_id: str,
-    action: Action,
-    *,
-    by: str,
-    at: datetime,
-    effect_at: datetime | None = None,
-) -> bool:
-    """Decide about an open dead letter inside of a transaction; False where somebody else has."""
-    row = DeadLetterRow
-    query = row.update(
-        taken_by=by, taken_at=at, taken_to=action.value, carried_by=None, done_at=None, effect_at=effect_at
-    ).where((row.id == letter_id) & _OPEN)
-    return bool(query.execute(connection))
-
-
-def letter_id(node: str, letter: int, task_id: str) -> str:
-    """Return the central id of a letter; the task belongs to it, since a new journal counts from 1 again."""
-    return uuid5(_NAMESPACE, f"{node}\0{letter}\0{task_id}").hex
-
-
 def _row(node: str, seq: int, record: DeadLetterRecord) -> tuple[Any, ...]:
     texts = (record.code, record.params, record.error, record.traceback)
     return (
@@ -352,9 +227,3 @@ def _row(node: str, seq: int, record: DeadLetterRecord) -> tuple[Any, ...]:
         storable(record.queue), bytes(record.body), *map(storable, texts), iso(record.died_at), iso(record.retried_at),
         iso(record.discarded_at), seq,
     )  # fmt: skip
-
-
-def _view(row: dict[str, Any]) -> CentralDeadLetter:
-    values = {field.name: row[field.name] for field in fields(CentralDeadLetter)}
-    taken_to = None if row["taken_to"] is None else Action(row["taken_to"])
-    return CentralDeadLetter(**values | {"taken_to": taken_to})

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, uuid5
 from growbin_jobs.engine.central.bulk_jobs import BulkJob
 from growbin_jobs.engine.central.bulk_work import Deed
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import Action, decide
+from growbin_jobs.engine.central.dead_letter_rows import Action, decide
 from growbin_jobs.engine.central.reruns import Kind, Reruns, Wish
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.delivery.reruns import again, encoded

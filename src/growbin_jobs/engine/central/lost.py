@@ -17,7 +17,7 @@ from typing import Any, Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import DeadLetterRow
+from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import TaskState

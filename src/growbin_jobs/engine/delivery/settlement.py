@@ -41,6 +41,9 @@ FIRST_DELAY, LAST_DELAY = 1.0, 300.0
 #: So often a message may go back because nothing could be decided about it.
 MOST_RETURNS = 5
 
+#: Of a delivery that has failed, and of one that has not.
+_DISPOSITION = {True: Disposition.DEAD_LETTER, False: Disposition.ACK}
+
 
 class Journal(Protocol):
     """What the settlement needs of :class:`growbin_jobs.engine.journal.journal.Journal`."""
@@ -97,7 +100,7 @@ class Settlement:
         elif state is State.KNOWN:
             assert life.history is not None
             delivery.failed = life.history.state is TaskState.DEAD
-            self._publish(delivery, life.history.outbox, _disposition(delivery))
+            self._publish(delivery, life.history.outbox, _DISPOSITION[delivery.failed])
         elif state is State.RETURNING:
             self._send_back(delivery)
         elif state is State.RECEIVED:
@@ -158,8 +161,7 @@ class Settlement:
                 events.COMMITTED.emit(delivery, messages=len(outbox))
             if outbox and events.PUBLISHED.listeners:
                 events.PUBLISHED.emit(delivery, messages=len(outbox))
-            disposition = Disposition.DEAD_LETTER if delivery.failed else Disposition.ACK
-            delivery.consumer.settle(PendingAck(outbox, delivery, disposition, self._told))
+            delivery.consumer.settle(PendingAck(outbox, delivery, _DISPOSITION[delivery.failed], self._told))
 
     def _uncommitted(self, delivery: Delivery, error: BaseException) -> None:
         life = delivery.life
@@ -289,10 +291,6 @@ def _copy(delivery: Delivery, body: bytes, delay: float) -> OutboxMessage:
         message_id=delivery.message_id, task_name=delivery.actor_name, queue_name=delivery.queue_name, body=body,
         parent_id=delivery.message_id, due_at=time.time() + delay,
     )  # fmt: skip
-
-
-def _disposition(delivery: Delivery) -> Disposition:
-    return Disposition.DEAD_LETTER if delivery.failed else Disposition.ACK
 
 
 def _returned_too_often(delivery: Delivery) -> bool:

@@ -16,7 +16,8 @@ from functools import partial
 import apsw
 
 from growbin_jobs.engine import events
-from growbin_jobs.engine.central.dead_letters import Action, CentralDeadLetter, DeadLetters, letter_id
+from growbin_jobs.engine.central.dead_letter_rows import Action, CentralDeadLetter, letter_id
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import NotFound

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from growbin_jobs.engine.central.dead_letters import CentralDeadLetter
+from growbin_jobs.engine.central.dead_letter_rows import CentralDeadLetter
 from growbin_jobs.engine.central.reruns import Rerun
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.control.table import Control

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from growbin_jobs.engine.central.dead_letters import CentralDeadLetter, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import CentralDeadLetter
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.search.cursors import Place, decoded
 from growbin_jobs.engine.central.search.task_detail import SHOWN, Preview

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from growbin_jobs.engine.central.attempts import Attempts, TaskAttempt
-from growbin_jobs.engine.central.dead_letters import CentralDeadLetter, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import CentralDeadLetter
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.errors import NotFound

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from growbin_jobs.engine.central.dead_letters import Action, DeadLetters
+from growbin_jobs.engine.central.dead_letter_rows import Action
+from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.lost import SILENCE, Lost
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync

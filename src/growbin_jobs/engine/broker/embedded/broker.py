@@ -31,6 +31,7 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
+from growbin_jobs.engine.broker.embedded.own_errors import own_error_names
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
 from growbin_jobs.engine.broker.embedded.surveying import survey
@@ -40,17 +41,14 @@ from growbin_jobs.engine.delivery.admission import admit, check_priority
 from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
-from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.processes import fork_lock
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 
 #: Dead letters that one transaction changes.
 TIDY_BATCH = 500
-
 #: Seconds between two looks of :meth:`EmbeddedBroker.join`.
 JOIN_INTERVAL = 0.02
-
 
 #: Dead letters that are read together; each may be as large as a message may be.
 NOTED_AT_ONCE = 10
@@ -269,7 +267,7 @@ class EmbeddedBroker(FastHooks):
           BrokerConnectionError: If the file cannot be used; the message says why.
         """
         hold, milliseconds = self._hold(), {key: int(at * 1000) for key, at in dealt_with.items()}
-        while hold.write(lambda queue: queue.redact_dead_letters(_own_errors(), limit=TIDY_BATCH)) == TIDY_BATCH:
+        while hold.write(lambda queue: queue.redact_dead_letters(own_error_names(), limit=TIDY_BATCH)) == TIDY_BATCH:
             pass
         deleted = hold.write(lambda queue: queue.forget_dead_letters(milliseconds)) if milliseconds else 0
         pruned = TIDY_BATCH
@@ -300,13 +298,3 @@ class EmbeddedBroker(FastHooks):
         session, self._session = self._session, None
         if session:
             session.close()
-
-
-def _own_errors() -> set[str]:
-    """Names of our own errors, whose texts may be stored, and what else begins a reason of ours."""
-    names, classes = {"not a message"}, [GrowbinError]
-    while classes:
-        found = classes.pop()
-        names.add(found.__name__)
-        classes.extend(found.__subclasses__())
-    return names
