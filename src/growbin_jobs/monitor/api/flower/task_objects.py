@@ -9,7 +9,7 @@ from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview
 from growbin_jobs.monitor.api.flower.states import PENDING, RECEIVED, celery_state
 from growbin_jobs.monitor.api.flower.task_texts import Texts
-from growbin_jobs.monitor.api.flower.worker_names import group_of, worker_name
+from growbin_jobs.monitor.api.flower.worker_names import worker_of
 from growbin_jobs.operations.readable_json import parsed
 
 #: Characters of arguments and results in a list, as Celery cuts them.
@@ -51,7 +51,7 @@ def task_object(line: TaskLine, texts: Texts, *, cut: int = CUT) -> dict[str, An
         "eta": line.due_at.isoformat() if waits and line.due_at is not None else None,
         "expires": None,
         "retries": line.retry_count,
-        "worker": worker_name(line.node, group_of(line.queue_name)) if line.worker else None,
+        "worker": worker_of(line.node, line.queue_name, line.worker) if line.worker else None,
         "exception": line.error if state in ("FAILURE", "RETRY") else None,
         "timestamp": max(time for time in times.values() if time is not None),
         "runtime": line.run if state in ("SUCCESS", "FAILURE") else None,

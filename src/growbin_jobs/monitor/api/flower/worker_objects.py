@@ -14,7 +14,7 @@ from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.inspect import ActiveTask, Inspector, ScheduledTask
 from growbin_jobs.monitor.api.flower.task_objects import arguments_of
 from growbin_jobs.monitor.api.flower.task_texts import Texts, texts_of
-from growbin_jobs.monitor.api.flower.worker_names import worker_name
+from growbin_jobs.monitor.api.flower.worker_names import pid_of, worker_name
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.worker_states import WorkerState
 
@@ -43,7 +43,7 @@ def doing(services: Services, states: list[WorkerState], *, messages: bool) -> D
     inspector = Inspector(services.engine, _NoBroker(), services.database)
     active, scheduled = inspector.active(), inspector.scheduled()
     reserved = [str(each["id"]) for state in states for each in state.group.reserved_tasks or ()]
-    ids = [each.task_id for each in (*active, *scheduled)] + reserved
+    ids = [each.task_id for each in active] + [each.task_id for each in scheduled] + reserved
     lines = TaskDetails(services.database).some(ids[:3000]) if messages else []
     actors = {(each.node, each.group_name): each.actors for each in WorkerActors(services.database).all()}
     revoked = [each.name for each in Control(services.database).read().all if each.target is Target.MESSAGE]
@@ -75,7 +75,7 @@ def worker_object(state: WorkerState, all_: Doing) -> dict[str, Any]:
         }  # fmt: skip
 
     return {
-        "active": [item(each.task_id, each.actor, each.queue, each.started_at, None) for each in active],
+        "active": [item(each.task_id, each.actor, each.queue, each.started_at, pid_of(each.worker)) for each in active],
         "active_queues": [_queue(queue) for queue in group.queues],
         "conf": {
             "worker_concurrency": group.threads, "task_acks_late": True, "enable_utc": True, "timezone": "UTC",
@@ -83,7 +83,7 @@ def worker_object(state: WorkerState, all_: Doing) -> dict[str, Any]:
         },
         "registered": list(all_.actors.get((group.node, group.group_name), ())),
         "reserved": [
-            item(str(each["id"]), str(each.get("actor", "")), str(each.get("queue", "")), None, None)
+            item(str(each["id"]), str(each.get("actor", "")), str(each.get("queue", "")), None, each.get("pid"))
             for each in group.reserved_tasks or ()
         ],
         "revoked": all_.revoked,
