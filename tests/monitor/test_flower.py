@@ -9,19 +9,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import uvicorn
 from argon2 import PasswordHasher
+from pydantic import SecretStr
 from tests.monitor.data import ODD_NAMES, ODD_PAYLOADS, letter, put, task, worker
 
 from growbin_jobs.engine.central.dead_letters import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.control.table import Control
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.config import MonitorConfig
@@ -103,9 +107,14 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    services = make_services(
+    yield from filled(
         Settings(data_dir=tmp_path_factory.mktemp("flower"), language="en", timezone="America/New_York")
-    )
+    )  # fmt: skip
+
+
+def filled(settings: Settings) -> Iterator[Services]:
+    services = make_services(settings)
+    upgrade(services.database, SCHEMA)
     found = rows()
     put(services.database, TaskRow, found)
     put(services.database, DeadLetterRow, [letter(row) for row in found if row["status"] == "dead"])
@@ -556,3 +565,56 @@ def test_metrics_have_flower_s_names(services: Services):
         text = Script(port, None).get("/metrics").text
         assert f'flower_worker_online{{worker="{WORKER}"}} 1.0' in text
         assert f'flower_worker_prefetched_tasks{{task="upload_image",worker="{WORKER}"}} 1.0' in text
+
+
+ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("/api/tasks", {}),
+    ("/api/tasks", {"sort_by": "-started"}),
+    ("/api/tasks", {"search": "kwargs:client_id=1234 state:SUCCESS"}),
+    ("/api/tasks", {"state": "REVOKED", "workername": WORKER}),
+    ("/api/tasks", {"sort_by": "name", "limit": 3, "offset": 2}),
+    ("/api/task/info/t-done", {}),
+    ("/api/task/result/t-dead", {}),
+    ("/api/task/types", {}),
+    ("/api/workers", {"status": 1}),
+)
+
+
+def test_postgresql_answers_as_the_embedded_database(script: Script, postgres_url: str, tmp_path: Path):
+    settings = Settings(
+        data_dir=tmp_path, language="en", timezone="America/New_York", database_url=SecretStr(postgres_url)
+    )
+    for services in filled(settings):
+        for port in serve(services, CONFIG):
+            other = Script(port)
+            for path, parameters in ASKED:
+                assert list(pairs(other.read(path, **parameters))) == list(pairs(script.read(path, **parameters))), path
+            assert other.post("/api/task/revoke/t-sent").json() == {"message": "Revoked 't-sent'"}
+            assert other.get("/api/task/info/%00").status_code == 404
+            assert set(other.read("/api/workers")[WORKER]) == WORKER_KEYS
+
+
+def pairs(answer: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What an answer says, in order: two objects are equal in any."""
+    yield from answer.items()
+
+
+def test_a_request_that_waits_does_not_hold_up_the_end_of_the_monitor(services: Services):
+    listener, app, answers = socket.create_server(("127.0.0.1", 0)), make_app(CONFIG, services), []
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    serving = threading.Thread(target=server.run, args=([listener],))
+    script = Script(listener.getsockname()[1])
+    waiting = threading.Thread(
+        target=lambda: answers.append(script.read("/api/task/result/t-runs", timeout=500))
+    )  # fmt: skip
+    serving.start()
+    waiting.start()
+    deadline = time.monotonic() + 20
+    while not server.server_state.tasks and time.monotonic() < deadline:
+        time.sleep(0.01)
+    app.state.live.close()  # as the monitor's own server does at a signal
+    server.should_exit = True
+    serving.join()
+    waiting.join()
+
+    assert answers == [{"task-id": "t-runs", "state": "STARTED"}]

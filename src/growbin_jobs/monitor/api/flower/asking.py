@@ -33,7 +33,7 @@ def asked(services: Services, task_id: str, *, sent: bool = False) -> TaskResult
 
 
 async def ended(request: Request, result: TaskResult, seconds: float) -> State:
-    """Wait until a message has ended, the time is over, or nobody listens any more.
+    """Wait until a message has ended, the time is over, nobody listens any more, or the monitor stops.
 
     Parameters:
       seconds: At most; :data:`LONGEST` bounds it.
@@ -44,7 +44,8 @@ async def ended(request: Request, result: TaskResult, seconds: float) -> State:
     end, pause = time.monotonic() + min(seconds, LONGEST), FIRST_PAUSE
     while True:
         state: State = await run_in_threadpool(lambda: result.state)
-        if state in ENDED or time.monotonic() + pause > end or await request.is_disconnected():
+        over = state in ENDED or time.monotonic() + pause > end
+        if over or request.app.state.live.closed or await request.is_disconnected():
             return state
         await anyio.sleep(pause)
         pause = min(LAST_PAUSE, 1.5 * pause)

@@ -18,7 +18,7 @@ from growbin_jobs.monitor.api.flower.actor_routes import queues_of_all, route_of
 from growbin_jobs.monitor.api.flower.arguments import Body
 from growbin_jobs.monitor.api.flower.asking import LONGEST, asked, ended
 from growbin_jobs.monitor.api.flower.message_options import Sending, sending_of
-from growbin_jobs.monitor.api.flower.tasks import outcome
+from growbin_jobs.monitor.api.flower.tasks import LETTER, outcome
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.security.permissions import Action, require
@@ -37,7 +37,7 @@ async def apply(request: Request, name: str, body: Body) -> Response:
         return sent
     found = asked(request.app.state.services, sent, sent=True)
     await ended(request, found, LONGEST)
-    said = await run_in_threadpool(outcome, request, found)
+    said = await outcome(request, found, patience=LETTER)
     return StrictAnswer({"result": None} | said)
 
 

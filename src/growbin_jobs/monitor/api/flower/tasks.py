@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import anyio
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
@@ -21,6 +23,9 @@ from growbin_jobs.monitor.api.flower.task_texts import texts_of
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.task_query import may_see_messages
 from growbin_jobs.monitor.security.permissions import Action, require
+
+#: Seconds after which the dead letter of a message that has failed is in the central database.
+LETTER = 4.0
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
@@ -69,17 +74,31 @@ def info(request: Request, task_id: str) -> Response:
 async def result(request: Request, task_id: str, given: Arguments) -> Response:
     """Return what has become of a message; with ``timeout``, after its end or so many seconds."""
     services, found = request.app.state.services, asked(request.app.state.services, task_id)
-    state = await ended(request, found, given.seconds("timeout") or 0.0)
+    seconds = given.seconds("timeout") or 0.0
+    state = await ended(request, found, seconds)
     await run_in_threadpool(check_database, services, state, task_id)
-    return StrictAnswer(await run_in_threadpool(outcome, request, found))
+    return StrictAnswer(await outcome(request, found, patience=min(seconds, LETTER)))
 
 
-def outcome(request: Request, found: TaskResult) -> dict[str, Any]:
+async def outcome(request: Request, found: TaskResult, *, patience: float) -> dict[str, Any]:
     """Return the state of a message, and its result or error as far as the asker may see it.
+
+    Parameters:
+      patience: Seconds to wait for a traceback: the state of this node is known before its dead letter is copied.
 
     Raises:
       Deferred: The database is away.
     """
+    end = time.monotonic() + patience
+    while True:
+        said = await run_in_threadpool(_outcome, request, found)
+        complete = said.get("traceback", "") is not None
+        if complete or time.monotonic() >= end or request.app.state.live.closed:
+            return said
+        await anyio.sleep(0.25)
+
+
+def _outcome(request: Request, found: TaskResult) -> dict[str, Any]:
     state = found.state
     said: dict[str, Any] = {
         "task-id": found.message_id,
