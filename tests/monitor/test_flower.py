@@ -255,7 +255,7 @@ def test_an_order_of_a_search_in_messages(script: Script):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"sort_by": "uuid"}, {"limit": "x"}, {"offset": "-1"}, {"received_start": "yesterday"}, {"search": "("}]
+    "asked", [{"sort_by": "uuid"}, {"limit": "x"}, {"offset": "x"}, {"received_start": "yesterday"}, {"search": "("}]
 )
 def test_what_cannot_be_read_is_refused(script: Script, asked: dict[str, str]):
     answer = script.get("/api/tasks", params=asked)
@@ -308,6 +308,21 @@ def test_the_result_of_a_failure_is_its_error(script: Script):
 
     assert (found["state"], found["result"]) == ("FAILURE", "KeyError")
     assert "Traceback" in found["traceback"] or "line 41" in found["traceback"]
+
+
+def test_the_table_of_flower_s_page(services: Services):
+    for port in serve(services, MonitorConfig(insecure=True)):
+        script = Script(port, None)
+        asked = {
+            "draw": 3, "start": 1, "length": 2, "search[value]": "args:u1", "order[0][column]": 1,
+            "order[0][dir]": "asc", "columns[0][data]": "uuid", "columns[1][data]": "name",
+        }  # fmt: skip
+        found = script.read("/tasks/datatable", **asked)
+        assert set(found) == {"draw", "data", "recordsTotal", "recordsFiltered"}
+        assert (found["draw"], found["recordsTotal"], found["recordsFiltered"]) == (3, len(rows()), len(rows()))
+        assert [list(each) for each in found["data"]] == [KEYS, KEYS]
+        assert script.read("/tasks/datatable", **{"search[value]": "("})["searchError"]
+        assert len(script.read("/tasks/datatable", length=-1)["data"]) == len(rows())
 
 
 # --- workers and queues

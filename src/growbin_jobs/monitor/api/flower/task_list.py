@@ -30,7 +30,8 @@ FARTHEST: Final = 100_000
 #: Pages of the search that one answer may cost: where columns decide, and where texts must be read.
 PAGES, TEXT_PAGES = 120, 30
 
-_COLUMNS: Final = {"name": "actor", "state": "state", "received": "created", "started": "started"}
+#: What ``sort_by`` may be, in Flower's words and in those of our search.
+SORTED_BY: Final = {"name": "actor", "state": "state", "received": "created", "started": "started"}
 _VALUES: Final[dict[str, Callable[[TaskLine], Any]]] = {
     "actor": lambda line: line.task_name,
     "state": lambda line: line.status,
@@ -75,7 +76,7 @@ def lines_of(search: TaskSearch, expression: Expression, given: Given) -> list[T
       Deferred: The database is away.
     """
     sort, descending = _sort(given)
-    limit, offset = given.number("limit"), given.number("offset") or 0
+    limit, offset = given.number("limit"), _offset(given)
     if offset > FARTHEST:
         raise BadInput(f"offset goes to {FARTHEST:,} only. Narrow the search by received_end, or use /api/v2/tasks.")
     limit = MOST if limit is None else min(limit, MOST)
@@ -90,13 +91,20 @@ def lines_of(search: TaskSearch, expression: Expression, given: Given) -> list[T
     return _read(search, expression, f"{sign}{sort}", offset + limit)[offset:]
 
 
+def _offset(given: Given) -> int:
+    said = given.text("offset") or "0"
+    if said.startswith("-") and said[1:].isdigit():  # as in Flower
+        return 0
+    return given.number("offset") or 0
+
+
 def _sort(given: Given) -> tuple[str | None, bool]:
     said = given.text("sort_by")
     if said is None:
         return None, True
-    column = _COLUMNS.get(said.removeprefix("-"))
+    column = SORTED_BY.get(said.removeprefix("-"))
     if column is None:
-        raise BadInput(f"sort_by must be one of {', '.join(_COLUMNS)}, with - before it for the greatest first.")
+        raise BadInput(f"sort_by must be one of {', '.join(SORTED_BY)}, with - before it for the greatest first.")
     return column, said.startswith("-")
 
 
