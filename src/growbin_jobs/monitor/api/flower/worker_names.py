@@ -1,0 +1,48 @@
+"""Names of workers as Flower writes them: ``group@node``, one for all processes of a group on a node."""
+
+from __future__ import annotations
+
+from growbin_jobs.engine.central.search.expressions import And, Expression, Not, Or, Term
+from growbin_jobs.names import GROUPS
+
+
+def worker_name(node: str, group: str | None) -> str:
+    """Return the name of a group's workers on a node; of the node alone where the group is not known."""
+    return f"{group}@{node}" if group else node
+
+
+def group_of(queue: str) -> str | None:
+    """Return the group that consumes a queue; None: it is none of ours."""
+    return next((group.name for group in GROUPS.values() if queue in group.queues), None)
+
+
+def worker_of(node: str, queue: str, worker: str) -> str:
+    """Return the name of the worker that has received a task.
+
+    Parameters:
+      node, queue, worker: Of the task's row; ``worker`` is ``node/group/pid``.
+    """
+    parts = worker.rsplit("/", 2)
+    return worker_name(node, group_of(queue) or (parts[1] if len(parts) == 3 else None))
+
+
+def pid_of(worker: str | None) -> int | None:
+    """Return the process id of a row's worker; None where it says none."""
+    pid = (worker or "").rpartition("/")[2]
+    return int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 11 else None
+
+
+def on_worker(name: str) -> Expression:
+    """Return the search for tasks that a worker has received.
+
+    Parameters:
+      name: As :func:`worker_name` has it, or a node alone.
+    """
+    group, at, node = name.partition("@")
+    taken = Not(Term("worker", "is", ""))
+    known = GROUPS.get(group) if at else None
+    if not at:
+        return And((taken, Term("node", "is", name)))
+    if known is None:  # of an engine of one's own: rows have node/group/pid
+        return And((Term("node", "is", node), Term("worker", "is", f"*/{group}/*")))
+    return And((taken, Term("node", "is", node), Or(tuple(Term("queue", "is", queue) for queue in known.queues))))

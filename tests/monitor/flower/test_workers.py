@@ -1,0 +1,65 @@
+"""Flower's API of workers and queues, and what workers cannot be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.monitor.flower.client import ITEM_KEYS, WORKER, WORKER_KEYS, Script
+
+
+def test_workers(script: Script):
+    found = script.read("/api/workers", refresh=1)
+
+    assert set(found) == {WORKER}
+    its = found[WORKER]
+    assert set(its) == WORKER_KEYS
+    assert [set(each) for each in its["active"]] == [ITEM_KEYS]
+    assert (its["active"][0]["id"], its["active"][0]["args"][0]) == ("t-runs", "u1")
+    assert [each["id"] for each in its["reserved"]] == ["t-taken"]
+    assert [each["request"]["id"] for each in its["scheduled"]] == ["t-taken"]
+    assert its["registered"] == ["upload_image"]
+    assert {"max-concurrency", "processes"} <= set(its["stats"]["pool"])
+    assert "user_input" in [queue["name"] for queue in its["active_queues"]]
+    assert script.read("/api/tasks")["t-runs"]["worker"] in found
+
+
+def test_the_status_of_workers(script: Script):
+    assert script.read("/api/workers", status=1) == {WORKER: True, "storage@storage-9": False}
+    assert script.read("/api/workers", status="true", workername=WORKER) == {WORKER: True}
+    answer = script.get("/api/workers", params={"workername": "x"})
+    assert (answer.status_code, answer.text) == (404, "Unknown worker 'x'")
+
+
+def test_queues(script: Script):
+    found = script.read("/api/queues/length")["active_queues"]
+
+    assert {"name", "messages", "messages_ready", "messages_unacknowledged", "consumers"} <= set(found[0])
+    assert "vision_analysis" not in [queue["name"] for queue in found]  # nobody consumes it
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("worker/shutdown", {}),
+        ("worker/pool/restart", {}),
+        ("worker/pool/grow", {"n": 2}),
+        ("worker/pool/shrink", {"n": 2}),
+        ("worker/pool/autoscale", {"min": 1, "max": 3}),
+        ("worker/queue/add-consumer", {"queue": "q"}),
+        ("worker/queue/cancel-consumer", {"queue": "q"}),
+    ],
+)
+def test_what_workers_cannot_be_told_is_refused_with_a_sentence(script: Script, path: str, data: dict[str, Any]):
+    known, unknown = script.post(f"/api/{path}/{WORKER}", data=data), script.post(f"/api/{path}/x", data=data)
+
+    assert known.status_code == 403
+    assert known.text.startswith("Failed to ")
+    assert (unknown.status_code, unknown.text) == (404, "Unknown worker 'x'")
+
+
+@pytest.mark.parametrize("path", ["rate-limit", "timeout"])
+def test_limits_of_tasks_are_refused_with_a_sentence(script: Script, path: str):
+    assert script.post(f"/api/task/{path}/upload_image", data={"workername": WORKER}).status_code == 403
+    answer = script.post(f"/api/task/{path}/nothing", data={"workername": WORKER})
+    assert (answer.status_code, answer.text) == (404, "Unknown task 'nothing'")
