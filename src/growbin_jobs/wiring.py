@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
@@ -17,9 +17,6 @@ from growbin_jobs.messages import subject_of
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
-
-if TYPE_CHECKING:
-    from growbin_jobs.operations.proof import Kept
 
 DAY = 86_400.0
 
@@ -145,19 +142,3 @@ def central_database(settings: Settings, *, upgraded: bool = True) -> Database:
     if upgraded and config.upgrades_database:
         upgrade(database, SCHEMA)
     return database
-
-
-def kept(settings: Settings) -> "Kept":
-    """Return how long rows are kept that a proof is computed from."""
-    from datetime import timedelta
-
-    from growbin_jobs.operations.proof import Kept
-    from growbin_jobs.scheduler.retention import KEEP
-
-    return Kept(
-        tasks=timedelta(days=settings.keep_tasks_days),
-        dead_letters=timedelta(days=settings.keep_dead_letters_days),
-        usage=timedelta(days=settings.usage_days),
-        due_times=KEEP,
-        answers=timedelta(seconds=settings.answer_ttl),
-    )

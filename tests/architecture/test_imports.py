@@ -23,6 +23,7 @@ ROOMS = (
         (
             "app",
             "wiring",
+            "proving",
             "observation",
             "actors",
             "failure_recording",

@@ -3,14 +3,11 @@
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, say
-
-if TYPE_CHECKING:
-    from growbin_jobs.operations.proof_parts import Proof
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 
@@ -44,15 +41,17 @@ def prove(
         return
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli import prove_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.cli.days import moment_of
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.operations.proof_parts import Verdict
     from growbin_jobs.operations.proof_signature import signed
+    from growbin_jobs.proving import proof_of
 
     settings = _settings.load()
-    now = datetime.now(UTC)
-    until = moment_of(to, settings.timezone) or now
-    proof = _proven(moment_of(from_, settings.timezone) or until - timedelta(days=1), until, now)
+    until = moment_of(to, settings.timezone) or datetime.now(UTC)
+    since = moment_of(from_, settings.timezone) or until - timedelta(days=1)
+    proof = proof_of(settings, target.central(), since, until)
     document = signed(as_json(proof), settings.node_dir) if json or output else None
     if output is not None and document is not None:
         _write(output, document)
@@ -93,21 +92,6 @@ def verify(
         if not json:
             complain(str(file), f"not genuine: {found.why} (key {found.key}).")
         raise typer.Exit(1)
-
-
-def _proven(since: datetime, until: datetime, now: datetime) -> "Proof":
-    from zoneinfo import ZoneInfo
-
-    from growbin_jobs import settings as _settings
-    from growbin_jobs.cli import target
-    from growbin_jobs.operations.proof import prove as proven
-    from growbin_jobs.wiring import kept
-
-    settings = _settings.load()
-    return proven(
-        target.central(), since, until, now=now, node=settings.node, zone=ZoneInfo(settings.timezone),
-        kept=kept(settings),
-    )  # fmt: skip
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

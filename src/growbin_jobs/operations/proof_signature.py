@@ -84,7 +84,7 @@ def check(file: Path, folder: Path, *, trusted: str | None = None) -> Checked:
     algorithm = signature.get("algorithm")
     named = str(signature.get("key", ""))
     if algorithm == HMAC:
-        return _check_hmac(statement, signature, folder, named)
+        return _check_hmac(statement, signature, folder, trusted)
     if algorithm != ED25519:
         return Checked(False, named, f"the signature's algorithm is none of {ED25519}, {HMAC}", statement)
     if not _has_ed25519():
@@ -103,18 +103,17 @@ def check(file: Path, folder: Path, *, trusted: str | None = None) -> Checked:
     return Checked(False, actual, why, statement)
 
 
-def fingerprint(folder: Path) -> str:
-    """Return the fingerprint of this node's key; the key is made where there is none."""
-    return str(signed({}, folder)["signature"]["key"])
-
-
-def _check_hmac(statement: Any, signature: Any, folder: Path, named: str) -> Checked:
+def _check_hmac(statement: Any, signature: Any, folder: Path, trusted: str | None) -> Checked:
     secret = _secret(folder, HMAC, make=False)
+    named = str(signature.get("key", ""))
     if secret is None:
         return Checked(False, named, "only the node that signed it has the key to check it", statement)
+    own = _fingerprint(HMAC, secret, None)
+    if trusted is not None and trusted.strip().lower() != own:
+        return Checked(False, named, "only the node that has the key that you named can check it", statement)
     fits = hmac.compare_digest(hmac.digest(secret, _canonical(statement), "sha256"), _bytes(signature.get("value")))
     why = "signed by this node" if fits else "not what this node signed: changed, or signed elsewhere"
-    return Checked(fits, named, why, statement)
+    return Checked(fits, own if fits else named, why, statement)
 
 
 def _canonical(statement: Any) -> bytes:
@@ -128,13 +127,12 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise NotFound(f"{file} cannot be read: {error.strerror}.") from None
     try:
-        if len(data) > LARGEST:
-            raise ValueError("too large")
         document = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse)
-        if not isinstance(document["statement"], dict) or not isinstance(document["signature"], dict):
-            raise TypeError("no objects")
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ConfigurationError(f"{file} is no signed proof. Make one: growbin-jobs prove --output FILE.") from None
+    except (ValueError, RecursionError):
+        document = None
+    parts = [document.get(name) for name in ("statement", "signature")] if isinstance(document, dict) else [None]
+    if len(data) > LARGEST or not all(isinstance(each, dict) for each in parts):
+        raise ConfigurationError(f"{file} is no signed proof. Make one: growbin-jobs prove --output FILE.")
     return dict(document)
 
 

@@ -75,7 +75,7 @@ def change_algorithm(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("change", [change_statement, change_value, spoil_value, change_algorithm])
 def test_a_change_is_found(tmp_path: Path, algorithm: str, change: Any) -> None:
-    document = signed(STATEMENT, tmp_path / "node")
+    document = signed(json.loads(json.dumps(STATEMENT)), tmp_path / "node")
     change(document)
 
     assert not check(stored(tmp_path, document), tmp_path / "node").genuine
