@@ -1,4 +1,4 @@
-"""A proof of this installation: from the settings to what :mod:`growbin_jobs.operations.proof` needs."""
+"""A proof of this installation: from the settings to what :mod:`growbin_jobs.operations.proofs.whole` needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.operations.proof import Kept, prove
-from growbin_jobs.operations.proof_parts import Proof
+from growbin_jobs.operations.proofs.parts import Proof
+from growbin_jobs.operations.proofs.whole import Kept, prove
 from growbin_jobs.scheduler.retention import KEEP
 from growbin_jobs.settings import Settings
 

@@ -22,10 +22,10 @@ from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.models.analysis import WasteAnalysis
-from growbin_jobs.operations.proof import Kept, prove
-from growbin_jobs.operations.proof_messages import gaps_of_nodes, prove_analyses, prove_messages
-from growbin_jobs.operations.proof_parts import Kind, Part, Verdict
-from growbin_jobs.operations.proof_promises import prove_limits, prove_paid_answers, prove_schedule
+from growbin_jobs.operations.proofs.messages import gaps_of_nodes, prove_analyses, prove_messages
+from growbin_jobs.operations.proofs.parts import Kind, Part, Verdict
+from growbin_jobs.operations.proofs.promises import prove_limits, prove_paid_answers, prove_schedule
+from growbin_jobs.operations.proofs.whole import Kept, prove
 from growbin_jobs.rates import parse_rates
 from growbin_jobs.scheduler.rows import JobRunRow, LedgerRow
 

@@ -44,8 +44,8 @@ def prove(
     from growbin_jobs.cli import target
     from growbin_jobs.cli.days import moment_of
     from growbin_jobs.operations.json_ready import as_json
-    from growbin_jobs.operations.proof_parts import Verdict
-    from growbin_jobs.operations.proof_signature import signed
+    from growbin_jobs.operations.proofs.parts import Verdict
+    from growbin_jobs.operations.proofs.signature import signed
     from growbin_jobs.proving import proof_of
 
     settings = _settings.load()
@@ -80,7 +80,7 @@ def verify(
       growbin-jobs prove verify november.json --key 0f3d2c4b5a69788796a5b4c3d2e1f001
     """
     from growbin_jobs import settings as _settings
-    from growbin_jobs.operations.proof_signature import check
+    from growbin_jobs.operations.proofs.signature import check
 
     found = check(file, _settings.load().node_dir, trusted=key)
     verdict = str(found.statement.get("verdict", "?"))

@@ -7,7 +7,7 @@ from rich.text import Text
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local, zone_name
-from growbin_jobs.operations.proof_parts import Part, Proof, Verdict
+from growbin_jobs.operations.proofs.parts import Part, Proof, Verdict
 
 _STYLES: Final = {Verdict.HOLDS: "bold green", Verdict.INCOMPLETE: "bold yellow", Verdict.BROKEN: "bold red"}
 _WORDS: Final = {

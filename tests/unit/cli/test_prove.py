@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from growbin_jobs.cli.app import app
 from growbin_jobs.engine.central.attempts import AttemptRow
-from growbin_jobs.operations.proof_parts import Verdict, part, worst
+from growbin_jobs.operations.proofs.parts import Verdict, part, worst
 
 
 @pytest.fixture

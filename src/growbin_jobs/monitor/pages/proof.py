@@ -13,8 +13,8 @@ from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.monitor.security.refusals import BadInput
 from growbin_jobs.operations.json_ready import as_json
-from growbin_jobs.operations.proof_parts import Proof
-from growbin_jobs.operations.proof_signature import signed
+from growbin_jobs.operations.proofs.parts import Proof
+from growbin_jobs.operations.proofs.signature import signed
 from growbin_jobs.operations.readable_json import strict
 from growbin_jobs.proving import proof_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from growbin_jobs.engine.central.attempts import AttemptRow
-from growbin_jobs.operations.proof_signature import check
+from growbin_jobs.operations.proofs.signature import check
 
 
 def plant(services, name: str) -> None:

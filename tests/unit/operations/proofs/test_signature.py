@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from growbin_jobs.errors import ConfigurationError, NotFound
-from growbin_jobs.operations import proof_signature
-from growbin_jobs.operations.proof_signature import ED25519, HMAC, check, signed
+from growbin_jobs.operations.proofs import signature as proof_signature
+from growbin_jobs.operations.proofs.signature import ED25519, HMAC, check, signed
 
 STATEMENT = {"verdict": "broken", "parts": [{"name": "messages", "counted": {"lost": 1}, "used": 0.1}], "node": "n한"}
 

@@ -12,7 +12,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.lost import SILENCE
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.models.analysis_ends import ends, unfinished
-from growbin_jobs.operations.proof_parts import MOST_NAMED, Kind, Part, Wrong, part
+from growbin_jobs.operations.proofs.parts import MOST_NAMED, Kind, Part, Wrong, part
 
 #: What changed so recently may have the rest of its rows on the way.
 GRACE: Final = timedelta(minutes=2)

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from growbin_jobs import __version__
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.operations.proof_messages import gaps_of_nodes, prove_analyses, prove_messages
-from growbin_jobs.operations.proof_parts import Proof, worst
-from growbin_jobs.operations.proof_promises import prove_limits, prove_paid_answers, prove_schedule
+from growbin_jobs.operations.proofs.messages import gaps_of_nodes, prove_analyses, prove_messages
+from growbin_jobs.operations.proofs.parts import Proof, worst
+from growbin_jobs.operations.proofs.promises import prove_limits, prove_paid_answers, prove_schedule
 from growbin_jobs.scheduler.registry import Clock
 from growbin_jobs.scheduler.rows import database_time
 

@@ -14,7 +14,7 @@ from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.usage_days import ENTRIES_KEPT
 from growbin_jobs.operations import limit_proof
-from growbin_jobs.operations.proof_parts import Kind, Part, Wrong, part
+from growbin_jobs.operations.proofs.parts import Kind, Part, Wrong, part
 from growbin_jobs.scheduler.registry import Clock
 from growbin_jobs.scheduler.rows import database_time
 from growbin_jobs.scheduler.verify import verify
