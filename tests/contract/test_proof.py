@@ -122,6 +122,7 @@ def test_what_was_copied_just_now_is_in_flight_until_the_rest_comes(database: Da
     part = prove_messages(database, SINCE, UNTIL, START + timedelta(seconds=1010), ())
 
     assert (part.wrong, part.counted["lost"], part.counted["running"]) == ([], 0, 2)
+    assert (part.verdict, len(part.unchecked)) == (Verdict.INCOMPLETE, 1)
 
 
 def test_holes_are_named_up_to_a_limit_and_counted_beyond(database: Database, node: Node) -> None:
@@ -166,17 +167,40 @@ def test_each_analysis_is_at_its_end_or_has_a_message(database: Database) -> Non
     task(database, "broken", "no json")
     task(database, "list", "[1]")
 
-    part = prove_analyses(database, SINCE, UNTIL, NOW, ())
+    part = prove_analyses(database, SINCE, UNTIL, NOW, (), in_broker=lambda: 0)
 
     assert (part.verdict, part.counted["accepted"], part.counted["without a message"]) == (Verdict.HOLDS, 4, 0)
 
     run(database, TaskRow.update(status="completed").where(TaskRow.task_id == "t4"))
     analysis(database, "a5", "failed")
     analysis(database, "young", "pending", updated_at=NOW)
-    broken = prove_analyses(database, SINCE, UNTIL, NOW, ())
+    broken = prove_analyses(database, SINCE, UNTIL, NOW, (), in_broker=lambda: 0)
 
     assert found(broken) == [("hole", "a4"), ("hole", "a5")]
+    assert "1 analyses changed" in broken.unchecked[0], "what is young is not proven, and no hole yet"
     assert broken.verdict is Verdict.BROKEN
+
+
+def test_what_has_not_begun_is_compared_with_the_broker_by_number(database: Database) -> None:
+    for number in range(3):
+        analysis(database, f"a{number}", "pending")
+
+    def of(messages: int | None) -> Part:
+        return prove_analyses(database, SINCE, UNTIL, NOW, (), in_broker=lambda: messages)
+
+    assert [of(messages).verdict for messages in (3, 7, None)] == [Verdict.INCOMPLETE] * 3
+    broken = of(2)
+    assert (broken.verdict, broken.counted["without a message"]) == (Verdict.BROKEN, 1)
+    assert len(broken.wrong) == 3, "one of these: which one cannot be known"
+
+
+def test_a_journal_that_is_not_copied_may_have_the_message_of_an_analysis(database: Database) -> None:
+    analysis(database, "a1", "classified")
+
+    part = prove_analyses(database, SINCE, UNTIL, NOW, ("Node n1 is silent.",), in_broker=lambda: 0)
+
+    assert (part.verdict, part.counted["without a message"]) == (Verdict.INCOMPLETE, 1)
+    assert "a1" in part.unchecked[1]
 
 
 def test_a_node_whose_journal_is_not_copied_is_named(database: Database) -> None:
@@ -313,7 +337,9 @@ def test_a_proof_has_all_parts_and_the_worst_verdict(database: Database) -> None
     now = datetime.now(UTC)
 
     def proof(since: datetime) -> Any:
-        return prove(database, since, now, now=now, node="n1", zone=ZoneInfo("Asia/Seoul"), kept=KEPT)
+        return prove(
+            database, since, now, now=now, node="n1", zone=ZoneInfo("Asia/Seoul"), kept=KEPT, in_broker=lambda: 0
+        )
 
     whole = proof(now - HOUR)
     assert [part.name for part in whole.parts] == ["messages", "analyses", "schedule", "limits", "paid_answers"]

@@ -51,7 +51,7 @@ def prove(
     settings = _settings.load()
     until = moment_of(to, settings.timezone) or datetime.now(UTC)
     since = moment_of(from_, settings.timezone) or until - timedelta(days=1)
-    proof = proof_of(settings, target.central(), since, until)
+    proof = proof_of(settings, target.central(), _depths, since, until)
     document = signed(as_json(proof), settings.node_dir) if json or output else None
     if output is not None and document is not None:
         _write(output, document)
@@ -92,6 +92,16 @@ def verify(
         if not json:
             complain(str(file), f"not genuine: {found.why} (key {found.key}).")
         raise typer.Exit(1)
+
+
+def _depths() -> Any:
+    from contextlib import closing
+
+    from growbin_jobs.cli import target
+    from growbin_jobs.engine.opening import open_broker
+
+    with closing(open_broker(target.config(), [])) as broker:
+        return broker.depths()
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -28,22 +27,20 @@ def ends(database: Database, since: datetime, until: datetime) -> dict[str, int]
     return {status.value: found.get(status.value, 0) for status in AnalysisStatus}
 
 
-def unfinished(database: Database, since: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
-    """Yield the analyses of a span that are not at their end, or failed without a reason; each with its last change.
+def unfinished(database: Database, since: datetime, until: datetime) -> dict[str, tuple[str, datetime]]:
+    """Return the analyses of a span that are not at their end, or failed without a reason: status and last change.
 
     Raises:
       Deferred: The database is away.
     """
-    row, after = WasteAnalysis, ""
+    row, found = WasteAnalysis, dict[str, tuple[str, datetime]]()
     is_open = row.status.not_in(_FINAL) | ((row.status == AnalysisStatus.FAILED.value) & row.error_code.is_null())
-    columns = row.select(row.id, row.updated_at).order_by(row.id).limit(_PAGE)
-    while True:
-        where = _within(since, until) & is_open
-        page = database.rows(columns.where(where & (row.id > after) if after else where))
-        yield from ((each["id"], each["updated_at"]) for each in page)
-        if len(page) < _PAGE:
-            return
-        after = page[-1]["id"]
+    columns = row.select(row.id, row.status, row.updated_at).order_by(row.id).limit(_PAGE)
+    where, page = _within(since, until) & is_open, None
+    while page is None or len(page) == _PAGE:
+        page = database.rows(columns.where(where & (row.id > page[-1]["id"]) if page else where))
+        found |= {each["id"]: (each["status"], each["updated_at"]) for each in page}
+    return found
 
 
 def _within(since: datetime, until: datetime) -> peewee.Expression:

@@ -61,6 +61,7 @@ class Fates:
       holes: Messages without a fate, each with the reason; at most as many as were asked for.
       doubles: Messages that are completed and yet an open dead letter; at most as many.
       holes_in_all, doubles_in_all: How many there are.
+      fresh: Of those in flight, the ones that would be holes were they not copied just now.
       overdue: Messages in flight of which nothing was heard for long.
     """
 
@@ -70,6 +71,7 @@ class Fates:
     doubles: list[str]
     holes_in_all: int
     doubles_in_all: int
+    fresh: int
     overdue: int
 
 
@@ -96,6 +98,7 @@ def fates(
         by_fate = _counted(sql.rows(connection, _BY_FATE, moment(settled), *span))
         unknown = {why: {row[0] for row in sql.rows(connection, one, *span)} for why, one in _UNKNOWN.items()}
         [(tasks,)] = sql.rows(connection, f"SELECT count(*) FROM tasks t WHERE {_SPAN}", *span)  # noqa: S608
+        [(fresh,)] = sql.rows(connection, _FRESH, *span, moment(settled))
         [(overdue,)] = sql.rows(connection, _OVERDUE, *span, moment(heard), moment(heard))
         [(doubles,)] = sql.rows(connection, f"SELECT count(*) {_DOUBLES}", *span)
         named = sql.rows(connection, _HOLES, *span, moment(settled), limit)
@@ -110,6 +113,7 @@ def fates(
             ],
             holes_in_all=sum(by_fate.get(fate, 0) for fate in FATES_OF_HOLES) + len(unseen),
             doubles_in_all=int(doubles),
+            fresh=int(fresh),
             overdue=int(overdue),
         )
 
@@ -124,6 +128,8 @@ _BY_FATE: Final = f"""SELECT CASE WHEN fate IN ({_NO_FATE}) AND synced_at > ? TH
     FROM (SELECT {_FATE} AS fate, t.synced_at FROM tasks t WHERE {_SPAN}) AS known GROUP BY 1"""  # noqa: S608
 _HOLES: Final = f"""SELECT task_id, fate FROM (SELECT t.task_id, t.synced_at, {_FATE} AS fate FROM tasks t
     WHERE {_SPAN}) AS known WHERE fate IN ({_NO_FATE}) AND synced_at <= ? ORDER BY task_id LIMIT ?"""  # noqa: S608
+_FRESH: Final = f"""SELECT count(*) FROM (SELECT t.synced_at, {_FATE} AS fate FROM tasks t WHERE {_SPAN}) AS known
+    WHERE fate IN ({_NO_FATE}) AND synced_at > ?"""  # noqa: S608
 _DOUBLES: Final = f"""FROM tasks t WHERE {_SPAN} AND t.status = 'completed'
     AND (t.error IS NULL OR t.error NOT IN ({_DROPPED})) AND {_LETTERS} AND {_OPEN})"""
 _OVERDUE: Final = f"""SELECT count(*) FROM tasks t WHERE {_SPAN} AND t.status IN ('pending', 'running', 'failed')

@@ -60,7 +60,7 @@ def _proven(request: Request, since: str, until: str) -> Proof:
     begin = _moment(request, since) or end - timedelta(days=1)
     if not timedelta(0) < end - begin <= timedelta(days=LONGEST):
         raise BadInput(words_for(request)("proof.span", days=LONGEST))
-    return proof_of(services.settings, services.database, begin, end)
+    return proof_of(services.settings, services.database, lambda: services.broker.depths(), begin, end)
 
 
 def _moment(request: Request, text: str) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,9 +13,13 @@ from growbin_jobs.engine.central.lost import SILENCE
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.models.analysis_ends import ends, unfinished
 from growbin_jobs.operations.proofs.parts import MOST_NAMED, Kind, Part, Wrong, part
+from growbin_jobs.states import AnalysisStatus
 
 #: What changed so recently may have the rest of its rows on the way.
 GRACE: Final = timedelta(minutes=2)
+
+#: Analyses that a sentence names.
+_FEW: Final = 20
 
 #: In flight for so long without a word: whether the broker still has it cannot be seen in the database.
 SILENT: Final = timedelta(hours=1)
@@ -40,6 +44,11 @@ def prove_messages(database: Database, since: datetime, until: datetime, now: da
             f"{found.overdue} messages in flight changed last more than an hour ago: whether the broker still has them "
             "was not checked; see `growbin-jobs queues list`."
         )
+    if found.fresh:
+        unchecked.append(
+            f"{found.fresh} messages ended in the last two minutes, and their dead letters are not in the database "
+            "yet. Make the proof again later."
+        )
     holes = [Wrong(Kind.HOLE, task_id, why) for task_id, why in found.holes]
     doubles = [Wrong(Kind.DOUBLE, task_id, "completed, and an open dead letter too") for task_id in found.doubles]
     return part(
@@ -53,30 +62,77 @@ def prove_messages(database: Database, since: datetime, until: datetime, now: da
     )
 
 
-def prove_analyses(database: Database, since: datetime, until: datetime, now: datetime, gaps: Sequence[str]) -> Part:
+def prove_analyses(
+    database: Database,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    gaps: Sequence[str],
+    *,
+    in_broker: Callable[[], int | None],
+) -> Part:
     """Prove: each analysis has come to its end, or has a message in flight.
+
+    What a producer has sent and no worker has begun is in the broker only. Whether it has as many messages as there are
+    such analyses can be counted; which message belongs to which cannot.
+
+    Parameters:
+      in_broker: Returns how many messages the queue of stage 1 has, or None where the broker cannot tell.
 
     Raises:
       Deferred: The database is away.
     """
-    waiting = dict(unfinished(database, since, until))
-    silent = set(waiting) - _named(database, set(waiting)) if waiting else set()
-    # Some have come to their end, or to their next stage, while messages were read.
-    again = dict(unfinished(database, since, until)) if silent else {}
-    silent = {each for each in silent & set(again) if again[each] < now - GRACE}
-    if silent:
-        silent -= _named(database, silent)
+    broker_has = in_broker()  # asked first: what leaves the queue afterwards has a later status, or a task
+    left = _without_message(database, since, until)
+    settled = {each: status for each, (status, changed) in left.items() if changed < now - GRACE}
+    first = sorted(each for each, status in settled.items() if status == AnalysisStatus.PENDING)
+    begun = sorted(set(settled) - set(first))
+    unchecked, wrong, missing = list(gaps), list[Wrong](), 0
+    if len(left) > len(settled):
+        unchecked.append(
+            f"{len(left) - len(settled)} analyses changed in the last two minutes, and no message of them is in the "
+            "database yet: it may be on the way. Make the proof again later."
+        )
+    if begun and gaps:
+        unchecked.append(
+            f"{len(begun)} analyses have no message in the database; the journals that were not copied may have it: "
+            f"{', '.join(begun[:_FEW])}"
+        )
+    else:
+        wrong += [Wrong(Kind.HOLE, each, "not at its end, and no message of it is in flight") for each in begun]
+    if first and broker_has is not None and broker_has < len(first):
+        missing = len(first) - broker_has
+        why = f"not begun; for {len(first)} such analyses the broker has {broker_has} messages"
+        wrong += [Wrong(Kind.HOLE, each, why) for each in first]
+    elif first:
+        has = "could not be asked" if broker_has is None else f"has {broker_has} messages"
+        unchecked.append(
+            f"{len(first)} analyses have not begun. Their messages are in the broker only, which {has} in the queue of "
+            "stage 1; which of them belongs to which analysis was not checked."
+        )
     by_status = ends(database, since, until)
+    counted = {"accepted": sum(by_status.values()), **by_status, "without a message": len(begun) + missing}
     return part(
         "analyses",
         "each analysis is completed, has failed with a reason, or has a message in flight",
-        counted={
-            "accepted": sum(by_status.values()), **by_status, "without a message": len(silent),
-        },
-        wrong=[Wrong(Kind.HOLE, each, "not at its end, and no message of it is in flight") for each in sorted(silent)],
-        unchecked=gaps,
-        sources=["waste_analysis", "tasks"],
-    )  # fmt: skip
+        counted=counted,
+        wrong=wrong[:MOST_NAMED],
+        wrong_in_all=(0 if gaps else len(begun)) + missing,
+        unchecked=unchecked,
+        sources=["waste_analysis", "tasks", "broker"],
+    )
+
+
+def _without_message(database: Database, since: datetime, until: datetime) -> dict[str, tuple[str, datetime]]:
+    """Return the analyses that are not at their end and of which no message is in flight, as the database knows them."""
+    waiting = unfinished(database, since, until)
+    silent = set(waiting) - _named(database, set(waiting)) if waiting else set()
+    if not silent:
+        return {}
+    # Some have come to their end, or to their next stage, while messages were read.
+    again = unfinished(database, since, until)
+    silent &= set(again)
+    return {each: again[each] for each in silent - _named(database, silent)}
 
 
 def gaps_of_nodes(database: Database, now: datetime) -> list[str]:

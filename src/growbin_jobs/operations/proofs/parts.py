@@ -75,10 +75,10 @@ def part(
     """Return a part with its verdict.
 
     Parameters:
-      wrong_in_all: Where ``wrong`` has only the first ones.
+      wrong_in_all: Where ``wrong`` has only the first ones, or all of which some are wrong.
     """
     found = list(wrong)
-    number = len(found) if wrong_in_all is None else max(wrong_in_all, len(found))
+    number = len(found) if wrong_in_all is None else wrong_in_all
     verdict = Verdict.BROKEN if number else Verdict.INCOMPLETE if unchecked else Verdict.HOLDS
     return Part(
         name=name, claim=claim, verdict=verdict, counted=counted, wrong=found[:MOST_NAMED], wrong_in_all=number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +20,8 @@ from growbin_jobs.scheduler.rows import database_time
 #: What no proof from these tables can show.
 LIMITS_OF_PROOF: Final = [
     "What a node accepted and lost with its disk before its keeper reported it is in no table.",
-    "That a message in flight is still in the broker is not checked here.",
+    "What a producer has sent and no worker has begun is in the broker only: analyses are compared with it by number. "
+    "That the other messages in flight are still in the broker is not checked.",
     "Jobs that the keeper of every node runs for itself have no ledger.",
     "The ledger of requests has no digest of questions: the same picture in two analyses counts as two questions, and "
     "what a node could not write to the ledger yet is missing.",
@@ -54,6 +56,7 @@ def prove(
     node: str,
     zone: ZoneInfo,
     kept: Kept,
+    in_broker: Callable[[], int | None],
     clock: Clock = database_time,
 ) -> Proof:
     """Recompute everything from the tables of now; nothing is remembered from an earlier proof.
@@ -64,6 +67,7 @@ def prove(
       node: Where this is computed.
       zone: Of the days of budgets.
       kept: How long rows are kept.
+      in_broker: Returns how many messages the queue of stage 1 has, or None where the broker cannot tell.
       clock: Returns the time of the schedule.
 
     Raises:
@@ -78,7 +82,7 @@ def prove(
     usage = _too_old("requests to model servers", since, now, kept.usage)
     parts = [
         prove_messages(database, since, until, now, messages),
-        prove_analyses(database, since, until, now, nodes),
+        prove_analyses(database, since, until, now, nodes, in_broker=in_broker),
         prove_schedule(database, since, until, _too_old("due times", since, now, kept.due_times), clock=clock),
         prove_limits(database, since, until, now, usage, zone=zone),
         prove_paid_answers(database, since, until, usage, lifetime=kept.answers),
