@@ -124,7 +124,7 @@ def prove_analyses(
 
 
 def _without_message(database: Database, since: datetime, until: datetime) -> dict[str, tuple[str, datetime]]:
-    """Return the analyses that are not at their end and of which no message is in flight, as the database knows them."""
+    """Return the analyses that are not at their end and of which the database knows no message in flight."""
     waiting = unfinished(database, since, until)
     silent = set(waiting) - _named(database, set(waiting)) if waiting else set()
     if not silent:
