@@ -22,6 +22,7 @@ ROOMS = (
         (
             "app",
             "wiring",
+            "proving",
             "observation",
             "actors",
             "failure_recording",

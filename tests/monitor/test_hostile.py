@@ -14,7 +14,7 @@ from tests.monitor.data import ODD_NAMES, ODD_PAYLOADS, XSS
 
 PAGES = (
     "/", "/tasks", "/errors", "/analyses", "/workers", "/queues", "/dead-letters", "/schedule", "/money", "/health",
-    "/statistics", "/audit",
+    "/statistics", "/audit", "/proof",
 )  # fmt: skip
 ROUTES = (
     "tasks", "overview", "task-counts", "queues", "workers", "error-groups", "dead-letters", "limits", "breakers",

@@ -28,6 +28,7 @@ from growbin_jobs.cli import (
     monitor,
     node_health,
     platform,
+    prove,
     queues,
     reruns,
     schedule,
@@ -94,6 +95,7 @@ GROUPS = {
     "stats": _group("Statistics of days, weeks and months."),
     "platform": _group("The agent platform."),
     "monitor": typer.Typer(cls=_Group, callback=monitor.serve, invoke_without_command=True, context_settings=_HELP),
+    "prove": typer.Typer(cls=_Group, callback=prove.prove, invoke_without_command=True, context_settings=_HELP),
     "monitor token": _group("Tokens that let scripts into the monitor."),
     "audit": _group("The audit: who did and saw what."),
     "archive": _group("Archives: rows that left the database, and what moves them."),
@@ -173,6 +175,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "monitor token create": monitor.create_token,
     "monitor token list": monitor.list_tokens,
     "monitor token revoke": monitor.revoke_token,
+    "prove verify": prove.verify,
     "audit list": audit.list_,
     "audit verify": audit.verify,
 }

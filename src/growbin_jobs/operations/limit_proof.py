@@ -49,7 +49,7 @@ class Proof:
         return not self.books_wrong and not any(finding.broken for finding in self.limits)
 
 
-def prove(database: Database, since: datetime, *, books_since: date) -> Proof:
+def prove(database: Database, since: datetime, *, books_since: date, until: datetime | None = None) -> Proof:
     """Count what was sent since a moment against what was promised.
 
     Times are those of the nodes that sent; rows that a node could not write yet are missing.
@@ -58,12 +58,13 @@ def prove(database: Database, since: datetime, *, books_since: date) -> Proof:
       database: The central one.
       since: First moment.
       books_since: First day of the budgets whose books are compared; days before may have been pruned.
+      until: Requests that were sent then or later do not count. None: all count.
 
     Raises:
       Deferred: The database is away.
     """
     tally = _Tally()
-    findings = audit(tally.counted(_rows(database, since)), Promises(database).history())
+    findings = audit(tally.counted(_rows(database, since, until)), Promises(database).history())
     sent_for = sum(tally.analyses.values())
     return Proof(
         since_at=since.timestamp(),
@@ -106,7 +107,7 @@ class _Tally:
             )
 
 
-def _rows(database: Database, since: datetime) -> Iterator[dict[str, object]]:
+def _rows(database: Database, since: datetime, until: datetime | None) -> Iterator[dict[str, object]]:
     """Yield the rows in the order of their sending, a page at a time: a day has half a million."""
     row = LlmUsage
     columns = (
@@ -116,6 +117,8 @@ def _rows(database: Database, since: datetime) -> Iterator[dict[str, object]]:
     after_time, after_id = since.astimezone(UTC), ""
     while True:
         later = (row.sent_at > after_time) | ((row.sent_at == after_time) & (row.id > after_id))
+        if until is not None:
+            later &= row.sent_at < until
         page = database.rows(row.select(*columns).where(later).order_by(row.sent_at, row.id).limit(_PAGE))
         yield from page
         if len(page) < _PAGE:

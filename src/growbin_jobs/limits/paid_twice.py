@@ -1,0 +1,93 @@
+"""Answers that were paid for more than once, as far as the ledger of requests (``llm_usage``) tells.
+
+The ledger has no digest of a question. An analysis asks each model one question for each purpose, so the same analysis
+(or, without one, the same message), purpose and model is the same question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.sql_words import SqlWords
+
+_KEY: Final = "coalesce(analysis_id, message_id), purpose, model"
+_PAID: Final = "sent_at >= ? AND sent_at < ? AND outcome = 'answered' AND billed = 'yes'"
+_COUNTS: Final = """SELECT
+    coalesce(sum(CASE WHEN outcome = 'answered' AND billed = 'yes' THEN 1 ELSE 0 END), 0),
+    coalesce(sum(CASE WHEN outcome <> 'answered' AND billed = 'yes' THEN 1 ELSE 0 END), 0),
+    coalesce(sum(CASE WHEN billed = 'unknown' THEN 1 ELSE 0 END), 0),
+    coalesce(sum(CASE WHEN outcome = 'answered' AND billed = 'yes'
+        AND analysis_id IS NULL AND message_id IS NULL THEN 1 ELSE 0 END), 0)
+    FROM llm_usage WHERE sent_at >= ? AND sent_at < ?"""
+_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at FROM llm_usage WHERE {_PAID} AND coalesce(analysis_id, message_id) IN (
+    SELECT coalesce(analysis_id, message_id) FROM llm_usage WHERE {_PAID} GROUP BY {_KEY} HAVING count(*) > 1)
+    ORDER BY 1, 2, 3, 4"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Double:
+    """An answer that was paid for again while the first one was still kept."""
+
+    question: str
+    purpose: str
+    model: str
+    at: datetime
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidAnswers:
+    """What was paid for.
+
+    Attributes:
+      answers: Requests that were answered and billed.
+      without_answer: Billed, and the answer could not be used.
+      unknown: Nobody knows whether they were billed.
+      nameless: Of the answers, those that belong to no analysis and no message.
+      again: Of the answers, those that were asked for again after their time.
+      doubles: Those that were paid for again within their time.
+    """
+
+    answers: int
+    without_answer: int
+    unknown: int
+    nameless: int
+    again: int
+    doubles: list[Double]
+
+
+def paid_answers(database: Database, since: datetime, until: datetime, *, lifetime: timedelta) -> PaidAnswers:
+    """Look for answers that were paid for twice.
+
+    Parameters:
+      since, until: When the requests were sent.
+      lifetime: How long an answer is kept.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    sql, field = SqlWords(database.dialect), UtcField()
+    # One that was kept when the span began counts too, as the first of two.
+    first, begin, end = field.db_value(since - lifetime), field.db_value(since), field.db_value(until)
+    [counts] = database.run(lambda connection: sql.rows(connection, _COUNTS, begin, end))
+    rows = database.run(lambda connection: sql.rows(connection, _SUSPECTS, first, end, first, end))
+    doubles: list[Double] = []
+    again, last = 0, dict[tuple[str, str, str], datetime]()
+    for question, purpose, model, sent in rows:
+        at: Any = field.python_value(sent)
+        key = (str(question), str(purpose), str(model))
+        if key in last and at >= since:
+            if at - last[key] < lifetime:
+                doubles.append(Double(*key, at, at - last[key]))
+            else:
+                again += 1
+        last[key] = at
+    answers, without_answer, unknown, nameless = map(int, counts)
+    return PaidAnswers(
+        answers=answers, without_answer=without_answer, unknown=unknown, nameless=nameless, again=again,
+        doubles=doubles,
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""A proof of this installation: from the settings to what :mod:`growbin_jobs.operations.proofs.whole` needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from growbin_jobs.engine.broker.port import Depth
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.names import UPLOAD_IMAGE
+from growbin_jobs.operations.proofs.parts import Proof
+from growbin_jobs.operations.proofs.whole import Kept, prove
+from growbin_jobs.operations.queue_states import queue_states
+from growbin_jobs.scheduler.retention import KEEP
+from growbin_jobs.settings import Settings
+
+
+def proof_of(
+    settings: Settings, database: Database, depths: Callable[[], Mapping[str, Depth]], since: datetime, until: datetime
+) -> Proof:
+    """Return the proof for a span, computed now.
+
+    Parameters:
+      settings: Of this process.
+      database: The central one.
+      depths: Asks the broker what its queues hold.
+      since, until: The span, aware; its end is not part of it.
+
+    Raises:
+      ConfigurationError: The span is empty.
+      Deferred: The database is away.
+    """
+    kept = Kept(
+        tasks=timedelta(days=settings.keep_tasks_days),
+        dead_letters=timedelta(days=settings.keep_dead_letters_days),
+        usage=timedelta(days=settings.usage_days),
+        due_times=KEEP,
+        answers=timedelta(seconds=settings.answer_ttl),
+    )
+    zone = ZoneInfo(settings.timezone)
+    return prove(
+        database, since, until, now=datetime.now(UTC), node=settings.node, zone=zone, kept=kept,
+        in_broker=lambda: first_messages(depths),
+    )  # fmt: skip
+
+
+def first_messages(depths: Callable[[], Mapping[str, Depth]]) -> int | None:
+    """Return how many messages the queue of stage 1 has, or None where the broker cannot be asked or cannot tell."""
+    queue = queue_states(depths, [], known=[UPLOAD_IMAGE.queue])
+    [found] = [each for each in queue.queues if each.name == UPLOAD_IMAGE.queue]
+    numbers = (found.ready, found.claimed)
+    if queue.problem is not None or None in numbers:
+        return None
+    return sum(number for number in (*numbers, found.delayed) if number is not None)
