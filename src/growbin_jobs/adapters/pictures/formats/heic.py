@@ -23,7 +23,8 @@ def matches(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Contents:
-    """Read the size of a HEIC. libheif turns the picture upright itself, so the orientation is always 1.
+    """Read the size of a HEIC. libheif obeys ``irot`` and ``imir``, which alone turn a HEIC, so the orientation
+    is always 1; EXIF there only repeats them.
 
     Raises:
       PictureRefused: The extra is not installed, or the file is damaged.
