@@ -43,6 +43,14 @@ class Limits:
 
 DEFAULT_LIMITS: Final = Limits()
 
+#: What stage 2 asks of a picture that stage 1 has stored: nothing of its form, which was judged when it was uploaded. A
+#: second opinion would refuse 3000×150, which is stored as 2048×102 and so a little longer than 20:1. Only memory is
+#: bounded, above what :data:`MAX_STORED_SIDE` allows, whatever the settings were when it was stored.
+STORED_LIMITS: Final = Limits(max_bytes=150_000_000, min_side=1, max_aspect=1_000_000)
+
+#: Largest side that may be stored, in pixels: its square stays below ``max_pixels`` of :data:`STORED_LIMITS`.
+MAX_STORED_SIDE: Final = 8192
+
 
 def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Contents:
     """Find out what the bytes are, and whether they may be decoded.
