@@ -73,10 +73,17 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Contents:
 def _check(contents: Contents, limits: Limits) -> None:
     size = {"width": contents.width, "height": contents.height}
     short, long = sorted(size.values())
-    one_scan_jpeg = contents.name == "JPEG" and contents.scans == 1
-    max_pixels = limits.max_pixels if one_scan_jpeg else limits.max_pixels_lossless
+    max_pixels = limits.max_pixels_lossless if contents.buffered else limits.max_pixels
+    coded_width, coded_height = contents.coded or (0, 0)
     if short < limits.min_side:
         raise PictureRefused("picture_too_small", **size, limit=limits.min_side)
+    if coded_width * coded_height > max_pixels:  # a crop hides what must be decoded
+        raise PictureRefused(
+            "picture_too_many_pixels",
+            width=coded_width,
+            height=coded_height,
+            limit_megapixels=round(max_pixels / 1e6, 1),
+        )
     if short * long > max_pixels:
         raise PictureRefused("picture_too_many_pixels", **size, limit_megapixels=round(max_pixels / 1e6, 1))
     if long > limits.max_aspect * short:
