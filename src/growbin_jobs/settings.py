@@ -106,7 +106,9 @@ class Settings(EngineSettings):
         default=36_000_000,
         description="Largest accepted PNG, WebP, HEIC or progressive JPEG, in pixels: they are held in memory whole.",
     )
-    picture_side: Count = Field(default=2048, description="Largest side of the stored picture, in pixels.")
+    picture_side: Annotated[int, Field(ge=1, le=8192)] = Field(
+        default=2048, description="Largest side of the stored picture, in pixels."
+    )
     picture_quality: Annotated[int, Field(ge=1, le=95)] = Field(
         default=85, description="JPEG quality of the stored pictures."
     )

@@ -113,8 +113,8 @@ def retry(
     """Send messages that were given up once more, with their retries counted anew.
 
     Name them by number, or choose them by the options. They keep their id, so what they did already is not done twice.
-    When the broker is away they are sent later, by the keeper. A picture that was refused has been deleted: it
-    ends as a dead letter again, with the reason picture_missing, and has to be handed in anew.
+    When the broker is away they are sent later, by the keeper. Photos that were refused are not among them: their
+    analysis has failed for a reason that only a new photo mends.
     With --cluster those of all nodes are chosen, by their tasks' ids too, and their keepers send them.
 
     \b

@@ -1,5 +1,6 @@
 """Actors of the storage group: payload → service → next message."""
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +8,14 @@ from growbin_jobs import names
 from growbin_jobs.actors import actor, carrying_on
 from growbin_jobs.app import broker, engine
 from growbin_jobs.engine.delivery.by_name import message_for
-from growbin_jobs.messages import VisionAnswer, parse
+from growbin_jobs.errors import PictureRefused
+from growbin_jobs.messages import FAILED_USER, VisionAnswer, parse
 from growbin_jobs.periodic_actors import due_times
 
 if TYPE_CHECKING:
     from growbin_jobs.storage.bootstrap import Services
+
+logger = logging.getLogger(__name__)
 
 
 def services() -> "Services":
@@ -41,17 +45,33 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
       analysis_id: Chosen by the producer; sending the same one twice is one analysis.
 
     Returns:
-      ``{"s3_path": "s3://…", "thumbnail_path": "s3://…"}``
+      ``{"s3_path": "s3://…", "thumbnail_path": "s3://…"}``; ``{"refused": "picture_too_small"}`` where the photo is
+      not one that we accept. That is how the message ends, and no dead letter: nobody here can mend a user's photo.
     """
     here = services()
     deletable = here.ownership.check_upload(user_id, image_path, analysis_id)
-    picture = here.uploads.store(user_id, image_path, analysis_id)
+    try:
+        picture = here.uploads.store(user_id, image_path, analysis_id)
+    except PictureRefused as refusal:
+        if not refusal.is_of_the_photo:
+            raise
+        return _tell_of(refusal, user_id, analysis_id)
     here.analyses.uploaded(analysis_id, user_id, picture)
     route = names.ANALYZE_IMAGE_BULK if here.is_bulk(user_id) else names.ANALYZE_IMAGE
     broker.enqueue(carrying_on(message_for(route, analysis_id, picture.s3_path)))
     if deletable:
         here.uploads.discard_spooled(image_path)
     return picture.model_dump()
+
+
+def _tell_of(refusal: PictureRefused, user_id: str, analysis_id: str) -> dict[str, str]:
+    """Let the analysis be marked as failed, as a message that is given up does."""
+    logger.info("picture.refused analysis=%s code=%s", analysis_id, refusal.code)
+    params = {**refusal.params, FAILED_USER: user_id}
+    broker.enqueue(
+        message_for(names.RECORD_FAILURE, analysis_id=analysis_id, stage="upload", code=refusal.code, params=params)
+    )
+    return {"refused": refusal.code}
 
 
 @actor(names.RETRIEVE_RULE)

@@ -43,6 +43,14 @@ class Limits:
 
 DEFAULT_LIMITS: Final = Limits()
 
+#: What stage 2 asks of a picture that stage 1 has stored: nothing of its form, which was judged when it was uploaded. A
+#: second opinion would refuse 3000×150, which is stored as 2048×102 and so a little longer than 20:1. Only memory is
+#: bounded, above what :data:`MAX_STORED_SIDE` allows, whatever the settings were when it was stored.
+STORED_LIMITS: Final = Limits(max_bytes=150_000_000, min_side=1, max_aspect=1_000_000)
+
+#: Largest side that may be stored, in pixels: its square stays below ``max_pixels`` of :data:`STORED_LIMITS`.
+MAX_STORED_SIDE: Final = 8192
+
 
 def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Contents:
     """Find out what the bytes are, and whether they may be decoded.
@@ -65,10 +73,17 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Contents:
 def _check(contents: Contents, limits: Limits) -> None:
     size = {"width": contents.width, "height": contents.height}
     short, long = sorted(size.values())
-    one_scan_jpeg = contents.name == "JPEG" and contents.scans == 1
-    max_pixels = limits.max_pixels if one_scan_jpeg else limits.max_pixels_lossless
+    max_pixels = limits.max_pixels_lossless if contents.buffered else limits.max_pixels
+    coded_width, coded_height = contents.coded or (0, 0)
     if short < limits.min_side:
         raise PictureRefused("picture_too_small", **size, limit=limits.min_side)
+    if coded_width * coded_height > max_pixels:  # a crop hides what must be decoded
+        raise PictureRefused(
+            "picture_too_many_pixels",
+            width=coded_width,
+            height=coded_height,
+            limit_megapixels=round(max_pixels / 1e6, 1),
+        )
     if short * long > max_pixels:
         raise PictureRefused("picture_too_many_pixels", **size, limit_megapixels=round(max_pixels / 1e6, 1))
     if long > limits.max_aspect * short:

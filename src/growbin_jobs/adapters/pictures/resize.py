@@ -17,7 +17,7 @@ from PIL import Image
 
 from growbin_jobs.adapters.pictures import colour
 from growbin_jobs.adapters.pictures.formats import Contents, damaged
-from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, Limits, inspect
+from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, STORED_LIMITS, Limits, inspect
 from growbin_jobs.errors import Transient
 
 #: The decoder's picture is taken as it is from this share of the wanted side on (1,400 of 2,048 px): 12 MP give
@@ -26,6 +26,9 @@ CLOSE_ENOUGH: Final = 0.68
 
 #: The same for what a model sees: its patches are scarce, and a stored picture is quickly resized.
 CLOSE_ENOUGH_TO_SEE: Final = 0.9
+
+#: Pixels of the shorter side that a model is shown at least: some servers refuse less than 28 (Qwen-VL's patches).
+LEAST_SEEN: Final = 32
 
 _DECODER_SCALES: Final = (1, 2, 4, 8)
 
@@ -89,25 +92,29 @@ def prepare(
         return PreparedPicture(_encoded(picture, quality), _encoded(thumbnail, quality), *picture.size, contents.name)
 
 
-def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Make the JPEG that a vision model sees, from a stored picture or an uploaded one.
+def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits = STORED_LIMITS) -> bytes:
+    """Make the JPEG that a vision model sees, from a stored picture.
+
+    What :func:`prepare` has stored is never refused: its form was judged then. A very small or narrow one is enlarged,
+    and where ``side`` leaves no room for that, put on white, until its shorter side has :data:`LEAST_SEEN` px.
 
     Models bill by patches of 32 px, so 1024 × 768 costs 768 tokens; the sides are not forced to multiples of 32,
     which would cost a second resize for at most one row of patches.
 
     Parameters:
-      data: Any picture that :func:`prepare` takes.
-      side: Largest side in pixels; a photo may come out up to a tenth smaller (:data:`CLOSE_ENOUGH_TO_SEE`).
+      data: What :func:`prepare` made, or any picture that it takes.
+      side: Largest side in pixels, at least :data:`LEAST_SEEN`; a photo may come out up to a tenth smaller
+        (:data:`CLOSE_ENOUGH_TO_SEE`).
       quality: JPEG quality, 1–95.
       limits: What is accepted.
 
     Raises:
-      PictureRefused: The bytes are not a picture that is accepted.
+      PictureRefused: The bytes are no picture, or a damaged one.
       Transient: No memory right now.
     """
     with _memory_permitting():
         contents = inspect(data, limits)
-        return _encoded(_small(contents, side, CLOSE_ENOUGH_TO_SEE), quality)
+        return _encoded(_visible(_small(contents, side, CLOSE_ENOUGH_TO_SEE), side), quality)
 
 
 @contextmanager
@@ -166,6 +173,18 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
         return image
     width, height = (max(1, round(length * side / long)) for length in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _visible(image: Image.Image, side: int) -> Image.Image:
+    """Return the picture with a shorter side of at least :data:`LEAST_SEEN`, the longer one at most ``side``."""
+    if min(image.size) >= LEAST_SEEN:
+        return image
+    factor = min(LEAST_SEEN / min(image.size), side / max(image.size))
+    width, height = (max(1, round(length * factor)) for length in image.size)
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    ground = Image.new("RGB", (max(width, LEAST_SEEN), max(height, LEAST_SEEN)), "white")
+    ground.paste(image, ((ground.width - width) // 2, (ground.height - height) // 2))
+    return ground
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:

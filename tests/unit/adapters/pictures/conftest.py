@@ -28,6 +28,12 @@ def hostile() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def heics() -> ModuleType:
+    """The module ``heics.py`` of this folder."""
+    return loaded("heics")
+
+
+@pytest.fixture(scope="session")
 def icc() -> ModuleType:
     """The module ``icc.py`` of this folder."""
     return loaded("icc")

@@ -156,6 +156,12 @@ def bombs() -> Iterator[Sample]:
         resized_jpeg(encoded(scene(), progressive=True), 10_000, 10_000),
         "picture_too_many_pixels",
     )
+    one_scan = first_scan_only(encoded(scene(), progressive=True))
+    yield Sample(
+        "progressive jpeg in one scan 10000x10000", resized_jpeg(one_scan, 10_000, 10_000), "picture_too_many_pixels"
+    )
+    yield Sample("jpeg of a scan for each colour", separate_scans((10_000, 10_000)), "picture_too_many_pixels")
+    yield Sample("jpeg with the scan of one colour", separate_scans((10_000, 10_000), 1), "picture_too_many_pixels")
     yield Sample("jpeg of 2000 scans", scan_bomb(2000), "picture_too_many_scans")
     yield Sample("jpeg of 21 scans", scan_bomb(21), "picture_too_many_scans")
     yield Sample(
@@ -177,6 +183,23 @@ def resized_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
     """A JPEG whose frame header claims another size."""
     at = next(position for marker in (b"\xff\xc0", b"\xff\xc2") if (position := jpeg.find(marker)) > 0)
     return jpeg[: at + 5] + struct.pack(">HH", height, width) + jpeg[at + 9 :]
+
+
+def first_scan_only(jpeg: bytes) -> bytes:
+    """A progressive JPEG that ends after its first scan."""
+    second = jpeg.index(b"\xff\xda", jpeg.index(b"\xff\xda") + 2)
+    return jpeg[: jpeg.rindex(b"\xff\xc4", 0, second)] + b"\xff\xd9"
+
+
+def separate_scans(size: tuple[int, int], scans: int = 3) -> bytes:
+    """A baseline JPEG of three colours, of which each has a scan of its own; it claims a size, and holds 64×64."""
+    grey = encoded(Image.new("L", (64, 64), 120), "JPEG")
+    frame, scan = grey.index(b"\xff\xc0"), grey.index(b"\xff\xda")
+    after = frame + 2 + int.from_bytes(grey[frame + 2 : frame + 4], "big")
+    colours = b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    header = segment(0xC0, struct.pack(">BHHB", 8, size[1], size[0], 3) + colours)
+    bodies = (segment(0xDA, bytes((1, number, 0, 0, 63, 0))) + grey[scan + 10 : -2] for number in range(1, scans + 1))
+    return grey[:frame] + header + grey[after:scan] + b"".join(bodies) + b"\xff\xd9"
 
 
 def scan_bomb(scans: int) -> bytes:

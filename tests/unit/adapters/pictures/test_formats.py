@@ -1,11 +1,10 @@
 """The containers: what is read out of them, and what never reaches Pillow."""
 
-import struct
 from types import ModuleType
 
 import pytest
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, exif, jpeg, png, webp
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, jpeg, png, webp
 
 
 def test_jpeg_facts(hostile: ModuleType) -> None:
@@ -66,23 +65,3 @@ def test_webp_facts(hostile: ModuleType, lossless: bool) -> None:
         hostile.encoded(hostile.scene(97, 63), "WEBP", lossless=lossless, exif=b"Exif\0\0" + hostile.tiff(3))
     )
     assert (extended.width, extended.height, extended.orientation) == (97, 63, 3)
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_orientation_is_read_in_both_byte_orders(hostile: ModuleType, order: str) -> None:
-    for value in range(1, 9):
-        assert exif.orientation(hostile.tiff(value, order=order)) == value
-        assert exif.orientation(b"Exif\0\0" + hostile.tiff(value, order=order)) == value
-
-
-@pytest.mark.parametrize("value", [0, 9, 255, 65_535])
-def test_an_orientation_that_does_not_exist_is_upright(hostile: ModuleType, value: int) -> None:
-    assert exif.orientation(hostile.tiff(value)) == 1
-
-
-def test_an_unreadable_block_is_upright(hostile: ModuleType) -> None:
-    whole = hostile.tiff(6)
-    endless = b"II*\0" + struct.pack("<LH", 8, 65_535) + struct.pack("<HHLL", 1, 3, 1, 6) * 65_535
-    wrong_type = whole.replace(struct.pack("<HHL", 0x0112, 3, 1), struct.pack("<HHL", 0x0112, 7, 1))
-    for block in (b"", b"II", whole[:12], b"XX*\0" + whole[4:], b"II*\0\xff\xff\xff\xff", endless, wrong_type):
-        assert exif.orientation(block) == 1

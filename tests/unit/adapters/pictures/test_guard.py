@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from growbin_jobs.adapters.pictures import Limits, PreparedPicture, guard, prepare
 from growbin_jobs.adapters.pictures.formats import heic
@@ -124,6 +125,33 @@ def test_bombs_cost_no_memory() -> None:
 def test_the_worst_picture_within_the_limits_stays_below_700_mb() -> None:
     # 36 MP of one colour with alpha, as lossless WebP: libwebp keeps two canvases, Pillow two copies.
     assert in_small_process(700, "print(verdict(hostile.WORST_WEBP))") == "None"
+
+
+def test_the_dearest_jpegs_within_the_limits_stay_below_400_mb(hostile: ModuleType) -> None:
+    """Their headers ask for all the memory; libjpeg makes up what is missing behind them, or says so."""
+    cmyk = hostile.encoded(hostile.scene(mode="CMYK"), progressive=True)
+    files = [hostile.resized_jpeg(cmyk, 6000, 6000).hex(), hostile.separate_scans((6000, 6000)).hex()]
+    code = f"print({{verdict(bytes.fromhex(data)) for data in {files}}} - {{None, 'picture_truncated'}})"
+    assert in_small_process(400, code) == "set()"
+
+
+def test_a_heic_costs_what_its_headers_say(heics: ModuleType) -> None:
+    """36 MP in a file of a kilobyte are taken; a crop of 400 MP is refused before libheif sees it."""
+    whole = heics.grid(Image.new("RGB", (512, 512)), 12, 12, (6000, 6000))
+    cropped = heics.simple(Image.new("RGB", (64, 64)), heics.clap(64, 64), claimed=(20_000, 20_000))
+    assert in_small_process(700, f"print(verdict(bytes.fromhex('{whole.hex()}')))") == "None"
+    code = f"print(verdict(bytes.fromhex('{cropped.hex()}')))"
+    assert in_small_process(100, code) == "picture_too_many_pixels"
+
+
+def test_a_jpeg_that_must_be_held_whole_has_the_smaller_limit(hostile: ModuleType) -> None:
+    progressive = hostile.first_scan_only(hostile.encoded(hostile.scene(60, 40), progressive=True))
+    for data in (progressive, hostile.separate_scans((64, 64)), hostile.separate_scans((64, 64), 1)):
+        assert guard.inspect(data).buffered
+        with pytest.raises(PictureRefused) as caught:
+            guard.inspect(data, Limits(max_pixels_lossless=100))
+        assert caught.value.code == "picture_too_many_pixels"
+    assert guard.inspect(progressive).scans == 1
 
 
 def test_no_memory_for_a_good_picture_is_the_nodes_fault() -> None:

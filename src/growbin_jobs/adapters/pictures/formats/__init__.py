@@ -35,6 +35,8 @@ class Contents:
       open: Makes a Pillow image of ``data``; pixels are decoded when it is loaded.
       scans: Passes over the picture; 1 for everything but progressive JPEG.
       orientation: EXIF orientation, 1–8; 1 is upright.
+      coded: Width and height that the decoder makes before it crops; None: ``width`` and ``height``.
+      buffered: Whether the decoder must hold the whole picture at its full size, however small the result.
       profile: ICC colour profile; None where there is none worth honouring.
     """
 
@@ -46,6 +48,8 @@ class Contents:
     scans: int = 1
     orientation: int = 1
     profile: bytes | None = None
+    coded: tuple[int, int] | None = None
+    buffered: bool = True
 
 
 def damaged() -> PictureRefused:

@@ -4,15 +4,21 @@ import struct
 from typing import Final
 
 _ORIENTATION: Final = 0x0112
-_SHORT: Final = 3
+#: Whole numbers of one value, and how it is packed in the field of four bytes (TIFF 6.0 §2).
+_NUMBERS: Final = {1: "B", 3: "H", 4: "L"}
 _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 
 #: Entries of the first directory that are looked at; cameras write about 15.
 _MAX_ENTRIES: Final = 256
 
 
-def orientation(block: bytes) -> int:
-    """Return the EXIF orientation, 1–8; 1 where it is missing or nonsense.
+def begins(block: bytes) -> bool:
+    """Return True where a block, without the ``Exif`` prefix, begins a TIFF structure and does not continue one."""
+    return block[:4] in _BYTE_ORDERS
+
+
+def orientation(block: bytes) -> int | None:
+    """Return the EXIF orientation, 1–8; None where it is missing or nonsense.
 
     Parameters:
       block: A TIFF structure, with or without the ``Exif`` prefix. Format: EXIF 2.32 (CIPA DC-008) §4.5, TIFF 6.0 §2.
@@ -20,14 +26,18 @@ def orientation(block: bytes) -> int:
     tiff = block.removeprefix(b"Exif\0\0")
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:
-        return 1
+        return None
     try:
         (directory,) = struct.unpack_from(f"{order}L", tiff, 4)
         (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
         for entry in range(min(entries, _MAX_ENTRIES)):
-            tag, kind, count, value = struct.unpack_from(f"{order}HHLH", tiff, directory + 2 + 12 * entry)
+            at = directory + 2 + 12 * entry
+            tag, kind, count = struct.unpack_from(f"{order}HHL", tiff, at)
             if tag == _ORIENTATION:
-                return value if (kind, count) == (_SHORT, 1) and 1 <= value <= 8 else 1
+                if kind not in _NUMBERS or count != 1:
+                    return None
+                (value,) = struct.unpack_from(order + _NUMBERS[kind], tiff, at + 8)
+                return int(value) if 1 <= value <= 8 else None
     except struct.error:
-        return 1
-    return 1
+        return None
+    return None

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged, heif
 from growbin_jobs.errors import PictureRefused
 
 #: Brands of HEVC stills (ISO/IEC 23008-12 B.4). AVIF shares the container but is not accepted.
@@ -23,18 +23,25 @@ def matches(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Contents:
-    """Read the size of a HEIC. libheif turns the picture upright itself, so the orientation is always 1.
+    """Read the size of a HEIC. libheif obeys ``irot`` and ``imir``, which alone turn a HEIC, so the orientation
+    is always 1; EXIF there only repeats them.
 
     Raises:
       PictureRefused: The extra is not installed, or the file is damaged.
     """
     if not find_spec("pillow_heif"):
         raise PictureRefused("picture_needs_heic")
+    coded = heif.coded_size(data)  # before libheif reads anything
     try:
         with _open(data) as image:
             profile = image.info.get("icc_profile") or b""
             return Contents(
-                "HEIC", data, *image.size, _open, profile=profile if 0 < len(profile) <= MAX_PROFILE else None
+                "HEIC",
+                data,
+                *image.size,
+                _open,
+                coded=coded,
+                profile=profile if 0 < len(profile) <= MAX_PROFILE else None,
             )
     except (SyntaxError, OSError, ValueError, RuntimeError, EOFError) as error:
         raise damaged() from error

@@ -8,7 +8,7 @@ from typing import Final
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from growbin_jobs.adapters.pictures.formats import Contents, count_part, damaged, exif, icc
+from growbin_jobs.adapters.pictures.formats import Contents, count_part, damaged, icc, upright
 from growbin_jobs.errors import PictureRefused
 
 _START: Final = b"\xff\xd8"
@@ -20,9 +20,11 @@ _TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 #: Baseline, extended and progressive Huffman coding. The others (lossless, hierarchical, arithmetic) no camera writes.
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
+_PROGRESSIVE: Final = 0xC2
 _OTHER_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 
 _EXIF: Final = b"Exif\0\0"
+_XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _PROFILE: Final = b"ICC_PROFILE\0"
 
 
@@ -43,13 +45,16 @@ def read(data: bytes) -> Contents:
     view = memoryview(data)
     kept: list[bytes | memoryview] = [_START]
     size: tuple[int, int] | None = None
-    orientation, profile = 1, icc.Parts()
+    blocks, profile = upright.Blocks(), icc.Parts()
     scans, first_scan, end = 0, 0, 0
+    components, buffered = 0, False
     for marker, begin, end in _segments(data):
         body = data[begin + 4 : end]
         if marker == _SOS:
             first_scan = first_scan or begin
             scans += 1
+            # libjpeg keeps all coefficients unless the one scan holds all components (its has_multiple_scans).
+            buffered = buffered or scans > 1 or body[:1] != bytes((components,))
         elif scans:
             continue  # what stands between scans stays where it is
         elif marker in _OTHER_FRAMES:
@@ -58,9 +63,12 @@ def read(data: bytes) -> Contents:
             if size or len(body) < 6:
                 raise damaged()
             size = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
+            components, buffered = body[5], marker == _PROGRESSIVE
             kept.append(view[begin:end])
         elif marker == _APP1 and body.startswith(_EXIF):
-            orientation = exif.orientation(body)
+            blocks.add_exif(body)
+        elif marker == _APP1 and body.startswith(_XMP):
+            blocks.add_xmp(body[len(_XMP) :])
         elif marker == _APP2 and body.startswith(_PROFILE):
             profile.add(body[len(_PROFILE) :])
         elif _is_essential(marker, body):
@@ -68,7 +76,7 @@ def read(data: bytes) -> Contents:
     if not size or not scans:
         raise damaged()
     kept.append(view[first_scan:end])  # the last end is the end of the image
-    return Contents("JPEG", b"".join(kept), *size, _open, scans, orientation, profile.joined())
+    return Contents("JPEG", b"".join(kept), *size, _open, scans, blocks.orientation(), profile.joined(), None, buffered)
 
 
 def _is_essential(marker: int, body: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, exif
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, pngtext, upright
 
 _START: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -35,7 +35,7 @@ def read(data: bytes) -> Contents:
         raise damaged()
     width, height = struct.unpack_from(">LL", data, begin + 8)
     kept: list[bytes | memoryview] = [_START, view[begin:end]]
-    orientation, profile = 1, None
+    blocks, texts, profile = upright.Blocks(), pngtext.Texts(), None
     for name, begin, end in chunks:
         body = view[begin + 8 : end - 4]
         if name == b"IHDR":
@@ -43,10 +43,13 @@ def read(data: bytes) -> Contents:
         if name in _ESSENTIAL:
             kept.append(view[begin:end])
         elif name == b"eXIf":
-            orientation = exif.orientation(bytes(body))
+            blocks.add_exif(bytes(body))
+        elif name in pngtext.CHUNKS:
+            texts.add(name, bytes(body))
         elif name == b"iCCP":
             profile = profile or _profile(bytes(body))
-    return Contents("PNG", b"".join(kept), width, height, _open, 1, orientation, profile)
+    texts.hand_over(blocks)
+    return Contents("PNG", b"".join(kept), width, height, _open, 1, blocks.orientation(), profile)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, exif
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, upright
 
 _HEADER: Final = 12
 _VP8_START_CODE: Final = b"\x9d\x01\x2a"
@@ -26,16 +26,18 @@ def read(data: bytes) -> Contents:
       PictureRefused: Damaged, or made of too many chunks.
     """
     size: tuple[int, int] | None = None
-    orientation, profile = 1, None
+    blocks, profile = upright.Blocks(), None
     for name, begin, end in _chunks(data):
         size = size or _size(name, data[begin : begin + 10])
         if name == b"EXIF":
-            orientation = exif.orientation(data[begin:end])
+            blocks.add_exif(data[begin:end])
+        elif name == b"XMP ":
+            blocks.add_xmp(data[begin:end])
         elif name == b"ICCP" and end - begin <= MAX_PROFILE:
             profile = data[begin:end]
     if not size:
         raise damaged()
-    return Contents("WebP", data, *size, _open, 1, orientation, profile)
+    return Contents("WebP", data, *size, _open, 1, blocks.orientation(), profile)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
