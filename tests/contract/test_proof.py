@@ -115,6 +115,16 @@ def test_a_planted_hole_or_double_of_messages_is_named(
     assert part.counted["lost"] == (what[0] == "hole")
 
 
+def test_a_message_that_only_its_dead_letter_names_is_a_hole(database: Database, node: Node) -> None:
+    played(database, node)
+    for model in (TaskRow, AttemptRow):
+        run(database, delete(model, "dead"))
+
+    part = messages(database)
+
+    assert (found(part), part.counted["accepted"], part.counted["lost"]) == ([("hole", "dead")], 8, 1)
+
+
 def test_what_was_copied_just_now_is_in_flight_until_the_rest_comes(database: Database, node: Node) -> None:
     played(database, node)
     run(database, delete(DeadLetterRow, "dead"))
