@@ -42,18 +42,18 @@ QUICK = {
 
 AUDIT = {
     "sqlite": (
-        "CREATE TABLE audit (id TEXT NOT NULL, status TEXT NOT NULL)",
+        "CREATE TABLE status_notes (id TEXT NOT NULL, status TEXT NOT NULL)",
         """CREATE TRIGGER audit_insert AFTER INSERT ON waste_analysis
-           BEGIN INSERT INTO audit VALUES (NEW.id, NEW.status); END""",
+           BEGIN INSERT INTO status_notes VALUES (NEW.id, NEW.status); END""",
         """CREATE TRIGGER audit_update AFTER UPDATE OF status ON waste_analysis WHEN OLD.status <> NEW.status
-           BEGIN INSERT INTO audit VALUES (NEW.id, NEW.status); END""",
+           BEGIN INSERT INTO status_notes VALUES (NEW.id, NEW.status); END""",
     ),
     "postgresql": (
-        "CREATE TABLE audit (id TEXT NOT NULL, status TEXT NOT NULL)",
+        "CREATE TABLE status_notes (id TEXT NOT NULL, status TEXT NOT NULL)",
         """CREATE FUNCTION note() RETURNS trigger AS $$
            BEGIN
                IF TG_OP = 'INSERT' OR OLD.status <> NEW.status THEN
-                   INSERT INTO audit VALUES (NEW.id, NEW.status);
+                   INSERT INTO status_notes VALUES (NEW.id, NEW.status);
                END IF;
                RETURN NEW;
            END $$ LANGUAGE plpgsql""",
@@ -169,7 +169,7 @@ class Stack:
 
     def times_reached(self, status: str) -> dict[str, int]:
         """How often each analysis reached a status, by the database's own audit."""
-        sql = f"SELECT id, COUNT(*) FROM audit WHERE status = '{status}' GROUP BY id"
+        sql = f"SELECT id, COUNT(*) FROM status_notes WHERE status = '{status}' GROUP BY id"
         return dict(self.database.run(lambda connection: list(connection.execute_sql(sql))))
 
     def last_words(self, lines: int = 15) -> str:
