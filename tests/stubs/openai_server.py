@@ -485,7 +485,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         stub = self.server.stub
-        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # who asked was killed before all of it was sent
+            return
         body = json.loads(raw) if raw else {}
         if self.path == "/v1/chat/completions":
             self._send(stub.take(body, {name.lower(): value for name, value in self.headers.items()}))

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from growbin_jobs.engine.node.health import Check
@@ -111,6 +112,12 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 32
+
+    def server_bind(self) -> None:
+        """Bind without ``HTTPServer``'s look-up of our own name, which may ask a name server and wait for it."""
+        TCPServer.server_bind(self)
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
 
 
 class _Handler(BaseHTTPRequestHandler):
