@@ -32,7 +32,7 @@ def proof_of(
       Deferred: The database is away.
     """
     kept = Kept(
-        tasks=timedelta(days=settings.keep_tasks_days),
+        tasks=timedelta(days=settings.keep_central_tasks_days),
         dead_letters=timedelta(days=settings.keep_dead_letters_days),
         usage=timedelta(days=settings.usage_days),
         due_times=KEEP,

@@ -282,7 +282,9 @@ class Settings(EngineSettings):
         default=None, description="Folder of files with keys that llm_models.key_ref may name as file:NAME."
     )
     keep_logs_days: Days = Field(default=30.0, description="Days that rows of logs are kept.")
-    keep_tasks_days: Days = Field(default=90.0, description="Days after its end that a task stays in the database.")
+    keep_central_tasks_days: Days = Field(
+        default=90.0, description="Days after its end that a task stays in the central database; more than in journals."
+    )
     keep_api_calls_days: Days = Field(
         default=400.0, description="Days until api_calls and logins are archived; older periods cannot be recounted."
     )

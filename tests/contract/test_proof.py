@@ -66,7 +66,7 @@ def played(database: Database, node: Node) -> None:
     node.copy()
     letters = {each.task_id: each.id for each in DeadLetters(database).list()}
     DeadLetters(database).mark(letters["thrown"], Action.DISCARD, by="kim", at=START)
-    [thrown] = DeadLetters(database).taken()
+    [thrown] = DeadLetters(database).taken(now=NOW)
     DeadLetters(database).done(thrown, at=START)
     run(database, DeadLetterRow.update(taken_by="kim", taken_to="retry").where(DeadLetterRow.task_id == "again"))
 

@@ -24,6 +24,18 @@ def test_with_nothing_set_everything_is_embedded():
     assert not settings.models_online
 
 
+def test_what_growbin_says_again_of_the_engine_s_settings_keeps_its_meaning():
+    inherited = set().union(
+        *(set(each.__annotations__) for each in module.Settings.__mro__ if "engine" in each.__module__)
+    )
+
+    # keep_tasks_days was among them: the journals of nodes kept 90 days of tasks, and not 7.
+    assert set(module.Settings.__annotations__) & inherited == {
+        "worker_type", "keep_dead_letters_days", "timezone", "database_url", "data_dir",
+    }  # fmt: skip
+    assert module.load().keep_tasks_days == 7
+
+
 def test_every_setting_has_a_help_text_and_a_variable_of_its_own():
     fields = module.Settings.model_fields
     variables = [module.Settings.variable(name) for name in fields]
