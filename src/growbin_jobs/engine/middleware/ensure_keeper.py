@@ -110,8 +110,8 @@ class EnsureKeeper(Middleware):
             if time.monotonic() < begin:
                 continue
             missed = 0 if has_keeper(self._folder) else missed + 1
-            self._reap()
-            if missed == 2:
+            # One that lives and does not serve, since the folder was removed under it, would be one of ever more.
+            if self._reap() and missed >= 2:
                 missed = 0
                 self._start_one()
 

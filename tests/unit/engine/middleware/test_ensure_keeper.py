@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from contextlib import nullcontext
 
 import dramatiq
@@ -128,3 +129,28 @@ def test_a_candidate_that_is_told_to_stop_while_it_reads_the_command_line_stops(
 
     with pytest.raises(SystemExit) if told else nullcontext():
         assert keeping._log_file() is None
+
+
+def test_while_the_keeper_that_it_has_started_lives_no_other_one_is_started(broker, monkeypatch):
+    started, looks = [], threading.Semaphore(0)
+
+    def start(self):  # one that lives, and serves a folder that is gone
+        started.append(True)
+        self._started = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+
+    def nobody(folder):
+        looks.release()
+        return False
+
+    monkeypatch.setattr(keeping, "PATIENCE", 0.0)
+    monkeypatch.setattr(keeping, "INTERVAL", 0.01)
+    monkeypatch.setattr(keeping, "has_keeper", nobody)
+    monkeypatch.setattr(EnsureKeeper, "_start_one", start)
+    broker.emit_after("process_boot")
+    worker = run(broker)
+
+    for _ in range(12):
+        assert looks.acquire(timeout=10)
+
+    assert started == [True]
+    worker.stop()
