@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,13 @@ from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, outbox, tasks
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+MESSAGE = json.dumps(
+    {
+        "queue_name": "user_input", "actor_name": "upload_image", "args": [1], "kwargs": {}, "message_id": "t",
+        "options": {"retries": 2}, "message_timestamp": 1,
+    }
+).encode()  # fmt: skip
 
 
 class Node:
@@ -66,3 +76,26 @@ class Node:
         self.ended(parent_id, "completed", second, outbox=(message,))
         stored = self.journal.read(lambda connection: outbox.of_task(connection, parent_id))
         self.journal.write(lambda connection: outbox.delete_confirmed(connection, [each.seq for each in stored]))
+
+
+@contextmanager
+def nodes(folder: Path, central: Tasks) -> Iterator[Callable[..., Node]]:
+    """Return what makes a node from its name and the options of its copy; the journals are closed at the end."""
+    made: list[Node] = []
+
+    def make(name: str, **options: Any) -> Node:
+        made.append(Node(folder, name, central, **options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.journal.close()
+
+
+def death(second: float, **changes: Any) -> Dead:
+    at = START.timestamp() + second
+    dead = Dead(
+        body=MESSAGE, code="retries_exhausted", params='{"attempts": 3}', error="ValueError", traceback="app.py:7 in f",
+        died_at=at,
+    )  # fmt: skip
+    return dataclasses.replace(dead, **changes)

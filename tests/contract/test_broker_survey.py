@@ -1,27 +1,18 @@
 """Depth and age of queues, over both brokers: what is asked takes nothing away."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dramatiq
 import pytest
 from dramatiq.broker import Broker
+from tests.waiting import until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-
-PATIENCE = 20.0
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.services)])

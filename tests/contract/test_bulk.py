@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.monitor.data import put, task
+from tests.waiting import until
 
 from growbin_jobs.engine.central import bulk_work
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs, BulkState
@@ -294,13 +294,6 @@ def worker(place: tuple[str, Path, Database], name: str) -> Iterator[subprocess.
         process.wait()
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_killed_worker_s_job_is_stopped_resumed_and_ended_by_another_each_letter_once(place):
     database, count = place[2], 400
     letters(database, count)
@@ -315,7 +308,7 @@ def test_a_killed_worker_s_job_is_stopped_resumed_and_ended_by_another_each_lett
     half = bulk.stop(database, draft.id, by="lee")
     assert 60 <= half.done < count
     with worker(place, "two"):
-        BulkJobs(database).set_pace(draft.id, None)
+        database.run(lambda connection: connection.execute_sql("UPDATE bulk_jobs SET pace = NULL"))
         bulk.resume(database, draft.id)
         # The dead one's lease has to end first.
         until(partial(is_ended, database, draft.id))

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 import pytest
-from tests.contract.central_node import START, Node
+from tests.contract.central_node import START, Node, nodes
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import TooSlow
@@ -41,15 +41,8 @@ def central(database: Database) -> Tasks:
 
 @pytest.fixture
 def new_node(tmp_path: Path, central: Tasks) -> Iterator[Callable[..., Node]]:
-    made: list[Node] = []
-
-    def make(name: str, **options: Any) -> Node:
-        made.append(Node(tmp_path, name, central, **options))
-        return made[-1]
-
-    yield make
-    for node in made:
-        node.journal.close()
+    with nodes(tmp_path, central) as make:
+        yield make
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from dramatiq import Message
+from tests.waiting import until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.tasks import Tasks
@@ -31,16 +32,6 @@ from growbin_jobs.wiring import central_database
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for what has no signal; return what the condition returned."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        if found := condition():
-            return found
-        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
-        time.sleep(0.02)
 
 
 class Node:

@@ -7,28 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from growbin_jobs.metrics.catalogue import CATALOGUE, of_source
 
 HERE = Path(__file__).parent
 PATIENCE = 45.0
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.1)
-    return found
 
 
 def free_port() -> int:

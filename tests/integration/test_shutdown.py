@@ -17,18 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 PATIENCE = 40.0
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.02)
-    return found
 
 
 class Stack:

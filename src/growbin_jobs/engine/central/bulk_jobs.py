@@ -207,11 +207,6 @@ class BulkJobs:
         sql = "UPDATE bulk_jobs SET state = ?, stopped_by = NULL WHERE id = ? AND state = ?"
         return self._change(job_id, sql, (BulkState.RUNNING.value, job_id), BulkState.STOPPED)
 
-    def set_pace(self, job_id: str, pace: float | None) -> BulkJob:
-        """Change how many targets a minute it does at most; NotFound where there is none."""
-        self._run("UPDATE bulk_jobs SET pace = ? WHERE id = ?", pace, job_id)
-        return self.get(job_id)
-
     def get(self, job_id: str) -> BulkJob:
         """Return one.
 

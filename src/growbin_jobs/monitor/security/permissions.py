@@ -41,12 +41,9 @@ class Action(StrEnum):
     REVOKE = "revoke"
     ABORT = "abort"
     CHANGE_LIMITS = "change_limits"
-    CHANGE_BUDGETS = "change_budgets"
     RESET_BREAKER = "reset_breaker"
     RUN_SCHEDULE = "run_schedule"
-    CHECK_HEALTH = "check_health"
     CONTROL_WORKERS = "control_workers"
-    CHANGE_WEBHOOKS = "change_webhooks"
     CHANGE_ACCESS = "change_access"
 
 
@@ -93,11 +90,8 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.ABORT: Permission(_OPERATOR, changes=True),
     Action.RESET_BREAKER: Permission(_OPERATOR, changes=True),
     Action.RUN_SCHEDULE: Permission(_OPERATOR, changes=True),
-    Action.CHECK_HEALTH: Permission(_OPERATOR, changes=True),
     Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True),
-    Action.CHANGE_BUDGETS: Permission(_ADMIN, changes=True),
     Action.CONTROL_WORKERS: Permission(_ADMIN, changes=True),
-    Action.CHANGE_WEBHOOKS: Permission(_ADMIN, changes=True),
     Action.CHANGE_ACCESS: Permission(_ADMIN, changes=True),
 }
 

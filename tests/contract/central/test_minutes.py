@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,34 +17,10 @@ from growbin_jobs.engine.central import minutes as module
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.minutes import BOUNDS, Minutes, bucket_of, percentile
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
-from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.keeper.minutes import SampleQueues
 
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=7)
-
-
-@pytest.fixture
-def new_node(tmp_path: Path, database: Database) -> Iterator[Callable[..., Node]]:
-    made: list[Node] = []
-
-    def make(name: str, **options: Any) -> Node:
-        made.append(Node(tmp_path, name, Tasks(database), **options))
-        return made[-1]
-
-    yield make
-    for node in made:
-        node.journal.close()
-
-
-@pytest.fixture
-def a(new_node: Callable[..., Node]) -> Node:
-    return new_node("a")
-
-
-@pytest.fixture
-def b(new_node: Callable[..., Node]) -> Node:
-    return new_node("b")
 
 
 def compute(database: Database) -> int:
