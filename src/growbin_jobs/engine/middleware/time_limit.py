@@ -152,6 +152,7 @@ class _OfThreads(Interrupts):
         # An exception on its way may be raised in any of these lines. It leaves the lock open, and was the only one.
         with self._lock:
             self._deadlines.pop(me, None)
+            self._messages.pop(me, None)
             self._notified.discard(me)
             if self._struck.pop(me, None) is not None:
                 _set_exception(me, None)
@@ -178,6 +179,7 @@ class _OfGreenlets(Interrupts):
     def stop(self) -> None:
         me = self._me()
         self._deadlines.pop(me, None)
+        self._messages.pop(me, None)
         self._notified.discard(me)
 
     def _strike(self, whom: Any, exception: type[Interrupt]) -> None:
