@@ -98,6 +98,9 @@ class BrokerPort(Protocol):
     def depths(self) -> dict[str, Depth]:
         """Return the depth of each queue that the broker knows of and that exists."""
 
+    def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
+        """Return depth and age of those queues that exist, as far as the broker can tell."""
+
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
         """Return dead letters, newest first, and leave them where they are.
 

@@ -11,7 +11,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.broker import Broker
 from dramatiq.middleware import Interrupt, ShutdownNotifications, SkipMessage, TimeLimit
 
-from growbin_jobs.engine.broker.port import DeadLetter, Depth
+from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.codec import decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
@@ -132,6 +132,11 @@ class SandboxBroker(Broker):
     def depths(self) -> dict[str, Depth]:
         """Return the depth of each queue that holds anything."""
         return self._holds.depths()
+
+    def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
+        """Return the depths of queues; a sandbox has a clock of its own, and tells no ages."""
+        depths = self.depths()
+        return {name: Survey(depths.get(name, Depth()), None) for name in queues}
 
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
         """Return dead letters, newest first; of one queue, or of all."""

@@ -49,7 +49,6 @@ from growbin_jobs.engine.sqlite.opening import check_sqlite
 TIDY_BATCH = 500
 #: Seconds between two looks of :meth:`EmbeddedBroker.join`.
 JOIN_INTERVAL = 0.02
-
 #: Dead letters that are read together; each may be as large as a message may be.
 NOTED_AT_ONCE = 10
 
@@ -228,6 +227,7 @@ class EmbeddedBroker(FastHooks):
         return self._hold().read(lambda queue: queue.depths())
 
     def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
+        """Return depth and age of queues; one that holds nothing is empty."""
         return self._hold().read(lambda queue: survey(queue, queues))
 
     def dead_letters(self, queue_name: str | None = None, *, limit: int = 1000) -> list[DeadLetter]:
