@@ -81,7 +81,7 @@ ENGINE = (
     ("forwarding", "central"),
     ("control", "task_progress"),
     ("broker",),
-    ("opening",),
+    ("opening", "task_rows"),
     ("results", "rate_limits", "isolation"),
     ("task_lookup",),
     ("task_results", "inspect"),

@@ -20,17 +20,17 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.results import ResultBackend, ResultMissing, ResultTimeout
 from dramatiq.results.backend import DEFAULT_TIMEOUT
 
+from growbin_jobs.engine import task_rows
 from growbin_jobs.engine.delivery.admission import MAX_BODY
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.engine.task_rows import Known
 from growbin_jobs.engine.text import well_formed
-from growbin_jobs.engine.threads import offload_to
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.database import Database
@@ -77,7 +77,6 @@ class EngineResults(ResultBackend):
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(namespace="growbin-jobs")
         self.config = config
-        self._journal_path = config.journal_path
         self.central = once_a_process(lambda: _open_central(config))
         #: Of a message: are its results for reading? And for how many milliseconds? Set by the middleware.
         self.terms: Callable[[Any], tuple[bool, int | None]] = lambda _message: (True, None)
@@ -105,9 +104,9 @@ class EngineResults(ResultBackend):
             if readable and self.instead is not None:
                 ended = self.instead(message.message_id)
             elif readable:
-                ended = self._in_journal(message.message_id)
+                ended = _ended(task_rows.in_journal(self.config.journal_path, self.config.node, message.message_id))
                 if ended is None and time.monotonic() >= next_central:
-                    ended = self._in_central(message.message_id)
+                    ended = _ended(task_rows.in_central(self.central(), message.message_id))
                     next_central = time.monotonic() + CENTRAL_PAUSE
             if ended is not None and (ttl is None or time.time() < ended.at + ttl / 1000):
                 return self.unwrap_result(_value(ended))  # type: ignore[no-untyped-call]
@@ -126,48 +125,14 @@ class EngineResults(ResultBackend):
         """Refuse it: a failure is written with the end of its run."""
         raise NotImplementedError("Failures are written with the end of the run. Let the actor raise it.")
 
-    def _in_journal(self, message_id: str) -> Ended | None:
-        if not self._journal_path.exists():
-            return None
-        return offload_to("results", 4, _read_journal, self._journal_path, message_id)
 
-    def _in_central(self, message_id: str) -> Ended | None:
-        from growbin_jobs.engine.central.tasks import TaskRow
-        from growbin_jobs.engine.errors import Deferred, Transient
-
-        columns = (TaskRow.status, TaskRow.result, TaskRow.error, TaskRow.completed_at)
-        try:
-            rows = self.central().rows(TaskRow.select(*columns).where(TaskRow.task_id == message_id))
-        except (Deferred, Transient):  # away, or without tables so far: as long as one waits it may come
-            return None
-        for row in rows:
-            at = row["completed_at"]
-            return _ended(row["status"], row["result"], row["error"], at.timestamp() if at else 0.0)
+def _ended(known: Known | None) -> Ended | None:
+    """Return the end that a row tells of; None where it tells of none."""
+    if known is None or known.state not in (TaskState.COMPLETED, TaskState.DEAD):
         return None
-
-
-def _read_journal(path: Path, message_id: str) -> Ended | None:
-    import apsw
-
-    from growbin_jobs.engine.journal.tables import reader
-
-    try:
-        connection = reader.open_reader(path)
-    except apsw.Error:
-        return None
-    try:
-        task = reader.task(connection, message_id)
-    except apsw.Error:  # being made, or being moved away
-        return None
-    finally:
-        connection.close()
-    return None if task is None else _ended(task.status, task.result, task.error, task.completed_at or 0.0)
-
-
-def _ended(state: str, result: str | None, error: str | None, at: float) -> Ended | None:
-    if state not in (TaskState.COMPLETED, TaskState.DEAD) or (state == TaskState.COMPLETED and error == "skipped"):
+    if known.state is TaskState.COMPLETED and known.error == "skipped":
         return None  # what a person has dropped has a failure as its result
-    return Ended(TaskState(state), result, error, at)
+    return Ended(known.state, known.result, known.error, known.completed_at or 0.0)
 
 
 def _open_central(config: EngineConfig) -> Database:

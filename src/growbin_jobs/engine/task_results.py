@@ -19,8 +19,9 @@ from dramatiq.results.result import unwrap_result
 from growbin_jobs.engine.delivery.records import DROPPED, TaskState
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.results import CENTRAL_PAUSE, FIRST_PAUSE, LAST_PAUSE, EngineResults, value_of
-from growbin_jobs.engine.task_lookup import Known, TaskAttempt, TaskLookup
+from growbin_jobs.engine.task_lookup import TaskAttempt, TaskLookup
 from growbin_jobs.engine.task_progress.files import Progress
+from growbin_jobs.engine.task_rows import Known
 
 if TYPE_CHECKING:
     from dramatiq import Message
