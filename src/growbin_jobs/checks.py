@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.addresses import without_password
@@ -18,9 +18,6 @@ from growbin_jobs.settings import Settings
 
 #: Least free disk in the data folder, in bytes, before a warning.
 _LOW_DISK = 1_000_000_000
-
-#: Seconds since the keeper of a node has told who works there; it tells so every ten seconds.
-_SEEN_WITHIN = 60.0
 
 
 def run_checks() -> list[Finding]:
@@ -152,12 +149,8 @@ def _workers(settings: Settings) -> Iterator[Finding]:
 
     running = {process.group for process in present(settings.node_dir).values() if process}
     with suppress(GrowbinError):  # said before; what runs here is known all the same
-        fresh = datetime.now(UTC) - timedelta(seconds=_SEEN_WITHIN)
-        running |= {
-            group.group_name
-            for group in Workers(central_database(settings)).all()
-            if group.stopped_at is None and group.seen_at > fresh
-        }
+        now = datetime.now(UTC)
+        running |= {group.group_name for group in Workers(central_database(settings)).all() if group.lives(now)}
     missing = [name for name in GROUPS if name not in running]
     if not missing:
         yield Finding("workers", "ok", f"running: {', '.join(GROUPS)}")

@@ -11,9 +11,9 @@ import pytest
 from tests.contract.central_node import START, Node
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.lost import SILENCE, Fate, Lost
+from growbin_jobs.engine.central.lost import Fate, Lost
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.workers import SILENCE, WorkerGroup, Workers
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ import pytest
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letters import DeadLetters
-from growbin_jobs.engine.central.lost import SILENCE, Lost
+from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.reruns import Kind, Rerun, Reruns
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.workers import SILENCE, WorkerGroup, Workers
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
 
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-
-#: A node whose keeper has not reported for so long is silent; what runs there may be lost.
-SILENT_AFTER: Final = timedelta(seconds=45)
 
 
 class Presence(StrEnum):
@@ -70,6 +66,6 @@ def _state(group: WorkerGroup, now: datetime) -> WorkerState:
     presence = Presence.WORKING
     if group.stopped_at is not None:
         presence = Presence.GONE
-    elif now - group.seen_at > SILENT_AFTER:
+    elif not group.lives(now):
         presence = Presence.SILENT
     return WorkerState(group, presence, max(0, group.threads - group.running), group.unsynced + group.owed)

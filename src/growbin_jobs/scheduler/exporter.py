@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -34,9 +34,6 @@ from growbin_jobs.settings import Settings
 
 #: Seconds without a look of the timer after which a scheduler is not well.
 LATE: Final = 60.0
-
-#: A node whose keeper has said nothing for so long has no living workers.
-GONE_AFTER: Final = timedelta(seconds=60)
 
 _MICRO: Final = 1_000_000
 
@@ -132,7 +129,7 @@ def _workers(database: Database) -> Iterator[Reading]:
     left: dict[str, int] = {}
     living: set[str] = set()
     for group in Workers(database).all():
-        if group.stopped_at is None and datetime.now(UTC) - group.seen_at < GONE_AFTER:
+        if group.lives(datetime.now(UTC)):
             alive[group.group_name] += 1
             living.add(group.node)
         left[group.node] = group.unsynced + group.owed

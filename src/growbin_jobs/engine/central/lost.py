@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.workers import SILENCE, WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import TaskState
-
-#: Seconds without a heartbeat after which a node is silent. It reports every 10 s.
-SILENCE: Final = timedelta(seconds=45)
 
 
 class Fate(StrEnum):
@@ -151,13 +148,11 @@ class Lost:
         return groups
 
     def _gone(self, now: datetime) -> dict[str, list[WorkerGroup]]:
-        return {
-            node: groups for node, groups in self._groups().items() if not any(_lives(each, now) for each in groups)
-        }
+        return {node: groups for node, groups in self._groups().items() if not any(each.lives(now) for each in groups)}
 
     def living(self, now: datetime) -> set[str]:
         """Return the nodes that report."""
-        return {node for node, groups in self._groups().items() if any(_lives(each, now) for each in groups)}
+        return {node for node, groups in self._groups().items() if any(each.lives(now) for each in groups)}
 
     def _count(self, model: type[peewee.Model], condition: Any, nodes: Collection[str]) -> dict[str, int]:
         if not nodes:
@@ -165,7 +160,3 @@ class Lost:
         node: Any = model._meta.fields["node"]
         query = model.select(node, peewee.fn.COUNT(peewee.SQL("1")).alias("n")).where(condition & node.in_(list(nodes)))
         return {each["node"]: each["n"] for each in self._database.rows(query.group_by(node))}
-
-
-def _lives(group: WorkerGroup, now: datetime) -> bool:
-    return group.stopped_at is None and group.seen_at >= now - SILENCE

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import JsonField, UtcField
+
+#: Without a heartbeat for so long a node is silent: nobody knows whether it lives. It reports every 10 s.
+SILENCE: Final = timedelta(seconds=45)
 
 
 class WorkerRow(peewee.Model):
@@ -71,6 +74,10 @@ class WorkerGroup:
     stopped_at: datetime | None = None
     reserved: int | None = None
     reserved_tasks: list[dict[str, Any]] | None = None
+
+    def lives(self, now: datetime) -> bool:
+        """Return whether it works, as far as is known: it has not stopped, and its node is not silent."""
+        return self.stopped_at is None and self.seen_at >= now - SILENCE
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ISO 8601."""

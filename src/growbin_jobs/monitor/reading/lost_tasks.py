@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from growbin_jobs.engine.central.lost import SILENCE, Lost
+from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.search.expressions import And, Expression, Not, Or, Term
 from growbin_jobs.engine.central.search.lines import TaskLine
+from growbin_jobs.engine.central.workers import SILENCE
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.monitor.services import Services
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from growbin_jobs.engine.central.conservation import COMPLETED, DEAD, IN_FLIGHT, fates, living_payloads
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.lost import SILENCE
-from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.engine.central.workers import SILENCE, Workers
 from growbin_jobs.models.analysis_ends import ends, unfinished
 from growbin_jobs.operations.proofs.parts import MOST_NAMED, Kind, Part, Wrong, part
 from growbin_jobs.states import AnalysisStatus

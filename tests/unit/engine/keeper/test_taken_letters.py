@@ -7,12 +7,12 @@ import pytest
 
 from growbin_jobs.engine.central.dead_letter_rows import Action
 from growbin_jobs.engine.central.dead_letters import DeadLetters
-from growbin_jobs.engine.central.lost import SILENCE, Lost
+from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.workers import SILENCE, WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Dead, Finish, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, outbox, reader, tasks
