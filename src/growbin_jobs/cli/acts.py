@@ -9,7 +9,6 @@ from growbin_jobs.cli.person import name_of_person
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.database import Database
-    from growbin_jobs.reasons import Language
 
 
 def record(database: Database, action: str, target: str, reason: str = "") -> None:
@@ -65,10 +64,3 @@ def letter_ids(
     return [
         each.id for each in letters.list(queue=queue, actor=actor, code=code, since=since, limit=100_000)
     ]  # fmt: skip
-
-
-def language() -> Language:
-    """Return the language of sentences."""
-    from growbin_jobs import settings as _settings
-
-    return _settings.load().language

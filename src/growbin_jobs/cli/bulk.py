@@ -9,12 +9,11 @@ import typer
 from growbin_jobs.cli.console import print_json
 from growbin_jobs.cli.dead import Actor, Code, Hours, Queue
 from growbin_jobs.cli.journal import Json
-from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.person import language, name_of_person
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     from growbin_jobs.operations.bulk import BulkView
-    from growbin_jobs.reasons import Language
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job, as `bulk preview` and `bulk list` show it.")]
 
@@ -34,7 +33,7 @@ def list_(json: Json = False, _engine: EngineName = None) -> None:
 
     found = bulk.history(target.central())
     if not json:
-        view.print_jobs(found, _language())
+        view.print_jobs(found, language())
     for job in found if json else ():
         print_json(as_json(job))
 
@@ -171,10 +170,4 @@ def _show(job: BulkView, *, json: bool) -> None:
     from growbin_jobs.cli import bulk_view as view
     from growbin_jobs.operations.json_ready import as_json
 
-    print_json(as_json(job)) if json else view.print_job(job, _language())
-
-
-def _language() -> Language:
-    from growbin_jobs.cli import acts
-
-    return acts.language()
+    print_json(as_json(job)) if json else view.print_job(job, language())

@@ -1,6 +1,10 @@
-"""Who runs a command, for records."""
+"""Who runs a command: the name for records, and the language of answers."""
 
 import getpass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from growbin_jobs.reasons import Language
 
 
 def name_of_person() -> str:
@@ -9,3 +13,10 @@ def name_of_person() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "cli"
+
+
+def language() -> "Language":
+    """Return the language of sentences."""
+    from growbin_jobs import settings as _settings
+
+    return _settings.load().language

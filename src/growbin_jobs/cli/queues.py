@@ -6,14 +6,13 @@ import typer
 
 from growbin_jobs.cli.console import print_json
 from growbin_jobs.cli.journal import Json
-from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.person import language, name_of_person
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.control.table import Control
     from growbin_jobs.engine.task_results import TaskResult
     from growbin_jobs.operations.control import Dropped, Pausable
-    from growbin_jobs.reasons import Language
 
 Name = Annotated[str, typer.Argument(help="The queue, as `queues list` shows it; or with --actor the actor.")]
 IsActor = Annotated[bool, typer.Option("--actor", help="The name is an actor's: the others of its queue go on.")]
@@ -43,7 +42,7 @@ def list_(json: Json = False, _engine: EngineName = None) -> None:
         found = control.list_queues(Inspector(config, broker, database).queues())
     actors = control.paused_actors(_control())
     if not json:
-        view.print_queues(found, actors, _language())
+        view.print_queues(found, actors, language())
     for each in [*found, *actors] if json else ():
         print_json(as_json(each))
 
@@ -76,7 +75,7 @@ def pause(
     done = control.pause(
         _control(), kind, name, known=_known(kind), by=name_of_person(), reason=why, until=until
     )  # fmt: skip
-    print_json(as_json(done)) if json else view.print_paused(done, _language())
+    print_json(as_json(done)) if json else view.print_paused(done, language())
 
 
 def resume(name: Name, actor: IsActor = False, json: Json = False, _engine: EngineName = None) -> None:
@@ -92,7 +91,7 @@ def resume(name: Name, actor: IsActor = False, json: Json = False, _engine: Engi
     from growbin_jobs.operations.json_ready import as_json
 
     done = control.resume(_control(), "actor" if actor else "queue", name)
-    print_json(as_json(done)) if json else view.print_resumed(done, _language())
+    print_json(as_json(done)) if json else view.print_resumed(done, language())
 
 
 def revoke(
@@ -141,7 +140,7 @@ def _show(done: "Dropped", *, json: bool) -> None:
     from growbin_jobs.cli import queues_view as view
     from growbin_jobs.operations.json_ready import as_json
 
-    print_json(as_json(done)) if json else view.print_dropped(done, _language())
+    print_json(as_json(done)) if json else view.print_dropped(done, language())
     raise typer.Exit(int(not done.accepted))
 
 
@@ -174,9 +173,3 @@ def _asked(task_id: str) -> "TaskResult":
     from growbin_jobs.engine.task_results import TaskResult
 
     return TaskResult(task_id, TaskLookup(EngineResults(target.config())), sent=False)
-
-
-def _language() -> "Language":
-    from growbin_jobs import settings as _settings
-
-    return _settings.load().language

@@ -8,7 +8,7 @@ import typer
 
 from growbin_jobs.cli.console import print_json, print_line
 from growbin_jobs.cli.journal import Json
-from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.person import language, name_of_person
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def retry(task_id: TaskId, why: Why = "", json: Json = False, _engine: EngineNam
     database = target.central()
     acts.record(database, "task.retried", task_id, why)
     done = letter_verbs.retry_task(database, task_id, by=name_of_person())
-    print_json(as_json(done)) if json else print_line(_SAID["retry"][acts.language()].format(task=task_id))
+    print_json(as_json(done)) if json else print_line(_SAID["retry"][language()].format(task=task_id))
 
 
 def run_again(
@@ -113,10 +113,9 @@ def edit(
 
 
 def _show(made: Rerun, *, json: bool) -> None:
-    from growbin_jobs.cli import acts
     from growbin_jobs.operations.json_ready import as_json
 
     if json:
         print_json(as_json(made))
     else:
-        print_line(_SAID[made.kind.value][acts.language()].format(task=made.rerun_of, new=made.task_id))
+        print_line(_SAID[made.kind.value][language()].format(task=made.rerun_of, new=made.task_id))

@@ -7,11 +7,10 @@ from zoneinfo import ZoneInfo
 import typer
 
 from growbin_jobs.cli.console import print_json, print_line, say
-from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.person import language, name_of_person
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.database import Database
-    from growbin_jobs.reasons import Language
     from growbin_jobs.scheduler.jobs import ScheduledJob
     from growbin_jobs.scheduler.ledger import Ledger
     from growbin_jobs.scheduler.overview import Overview
@@ -54,7 +53,7 @@ def list_(json: Json = False) -> None:
     from growbin_jobs.scheduler.overview import Trouble
 
     jobs = _overview().jobs()
-    print_json(as_json(jobs)) if json else view.print_jobs(jobs, _zone(None), _language())
+    print_json(as_json(jobs)) if json else view.print_jobs(jobs, _zone(None), language())
     raise typer.Exit(int(any(job.last is not None and job.last.trouble is Trouble.FAILED for job in jobs)))
 
 
@@ -131,7 +130,7 @@ def history(
     for outcome in found if json else ():
         print_json(as_json(outcome))
     if not json:
-        view.print_history(found, _zone(None), _language())
+        view.print_history(found, _zone(None), language())
 
 
 def run(
@@ -238,12 +237,6 @@ def _zone(name: str | None) -> ZoneInfo:
         return ZoneInfo(name or _settings.load().timezone)
     except (ValueError, ZoneInfoNotFoundError):
         raise ConfigurationError(f"There is no time zone {name!r}; names are such as Asia/Seoul or UTC.") from None
-
-
-def _language() -> "Language":
-    from growbin_jobs import settings as _settings
-
-    return _settings.load().language
 
 
 def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
