@@ -67,9 +67,7 @@ def crds():
     for parent in ROOT.parents:
         if (parent / "shared" / "crds").is_dir():
             return parent / "shared" / "crds"
-    pytest.fail(
-        "There is no ../shared/crds beside the project: schemas of KEDA and the Prometheus operator are read there."
-    )
+    pytest.fail("There is no ../shared/crds beside the project, with the schemas of foreign objects.")
 
 
 def pods_of(objects):
