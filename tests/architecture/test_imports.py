@@ -8,7 +8,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
 
 #: Every module belongs to the first row whose name fits; a row may import rows of its own level and below.
 ROOMS = (
-    ("words", 0, ("settings", "errors", "reasons", "names", "states", "messages", "__init__")),
+    ("words", 0, ("settings", "errors", "reasons", "sentences", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
     ("rates", 0, ("rates",)),

@@ -4,11 +4,11 @@ They are recorded in English, with the names that they are about. What is not in
 person, or of an error that has a text of its own.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from growbin_jobs.reasons import Language
+from growbin_jobs.sentences import translated
 
 #: By the sentence as the code has it, with ``{placeholders}``.
 KOREAN: Final[Mapping[str, str]] = {
@@ -50,8 +50,6 @@ KOREAN: Final[Mapping[str, str]] = {
         "다른 호스트의 키입니다. key_host와 base_url을 같은 호스트로 맞추세요",
 }  # fmt: skip
 
-_PLACEHOLDER: Final = re.compile(r"\{([^}]+)\}")
-
 
 def shown(sentence: str | None, language: Language) -> str:
     """Return a recorded sentence in a language; one that is not known, as it is.
@@ -61,14 +59,4 @@ def shown(sentence: str | None, language: Language) -> str:
     """
     if not sentence or language == "en":
         return sentence or ""
-    for english, korean in KOREAN.items():
-        found = re.fullmatch(_pattern(english), sentence, re.DOTALL)
-        if found is not None:
-            values = dict(zip(_PLACEHOLDER.findall(english), found.groups(), strict=True))
-            return _PLACEHOLDER.sub(lambda each, values=values: values[each[1]], korean)  # type: ignore[misc]
-    return sentence
-
-
-def _pattern(english: str) -> str:
-    parts = _PLACEHOLDER.split(english)
-    return "".join("(.+?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return translated(sentence, KOREAN)

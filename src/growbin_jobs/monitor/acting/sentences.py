@@ -3,9 +3,10 @@
 Operations say them in English, with the names that they are about; what is not in the table is shown as it is.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
+
+from growbin_jobs.sentences import translated
 
 KOREAN: Final[Mapping[str, str]] = {
     "{by} has let it run again at {when} UTC. Nothing more is to be done.":
@@ -47,21 +48,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "That is no time. Write one such as 2026-12-01T09:00.": "시각이 아닙니다. 2026-12-01T09:00처럼 쓰세요.",
 }  # fmt: skip
 
-_PLACE: Final = re.compile(r"\{(\w+)\}")
-
 
 def said_in(language: str, sentence: str) -> str:
     """Return a sentence of an operation in a language; one that is not known, as it is."""
-    if language != "ko":
-        return sentence
-    for english, korean in KOREAN.items():
-        found = _pattern(english).fullmatch(sentence)
-        if found is not None:
-            return korean.format_map(found.groupdict())
-    return sentence
-
-
-def _pattern(english: str) -> re.Pattern[str]:
-    parts = _PLACE.split(english)
-    texts = [f"(?P<{part}>.*?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)]
-    return re.compile("".join(texts), re.DOTALL)
+    return translated(sentence, KOREAN) if language == "ko" else sentence
