@@ -41,9 +41,8 @@ def test_it_builds_and_loads_nothing_from_elsewhere(site, tmp_path):
     assert len(built) > len(site.pages())
     assert [str(page) for page, text in built.items() if LOADED.search(text)] == []
     first = next(text for page, text in built.items() if page.name == "index.html" and "runbooks" not in page.parts)
-    assert len(set(re.findall(r"docs/runbooks/[\w-]+\.html", first))) == len(
-        list((ROOT / "docs/runbooks").glob("*.md"))
-    )
+    runbooks = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README"}
+    assert set(re.findall(r"docs/runbooks/([\w-]+)\.html", first)) >= runbooks
 
 
 def test_a_page_that_nobody_finds_stops_it(site, copy):

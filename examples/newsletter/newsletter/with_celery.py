@@ -33,6 +33,7 @@ def write_letter(self: Any, issue: int, reader: str) -> str:
 
 @app.task(name="newsletter.close_issue")
 def close_issue(written: list[str], issue: int) -> int:
+    assert len(written) == len(set(written))
     return letters.close(issue)
 
 
