@@ -53,8 +53,8 @@ def test_a_page_that_nobody_finds_stops_it(site, copy):
 
 
 def test_a_link_that_leads_nowhere_stops_it(site, copy):
-    with (copy / "docs" / "add.md").open("a") as page:
+    with (copy / "docs" / "first-steps.md").open("a") as page:
         page.write("[gone](gone.md)\n")
 
-    with pytest.raises(SystemExit, match=r"docs/add\.md links to gone\.md"):
-        site.linked(Path("docs/add.md"))
+    with pytest.raises(SystemExit, match=r"docs/first-steps\.md links to gone\.md"):
+        site.linked(Path("docs/first-steps.md"))
