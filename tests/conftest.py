@@ -28,6 +28,10 @@ SERVICES = Path(__file__).resolve().parents[1] / "scripts" / "services"
 GIVEN_DIR = "GROWBIN_TEST_SERVICES_DIR"
 OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it, for xdist's workers
 
+#: Byte code is kept, whatever the environment says: else each of some thousand processes compiles the product again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 #: What the table of a delivery's life does not allow fails a test; a worker logs it.
 lifecycle.strict = True
 
