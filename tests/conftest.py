@@ -22,7 +22,10 @@ from uuid import uuid4
 
 import pytest
 
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery import lifecycle
+from growbin_jobs.models import SCHEMA
 
 SERVICES = Path(__file__).resolve().parents[1] / "scripts" / "services"
 GIVEN_DIR = "GROWBIN_TEST_SERVICES_DIR"
@@ -183,10 +186,37 @@ def postgres_server() -> dict[str, Any]:
 @pytest.fixture
 def postgres_url(postgres_server: dict[str, Any]) -> Iterator[str]:
     """postgresql:// URL of an empty database of its own, dropped after the test even while it is in use."""
-    name = f"test_{uuid4().hex[:12]}"
+    yield from _postgres_database(postgres_server)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: dict[str, Any]) -> Iterator[str]:
+    """Name of a database with the current schema and nothing in it, to be copied."""
+    name = f"template_{uuid4().hex[:12]}"
     _sql(postgres_server, f"CREATE DATABASE {name}")
-    yield postgres_server["url"].rpartition("/")[0] + f"/{name}"
+    database = open_database(
+        postgres_server["url"].rpartition("/")[0] + f"/{name}", default_path=Path(), pool_size=1, timeout=60
+    )
+    upgrade(database, SCHEMA)
+    database.close()
+    yield name
     _sql(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def upgraded_postgres_url(postgres_server: dict[str, Any], postgres_template: str) -> Iterator[str]:
+    """postgresql:// URL of a database of its own with the current schema, dropped after the test.
+
+    A copy takes a tenth of the time that all migrations take.
+    """
+    yield from _postgres_database(postgres_server, f" TEMPLATE {postgres_template}")
+
+
+def _postgres_database(server: dict[str, Any], options: str = "") -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    _sql(server, f"CREATE DATABASE {name}{options}")
+    yield server["url"].rpartition("/")[0] + f"/{name}"
+    _sql(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _sql(server: dict[str, Any], statement: str) -> None:
