@@ -139,9 +139,7 @@ def vision(self: Task, analysis_id: str, key: str) -> None:
 def rule(self: Task, analysis_id: str, answer: dict[str, Any]) -> None:
     """Stage 3."""
     found = rules.get(answer["item"]) or rules["general"]
-    save(
-        "UPDATE waste_analysis SET status = 'rule_found', rules = %s WHERE id = %s", json.dumps(found), analysis_id
-    )
+    save("UPDATE waste_analysis SET status = 'rule_found', rules = %s WHERE id = %s", json.dumps(found), analysis_id)
     app.send_task("response", args=(analysis_id, found, answer), queue=QUEUES[3])
     journal.write(self.request.id, "rule", json.dumps([analysis_id, answer]))
 

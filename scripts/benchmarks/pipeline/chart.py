@@ -11,7 +11,11 @@ COLOURS = {"growbin_jobs": "#1b7f5c", "celery": "#d9a441", "celery-large": "#c8c
 BAR = 0.26
 
 #: Panels: what is drawn, from which field.
-PANELS = {"analyses a minute": "per_minute", "CPU ms of the workers, an analysis": "cpu_ms", "peak memory, MB": "memory_mb"}
+PANELS = {
+    "analyses a minute": "per_minute",
+    "CPU ms of the workers, an analysis": "cpu_ms",
+    "peak memory, MB": "memory_mb",
+}
 
 
 def draw(runs: Sequence[Run], path: Path) -> None:

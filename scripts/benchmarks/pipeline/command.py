@@ -13,7 +13,7 @@ from benchmarks import report
 from benchmarks.pipeline import chart as _chart
 from benchmarks.pipeline import photos as _photos
 from benchmarks.pipeline.installation import SYSTEMS
-from benchmarks.pipeline.measurement import Plan, Run, measure
+from benchmarks.pipeline.measurement import WARM, Plan, Run, measure
 from benchmarks.pipeline.servers import servers
 from benchmarks.tasks.command import chosen
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
@@ -67,7 +67,7 @@ def command(
     ):
         for size in megapixels:
             report.note(f"Making photos of {size} MP…")
-            made = _photos.make(size, photos * (4 if size == 2 else 1), Path(folder))
+            made = _photos.make(size, photos * (4 if size == 2 else 1) + WARM, Path(folder))
             for number in range(rounds):
                 for kills in [0.0] if not kill_every else [0.0, kill_every]:
                     plan = Plan(rate, kills, 0.0 if kills else idle, threads, processes)
@@ -114,7 +114,8 @@ def _median(runs: Sequence[Run], name: str) -> float:
 
 def _row(runs: Sequence[Run]) -> list[object]:
     last = runs[-1]
-    servers = [f"{statistics.median(run.server_cpu_ms[name] for run in runs):.1f}" for name in ("s3", "rabbitmq", "postgres")]
+    measured = ("s3", "rabbitmq", "postgres")
+    servers = [f"{statistics.median(run.server_cpu_ms[name] for run in runs):.1f}" for name in measured]
     connections = [max(run.connections.get(name, 0) for run in runs) for name in ("postgres", "rabbitmq", "s3")]
     return [
         f"{_median(runs, 'per_minute'):.0f}", f"{_median(runs, 'p50'):.1f}", f"{_median(runs, 'p95'):.1f}",

@@ -24,13 +24,12 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = next(
-                (int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:")), 0
-            )
+            length = next((int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:")), 0)
             body = await reader.readexactly(length)
             answer = json.dumps(await _answer(head, body)).encode()
             writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer)
+                + answer
             )
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -66,8 +66,8 @@ class Uploads:
     def store(self, user_id: str, image_path: str, analysis_id: str) -> StoredPicture:
         """Read, check, shrink and store one picture.
 
-        A picture that is gone from the spool is no error when it and its thumbnail are there: an earlier run stored them and
-        was killed before its message was acknowledged.
+        A picture that is gone from the spool is no error when it and its thumbnail are there: an earlier run stored
+        them and was killed before its message was acknowledged.
 
         Parameters:
           user_id: 1–64 letters, digits, ``-`` and ``_``.

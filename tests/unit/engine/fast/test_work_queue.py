@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import until
 
 from growbin_jobs.engine.fast.work_queue import WorkQueue
-from tests.waiting import until
 
 PATIENCE = 20.0
 
