@@ -22,6 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.distribution import dealt
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
@@ -90,11 +91,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a server, so that nobody can forget to; before ``-m`` selects."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses a server, so that nobody can forget to; before ``-m`` selects. Deal tests out to processes."""
     for item in items:
         if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("services")
+    if _is_worker(config):
+        items[:] = dealt(items, config.workerinput["workercount"])
 
 
 def _services(*arguments: str) -> str:

@@ -1,0 +1,46 @@
+"""The order of tests for several processes: what takes long begins first, so that none ends long after the others.
+
+pytest-xdist gives each process an equal part of the list, and lets one that is done take from the end of another's.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import pytest
+
+#: Folders whose tests start processes or browsers, the slowest first.
+LONG = (
+    "tests/faults/", "tests/fuzz/", "tests/e2e/", "tests/upgrade/", "tests/proof/", "tests/integration/",
+    "tests/examples/", "tests/release/", "tests/docs/", "tests/unit/cli/",
+)  # fmt: skip
+
+
+#: Its files share a browser and monitors.
+TOGETHER = "tests/e2e/monitor/"
+
+
+def dealt(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """Return the tests so that each of several equal parts begins with its share of long ones; files stay together."""
+    files = [list(group) for _, group in groupby(items, _file)]
+    long = sorted((each for each in files if _rank(each) < len(LONG)), key=_rank)
+    short = [item for each in files if _rank(each) == len(LONG) for item in each]
+    parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for number, each in enumerate(long):
+        parts[number % processes] += each
+    left = len(items)
+    for number, part in enumerate(parts):
+        share = left // (processes - number) - len(part)  # as pytest-xdist divides
+        part += short[: max(0, share)]
+        del short[: max(0, share)]
+        left -= len(part)
+    return [item for part in parts for item in part] + short
+
+
+def _file(item: pytest.Item) -> str:
+    return TOGETHER if item.nodeid.startswith(TOGETHER) else item.nodeid.partition("::")[0]
+
+
+def _rank(file: list[pytest.Item]) -> int:
+    name = file[0].nodeid
+    return next((rank for rank, folder in enumerate(LONG) if name.startswith(folder)), len(LONG))
