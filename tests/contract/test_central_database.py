@@ -71,8 +71,9 @@ DEFAULT_PARTITIONS = {"logs_default", "api_calls_default"}
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> partial[Database]:
-    """Opens the same empty database again and again, as other processes would."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    """Opens the same database again and again, as other processes would; empty, unless the test asks for the schema."""
+    name = "upgraded_postgres_url" if "database" in request.fixturenames else "postgres_url"
+    url = request.getfixturevalue(name) if request.param == "postgresql" else None
     return partial(open_database, url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
 
 
