@@ -73,6 +73,11 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "모델 서버에 모델 {model}이(가) 없습니다. 관리자에게 알려 주세요.",
         "en": "The model's server does not offer {model} (HTTP {status}). {detail}",
     },
+    "model_lacks_images": {
+        "ko": "모델 {model}은(는) 사진을 보지 못합니다. 관리자에게 알려 주세요.",
+        "en": "The model {model} looks at no pictures (HTTP {status}, {detail}). "
+        "Set GROWBIN_VISION_MODEL to one that does.",
+    },
     "model_request_too_large": {
         "ko": "요청이 모델의 한도보다 큽니다(토큰 {requested}개, 한도 {limit}개). 관리자에게 알려 주세요.",
         "en": "The request needs {requested} tokens, more than the {limit} that the model's rate limit ever grants. "
