@@ -196,8 +196,8 @@ class Stack:
         self.database.close()
 
 
-def _openai_stub():
-    spec = importlib.util.spec_from_file_location("openai_stub", ROOT / "tests" / "stubs" / "openai_server.py")
+def _stub(name: str):
+    spec = importlib.util.spec_from_file_location(f"{name}_e2e", ROOT / "tests" / "stubs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -207,7 +207,7 @@ def _openai_stub():
 @pytest.fixture
 def openai():
     """A stand-in for OpenAI that checks every request against OpenAI's own schema."""
-    stub = _openai_stub().StubOpenAI(key="sk-canary-7f3a")
+    stub = _stub("openai_server").StubOpenAI(key="sk-canary-7f3a")
     with stub:
         yield stub
         assert stub.stats()["violations"] == []
@@ -226,6 +226,7 @@ def online(stub) -> dict[str, str]:
     return {
         "OPENAI_API_KEY": stub.key,
         "OPENAI_BASE_URL": stub.url,
+        "GROWBIN_MODEL_SERVER": "openai",
         "GROWBIN_VISION_TIMEOUT": "20",
         "GROWBIN_VISION_TIME_LIMIT": "30",
     }
@@ -237,6 +238,38 @@ def embedded_online(tmp_path: Path, openai) -> Iterator[Stack]:
     stack = Stack(tmp_path, QUICK | online(openai) | {"GROWBIN_DATA_DIR": str(tmp_path / "data")})
     yield stack
     stack.close()
+
+
+@pytest.fixture
+def model_servers():
+    """The stand-ins for other kinds of model servers, as a module."""
+    return _stub("model_servers")
+
+
+@pytest.fixture
+def any_server(tmp_path: Path, model_servers) -> Iterator[tuple[Stack, object]]:
+    """Embedded, with a model server of which nothing is known; its ``kind`` may change."""
+
+    class AnyServer(model_servers.StubServer):
+        """Whatever its kind is now, at one address."""
+
+        @property
+        def url(self) -> str:
+            return super().url.removesuffix(self.kind.prefix) + "/v1"
+
+    with AnyServer("gemini", key="canary-7f3a") as stub:
+        own = {
+            "GROWBIN_DATA_DIR": str(tmp_path / "data"),
+            "GROWBIN_MODEL_SERVER": "auto",
+            "GROWBIN_VISION_MODEL": "m",
+            "GROWBIN_TEXT_MODEL": "m",
+            "GROWBIN_VISION_REASONING_EFFORT": "minimal",
+            "GROWBIN_VISION_TEMPERATURE": "0.2",
+        }
+        stack = Stack(tmp_path, QUICK | online(stub) | own)
+        yield stack, stub
+        stack.close()
+        assert stub.violations == []
 
 
 @pytest.fixture

@@ -98,8 +98,8 @@ def test_what_the_catalogue_knows_is_not_sent_at_all(stub):
     assert vision(known).classify(picture()) == expected(picture())
 
     sent = {name for body in stub.all_requests for name in body}
-    assert not sent & known._knowledge.server.refuses
-    header = known._knowledge.server.key_header or "authorization"
+    assert not sent & known.server.refuses
+    header = known.server.key_header or "authorization"
     assert KEY in stub.headers_seen[0][header]
     assert header == "authorization" or "authorization" not in stub.headers_seen[0]
 

@@ -135,7 +135,7 @@ def _gemini_429(quota: str, delay: str) -> Any:
     )
     return _gemini(
         429, message, "RESOURCE_EXHAUSTED",
-        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota, "quotaValue": "20"}]},
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]},
         {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay},
     )  # fmt: skip
 
@@ -315,7 +315,8 @@ KINDS: dict[str, Kind] = {
                             "error": {
                                 "code": "429",
                                 "message": "Requests to the ChatCompletions_Create "
-                                "Operation have exceeded token rate limit of your current OpenAI S0 pricing tier. Please retry after "
+                                "Operation have exceeded token rate limit of your current OpenAI S0 pricing tier. "
+                                "Please retry after "
                                 "12 seconds.",
                             }
                         },
@@ -674,14 +675,14 @@ class StubServer(openai_server.StubOpenAI):  # type: ignore[misc,name-defined]
         self.refusals = 0
         self.headers_seen: list[dict[str, str]] = []
         self._events: list[Event] = []
-        self._standing: Event | None = None
 
     @property
     def url(self) -> str:
         return str(super().url).removesuffix("/v1") + self.kind.prefix
 
     def event(self, name: str, times: int = 1) -> None:
-        self._events += [self.kind.events[name]] * times
+        """Say something in place of the next answers; 0 times: answer again."""
+        self._events = [self.kind.events[name]] * times
 
     def take(self, body: dict[str, Any], headers: dict[str, str]) -> Any:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, TypeVar
@@ -26,7 +26,7 @@ from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_t
 from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError, Permanent, Transient
-from growbin_jobs.model_catalog import AUTO, Tier, find_server
+from growbin_jobs.model_catalog import AUTO, Server, Tier, find_server
 
 if TYPE_CHECKING:
     import httpx2
@@ -87,6 +87,11 @@ class ModelClient:
     def own_address(self) -> str | None:
         """Address of a server of your own, which names no user and no password; None for OpenAI."""
         return None if self._url == OPENAI_URL else self._url
+
+    @property
+    def server(self) -> Server:
+        """What the catalogue says of the server."""
+        return self._knowledge.server
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -212,7 +217,7 @@ class ModelClient:
                     logger.warning("model.learnt model=%s refused=%s", model, ",".join(refused.facts.refused))
                     self._knowledge.learn(model, refused.facts)
                     continue
-                self._knowledge.learn(model, Facts(proven=asked.used))
+                self._knowledge.learn(model, Facts(proven=asked.used, said="" if self.facts(model).said else None))
                 return found
         raise unusable("the server refuses one part of the request after the other")
 
@@ -290,13 +295,16 @@ class ModelClient:
             if record is not None:
                 unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
                 record.reached = not isinstance(error.__cause__, unconnected)
-            sent = _texts(asked.body["messages"]) if asked else ()
+            sent = _texts(asked.body["messages"]) if asked else []
             failure = from_exception(error, secret=self._key, model=record.model if record else None, sent=sent)
             if isinstance(error, openai.APIStatusError):
                 tier = record.asked_tier if record else None
                 failure = refused_tier(error.status_code, error.body, tier) or failure
                 if wish is not None and asked is not None:
                     failure = self._lesson(wish, asked, error.status_code, error.body) or failure
+                if isinstance(failure, Permanent) and not isinstance(failure, FieldRefused) and record is not None:
+                    said = read_said(error.body).quote(self._key, sent)
+                    self._knowledge.learn(record.model, Facts(said=f"HTTP {error.status_code}, {said}"))
         else:
             _note_response(record, response)
             return response
@@ -329,12 +337,11 @@ class ModelClient:
         return connect(self._url, self._key, query=self._query, key_header=self._knowledge.server.key_header)
 
 
-def _texts(messages: Sequence[Message]) -> Iterator[str]:
-    """Yield the texts of a request, which an error must not repeat."""
-    for message in messages:
-        content = message["content"]
-        for part in [content] if isinstance(content, str) else content:
-            yield str(part if isinstance(part, str) else part.get("text", ""))
+def _texts(messages: Sequence[Message]) -> list[str]:
+    """Return the texts of a request, which an error must not repeat."""
+    contents = [message["content"] for message in messages]
+    parts = [part for content in contents for part in ([content] if isinstance(content, str) else content)]
+    return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]
 
 
 def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from growbin_jobs.model_catalog import Server
 
@@ -22,6 +22,8 @@ class Facts:
       efforts: Reasoning efforts that it takes; None: not known.
       most_tokens: The largest cap on an answer that it takes; None: not known.
       proven: Features that it has answered.
+      said: What it said when it last refused a request for good, such as ``HTTP 401, invalid_api_key: …``; empty after
+        the next answer; None: nothing new.
     """
 
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +31,7 @@ class Facts:
     efforts: tuple[str, ...] | None = None
     most_tokens: int | None = None
     proven: frozenset[str] = frozenset()
+    said: str | None = None
 
     def __or__(self, newer: Facts) -> Facts:
         """Return both together; the newer ones win."""
@@ -40,6 +43,7 @@ class Facts:
             efforts=self.efforts if newer.efforts is None else newer.efforts,
             most_tokens=min(caps, default=None),
             proven=(self.proven | newer.proven) - refused.keys(),
+            said=self.said if newer.said is None else newer.said,
         )
 
     @property
@@ -56,6 +60,7 @@ class Facts:
                 "efforts": self.efforts,
                 "most_tokens": self.most_tokens,
                 "proven": sorted(self.proven),
+                "said": self.said,
             }
         )
 
@@ -70,6 +75,7 @@ class Facts:
                 efforts=None if found.get("efforts") is None else tuple(map(str, found["efforts"])),
                 most_tokens=None if found.get("most_tokens") is None else int(found["most_tokens"]),
                 proven=frozenset(map(str, found.get("proven", ()))),
+                said=None if found.get("said") is None else str(found["said"]),
             )
         except (ValueError, TypeError, AttributeError):
             return cls()
@@ -78,7 +84,3 @@ class Facts:
     def of_server(cls, server: Server) -> Facts:
         """Return what the catalogue says of all models of a server."""
         return cls(refused=dict.fromkeys(server.refuses, ""), efforts=server.efforts)
-
-    def without_words(self) -> Facts:
-        """Return them without what the server said."""
-        return replace(self, refused=dict.fromkeys(self.refused, ""))
