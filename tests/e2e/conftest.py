@@ -2,11 +2,13 @@
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -248,14 +250,32 @@ def model_servers():
 
 @pytest.fixture
 def any_server(tmp_path: Path, model_servers) -> Iterator[tuple[Stack, object]]:
-    """Embedded, with a model server of which nothing is known; its ``kind`` may change."""
+    """Embedded, with a model server of which nothing is known, and which is of each kind in turn."""
 
     class AnyServer(model_servers.StubServer):
-        """Whatever its kind is now, at one address."""
+        """Another kind of server for each picture, and for each text."""
+
+        kinds = tuple(model_servers.KINDS.values())
 
         @property
         def url(self) -> str:
-            return super().url.removesuffix(self.kind.prefix) + "/v1"
+            return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+        @property
+        def kind(self):
+            return getattr(self._chosen, "kind", self.kinds[0])
+
+        @kind.setter
+        def kind(self, kind) -> None:
+            self._chosen, self._seen, self._texts = threading.local(), [], itertools.count()
+
+        def take(self, body, headers):
+            picture = model_servers._picture(body)
+            if picture is not None and picture not in self._seen:
+                self._seen.append(picture)
+            turn = next(self._texts) if picture is None else self._seen.index(picture)
+            self._chosen.kind = self.kinds[turn % len(self.kinds)]
+            return super().take(body, headers)
 
     with AnyServer("gemini", key="canary-7f3a") as stub:
         own = {

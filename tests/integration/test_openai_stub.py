@@ -586,7 +586,7 @@ def test_a_request_that_the_worker_interrupts_is_recorded(stub, monkeypatch):
 
     records = Records()
     client = ModelClient(api_key=KEY, base_url=stub.url, meter=records, server="openai")
-    monkeypatch.setattr(client, "_send", lambda *arguments: (_ for _ in ()).throw(Interrupt))
+    monkeypatch.setattr(client, "_send", lambda *arguments, **options: (_ for _ in ()).throw(Interrupt))
 
     with pytest.raises(Interrupt):
         vision(client).classify(picture())

@@ -682,7 +682,7 @@ class StubServer(openai_server.StubOpenAI):  # type: ignore[misc,name-defined]
 
     def event(self, name: str, times: int = 1) -> None:
         """Say something in place of the next answers; 0 times: answer again."""
-        self._events = [self.kind.events[name]] * times
+        self._events = [self.kind.events[name]] * times if times else []
 
     def take(self, body: dict[str, Any], headers: dict[str, str]) -> Any:
         with self._lock:

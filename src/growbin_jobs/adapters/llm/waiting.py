@@ -24,7 +24,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)", re.ASCII)
 #: A wait in a sentence: "try again in 7.66s", "Please retry after 86400 seconds", "will reset after 12h34m16s"
 #: (danielmiessler/Fabric#364, alex-wolf-ps/dbchatprov2#2, diegosouzapw/OmniRoute#9504, earendil-works/pi#2851).
 _IN_WORDS = re.compile(
-    r"\b(?:again|retry|reset|wait|available)\w*\s+(?:in|after|for)?\s*~?"
+    r"\b(?:again|retry|resets?|wait|available)\s+(?:in|after|for)?\s*~?"
     r"((?:\d+(?:\.\d+)?\s*"
     r"(?:ms|milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|[smhd])\b[\s,]*(?:and\s+)?"
     r"|\d+(?:\.\d+)?(?:ms|[dhms])(?=\d))+)",
