@@ -1,5 +1,6 @@
 """Each kind of model server, as it refuses, wraps, names things and asks to wait: ``tests/stubs/model_servers.py``."""
 
+import gzip
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -158,3 +159,41 @@ def test_what_a_server_says_becomes_what_it_means(stub, name):
             if name == "address":
                 assert "OPENAI_BASE_URL" in str(error)
     assert len(stub.all_requests) == 1, "nothing is asked again where nothing was learnt"
+
+
+#: What stands between a server and us answers: status, headers, body, and the words of the error.
+PAGES = {
+    "a proxy's page": (502, {}, b"<html><head><title>502 Bad Gateway</title></head></html>", "an HTML page, 502 Bad"),
+    "another address": (404, {}, b"<!doctype html><title>Welcome</title>", "OPENAI_BASE_URL"),
+    "nothing": (404, {}, b"", "OPENAI_BASE_URL"),
+    "a page for an answer": (200, {}, b"<html><title>Sign in</title></html>", "not a chat completion"),
+    "half an answer": (200, {}, b'{"choices": [{"mess', "not a chat completion"),
+    "a bomb": (200, {"content-encoding": "gzip"}, gzip.compress(b"\0" * 30_000_000), "too large"),
+    "a large error": (400, {}, b'{"error": {"message": "' + b"no " * 1_000_000 + b'"}}', "no no no"),
+    "a large error, packed": (400, {"content-encoding": "gzip"}, gzip.compress(b" " * 30_000_000), "too large"),
+    "not what it says": (200, {"content-encoding": "gzip"}, b"<html>", "connection"),
+    "a redirect": (302, {"location": "http://127.0.0.1:9/"}, b"", "HTTP 302"),
+    "escapes": (400, {}, b'{"error": "\\u001b[31mred\\u0007\\u202e"}', "red"),
+}
+
+
+@pytest.mark.parametrize("stub", ["openai"], indirect=True)
+def test_what_stands_between_is_bounded_and_named(stub):
+    asking = text(client(stub, server="openai"))
+    for name, (status, headers, body, words) in PAGES.items():
+        stub.says(model_servers.Reply(status, body, headers, content_type="text/html"))
+
+        with pytest.raises(GrowbinError, match=words) as raised:
+            asking.compose(RULE, None, "ko")
+
+        assert len(str(raised.value)) < 400, name
+        assert str(raised.value).isprintable(), name
+    assert len(stub.all_requests) == len(PAGES)
+
+
+@pytest.mark.parametrize("stub", ["openai"], indirect=True)
+def test_a_compressed_answer_is_an_answer(stub):
+    answer = b'{"choices": [{"message": {"content": "\xec\x95\x88\xeb\x85\x95"}}]}'
+    stub.says(model_servers.Reply(200, gzip.compress(answer), {"content-encoding": "gzip"}))
+
+    assert text(client(stub, server="openai")).compose(RULE, None, "ko").text == "안녕"

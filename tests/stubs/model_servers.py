@@ -684,6 +684,10 @@ class StubServer(openai_server.StubOpenAI):  # type: ignore[misc,name-defined]
         """Say something in place of the next answers; 0 times: answer again."""
         self._events = [self.kind.events[name]] * times if times else []
 
+    def says(self, reply: Any) -> None:
+        """Say this once in place of the next answer."""
+        self._events = [Event(reply, "")]
+
     def take(self, body: dict[str, Any], headers: dict[str, str]) -> Any:
         with self._lock:
             self.all_requests.append(body)
