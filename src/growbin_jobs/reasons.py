@@ -85,7 +85,7 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
     "model_access_denied": {
         "ko": "모델을 사용할 권한이 없습니다. 관리자에게 알려 주세요.",
-        "en": "The model's server denied access (HTTP {status}). Check OPENAI_API_KEY and the model's name.",
+        "en": "The model's server denied access (HTTP {status}, {detail}). Check OPENAI_API_KEY and the model's name.",
     },
     "budget_spent": {
         "ko": "오늘의 예산을 모두 썼습니다. 내일 다시 시도해 주세요.",
@@ -93,7 +93,7 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
     "model_quota_exhausted": {
         "ko": "모델 사용 한도를 모두 썼습니다. 관리자에게 알려 주세요.",
-        "en": "The model's account has no quota left. Check the plan and billing of the key.",
+        "en": "The model's account has no quota left ({detail}). Check the plan and billing of the key.",
     },
 }
 

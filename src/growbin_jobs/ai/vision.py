@@ -126,5 +126,6 @@ class OnlineVision:
             return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
 
         messages = prompts.vision_messages(self._items, address or inline(), self._detail)
-        completion = self._client.ask(self._call, messages, self._schema, in_words=self._form, inline=inline)
+        options: dict[str, Any] = {"inline": inline} if address else {}
+        completion = self._client.ask(self._call, messages, self._schema, in_words=self._form, **options)
         return VisionAnswer.model_validate(completion.answer.model_dump())
