@@ -21,7 +21,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
-from growbin_jobs.model_catalog import AUTO, Tier, default_model
+from growbin_jobs.model_catalog import AUTO, Tier, default_model, known_servers
 from growbin_jobs.names import GROUPS
 from growbin_jobs.rates import Rate, parse_rates
 from growbin_jobs.reasons import Language
@@ -126,6 +126,12 @@ class Settings(EngineSettings):
         default=None,
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
         description="Address of an OpenAI-compatible server. Unset: OpenAI.",
+    )
+    model_server: str = Field(
+        default="auto",
+        description="Kind of the models' server: auto (by its address), "
+        + ", ".join(server.name for server in known_servers())
+        + ". It decides what is sent before anything is learnt; `docs/models.md` has the table.",
     )
     vision_model: str = Field(default=default_model("vision"), description="Model that looks at the picture.")
     vision_successors: Annotated[list[str], NoDecode] = Field(
@@ -413,6 +419,13 @@ class Settings(EngineSettings):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("model_server")
+    @classmethod
+    def _know_server(cls, value: str) -> str:
+        if value not in (known := ["auto", *(server.name for server in known_servers())]):
+            raise ValueError(f"GROWBIN_MODEL_SERVER must be one of {', '.join(known)}")
+        return value
 
     @field_validator("limits", mode="before")
     @classmethod

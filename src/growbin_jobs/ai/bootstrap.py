@@ -38,6 +38,7 @@ from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, fetched_files, gate_database, guarded_object_store
 
@@ -125,7 +126,13 @@ def model_client(settings: Settings, meter: Meter, worker: Worker | None = None)
       worker: In which it works; None: outside of one.
     """
     key = settings.openai_api_key
-    connect = partial(ModelClient, api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    connect = partial(
+        ModelClient,
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        server=settings.model_server,
+        memory=ServerFacts(central_database(settings)),
+    )
     guarding = guards(settings, gate_database(settings), worker, look_up=connect().look_up)
     client = connect(meter=meter, guards=guarding)
     client.warm_up()

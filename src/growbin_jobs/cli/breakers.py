@@ -24,10 +24,13 @@ def list_(json: Json = False) -> None:
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli import breaker_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.operations.breakers import list_breakers
     from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.operations.model_servers import known_servers, said_by_breaker
 
-    found = list_breakers(_store(), language=_settings.load().language)
+    said = said_by_breaker(known_servers(target.central()))
+    found = list_breakers(_store(), language=_settings.load().language, said=said)
     if not json:
         view.print_breakers(found)
     for status in found if json else ():
