@@ -31,6 +31,7 @@ ROOMS = (
             "ai.bootstrap",
             "ai.rehearsal",
             "platform.bootstrap",
+            "alerting",
         ),
     ),
     (
@@ -45,7 +46,7 @@ ROOMS = (
             "ai.__init__",
         ),
     ),
-    ("services", 2, ("storage", "ai", "operations", "platform")),
+    ("services", 2, ("storage", "ai", "operations", "platform", "alerts")),
     (
         "entry",
         5,
