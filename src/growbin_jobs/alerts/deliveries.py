@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.errors import Conflict, NotFound
 
@@ -83,7 +84,7 @@ class Deliveries:
         Raises:
           NotFound: There is none.
         """
-        found = self._all("WHERE id = ?", delivery_id)
+        found = self._all("WHERE id = ?", storable(delivery_id))
         if not found:
             raise NotFound("There is no such message to a webhook.")
         return found[0]

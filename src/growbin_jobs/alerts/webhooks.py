@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from growbin_jobs.alerts.rules import checked
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.errors import ConfigurationError, Conflict, NotFound
 
@@ -81,7 +82,8 @@ class Webhooks:
           NotFound: There is none.
         """
         sql = f"SELECT {_COLUMNS} FROM webhooks WHERE name = ? OR id = ? ORDER BY name = ? DESC"  # noqa: S608
-        rows = self._database.run(lambda one: self._sql.rows(one, sql, name, name, name))
+        wanted = storable(name)
+        rows = self._database.run(lambda one: self._sql.rows(one, sql, wanted, wanted, wanted))
         if not rows:
             raise NotFound("There is no webhook of this name.")
         return _webhook(rows[0])

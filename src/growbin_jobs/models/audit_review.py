@@ -167,10 +167,12 @@ def _sums(rows: list[Any]) -> dict[str, int]:
 def _span(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     try:
         first = datetime.strptime(month, "%Y-%m").replace(tzinfo=zone)
-        following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-        return first.astimezone(UTC), following.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ConfigurationError("A month is written 2026-11.") from None
+    except ValueError:
+        first = datetime(1, 1, 1, tzinfo=UTC)
+    if not 2000 <= first.year <= 9000:
+        raise ConfigurationError("A month is written 2026-11.")
+    following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return first.astimezone(UTC), following.astimezone(UTC)
 
 
 def _iso(moment: datetime) -> str:
