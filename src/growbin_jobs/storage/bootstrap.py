@@ -57,7 +57,11 @@ def services() -> Services:
         uploads=uploads,
         rulebook=Rulebook(load_rules(rules_folder(settings.rules_dir))),
         failures=Failures(
-            analyses, language=settings.language, discard=uploads.discard_refused, may_fail=ownership.may_fail
+            analyses,
+            language=settings.language,
+            discard=uploads.discard_refused,
+            may_fail=ownership.may_fail,
+            asked_language=lambda analysis_id: analyses.asker(analysis_id).language,
         ),
         analyses=analyses,
         ownership=ownership,
