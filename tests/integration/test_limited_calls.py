@@ -3,15 +3,19 @@
 import importlib.util
 import sys
 import threading
+import time
 from bisect import bisect_right
 from pathlib import Path
 
 import pytest
+from httpcore2._backends.sync import SyncBackend
 
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.paid_calls import guards
+from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.settings import load
 
@@ -90,3 +94,59 @@ def test_the_wait_for_a_turn_is_not_the_server_s_time(stub):
     client.warm_up()
 
     assert client.ask_text(Call("m", 1.0, 100), SAY).answer
+
+
+def test_a_ticket_that_went_stale_while_connecting_is_given_back_and_replaced(tmp_path, stub, monkeypatch):
+    connect, take, granted, connected = SyncBackend.connect_tcp, SqlLimits.take, [], []
+
+    def slowly(*args, **options):
+        time.sleep(0.7)
+        connected.append(args)
+        return connect(*args, **options)
+
+    def noted(self, costs, **options):
+        answer = take(self, costs, **options)
+        granted.append(answer.decision.granted)
+        return answer
+
+    monkeypatch.setattr(SyncBackend, "connect_tcp", slowly)
+    monkeypatch.setattr(SqlLimits, "take", noted)
+    database = open_database(None, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+    upgrade(database, SCHEMA)
+    settings = load(limits="chat=6000/min", openai_base_url=stub.url)
+    sent = Sent()
+    client = ModelClient(
+        api_key=None, base_url=stub.url, meter=sent, guards=guards(settings, database, look_up=lambda _: None)
+    )
+
+    for _ in range(3):
+        client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+
+    assert len(connected) == 1, "the others find the connection open"
+    assert (granted.count(True), len(stub.requests), len(sent.moments)) == (4, 3, 3)
+    database.close()
+
+
+def test_what_a_guard_refuses_at_the_first_byte_was_not_sent(stub):
+    seen = []
+
+    class Refuses:
+        def admit(self, request):
+            return self
+
+        def begin(self):
+            raise Deferred("the breaker has opened", wait=1.0)
+
+        def release(self):
+            seen.append("released")
+
+        def settle(self, record, failure):
+            seen.append("settled")
+
+    sent = Sent()
+    client = ModelClient(api_key=None, base_url=stub.url, guards=[Refuses()], meter=sent)
+
+    with pytest.raises(Deferred, match="has opened"):
+        client.ask_text(Call("m", 20.0, 100), SAY)
+
+    assert (seen, stub.requests, sent.moments) == (["released"], [], [])

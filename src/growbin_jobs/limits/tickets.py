@@ -31,6 +31,9 @@ _LONGEST: Final = 10.0
 #: far from the database.
 _JITTER: Final = 0.2
 
+#: Seconds that a caller waits whose ticket went stale while it connected.
+_AGAIN: Final = 20.0
+
 #: Limits of one user: their wait is no reason to keep a thread for longer than so many seconds.
 _PERSONAL_WAIT: Final = 5.0
 
@@ -99,16 +102,21 @@ class Gate:
         self._clock = clock
         self._lines = Lines()
 
-    def ticket(self, wish: Wish) -> Ticket:
+    def ticket(self, wish: Wish, *, again: bool = False) -> Ticket:
         """Return a ticket that is good now.
+
+        Parameters:
+          wish: What for.
+          again: Instead of one that went stale: its caller stands first in the line, and waits for seconds only.
 
         Raises:
           Deferred: A limit is used up, or the store is away, for longer than the patience; nothing was taken.
           WorkerStopping: The worker stops.
           Permanent, ConfigurationError: See :meth:`LimitStore.take`.
         """
-        with self._lines.joined((wish.of.name, *sorted(wish.costs))) as place:
-            since = self._clock()
+        with self._lines.joined((wish.of.name, *sorted(wish.costs)), first=again) as place:
+            # Whoever comes again has a connection open that the server does not keep for ever.
+            since = self._clock() - (max(0.0, self._patience - _AGAIN) if again else 0.0)
             asked = self._ask(wish, since) if place.is_first else None
             if asked is not None and asked.ticket is not None and asked.wait <= 0:
                 self._room.no_wait()
