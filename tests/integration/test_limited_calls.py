@@ -7,6 +7,7 @@ import time
 from bisect import bisect_right
 from pathlib import Path
 
+import psycopg2
 import pytest
 from httpcore2._backends.sync import SyncBackend
 
@@ -76,6 +77,26 @@ def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, 
     assert most <= 1 + (2.0 + 1.0) / (61 / 300)
     for database in databases:
         database.close()
+
+
+@pytest.mark.services
+def test_a_database_that_answers_too_slowly_counts_as_away_and_nothing_is_sent(postgres_url, stub):
+    database = open_database(postgres_url, default_path=None, pool_size=4, timeout=0.3)
+    upgrade(database, SCHEMA)
+    settings = load(limits="chat=300/min", openai_base_url=stub.url, limit_patience=0.5)
+    client = ModelClient(api_key=None, base_url=stub.url, guards=guards(settings, database, look_up=lambda _: None))
+    client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+    other = psycopg2.connect(postgres_url)
+    for table in ("call_limit", "breaker"):
+        with other, other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table}")
+            with pytest.raises(Deferred):
+                client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+    other.close()
+
+    assert len(stub.requests) == 1
+    assert client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY).answer
+    database.close()
 
 
 def test_the_wait_for_a_turn_is_not_the_server_s_time(stub):
