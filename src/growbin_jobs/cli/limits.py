@@ -8,6 +8,8 @@ import typer
 
 from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.paid_words import word
+from growbin_jobs.cli.person import language
 
 if TYPE_CHECKING:
     from growbin_jobs.limits.named import NamedLimits
@@ -33,7 +35,7 @@ def list_(json: Json = False) -> None:
     from growbin_jobs.operations.limit_states import limit_states
 
     states = limit_states(target.central())
-    print_json(as_json(states)) if json else view.print_states(states)
+    print_json(as_json(states)) if json else view.print_states(states, language())
 
 
 def set_(
@@ -78,7 +80,7 @@ def set_(
             limit = provision.set(name, parse_rate(rate))
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
-    say(f"{name} is at most {limit.rate} from now on. Of that {limit.use:.1%} is used under full load.")
+    say(word("limit set", language(), name=name, rate=limit.rate, use=f"{limit.use:.1%}"))
     if offline_share is not None:
         _keep_back(name, offline_share)
 
@@ -112,7 +114,7 @@ def plan(
         needs_of_the_past(database),
         models={"vision": settings.vision_model, "text": settings.text_model},
     )
-    print_json(as_json(found)) if json else view.print_plan(found)
+    print_json(as_json(found)) if json else view.print_plan(found, language())
 
 
 def verify(
@@ -142,7 +144,7 @@ def verify(
     since, timezone = datetime.now(UTC) - _span(last), _settings.load().timezone
     books_since = max(since.astimezone(ZoneInfo(timezone)).date(), first_day(f"{ENTRIES_KEPT - 1}d", timezone))
     proof = prove(target.central(), since, books_since=books_since)
-    print_json(as_json(proof) | {"kept": proof.kept}) if json else view.print_proof(proof)
+    print_json(as_json(proof) | {"kept": proof.kept}) if json else view.print_proof(proof, language())
     if not proof.kept:
         raise typer.Exit(1)
 
@@ -154,10 +156,7 @@ def _keep_back(name: str, share: str) -> None:
     from growbin_jobs.limits.offline_reserve import Reserves
 
     units = Reserves(target.central(), named_limits(_settings.load())).set(name, _part(share))
-    if units:
-        say(f"Of {name}, {units} are kept back for nodes that cannot reach the database, in all.")
-    else:
-        say(f"Nothing of {name} is kept back for nodes that cannot reach the database. Their calls wait.")
+    say(word("kept back" if units else "nothing kept back", language(), name=name, units=units))
 
 
 def _part(text: str) -> float:

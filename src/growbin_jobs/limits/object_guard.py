@@ -175,7 +175,11 @@ class GuardedObjects:
             return NotFound("S3 refuses this object, and others it does not.")
         # Others were served since: that they were read does not say that this one can be written.
         if broken := self._trial():
-            return _away(broken, SUSPECTED_WAIT, for_all=True)
+            try:
+                noted = self._note(Failure(broken, self._clock() - began, sure=True))
+            except Deferred as away:
+                return away
+            return _away(broken, noted.wait or SUSPECTED_WAIT, for_all=True)
         return fault
 
     def _note(self, failure: Failure) -> Noted:
