@@ -15,7 +15,7 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred
-from growbin_jobs.limits.named import COUNT_VARIES, NamedLimit, NamedLimits
+from growbin_jobs.limits.named import COUNT_VARIES, NamedLimit, NamedLimits, common_name
 from growbin_jobs.limits.offline_leases import LASTS
 from growbin_jobs.limits.offline_reserve import Granted, Reserves
 from growbin_jobs.limits.port import Answer, Charge
@@ -89,7 +89,9 @@ class OfflineShare:
         """
         now = self._clock()
         with self._lock:
-            due = [name for name in names if self._renew_at.get(name, 0.0) <= now]
+            # One user's limit has no share: a request that counts for it waits for the database.
+            shared = [name for name in names if common_name(name) == name]
+            due = [name for name in shared if self._renew_at.get(name, 0.0) <= now]
             self._renew_at |= dict.fromkeys(due, now + RENEWAL)
         if not due:
             return
