@@ -121,7 +121,11 @@ def object_store(settings: Settings) -> ObjectStore:
 
 
 def guarded_object_store(
-    settings: Settings, database: Database, running: Callable[[], HasId | None] = lambda: None
+    settings: Settings,
+    database: Database,
+    running: Callable[[], HasId | None] = lambda: None,
+    *,
+    alone: Callable[[], bool] = lambda: False,
 ) -> ObjectStore:
     """Return the object store for actors: S3 behind the cluster's breaker; a folder is each node's own matter.
 
@@ -129,6 +133,7 @@ def guarded_object_store(
       settings: Which store.
       database: The central one, which has the breaker.
       running: Returns the message that the caller runs, or None.
+      alone: Asked when the database is away: whether S3 is asked all the same.
     """
     objects = object_store(settings)
     if not (settings.object_store_url or "").startswith("s3:"):
@@ -140,7 +145,7 @@ def guarded_object_store(
         message = running()
         return message.message_id if message else ""
 
-    return GuardedObjects(objects, Breakers(database), message_id=message_id)
+    return GuardedObjects(objects, Breakers(database), message_id=message_id, alone=alone)
 
 
 def gate_database(settings: Settings) -> Database:

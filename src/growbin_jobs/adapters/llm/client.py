@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,7 @@ from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
-from growbin_jobs.adapters.llm.guards import Guard, PlannedRequest, admitted
+from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
 from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.recording import recorded
@@ -25,7 +25,7 @@ from growbin_jobs.adapters.llm.successors import first_offered
 from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
 from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
-from growbin_jobs.errors import ConfigurationError, Permanent, Transient
+from growbin_jobs.errors import ConfigurationError, GrowbinError, Permanent, Transient
 from growbin_jobs.model_catalog import AUTO, Server, Tier, find_server
 
 if TYPE_CHECKING:
@@ -260,6 +260,7 @@ class ModelClient:
                 call.timeout,
                 lambda http: http.chat.completions.with_raw_response.create(**body).http_response,
                 record,
+                ending,
                 wish=wish,
                 asked=asked,
             )
@@ -278,19 +279,24 @@ class ModelClient:
         timeout: float,
         request: Callable[["openai.OpenAI"], "httpx2.Response"],
         record: ModelRequest | None = None,
+        ending: Ending | None = None,
         wish: Wish | None = None,
         asked: Fitted | None = None,
     ) -> "httpx2.Response":
-        """Send one HTTP request; ``record`` gets the response's status and id."""
+        """Send one HTTP request; ``record`` gets the response's status and id, ``ending`` is asked once more before."""
         http = self._http()
         import httpx2
         import openai
 
         from growbin_jobs.adapters.llm.connection import timeouts
 
+        begun = nullcontext() if record is None or ending is None else self._begin(record, ending)
         try:
-            response = request(http.with_options(timeout=timeouts(timeout)))
+            with begun:
+                response = request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
+            if ending is not None and isinstance(ending.refusal, GrowbinError):
+                raise ending.refusal from None
             _note_response(record, getattr(error, "response", None))
             if record is not None:
                 unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -330,6 +336,18 @@ class ModelClient:
         from growbin_jobs.adapters.llm.deadline import postpone
 
         postpone(seconds)
+
+    def _begin(self, record: ModelRequest, ending: Ending) -> AbstractContextManager[None]:
+        """Ask the guards once more when the connection is there, before the first byte of the request inside."""
+        from growbin_jobs.adapters.llm.first_byte import before_first_byte
+
+        def begin() -> None:
+            asked = time.monotonic()
+            ending.begin()
+            self._postpone(time.monotonic() - asked)
+            record.begin()
+
+        return before_first_byte(begin)
 
     def _connect(self) -> "openai.OpenAI":
         from growbin_jobs.adapters.llm.connection import connect
