@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
@@ -12,13 +12,19 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.opening import open_central
-from growbin_jobs.engine.periodic.timetable import Daily, PeriodicJob
+from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.messages import subject_of
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
 
+if TYPE_CHECKING:
+    from growbin_jobs.operations.subjects.here import EraseHere
+
 DAY = 86_400.0
+
+#: Seconds between two looks of a node at what is to be erased.
+ERASURES_EVERY = 15
 
 #: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
 GATE_CONNECTIONS = 4
@@ -48,6 +54,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_spool_cleanup, settings),
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
+            _erasures,
         ),
     }
     return EngineConfig(**values)
@@ -81,6 +88,22 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
     job = KeepAudit(partial(open_central, config), settings.keep_audit_days)
     return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
+
+
+def _erasures(config: EngineConfig) -> PeriodicJob:
+    import logging
+
+    return PeriodicJob("erasures", erase_here(config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO)
+
+
+def erase_here(config: EngineConfig) -> EraseHere:
+    """Return what looks through this node's journal for people who were erased."""
+    from growbin_jobs.engine.opening import open_broker, open_journal
+    from growbin_jobs.operations.subjects.here import EraseHere
+
+    queues = {queue for group in config.groups for queue in group.queues}
+    broker = open_broker(config, [])
+    return EraseHere(open_journal(config, "keeper"), open_central(config), partial(broker.forget_dead_letters, queues))
 
 
 def object_store(settings: Settings) -> ObjectStore:

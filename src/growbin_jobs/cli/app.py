@@ -34,6 +34,7 @@ from growbin_jobs.cli import (
     schedule,
     stats,
     streams,
+    subject,
     tasks,
     top,
     usage,
@@ -98,6 +99,7 @@ GROUPS = {
     "prove": typer.Typer(cls=_Group, callback=prove.prove, invoke_without_command=True, context_settings=_HELP),
     "monitor token": _group("Tokens that let scripts into the monitor."),
     "audit": _group("The audit: who did and saw what."),
+    "subject": _group("Personal data: showing, handing out and erasing all that is held about one user."),
     "archive": _group("Archives: rows that left the database, and what moves them."),
 }
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -169,6 +171,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "archive restore": archive.restore,
     "archive drill": archive.drill,
     "archive run": archive.run,
+    "subject show": subject.show,
+    "subject export": subject.export,
+    "subject erase": subject.erase,
+    "subject erasures": subject.erasures,
     "platform seed": platform.seed,
     "monitor link": monitor.link,
     "monitor hash-password": monitor.hash_password,

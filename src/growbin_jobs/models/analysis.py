@@ -48,6 +48,8 @@ class WasteAnalysis(peewee.Model):
     created_at = UtcField()
     updated_at = UtcField()
     completed_at = UtcField(null=True)
+    #: When all that is personal was taken out; from then on no stage writes into the row.
+    erased_at = UtcField(null=True)
 
     class Meta:
         table_name = "waste_analysis"
@@ -188,6 +190,12 @@ class Analyses:
         query = WasteAnalysis.select(WasteAnalysis.id, WasteAnalysis.user_id).where(WasteAnalysis.id.in_(analysis_ids))
         return {row["id"]: row["user_id"] for row in self.database.rows(query)}
 
+    def is_erased(self, analysis_id: str) -> bool:
+        """Return whether the analysis was erased at its user's request."""
+        row = WasteAnalysis
+        query = row.select(row.id).where((row.id == analysis_id) & row.erased_at.is_null(False))
+        return bool(self.database.rows(query))
+
     def get(self, analysis_id: str) -> Analysis | None:
         """Return one analysis, or None."""
         rows = self.database.rows(WasteAnalysis.select().where(WasteAnalysis.id == analysis_id))
@@ -218,6 +226,8 @@ class Analyses:
         row = WasteAnalysis
         is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
         if self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner) is None:
+            if self.is_erased(analysis_id):
+                raise Permanent("analysis_erased")
             raise Permanent("request_invalid", detail="this analysis id belongs to another user")
 
     def _write(
@@ -242,7 +252,10 @@ class Analyses:
             update[row.user_id] = peewee.fn.COALESCE(row.user_id, new.user_id)
         values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
         query = row.insert({**values, "created_at": now, "updated_at": now})
-        query = query.on_conflict(conflict_target=[row.id], update=update, where=where)
+        alive = row.erased_at.is_null()  # what was erased never comes back
+        query = query.on_conflict(
+            conflict_target=[row.id], update=update, where=alive if where is None else alive & where
+        )
         rows = self.database.rows(query.returning(row.created_at))
         return rows[0]["created_at"] if rows else None
 

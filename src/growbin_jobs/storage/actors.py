@@ -8,7 +8,7 @@ from growbin_jobs import names
 from growbin_jobs.actors import actor, carrying_on
 from growbin_jobs.app import broker, engine
 from growbin_jobs.engine.delivery.by_name import message_for
-from growbin_jobs.errors import PictureRefused
+from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import FAILED_USER, VisionAnswer, parse
 from growbin_jobs.periodic_actors import due_times
 
@@ -56,7 +56,13 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
         if not refusal.is_of_the_photo:
             raise
         return _tell_of(refusal, user_id, analysis_id)
-    here.analyses.uploaded(analysis_id, user_id, picture)
+    try:
+        here.analyses.uploaded(analysis_id, user_id, picture)
+    except Permanent as error:
+        if error.code != "analysis_erased":
+            raise
+        here.uploads.discard_stored(user_id, analysis_id)  # it was erased while its pictures were stored
+        return {"refused": error.code}
     route = names.ANALYZE_IMAGE_BULK if here.is_bulk(user_id) else names.ANALYZE_IMAGE
     broker.enqueue(carrying_on(message_for(route, analysis_id, picture.s3_path)))
     if deletable:
