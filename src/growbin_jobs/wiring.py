@@ -96,7 +96,7 @@ def _erasures(config: EngineConfig) -> PeriodicJob:
     return PeriodicJob("erasures", erase_here(config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO)
 
 
-def erase_here(config: EngineConfig) -> EraseHere:
+def erase_here(config: EngineConfig) -> "EraseHere":
     """Return what looks through this node's journal for people who were erased."""
     from growbin_jobs.engine.opening import open_broker, open_journal
     from growbin_jobs.operations.subjects.here import EraseHere

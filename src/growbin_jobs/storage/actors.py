@@ -111,14 +111,18 @@ def write_weekly_report(due: str, since: str, until: str) -> dict[str, Any] | No
       since, until: The week's beginning and its end, which does not belong to it. All in ISO 8601.
 
     Returns:
-      The report; None where it was written before.
+      The report, with the addresses of its pages; None where it was written before.
     """
     here = services()
     beginning, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
     with due_times().taking(names.WEEKLY_REPORT.actor, due) as run:
         if run is None:
             return None
-        return run.commit(lambda connection: here.weekly_reports.write(connection, beginning, end)).as_dict()
+        reports = here.weekly_reports
+        report = reports.database.run(lambda connection: reports.count(connection, beginning, end))
+        pages = here.report_pages.put(report, reports.before(report.since))
+        run.commit(lambda connection: reports.store(connection, report))
+        return report.as_dict() | {"pages": pages}
 
 
 @actor(names.RECORD_FAILURE)

@@ -6,14 +6,21 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import apsw
 
 from growbin_jobs.engine.delivery.records import TaskState
 
-if TYPE_CHECKING:
-    from growbin_jobs.engine.journal.journal import Journal
+T = TypeVar("T")
+
+
+class Access(Protocol):
+    """What is needed of a :class:`growbin_jobs.engine.journal.journal.Journal`."""
+
+    def read(self, call: Callable[[apsw.Connection], T]) -> T: ...
+    def write(self, call: Callable[[apsw.Connection], T], *, durable: bool = False) -> T: ...
+
 
 #: Rows that are read at once: nobody else uses the journal meanwhile.
 _PAGE: Final = 500
@@ -47,7 +54,7 @@ class FoundHere:
     live: set[str] = field(default_factory=set)
 
 
-def find(journal: Journal, belongs: Callable[[bytes | str], bool]) -> FoundHere:
+def find(journal: Access, belongs: Callable[[bytes | str], bool]) -> FoundHere:
     """Return the tasks whose messages a function picks.
 
     Raises:
@@ -69,7 +76,7 @@ def find(journal: Journal, belongs: Callable[[bytes | str], bool]) -> FoundHere:
     return found
 
 
-def delete(journal: Journal, task_ids: Collection[str]) -> int:
+def delete(journal: Access, task_ids: Collection[str]) -> int:
     """Delete all rows of some tasks; return how many. What is still owed to the broker stays: it must not come back.
 
     Parameters:
