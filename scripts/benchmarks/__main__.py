@@ -13,6 +13,7 @@ Examples:
   scripts/bench monitor
   scripts/bench outage
   scripts/bench publishing
+  scripts/bench statistics
   scripts/bench sync
   scripts/bench tasks --quick
 """
@@ -30,6 +31,7 @@ from benchmarks import (
     monitor,
     outage,
     publishing,
+    statistics_day,
     sync,
 )
 from benchmarks.tasks.command import command as tasks
@@ -47,6 +49,7 @@ app.command("journal")(journal.command)
 app.command("monitor")(monitor.command)
 app.command("outage")(outage.command)
 app.command("publishing")(publishing.command)
+app.command("statistics")(statistics_day.command)
 app.command("sync")(sync.command)
 app.command("tasks")(tasks)
 

@@ -60,6 +60,7 @@ class EraseHere:
             "central": central.delete(told.ended, partial(_note_all, erasures_of=list(due))),
             "usage": _late_usage(self.database, refs),
         }
+        erasures.forget_refs()
         if not live and not any(done.values()):
             erasures.found_empty(node, due)
         return {name: count for name, count in (done | {"live": len(live)}).items() if count}
