@@ -41,7 +41,7 @@ def list_(json: Json = False) -> None:
         return
     table = Table()
     for name in ("week", "analyses", "failed", "page"):
-        table.add_column(name, justify="right" if name in ("analyses", "failed") else "left", no_wrap=name == "page")
+        table.add_column(name, justify="right" if name in ("analyses", "failed") else "left", no_wrap=name in ("week", "page"))
     for each in found:
         failed = str(each.by_status.get("failed", 0))
         table.add_row(each.week, str(each.analyses), failed, pages.address(each.week, language(), "html"))
