@@ -53,6 +53,10 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "사진 파일이 너무 많은 조각으로 이루어져 있습니다. 다시 저장해서 올려 주세요.",
         "en": "The picture's file is made of too many parts (more than {limit}). Save it anew and send that.",
     },
+    "analysis_erased": {
+        "ko": "이용자의 요청으로 이 분석의 개인정보를 삭제했습니다.",
+        "en": "What was personal of this analysis was erased at its user's request.",
+    },
     "object_missing": {
         "ko": "저장된 사진을 찾을 수 없습니다.",
         "en": "The stored picture cannot be found.",

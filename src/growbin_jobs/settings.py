@@ -304,6 +304,13 @@ class Settings(EngineSettings):
         default=365.0, description="Days until daily statistics are archived; weeks and months stay."
     )
 
+    keep_health_days: Days = Field(default=365.0, description="Days that changes of health are kept.")
+    keep_ledger_days: Annotated[float, Field(ge=96)] = Field(
+        default=100.0,
+        description="Days that settled due times are kept: longer than the 95 days after which a message of a due time "
+        "is not run any more.",
+    )
+
     # --- monitor
     monitor_users: SecretStr | None = Field(
         default=None,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from growbin_jobs import __version__
@@ -21,8 +20,12 @@ from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.file_cache import FileCache
+    from growbin_jobs.operations.subjects.here import EraseHere
 
 DAY = 86_400.0
+
+#: Seconds between two looks of a node at what is to be erased.
+ERASURES_EVERY = 15
 
 #: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
 GATE_CONNECTIONS = 4
@@ -53,6 +56,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
             partial(_files_upkeep, settings),
+            partial(_erasures, settings),
         ),
     }
     return EngineConfig(**values)
@@ -89,24 +93,44 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
 
 def _files_upkeep(settings: Settings, _config: EngineConfig) -> PeriodicJob:
+    return PeriodicJob("file_cache", _kept_files(settings), Every(600))
+
+
+def _kept_files(settings: Settings) -> "FileCache":
     from growbin_jobs.adapters.file_cache import FileCache
 
-    files = FileCache(settings.journal_path, _files(settings), ttl=settings.file_cache_ttl, most=0)
-    return PeriodicJob("file_cache", files, Every(600))
+    return FileCache(
+        settings.journal_path,
+        settings.node_dir / "file_cache",
+        ttl=settings.file_cache_ttl,
+        most=settings.file_cache_megabytes * 1_000_000,
+    )
 
 
 def fetched_files(settings: Settings) -> "FileCache | None":
     """Return the node's cache of pictures that stage 2 has fetched; None where nothing is fetched from elsewhere."""
     if not (settings.object_store_url or "").startswith("s3:") or not settings.file_cache_megabytes:
         return None
-    from growbin_jobs.adapters.file_cache import FileCache
-
-    most = settings.file_cache_megabytes * 1_000_000
-    return FileCache(settings.journal_path, _files(settings), ttl=settings.file_cache_ttl, most=most)
+    return _kept_files(settings)
 
 
-def _files(settings: Settings) -> Path:
-    return settings.node_dir / "file_cache"
+def _erasures(settings: Settings, config: EngineConfig) -> PeriodicJob:
+    import logging
+
+    return PeriodicJob(
+        "erasures", erase_here(settings, config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO
+    )
+
+
+def erase_here(settings: Settings, config: EngineConfig) -> "EraseHere":
+    """Return what looks through this node's journal for people who were erased."""
+    from growbin_jobs.engine.opening import open_broker, open_journal
+    from growbin_jobs.operations.subjects.here import EraseHere
+
+    queues = {queue for group in config.groups for queue in group.queues}
+    broker = open_broker(config, [])
+    letters, files = partial(broker.forget_dead_letters, queues), _kept_files(settings).clear
+    return EraseHere(open_journal(config, "keeper"), open_central(config), letters, files)
 
 
 def object_store(settings: Settings) -> ObjectStore:
