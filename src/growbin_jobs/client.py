@@ -14,8 +14,9 @@ from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.app import settings
+from growbin_jobs.engine.central.first_messages import tell_sent
 from growbin_jobs.engine.processes import once_a_process
-from growbin_jobs.errors import Deferred, Forbidden, NotFound, Permanent, PictureRefused
+from growbin_jobs.errors import Deferred, Forbidden, GrowbinError, NotFound, Permanent, PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.operations.analysis_endings import AnalysisEndings
 from growbin_jobs.operations.turn import Turn, turn_of
@@ -60,7 +61,10 @@ def submit_analysis(
     data = _read(image, settings.upload_max_bytes)
     analyses().accept(analysis_id, user_id, language)
     address = _store().put(spool_key(analysis_id), data, content_type="application/octet-stream")
-    upload_image.send(user_id, address, analysis_id)
+    message = upload_image.send(user_id, address, analysis_id)
+    if settings.broker_url is not None:  # the embedded broker's messages are told of by keepers
+        with suppress(GrowbinError):  # it is sent, whether the monitor sees it already or not
+            tell_sent(analyses().database, message, node=settings.node)
     return analysis_id
 
 

@@ -32,6 +32,7 @@ ROOMS = (
             "ai.bootstrap",
             "ai.rehearsal",
             "platform.bootstrap",
+            "alerting",
         ),
     ),
     (
@@ -46,7 +47,7 @@ ROOMS = (
             "ai.__init__",
         ),
     ),
-    ("services", 2, ("storage", "ai", "operations", "platform")),
+    ("services", 2, ("storage", "ai", "operations", "platform", "alerts")),
     (
         "entry",
         5,
