@@ -185,6 +185,11 @@ class Settings(EngineSettings):
         default=3600.0,
         description="Seconds that a vision answer is kept, so that the same picture is not paid for twice.",
     )
+    file_cache_megabytes: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=256,
+        description="Megabytes of pictures from S3 that a node keeps for runs of stage 2 that come again. 0: none.",
+    )
+    file_cache_ttl: Seconds = Field(default=3600.0, description="Seconds that such a picture is kept.")
     offline_runtime: Literal["auto", "onnxruntime", "numpy"] = Field(
         default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
     )

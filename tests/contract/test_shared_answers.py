@@ -28,7 +28,7 @@ ROW = {"prompt": "p", "response": WORDS.model_dump_json(), "model": "m"}
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
-    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    return request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
 
 
 def opened(url: str | None, folder: Path) -> Database:

@@ -293,12 +293,12 @@ def any_server(tmp_path: Path, model_servers) -> Iterator[tuple[Stack, object]]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, openai, rabbitmq_url, postgres_url, s3_server) -> dict[str, str]:
+def cluster(tmp_path: Path, openai, rabbitmq_url, upgraded_postgres_url, s3_server) -> dict[str, str]:
     """Environment of RabbitMQ, PostgreSQL, S3 and a model server."""
     servers = {
         "GROWBIN_DATA_DIR": str(tmp_path / "data"),
         "GROWBIN_BROKER_URL": rabbitmq_url,
-        "DATABASE_URL": postgres_url,
+        "DATABASE_URL": upgraded_postgres_url,
         "GROWBIN_OBJECT_STORE_URL": s3_server.url,
         "GROWBIN_S3_ENDPOINT_URL": s3_server.endpoint_url,
         "AWS_ACCESS_KEY_ID": s3_server.access_key,

@@ -94,8 +94,10 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
             prepare_picture,
             side=settings.picture_side,
             thumbnail_side=settings.thumbnail_side,
+            model_side=settings.vision_side,
             quality=settings.picture_quality,
             limits=limits,
         ),
+        model_side=settings.vision_side,
         threads=settings.picture_threads,
     )

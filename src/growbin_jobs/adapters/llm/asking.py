@@ -83,7 +83,10 @@ class Asking:
     def _read(
         self, wish: Wish, asked: Fitted, reply: Reply, read: Callable[[Reply], Completion[Answer]]
     ) -> Completion[Answer]:
-        """Return what a reply says, or what it teaches: a higher cap, or that the schema has to be said in words."""
+        """Return what a reply says; learn a higher cap, or that the schema has to be said in words besides.
+
+        An answer outside the schema is paid for: whether to ask again is the queue's business, which counts that.
+        """
         if reply.cut_off:
             self._teach(wish, asked, Facts(refused={f"cap.{wish.call.max_tokens}": "it cut an answer off"}))
             raise unusable(f"it was cut off at {asked.cap} tokens")
@@ -91,7 +94,8 @@ class Asking:
             return read(reply)
         except Transient:
             if "schema.heeded" in asked.used and not self._knowledge.server.trusted:
-                self._teach(wish, asked, Facts(refused={"schema.heeded": "it answered outside the schema"}))
+                learnt = Facts(refused={"schema.heeded": "it answered outside the schema"})
+                self._knowledge.learn(wish.call.model, learnt)
             raise
 
     def _teach(self, wish: Wish, asked: Fitted, facts: Facts) -> None:
