@@ -177,6 +177,7 @@ class Installation:
             "GROWBIN_TEXT_LIMIT": "0",
             "OPENAI_API_KEY": "sk-bench",
             "OPENAI_BASE_URL": f"{self._servers.model}/v1",
+            "GROWBIN_MODEL_SERVER": "openai",
             "BENCH_URL": broker,
             "BENCH_DATABASE": database,
             "BENCH_S3": self._servers.env["GROWBIN_S3_ENDPOINT_URL"],

@@ -1,12 +1,11 @@
-"""What is learnt of model servers, for all nodes: rows of the table ``model_answer`` whose key begins with ``server:``.
+"""The table ``server_facts``: what is learnt of model servers, for all nodes, with one caller at a time who finds out.
 
-It is a question like the others there, "how does this server want to be asked?", with one caller at a time who finds
-out; only that its answer grows, and is kept for good. See :mod:`growbin_jobs.adapters.llm.learning`.
+Facts grow and are kept for good. See :mod:`growbin_jobs.adapters.llm.learning`.
 """
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import storable
@@ -16,9 +15,6 @@ from growbin_jobs.errors import GrowbinError
 from growbin_jobs.models.answers import LEASE, LeaseRenewer
 
 logger = logging.getLogger(__name__)
-
-#: Seconds that a fact is kept: a hundred years.
-_FOR_GOOD: Final = 100 * 365 * 86_400.0
 
 
 class About(Protocol):
@@ -59,7 +55,7 @@ class ServerFacts:
         Raises:
           Deferred: The database is away.
         """
-        sql = "SELECT response FROM model_answer WHERE key = ?"
+        sql = "SELECT facts FROM server_facts WHERE key = ?"
         found = self._database.run(lambda connection: self._sql.rows(connection, sql, key))
         return found[0][0] if found else None
 
@@ -71,15 +67,11 @@ class ServerFacts:
         """
 
         def work(connection: Any) -> str:
-            self._insert(connection, key, 0.0)
-            lock = "UPDATE model_answer SET expires_at = $now + ? WHERE key = ? RETURNING response"
-            [(before,)] = self._sql.rows(connection, lock, _FOR_GOOD, key)
+            self._insert(connection, key)
+            lock = "UPDATE server_facts SET url = ?, model = ? WHERE key = ? RETURNING facts"
+            [(before,)] = self._sql.rows(connection, lock, storable(about.url), storable(about.model), key)
             after = merge(before)
-            self._sql.run(
-                connection,
-                "UPDATE model_answer SET prompt = ?, model = ?, response = ? WHERE key = ?",
-                *(storable(about.url), storable(about.model), storable(after), key),
-            )
+            self._sql.run(connection, "UPDATE server_facts SET facts = ? WHERE key = ?", storable(after), key)
             return after
 
         return self._database.transaction(work)
@@ -92,10 +84,10 @@ class ServerFacts:
         """
 
         def work(connection: Any) -> int | None:
-            self._insert(connection, key, 0.0)
+            self._insert(connection, key)
             taken = self._sql.rows(
                 connection,
-                "UPDATE model_answer SET fence = fence + 1, leased_until = $now + ?"
+                "UPDATE server_facts SET fence = fence + 1, leased_until = $now + ?"
                 " WHERE key = ? AND leased_until <= $now RETURNING fence",
                 *(self._lease, key),
             )
@@ -117,10 +109,7 @@ class ServerFacts:
         Raises:
           Deferred: The database is away.
         """
-        sql = (
-            "SELECT prompt, model, response FROM model_answer"
-            " WHERE key LIKE 'server:%%' AND response IS NOT NULL ORDER BY prompt, model"
-        )
+        sql = "SELECT url, model, facts FROM server_facts WHERE facts IS NOT NULL ORDER BY url, model"
         return [Kept(*row) for row in self._database.run(lambda connection: self._sql.rows(connection, sql))]
 
     def forget(self, model: str | None = None) -> int:
@@ -129,24 +118,20 @@ class ServerFacts:
         Raises:
           Deferred: The database is away.
         """
-        sql = "DELETE FROM model_answer WHERE key LIKE 'server:%%' AND response IS NOT NULL"
+        sql = "DELETE FROM server_facts WHERE facts IS NOT NULL"
         if model is None:
             return self._database.run(lambda connection: self._sql.run(connection, sql))
         return self._database.run(lambda connection: self._sql.run(connection, f"{sql} AND model = ?", model))
 
-    def _insert(self, connection: Any, key: str, leased_until: float) -> None:
-        self._sql.run(
-            connection,
-            "INSERT INTO model_answer (key, fence, leased_until, expires_at) VALUES (?, 0, ?, $now + ?)"
-            " ON CONFLICT (key) DO NOTHING",
-            *(key, leased_until, _FOR_GOOD),
-        )
+    def _insert(self, connection: Any, key: str) -> None:
+        sql = "INSERT INTO server_facts (key, fence, leased_until) VALUES (?, 0, 0) ON CONFLICT (key) DO NOTHING"
+        self._sql.run(connection, sql, key)
 
     def _renew(self, key: str, fence: int) -> None:
         self._set_lease(key, fence, self._lease)
 
     def _set_lease(self, key: str, fence: int, seconds: float) -> None:
-        sql = "UPDATE model_answer SET leased_until = $now + ? WHERE key = ? AND fence = ?"
+        sql = "UPDATE server_facts SET leased_until = $now + ? WHERE key = ? AND fence = ?"
         try:
             self._database.run(lambda connection: self._sql.run(connection, sql, seconds, key, fence))
         except GrowbinError as error:

@@ -8,8 +8,9 @@ from datetime import date
 from typing import TYPE_CHECKING, TypeVar
 
 from growbin_jobs.adapters.llm.address import OPENAI_URL, parted_url
+from growbin_jobs.adapters.llm.asking import Asking
 from growbin_jobs.adapters.llm.call import Call, Message
-from growbin_jobs.adapters.llm.errors import from_exception, unusable
+from growbin_jobs.adapters.llm.errors import from_exception
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
@@ -17,7 +18,7 @@ from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admi
 from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
 from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.recording import recorded
-from growbin_jobs.adapters.llm.refusals import FieldRefused, learnt_from
+from growbin_jobs.adapters.llm.refusals import FieldRefused
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.llm.structured import Schema, form_of, validated
@@ -25,15 +26,12 @@ from growbin_jobs.adapters.llm.successors import first_offered
 from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
 from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
-from growbin_jobs.errors import ConfigurationError, GrowbinError, Permanent, Transient
+from growbin_jobs.errors import ConfigurationError, GrowbinError, Permanent
 from growbin_jobs.model_catalog import AUTO, Server, Tier, find_server
 
 if TYPE_CHECKING:
     import httpx2
     import openai
-
-#: Things that one call finds out at most; each costs one request.
-_MOST_LEARNT = 16
 
 Answer = TypeVar("Answer")
 
@@ -82,6 +80,7 @@ class ModelClient:
         self._http = once_a_process(self._connect)
         found = find_server(server, self._url)
         self._knowledge = Knowledge(found, self._url, OwnMemory() if memory is None else memory)
+        self._asking = Asking(self._knowledge, self._post, self._postpone)
 
     @property
     def own_address(self) -> str | None:
@@ -123,7 +122,9 @@ class ModelClient:
         form = form_of(schema, in_words)
 
         def asked(one: Call) -> Completion[Schema]:
-            return self._answer(Wish(one, messages, form, inline), lambda reply: validated(reply, one.model, schema))
+            return self._asking.answer(
+                Wish(one, messages, form, inline), lambda reply: validated(reply, one.model, schema)
+            )
 
         return self._first_offered(call, asked)
 
@@ -139,7 +140,7 @@ class ModelClient:
         """
 
         def asked(one: Call) -> Completion[str]:
-            return self._answer(
+            return self._asking.answer(
                 Wish(one, messages),
                 lambda reply: Completion(reply.content, reply.model or one.model, reply.usage, reply.request_id),
             )
@@ -202,45 +203,6 @@ class ModelClient:
         with self._deadline(call.timeout):
             return first_offered([each.model for each in calls], lambda place: ask(calls[place]))
 
-    def _answer(self, wish: Wish, read: Callable[[Reply], Completion[Answer]]) -> Completion[Answer]:
-        """Ask until the server has refused nothing that was sent; each thing that it refuses is sent once only."""
-        model = wish.call.model
-        waited = time.monotonic()
-        with self._knowledge.turn(model, lambda facts: fitted(wish, facts, wish.call.service_tier).used):
-            self._postpone(time.monotonic() - waited)
-            for _ in range(_MOST_LEARNT):
-                asked = fitted(wish, self._knowledge.facts(model), wish.call.service_tier)
-                try:
-                    reply = self._post(wish, asked)
-                    found = self._checked(wish, asked, reply, read)
-                except FieldRefused as refused:
-                    logger.warning("model.learnt model=%s refused=%s", model, ",".join(refused.facts.refused))
-                    self._knowledge.learn(model, refused.facts)
-                    continue
-                self._knowledge.learn(model, Facts(proven=asked.used, said="" if self.facts(model).said else None))
-                return found
-        raise unusable("the server refuses one part of the request after the other")
-
-    def _checked(
-        self, wish: Wish, asked: Fitted, reply: Reply, read: Callable[[Reply], Completion[Answer]]
-    ) -> Completion[Answer]:
-        """Return what a reply says, or what it teaches: a higher cap, or that the schema has to be said in words."""
-        if reply.cut_off:
-            self._teaches(wish, asked, Facts(refused={f"cap.{wish.call.max_tokens}": "it cut an answer off"}))
-            raise unusable(f"it was cut off at {asked.cap} tokens")
-        try:
-            return read(reply)
-        except Transient:
-            if "schema.heeded" in asked.used and not self._knowledge.server.trusted:
-                self._teaches(wish, asked, Facts(refused={"schema.heeded": "it answered outside the schema"}))
-            raise
-
-    def _teaches(self, wish: Wish, asked: Fitted, facts: Facts) -> None:
-        """Raise what a response teaches, if the request would be another one with it."""
-        known = self._knowledge.facts(wish.call.model)
-        if not facts.is_empty and fitted(wish, known | facts, wish.call.service_tier).body != asked.body:
-            raise FieldRefused(facts)
-
     def _post(self, wish: Wish, asked: Fitted) -> Reply:
         """Ask in the price tier of the call, and at once in the standard one where that has no room."""
         try:
@@ -270,7 +232,7 @@ class ModelClient:
                 raw.headers,
                 secret=self._key,
                 model=call.model,
-                sent=_texts(body["messages"]),
+                sent=asked.texts,
                 structured=wish.form is not None,
             )
 
@@ -301,13 +263,13 @@ class ModelClient:
             if record is not None:
                 unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
                 record.reached = not isinstance(error.__cause__, unconnected)
-            sent = _texts(asked.body["messages"]) if asked else []
+            sent = asked.texts if asked else []
             failure = from_exception(error, secret=self._key, model=record.model if record else None, sent=sent)
             if isinstance(error, openai.APIStatusError):
                 tier = record.asked_tier if record else None
                 failure = refused_tier(error.status_code, error.body, tier) or failure
                 if wish is not None and asked is not None:
-                    failure = self._lesson(wish, asked, error.status_code, error.body) or failure
+                    failure = self._asking.lesson(wish, asked, error.status_code, error.body) or failure
                 if isinstance(failure, Permanent) and not isinstance(failure, FieldRefused) and record is not None:
                     said = read_said(error.body).quote(self._key, sent)
                     self._knowledge.learn(record.model, Facts(said=f"HTTP {error.status_code}, {said}"))
@@ -316,14 +278,6 @@ class ModelClient:
             return response
         # Out here, so that our error does not hold on to the SDK's as its context: that has the request and the key.
         raise failure
-
-    def _lesson(self, wish: Wish, asked: Fitted, status: int, body: object) -> FieldRefused | None:
-        """Return what a refusal teaches; None where the request would be the same with it."""
-        try:
-            self._teaches(wish, asked, learnt_from(status, read_said(body), asked))
-        except FieldRefused as refused:
-            return refused
-        return None
 
     def _deadline(self, seconds: float) -> AbstractContextManager[None]:
         self._http()  # loading the SDK is not the server's time
@@ -353,13 +307,6 @@ class ModelClient:
         from growbin_jobs.adapters.llm.connection import connect
 
         return connect(self._url, self._key, query=self._query, key_header=self._knowledge.server.key_header)
-
-
-def _texts(messages: Sequence[Message]) -> list[str]:
-    """Return the texts of a request, which an error must not repeat."""
-    contents = [message["content"] for message in messages]
-    parts = [part for content in contents for part in ([content] if isinstance(content, str) else content)]
-    return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]
 
 
 def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:

@@ -86,6 +86,13 @@ class Fitted:
     used: frozenset[str]
     cap: int
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the request, which an error must not repeat."""
+        contents = [message["content"] for message in self.body["messages"]]
+        parts = [part for content in contents for part in ([content] if isinstance(content, str) else content)]
+        return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]
+
 
 def fitted(wish: Wish, facts: Facts, tier: Tier | None = None) -> Fitted:
     """Return a request without what its server is known to refuse.

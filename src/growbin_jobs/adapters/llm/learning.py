@@ -246,4 +246,4 @@ def _busy(model: str) -> Deferred:
 
 
 def _key(url: str, model: str) -> str:
-    return "server:" + hashlib.sha256(f"{url}\n{model}".encode()).hexdigest()
+    return hashlib.sha256(f"{url}\n{model}".encode()).hexdigest()

@@ -1,8 +1,6 @@
 """Reads the answer of a model server, in each of the forms that servers give it."""
 
-import codecs
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,8 +8,8 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from growbin_jobs.adapters.llm.documents import decoded, error_in, status_in
 from growbin_jobs.adapters.llm.errors import from_response, unusable
-from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.llm.wrapping import unwrapped
 from growbin_jobs.errors import Permanent, Transient
 
@@ -103,8 +101,8 @@ def read_reply(
       Deferred: The body is a rate limit error (some gateways send that as 200).
     """
     document = decoded(body, headers)
-    if (wrong := _error_in(document)) is not None:
-        raise from_response(_status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
+    if (wrong := error_in(document)) is not None:
+        raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
     wire = _parse(_Completion, document)
     if wire is None:
         raise unusable("it is not a chat completion")
@@ -126,27 +124,6 @@ def read_reply(
     usage = _usage(wire.usage)
     answered = wire.model if isinstance(wire.model, str) else None
     return Reply(content, cut_off, answered, usage, headers.get("x-request-id"), "" if content else reasoning)
-
-
-def decoded(body: bytes, headers: Mapping[str, str]) -> str:
-    """Return the text of a body: Unicode as JSON has it, with or without a byte order mark, else what the header names.
-
-    Parameters:
-      body: As it came.
-      headers: Of the response.
-    """
-    charset = re.search(r"charset=[\"']?([\w.:-]+)", headers.get("content-type") or "", re.I)
-    encodings = ["utf-8-sig", *([charset[1]] if charset else [])]
-    if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        encodings.insert(0, "utf-16")
-    elif encodings[-1].casefold().startswith(("utf-16", "utf-32")):  # whose zero bytes are UTF-8 too
-        encodings.reverse()
-    for encoding in encodings:
-        try:
-            return body.decode(encoding).strip()
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return body.decode("utf-8", "replace").strip()
 
 
 class Bill(NamedTuple):
@@ -249,6 +226,11 @@ def _day(value: object) -> date | None:
 
 def _usage(value: object) -> Usage | None:
     # An odd count is no reason to throw away an answer that has been paid for.
+    if isinstance(value, Mapping) and value.get("completion_tokens") is None:
+        # Some servers count what was said to the model and all, and leave the difference to the reader.
+        both = (value.get("total_tokens"), value.get("prompt_tokens"))
+        if all(isinstance(count, int) for count in both):
+            value = {**value, "completion_tokens": both[0] - both[1]}  # type: ignore[operator]
     try:
         wire = _Usage.model_validate(value)
     except ValidationError:
@@ -274,37 +256,3 @@ def _called(calls: object) -> str:
     function = calls[0].get("function")
     arguments = function.get("arguments") if isinstance(function, dict) else None
     return unwrapped(arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else "")
-
-
-def _error_in(document: str) -> Any:
-    """Return the error in the body of a 200, in the forms of gateways and local servers; None where there is none.
-
-    ``{"error": "…"}`` (LM Studio, lmstudio-ai/lmstudio-bug-tracker#618), ``{"object": "error", "code": 404}``
-    (runpod-workers/worker-vllm#57), a list of one, ``{"detail": …}``.
-    """
-    if not document.startswith(("{", "[")):
-        return None
-    try:
-        found = json.loads(document)
-    except (ValueError, RecursionError):
-        return None
-    found = found[0] if isinstance(found, list) and found else found
-    if not isinstance(found, dict) or found.get("choices"):
-        return None
-    if found.get("error"):
-        return {"error": found["error"]}
-    is_error = str(found.get("object", "")).casefold() == "error" or bool(found.keys() & {"detail", "message"})
-    return found if is_error and "choices" not in found else None
-
-
-def _status_in(error: Mapping[str, Any]) -> int:
-    """Return the HTTP status that an error in a 200 should have had; 502 (upstream failed) if it does not say."""
-    said = read_said(error)
-    if "unexpected endpoint" in said.text.casefold():
-        return 404
-    for code in said.codes:
-        if code in ("rate_limit_exceeded", "rate_limit_error"):
-            return 429
-        if code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599:
-            return int(code)
-    return 502

@@ -1,7 +1,8 @@
 """Structured output: the form that is asked for, and the strict validation of what comes back."""
 
 import json
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,7 +21,7 @@ def form_of(schema: type[BaseModel], in_words: str) -> Form:
       schema: Forbids extra fields and has no defaults, as strict structured output demands.
       in_words: The same as a prompt.
     """
-    return Form(schema.__name__, schema.model_json_schema(), in_words)
+    return Form(schema.__name__, _json_schema(schema), in_words)
 
 
 def validated(reply: Reply, model: str, schema: type[Schema]) -> Completion[Schema]:
@@ -35,7 +36,7 @@ def validated(reply: Reply, model: str, schema: type[Schema]) -> Completion[Sche
       Transient: With the fields that do not fit, and not what they say.
     """
     try:
-        found = the_object(reply.content or reply.reasoning, schema.model_json_schema())
+        found = the_object(reply.content or reply.reasoning, _json_schema(schema))
         answer = schema.model_validate_json(json.dumps(found))
     except Ambiguous as error:
         problems = [str(error)]
@@ -44,6 +45,12 @@ def validated(reply: Reply, model: str, schema: type[Schema]) -> Completion[Sche
     else:
         return Completion(answer, reply.model or model, reply.usage, reply.request_id)
     raise unusable(", ".join(problems))
+
+
+@lru_cache(maxsize=32)
+def _json_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema as JSON Schema, which takes a millisecond to make. Nobody changes it."""
+    return schema.model_json_schema()
 
 
 def _field(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:

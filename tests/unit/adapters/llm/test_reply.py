@@ -37,6 +37,8 @@ def test_a_plain_answer():
         ("many", None),
         ({"prompt_tokens": -1, "completion_tokens": 2}, None),
         ({"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 0, 2, 0)),
+        ({"prompt_tokens": 3, "completion_tokens": None, "total_tokens": 9}, Usage(3, 0, 6, 0)),
+        ({"prompt_tokens": 3, "total_tokens": 1}, None),
         (
             {
                 "prompt_tokens": 3,

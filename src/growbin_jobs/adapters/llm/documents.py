@@ -1,0 +1,64 @@
+"""The body of a 200 before it is read as an answer: its encoding, and the error that it may be instead."""
+
+import codecs
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from growbin_jobs.adapters.llm.said import read_said
+
+
+def decoded(body: bytes, headers: Mapping[str, str]) -> str:
+    """Return the text of a body: Unicode as JSON has it, with or without a byte order mark, else what the header names.
+
+    Parameters:
+      body: As it came.
+      headers: Of the response.
+    """
+    charset = re.search(r"charset=[\"']?([\w.:-]+)", headers.get("content-type") or "", re.I)
+    encodings = ["utf-8-sig", *([charset[1]] if charset else [])]
+    if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        encodings.insert(0, "utf-16")
+    elif encodings[-1].casefold().startswith(("utf-16", "utf-32")):  # whose zero bytes are UTF-8 too
+        encodings.reverse()
+    for encoding in encodings:
+        try:
+            return body.decode(encoding).strip()
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return body.decode("utf-8", "replace").strip()
+
+
+def error_in(document: str) -> Any:
+    """Return the error in the body of a 200, in the forms of gateways and local servers; None where there is none.
+
+    ``{"error": "…"}`` (LM Studio, lmstudio-ai/lmstudio-bug-tracker#618), ``{"object": "error", "code": 404}``
+    (runpod-workers/worker-vllm#57), a list of one, ``{"detail": …}``.
+    """
+    if not document.startswith(("{", "[")):
+        return None
+    try:
+        found = json.loads(document)
+    except (ValueError, RecursionError):
+        return None
+    found = found[0] if isinstance(found, list) and found else found
+    if not isinstance(found, dict) or found.get("choices"):
+        return None
+    if found.get("error"):
+        return {"error": found["error"]}
+    is_error = str(found.get("object", "")).casefold() == "error" or bool(found.keys() & {"detail", "message"})
+    return found if is_error and "choices" not in found else None
+
+
+def status_in(error: Mapping[str, Any]) -> int:
+    """Return the HTTP status that an error in a 200 should have had; 502 (upstream failed) if it does not say."""
+    said = read_said(error)
+    if "unexpected endpoint" in said.text.casefold():
+        return 404
+    for code in said.codes:
+        if code in ("rate_limit_exceeded", "rate_limit_error"):
+            return 429
+        if code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599:
+            return int(code)
+    return 502
