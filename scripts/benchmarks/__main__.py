@@ -12,6 +12,7 @@ Examples:
   scripts/bench journal
   scripts/bench monitor
   scripts/bench outage
+  scripts/bench pipeline
   scripts/bench publishing
   scripts/bench statistics
   scripts/bench sync
@@ -34,6 +35,7 @@ from benchmarks import (
     statistics_day,
     sync,
 )
+from benchmarks.pipeline.command import command as pipeline
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -48,6 +50,7 @@ app.command("images")(images.command)
 app.command("journal")(journal.command)
 app.command("monitor")(monitor.command)
 app.command("outage")(outage.command)
+app.command("pipeline")(pipeline)
 app.command("publishing")(publishing.command)
 app.command("statistics")(statistics_day.command)
 app.command("sync")(sync.command)

@@ -19,6 +19,7 @@ from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
+    from growbin_jobs.adapters.file_cache import FileCache
     from growbin_jobs.operations.subjects.here import EraseHere
 
 DAY = 86_400.0
@@ -54,7 +55,8 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_spool_cleanup, settings),
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
-            _erasures,
+            partial(_files_upkeep, settings),
+            partial(_erasures, settings),
         ),
     }
     return EngineConfig(**values)
@@ -90,20 +92,45 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
     return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
 
 
-def _erasures(config: EngineConfig) -> PeriodicJob:
+def _files_upkeep(settings: Settings, _config: EngineConfig) -> PeriodicJob:
+    return PeriodicJob("file_cache", _kept_files(settings), Every(600))
+
+
+def _kept_files(settings: Settings) -> "FileCache":
+    from growbin_jobs.adapters.file_cache import FileCache
+
+    return FileCache(
+        settings.journal_path,
+        settings.node_dir / "file_cache",
+        ttl=settings.file_cache_ttl,
+        most=settings.file_cache_megabytes * 1_000_000,
+    )
+
+
+def fetched_files(settings: Settings) -> "FileCache | None":
+    """Return the node's cache of pictures that stage 2 has fetched; None where nothing is fetched from elsewhere."""
+    if not (settings.object_store_url or "").startswith("s3:") or not settings.file_cache_megabytes:
+        return None
+    return _kept_files(settings)
+
+
+def _erasures(settings: Settings, config: EngineConfig) -> PeriodicJob:
     import logging
 
-    return PeriodicJob("erasures", erase_here(config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO)
+    return PeriodicJob(
+        "erasures", erase_here(settings, config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO
+    )
 
 
-def erase_here(config: EngineConfig) -> "EraseHere":
+def erase_here(settings: Settings, config: EngineConfig) -> "EraseHere":
     """Return what looks through this node's journal for people who were erased."""
     from growbin_jobs.engine.opening import open_broker, open_journal
     from growbin_jobs.operations.subjects.here import EraseHere
 
     queues = {queue for group in config.groups for queue in group.queues}
     broker = open_broker(config, [])
-    return EraseHere(open_journal(config, "keeper"), open_central(config), partial(broker.forget_dead_letters, queues))
+    letters, files = partial(broker.forget_dead_letters, queues), _kept_files(settings).clear
+    return EraseHere(open_journal(config, "keeper"), open_central(config), letters, files)
 
 
 def object_store(settings: Settings) -> ObjectStore:
@@ -118,7 +145,11 @@ def object_store(settings: Settings) -> ObjectStore:
 
 
 def guarded_object_store(
-    settings: Settings, database: Database, running: Callable[[], HasId | None] = lambda: None
+    settings: Settings,
+    database: Database,
+    running: Callable[[], HasId | None] = lambda: None,
+    *,
+    alone: Callable[[], bool] = lambda: False,
 ) -> ObjectStore:
     """Return the object store for actors: S3 behind the cluster's breaker; a folder is each node's own matter.
 
@@ -126,6 +157,7 @@ def guarded_object_store(
       settings: Which store.
       database: The central one, which has the breaker.
       running: Returns the message that the caller runs, or None.
+      alone: Asked when the database is away: whether S3 is asked all the same.
     """
     objects = object_store(settings)
     if not (settings.object_store_url or "").startswith("s3:"):
@@ -137,7 +169,7 @@ def guarded_object_store(
         message = running()
         return message.message_id if message else ""
 
-    return GuardedObjects(objects, Breakers(database), message_id=message_id)
+    return GuardedObjects(objects, Breakers(database), message_id=message_id, alone=alone)
 
 
 def gate_database(settings: Settings) -> Database:

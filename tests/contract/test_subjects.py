@@ -15,6 +15,7 @@ import pytest
 from tests.contract.platform.conftest import SEOUL, World, seoul
 from tests.killing import killed_at
 
+from growbin_jobs.adapters.file_cache import FileCache
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.database import Database
@@ -65,7 +66,14 @@ class House:
         self.journal = Journal(folder / "n1.db", node="n1", worker="test", free_floor=0)
         self.broker = EmbeddedBroker(folder / "broker.db", middleware=[])
         self.sync = Sync(self.journal, Tasks(database))
-        self.here = EraseHere(self.journal, database, lambda belong: self.broker.forget_dead_letters([], belong))
+        self.fetched = folder / "fetched"
+        self.files = FileCache(folder / "n1.db", self.fetched, ttl=3600, most=1_000_000)
+        self.here = EraseHere(
+            self.journal,
+            database,
+            lambda belong: self.broker.forget_dead_letters([], belong),
+            self.files.clear,
+        )
         self.archiving = Archiving(self.objects, Archives(database), RetentionTable(database, zone=SEOUL))
 
     def fill(self, user: str) -> None:
@@ -148,9 +156,10 @@ class House:
             texts = [" ".join(bytes(v).decode() if isinstance(v, bytes | memoryview) else str(v) for v in row)
                      for row in rows]  # fmt: skip
             found[table] = sum(user in text for text in texts)
-        for table in ("task_wal", "dead_letter", "attempt", "outbox", "sent", "retry_queue", "sync_log"):
+        for table in ("task_wal", "dead_letter", "attempt", "outbox", "sent", "retry_queue", "sync_log", "file_cache"):
             rows = self.journal.read(lambda one, t=table: list(one.execute(f"SELECT * FROM {t}")))
             found[f"journal {table}"] = sum(user in str(row) for row in rows)
+        found["fetched"] = sum(user.encode() in file.read_bytes() for file in self.fetched.glob("*"))
         found["objects"] = sum(user in each.key for each in self.objects.list())
         found["archives"] = sum(1 for _ in Person(self.database, self.objects, user).archives().find(user))
         return {name: count for name, count in found.items() if count}
@@ -186,6 +195,8 @@ def test_everything_is_shown_and_handed_out(house: House) -> None:
 
 def test_nothing_is_left_of_a_person_and_all_counts_stay(house: House) -> None:
     before, bob = _counts(house), house.mentions(BOB)
+    house.files.put(house.picture(ALICE, first(ALICE)).s3_path, ALICE.encode())
+    assert {"journal file_cache", "fetched"} < house.mentions(ALICE).keys()
     assert len(house.mentions(ALICE)) > 10
 
     erased = house.erase()
@@ -261,7 +272,7 @@ def test_a_node_that_was_away_erases_when_it_is_back(house: House, tmp_path: Pat
         house.journal = mine
         Sync(away, Tasks(house.database)).run_once()
         assert Tasks(house.database).get(task) is not None
-        back = EraseHere(away, house.database, lambda _: 0)
+        back = EraseHere(away, house.database, lambda _: 0, lambda: 0)
 
         assert back.run_once() == {"journal": 2, "central": 1}  # the task, and the log of its copy
         assert back.run_once() == {}

@@ -41,7 +41,8 @@ def list_(json: Json = False) -> None:
         return
     table = Table()
     for name in ("week", "analyses", "failed", "page"):
-        table.add_column(name, justify="right" if name in ("analyses", "failed") else "left", no_wrap=name in ("week", "page"))
+        is_number = name in ("analyses", "failed")
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=name in ("week", "page"))
     for each in found:
         failed = str(each.by_status.get("failed", 0))
         table.add_row(each.week, str(each.analyses), failed, pages.address(each.week, language(), "html"))

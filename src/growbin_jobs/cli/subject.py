@@ -205,5 +205,5 @@ def _erasing() -> Any:
 
     now = settings.current()
     config = engine_config(now)
-    here = erase_here(config).run_once if config.journal_path.exists() else None
+    here = erase_here(now, config).run_once if config.journal_path.exists() else None
     return Erasing(_database(), object_store(now), language=now.language, here=here)

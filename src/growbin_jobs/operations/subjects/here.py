@@ -32,11 +32,13 @@ class EraseHere:
       journal: Of this node.
       database: The central one.
       forget_letters: Of the broker.
+      forget_files: Deletes all pictures that this node has fetched, since they are only a cache; returns how many.
     """
 
     journal: Journal
     database: Database
     forget_letters: ForgetLetters
+    forget_files: Callable[[], int]
 
     def run_once(self) -> dict[str, int]:
         """Erase what erasures ask for, and return how many rows and letters; empty: there was nothing.
@@ -56,6 +58,7 @@ class EraseHere:
         stop(self.database, live)
         done = {
             "letters": self.forget_letters(refs.belong),
+            "files": self.forget_files(),
             "journal": erasing.delete(self.journal, (here.ended | here.live) - live),
             "central": central.delete(told.ended, partial(_note_all, erasures_of=list(due))),
             "usage": _late_usage(self.database, refs),
