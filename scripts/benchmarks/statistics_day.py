@@ -37,8 +37,9 @@ DAY = datetime(2026, 11, 26, tzinfo=ZONE)
 _CALLS = {
     "postgresql": """
 INSERT INTO api_calls (id, at, user_id, model, purpose, status, latency_ms, tokens_in, tokens_out, cost)
-SELECT 'c' || n, timestamptz '{begin}' + (n::float8 / {rows} * 86400) * interval '1 second', 'u' || n % {users},
-       (ARRAY['gpt-6-luna', 'gpt-4o-mini', NULL])[1 + n % 3], 'chat', CASE WHEN n % 50 = 0 THEN 500 ELSE 200 END,
+SELECT 'c' || n, timestamptz '{begin}' + (n::float8 / {rows} * 86400) * interval '1 second', 'u' || mod(n, {users}),
+       (ARRAY['gpt-6-luna', 'gpt-4o-mini', NULL])[1 + mod(n, 3)], 'chat',
+       CASE WHEN mod(n, 50) = 0 THEN 500 ELSE 200 END,
        1 + floor(exp(random() * 9.5)), 100, 20, 900
 FROM generate_series(0, {rows} - 1) AS n""",
     "sqlite": """

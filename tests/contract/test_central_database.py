@@ -31,6 +31,13 @@ from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
+from growbin_jobs.models.erasures import (
+    ErasureCountRow,
+    ErasureNodeRow,
+    ErasureObjectRow,
+    ErasureRefRow,
+    ErasureRow,
+)
 from growbin_jobs.models.monitor_access import MonitorSessionRow, MonitorTokenRow
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.archives import Archive
@@ -53,7 +60,7 @@ MODELS = [
     WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
     RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
     StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
-    MonitorTokenRow,
+    MonitorTokenRow, ErasureRow, ErasureRefRow, ErasureCountRow, ErasureNodeRow, ErasureObjectRow,
 ]  # fmt: skip
 
 #: Tables without a model, or with one without indexes: statements of ``limits/`` and ``models/`` write them, and
