@@ -28,7 +28,7 @@ from growbin_jobs.models import SCHEMA
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
     opened = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
     upgrade(opened, SCHEMA)
     yield opened
