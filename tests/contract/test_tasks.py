@@ -20,6 +20,7 @@ from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Finish, TaskState
+from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.file.schema import migrate
 from growbin_jobs.engine.journal.tables import changes, tasks
 from growbin_jobs.models import SCHEMA
@@ -258,6 +259,41 @@ def test_pages_shrink_until_the_database_manages_them_and_grow_again(central: Ta
     node.copy()
     assert 16 in slow.sizes[-5:]
     node.journal.close()
+
+
+class Busy(Slow):
+    """Tasks of a node whose workers end another one during each copy."""
+
+    node: Node
+
+    def absorb(self, page: changes.Page, families: Any) -> int:
+        taken = super().absorb(page, families)
+        self.node.ended(f"meanwhile-{len(self.sizes)}", "completed", 2)
+        return taken
+
+
+def test_a_run_ends_while_tasks_go_on_ending(central: Tasks, tmp_path: Path) -> None:
+    busy = Busy(central, most=1000)
+    node = busy.node = Node(tmp_path, "busy", busy, batch=3)  # type: ignore[arg-type]
+    for number in range(4):
+        node.ended(f"t{number}", "completed", 1)
+
+    assert node.copy().behind is False
+    assert len(busy.sizes) == 2
+    assert busy.sizes[0] == 3
+    waiting = node.sync.backlog().rows
+    assert node.copy().rows == waiting > 0
+    node.journal.close()
+
+
+def test_a_journal_that_is_gone_meanwhile_is_not_made_by_the_copy(tmp_path: Path) -> None:
+    database = open_database(None, default_path=tmp_path / "central.db", pool_size=2, timeout=30.0)
+    upgrade(database, SCHEMA)
+    gone = changes.Page(tmp_path / "gone.db", "a", 0.0, [(1, "t", 0, None, 1)])
+    with pytest.raises(Deferred, match=r"gone\.db cannot be read"):
+        Tasks(database).absorb(gone, {})
+    assert not gone.journal.exists()
+    database.close()
 
 
 def test_what_a_crash_alone_knows_keeps_what_was_known(central: Tasks, a: Node, b: Node) -> None:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apsw
 
@@ -165,7 +165,9 @@ class Sync:
             while on_the_way or more:
                 if more and len(on_the_way) < IN_FLIGHT:
                     on_the_way.append((page, self._copying.submit(self._copy, page)))
-                    page = self._read(page.last)
+                    # What has come since a page that was not full waits for the next run: under load there is always
+                    # something, and a transaction for each few rows costs more than the rows.
+                    page = self._read(page.last) if page.full else replace(page, rows=())
                     more = bool(page.rows) and time.monotonic() <= end
                     continue
                 copied, copying = on_the_way[0]

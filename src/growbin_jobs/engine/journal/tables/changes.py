@@ -52,12 +52,14 @@ class Page:
       node: Whose it is.
       at: When they are copied, seconds since 1970, UTC.
       rows: Each has its number, its id, its bytes, the minute since 1970 of its end, and what the ``rendering`` says.
+      full: It ended at its limit: more may follow.
     """
 
     journal: Path
     node: str
     at: float
     rows: Sequence[Row]
+    full: bool = False
 
     @property
     def last(self) -> int:
@@ -137,7 +139,7 @@ def page(
         size += row[2]
         if size > PAGE_SIZE:
             break
-    return Page(journal, node, at, rows)
+    return Page(journal, node, at, rows, full=len(rows) == limit or size > PAGE_SIZE)
 
 
 def mark(connection: apsw.Connection, after: int, last: int, failed: Sequence[str], *, at: float) -> int:
