@@ -14,6 +14,7 @@ Examples:
   scripts/bench outage
   scripts/bench pipeline
   scripts/bench publishing
+  scripts/bench statistics
   scripts/bench sync
   scripts/bench tasks --quick
 """
@@ -31,6 +32,7 @@ from benchmarks import (
     monitor,
     outage,
     publishing,
+    statistics_day,
     sync,
 )
 from benchmarks.pipeline.command import command as pipeline
@@ -50,6 +52,7 @@ app.command("monitor")(monitor.command)
 app.command("outage")(outage.command)
 app.command("pipeline")(pipeline)
 app.command("publishing")(publishing.command)
+app.command("statistics")(statistics_day.command)
 app.command("sync")(sync.command)
 app.command("tasks")(tasks)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from growbin_jobs import __version__
@@ -21,8 +20,12 @@ from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.file_cache import FileCache
+    from growbin_jobs.operations.subjects.here import EraseHere
 
 DAY = 86_400.0
+
+#: Seconds between two looks of a node at what is to be erased.
+ERASURES_EVERY = 15
 
 #: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
 GATE_CONNECTIONS = 4
@@ -53,6 +56,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
             partial(_files_upkeep, settings),
+            partial(_erasures, settings),
         ),
     }
     return EngineConfig(**values)
@@ -89,24 +93,44 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
 
 def _files_upkeep(settings: Settings, _config: EngineConfig) -> PeriodicJob:
+    return PeriodicJob("file_cache", _kept_files(settings), Every(600))
+
+
+def _kept_files(settings: Settings) -> "FileCache":
     from growbin_jobs.adapters.file_cache import FileCache
 
-    files = FileCache(settings.journal_path, _files(settings), ttl=settings.file_cache_ttl, most=0)
-    return PeriodicJob("file_cache", files, Every(600))
+    return FileCache(
+        settings.journal_path,
+        settings.node_dir / "file_cache",
+        ttl=settings.file_cache_ttl,
+        most=settings.file_cache_megabytes * 1_000_000,
+    )
 
 
 def fetched_files(settings: Settings) -> "FileCache | None":
     """Return the node's cache of pictures that stage 2 has fetched; None where nothing is fetched from elsewhere."""
     if not (settings.object_store_url or "").startswith("s3:") or not settings.file_cache_megabytes:
         return None
-    from growbin_jobs.adapters.file_cache import FileCache
-
-    most = settings.file_cache_megabytes * 1_000_000
-    return FileCache(settings.journal_path, _files(settings), ttl=settings.file_cache_ttl, most=most)
+    return _kept_files(settings)
 
 
-def _files(settings: Settings) -> Path:
-    return settings.node_dir / "file_cache"
+def _erasures(settings: Settings, config: EngineConfig) -> PeriodicJob:
+    import logging
+
+    return PeriodicJob(
+        "erasures", erase_here(settings, config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO
+    )
+
+
+def erase_here(settings: Settings, config: EngineConfig) -> "EraseHere":
+    """Return what looks through this node's journal for people who were erased."""
+    from growbin_jobs.engine.opening import open_broker, open_journal
+    from growbin_jobs.operations.subjects.here import EraseHere
+
+    queues = {queue for group in config.groups for queue in group.queues}
+    broker = open_broker(config, [])
+    letters, files = partial(broker.forget_dead_letters, queues), _kept_files(settings).clear
+    return EraseHere(open_journal(config, "keeper"), open_central(config), letters, files)
 
 
 def object_store(settings: Settings) -> ObjectStore:
@@ -121,7 +145,11 @@ def object_store(settings: Settings) -> ObjectStore:
 
 
 def guarded_object_store(
-    settings: Settings, database: Database, running: Callable[[], HasId | None] = lambda: None
+    settings: Settings,
+    database: Database,
+    running: Callable[[], HasId | None] = lambda: None,
+    *,
+    alone: Callable[[], bool] = lambda: False,
 ) -> ObjectStore:
     """Return the object store for actors: S3 behind the cluster's breaker; a folder is each node's own matter.
 
@@ -129,6 +157,7 @@ def guarded_object_store(
       settings: Which store.
       database: The central one, which has the breaker.
       running: Returns the message that the caller runs, or None.
+      alone: Asked when the database is away: whether S3 is asked all the same.
     """
     objects = object_store(settings)
     if not (settings.object_store_url or "").startswith("s3:"):
@@ -140,7 +169,7 @@ def guarded_object_store(
         message = running()
         return message.message_id if message else ""
 
-    return GuardedObjects(objects, Breakers(database), message_id=message_id)
+    return GuardedObjects(objects, Breakers(database), message_id=message_id, alone=alone)
 
 
 def gate_database(settings: Settings) -> Database:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from growbin_jobs.adapters.journal_cache import JournalCache
 from growbin_jobs.engine.journal.tables import file_cache as table
+from growbin_jobs.errors import Deferred
 
 _DIGEST: Final = hashlib.sha256
 _DIGEST_SIZE: Final = 32
@@ -79,7 +80,22 @@ class FileCache:
         Returns:
           How many files.
         """
-        before, deleted = self._clock() - self._ttl, 0
+        return self._delete(before=self._clock() - self._ttl)
+
+    def clear(self) -> int:
+        """Delete all files and their rows, for a person whose picture may be among them; return how many.
+
+        Raises:
+          Deferred: The rows cannot be deleted now.
+          OSError: A file cannot.
+        """
+        files = self._delete(before=float("inf"))
+        if self._rows.run(table.clear) is None:
+            raise Deferred("the rows of fetched files cannot be deleted", wait=5)
+        return files
+
+    def _delete(self, *, before: float) -> int:
+        deleted = 0
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._folder):
                 with contextlib.suppress(FileNotFoundError):

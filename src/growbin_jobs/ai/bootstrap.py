@@ -30,7 +30,8 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.limits.ledger import UsageLedger
-from growbin_jobs.limits.paid_calls import Worker, guards
+from growbin_jobs.limits.offline_share import OfflineShare
+from growbin_jobs.limits.paid_calls import Worker, guards, offline_share
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.metrics.pipeline import count_analysis, count_hit, count_request
@@ -38,6 +39,7 @@ from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, fetched_files, gate_database, guarded_object_store
 
@@ -59,12 +61,14 @@ def services() -> Services:
     cache = GptCache(settings.journal_path, settings.answer_ttl)
     database = central_database(settings)
     ledger = usage_ledger(settings, database) if settings.models_online else None
-    vision, text = _online(settings, cache, database, ledger) if ledger else _offline(settings, cache)
+    gate = gate_database(settings)
+    share = offline_share(settings, gate)
+    vision, text = _online(settings, cache, database, ledger, gate, share) if ledger else _offline(settings, cache)
     return Services(
         pictures=Pictures(
             model_pictures(
                 settings,
-                guarded_object_store(settings, database, engine.waiting_room.running),
+                guarded_object_store(settings, database, engine.waiting_room.running, alone=share.is_leased),
                 kept=fetched_files(settings),
             ),
             vision,
@@ -116,17 +120,32 @@ def _count_and_trace(row: Mapping[str, Any]) -> None:
     trace_request(row)
 
 
-def model_client(settings: Settings, meter: Meter, worker: Worker | None = None) -> ModelClient:
+def model_client(
+    settings: Settings,
+    meter: Meter,
+    worker: Worker | None = None,
+    *,
+    database: Database | None = None,
+    share: OfflineShare | None = None,
+) -> ModelClient:
     """Return the client of the model server, with all that guards and measures its requests.
 
     Parameters:
       settings: Which server, limits and budgets.
       meter: Gets a record of each request.
       worker: In which it works; None: outside of one.
+      database: Where limits, breakers and budgets are; None: opened here.
+      share: What the node may send while that is away; None: made here.
     """
     key = settings.openai_api_key
-    connect = partial(ModelClient, api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
-    guarding = guards(settings, gate_database(settings), worker, look_up=connect().look_up)
+    connect = partial(
+        ModelClient,
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        server=settings.model_server,
+        memory=ServerFacts(central_database(settings)),
+    )
+    guarding = guards(settings, database or gate_database(settings), worker, look_up=connect().look_up, share=share)
     client = connect(meter=meter, guards=guarding)
     client.warm_up()
     return client
@@ -149,13 +168,21 @@ def online_vision(
     return OnlineVision(client, call=replace(look, purpose=purpose), items=items, detail=settings.vision_detail)
 
 
-def _online(settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger) -> tuple[Vision, TextModel]:
+def _online(
+    settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger, gate: Database, share: OfflineShare
+) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, ledger, _worker())
+    client = model_client(settings, ledger, _worker(), database=gate, share=share)
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
-    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline, hit=count_hit)
-    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline, hit=count_hit)
+    ask_alone = share.is_leased
+    seen = Answers(
+        VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline, hit=count_hit,
+        alone=ask_alone,
+    )  # fmt: skip
+    texts = Answers(
+        Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline, hit=count_hit, alone=ask_alone
+    )
     text = OnlineText(client, call=call_for("text", settings))
     advice = CachedTextModel(text, texts, model=settings.text_model, fingerprint=text.fingerprint)
     return Vision(online_vision(settings, client), seen), advice

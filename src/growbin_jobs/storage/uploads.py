@@ -107,6 +107,12 @@ class Uploads:
         """
         self._sources.discard(image_path)
 
+    def discard_stored(self, user_id: str, analysis_id: str) -> None:
+        """Delete the two pictures of an analysis and its spooled copy; what is gone is fine."""
+        folder = stored_folder(checked_id("user_id", user_id), checked_id("analysis_id", analysis_id))
+        for key in (f"{folder}/original.jpg", f"{folder}/thumbnail.jpg", spool_key(analysis_id)):
+            self._objects.delete(key)
+
     def discard_refused(self, analysis_id: str) -> None:
         """Delete the copy that ``submit_analysis`` made of a picture that was refused; one that is gone is fine.
 

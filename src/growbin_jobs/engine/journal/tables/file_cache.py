@@ -51,3 +51,9 @@ def put(connection: apsw.Connection, key: str, name: str, size: int, *, now: flo
 def delete(connection: apsw.Connection, key: str) -> None:
     """Forget a file."""
     connection.execute("DELETE FROM file_cache WHERE key = ?", (key,))
+
+
+def clear(connection: apsw.Connection) -> int:
+    """Forget all files; return how many there were."""
+    connection.execute("DELETE FROM file_cache")
+    return connection.changes()
