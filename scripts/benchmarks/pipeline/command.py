@@ -24,7 +24,7 @@ TARGETS = {2: 1.5, 12: 3.0, 16: 3.0}
 
 def command(
     sizes: Annotated[str, typer.Option(help=f"Megapixels, some of {','.join(map(str, _photos.SIDES))}.")] = "12,2",
-    photos: Annotated[int, typer.Option(help="Photos of each run; four times as many of 2 MP.", min=1)] = 150,
+    photos: Annotated[int, typer.Option(help="Photos of each run; four times as many of 2 MP.", min=1)] = 100,
     only: Annotated[str, typer.Option(help=f"Some of {','.join(SYSTEMS)}.")] = "growbin_jobs,celery,celery-large",
     rounds: Annotated[int, typer.Option(help="Rounds over everything; medians count.", min=1)] = 1,
     rate: Annotated[float, typer.Option(help="Photos handed in each second; 0: as fast as can be.", min=0)] = 0.0,

@@ -24,6 +24,7 @@ def test_a_user_with_many_analyses_under_way_waits_behind_others(unfinished, bul
         ownership=None,
         bulk_after=20,
         weekly_reports=None,
+        report_pages=None,
     )
 
     assert here.is_bulk("u1") is bulk
