@@ -12,6 +12,7 @@ Examples:
   scripts/bench journal
   scripts/bench monitor
   scripts/bench outage
+  scripts/bench pipeline
   scripts/bench publishing
   scripts/bench sync
   scripts/bench tasks --quick
@@ -32,6 +33,7 @@ from benchmarks import (
     publishing,
     sync,
 )
+from benchmarks.pipeline.command import command as pipeline
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -46,6 +48,7 @@ app.command("images")(images.command)
 app.command("journal")(journal.command)
 app.command("monitor")(monitor.command)
 app.command("outage")(outage.command)
+app.command("pipeline")(pipeline)
 app.command("publishing")(publishing.command)
 app.command("sync")(sync.command)
 app.command("tasks")(tasks)

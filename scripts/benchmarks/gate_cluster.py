@@ -123,6 +123,7 @@ class _Cluster:
             "GROWBIN_NODE": node,
             "GROWBIN_DATA_DIR": str(self._folder / "data"),
             "OPENAI_BASE_URL": self._server,
+            "GROWBIN_MODEL_SERVER": "openai",
             "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "src")]),
         }
         own.pop("DATABASE_URL", None)

@@ -73,6 +73,11 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "모델 서버에 모델 {model}이(가) 없습니다. 관리자에게 알려 주세요.",
         "en": "The model's server does not offer {model} (HTTP {status}). {detail}",
     },
+    "model_lacks_images": {
+        "ko": "모델 {model}은(는) 사진을 보지 못합니다. 관리자에게 알려 주세요.",
+        "en": "The model {model} looks at no pictures (HTTP {status}, {detail}). "
+        "Set GROWBIN_VISION_MODEL to one that does.",
+    },
     "model_request_too_large": {
         "ko": "요청이 모델의 한도보다 큽니다(토큰 {requested}개, 한도 {limit}개). 관리자에게 알려 주세요.",
         "en": "The request needs {requested} tokens, more than the {limit} that the model's rate limit ever grants. "
@@ -80,7 +85,7 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
     "model_access_denied": {
         "ko": "모델을 사용할 권한이 없습니다. 관리자에게 알려 주세요.",
-        "en": "The model's server denied access (HTTP {status}). Check OPENAI_API_KEY and the model's name.",
+        "en": "The model's server denied access (HTTP {status}, {detail}). Check OPENAI_API_KEY and the model's name.",
     },
     "budget_spent": {
         "ko": "오늘의 예산을 모두 썼습니다. 내일 다시 시도해 주세요.",
@@ -88,7 +93,7 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
     "model_quota_exhausted": {
         "ko": "모델 사용 한도를 모두 썼습니다. 관리자에게 알려 주세요.",
-        "en": "The model's account has no quota left. Check the plan and billing of the key.",
+        "en": "The model's account has no quota left ({detail}). Check the plan and billing of the key.",
     },
 }
 

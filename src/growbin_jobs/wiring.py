@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
@@ -12,11 +13,14 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.opening import open_central
-from growbin_jobs.engine.periodic.timetable import Daily, PeriodicJob
+from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.messages import subject_of
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from growbin_jobs.adapters.file_cache import FileCache
 
 DAY = 86_400.0
 
@@ -48,6 +52,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_spool_cleanup, settings),
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
+            partial(_files_upkeep, settings),
         ),
     }
     return EngineConfig(**values)
@@ -81,6 +86,27 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
     job = KeepAudit(partial(open_central, config), settings.keep_audit_days)
     return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
+
+
+def _files_upkeep(settings: Settings, _config: EngineConfig) -> PeriodicJob:
+    from growbin_jobs.adapters.file_cache import FileCache
+
+    files = FileCache(settings.journal_path, _files(settings), ttl=settings.file_cache_ttl, most=0)
+    return PeriodicJob("file_cache", files, Every(600))
+
+
+def fetched_files(settings: Settings) -> "FileCache | None":
+    """Return the node's cache of pictures that stage 2 has fetched; None where nothing is fetched from elsewhere."""
+    if not (settings.object_store_url or "").startswith("s3:") or not settings.file_cache_megabytes:
+        return None
+    from growbin_jobs.adapters.file_cache import FileCache
+
+    most = settings.file_cache_megabytes * 1_000_000
+    return FileCache(settings.journal_path, _files(settings), ttl=settings.file_cache_ttl, most=most)
+
+
+def _files(settings: Settings) -> Path:
+    return settings.node_dir / "file_cache"
 
 
 def object_store(settings: Settings) -> ObjectStore:

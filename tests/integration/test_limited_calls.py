@@ -47,7 +47,7 @@ def stub():
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, stub):
-    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
     settings = load(limits="chat=300/min,project=1000/min", openai_base_url=stub.url)
     sent, clients, databases = Sent(), [], []
     for _ in range(3):

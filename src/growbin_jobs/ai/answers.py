@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from growbin_jobs.adapters.llm.attribution import asking
 from growbin_jobs.ai.freshness import wished
 from growbin_jobs.ai.single_flight import SingleFlight
 from growbin_jobs.errors import Away, Deferred
@@ -169,7 +170,8 @@ class Answers(Generic[T]):
         if kept is not None:
             return Answered(kept, from_store=True)
         if self._shared is None:
-            answered = Answered(ask(), from_store=False)
+            with asking(question.key):
+                answered = Answered(ask(), from_store=False)
         else:
             answered = self._shared_or_asked(self._shared, question, ask)
         if self._store is not None:
@@ -216,7 +218,7 @@ class Answers(Generic[T]):
             shared.give_up(question.key, fence)
             raise Deferred("The node that asked the same question has died.", wait=0.0)
         try:
-            with limit:
+            with limit, asking(question.key):
                 answer = ask()
         except BaseException:
             shared.give_up(question.key, fence)

@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.file_cache import FileCache
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.meter import Meter
+from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
-from growbin_jobs.ai.pictures import Pictures
+from growbin_jobs.ai.pictures import ModelPictures, Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
@@ -37,8 +39,9 @@ from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, gate_database, guarded_object_store
+from growbin_jobs.wiring import central_database, fetched_files, gate_database, guarded_object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,12 @@ def services() -> Services:
     vision, text = _online(settings, cache, database, ledger, gate, share) if ledger else _offline(settings, cache)
     return Services(
         pictures=Pictures(
-            guarded_object_store(settings, database, engine.waiting_room.running, alone=share.is_leased),
+            model_pictures(
+                settings,
+                guarded_object_store(settings, database, engine.waiting_room.running, alone=share.is_leased),
+                kept=fetched_files(settings),
+            ),
             vision,
-            partial(shrink, side=settings.vision_side),
             transport=settings.vision_transport,
         ),
         responses=text,
@@ -88,6 +94,11 @@ def finish() -> None:
     """Write what waits to be written, when a worker has stopped."""
     if (ledger := services().ledger) is not None:
         ledger.close()
+
+
+def model_pictures(settings: Settings, objects: ObjectStore, kept: FileCache | None = None) -> ModelPictures:
+    """Return what vision models see of pictures in a store."""
+    return ModelPictures(objects, partial(shrink, side=settings.vision_side), side=settings.vision_side, kept=kept)
 
 
 def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
@@ -127,7 +138,13 @@ def model_client(
       share: What the node may send while that is away; None: made here.
     """
     key = settings.openai_api_key
-    connect = partial(ModelClient, api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    connect = partial(
+        ModelClient,
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        server=settings.model_server,
+        memory=ServerFacts(central_database(settings)),
+    )
     guarding = guards(settings, database or gate_database(settings), worker, look_up=connect().look_up, share=share)
     client = connect(meter=meter, guards=guarding)
     client.warm_up()

@@ -37,6 +37,7 @@ from growbin_jobs.cli import (
     tasks,
     top,
     usage,
+    webhooks,
     workers,
 )
 from growbin_jobs.cli.console import complain, print_line
@@ -85,7 +86,7 @@ GROUPS = {
     "dead": _group("Dead letters: messages that were given up."),
     "bulk": _group("Bulk jobs: one thing done to many dead letters, with a preview, at a pace."),
     "budgets": _group("Budgets: what requests to models may cost in a day."),
-    "models": _group("Models: trying another one before you switch to it."),
+    "models": _group("Models: trying another one before you switch to it; what their servers take."),
     "queues": _group("Queues: what waits in them, and pausing them."),
     "tasks": _group("Tasks: what became of messages."),
     "breakers": _group("Breakers: what is not asked for now, and why."),
@@ -97,6 +98,7 @@ GROUPS = {
     "monitor": typer.Typer(cls=_Group, callback=monitor.serve, invoke_without_command=True, context_settings=_HELP),
     "prove": typer.Typer(cls=_Group, callback=prove.prove, invoke_without_command=True, context_settings=_HELP),
     "monitor token": _group("Tokens that let scripts into the monitor."),
+    "webhooks": _group("Webhooks: who is told of what goes wrong."),
     "audit": _group("The audit: who did and saw what."),
     "archive": _group("Archives: rows that left the database, and what moves them."),
 }
@@ -113,6 +115,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "top": top.top,
     "usage": usage.usage,
     "models rehearse": models.rehearse,
+    "models servers": models.servers,
+    "models forget": models.forget,
     "budgets list": budgets.list_,
     "budgets set": budgets.set_,
     "rules check": configuration.check_rules,
@@ -144,6 +148,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "queues list": queues.list_,
     "queues pause": queues.pause,
     "queues resume": queues.resume,
+    "queues history": queues.history,
     "breakers list": breakers.list_,
     "breakers reset": breakers.reset,
     "limits list": limits.list_,
@@ -178,6 +183,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prove verify": prove.verify,
     "audit list": audit.list_,
     "audit verify": audit.verify,
+    "audit review": audit.review,
+    "webhooks list": webhooks.list_,
+    "webhooks add": webhooks.add,
+    "webhooks test": webhooks.try_,
+    "webhooks deliveries": webhooks.deliveries,
+    "webhooks again": webhooks.again,
+    "webhooks pause": webhooks.pause,
+    "webhooks resume": webhooks.resume,
+    "webhooks remove": webhooks.remove,
 }
 for _path, _function in COMMANDS.items():
     _parent, _, _name = _path.rpartition(" ")

@@ -36,6 +36,8 @@ def _why(breaker: BreakerStatus, language: Language) -> list[Text]:
     lines = []
     if breaker.remedy:
         lines.append(Text.assemble((breaker.reason, "bold"), f" {breaker.remedy}"))
+    if breaker.said:
+        lines.append(Text(one_line(f"the server said: {breaker.said}"), "dim"))
     if breaker.next_probe_at is not None:
         lines.append(Text(word("next probe", language, at=local(breaker.next_probe_at)), "dim"))
     if breaker.held_until_at is not None:

@@ -25,10 +25,13 @@ def list_(json: Json = False) -> None:
       growbin-jobs breakers list --json | jq -r 'select(.state == "operator") | .remedy'
     """
     from growbin_jobs.cli import breaker_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.operations.breakers import list_breakers
     from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.operations.model_servers import known_servers, said_by_breaker
 
-    found = list_breakers(_store(), language=language())
+    said = said_by_breaker(known_servers(target.central()))
+    found = list_breakers(_store(), language=language(), said=said)
     if not json:
         view.print_breakers(found, language())
     for status in found if json else ():

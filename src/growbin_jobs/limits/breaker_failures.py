@@ -23,6 +23,7 @@ KINDS: Final[dict[str, Kind]] = {
     "model_quota_exhausted": "operator",
     "model_access_denied": "operator",
     "model_not_offered": "operator",
+    "model_lacks_images": "operator",
     "model_forbidden": "doubt",
     "model_rejected_request": "doubt",
     "objects_misconfigured": "operator",

@@ -1,6 +1,6 @@
 """The table ``waste_analysis``: one row for each analysis, which all four stages write and people read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import reduce
@@ -11,15 +11,22 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
-from growbin_jobs.errors import Permanent
+from growbin_jobs.errors import Forbidden, Permanent
 from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
-from growbin_jobs.models.analysis_view import Analysis
+from growbin_jobs.models.analysis_view import Analysis, Asker
+from growbin_jobs.reasons import Language
 from growbin_jobs.states import AnalysisStatus
 
 __all__ = ["Analyses", "Analysis", "WasteAnalysis"]
 
 #: In the words of the index ``waste_analysis_unfinished``: SQLite uses it for these words only, not for parameters.
 _UNFINISHED: Final = "status NOT IN ('completed', 'failed')"
+
+#: On which PostgreSQL tells that an analysis has come to an end.
+CHANNEL: Final = "growbin_analysis_ended"
+
+#: How many analyses one statement asks for.
+_PAGE: Final = 500
 
 
 class WasteAnalysis(peewee.Model):
@@ -93,19 +100,22 @@ class Analyses:
         self.database = database
         self._clock = clock
 
-    def accept(self, analysis_id: str, user_id: str) -> None:
-        """Note that an analysis was asked for; does nothing where it is known already.
+    def accept(self, analysis_id: str, user_id: str, language: Language | None = None) -> None:
+        """Note that an analysis was asked for. Of one that is known already only the language may change.
+
+        Parameters:
+          language: Of the advice; None: whatever the worker speaks.
 
         Raises:
-          Permanent: ``request_invalid``, when the analysis belongs to another user.
+          Forbidden: The analysis belongs to another user.
         """
-        self._write_as_owner(analysis_id, user_id, AnalysisStatus.PENDING, {})
+        self._write_as_owner(analysis_id, user_id, AnalysisStatus.PENDING, {"language": language} if language else {})
 
     def uploaded(self, analysis_id: str, user_id: str, picture: StoredPicture) -> None:
         """Note where the two pictures are (stage 1).
 
         Raises:
-          Permanent: ``request_invalid``, when the analysis belongs to another user.
+          Forbidden: The analysis belongs to another user.
         """
         self._write_as_owner(analysis_id, user_id, AnalysisStatus.UPLOADED, picture.model_dump())
 
@@ -116,7 +126,7 @@ class Analyses:
           user_id: Whose picture it was; None where that is not known.
 
         Raises:
-          Permanent: ``request_invalid``, when the analysis belongs to another user.
+          Forbidden: The analysis belongs to another user.
         """
         columns = {**answer.model_dump(), "vision_model": model}
         if user_id is None:
@@ -188,10 +198,23 @@ class Analyses:
         query = WasteAnalysis.select(WasteAnalysis.id, WasteAnalysis.user_id).where(WasteAnalysis.id.in_(analysis_ids))
         return {row["id"]: row["user_id"] for row in self.database.rows(query)}
 
+    def asker(self, analysis_id: str) -> Asker:
+        """Return who asked for an analysis, and in which language; both None where its row is not there yet."""
+        row = WasteAnalysis
+        rows = self.database.rows(row.select(row.user_id, row.language).where(row.id == analysis_id))
+        return Asker(rows[0]["user_id"], rows[0]["language"]) if rows else Asker(None, None)
+
     def get(self, analysis_id: str) -> Analysis | None:
         """Return one analysis, or None."""
-        rows = self.database.rows(WasteAnalysis.select().where(WasteAnalysis.id == analysis_id))
-        return _view(rows[0]) if rows else None
+        return self.find([analysis_id]).get(analysis_id)
+
+    def find(self, analysis_ids: Collection[str]) -> dict[str, Analysis]:
+        """Return those of some analyses that exist, by their ids."""
+        ids, found = list(analysis_ids), dict[str, Analysis]()
+        for first in range(0, len(ids), _PAGE):
+            some = WasteAnalysis.id.in_(ids[first : first + _PAGE])
+            found |= {row["id"]: _view(row) for row in self.database.rows(WasteAnalysis.select().where(some))}
+        return found
 
     def recent(self, limit: int, *, user_id: str | None = None, status: AnalysisStatus | None = None) -> list[Analysis]:
         """Return the newest analyses first, at most ``limit``, of one user or in one status where asked."""
@@ -218,7 +241,7 @@ class Analyses:
         row = WasteAnalysis
         is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
         if self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner) is None:
-            raise Permanent("request_invalid", detail="this analysis id belongs to another user")
+            raise Forbidden("this analysis id belongs to another user")
 
     def _write(
         self,
@@ -243,7 +266,10 @@ class Analyses:
         values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
         query = row.insert({**values, "created_at": now, "updated_at": now})
         query = query.on_conflict(conflict_target=[row.id], update=update, where=where)
-        rows = self.database.rows(query.returning(row.created_at))
+        returned: list[Any] = [row.created_at]
+        if reached.is_final and self.database.dialect == "postgresql":
+            returned.append(peewee.fn.pg_notify(CHANNEL, ""))  # when it commits, to whoever waits for an end
+        rows = self.database.rows(query.returning(*returned))
         return rows[0]["created_at"] if rows else None
 
 

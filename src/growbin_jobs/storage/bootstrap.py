@@ -57,7 +57,11 @@ def services() -> Services:
         uploads=uploads,
         rulebook=Rulebook(load_rules(rules_folder(settings.rules_dir))),
         failures=Failures(
-            analyses, language=settings.language, discard=uploads.discard_refused, may_fail=ownership.may_fail
+            analyses,
+            language=settings.language,
+            discard=uploads.discard_refused,
+            may_fail=ownership.may_fail,
+            asked_language=lambda analysis_id: analyses.asker(analysis_id).language,
         ),
         analyses=analyses,
         ownership=ownership,
@@ -90,8 +94,10 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
             prepare_picture,
             side=settings.picture_side,
             thumbnail_side=settings.thumbnail_side,
+            model_side=settings.vision_side,
             quality=settings.picture_quality,
             limits=limits,
         ),
+        model_side=settings.vision_side,
         threads=settings.picture_threads,
     )

@@ -45,7 +45,7 @@ def pause(request: Request, kind: Pausable, name: str, *, reason: str, minutes: 
 def resume(request: Request, kind: Pausable, name: str) -> Changed:
     """Let a queue or an actor go on; see :func:`growbin_jobs.operations.control.resume`."""
     record(request, f"{kind}.resumed", target=name)
-    return control.resume(Control(request.app.state.services.database), kind, name)
+    return control.resume(Control(request.app.state.services.database), kind, name, by=name_of(request))
 
 
 def set_limit(request: Request, name: str, rate: str, *, reason: str = "") -> str:
