@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from limited_openai import LimitedOpenAI, largest  # noqa: E402
 
 KINDS = ("vision", "text")
 
+#: What a process says when its threads have begun to ask.
+ASKS = "asks"
+
 #: Seconds after a kill, a pause and its end that are no steady state: what the node held is lost with it.
 UPSET = 10.0
 
@@ -29,7 +32,7 @@ class Plan:
     """One run.
 
     Attributes:
-      seconds: How long it lasts.
+      seconds: How long it lasts, from when all processes ask.
       nodes, processes, threads: Of the cluster at the start.
       vision, text: The most requests in any window.
       window: Its length in seconds.
@@ -64,7 +67,7 @@ class Judged:
     Attributes:
       limit: The most that may be counted in any window.
       worst: The most that was.
-      use: Part of the limit that was used, from the time on when all processes ask.
+      use: Part of the limit that was used, from a window after all processes have begun to ask.
       steady: The same without the seconds in which a node was killed, paused or resumed, and those after.
       counted: In all.
     """
@@ -89,11 +92,12 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
         cluster = _Cluster(plan, Path(folder), database_url, server.url)
         _upgrade(cluster.environment("setup"))
         try:
-            began = time.monotonic()
             for number in range(plan.nodes):
                 cluster.start(f"n{number + 1}")
-            _wait_for_first(server)
-            loaded = time.monotonic() + min(plan.window, plan.seconds / 4)  # until all processes ask
+            _wait_for(lambda: cluster.asking() == plan.nodes * plan.processes)
+            _wait_for(lambda: all(len(server.counted(kind)) > 2 for kind in KINDS))  # type: ignore[arg-type]
+            began = time.monotonic()  # loading took as long as the machine was busy, and is no part of the run
+            loaded = began + min(plan.window, plan.seconds / 4)
             events = _play(plan, cluster, began)
             ended = time.monotonic()
             verified = _verify(cluster.environment("setup"), ended - began) if plan.window == 60.0 else None
@@ -141,6 +145,10 @@ class _Cluster:
                 )
                 for _ in range(plan.processes)
             ]
+
+    def asking(self) -> int:
+        """Return how many processes have begun to ask."""
+        return sum(log.read_text("utf-8", "replace").count(f"{ASKS}\n") for log in self._folder.glob("*.log"))
 
     def signal(self, node: str, number: signal.Signals) -> None:
         for process in self._nodes[node]:
@@ -206,12 +214,11 @@ def _use(moments: list[float], stretches: list[tuple[float, float]], rate: float
     return inside / (rate * sum(end - start for start, end in stretches)) if stretches else 0.0
 
 
-def _wait_for_first(server: LimitedOpenAI, patience: float = 300.0) -> None:
-    """Wait until requests of both kinds arrive: processes take seconds to load."""
+def _wait_for(begun: Callable[[], bool], patience: float = 300.0) -> None:
     until = time.monotonic() + patience
-    while not all(len(server.counted(kind)) > 2 for kind in KINDS):  # type: ignore[arg-type]
+    while not begun():
         if time.monotonic() > until:
-            raise SystemExit("No request has arrived. The log of a node says why.")
+            raise SystemExit("Not all processes have begun to ask. The log of a node says why.")
         time.sleep(0.05)
 
 

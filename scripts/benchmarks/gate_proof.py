@@ -22,8 +22,9 @@ def command(
     \b
     The server counts each request up to 1 s late and answers 429 beyond its limit. A node is killed and started anew,
     one is paused for 20 s, one is added. Exit code 1: more than the limit in any 60 s of the server's own count, an
-    answer of 429, a request that OpenAI's schema refuses, or less than 97 % of a limit used in steady state. That
-    leaves out the 10 s after a node was killed, paused or resumed: what it held is lost with it.
+    answer of 429, a request that OpenAI's schema refuses, or less than 97 % of a limit used in steady state. Steady is
+    all from a minute after all processes ask, but for the 10 s after a node was killed, paused or resumed: what it held
+    is lost with it. The use of all that time, those seconds too, stands beside it.
 
     \b
     Examples:

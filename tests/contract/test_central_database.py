@@ -67,8 +67,9 @@ MODELS = [
 #: their own contract tests run all of those.
 BY_STATEMENTS = {
     "llm_usage", "model_rehearsal",
-    "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_minute", "limit_promise",
-    "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer", "server_facts", "audit", "audit_chain",
+    "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_lease", "limit_minute",
+    "limit_promise", "limit_reserve", "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer", "server_facts",
+    "audit", "audit_chain",
     "task_reruns", "bulk_jobs", "bulk_items",
 }  # fmt: skip
 
