@@ -53,7 +53,7 @@ class World:
         return self.hooks.add(
             name,
             url,
-            secret_ref="env:GROWBIN_WEBHOOK_SECRET",
+            secret_ref="env:WEBHOOK_SECRET",
             rules=dict.fromkeys(rules),
             quiet_minutes=quiet,
             by="ada",
