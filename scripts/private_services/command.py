@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import fcntl
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from private_services.lifecycle import Server, down, locked, state, up
 from private_services.postgresql import PostgreSQL
 from private_services.process import Process
 from private_services.rabbitmq import RabbitMQ
+from private_services.rabbitmq_installation import CHOICE
 from private_services.record import Record
 from private_services.seaweedfs import PROJECT, SeaweedFS
 
@@ -28,6 +30,7 @@ EPILOG = """\
 examples:
   scripts/services up && eval "$(scripts/services env)"
   scripts/services up --only rabbitmq --dir /tmp/mine --json
+  scripts/services up --rabbitmq 4
   scripts/services down
 """
 
@@ -37,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     servers = [SERVERS[name] for name in options.only]
     folder = options.dir.resolve()
+    if getattr(options, "rabbitmq", None):
+        os.environ[CHOICE] = options.rabbitmq
     try:
         return COMMANDS[options.command](servers, folder, options)
     except ServicesError as error:
@@ -68,6 +73,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument("--json", action="store_true", help="print JSON")
         if name in ("up", "watch"):
             command.add_argument("--with-pid", type=int, help="also end the servers when this process has ended")
+        if name == "up":
+            command.add_argument(
+                "--rabbitmq",
+                choices=("3", "4"),
+                help=f"its generation; default: {CHOICE}, else the system's. Debian 13's 4 is fetched where the "
+                "system has none",
+            )
     return parser.parse_args(arguments)
 
 

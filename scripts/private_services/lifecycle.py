@@ -27,6 +27,9 @@ class Server(Protocol):
     def missing(self) -> str | None:
         """Return what is not installed, as a sentence, or None."""
 
+    def differs(self, record: Record, /) -> str | None:
+        """Return in a sentence how what runs differs from what is asked for, or None."""
+
     def start(self, record: Record) -> None:
         """Start it: fill ``record.facts``, spawn through the record. Raises PortTaken to be called again."""
 
@@ -77,6 +80,8 @@ def _bring_up(server: Server, folder: Path, fresh: list[Server]) -> Record:
     home = folder / server.name
     record = Record.load(home)
     if record and _is_up(server, record):
+        if difference := server.differs(record):
+            raise ServicesError(f"{difference} End it first (scripts/services down), or take another --dir.")
         return record
     fresh.append(server)
     for _ in range(ATTEMPTS):

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from private_services import certificates
 from private_services.errors import ServicesError
 from private_services.ports import LOOPBACK, free_ports
 from private_services.record import Record
@@ -34,7 +35,7 @@ OPTIONS = {
 
 class PostgreSQL:
     name = "postgres"
-    packages: tuple[str, ...] = ("postgresql",)
+    packages: tuple[str, ...] = ("postgresql", "openssl")
     # Immediate shutdown: ends its children and their shared memory, writes no checkpoint.
     stop_signal: int = signal.SIGQUIT
 
@@ -49,8 +50,11 @@ class PostgreSQL:
         password = secrets.token_urlsafe(18)
         user = _user()
         data = self._data_folder(record, user)
+        certificate = _certificate(data.with_name("tls"), user)
         record.facts = {
             "url": f"postgresql://{USER}:{password}@{LOOPBACK}:{port}/{DATABASE}",
+            "tls_url": f"postgresql://{USER}:{password}@localhost:{port}/{DATABASE}?sslmode=verify-full",
+            "authority": str(record.folder / "ca.pem"),
             "port": port,
             "user": USER,
             "password": password,
@@ -59,8 +63,14 @@ class PostgreSQL:
         }
         env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(data.parent)}
         _initialise(binaries, data, password, user, env)
-        options = [part for name, value in {**OPTIONS, "port": str(port)}.items() for part in ("-c", f"{name}={value}")]
+        shutil.copy(certificate.authority, record.facts["authority"])  # the folder of the data is shut
+        # TLS is ready and off (ALTER SYSTEM SET ssl = on): clients take it where it is offered, few tests are about it.
+        own = {"port": str(port), "ssl_cert_file": str(certificate.certificate), "ssl_key_file": str(certificate.key)}
+        options = [part for name, value in {**OPTIONS, **own}.items() for part in ("-c", f"{name}={value}")]
         record.spawn([binaries / "postgres", "-D", data, *options], env=env, cwd=data.parent, user=user)
+
+    def differs(self, _record: Record) -> str | None:
+        return None
 
     def answers(self, record: Record) -> bool:
         if not _says_ready(Path(record.facts["data"])):
@@ -105,6 +115,14 @@ def _user() -> str | None:
         raise ServicesError(
             "PostgreSQL refuses to run as root, and there is no user postgres. Run as another user."
         ) from None
+
+
+def _certificate(folder: Path, user: str | None) -> certificates.Certificate:
+    made = certificates.make(folder)
+    if user:  # it refuses a key that is another user's
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, user, user)
+    return made
 
 
 def _initialise(binaries: Path, data: Path, password: str, user: str | None, env: dict[str, str]) -> None:

@@ -1,29 +1,33 @@
-"""A private RabbitMQ node with its management API, from Debian's package.
+"""A private RabbitMQ node with its management API, from Debian's package; of either generation, see
+``rabbitmq_installation``.
 
 A node needs more than its AMQP port to itself: an Erlang port mapper (epmd), the distribution port between nodes, a
 node name and a cookie. All of them are its own here, so neither a system-wide RabbitMQ nor another run is ever seen.
 """
 
 import base64
-import os
 import secrets
-import shutil
 import signal
 import time
 import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
-from private_services.errors import PortTaken
+from private_services import certificates
+from private_services.errors import PortTaken, ServicesError
 from private_services.ports import LOOPBACK, free_ports, listening
+from private_services.rabbitmq_installation import Installation, chosen, install_beside, installed
 from private_services.record import Record
 
-# The package's own commands in /usr/sbin change to the user rabbitmq and read /etc/rabbitmq; these do not.
-BINARIES = Path("/usr/lib/rabbitmq/bin")
 USER = "growbin"
 
 CONFIG = """\
 listeners.tcp.local = {loopback}:{amqp}
+listeners.ssl.local = {loopback}:{amqps}
+ssl_options.cacertfile = {certificate.authority}
+ssl_options.certfile = {certificate.certificate}
+ssl_options.keyfile = {certificate.key}
+ssl_options.verify = verify_none
 management.tcp.ip = {loopback}
 management.tcp.port = {management}
 default_user = {user}
@@ -39,37 +43,59 @@ log.file.level = info
 
 class RabbitMQ:
     name = "rabbitmq"
-    packages: tuple[str, ...] = ("rabbitmq-server",)
+    packages: tuple[str, ...] = ("rabbitmq-server", "openssl")
     # Its data go with it, so nobody waits seconds for a clean shutdown.
     stop_signal: int = signal.SIGKILL
 
     def missing(self) -> str | None:
-        if (BINARIES / "rabbitmq-server").exists() and shutil.which("epmd") and shutil.which("erl"):
+        generation = chosen()
+        if installed(generation) is None and generation == 4:
+            install_beside()
+        if installed(generation):
             return None
-        return "RabbitMQ (rabbitmq-server) is not installed."
+        return f"RabbitMQ {generation or ''} (rabbitmq-server) is not installed.".replace("  ", " ")
 
     def start(self, record: Record) -> None:
-        epmd, distribution, amqp, management = free_ports(4)
+        program = installed(chosen())
+        if program is None:
+            raise ServicesError("RabbitMQ (rabbitmq-server) is not installed.")
+        epmd, distribution, amqp, amqps, management = free_ports(5)
+        certificate = certificates.make(record.folder / "tls")
         password = secrets.token_urlsafe(18)
-        env = self._environment(record.folder, epmd, distribution)
+        env = self._environment(program, record.folder, epmd, distribution)
         authority = f"{USER}:{quote(password, safe='')}@{LOOPBACK}"
         record.facts = {
+            "generation": program.generation,
             "url": f"amqp://{authority}:{amqp}/%2F",
+            "tls_url": f"amqps://{USER}:{quote(password, safe='')}@localhost:{amqps}/%2F",
+            "authority": str(certificate.authority),
             "management_url": f"http://{authority}:{management}",
             "port": amqp,
             "management_port": management,
             "user": USER,
             "password": password,
-            "rabbitmqctl": {"command": [str(BINARIES / "rabbitmqctl")], "env": env},
+            "rabbitmqctl": {"command": [str(program.binaries / "rabbitmqctl")], "env": env},
         }
         (record.folder / "home").mkdir()
         (record.folder / "rabbitmq-env.conf").touch()
         (record.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         (record.folder / "rabbitmq.conf").write_text(
-            CONFIG.format(loopback=LOOPBACK, amqp=amqp, management=management, user=USER, password=password)
+            CONFIG.format(
+                loopback=LOOPBACK,
+                amqp=amqp,
+                amqps=amqps,
+                management=management,
+                user=USER,
+                password=password,
+                certificate=certificate,
+            )
         )
-        self._start_epmd(record, env, epmd)
-        record.spawn([BINARIES / "rabbitmq-server"], env=env)
+        self._start_epmd(record, program.epmd, env, epmd)
+        record.spawn([program.binaries / "rabbitmq-server"], env=env)
+
+    def differs(self, record: Record) -> str | None:
+        generation, running = chosen(), record.facts.get("generation")
+        return None if generation in (None, running) else f"RabbitMQ {running} runs there, not {generation}."
 
     def answers(self, record: Record) -> bool:
         # Also says that the AMQP listener is open, which comes up after the management API.
@@ -78,18 +104,18 @@ class RabbitMQ:
     def variables(self, record: Record) -> dict[str, str]:
         return {"GROWBIN_BROKER_URL": record.facts["url"]}
 
-    def _start_epmd(self, record: Record, env: dict[str, str], port: int) -> None:
+    def _start_epmd(self, record: Record, program: str, env: dict[str, str], port: int) -> None:
         # Erlang would start one by itself, as a daemon that nobody knows and that outlives the node.
-        epmd = record.spawn([shutil.which("epmd") or "epmd", "-port", str(port), "-address", LOOPBACK], env=env)
+        epmd = record.spawn([program, "-port", str(port), "-address", LOOPBACK], env=env)
         deadline = time.monotonic() + 10
         while not listening(port):
             if not epmd.alive() or time.monotonic() > deadline:
                 raise PortTaken
             time.sleep(0.01)
 
-    def _environment(self, folder: Path, epmd: int, distribution: int) -> dict[str, str]:
+    def _environment(self, program: Installation, folder: Path, epmd: int, distribution: int) -> dict[str, str]:
         return {
-            "PATH": os.environ["PATH"],
+            "PATH": program.path,
             "LANG": "C.UTF-8",
             "HOME": str(folder / "home"),  # Erlang's cookie
             "ERL_EPMD_PORT": str(epmd),

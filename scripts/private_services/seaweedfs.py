@@ -75,6 +75,9 @@ class SeaweedFS:
             },
         )  # fmt: skip
 
+    def differs(self, _record: Record) -> str | None:
+        return None
+
     def answers(self, record: Record) -> bool:
         facts = record.facts
         answer = status(

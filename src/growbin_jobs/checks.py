@@ -94,7 +94,10 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.engine.opening import check_broker
     from growbin_jobs.wiring import engine_config
 
-    yield Finding("broker", "ok", check_broker(engine_config(settings)))
+    checked = check_broker(engine_config(settings))
+    yield Finding("broker", "ok", checked.where)
+    for status, caveat in checked.caveats:
+        yield Finding("broker", status, caveat)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
-from growbin_jobs.model_catalog import AUTO, Tier, default_model
+from growbin_jobs.model_catalog import AUTO, Tier, default_model, known_servers
 from growbin_jobs.names import GROUPS
 from growbin_jobs.rates import Rate, parse_rates
 from growbin_jobs.reasons import Language
@@ -127,6 +127,12 @@ class Settings(EngineSettings):
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
         description="Address of an OpenAI-compatible server. Unset: OpenAI.",
     )
+    model_server: str = Field(
+        default="auto",
+        description="Kind of the models' server: auto (by its address), "
+        + ", ".join(server.name for server in known_servers())
+        + ". It decides what is sent before anything is learnt; `docs/models.md` has the table.",
+    )
     vision_model: str = Field(default=default_model("vision"), description="Model that looks at the picture.")
     vision_successors: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
@@ -179,6 +185,11 @@ class Settings(EngineSettings):
         default=3600.0,
         description="Seconds that a vision answer is kept, so that the same picture is not paid for twice.",
     )
+    file_cache_megabytes: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=256,
+        description="Megabytes of pictures from S3 that a node keeps for runs of stage 2 that come again. 0: none.",
+    )
+    file_cache_ttl: Seconds = Field(default=3600.0, description="Seconds that such a picture is kept.")
     offline_runtime: Literal["auto", "onnxruntime", "numpy"] = Field(
         default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
     )
@@ -291,6 +302,13 @@ class Settings(EngineSettings):
     keep_sessions_days: Days = Field(default=90.0, description="Days after its end until a session is archived.")
     keep_statistics_days: Days = Field(
         default=365.0, description="Days until daily statistics are archived; weeks and months stay."
+    )
+
+    keep_health_days: Days = Field(default=365.0, description="Days that changes of health are kept.")
+    keep_ledger_days: Annotated[float, Field(ge=96)] = Field(
+        default=100.0,
+        description="Days that settled due times are kept: longer than the 95 days after which a message of a due time "
+        "is not run any more.",
     )
 
     # --- monitor
@@ -417,6 +435,13 @@ class Settings(EngineSettings):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("model_server")
+    @classmethod
+    def _know_server(cls, value: str) -> str:
+        if value not in (known := ["auto", *(server.name for server in known_servers())]):
+            raise ValueError(f"GROWBIN_MODEL_SERVER must be one of {', '.join(known)}")
+        return value
 
     @field_validator("limits", mode="before")
     @classmethod

@@ -33,10 +33,11 @@ class Product:
 
     Parameters:
       folder: For everything that they write.
+      program: What runs the worker.
       env: Settings of both.
     """
 
-    def __init__(self, folder: Path, **env: str) -> None:
+    def __init__(self, folder: Path, program: str = "dramatiq", **env: str) -> None:
         self.broken, self.runs = folder / "broken", folder / "runs"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")} | {
             "GROWBIN_DATA_DIR": str(folder / "data"),
@@ -48,7 +49,7 @@ class Product:
         self.log = folder / "log"
         self._upgrade(folder / "data")
         self.journal = folder / "data" / "n1" / "task_queue.db"
-        path = str(Path(sys.executable).with_name("dramatiq"))
+        path = str(Path(sys.executable).with_name(program))
         with self.log.open("ab") as log:
             self.worker = subprocess.Popen(
                 [path, "fragile_app", "--processes", "1", "--threads", "2"],

@@ -56,7 +56,7 @@ def test_our_user_declares_publishes_and_consumes(own_user):
     channel.exchange_declare("growbin.delay.v1.due", "headers", durable=True)
     connection.close()
 
-    assert check(own_user, QUEUES, "quorum").startswith("RabbitMQ at")
+    assert check(own_user, QUEUES, "quorum").where.startswith("RabbitMQ ")
 
 
 @pytest.mark.parametrize("queue", ["somebody_else", "user_input2", "xuser_input"])

@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[2]
 #: The release before this one.
 BEFORE = "9aa335b"
 
+#: The product's command line.
+MAIN = ("-c", "from growbin_jobs.cli import main; main()")
+
 #: Messages of ``upgrade.send`` by prefix: six kinds, now and later.
 KINDS = ("plain", "retried", "deferred", "dead", "chain", "plain")
 
@@ -54,10 +57,12 @@ class Node:
         own = {"PYTHONPATH": path, "GROWBIN_DATA_DIR": str(self.data), "GROWBIN_NODE": "n1"}
         return os.environ | self._variables | own
 
-    def work(self, release):
-        """Start a worker of a release."""
+    def work(self, release, group=None):
+        """Start a worker of a release: of the tests' own actors, or of a group of the product."""
         log = (self._folder / f"{release}-{len(self._workers)}.log").open("wb")
         command = [str(Path(sys.executable).with_name("dramatiq")), "upgrade.app", "--processes", "1", "--threads", "4"]
+        if group:
+            command = [sys.executable, *MAIN, "worker", group, "--processes", "1", "--threads", "4"]
         worker = subprocess.Popen(command, env=self.env(release), stdout=log, stderr=log, start_new_session=True)
         log.close()
         self._workers.append(worker)
@@ -73,7 +78,7 @@ class Node:
 
     def command(self, release, *arguments):
         """Run ``growbin-jobs`` of a release."""
-        return self.run(release, "-c", "from growbin_jobs.cli import main; main()", *arguments)
+        return self.run(release, *MAIN, *arguments)
 
     def send(self, release, prefix):
         """Let a producer of a release send one message of each kind; return the effects to come."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from growbin_jobs.adapters.llm.attribution import asking
 from growbin_jobs.ai.freshness import wished
 from growbin_jobs.ai.single_flight import SingleFlight
-from growbin_jobs.errors import Deferred
+from growbin_jobs.errors import Away, Deferred
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -120,6 +120,7 @@ class Answers(Generic[T]):
       sleep: Waits so many seconds.
       hit: Told the model of each answer that was not paid for.
       limit: Makes a context in which calls of a model end within so many seconds.
+      alone: Asked when the shared store is away: whether this node may ask all the same, and another one too.
     """
 
     def __init__(
@@ -133,7 +134,9 @@ class Answers(Generic[T]):
         sleep: Callable[[float], None] = time.sleep,
         limit: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
         hit: Callable[[str], None] = lambda _: None,
+        alone: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._alone = alone
         self._hit = hit
         self._form = form
         self._store = store
@@ -180,7 +183,12 @@ class Answers(Generic[T]):
         """Wait until another node has the answer, or until it is this one's turn to ask."""
         begun, look = self._clock(), _FIRST_LOOK
         while True:
-            claim = shared.claim(question.key)
+            try:
+                claim = shared.claim(question.key)
+            except Away:
+                if not self._alone():
+                    raise
+                return Answered(ask(), from_store=False)
             left = self._patience - (self._clock() - begun)
             if claim.fence is not None:
                 limit = self._limit(left) if look > _FIRST_LOOK else nullcontext()

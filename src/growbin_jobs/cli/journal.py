@@ -119,23 +119,37 @@ def checkpoint(
         print_line(f"{done.copied} of {done.pages} pages of the log are in the database file.")
 
 
-def sync(json: Json = False, path: File = None, _engine: EngineName = None) -> None:
+def sync(
+    json: Json = False,
+    path: File = None,
+    _engine: EngineName = None,
+    again_since: Annotated[
+        str | None,
+        typer.Option(help="The database was restored: copy again what it got since then, such as 2026-12-01T09:00."),
+    ] = None,
+) -> None:
     """Copy what the central database lacks, now. The keeper does so every second.
 
-    Exit code 75 when something could not be copied.
+    A database that was restored from a backup lacks what it got since: name the time when the backup began, or a few
+    minutes earlier. Do so for the journal of each node. Exit code 75 when something could not be copied.
 
     \b
     Examples:
       growbin-jobs journal sync
+      growbin-jobs journal sync --again-since 2026-12-01T09:00
       growbin-jobs journal sync --json | jq .left
     """
     from contextlib import closing
 
     from growbin_jobs.cli import target
+    from growbin_jobs.cli.days import moment_of
     from growbin_jobs.cli.wiring import central_tasks, opening, readable_journal_file
     from growbin_jobs.operations import journal_transfer
 
+    since = moment_of(again_since, target.config().timezone)
     with closing(opening(readable_journal_file(path))()) as journal:
+        if since is not None:
+            journal_transfer.forget_copied(journal, since)
         done = journal_transfer.copy(journal, central_tasks(), batch=target.config().sync_batch)
     if done.problem:
         say(done.problem, "red")

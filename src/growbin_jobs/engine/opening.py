@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dramatiq import Middleware
 from dramatiq.errors import BrokerConnectionError
 
+from growbin_jobs.engine.broker.port import Checked
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -49,8 +50,8 @@ def open_broker(
     )
 
 
-def check_broker(config: EngineConfig) -> str:
-    """Try the broker, for ``growbin-jobs doctor``, and return where it is.
+def check_broker(config: EngineConfig) -> Checked:
+    """Try the broker, for ``growbin-jobs doctor``; return where it is, and what is to be known about its version.
 
     Raises:
       ConfigurationError: With what is wrong and how to mend it.
@@ -58,7 +59,7 @@ def check_broker(config: EngineConfig) -> str:
     return _check_rabbitmq(config.broker_url, config) if config.broker_url else _check_local(config)
 
 
-def _check_local(config: EngineConfig) -> str:
+def _check_local(config: EngineConfig) -> Checked:
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 
     path = config.embedded_broker_path
@@ -69,10 +70,10 @@ def _check_local(config: EngineConfig) -> str:
         raise ConfigurationError(f"The embedded broker's file {path} cannot be used: {error}") from None
     finally:
         broker.close()
-    return f"embedded, {path}, {waiting} messages ready"
+    return Checked(f"embedded, {path}, {waiting} messages ready")
 
 
-def _check_rabbitmq(url: str, config: EngineConfig) -> str:
+def _check_rabbitmq(url: str, config: EngineConfig) -> Checked:
     from growbin_jobs.engine.broker.rabbitmq.check import check
 
     queues = [queue for group in config.groups for queue in group.queues]

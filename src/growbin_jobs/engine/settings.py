@@ -53,6 +53,7 @@ class EngineSettings(Layout, BaseSettings):
     broker_url: SecretStr | None = Field(
         default=None,
         description="amqp://user:password@host:5672/vhost for RabbitMQ; several, separated by ';', for a cluster. "
+        "amqps:// for TLS, with ?cacertfile=/path/ca.pem for an authority of your own. "
         "Unset: the embedded broker, a SQLite file in the data folder.",
     )
     queue_type: Literal["quorum", "classic"] = Field(

@@ -1,4 +1,4 @@
-"""The table ``waste_analysis``: one row for each analysis, which all four stages write and people read."""
+"""What stages write into ``waste_analysis`` and people read: one row for each analysis."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
@@ -10,9 +10,9 @@ from typing import Any, Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
 from growbin_jobs.errors import Forbidden, Permanent
 from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
+from growbin_jobs.models.analysis_row import WasteAnalysis
 from growbin_jobs.models.analysis_view import Analysis, Asker
 from growbin_jobs.reasons import Language
 from growbin_jobs.states import AnalysisStatus
@@ -27,49 +27,6 @@ CHANNEL: Final = "growbin_analysis_ended"
 
 #: How many analyses one statement asks for.
 _PAGE: Final = 500
-
-
-class WasteAnalysis(peewee.Model):
-    """Table ``waste_analysis``. ``migrations/`` creates it; a test holds the two together."""
-
-    id = IdField(primary_key=True)
-    #: Null only while a stage came before the row's own beginning.
-    user_id = IdField(null=True)
-    status = peewee.TextField()
-    s3_path = WordsField(null=True)
-    thumbnail_path = WordsField(null=True)
-    category = peewee.TextField(null=True)
-    item = peewee.TextField(null=True)
-    state = peewee.TextField(null=True)
-    confidence = peewee.DoubleField(null=True)
-    vision_model = WordsField(null=True)
-    rules = JsonField(null=True)
-    response = WordsField(null=True)
-    response_source = peewee.TextField(null=True)
-    response_model = WordsField(null=True)
-    language = peewee.TextField(null=True)
-    failed_stage = peewee.TextField(null=True)
-    error_code = peewee.TextField(null=True)
-    error_params = JsonField(null=True)
-    error = WordsField(null=True)
-    created_at = UtcField()
-    updated_at = UtcField()
-    completed_at = UtcField(null=True)
-
-    class Meta:
-        table_name = "waste_analysis"
-        indexes = (
-            (("user_id", "created_at"), False),
-            (("status", "created_at"), False),
-            (("created_at",), False),
-        )
-
-
-WasteAnalysis.add_index(
-    WasteAnalysis.index(WasteAnalysis.user_id, name="waste_analysis_unfinished").where(
-        peewee.SQL("status NOT IN ('completed', 'failed')")
-    )
-)
 
 
 class Analyses:
@@ -204,6 +161,12 @@ class Analyses:
         rows = self.database.rows(row.select(row.user_id, row.language).where(row.id == analysis_id))
         return Asker(rows[0]["user_id"], rows[0]["language"]) if rows else Asker(None, None)
 
+    def is_erased(self, analysis_id: str) -> bool:
+        """Return whether the analysis was erased at its user's request."""
+        row = WasteAnalysis
+        query = row.select(row.id).where((row.id == analysis_id) & row.erased_at.is_null(False))
+        return bool(self.database.rows(query))
+
     def get(self, analysis_id: str) -> Analysis | None:
         """Return one analysis, or None."""
         return self.find([analysis_id]).get(analysis_id)
@@ -241,6 +204,8 @@ class Analyses:
         row = WasteAnalysis
         is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
         if self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner) is None:
+            if self.is_erased(analysis_id):
+                raise Permanent("analysis_erased")
             raise Forbidden("this analysis id belongs to another user")
 
     def _write(
@@ -265,7 +230,10 @@ class Analyses:
             update[row.user_id] = peewee.fn.COALESCE(row.user_id, new.user_id)
         values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
         query = row.insert({**values, "created_at": now, "updated_at": now})
-        query = query.on_conflict(conflict_target=[row.id], update=update, where=where)
+        alive = row.erased_at.is_null()  # what was erased never comes back
+        query = query.on_conflict(
+            conflict_target=[row.id], update=update, where=alive if where is None else alive & where
+        )
         returned: list[Any] = [row.created_at]
         if reached.is_final and self.database.dialect == "postgresql":
             returned.append(peewee.fn.pg_notify(CHANNEL, ""))  # when it commits, to whoever waits for an end

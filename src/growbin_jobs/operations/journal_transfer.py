@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from growbin_jobs.engine.central.sync import Sync
@@ -13,6 +15,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.forwarding.relay import AWAY
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.journal import Journal
+from growbin_jobs.engine.journal.tables import copied_again
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
 from growbin_jobs.engine.node.election import keeper_pid
 from growbin_jobs.engine.node.presence import present
@@ -73,6 +76,24 @@ class Drained:
     def complete(self) -> bool:
         """True when nothing is left behind."""
         return not (self.left or self.owed or self.quarantined)
+
+
+def forget_copied(journal: Journal, since: datetime) -> int:
+    """Note that the central database lacks what it was given since a moment: it was restored to that moment.
+
+    What the journal has deleted meanwhile (``GROWBIN_KEEP_TASKS_DAYS``) cannot be copied again, nor who sent what.
+
+    Returns:
+      How many rows :func:`copy` will copy once more, beside those that were not copied yet.
+    """
+    rows = 0
+    for table, column in copied_again.TABLES:
+        after: int | None = 0
+        while after is not None:
+            unmark = partial(copied_again.unmark, table=table, column=column, since=since.timestamp(), after=after)
+            found, after = journal.write(unmark)
+            rows += found
+    return rows
 
 
 def copy(journal: Journal, tasks: Tasks, *, batch: int) -> Copied:

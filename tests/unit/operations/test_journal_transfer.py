@@ -1,8 +1,10 @@
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
+from growbin_jobs.engine.journal.tables import copied_again
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.operations import journal_transfer
@@ -41,6 +43,31 @@ def test_a_drain_copies_and_sends_all_and_a_second_one_nothing(node, central):
     assert (second.copied, second.sent, second.complete) == (0, 0, True)
     assert [message.message_id for message in broker.taken] == ["m"]
     assert central.get("t4").node == "n1"
+
+
+def test_after_a_restore_what_was_copied_since_is_copied_again(node, central, monkeypatch):
+    monkeypatch.setattr(copied_again, "CHUNK", 2)
+    for number in range(3):
+        node.finish(f"old{number}")
+    journal_transfer.copy(node.journal, central, batch=9)
+    since = datetime.now(UTC)
+    for number in range(5):
+        node.finish(f"new{number}", "dead" if number == 2 else "completed")
+    journal_transfer.copy(node.journal, central, batch=9)
+    for table in ("tasks", "task_attempts", "dead_letters"):
+        lost = f"DELETE FROM {table} WHERE task_id LIKE 'new%'"
+        central.database.run(lambda connection, lost=lost: connection.execute_sql(lost))
+
+    assert journal_transfer.copy(node.journal, central, batch=9).copied == 0
+    marked = journal_transfer.forget_copied(node.journal, since)
+    assert journal_transfer.copy(node.journal, central, batch=9).copied == 5
+
+    [(attempts,)] = central.database.run(
+        lambda connection: list(connection.execute_sql("SELECT count(*) FROM task_attempts"))
+    )
+    assert marked == 5 + attempts + 1  # and the letter
+    assert [central.get(f"new{number}").status for number in (0, 2, 4)] == ["completed", "dead", "completed"]
+    assert journal_transfer.forget_copied(node.journal, datetime.now(UTC)) == 0
 
 
 @pytest.mark.parametrize("away", [BrokerUnavailable("The broker is away."), Deferred("It waits.", wait=1)])

@@ -52,6 +52,9 @@ class Toy:
         scrap.touch()
         record.spawn([sys.executable, "-c", self.program, str(port)], env=dict(os.environ))
 
+    def differs(self, _record: Record) -> str | None:
+        return None
+
     def answers(self, record: Record) -> bool:
         return ports.listening(record.facts["port"])
 

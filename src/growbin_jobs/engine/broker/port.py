@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from dramatiq import Message
 
@@ -32,6 +32,18 @@ class Depth(NamedTuple):
     claimed: int | None = 0
     delayed: int | None = 0
     dead: int = 0
+
+
+class Checked(NamedTuple):
+    """A broker that is well, as ``growbin-jobs doctor`` tells it.
+
+    Attributes:
+      where: Its version and address, for people.
+      caveats: What a person should know (``ok``) or change (``warning``), as sentences.
+    """
+
+    where: str
+    caveats: tuple[tuple[Literal["ok", "warning"], str], ...] = ()
 
 
 class Survey(NamedTuple):
@@ -118,6 +130,14 @@ class BrokerPort(Protocol):
 
         Returns:
           How many were new.
+        """
+
+    def forget_dead_letters(self, queues: Iterable[str], belongs: Callable[[bytes], bool]) -> int:
+        """Delete dead letters that a function picks by their encoded message; return how many.
+
+        Parameters:
+          queues: Whose dead letters.
+          belongs: Called with each body.
         """
 
     def close(self) -> None:

@@ -48,6 +48,18 @@ _LOGIN_REFUSED: Final = {
     "permission denied": "Grant the user CONNECT on the database.",
 }
 
+#: What libpq says when TLS as it was asked for cannot be had, and the remedy.
+_TLS_REFUSED: Final = {
+    "does not match host name": "Name the server in {setting} as its certificate does.",
+    "certificate verify failed": (
+        "Its certificate has expired, or another authority signed it than sslrootcert in {setting} names."
+    ),
+    "root certificate": "Name a file with the authority's certificate by sslrootcert=/path/ca.pem in {setting}.",
+    "does not support SSL": "Turn TLS on there (ssl = on), or ask for another sslmode in {setting}.",
+    "certificate file|private key file": "Correct sslcert and sslkey in {setting}.",
+    "invalid ssl": "Correct it in {setting}.",
+}
+
 
 class PostgresDriver:
     """Opens connections to one PostgreSQL database.
@@ -173,6 +185,11 @@ class PostgresDriver:
                     return ConfigurationError(
                         f"{self.address} refuses the login ({reason}). {remedy.format(setting=self.setting)}"
                     )
+        for words, remedy in _TLS_REFUSED.items():
+            if re.search(words, reason):
+                return ConfigurationError(
+                    f"{self.address} is not connected to: {reason}. {remedy.format(setting=self.setting)}"
+                )
         return Away(
             f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct {self.setting}.",
             wait=self.deferral_wait,

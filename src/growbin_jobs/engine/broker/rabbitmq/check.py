@@ -7,20 +7,23 @@ from uuid import uuid4
 
 import pika
 from dramatiq.common import xq_name
+from pika.adapters.select_connection import SelectConnection
 from pika.spec import BasicProperties
 
 from growbin_jobs.engine.broker.errors import BrokerError, BrokerRefused, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.port import Checked
 from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls, shown, within
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType, arguments
+from growbin_jobs.engine.broker.rabbitmq.versions import caveats, version_of
 from growbin_jobs.engine.errors import ConfigurationError
 
 #: Seconds to wait for a server.
 TIMEOUT = 5.0
 
 
-def check(url: str, queues: Iterable[str], queue_type: QueueType, setting: str = "GROWBIN_BROKER_URL") -> str:
+def check(url: str, queues: Iterable[str], queue_type: QueueType, setting: str = "GROWBIN_BROKER_URL") -> Checked:
     """Try each server and return where they are. Creates nothing, and takes no message.
 
     Parameters:
@@ -33,21 +36,29 @@ def check(url: str, queues: Iterable[str], queue_type: QueueType, setting: str =
       ConfigurationError: With what is wrong and how to mend it; never with the password.
     """
     names = tuple(dict.fromkeys(queues))
-    found, problems = [], []
+    found, problems, versions = [], [], set()
     for server in parse_urls(url, setting):
         try:
-            _try(server, names, queue_type)
+            version = _try(server, names, queue_type)
         except (BrokerError, ConfigurationError) as error:
             problems.append(f"{shown(server)}: {error}")
         else:
-            found.append(shown(server))
+            found.append(f"{version} at {shown(server)}")
+            versions.add(version)
     if not found:
         raise ConfigurationError(" ".join(problems) + f" Check {setting} and whether RabbitMQ runs there.")
-    return "RabbitMQ at " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems)
+    said = dict.fromkeys(caveat for version in sorted(versions) for caveat in caveats(version, queue_type))
+    return Checked("RabbitMQ " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems), tuple(said))
 
 
-def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueType) -> None:
-    link = ManagedConnection("doctor", within([server], TIMEOUT), patient=False)
+def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueType) -> str:
+    """Return the server's version. Raises with what is wrong."""
+    versions: list[str] = []
+
+    def note(connection: SelectConnection) -> None:
+        versions.append(version_of(connection.server_properties))
+
+    link = ManagedConnection("doctor", within([server], TIMEOUT), patient=False, on_open=note)
     try:
         with AdminChannel(link, 2 * TIMEOUT) as channel:
             channel.connect()
@@ -56,6 +67,7 @@ def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueT
         link.close()
     if problems:
         raise ConfigurationError(" ".join(problems))
+    return versions[-1]
 
 
 def _problems(channel: AdminChannel, queues: tuple[str, ...], queue_type: QueueType) -> Iterator[str]:

@@ -6,11 +6,13 @@ import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorAMQPHandshakeError, AMQPConnectorStackTimeout
 from pika.exceptions import (
     ChannelClosedByBroker,
+    IncompatibleProtocolError,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
 
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.rabbitmq import tls
 from growbin_jobs.engine.broker.rabbitmq.servers import shown
 
 
@@ -63,10 +65,12 @@ def unreachable(failure: BaseException) -> str:
     """Return in words why an attempt to connect has failed."""
     cause = cause_of(failure)
     if isinstance(failure, AMQPConnectorStackTimeout | AMQPConnectorAMQPHandshakeError):
+        if isinstance(cause, IncompatibleProtocolError):
+            return "it accepts connections, but speaks no AMQP; perhaps TLS (amqps://)"
         return f"it accepts connections, but gives no answer of RabbitMQ ({type(cause).__name__})"
     return describe(cause)
 
 
 def describe(error: BaseException) -> str:
     """Return an error of pika or the network in words."""
-    return str(error) or type(error).__name__
+    return tls.explain(error) or str(error) or type(error).__name__

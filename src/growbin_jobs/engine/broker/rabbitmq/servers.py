@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pika
 
+from growbin_jobs.engine.broker.rabbitmq import tls
 from growbin_jobs.engine.errors import ConfigurationError
 
 #: Seconds after which a connection that an alarm of the broker blocks is given up. Long, because what lies in its
@@ -20,12 +21,15 @@ def parse_urls(url: str, setting: str = "GROWBIN_BROKER_URL") -> list[pika.URLPa
     """Return connection parameters of one or more ``amqp://`` URLs, separated by ``;``.
 
     Raises:
-      ConfigurationError: If one cannot be understood. The message does not repeat it, since it holds a password.
+      ConfigurationError: If one cannot be understood, or names a file that cannot be used. The message does not repeat
+        the address, since it holds a password.
     """
     parameters = []
     for number, part in enumerate(filter(None, map(str.strip, url.split(";"))), start=1):
         try:
-            one = _parsed(part)
+            one = _parsed(part, f"{setting}: address {number}")
+        except ConfigurationError:
+            raise
         except Exception:
             raise ConfigurationError(
                 f"{setting}: address {number} is no AMQP URL. Write amqp://user:password@host:5672/vhost, "
@@ -40,7 +44,8 @@ def parse_urls(url: str, setting: str = "GROWBIN_BROKER_URL") -> list[pika.URLPa
     return parameters
 
 
-def _parsed(url: str) -> pika.URLParameters:
+def _parsed(url: str, where: str) -> pika.URLParameters:
+    url, files = tls.split_files(url)
     parts = urlsplit(url)
     if parts.scheme not in ("amqp", "amqps") or "://" not in url:  # pika takes any other for amqp
         raise ValueError
@@ -53,6 +58,10 @@ def _parsed(url: str) -> pika.URLParameters:
     if "@" in parts.path or "@" in parts.query:
         raise ValueError
     parameters = pika.URLParameters(url)
+    if files:
+        if parts.scheme != "amqps":
+            raise ConfigurationError(f"{where}: only amqps:// takes {', '.join(files)}.")
+        parameters.ssl_options = pika.SSLOptions(tls.context(files, where))
     if parts.path == "//":
         parameters.virtual_host = "/"
     for seconds in (parameters.socket_timeout, parameters.stack_timeout, parameters.blocked_connection_timeout):
