@@ -63,7 +63,8 @@ BY_STATEMENTS = {
     "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_minute", "limit_promise",
     "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer", "audit", "audit_chain",
     "task_reruns", "bulk_jobs", "bulk_items", "control_history", "webhooks", "webhook_subjects", "webhook_deliveries",
-    "webhook_watch",
+    "webhook_watch", "erasure", "erasure_ref", "erasure_count", "erasure_object", "erasure_node",
+    "limit_lease", "limit_reserve",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.
