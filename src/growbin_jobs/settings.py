@@ -484,13 +484,13 @@ class Settings(EngineSettings):
         """Return the secret that a webhook names. Rows are data: they reach no other secret.
 
         Parameters:
-          reference: ``env:GROWBIN_WEBHOOK_SECRET``, ``env:GROWBIN_WEBHOOK_SECRET_…`` or ``file:NAME`` in
+          reference: ``env:WEBHOOK_SECRET``, ``env:WEBHOOK_SECRET_…`` or ``file:NAME`` in
             ``webhook_secrets_dir``.
 
         Raises:
           ConfigurationError: It names none on this node.
         """
-        value = _referenced(reference, r"GROWBIN_WEBHOOK_SECRET(_[A-Z0-9_]+)?", self.webhook_secrets_dir)
+        value = _referenced(reference, r"WEBHOOK_SECRET(_[A-Z0-9_]+)?", self.webhook_secrets_dir)
         if value is None:
             raise ConfigurationError(f"this node has no secret {reference}")
         return value

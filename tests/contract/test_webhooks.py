@@ -53,7 +53,7 @@ class World:
         return self.hooks.add(
             name,
             url,
-            secret_ref="env:GROWBIN_WEBHOOK_SECRET",
+            secret_ref="env:WEBHOOK_SECRET",
             rules=dict.fromkeys(rules),
             quiet_minutes=quiet,
             by="ada",
@@ -83,7 +83,8 @@ def told(its: Receiver) -> list[dict[str, Any]]:
     return [json.loads(body) for _, body in its.got]
 
 
-def test_a_rule_that_is_broken_is_told_once_signed_and_once_more_when_it_is_over(world):
+def test_a_rule_that_is_broken_is_told_once_signed_and_once_more_when_it_is_over(world, caplog):
+    caplog.set_level("DEBUG")
     with receiver() as its:
         world.hook(its.url, "queue_wait")
         world.found["queue_wait"] = [Finding(subject="vision", value=400.0), Finding(subject="ok", value=3.0)]
@@ -101,6 +102,7 @@ def test_a_rule_that_is_broken_is_told_once_signed_and_once_more_when_it_is_over
     assert [([each["subject"] for each in one["began"]], one["ended"]) for one in told(its)] == [
         (["vision"], []), ([], ["vision"]),
     ]  # fmt: skip
+    assert "hidden" not in caplog.text, "an address may hold a secret"
     assert told(its)[0]["text"] == "[test] Messages wait too long: vision 400 s"
 
 
@@ -180,7 +182,9 @@ def test_a_message_is_given_up_after_a_day_and_can_be_sent_again(world):
     assert its.ids == [lost.id, lost.id]
 
 
-def test_one_receiver_that_is_down_does_not_hold_up_another(world):
+def test_one_receiver_that_is_down_does_not_hold_up_another(world, monkeypatch):
+    monkeypatch.setattr(sending, "FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(sending, "LAST_PAUSE", 60.0)
     with receiver() as down, receiver() as up:
         down.answer = 500
         world.hook(down.url, "queue_wait", "budget", name="down")
@@ -189,8 +193,8 @@ def test_one_receiver_that_is_down_does_not_hold_up_another(world):
         world.watch()
         done = world.send()
 
-    assert done["delivered"] == 2
-    assert len(down.got) <= 2
+    assert done == {"delivered": 2, "failed": 1}
+    assert len(down.got) == 1, "what else waits for it is put off too"
 
 
 def test_private_addresses_get_nothing_unless_they_are_allowed(world):
@@ -198,7 +202,7 @@ def test_private_addresses_get_nothing_unless_they_are_allowed(world):
         hook = world.hook(its.url, "queue_wait")
         world.found["queue_wait"] = [Finding(subject="vision", value=400.0)]
         world.watch()
-        assert world.send(allowed=[]) == {"failed": 1}
+        assert set(world.send(allowed=[])) == {"failed"}
 
     (kept,) = world.deliveries.latest(hook.id)
     assert its.got == []

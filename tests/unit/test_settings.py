@@ -202,3 +202,16 @@ def test_a_folder_of_secrets_that_is_not_there_is_refused(folder, monkeypatch):
 
     with pytest.raises(ConfigurationError, match=r"GROWBIN_SECRETS_DIR.*absolute path"):
         module.load()
+
+
+def test_a_webhook_s_secret_is_one_of_its_own_and_no_other(monkeypatch, tmp_path):
+    monkeypatch.setenv("WEBHOOK_SECRET_OPS", "s3cret")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@db/growbin")
+    (tmp_path / "money").write_text("from a file\n")
+    settings = module.load(webhook_secrets_dir=tmp_path)
+
+    assert settings.webhook_secret("env:WEBHOOK_SECRET_OPS") == "s3cret"
+    assert settings.webhook_secret("file:money") == "from a file"
+    for other in ("env:DATABASE_URL", "env:WEBHOOK_SECRET", "file:../money", "file:none", "money", ""):
+        with pytest.raises(ConfigurationError):
+            settings.webhook_secret(other)

@@ -21,7 +21,7 @@ QUIET_MINUTES: Final = 10.0
 
 _COLUMNS: Final = "id, name, url, secret_ref, rules, quiet, created_by, created_at, watched_from, paused_by"
 _NAME: Final = re.compile(r"\w[\w .-]{0,62}")
-_SECRET: Final = re.compile(r"env:GROWBIN_WEBHOOK_SECRET(_[A-Z0-9_]+)?|file:\w[\w.-]*", re.ASCII)
+_SECRET: Final = re.compile(r"env:WEBHOOK_SECRET(_[A-Z0-9_]+)?|file:\w[\w.-]*", re.ASCII)
 _LONGEST_URL: Final = 2000
 
 
@@ -31,7 +31,7 @@ class Webhook:
 
     Attributes:
       url: Where to; it may hold a secret of its own, so it is shown as :attr:`place`.
-      secret_ref: Where the secret is, such as ``env:GROWBIN_WEBHOOK_SECRET``; never the secret.
+      secret_ref: Where the secret is, such as ``env:WEBHOOK_SECRET``; never the secret.
       rules: Thresholds by rule; None: the rule has none.
       quiet: Seconds in which a rule tells it once.
       created_at: Seconds since 1970.
@@ -153,7 +153,7 @@ def _check(name: str, url: str, secret_ref: str, quiet_minutes: float) -> None:
         raise ConfigurationError("The address has no user, no password and no '#'.")
     if not _SECRET.fullmatch(secret_ref):
         raise ConfigurationError(
-            "The secret is named, not given: env:GROWBIN_WEBHOOK_SECRET, env:GROWBIN_WEBHOOK_SECRET_… or file:NAME in "
+            "The secret is named, not given: env:WEBHOOK_SECRET, env:WEBHOOK_SECRET_… or file:NAME in "
             "GROWBIN_WEBHOOK_SECRETS_DIR."
         )
     if not 0 <= quiet_minutes <= 10_080:

@@ -43,9 +43,9 @@ def add(
     secret_ref: Annotated[
         str,
         typer.Option(
-            "--secret", help="Where the keepers find the secret: env:GROWBIN_WEBHOOK_SECRET, …_SECRET_X or file:NAME."
+            "--secret", help="Where the keepers find the secret: env:WEBHOOK_SECRET, …_SECRET_X or file:NAME."
         ),
-    ] = "env:GROWBIN_WEBHOOK_SECRET",  # noqa: S107 a name, no secret
+    ] = "env:WEBHOOK_SECRET",  # noqa: S107 a name, no secret
     rule: Annotated[
         list[str] | None,
         typer.Option(

@@ -19,7 +19,8 @@ from growbin_jobs.limits.usage import LlmUsage
 _NAMED: Final = ("call_limit", "limit_minute", "limit_promise", "budget", "budget_day", "budget_entry")
 
 _FORGET: Final = (
-    "UPDATE llm_usage SET user_id = NULL, analysis_id = NULL, message_id = NULL, request_id = NULL WHERE id IN"
+    "UPDATE llm_usage SET user_id = NULL, analysis_id = NULL, message_id = NULL, request_id = NULL, "
+    "question = NULL WHERE id IN"
     " (SELECT id FROM llm_usage WHERE user_id = ? LIMIT ?)"
 )
 

@@ -36,7 +36,7 @@ def odd_monitor(
     fill(services.database, analyses=30)
     fill_with_oddities(services.database)
     hook = Webhooks(services.database).add(
-        "ops", "https://hooks.example.com/x", secret_ref="env:GROWBIN_WEBHOOK_SECRET", rules={"budget": 80}, by=XSS
+        "ops", "https://hooks.example.com/x", secret_ref="env:WEBHOOK_SECRET", rules={"budget": 80}, by=XSS
     )
     send_test(services.database, hook)
     return start_monitor("--insecure", folder=folder), services

@@ -14,7 +14,7 @@ def added(client, **fields):
         "rule": ["queue_wait"],
         "threshold": ["queue_wait=60", "budget=80"],
         "quiet": "5",
-        "secret": "env:GROWBIN_WEBHOOK_SECRET",
+        "secret": "env:WEBHOOK_SECRET",
     }
     return client.post("/act/webhooks/add", data=form | fields)
 

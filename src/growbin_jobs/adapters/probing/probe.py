@@ -1,5 +1,6 @@
 """Sends one HTTP request to check a target, and tells what came of it and how long each phase took."""
 
+import logging
 import ssl
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,10 @@ from growbin_jobs.adapters.probing.public import Network
 
 #: Bytes of an answer that are read.
 MOST_READ: Final = 65_536
+
+#: Addresses may hold secrets, such as tokens of webhooks, and these libraries log them whole.
+for _name in ("httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 #: Why no answer came.
 Failure = Literal["address", "not public", "not resolved", "not connected", "tls", "timeout", "broken"]

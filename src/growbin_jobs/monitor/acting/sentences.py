@@ -53,9 +53,9 @@ KOREAN: Final[Mapping[str, str]] = {
     "The address begins with https:// or http:// and has a host.":
         "주소는 https:// 또는 http://로 시작하고 호스트가 있어야 합니다.",
     "The address has no user, no password and no '#'.": "주소에는 사용자, 비밀번호, '#'을 쓸 수 없습니다.",
-    "The secret is named, not given: env:GROWBIN_WEBHOOK_SECRET, env:GROWBIN_WEBHOOK_SECRET_… or file:NAME in "
+    "The secret is named, not given: env:WEBHOOK_SECRET, env:WEBHOOK_SECRET_… or file:NAME in "
     "GROWBIN_WEBHOOK_SECRETS_DIR.":
-        "비밀 키 자체가 아니라 위치를 쓰세요: env:GROWBIN_WEBHOOK_SECRET, env:GROWBIN_WEBHOOK_SECRET_…, 또는 "
+        "비밀 키 자체가 아니라 위치를 쓰세요: env:WEBHOOK_SECRET, env:WEBHOOK_SECRET_…, 또는 "
         "GROWBIN_WEBHOOK_SECRETS_DIR 안의 file:NAME.",
     "The quiet time is a number of minutes, a week's at most.": "묶음 간격은 분 단위이며 최대 일주일입니다.",
     "the address is none": "주소 형식이 올바르지 않습니다",

@@ -24,7 +24,7 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(max_length=63)]
     url: Annotated[str, Field(max_length=2000)]
-    secret_ref: Annotated[str, Field(max_length=200)] = "env:GROWBIN_WEBHOOK_SECRET"  # noqa: S105 a name, no secret
+    secret_ref: Annotated[str, Field(max_length=200)] = "env:WEBHOOK_SECRET"  # noqa: S105 a name, no secret
     rules: Annotated[dict[str, float | None], Field(max_length=20)]
     quiet_minutes: float = 10.0
 
