@@ -12,7 +12,9 @@ Examples:
   scripts/bench journal
   scripts/bench monitor
   scripts/bench outage
+  scripts/bench pipeline
   scripts/bench publishing
+  scripts/bench statistics
   scripts/bench sync
   scripts/bench tasks --quick
 """
@@ -30,8 +32,10 @@ from benchmarks import (
     monitor,
     outage,
     publishing,
+    statistics_day,
     sync,
 )
+from benchmarks.pipeline.command import command as pipeline
 from benchmarks.tasks.command import command as tasks
 
 app = typer.Typer(
@@ -46,7 +50,9 @@ app.command("images")(images.command)
 app.command("journal")(journal.command)
 app.command("monitor")(monitor.command)
 app.command("outage")(outage.command)
+app.command("pipeline")(pipeline)
 app.command("publishing")(publishing.command)
+app.command("statistics")(statistics_day.command)
 app.command("sync")(sync.command)
 app.command("tasks")(tasks)
 

@@ -123,6 +123,7 @@ class _Cluster:
             "GROWBIN_NODE": node,
             "GROWBIN_DATA_DIR": str(self._folder / "data"),
             "OPENAI_BASE_URL": self._server,
+            "GROWBIN_MODEL_SERVER": "openai",
             "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "src")]),
         }
         own.pop("DATABASE_URL", None)
@@ -205,7 +206,7 @@ def _use(moments: list[float], stretches: list[tuple[float, float]], rate: float
     return inside / (rate * sum(end - start for start, end in stretches)) if stretches else 0.0
 
 
-def _wait_for_first(server: LimitedOpenAI, patience: float = 60.0) -> None:
+def _wait_for_first(server: LimitedOpenAI, patience: float = 300.0) -> None:
     """Wait until requests of both kinds arrive: processes take seconds to load."""
     until = time.monotonic() + patience
     while not all(len(server.counted(kind)) > 2 for kind in KINDS):  # type: ignore[arg-type]

@@ -86,7 +86,8 @@ def _broken(name: str, found: dict[str, Any]) -> list[str]:
 def _run(broker: str, messages: int, limit: int, processes: int, threads: int) -> dict[str, Any]:
     server = LimitedOpenAI({"vision": limit, "text": 10**6}, late=0.0, checked=False)
     with tempfile.TemporaryDirectory() as folder, _servers(broker) as addresses, server:
-        stack = _Stack(Path(folder), addresses | {"OPENAI_BASE_URL": server.url, "GROWBIN_VISION_LIMIT": str(limit)})
+        models = {"OPENAI_BASE_URL": server.url, "GROWBIN_MODEL_SERVER": "openai"}
+        stack = _Stack(Path(folder), addresses | models | {"GROWBIN_VISION_LIMIT": str(limit)})
         stack.run("-c", "from growbin_jobs.cli import main; main()", "db", "upgrade")
         stack.run("-m", "benchmarks.gate_backlog", str(messages))
         try:

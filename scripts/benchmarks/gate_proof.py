@@ -13,7 +13,7 @@ LEAST_USE = 0.97
 
 
 def command(
-    seconds: Annotated[float, typer.Option(help="How long each run lasts.", min=130)] = 300.0,
+    seconds: Annotated[float, typer.Option(help="How long each run lasts; less than 130 says little.", min=60)] = 300.0,
     database: Annotated[Literal["postgresql", "sqlite", "both"], typer.Option(help="Where the limits are.")] = "both",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:

@@ -12,16 +12,21 @@ SIZES = {"12 MP": (4032, 3024), "16 MP": (5312, 2988), "24 MP": (5712, 4284)}
 
 def make() -> dict[str, bytes]:
     """Return a JPEG for each size, from a real photo where there is one, else from noise with a photo's sharpness."""
-    source = _real() if REAL.is_file() else _synthetic()
+    photo = source()
     turned = Image.Exif()
     turned[0x0112] = 6
     photos = {}
     for name, size in SIZES.items():
         buffer = io.BytesIO()
-        fitted = ImageOps.fit(source, size, Image.Resampling.LANCZOS)
+        fitted = ImageOps.fit(photo, size, Image.Resampling.LANCZOS)
         fitted.save(buffer, "JPEG", quality=92, subsampling="4:2:0", exif=turned)
         photos[name] = buffer.getvalue()
     return photos
+
+
+def source() -> Image.Image:
+    """Return a real photo where there is one, else noise with a photo's sharpness."""
+    return _real() if REAL.is_file() else _synthetic()
 
 
 def _real() -> Image.Image:

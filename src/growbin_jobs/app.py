@@ -7,6 +7,7 @@ none is set. Nothing connects here: the first message does.
 from dataclasses import replace
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.alerting import periodic_alerts
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.middleware.boot import ending_a_wrong_worker
 from growbin_jobs.observation import observers
@@ -14,5 +15,7 @@ from growbin_jobs.wiring import engine_config
 
 with ending_a_wrong_worker():
     settings = _settings.current()
-    engine = Engine(replace(engine_config(settings), observers=observers())).install()
+    config = engine_config(settings)
+    jobs = (*config.periodic_jobs, periodic_alerts(settings))
+    engine = Engine(replace(config, observers=observers(), periodic_jobs=jobs)).install()
     broker = engine.broker

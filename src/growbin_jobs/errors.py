@@ -22,6 +22,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "Deferred",
+    "Forbidden",
     "GrowbinError",
     "NotFound",
     "Permanent",
@@ -41,3 +42,14 @@ class PictureRefused(Permanent):
     def is_of_the_photo(self) -> bool:
         """Whether it is a user's photo that is wrong. Nothing is to be mended then, so that is how stage 1 ends."""
         return self.code not in _WRONG_PLACE
+
+
+class Forbidden(Permanent):
+    """What a request names belongs to another user.
+
+    Parameters:
+      detail: What it names, for people; never whose it is.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("request_invalid", detail=detail)

@@ -1,11 +1,13 @@
 """The payloads of messages and the answers of models, as strict pydantic models."""
 
+import json
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from growbin_jobs import names
 from growbin_jobs.errors import Permanent
+from growbin_jobs.picture_keys import owner_of_stored
 from growbin_jobs.reasons import Language
 
 Category = Literal["plastic", "paper", "metal", "glass", "general"]
@@ -140,6 +142,31 @@ _ANALYSIS_AT: Final = {
     names.GENERATE_RESPONSE.actor: 0,
     names.RECORD_FAILURE.actor: 0,
 }
+
+
+def owner_of(body: bytes | str) -> tuple[str | None, str | None]:
+    """Return the user and the analysis that an encoded message names, each None where it names none.
+
+    For messages of other actors, the arguments by name ``user_id`` and ``analysis_id`` count.
+    """
+    try:
+        message = json.loads(body)
+        actor, args, kwargs = str(message["actor_name"]), list(message["args"]), dict(message["kwargs"])
+    except (ValueError, KeyError, TypeError):
+        return None, None
+    place, params = _ANALYSIS_AT.get(actor), kwargs.get("params")
+    analysis = kwargs.get("analysis_id", args[place] if place is not None and len(args) > place else None)
+    user = kwargs.get("user_id")
+    if actor == names.UPLOAD_IMAGE.actor and args:
+        user = args[0]
+    elif actor == names.RECORD_FAILURE.actor:
+        params = params if isinstance(params, dict) else next((each for each in args if isinstance(each, dict)), {})
+        user = params.get(FAILED_USER)
+    else:
+        picture = next(filter(None, map(owner_of_stored, [*args, *kwargs.values()])), None)
+        if picture is not None:
+            user, analysis = user or picture.user_id, analysis or picture.analysis_id
+    return (user if isinstance(user, str) else None), (analysis if isinstance(analysis, str) else None)
 
 
 def subject_of(message: Any) -> str | None:

@@ -1,15 +1,21 @@
 """Checks of models and of their money, for ``growbin-jobs doctor``."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.llm.address import OPENAI_URL, parted_url
 from growbin_jobs.errors import GrowbinError
-from growbin_jobs.model_catalog import AUTO, effort_for, find_model, temperature_for
+from growbin_jobs.model_catalog import AUTO, Server, effort_for, find_model, temperature_for
 from growbin_jobs.operations.finding import Finding, Status
 from growbin_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from growbin_jobs.operations.model_servers import KnownServer
 
 #: Days before a model's announced end from which on it is an error, and a warning.
 _ERROR_DAYS = 14
@@ -30,10 +36,14 @@ def check_models(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.adapters.llm.client import ModelClient
 
     key = settings.openai_api_key
-    client = ModelClient(api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
+    client = ModelClient(
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        server=settings.model_server,
+    )
     offered = client.models(timeout=10.0)
     for model in dict.fromkeys((settings.vision_model, settings.text_model)):
-        if offered and model not in offered:
+        if not _is_offered(model, offered, client.server):
             yield Finding(
                 "models",
                 "failed",
@@ -43,7 +53,49 @@ def check_models(settings: Settings) -> Iterator[Finding]:
             found = _end_of(model, _announced(model, offered), datetime.now(UTC).date())
             yield found if found.status == "ok" else _with_rehearsals(settings, model, found)
     yield from _not_sent(settings)
+    yield from _not_taken(settings, client.server)
     yield from _not_priced(settings)
+
+
+def _is_offered(model: str, offered: Mapping[str, date | None], server: Server) -> bool:
+    """Return whether a list of models has one; where it lists others (Azure's deployments) nobody can tell."""
+    return not offered or server.name == "azure" or bool({model, f"{model}:latest"} & offered.keys())
+
+
+#: What an answer loses where the server does not take it.
+_LOSSES: Final = {
+    "response_format.json_schema": "the form of an answer is asked for in words, and checked here only",
+    "max_tokens": "answers have no cap",
+}
+
+
+def _not_taken(settings: Settings, server: Server) -> Iterator[Finding]:
+    """Name what the server does not take, by the catalogue and as it was learnt, and what it said last."""
+    from growbin_jobs.operations.model_servers import KnownServer, known_servers
+    from growbin_jobs.wiring import central_database
+
+    learnt: list[KnownServer] = []
+    with suppress(GrowbinError):  # said before, of the database
+        learnt = known_servers(central_database(settings))
+    address = parted_url(settings.openai_base_url or OPENAI_URL)[0]
+    if server.refuses:
+        yield Finding("models", "ok", f"{server.title}: not sent: {', '.join(sorted(server.refuses))}")
+    for model in dict.fromkeys((settings.vision_model, settings.text_model)):
+        for one in learnt:
+            if (one.url, one.model) == (address, model):
+                yield from _learnt(one)
+
+
+def _learnt(one: "KnownServer") -> Iterator[Finding]:
+    refused = [name for name in one.refused if not name.startswith("cap.")]
+    efforts = [f"efforts other than {', '.join(one.efforts)}"] if one.efforts is not None else []
+    if refused or efforts:
+        losses = [_LOSSES[name] for name in refused if name in _LOSSES]
+        named = ", ".join([*refused, *efforts])
+        detail = f"{one.model}: its server refuses {named}" + (f": {'; '.join(losses)}" if losses else "")
+        yield Finding("models", "warning" if losses else "ok", f"{detail}. Learnt; growbin-jobs models servers.")
+    if one.said:
+        yield Finding("models", "warning", f"{one.model}: its server said: {one.said}")
 
 
 def _not_sent(settings: Settings) -> Iterator[Finding]:

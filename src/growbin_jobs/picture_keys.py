@@ -21,6 +21,16 @@ def stored_folder(user_id: str, analysis_id: str) -> str:
     return f"uploads/{user_id}/{analysis_id}"
 
 
+def model_picture(stored: str, side: int) -> str:
+    """Return where the picture for the model lies: beside a stored one.
+
+    Parameters:
+      stored: Key or address of a picture of the same analysis.
+      side: Largest side that the model is to see, in pixels: stored for another setting, it is not found.
+    """
+    return f"{stored.rpartition('/')[0]}/model-{side}.jpg"
+
+
 def spool_key(analysis_id: str) -> str:
     """Return the key of the copy that ``submit_analysis`` makes of a picture."""
     return f"{SPOOL_PREFIX}{analysis_id}"

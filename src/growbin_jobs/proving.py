@@ -12,7 +12,6 @@ from growbin_jobs.names import UPLOAD_IMAGE
 from growbin_jobs.operations.proofs.parts import Proof
 from growbin_jobs.operations.proofs.whole import Kept, prove
 from growbin_jobs.operations.queue_states import queue_states
-from growbin_jobs.scheduler.retention import KEEP
 from growbin_jobs.settings import Settings
 
 
@@ -35,7 +34,7 @@ def proof_of(
         tasks=timedelta(days=settings.keep_central_tasks_days),
         dead_letters=timedelta(days=settings.keep_dead_letters_days),
         usage=timedelta(days=settings.usage_days),
-        due_times=KEEP,
+        due_times=timedelta(days=settings.keep_ledger_days),
         answers=timedelta(seconds=settings.answer_ttl),
     )
     zone = ZoneInfo(settings.timezone)

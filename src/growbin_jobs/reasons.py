@@ -53,6 +53,10 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "사진 파일이 너무 많은 조각으로 이루어져 있습니다. 다시 저장해서 올려 주세요.",
         "en": "The picture's file is made of too many parts (more than {limit}). Save it anew and send that.",
     },
+    "analysis_erased": {
+        "ko": "이용자의 요청으로 이 분석의 개인정보를 삭제했습니다.",
+        "en": "What was personal of this analysis was erased at its user's request.",
+    },
     "object_missing": {
         "ko": "저장된 사진을 찾을 수 없습니다.",
         "en": "The stored picture cannot be found.",
@@ -73,6 +77,11 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "모델 서버에 모델 {model}이(가) 없습니다. 관리자에게 알려 주세요.",
         "en": "The model's server does not offer {model} (HTTP {status}). {detail}",
     },
+    "model_lacks_images": {
+        "ko": "모델 {model}은(는) 사진을 보지 못합니다. 관리자에게 알려 주세요.",
+        "en": "The model {model} looks at no pictures (HTTP {status}, {detail}). "
+        "Set GROWBIN_VISION_MODEL to one that does.",
+    },
     "model_request_too_large": {
         "ko": "요청이 모델의 한도보다 큽니다(토큰 {requested}개, 한도 {limit}개). 관리자에게 알려 주세요.",
         "en": "The request needs {requested} tokens, more than the {limit} that the model's rate limit ever grants. "
@@ -80,7 +89,7 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
     "model_access_denied": {
         "ko": "모델을 사용할 권한이 없습니다. 관리자에게 알려 주세요.",
-        "en": "The model's server denied access (HTTP {status}). Check OPENAI_API_KEY and the model's name.",
+        "en": "The model's server denied access (HTTP {status}, {detail}). Check OPENAI_API_KEY and the model's name.",
     },
     "budget_spent": {
         "ko": "오늘의 예산을 모두 썼습니다. 내일 다시 시도해 주세요.",
@@ -88,7 +97,7 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
     },
     "model_quota_exhausted": {
         "ko": "모델 사용 한도를 모두 썼습니다. 관리자에게 알려 주세요.",
-        "en": "The model's account has no quota left. Check the plan and billing of the key.",
+        "en": "The model's account has no quota left ({detail}). Check the plan and billing of the key.",
     },
 }
 

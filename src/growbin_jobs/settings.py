@@ -21,7 +21,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from growbin_jobs.engine.data_folder import data_folder, expanded
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.settings import Count, EngineSettings, Retries, Seconds
-from growbin_jobs.model_catalog import AUTO, Tier, default_model
+from growbin_jobs.model_catalog import AUTO, Tier, default_model, known_servers
 from growbin_jobs.names import GROUPS
 from growbin_jobs.rates import Rate, parse_rates
 from growbin_jobs.reasons import Language
@@ -127,6 +127,12 @@ class Settings(EngineSettings):
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
         description="Address of an OpenAI-compatible server. Unset: OpenAI.",
     )
+    model_server: str = Field(
+        default="auto",
+        description="Kind of the models' server: auto (by its address), "
+        + ", ".join(server.name for server in known_servers())
+        + ". It decides what is sent before anything is learnt; `docs/models.md` has the table.",
+    )
     vision_model: str = Field(default=default_model("vision"), description="Model that looks at the picture.")
     vision_successors: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
@@ -179,6 +185,11 @@ class Settings(EngineSettings):
         default=3600.0,
         description="Seconds that a vision answer is kept, so that the same picture is not paid for twice.",
     )
+    file_cache_megabytes: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=256,
+        description="Megabytes of pictures from S3 that a node keeps for runs of stage 2 that come again. 0: none.",
+    )
+    file_cache_ttl: Seconds = Field(default=3600.0, description="Seconds that such a picture is kept.")
     offline_runtime: Literal["auto", "onnxruntime", "numpy"] = Field(
         default="auto", description="What runs the offline classifier; auto takes onnxruntime where it is installed."
     )
@@ -293,6 +304,13 @@ class Settings(EngineSettings):
         default=365.0, description="Days until daily statistics are archived; weeks and months stay."
     )
 
+    keep_health_days: Days = Field(default=365.0, description="Days that changes of health are kept.")
+    keep_ledger_days: Annotated[float, Field(ge=96)] = Field(
+        default=100.0,
+        description="Days that settled due times are kept: longer than the 95 days after which a message of a due time "
+        "is not run any more.",
+    )
+
     # --- monitor
     monitor_users: SecretStr | None = Field(
         default=None,
@@ -339,6 +357,14 @@ class Settings(EngineSettings):
     monitor_environment: str = Field(
         default="", description="Shown on every page of the monitor, such as production (which is red) or staging."
     )
+    webhook_networks: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Private networks, separated by commas, that webhooks may be sent to, such as 10.1.0.0/16. Unset: "
+        "public addresses only.",
+    )
+    webhook_secrets_dir: Path | None = Field(
+        default=None, description="Folder of files with secrets that a webhook may name as file:NAME."
+    )
     keep_audit_days: Annotated[float, Field(ge=730)] = Field(
         default=1096.0,
         description="Days that the audit keeps who did and saw what; at least 730 (개인정보의 안전성 확보조치 기준 "
@@ -351,13 +377,14 @@ class Settings(EngineSettings):
         "monitor_hosts",
         "monitor_allow",
         "monitor_proxy_networks",
+        "webhook_networks",
         mode="before",
     )
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("health_networks")
+    @field_validator("health_networks", "webhook_networks")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for text in value:
@@ -379,7 +406,7 @@ class Settings(EngineSettings):
             raise ValueError("must start with https:// or http://")
         return value.rstrip("/") if value else None
 
-    @field_validator("rules_dir", "spool_dirs", "prices_file", "monitor_users_file")
+    @field_validator("rules_dir", "spool_dirs", "prices_file", "monitor_users_file", "webhook_secrets_dir")
     @classmethod
     def _at_home(cls, value: Any) -> Any:
         """Replace ``~`` by this user's home, as a shell does."""
@@ -408,6 +435,13 @@ class Settings(EngineSettings):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("model_server")
+    @classmethod
+    def _know_server(cls, value: str) -> str:
+        if value not in (known := ["auto", *(server.name for server in known_servers())]):
+            raise ValueError(f"GROWBIN_MODEL_SERVER must be one of {', '.join(known)}")
+        return value
 
     @field_validator("limits", mode="before")
     @classmethod
@@ -438,24 +472,51 @@ class Settings(EngineSettings):
         Raises:
           ConfigurationError: It names none.
         """
-        kind, _, name = reference.partition(":")
-        value = ""
-        if kind == "env" and re.fullmatch(r"OPENAI_API_KEY|LLM_KEY_[A-Z0-9_]+", name):
-            value = os.environ.get(name, "").strip()
-        elif kind == "file" and self.llm_keys_dir is not None and re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-            with suppress(OSError, UnicodeDecodeError):
-                value = (self.llm_keys_dir / name).read_text().strip()
-        if not value.isascii() or not value.isprintable() or not value:
+        value = _referenced(reference, r"OPENAI_API_KEY|LLM_KEY_[A-Z0-9_]+", self.llm_keys_dir)
+        if value is None:
             raise ConfigurationError(
                 "key_ref names no key: it must be env:OPENAI_API_KEY, env:LLM_KEY_… or file:NAME in "
                 "GROWBIN_LLM_KEYS_DIR, and the key must be there."
             )
         return value
 
+    def webhook_secret(self, reference: str) -> str:
+        """Return the secret that a webhook names. Rows are data: they reach no other secret.
+
+        Parameters:
+          reference: ``env:GROWBIN_WEBHOOK_SECRET``, ``env:GROWBIN_WEBHOOK_SECRET_…`` or ``file:NAME`` in
+            ``webhook_secrets_dir``.
+
+        Raises:
+          ConfigurationError: It names none on this node.
+        """
+        value = _referenced(reference, r"GROWBIN_WEBHOOK_SECRET(_[A-Z0-9_]+)?", self.webhook_secrets_dir)
+        if value is None:
+            raise ConfigurationError(f"this node has no secret {reference}")
+        return value
+
     @property
     def spool_folders(self) -> list[Path]:
         """Folders that ``image_path`` may point into."""
         return self.spool_dirs or [self.data_dir / "spool"]
+
+
+def _referenced(reference: str, variables: str, folder: Path | None) -> str | None:
+    """Return a secret by its reference; None: it names none.
+
+    Parameters:
+      reference: ``env:NAME`` or ``file:NAME``.
+      variables: Pattern of the variables that may be named.
+      folder: Of the files that may be named.
+    """
+    kind, _, name = reference.partition(":")
+    value = ""
+    if kind == "env" and re.fullmatch(variables, name):
+        value = os.environ.get(name, "").strip()
+    elif kind == "file" and folder is not None and re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        with suppress(OSError, UnicodeDecodeError):
+            value = (folder / name).read_text().strip()
+    return value if value and value.isascii() and value.isprintable() else None
 
 
 def load(**overrides: Any) -> Settings:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
@@ -12,13 +12,20 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.opening import open_central
-from growbin_jobs.engine.periodic.timetable import Daily, PeriodicJob
+from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.messages import subject_of
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings import Settings
 
+if TYPE_CHECKING:
+    from growbin_jobs.adapters.file_cache import FileCache
+    from growbin_jobs.operations.subjects.here import EraseHere
+
 DAY = 86_400.0
+
+#: Seconds between two looks of a node at what is to be erased.
+ERASURES_EVERY = 15
 
 #: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
 GATE_CONNECTIONS = 4
@@ -48,6 +55,8 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_spool_cleanup, settings),
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
+            partial(_files_upkeep, settings),
+            partial(_erasures, settings),
         ),
     }
     return EngineConfig(**values)
@@ -83,6 +92,47 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
     return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
 
 
+def _files_upkeep(settings: Settings, _config: EngineConfig) -> PeriodicJob:
+    return PeriodicJob("file_cache", _kept_files(settings), Every(600))
+
+
+def _kept_files(settings: Settings) -> "FileCache":
+    from growbin_jobs.adapters.file_cache import FileCache
+
+    return FileCache(
+        settings.journal_path,
+        settings.node_dir / "file_cache",
+        ttl=settings.file_cache_ttl,
+        most=settings.file_cache_megabytes * 1_000_000,
+    )
+
+
+def fetched_files(settings: Settings) -> "FileCache | None":
+    """Return the node's cache of pictures that stage 2 has fetched; None where nothing is fetched from elsewhere."""
+    if not (settings.object_store_url or "").startswith("s3:") or not settings.file_cache_megabytes:
+        return None
+    return _kept_files(settings)
+
+
+def _erasures(settings: Settings, config: EngineConfig) -> PeriodicJob:
+    import logging
+
+    return PeriodicJob(
+        "erasures", erase_here(settings, config), Every(ERASURES_EVERY), at_once=True, level=logging.INFO
+    )
+
+
+def erase_here(settings: Settings, config: EngineConfig) -> "EraseHere":
+    """Return what looks through this node's journal for people who were erased."""
+    from growbin_jobs.engine.opening import open_broker, open_journal
+    from growbin_jobs.operations.subjects.here import EraseHere
+
+    queues = {queue for group in config.groups for queue in group.queues}
+    broker = open_broker(config, [])
+    letters, files = partial(broker.forget_dead_letters, queues), _kept_files(settings).clear
+    return EraseHere(open_journal(config, "keeper"), open_central(config), letters, files)
+
+
 def object_store(settings: Settings) -> ObjectStore:
     """Return the object store that the settings name; it connects when it is first used."""
     return open_store(
@@ -95,7 +145,11 @@ def object_store(settings: Settings) -> ObjectStore:
 
 
 def guarded_object_store(
-    settings: Settings, database: Database, running: Callable[[], HasId | None] = lambda: None
+    settings: Settings,
+    database: Database,
+    running: Callable[[], HasId | None] = lambda: None,
+    *,
+    alone: Callable[[], bool] = lambda: False,
 ) -> ObjectStore:
     """Return the object store for actors: S3 behind the cluster's breaker; a folder is each node's own matter.
 
@@ -103,6 +157,7 @@ def guarded_object_store(
       settings: Which store.
       database: The central one, which has the breaker.
       running: Returns the message that the caller runs, or None.
+      alone: Asked when the database is away: whether S3 is asked all the same.
     """
     objects = object_store(settings)
     if not (settings.object_store_url or "").startswith("s3:"):
@@ -114,7 +169,7 @@ def guarded_object_store(
         message = running()
         return message.message_id if message else ""
 
-    return GuardedObjects(objects, Breakers(database), message_id=message_id)
+    return GuardedObjects(objects, Breakers(database), message_id=message_id, alone=alone)
 
 
 def gate_database(settings: Settings) -> Database:

@@ -243,6 +243,16 @@ def schedule(schedule_database: Database) -> ScheduleWorld:
     return ScheduleWorld(schedule_database)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path, Database]]:
+    """A database that other processes can open: its URL or its file, and itself."""
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else ""
+    opened = open_database(url or None, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
+    upgrade(opened, SCHEMA)
+    yield url, tmp_path / "central.db", opened
+    opened.close()
+
+
 @pytest.fixture
 def sandbox_world(tmp_path: Path) -> Iterator[World]:
     """The sandbox, whose time jumps."""

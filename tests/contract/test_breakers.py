@@ -26,7 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Brea
         now = [1000.0]
         yield MemoryBreakers(clock=lambda: now[0]), lambda seconds: now.__setitem__(0, now[0] + seconds)
         return
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
     database = open_database(url, default_path=tmp_path / "central.db", pool_size=8, timeout=10)
     upgrade(database, SCHEMA)
     yield Breakers(database), lambda seconds: move_back(database, seconds)

@@ -23,15 +23,12 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import Action, DeadLetterRow
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.deeds import deeds
-from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.keeper.bulk import WorkBulk
 from growbin_jobs.errors import Conflict
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.usage import LlmUsage
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.operations import bulk, bulk_preview
 from growbin_jobs.operations.bulk_preview import Choice, Prices
 from growbin_jobs.rates import Rate
@@ -269,16 +266,6 @@ def test_old_jobs_and_drafts_are_forgotten_and_those_that_go_on_are_not(database
 
 
 # --- kill -9
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path, Database]]:
-    """A database that other processes can open: its URL or its file, and itself."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    opened = open_database(url or None, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
-    upgrade(opened, SCHEMA)
-    yield url, tmp_path / "central.db", opened
-    opened.close()
 
 
 @contextmanager

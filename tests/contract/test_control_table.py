@@ -9,9 +9,10 @@ from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.worker_actors import Registered, WorkerActors
 from growbin_jobs.engine.control import table
 from growbin_jobs.engine.control.file import ControlFile
+from growbin_jobs.engine.control.history import history
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.mirror import Mirror
-from growbin_jobs.engine.control.table import CHANNEL, Control
+from growbin_jobs.engine.control.table import CHANNEL, KEEP_HISTORY, Control
 from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.engine.task_progress.copying import CopyProgress
 from growbin_jobs.engine.task_progress.files import FOLDER, Progress, write
@@ -166,3 +167,18 @@ def test_who_knows_which_actors(database):
     actors.report("n2", {"ai": ("c",)}, at=at)
     actors.report("n1", {"storage": ("a",)}, at=at)
     assert actors.all() == [Registered("n1", "storage", ("a",), at), Registered("n2", "ai", ("c",), at)]
+
+
+def test_it_stays_known_who_has_paused_and_resumed(control, database, clock):
+    pause(control, "q")
+    control.give(Action.REVOKE, Target.MESSAGE, "m", by="kim", reason="no history of these")
+    clock.now += 5
+    control.withdraw(Target.QUEUE, "q", by="lee")
+    control.withdraw(Target.QUEUE, "q", by="nobody: it was not paused")
+
+    told = [(each.name, each.action, each.by, each.reason) for each in history(database)]
+    assert told == [("q", "resume", "lee", ""), ("q", "pause", "kim", "why")]
+    assert history(database, name="other") == []
+    clock.now += KEEP_HISTORY - 1
+    control.prune()
+    assert [each.action for each in history(database)] == ["resume"]

@@ -15,7 +15,7 @@ from growbin_jobs.limits.minutes import CentralUse
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.past_requests import needs_of_the_past
 from growbin_jobs.limits.promises import Promises
-from growbin_jobs.limits.provision import Provision
+from growbin_jobs.limits.provision import Provision, provision_of
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.messages import StoredPicture
@@ -30,7 +30,7 @@ MODELS = {"vision": "gpt-6-luna", "text": "gpt-6-luna"}
 
 
 def started(database: Database, text: str = "vision=100,text=200") -> Provision:
-    provision = Provision(SqlLimits(database), Promises(database), NamedLimits(parse_rates(text)))
+    provision = provision_of(database, NamedLimits(parse_rates(text)))
     provision.make_configured()
     return provision
 

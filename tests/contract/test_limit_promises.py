@@ -6,14 +6,14 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.named import NamedLimit, NamedLimits
 from growbin_jobs.limits.promises import Promises
-from growbin_jobs.limits.provision import Provision
+from growbin_jobs.limits.provision import Provision, provision_of
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.rates import Rate, parse_rates
 
 
 def starting(database: Database, text: str = "vision=100,user:*=20") -> Provision:
     """A process that starts with these settings."""
-    provision = Provision(SqlLimits(database), Promises(database), NamedLimits(parse_rates(text)))
+    provision = provision_of(database, NamedLimits(parse_rates(text)))
     provision.make_configured()
     return provision
 

@@ -36,7 +36,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LimitStore
     if request.param == "memory":
         yield MemoryLimits()
         return
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
     database = opened(url, tmp_path / "central.db")
     upgrade(database, SCHEMA)
     yield SqlLimits(database)
@@ -184,7 +184,7 @@ def _take_for(url: str | None, path: Path, seconds: float, results: Any) -> None
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_many_processes_together_get_what_one_may(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
     path, spacing, burst = tmp_path / "central.db", 0.05, 2
     database = opened(url, path)
     upgrade(database, SCHEMA)
@@ -206,9 +206,9 @@ def test_many_processes_together_get_what_one_may(kind: str, request: pytest.Fix
     assert len(starts) > 10
 
 
-def test_after_a_failover_all_limits_are_held_for_a_window(postgres_url: str, tmp_path: Path) -> None:
+def test_after_a_failover_all_limits_are_held_for_a_window(upgraded_postgres_url: str, tmp_path: Path) -> None:
     """The start time that is on record is another server's: that one's last grants may be lost."""
-    database = opened(postgres_url, tmp_path)
+    database = opened(upgraded_postgres_url, tmp_path)
     upgrade(database, SCHEMA)
     before, nodes = SqlLimits(database), [SqlLimits(database) for _ in range(2)]
     before.ensure([Limit("a", 0.001, 1), Limit("b", 0.001, 1)])
@@ -226,9 +226,9 @@ def test_after_a_failover_all_limits_are_held_for_a_window(postgres_url: str, tm
 
 
 def test_a_process_that_was_there_before_the_failover_does_not_trust_the_first_answer(
-    postgres_url: str, tmp_path: Path
+    upgraded_postgres_url: str, tmp_path: Path
 ) -> None:
-    database = opened(postgres_url, tmp_path)
+    database = opened(upgraded_postgres_url, tmp_path)
     upgrade(database, SCHEMA)
     store = SqlLimits(database)
     store.ensure([Limit("a", SLOW, 5)])

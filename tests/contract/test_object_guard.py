@@ -71,7 +71,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]
         now = [1000.0]
         yield Cluster(MemoryBreakers(clock=lambda: now[0]), lambda seconds: now.__setitem__(0, now[0] + seconds))
         return
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
     database = open_database(url, default_path=tmp_path / "central.db", pool_size=8, timeout=10)
     upgrade(database, SCHEMA)
     yield Cluster(Breakers(database), lambda seconds: move_back(database, seconds))
@@ -166,6 +166,30 @@ def test_a_right_that_is_missing_for_writing_is_the_operator_s_at_once(cluster: 
     cluster.passes(OPERATOR_PAUSE)
     refused(lambda: node.get("a"))
     assert cluster.state()[0] == "operator", "that it can be read does not close it"
+
+
+def test_an_outage_of_writing_alone_opens_it_although_everybody_can_read(cluster: Cluster) -> None:
+    node = cluster.node()
+    node.put("a", b"x", content_type=JPEG)
+    cluster.objects.fault = lambda doing, _key: StoreFault("no", wait=10.0, reason="failed") if doing == "put" else None
+    for _ in range(2):
+        cluster.message = "writer"
+        refused(lambda: node.put("b", b"x", content_type=JPEG))
+        cluster.passes(5.0)
+        cluster.message = "reader"
+        if cluster.state()[0] == "closed":
+            node.get("a")
+
+    assert cluster.state() == ("open", "failed")
+    asked = len(cluster.objects.asked)
+    for number in range(20):
+        cluster.message = f"other {number}"
+        refused(lambda: node.put("c", b"x", content_type=JPEG))
+    assert cluster.objects.asked[asked:] in ([], ["put"]), "the probe writes first"
+    cluster.objects.fault = lambda _doing, _key: None
+    cluster.passes(60.0)
+    node.put("b", b"x", content_type=JPEG)
+    assert cluster.state()[0] == "closed"
 
 
 def test_one_object_that_is_refused_is_its_message_s_own_fault(cluster: Cluster) -> None:

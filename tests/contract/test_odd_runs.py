@@ -26,6 +26,7 @@ from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle
+from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.engine.middleware.stack import stack
 
 
@@ -129,17 +130,27 @@ def test_a_middleware_that_fails_multiplies_nothing(engine: Engine, hook: str) -
     assert engine.ran["actor"] <= 1
 
 
+def sends_back(_self: Any, _broker: Broker, message: Any, **_: Any) -> None:
+    if message.actor_name == "fails":
+        message.requeue("odd")
+
+
 @over("redelivers")
-def test_a_run_that_nobody_decides_about_is_counted_and_then_given_up(engine: Engine) -> None:
+@pytest.mark.parametrize("hook", [sends_back, None], ids=["sent back", "no retries"])
+def test_a_run_that_nobody_decides_about_is_counted_and_then_given_up(engine: Engine, hook: Any) -> None:
     returned: list[int] = []
 
-    def back(self: Any, broker: Broker, message: Any, **_: Any) -> None:
-        if message.actor_name == "fails":
-            message.requeue("odd")
+    def fails() -> None:
+        engine.ran["actor"] += 1
+        if hook is None:
+            raise ValueError
 
-    engine.broker.add_middleware(type("Returning", (Middleware,), {"after_process_message": back})())
+    if hook is None:  # the failure is told to nobody who could decide
+        engine.broker.middleware = [each for each in engine.broker.middleware if not isinstance(each, Retries)]
+    else:
+        engine.broker.add_middleware(type("Odd", (Middleware,), {"after_process_message": hook})())
     stop = events.listen(lambda _event, fields: returned.append(fields["count"]), events.REQUEUED)
-    message = engine.actor(lambda: engine.ran.update(["actor"]), actor_name="fails").send()
+    message = engine.actor(fails, actor_name="fails").send()
     engine.place.worker(engine.broker, threads=2)
     try:
         engine.ends(message, "dead")
@@ -149,6 +160,29 @@ def test_a_run_that_nobody_decides_about_is_counted_and_then_given_up(engine: En
     engine.check_that_others_run()
     assert returned == [1, 2, 3, 4, 5]
     assert (engine.ran["actor"], engine.reason(message)) == (6, "decision_invalid")
+
+
+@over("redelivers")
+def test_a_message_whose_start_fails_goes_back_and_runs_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, told = engine.journal.begin, []
+
+    def fails_once(task_id: str, *arguments: Any) -> int:
+        engine.ran["begin"] += 1
+        if engine.ran["begin"] == 1:
+            raise RuntimeError
+        return begin(task_id, *arguments)
+
+    monkeypatch.setattr(engine.journal, "begin", fails_once)
+    stop = events.listen(lambda event, fields: told.append(event.name), events.STARTED, events.REQUEUED)
+    message = engine.actor(lambda: engine.ran.update(["actor"]), actor_name="runs").send()
+    engine.place.worker(engine.broker, threads=2)
+    try:
+        engine.ends(message, "completed")
+    finally:
+        stop()
+
+    assert (engine.ran["actor"], told) == (1, [events.REQUEUED.name, events.STARTED.name])
+    engine.check_that_others_run()
 
 
 @over("redelivers")

@@ -283,12 +283,14 @@ def test_each_paid_answer_was_paid_once(database: Database) -> None:
     paid(database, 0)
     paid(database, 1, purpose="text")
     paid(database, 2, analysis_id="a2")
+    paid(database, 2, analysis_id="a3", question="q1")
+    paid(database, 3, analysis_id="a3", question="q1, fresh")
     paid(database, 3, outcome="unusable")
     paid(database, 4, outcome="rate_limited", billed="no")
     paid(database, 3700)  # its time was over
     part = answers(database)
     assert (part.verdict, part.counted) == (
-        Verdict.HOLDS, {"paid answers": 4, "paid, and not usable": 1, "asked again after their time": 1},
+        Verdict.HOLDS, {"paid answers": 6, "paid, and not usable": 1, "asked again after their time": 1},
     )  # fmt: skip
 
     paid(database, 3800)
@@ -296,6 +298,17 @@ def test_each_paid_answer_was_paid_once(database: Database) -> None:
     assert (part.verdict, found(part)) == (Verdict.BROKEN, [("double", "a1 vision")])
     assert answers(database, START + timedelta(seconds=3750)).verdict is Verdict.BROKEN, "the first one came before"
     assert answers(database, START + timedelta(seconds=3850)).verdict is Verdict.HOLDS
+
+
+def test_the_same_picture_in_two_analyses_is_one_question(database: Database) -> None:
+    paid(database, 0, analysis_id="a1", question="q1")
+    paid(database, 60, analysis_id="a2", question="q1")
+    paid(database, 70, analysis_id="a2", question="q2")
+
+    part = answers(database)
+
+    assert (part.verdict, found(part)) == (Verdict.BROKEN, [("double", "a2 vision")])
+    assert "60 s after the answer before, of a1" in part.wrong[0].why
 
 
 def test_what_nobody_knows_of_payments_is_said(database: Database) -> None:

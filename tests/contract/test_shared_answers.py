@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from growbin_jobs.ai.answers import Answers, Question
 from growbin_jobs.engine.central.database import Database
@@ -18,6 +19,7 @@ from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.messages import Advice
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.server_facts import ServerFacts
 
 WORDS = Advice(text="비우고 헹궈요.", language="ko", source="model", model="m")
 QUESTION = Question("key", "text-1/abc", "m")
@@ -26,7 +28,7 @@ ROW = {"prompt": "p", "response": WORDS.model_dump_json(), "model": "m"}
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
-    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    return request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
 
 
 def opened(url: str | None, folder: Path) -> Database:
@@ -257,3 +259,42 @@ def test_what_does_not_fit_its_form_is_asked_for_anew(database: Database, shared
 
     assert node(database).get(QUESTION, lambda: WORDS) == (WORDS, False)
     assert node(database).get(QUESTION, lambda: WORDS) == (WORDS, True)
+
+
+# --- what is learnt of model servers, in the same table
+
+
+class About:
+    url, model = "http://s/v1", "m"
+
+
+def test_what_is_learnt_of_a_server_grows_and_is_no_answer(database, open_shared):
+    facts, other = ServerFacts(database), ServerFacts(database)
+    assert facts.read("server:a") is None
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: facts.add("server:a", About(), lambda was: f"{was or ''}{n}"), range(8)))
+
+    assert sorted(other.read("server:a") or "") == list("01234567"), "none was lost"
+    assert [kept[:2] for kept in other.all()] == [("http://s/v1", "m")]
+    assert open_shared().prune() == 0
+    assert (other.forget("n"), other.forget(), other.all()) == (0, 1, [])
+
+
+def test_one_caller_finds_out_until_it_is_done_or_dead(database):
+    facts = ServerFacts(database, lease=0.6)
+    fence = facts.lead("server:a")
+    assert fence is not None
+
+    time.sleep(1.0)  # longer than a lease: it is renewed
+    assert ServerFacts(database).lead("server:a") is None
+    facts.release("server:a", fence - 1)
+    assert facts.lead("server:a") is None, "an older holder lets nobody in"
+    facts.release("server:a", fence)
+    dead = ServerFacts(database, lease=0.2)
+    taken = dead.lead("server:a")
+    assert taken is not None
+    dead._renewer().drop("server:a", taken)  # as a process does that dies
+
+    heir = ServerFacts(database, lease=0.2)
+    heir.release("server:a", until(lambda: heir.lead("server:a"), seconds=20))

@@ -21,13 +21,13 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.journal.file.schema import migrate
-from growbin_jobs.engine.journal.tables import tasks
+from growbin_jobs.engine.journal.tables import changes, tasks
 from growbin_jobs.models import SCHEMA
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
     opened = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
     upgrade(opened, SCHEMA)
     yield opened
@@ -229,11 +229,11 @@ class Slow:
         self.most = most
         self._tasks = tasks
 
-    def absorb(self, rows: Any, minutes: Any) -> None:
-        self.sizes.append(len(rows))
-        if len(rows) > self.most:
+    def absorb(self, page: changes.Page, families: Any) -> int:
+        self.sizes.append(len(page.rows))
+        if len(page.rows) > self.most:
             raise TooSlow("took too long", wait=0.1)
-        self._tasks.absorb(rows, minutes)
+        return self._tasks.absorb(page, families)
 
 
 def test_pages_shrink_until_the_database_manages_them_and_grow_again(central: Tasks, tmp_path: Path) -> None:
@@ -359,9 +359,10 @@ def test_a_dead_task_that_a_person_retries_is_alive_again(central: Tasks, a: Nod
 STATES = ("running", "failed", "dead", "completed")
 
 
-def test_nodes_may_bring_their_words_in_any_order(central: Tasks) -> None:
+def test_nodes_may_bring_their_words_in_any_order(central: Tasks, tmp_path: Path) -> None:
     """All states on three nodes in all orders: the same words come to the same end, and said twice change nothing."""
-    connection = apsw.Connection(":memory:")
+    file = tmp_path / "words.db"
+    connection = apsw.Connection(str(file))
     migrate(connection)
     orders = list(itertools.permutations(range(3)))
     cases = list(itertools.product(itertools.product(STATES, repeat=3), orders))
@@ -372,7 +373,7 @@ def test_nodes_may_bring_their_words_in_any_order(central: Tasks) -> None:
         values = (task_id, states[which], moment - 5, moment if end is None else moment - 4, end)
         connection.execute(
             "INSERT INTO task_wal (task_id, status, created_at, started_at, completed_at, task_name, queue_name,"
-            " payload, seq) VALUES (?, ?, ?, ?, ?, 'n', 'q', '{}', 1)", values,
+            " payload, seq) VALUES (?, ?, ?, ?, ?, 'n', 'q', '{}', 1 + (SELECT count(*) FROM task_wal))", values,
         )  # fmt: skip
 
     for turn in (0, 1, 1, 2):
@@ -380,8 +381,10 @@ def test_nodes_may_bring_their_words_in_any_order(central: Tasks) -> None:
             for number, (states, order) in enumerate(cases):
                 if order[turn] == node:
                     said(states, node, str(number))
-            given = {"node": f"n{node}", "at": 0.0}
-            central.absorb(connection.execute(f"SELECT {central.rendering} FROM task_wal", given).fetchall())
+            page = changes.page(
+                connection, central.rendering, after=0, limit=len(cases), journal=file, node=f"n{node}", at=0.0
+            )
+            central.absorb(page, {})
             connection.execute("DELETE FROM task_wal")
 
     outcomes: dict[tuple[str, ...], set[Any]] = {}

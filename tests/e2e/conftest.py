@@ -2,11 +2,13 @@
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -196,8 +198,8 @@ class Stack:
         self.database.close()
 
 
-def _openai_stub():
-    spec = importlib.util.spec_from_file_location("openai_stub", ROOT / "tests" / "stubs" / "openai_server.py")
+def _stub(name: str):
+    spec = importlib.util.spec_from_file_location(f"{name}_e2e", ROOT / "tests" / "stubs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -207,7 +209,7 @@ def _openai_stub():
 @pytest.fixture
 def openai():
     """A stand-in for OpenAI that checks every request against OpenAI's own schema."""
-    stub = _openai_stub().StubOpenAI(key="sk-canary-7f3a")
+    stub = _stub("openai_server").StubOpenAI(key="sk-canary-7f3a")
     with stub:
         yield stub
         assert stub.stats()["violations"] == []
@@ -226,6 +228,7 @@ def online(stub) -> dict[str, str]:
     return {
         "OPENAI_API_KEY": stub.key,
         "OPENAI_BASE_URL": stub.url,
+        "GROWBIN_MODEL_SERVER": "openai",
         "GROWBIN_VISION_TIMEOUT": "20",
         "GROWBIN_VISION_TIME_LIMIT": "30",
     }
@@ -240,12 +243,62 @@ def embedded_online(tmp_path: Path, openai) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, openai, rabbitmq_url, postgres_url, s3_server) -> dict[str, str]:
+def model_servers():
+    """The stand-ins for other kinds of model servers, as a module."""
+    return _stub("model_servers")
+
+
+@pytest.fixture
+def any_server(tmp_path: Path, model_servers) -> Iterator[tuple[Stack, object]]:
+    """Embedded, with a model server of which nothing is known, and which is of each kind in turn."""
+
+    class AnyServer(model_servers.StubServer):
+        """Another kind of server for each picture, and for each text."""
+
+        kinds = tuple(model_servers.KINDS.values())
+
+        @property
+        def url(self) -> str:
+            return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+        @property
+        def kind(self):
+            return getattr(self._chosen, "kind", self.kinds[0])
+
+        @kind.setter
+        def kind(self, kind) -> None:
+            self._chosen, self._seen, self._texts = threading.local(), [], itertools.count()
+
+        def take(self, body, headers):
+            picture = model_servers._picture(body)
+            if picture is not None and picture not in self._seen:
+                self._seen.append(picture)
+            turn = next(self._texts) if picture is None else self._seen.index(picture)
+            self._chosen.kind = self.kinds[turn % len(self.kinds)]
+            return super().take(body, headers)
+
+    with AnyServer("gemini", key="canary-7f3a") as stub:
+        own = {
+            "GROWBIN_DATA_DIR": str(tmp_path / "data"),
+            "GROWBIN_MODEL_SERVER": "auto",
+            "GROWBIN_VISION_MODEL": "m",
+            "GROWBIN_TEXT_MODEL": "m",
+            "GROWBIN_VISION_REASONING_EFFORT": "minimal",
+            "GROWBIN_VISION_TEMPERATURE": "0.2",
+        }
+        stack = Stack(tmp_path, QUICK | online(stub) | own)
+        yield stack, stub
+        stack.close()
+        assert stub.violations == []
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, openai, rabbitmq_url, upgraded_postgres_url, s3_server) -> dict[str, str]:
     """Environment of RabbitMQ, PostgreSQL, S3 and a model server."""
     servers = {
         "GROWBIN_DATA_DIR": str(tmp_path / "data"),
         "GROWBIN_BROKER_URL": rabbitmq_url,
-        "DATABASE_URL": postgres_url,
+        "DATABASE_URL": upgraded_postgres_url,
         "GROWBIN_OBJECT_STORE_URL": s3_server.url,
         "GROWBIN_S3_ENDPOINT_URL": s3_server.endpoint_url,
         "AWS_ACCESS_KEY_ID": s3_server.access_key,

@@ -18,6 +18,10 @@ def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either
     number = 40
     either.env |= {"GROWBIN_VISION_LIMIT": str(LIMIT), "GROWBIN_TEXT_LIMIT": "0"}
     ids = either.submit(photos[:number])
+    told = "SELECT count(*) FROM tasks WHERE status = 'pending'"
+    pending = either.database.run(lambda connection: connection.execute_sql(told).fetchone())[0]
+    # No worker and no keeper lives yet. RabbitMQ's queues cannot be read; the embedded one's are, by the keeper.
+    assert pending == (number if "GROWBIN_BROKER_URL" in either.env else 0)
     began = time.monotonic()
     either.start(processes=2, threads=6)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import dramatiq
 
-from fuzz.behaviours import BEHAVIOURS, MAX_RETRIES, MIN_BACKOFF
+from fuzz.behaviours import BEHAVIOURS, LOST, MAX_RETRIES, MIN_BACKOFF
 from growbin_jobs.engine import Engine, EngineConfig
 
 engine = Engine(EngineConfig.from_env("FUZZ_")).install()
@@ -36,6 +36,8 @@ def ordinary(number: int) -> None:
 @dramatiq.actor(queue_name="follow", max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF)
 def follow(*args: Any, **kwargs: Any) -> int:
     """What odd ones send."""
+    if LOST in args:
+        _note("lost", 0)
     return len(args)
 
 

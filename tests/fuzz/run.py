@@ -21,7 +21,8 @@ from dramatiq.errors import BrokerConnectionError
 
 from fuzz.behaviours import MAX_RETRIES
 from fuzz.oddities import Odd, messages
-from fuzz.sites import QUEUES, Site
+from fuzz.oracle import judged
+from fuzz.sites import ENDED, QUEUES, Site, State
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -48,6 +49,9 @@ class Report:
       accepted: Odd messages that were taken, and those put in as bytes.
       refused: Errors with which ``enqueue`` refused others.
       faults: What should not be, in words.
+      ordinary: Numbers of the ordinary messages.
+      states, codes: How many ended in which state, and why as dead letters.
+      memory: Bytes that the worker had taken at the end.
       seconds: From the first message to the end of the last.
     """
 
@@ -56,6 +60,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
     ordinary: set[int] = field(default_factory=set)
     states: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
     memory: int = 0
     seconds: float = 0.0
 
@@ -139,23 +144,25 @@ def _open(site: Site, report: Report) -> list[Odd]:
     for odd in report.accepted:
         if odd.message is None or odd.message.queue_name not in QUEUES:
             continue
-        state, due_at = states.get(odd.message.message_id, ("unknown", None))
-        waits = odd.may_wait and (state == "unknown" or (state == "failed" and due_at is not None))
-        if state not in ("completed", "dead") and not waits:
+        state = states.get(odd.message.message_id, State())
+        if state.state not in ENDED and not (odd.may_wait and _comes_back(state)):
             found.append(odd)
     return found
 
 
+def _comes_back(state: State) -> bool:
+    return state.state == "unknown" or (state.state == "failed" and state.due_at is not None)
+
+
 def _waiting(site: Site, report: Report) -> int:
     """Return how many messages have not ended and may: they come due again after the worker has gone."""
-    states = site.states()
-    ended = {task_id for task_id, (state, _) in states.items() if state in ("completed", "dead")}
+    ended = {task_id for task_id, each in site.states().items() if each.state in ENDED}
     return sum(odd.may_wait and (odd.message is None or odd.message.message_id not in ended) for odd in report.accepted)
 
 
 def _runs(site: Site) -> dict[str, Counter[int]]:
     """Return how often which message ran, as far as it had its number."""
-    found: dict[str, Counter[int]] = {"odd": Counter(), "ordinary": Counter(), "met": Counter()}
+    found: dict[str, Counter[int]] = {word: Counter() for word in ("odd", "ordinary", "met", "lost")}
     for line in (site.folder / "effects").read_text("utf-8", "replace").splitlines():
         word, _, number = line.partition(" ")
         if re.fullmatch(r"-?\d+", number):
@@ -199,11 +206,14 @@ def _judge(site: Site, report: Report) -> None:
     twice = {number: times for number, times in runs["ordinary"].items() if times > 1}
     if twice:
         report.faults.append(f"ordinary messages ran more than once: {dict(list(twice.items())[:5])}")
+    if runs["lost"]:
+        report.faults.append(f"what a failed actor had sent was delivered {runs['lost'].total()} times")
     for odd in _open(site, report)[:20]:
         report.faults.append(f"has not ended: {site.states().get(odd.message.message_id)} {odd}")
     for odd in report.accepted:
         if runs["odd"][odd.number] > _most_runs(odd):
             report.faults.append(f"ran {runs['odd'][odd.number]} times: {odd}")
+    report.faults += judged(site, report.accepted, runs["odd"])
     left, waiting = site.left(), _waiting(site, report)
     if sum(left.values()) > waiting:
         report.faults.append(f"messages are left: {left}, of which {waiting} may come due again")
@@ -213,7 +223,9 @@ def _judge(site: Site, report: Report) -> None:
     for words in NEVER_SAID:
         if words in said:
             report.faults.append(f"the worker has said {words!r} {said.count(words)} times")
-    report.states.update(state for state, _ in site.states().values())
+    states = site.states().values()
+    report.states.update(each.state for each in states)
+    report.codes.update(each.code for each in states if each.state == "dead")
 
 
 def _most_runs(odd: Odd) -> int:
@@ -249,6 +261,7 @@ def show(report: Report, seed: int, where: str, folder: Path) -> None:
     print(
         f"{where}: seed {seed}, {len(report.accepted)} odd messages taken, {report.refused.total()} refused "
         f"({dict(report.refused)}), {len(report.ordinary)} ordinary, {dict(report.states)}, "
+        f"dead of {dict(report.codes)}, "
         f"{report.memory / 1e6:.0f} MB, {report.seconds:.0f} s; log: {folder / 'worker.log'}",
         flush=True,
     )

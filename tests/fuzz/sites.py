@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import pika
@@ -14,9 +14,27 @@ from dramatiq.common import current_millis
 
 from fuzz.oddities import Odd
 from growbin_jobs.engine import Engine, EngineConfig
+from growbin_jobs.engine.broker.port import DeadLetter
 
 #: What the worker consumes.
 QUEUES = ("odd", "follow", "meeting")
+
+#: States of messages that will not run again.
+ENDED = frozenset({"completed", "dead"})
+
+
+class State(NamedTuple):
+    """What the journal says of a message.
+
+    Attributes:
+      state: ``completed``, ``dead`` and others; ``unknown``: nothing.
+      due_at: When it runs again.
+      code: Why it is a dead letter.
+    """
+
+    state: str = "unknown"
+    due_at: float | None = None
+    code: str | None = None
 
 
 class Site:
@@ -64,14 +82,21 @@ class Site:
             lambda queue: queue.put("odd", message_id, odd.body, priority=0, due=now, now=now), durable=True
         )
 
-    def states(self) -> dict[str, tuple[str, float | None]]:
-        """Return what the journal says of each message: its state, and when its retry is due."""
+    def states(self) -> dict[str, State]:
+        """Return what the journal says of each message."""
 
-        def read(connection: apsw.Connection) -> dict[str, tuple[str, float | None]]:
-            rows = connection.execute("SELECT task_id, status, due_at FROM task_wal")
-            return {task_id: (status, due_at) for task_id, status, due_at in rows}
+        def read(connection: apsw.Connection) -> dict[str, State]:
+            rows = connection.execute(
+                "SELECT task_id, status, task_wal.due_at, code FROM task_wal "
+                "LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id"
+            )
+            return {task_id: State(status, due_at, code) for task_id, status, due_at, code in rows}
 
         return self.engine.journal.read(read)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return what is among the broker's dead letters."""
+        return [each for name in QUEUES for each in self.engine.broker.dead_letters(name, limit=10**6)]
 
     def left(self) -> dict[str, int]:
         """Return how many messages each of the worker's queues still has to deliver now."""

@@ -19,7 +19,8 @@ import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
-from growbin_jobs.adapters.llm.client import CAP_RAISE, ModelClient
+from growbin_jobs.adapters.llm.client import ModelClient
+from growbin_jobs.adapters.llm.fitting import CAP_RAISE
 from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import KnownItem
@@ -71,7 +72,7 @@ def stub() -> Iterator[Any]:
 
 @pytest.fixture
 def client(stub: Any) -> ModelClient:
-    return ModelClient(api_key=KEY, base_url=stub.url)
+    return ModelClient(api_key=KEY, base_url=stub.url, server="openai")
 
 
 def vision(client: ModelClient, **options: Any) -> OnlineVision:
@@ -278,7 +279,7 @@ def test_a_server_without_json_schema_is_asked_for_an_object_from_then_on(stub, 
     assert {answer.item for answer in answers} == {"general"}  # all that the stub finds with no schema
     forms = [asked.body["response_format"]["type"] for asked in stub.requests]
     assert forms == ["json_schema", "json_object", "json_object"]
-    assert '"pet_bottle"' in stub.requests[1].body["messages"][-1]["content"]
+    assert '"pet_bottle"' in stub.requests[1].body["messages"][0]["content"]
 
 
 def test_an_answer_that_breaks_the_schema_is_refused_without_json_schema_too(stub, client):
@@ -427,7 +428,7 @@ import sys, gevent
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.errors import Transient
-client = ModelClient(api_key=None, base_url=sys.argv[1])
+client = ModelClient(api_key=None, base_url=sys.argv[1], server="openai")
 ask = lambda model, seconds: client.ask_text(Call(model, seconds, 100), [{"role": "user", "content": "?"}])
 assert ask("gpt-4o-mini", 20.0).answer
 
@@ -555,7 +556,7 @@ MEASURED: dict[str, list[tuple[str, int | None, Usage | None, str]]] = {
 @pytest.mark.parametrize("behaviour", MEASURED)
 def test_every_http_request_is_recorded_however_it_ends(stub, behaviour):
     records = Records()
-    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records)
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records, server="openai")
     client.warm_up()
     stub.script(behaviour)
 
@@ -584,8 +585,8 @@ def test_a_request_that_the_worker_interrupts_is_recorded(stub, monkeypatch):
         """As Dramatiq's time limit raises it, in whatever line runs just then."""
 
     records = Records()
-    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records)
-    monkeypatch.setattr(client, "_send", lambda *arguments: (_ for _ in ()).throw(Interrupt))
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records, server="openai")
+    monkeypatch.setattr(client, "_send", lambda *arguments, **options: (_ for _ in ()).throw(Interrupt))
 
     with pytest.raises(Interrupt):
         vision(client).classify(picture())
@@ -605,7 +606,7 @@ def test_a_meter_that_fails_costs_no_answer(stub):
 
 def test_a_kept_answer_is_no_request(stub, tmp_path):
     records = Records()
-    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records)
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records, server="openai")
     service = kept(client, GptCache(tmp_path / "task_queue.db"))
     service.answer(picture())
     service.answer(picture())

@@ -28,17 +28,17 @@ def opened(url: str, *, pool_size: int = 4, timeout: float = 5) -> Database:
 
 
 @pytest.fixture
-def database(postgres_url: str) -> Iterator[Database]:
-    database = opened(postgres_url)
+def database(upgraded_postgres_url: str) -> Iterator[Database]:
+    database = opened(upgraded_postgres_url)
     upgrade(database, SCHEMA)
     yield database
     database.close()
 
 
 @pytest.fixture
-def ask(postgres_url: str) -> Iterator[Callable[..., Any]]:
+def ask(upgraded_postgres_url: str) -> Iterator[Callable[..., Any]]:
     """Asks the server by another way; returns the first value of the first row."""
-    connection = psycopg2.connect(postgres_url, application_name="observer")
+    connection = psycopg2.connect(upgraded_postgres_url, application_name="observer")
     connection.autocommit = True
 
     def ask(statement: str, *parameters: Any) -> Any:
@@ -75,8 +75,8 @@ def test_a_session_is_set_up(database: Database) -> None:
     assert database.run(lambda connection: connection.execute_sql(query).fetchone()) == ("UTC", "5s", "30s", "UTF8")
 
 
-def test_the_urls_own_options_win(postgres_url: str) -> None:
-    database = opened(f"{postgres_url}?application_name=mine&options=-c%20statement_timeout%3D7000")
+def test_the_urls_own_options_win(upgraded_postgres_url: str) -> None:
+    database = opened(f"{upgraded_postgres_url}?application_name=mine&options=-c%20statement_timeout%3D7000")
     query = "SELECT current_setting('application_name'), current_setting('statement_timeout')"
     assert database.run(lambda connection: connection.execute_sql(query).fetchone()) == ("mine", "7s")
     database.close()
@@ -111,8 +111,8 @@ def test_connections_that_died_idle_are_noticed_before_they_are_used(
     assert backend(database) != first
 
 
-def test_a_statement_that_takes_too_long_defers_and_keeps_the_connection(postgres_url: str) -> None:
-    database = opened(postgres_url, timeout=0.2)
+def test_a_statement_that_takes_too_long_defers_and_keeps_the_connection(upgraded_postgres_url: str) -> None:
+    database = opened(upgraded_postgres_url, timeout=0.2)
     first = backend(database)
     with pytest.raises(Deferred, match="57014"):
         database.run(lambda connection: connection.execute_sql("SELECT pg_sleep(60)").fetchall())
@@ -148,8 +148,8 @@ def test_a_deadlock_defers_one_of_the_two(database: Database) -> None:
     assert sorted("Deadlock" in outcome for outcome in outcomes) == [False, True]
 
 
-def test_no_more_connections_than_the_pool_allows(postgres_url: str, ask: Callable[..., Any]) -> None:
-    database = opened(postgres_url, pool_size=3, timeout=30)
+def test_no_more_connections_than_the_pool_allows(upgraded_postgres_url: str, ask: Callable[..., Any]) -> None:
+    database = opened(upgraded_postgres_url, pool_size=3, timeout=30)
     counts: list[int] = []
 
     def work() -> None:
@@ -227,8 +227,8 @@ class Cable:
 
 
 @pytest.fixture
-def cable(postgres_url: str) -> Iterator[Cable]:
-    parts = urlsplit(postgres_url)
+def cable(upgraded_postgres_url: str) -> Iterator[Cable]:
+    parts = urlsplit(upgraded_postgres_url)
     assert parts.hostname
     assert parts.port
     cable = Cable((parts.hostname, parts.port))
@@ -237,9 +237,9 @@ def cable(postgres_url: str) -> Iterator[Cable]:
 
 
 @pytest.fixture
-def by_cable(postgres_url: str, cable: Cable) -> Iterator[Database]:
-    port = urlsplit(postgres_url).port
-    database = opened(postgres_url.replace(f":{port}/", f":{cable.port}/"), timeout=2)
+def by_cable(upgraded_postgres_url: str, cable: Cable) -> Iterator[Database]:
+    port = urlsplit(upgraded_postgres_url).port
+    database = opened(upgraded_postgres_url.replace(f":{port}/", f":{cable.port}/"), timeout=2)
     upgrade(database, SCHEMA)
     yield database
     database.close()
@@ -281,7 +281,7 @@ def test_a_server_that_says_nothing_defers_a_new_connection(by_cable: Database, 
 # --- what doctor says
 
 
-def test_a_port_where_nobody_listens(postgres_url: str) -> None:
+def test_a_port_where_nobody_listens(upgraded_postgres_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(Deferred, match=r"127\.0\.0\.1:\d+/n does not answer \(Connection refused\). Start PostgreSQL"):
@@ -296,8 +296,8 @@ def test_a_port_where_nobody_listens(postgres_url: str) -> None:
         ("/test_", "/nothing_", "Create the database"),
     ],
 )
-def test_a_login_that_is_refused(postgres_url: str, old: str, new: str, remedy: str) -> None:
-    wrong = postgres_url.replace(old, new, 1)
+def test_a_login_that_is_refused(upgraded_postgres_url: str, old: str, new: str, remedy: str) -> None:
+    wrong = upgraded_postgres_url.replace(old, new, 1)
     password = urlsplit(wrong).password
     assert password
     with pytest.raises(ConfigurationError, match=remedy) as caught:

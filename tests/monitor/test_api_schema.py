@@ -53,5 +53,6 @@ def test_every_kind_of_thing_has_a_route():
     wanted = {
         "tasks", "dead-letters", "error-groups", "queues", "workers", "limits", "breakers", "schedule", "analyses",
         "usage", "health", "statistics", "archives", "audit", "export", "overview", "budgets",
+        "webhooks", "proof", "pauses",
     }  # fmt: skip
     assert wanted <= {path.split("/")[3] for path in DOCUMENT["paths"]}

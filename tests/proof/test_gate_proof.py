@@ -29,7 +29,7 @@ SHORT = Plan(
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def test_a_cluster_whose_nodes_are_killed_paused_and_added_keeps_the_limit_as_the_server_counts(kind, request):
-    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
 
     found = run(SHORT, url)
 

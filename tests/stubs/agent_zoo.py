@@ -1,8 +1,8 @@
 """Endpoints that misbehave, each on a path of one server: for tests of health checks.
 
 ``/ok``, ``/503``, ``/redirect`` (to a cloud's metadata address), ``/hang`` (no answer), ``/drip`` (a byte at a time,
-without end), ``/huge`` (a body without end), ``/reset`` (the connection breaks). What hangs is let go by
-:meth:`AgentZoo.close`.
+without end), ``/huge`` (a body without end), ``/reset`` (the connection breaks), ``/stall`` (half of the body),
+``/nonsense`` (no HTTP), ``/heads`` (headers without end). What hangs is let go by :meth:`AgentZoo.close`.
 """
 
 from __future__ import annotations
@@ -89,6 +89,9 @@ class AgentZoo:
             "drip": self._drip,
             "huge": self._huge,
             "reset": reset,
+            "stall": self._stall,
+            "nonsense": lambda request: request.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+            "heads": self._heads,
         }.get(name, lambda request: say(request, 200))
 
     def _model(self, request: BaseHTTPRequestHandler, path: str) -> None:
@@ -104,6 +107,16 @@ class AgentZoo:
         begin(request, 200, {})
         while not self.over.wait(0.05):
             request.wfile.write(b".")
+
+    def _stall(self, request: BaseHTTPRequestHandler) -> None:
+        begin(request, 200, {"content-length": "100"})
+        request.wfile.write(bytes(50))
+        self.over.wait()
+
+    def _heads(self, request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.over.is_set():
+            request.wfile.write(b"x-more: " + b"y" * 4096 + b"\r\n")
 
     def _huge(self, request: BaseHTTPRequestHandler) -> None:
         begin(request, 200, {})

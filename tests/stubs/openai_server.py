@@ -35,6 +35,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 #: The part of OpenAI's public API description that this stub serves (its $comment tells where it comes from).
 SCHEMA = Path(__file__).resolve().parents[3] / "shared" / "openai" / "chat-completions.schema.json"
@@ -465,7 +466,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         stub = self.server.stub
-        if self.path == "/v1/models":
+        if self.path == f"{urlsplit(stub.url).path}/models":
             data = [
                 {"id": name, "object": "model", "created": 1, "owned_by": "stub", "shutdown_date": end}
                 for name, end in stub.models.items()
@@ -490,7 +491,7 @@ class _Handler(BaseHTTPRequestHandler):
         if len(raw) < length:  # who asked was killed before all of it was sent
             return
         body = json.loads(raw) if raw else {}
-        if self.path == "/v1/chat/completions":
+        if urlsplit(self.path).path == f"{urlsplit(stub.url).path}/chat/completions":
             self._send(stub.take(body, {name.lower(): value for name, value in self.headers.items()}))
         elif self.path == "/_stub/script":
             stub.script(*body["behaviours"], kind=body.get("kind"))

@@ -5,15 +5,13 @@ Celery does not need here is off: results, events, gossip, remote control.
 """
 
 import os
-import sqlite3
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
 from kombu.entity import Queue
 
+from benchmarks.tasks.journal import Journal
 from benchmarks.tasks.systems import STAGES, stage_name
 from benchmarks.tasks.tally import Tally
 from growbin_jobs.engine.broker.rabbitmq.topology import arguments
@@ -34,32 +32,6 @@ app.conf.update(
     worker_enable_remote_control=False,
     worker_prefetch_multiplier=2,  # as Dramatiq: for each queue twice what can run
 )
-
-
-class Journal:
-    """A row for each task, in WAL mode with ``synchronous=NORMAL`` like ours; one connection of the process."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-
-    def write(self, task_id: str, name: str, payload: str) -> None:
-        with self._lock:
-            if self._connection is None:
-                self._connection = self._open()
-            row = (task_id, name, payload, "completed", time.time())
-            self._connection.execute("INSERT OR REPLACE INTO task_wal VALUES (?, ?, ?, ?, ?)", row)
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS task_wal"
-            " (task_id TEXT PRIMARY KEY, task_name TEXT, payload TEXT, status TEXT, completed_at REAL)"
-        )
-        return connection
 
 
 journal = Journal(os.environ["BENCH_CELERY_JOURNAL"])

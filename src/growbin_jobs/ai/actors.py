@@ -84,10 +84,9 @@ def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str,
     here = services()
     rule = parse(Rule, rules)
     seen = parse(VisionAnswer, vision) if vision is not None else None
-    # Only models online are paid for, and only what is paid for is asked for whom.
-    user_id = here.analyses.owners([analysis_id]).get(analysis_id) if settings.models_online else None
-    with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, user_id)):
-        advice = here.responses.compose(rule, seen, settings.language)
+    asker = here.analyses.asker(analysis_id)
+    with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, asker.user_id)):
+        advice = here.responses.compose(rule, seen, asker.language or settings.language)
     here.analyses.completed(analysis_id, advice)
     return advice.model_dump()
 

@@ -14,9 +14,10 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from growbin_jobs.adapters.llm.attribution import asking
 from growbin_jobs.ai.freshness import wished
 from growbin_jobs.ai.single_flight import SingleFlight
-from growbin_jobs.errors import Deferred
+from growbin_jobs.errors import Away, Deferred
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -119,6 +120,7 @@ class Answers(Generic[T]):
       sleep: Waits so many seconds.
       hit: Told the model of each answer that was not paid for.
       limit: Makes a context in which calls of a model end within so many seconds.
+      alone: Asked when the shared store is away: whether this node may ask all the same, and another one too.
     """
 
     def __init__(
@@ -132,7 +134,9 @@ class Answers(Generic[T]):
         sleep: Callable[[float], None] = time.sleep,
         limit: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
         hit: Callable[[str], None] = lambda _: None,
+        alone: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._alone = alone
         self._hit = hit
         self._form = form
         self._store = store
@@ -166,7 +170,8 @@ class Answers(Generic[T]):
         if kept is not None:
             return Answered(kept, from_store=True)
         if self._shared is None:
-            answered = Answered(ask(), from_store=False)
+            with asking(question.key):
+                answered = Answered(ask(), from_store=False)
         else:
             answered = self._shared_or_asked(self._shared, question, ask)
         if self._store is not None:
@@ -178,7 +183,12 @@ class Answers(Generic[T]):
         """Wait until another node has the answer, or until it is this one's turn to ask."""
         begun, look = self._clock(), _FIRST_LOOK
         while True:
-            claim = shared.claim(question.key)
+            try:
+                claim = shared.claim(question.key)
+            except Away:
+                if not self._alone():
+                    raise
+                return Answered(ask(), from_store=False)
             left = self._patience - (self._clock() - begun)
             if claim.fence is not None:
                 limit = self._limit(left) if look > _FIRST_LOOK else nullcontext()
@@ -208,7 +218,7 @@ class Answers(Generic[T]):
             shared.give_up(question.key, fence)
             raise Deferred("The node that asked the same question has died.", wait=0.0)
         try:
-            with limit:
+            with limit, asking(question.key):
                 answer = ask()
         except BaseException:
             shared.give_up(question.key, fence)

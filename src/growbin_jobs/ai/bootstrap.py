@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.file_cache import FileCache
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.meter import Meter
+from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
-from growbin_jobs.ai.pictures import Pictures
+from growbin_jobs.ai.pictures import ModelPictures, Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
 from growbin_jobs.ai.sentences import RuleSentences
@@ -28,7 +30,8 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.limits.ledger import UsageLedger
-from growbin_jobs.limits.paid_calls import Worker, guards
+from growbin_jobs.limits.offline_share import OfflineShare
+from growbin_jobs.limits.paid_calls import Worker, guards, offline_share
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.metrics.pipeline import count_analysis, count_hit, count_request
@@ -36,8 +39,9 @@ from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings
-from growbin_jobs.wiring import central_database, gate_database, guarded_object_store
+from growbin_jobs.wiring import central_database, fetched_files, gate_database, guarded_object_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,17 @@ def services() -> Services:
     cache = GptCache(settings.journal_path, settings.answer_ttl)
     database = central_database(settings)
     ledger = usage_ledger(settings, database) if settings.models_online else None
-    vision, text = _online(settings, cache, database, ledger) if ledger else _offline(settings, cache)
+    gate = gate_database(settings)
+    share = offline_share(settings, gate)
+    vision, text = _online(settings, cache, database, ledger, gate, share) if ledger else _offline(settings, cache)
     return Services(
         pictures=Pictures(
-            guarded_object_store(settings, database, engine.waiting_room.running),
+            model_pictures(
+                settings,
+                guarded_object_store(settings, database, engine.waiting_room.running, alone=share.is_leased),
+                kept=fetched_files(settings),
+            ),
             vision,
-            partial(shrink, side=settings.vision_side),
             transport=settings.vision_transport,
         ),
         responses=text,
@@ -87,6 +96,11 @@ def finish() -> None:
         ledger.close()
 
 
+def model_pictures(settings: Settings, objects: ObjectStore, kept: FileCache | None = None) -> ModelPictures:
+    """Return what vision models see of pictures in a store."""
+    return ModelPictures(objects, partial(shrink, side=settings.vision_side), side=settings.vision_side, kept=kept)
+
+
 def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
     """Return the meter that writes what is paid for."""
     return UsageLedger(
@@ -106,17 +120,32 @@ def _count_and_trace(row: Mapping[str, Any]) -> None:
     trace_request(row)
 
 
-def model_client(settings: Settings, meter: Meter, worker: Worker | None = None) -> ModelClient:
+def model_client(
+    settings: Settings,
+    meter: Meter,
+    worker: Worker | None = None,
+    *,
+    database: Database | None = None,
+    share: OfflineShare | None = None,
+) -> ModelClient:
     """Return the client of the model server, with all that guards and measures its requests.
 
     Parameters:
       settings: Which server, limits and budgets.
       meter: Gets a record of each request.
       worker: In which it works; None: outside of one.
+      database: Where limits, breakers and budgets are; None: opened here.
+      share: What the node may send while that is away; None: made here.
     """
     key = settings.openai_api_key
-    connect = partial(ModelClient, api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url)
-    guarding = guards(settings, gate_database(settings), worker, look_up=connect().look_up)
+    connect = partial(
+        ModelClient,
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        server=settings.model_server,
+        memory=ServerFacts(central_database(settings)),
+    )
+    guarding = guards(settings, database or gate_database(settings), worker, look_up=connect().look_up, share=share)
     client = connect(meter=meter, guards=guarding)
     client.warm_up()
     return client
@@ -139,13 +168,21 @@ def online_vision(
     return OnlineVision(client, call=replace(look, purpose=purpose), items=items, detail=settings.vision_detail)
 
 
-def _online(settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger) -> tuple[Vision, TextModel]:
+def _online(
+    settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger, gate: Database, share: OfflineShare
+) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, ledger, _worker())
+    client = model_client(settings, ledger, _worker(), database=gate, share=share)
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
-    seen = Answers(VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline, hit=count_hit)
-    texts = Answers(Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline, hit=count_hit)
+    ask_alone = share.is_leased
+    seen = Answers(
+        VisionAnswer, cache, patience=settings.vision_timeout, shared=shared, limit=deadline, hit=count_hit,
+        alone=ask_alone,
+    )  # fmt: skip
+    texts = Answers(
+        Advice, cache, patience=settings.text_timeout, shared=shared, limit=deadline, hit=count_hit, alone=ask_alone
+    )
     text = OnlineText(client, call=call_for("text", settings))
     advice = CachedTextModel(text, texts, model=settings.text_model, fingerprint=text.fingerprint)
     return Vision(online_vision(settings, client), seen), advice

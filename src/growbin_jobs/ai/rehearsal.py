@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest
-from growbin_jobs.adapters.pictures import shrink
-from growbin_jobs.ai.bootstrap import model_client, online_vision, usage_ledger
-from growbin_jobs.errors import ConfigurationError, NotFound, Permanent
+from growbin_jobs.ai.bootstrap import model_client, model_pictures, online_vision, usage_ledger
+from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.limits.usage import answered_requests
 from growbin_jobs.limits.usage_row import cost_of
@@ -57,13 +56,10 @@ def rehearse_vision(
     ledger = usage_ledger(settings, database)
     seen = _Seen(ledger)
     vision = online_vision(settings, model_client(settings, seen), model=model, purpose=PURPOSE)
-    objects = object_store(settings)
+    pictures = model_pictures(settings, object_store(settings))
 
     def look(analysis: Analysis) -> VisionAnswer:
-        try:
-            picture = shrink(objects.get(analysis.s3_path or ""), side=settings.vision_side)
-        except NotFound:
-            raise Permanent("object_missing") from None
+        picture = pictures.fetch(analysis.s3_path or "")
         # Not for its user: a rehearsal must not spend that budget.
         with attributed(Attribution(analysis.id)):
             return vision.classify(picture)

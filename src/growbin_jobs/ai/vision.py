@@ -122,7 +122,10 @@ class OnlineVision:
         return f"{prompts.VISION_PROMPT_VERSION}/{digest[:16]}"
 
     def classify(self, picture: bytes, address: str | None = None) -> VisionAnswer:
-        url = address or "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
-        messages = prompts.vision_messages(self._items, url, self._detail)
-        completion = self._client.ask(self._call, messages, self._schema, in_words=self._form)
+        def inline() -> str:
+            return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
+
+        messages = prompts.vision_messages(self._items, address or inline(), self._detail)
+        options: dict[str, Any] = {"inline": inline} if address else {}
+        completion = self._client.ask(self._call, messages, self._schema, in_words=self._form, **options)
         return VisionAnswer.model_validate(completion.answer.model_dump())

@@ -20,6 +20,9 @@ def analyze(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the ids and return at once.")] = False,
     user: Annotated[str, typer.Option(help="Whose photos they are.")] = "cli",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.", min=1)] = 300.0,
+    language: Annotated[
+        str | None, typer.Option(help="Of the advice: ko or en. Default: the workers'.", metavar="ko|en")
+    ] = None,
 ) -> None:
     """Hand in photos and show how to sort what is on them.
 
@@ -30,9 +33,10 @@ def analyze(
     Examples:
       growbin-jobs analyze bottle.jpg can.jpg
       growbin-jobs analyze --json *.jpg | jq -r .category
+      growbin-jobs analyze --language en bottle.jpg
       growbin-jobs status $(growbin-jobs analyze --no-wait bottle.jpg)
     """
-    labels, complete = hand_in(photos, user=user, json=json)
+    labels, complete = hand_in(photos, user=user, json=json, language=language)
     if no_wait:
         with _ids_kept(labels):
             for analysis_id, photo in labels.items():
@@ -57,7 +61,7 @@ def _ids_kept(labels: Iterable[str]) -> Iterator[None]:
         raise
 
 
-def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str, str], bool]:
+def hand_in(photos: Sequence[Path], *, user: str, json: bool, language: Any = None) -> tuple[dict[str, str], bool]:
     """Hand in photos; say which were not accepted, and why.
 
     Returns:
@@ -76,7 +80,7 @@ def hand_in(photos: Sequence[Path], *, user: str, json: bool) -> tuple[dict[str,
             code, sentence = None, outage
             try:
                 if not outage:
-                    labels[client.submit_analysis(user, photo)] = str(photo)
+                    labels[client.submit_analysis(user, photo, language=language)] = str(photo)
                     continue
             except PictureRefused as error:
                 code, sentence = error.code, _not_there(photo) if error.code == "picture_missing" else str(error)

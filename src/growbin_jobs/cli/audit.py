@@ -72,6 +72,39 @@ def verify(
         raise typer.Exit(1)
 
 
+def review(
+    month: Annotated[str, typer.Argument(metavar="[MONTH]", help="2026-11; default: the last one.")] = "",
+    json: Json = False,
+) -> None:
+    """Show what to look over of a month: who came, as what, from where, whose data they saw, what they took.
+
+    The chain is verified; exit code 1 when it is not whole. That somebody reviewed the month is a row of the audit.
+
+    \b
+    Examples:
+      growbin-jobs audit review
+      growbin-jobs audit review 2026-11 --json > review-2026-11.json
+    """
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli import target
+    from growbin_jobs.cli.audit_view import print_review
+    from growbin_jobs.cli.audited import record
+    from growbin_jobs.models.audit_review import review as reviewed
+    from growbin_jobs.operations.json_ready import as_json
+
+    zone, database = ZoneInfo(_settings.load().timezone), target.central()
+    last = (datetime.now(zone).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    found = reviewed(database, month or last, zone)
+    record(database, "audit.reviewed", target=found.month)
+    print_json(as_json(found)) if json else print_review(found)
+    if found.chain is not None:
+        complain("audit", found.chain)
+        raise typer.Exit(1)
+
+
 def _audit() -> "Audit":
     from growbin_jobs.cli import target
     from growbin_jobs.models.audit import Audit

@@ -8,6 +8,7 @@ from rich.text import Text
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.models.audit import AuditRecord
+from growbin_jobs.models.audit_review import AuditReview
 
 
 def print_records(records: Sequence[AuditRecord]) -> None:
@@ -27,3 +28,27 @@ def print_records(records: Sequence[AuditRecord]) -> None:
         if record.reason:
             out.print(Text(f"         {one_line(record.reason)}", style="italic"), soft_wrap=True)
     say(f"Times in {zone_name()}.", "dim")
+
+
+def print_review(found: AuditReview) -> None:
+    """Print the review of a month."""
+    over = "" if found.complete else ", which is not over"
+    say(f"{found.month} ({found.zone}){over}: {found.rows} rows, {found.refused} refused sign-ins.", "bold")
+    for each in found.people:
+        line = Text.assemble(
+            (one_line(each.who) or "(nobody known)", "bold"), f"  {', '.join(map(one_line, each.roles)) or '–'}  "
+            f"{each.rows} rows, {each.looks} looks at personal data of {each.people} persons",
+        )  # fmt: skip
+        out.print(line, soft_wrap=True)
+        actions = ", ".join(f"{one_line(name)} {count}" for name, count in each.actions.items())
+        out.print(Text(f"    {actions}", style="dim"), soft_wrap=True)
+    for new in found.new_addresses:
+        out.print(
+            Text(f"New address: {one_line(new.who)} from {one_line(new.address)}, {new.rows} rows"), soft_wrap=True
+        )
+    for title, rows in (("Taken away", found.taken), ("Tokens and ended sessions", found.access)):
+        if rows:
+            say(f"{title}:", "bold")
+            print_records(rows)
+    if found.chain is None:
+        say(f"The chain is whole; its head: {found.head or '0:'}")

@@ -6,6 +6,8 @@ import typer
 
 from growbin_jobs.cli.console import print_json, print_line
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.paid_words import word
+from growbin_jobs.cli.person import language
 
 if TYPE_CHECKING:
     from growbin_jobs.limits.breakers import Breakers
@@ -22,14 +24,16 @@ def list_(json: Json = False) -> None:
       growbin-jobs breakers list
       growbin-jobs breakers list --json | jq -r 'select(.state == "operator") | .remedy'
     """
-    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import breaker_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.operations.breakers import list_breakers
     from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.operations.model_servers import known_servers, said_by_breaker
 
-    found = list_breakers(_store(), language=_settings.load().language)
+    said = said_by_breaker(known_servers(target.central()))
+    found = list_breakers(_store(), language=language(), said=said)
     if not json:
-        view.print_breakers(found)
+        view.print_breakers(found, language())
     for status in found if json else ():
         print_json(as_json(status))
     raise typer.Exit(int(any(status.state == "operator" for status in found)))
@@ -54,7 +58,7 @@ def reset(
     from growbin_jobs.operations.breakers import reset_breaker
 
     reset_breaker(_store(), name)
-    print_json({"reset": name}) if json else print_line(f"{name} is closed.")
+    print_json({"reset": name}) if json else print_line(word("is closed", language(), name=name))
 
 
 def _store() -> "Breakers":

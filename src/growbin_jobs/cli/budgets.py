@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, print_line
+from growbin_jobs.cli.paid_words import word
+from growbin_jobs.cli.person import language
 
 if TYPE_CHECKING:
     from growbin_jobs.settings import Settings
@@ -44,9 +46,9 @@ def list_(
     if json:
         print_json({"caps": caps, "days": as_json(days), "imbalances": as_json(wrong)})
     else:
-        view.print_budgets(days, caps, day=chosen, zone=settings.timezone)
+        view.print_budgets(days, caps, language(), day=chosen, zone=settings.timezone)
     for one in wrong:
-        complain(one.name, f"{one.day}: the totals are not what the reservations add up to.")
+        complain(one.name, word("books wrong", language(), day=one.day))
     raise typer.Exit(int(bool(wrong)))
 
 
@@ -79,11 +81,11 @@ def set_(
     settings = _settings.load()
     caps = Caps(central_database(settings))
     if default:
-        was = caps.forget(name)
-        print_line(f"{name}: {worded(_defaults(settings).get(name))}" + ("" if was else " (as before)"))
+        as_before = "" if caps.forget(name) else word("as before", language())
+        print_line(f"{name}: {worded(_defaults(settings).get(name), language())}" + as_before)
     else:
         caps.set(Cap(name, cap))
-        print_line(f"{name}: {worded(cap)}")
+        print_line(f"{name}: {worded(cap, language())}")
 
 
 def _defaults(settings: "Settings") -> dict[str, int | None]:

@@ -8,6 +8,8 @@ import typer
 
 from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.paid_words import word
+from growbin_jobs.cli.person import language
 
 if TYPE_CHECKING:
     from growbin_jobs.limits.named import NamedLimits
@@ -33,7 +35,7 @@ def list_(json: Json = False) -> None:
     from growbin_jobs.operations.limit_states import limit_states
 
     states = limit_states(target.central())
-    print_json(as_json(states)) if json else view.print_states(states)
+    print_json(as_json(states)) if json else view.print_states(states, language())
 
 
 def set_(
@@ -42,21 +44,33 @@ def set_(
         str | None, typer.Argument(help="Such as 60/min, 5/s, 10000/day; a number alone is for a minute.")
     ] = None,
     default: Annotated[bool, typer.Option("--default", help="Let the setting hold again.")] = False,
+    offline_share: Annotated[
+        str | None, typer.Option(help="Keep back so much for nodes that cannot reach the database, such as 10%.")
+    ] = None,
 ) -> None:
     """Change a limit now, for all nodes. It holds until --default gives it back to the setting, also after restarts.
+
+    An offline share is taken away from the limit at once and divided among the nodes. A node uses its part only while
+    it cannot reach the database, for at most 5 minutes; 0% gives it back. Without one paid calls wait for the database.
 
     \b
     Examples:
       growbin-jobs limits set vision 60
       growbin-jobs limits set 'user:*' 10/min
       growbin-jobs limits set vision --default
+      growbin-jobs limits set vision --offline-share 10%
     """
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.rates import parse_rate
 
-    if default == (rate is not None):
-        raise typer.BadParameter("Give a rate, or --default.")
+    if (default and rate is not None) or not (default or rate or offline_share):
+        raise typer.BadParameter("Give a rate, --default, or --offline-share.")
     provision = _provision()
+    if offline_share is not None and rate is None and not default:
+        _keep_back(name, offline_share)
+        return
+    if offline_share is not None:
+        _part(offline_share)  # refuses what is none before anything is changed
     if rate is None:
         limit = provision.reset(name)
         if limit is None:
@@ -66,7 +80,9 @@ def set_(
             limit = provision.set(name, parse_rate(rate))
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
-    say(f"{name} is at most {limit.rate} from now on. Of that {limit.use:.1%} is used under full load.")
+    say(word("limit set", language(), name=name, rate=limit.rate, use=f"{limit.use:.1%}"))
+    if offline_share is not None:
+        _keep_back(name, offline_share)
 
 
 def plan(
@@ -98,7 +114,7 @@ def plan(
         needs_of_the_past(database),
         models={"vision": settings.vision_model, "text": settings.text_model},
     )
-    print_json(as_json(found)) if json else view.print_plan(found)
+    print_json(as_json(found)) if json else view.print_plan(found, language())
 
 
 def verify(
@@ -128,21 +144,35 @@ def verify(
     since, timezone = datetime.now(UTC) - _span(last), _settings.load().timezone
     books_since = max(since.astimezone(ZoneInfo(timezone)).date(), first_day(f"{ENTRIES_KEPT - 1}d", timezone))
     proof = prove(target.central(), since, books_since=books_since)
-    print_json(as_json(proof) | {"kept": proof.kept}) if json else view.print_proof(proof)
+    print_json(as_json(proof) | {"kept": proof.kept}) if json else view.print_proof(proof, language())
     if not proof.kept:
         raise typer.Exit(1)
+
+
+def _keep_back(name: str, share: str) -> None:
+    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli import target
+    from growbin_jobs.limits.named import named_limits
+    from growbin_jobs.limits.offline_reserve import Reserves
+
+    units = Reserves(target.central(), named_limits(_settings.load())).set(name, _part(share))
+    say(word("kept back" if units else "nothing kept back", language(), name=name, units=units))
+
+
+def _part(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,3})?)\s*%", text.strip(), re.ASCII)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no share. Write one such as 10%.")
+    return float(found[1]) / 100
 
 
 def _provision() -> "Provision":
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli import target
     from growbin_jobs.limits.named import named_limits
-    from growbin_jobs.limits.promises import Promises
-    from growbin_jobs.limits.provision import Provision
-    from growbin_jobs.limits.sql import SqlLimits
+    from growbin_jobs.limits.provision import provision_of
 
-    database = target.central()
-    return Provision(SqlLimits(database), Promises(database), named_limits(_settings.load()))
+    return provision_of(target.central(), named_limits(_settings.load()))
 
 
 def _what_if(vision: str | None, text: str | None) -> "NamedLimits":

@@ -1,4 +1,4 @@
-"""Limits of paid calls on a terminal."""
+"""Limits of paid calls on a terminal, in two languages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,28 +8,28 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import complain, one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
+from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.limits.audit import Finding
 from growbin_jobs.operations.limit_plan import Plan
 from growbin_jobs.operations.limit_proof import Proof
 from growbin_jobs.operations.limit_states import LimitState
 from growbin_jobs.rates import Rate
+from growbin_jobs.reasons import Language
 
 #: Cells of a bar.
 _BAR = 10
 
-_UNPRICED = "not known: no request of the last 7 days has a price"
 
-
-def print_states(states: Sequence[LimitState]) -> None:
+def print_states(states: Sequence[LimitState], language: Language) -> None:
     """Print the limits, one a row."""
     if not states:
-        say("There are no limits yet. The workers make them when they start with a model server.")
+        say(word("no limits", language))
         return
-    table = _table("limit", "at most", "last minute", "", "waiting", "set by")
+    table = _table(language, "limit", "at most", "last minute", "", "waiting", "set by")
     for state in states:
         promised = state.most * 60 / state.window
-        held = Text(f" held {state.held:.0f} s", "yellow") if state.held else Text()
+        held = Text(word("held", language, seconds=f"{state.held:.0f}"), "yellow") if state.held else Text()
         waiting = "" if state.waiting is None else str(state.waiting)
         table.add_row(
             Text(one_line(state.name)),
@@ -37,50 +37,59 @@ def print_states(states: Sequence[LimitState]) -> None:
             str(state.last_minute),
             Text.assemble(_bar(state.last_minute / promised), held),
             waiting,
-            Text(state.origin, "yellow" if state.origin == "person" else "dim"),
+            Text(word(state.origin, language), "yellow" if state.origin == "person" else "dim"),
         )
     out.print(table)
-    say("Waiting: analyses that wait for the limit or are being answered.", "dim")
+    say(word("what waits", language), "dim")
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: Plan, language: Language) -> None:
     """Print what so many pictures take."""
     ends = datetime.now(UTC) + timedelta(seconds=plan.seconds)
-    print_title(f"{plan.pictures} pictures")
+    print_title(word("pictures", language, number=plan.pictures))
+    span, rate = timedelta(seconds=round(plan.seconds)), f"{plan.per_minute:g}"
+    decides = word("decides", language, limit=plan.limit, rate=rate) if plan.limit else word("none", language)
+    unknown = plan.micro_dollars is None
     facts = [
-        ("takes", f"{timedelta(seconds=round(plan.seconds))}, until {local(ends)} ({zone_name()})"),
-        ("limit", f"{plan.limit} decides: {plan.per_minute:g} pictures a minute" if plan.limit else "none"),
-        ("threads", f"{plan.threads} suffice in the group ai"),
-        ("costs", _UNPRICED if plan.micro_dollars is None else dollars(plan.micro_dollars)),
+        (word("takes", language), word("until", language, span=span, end=local(ends), zone=zone_name())),
+        (word("limit", language), decides),
+        (word("threads", language), word("suffice", language, threads=plan.threads)),
+        (word("costs", language), word("cost not known", language) if unknown else dollars(plan.micro_dollars or 0)),
     ]
     for need in plan.needs:
-        source = f"{need.requests} requests of the last 7 days" if need.requests else "assumed, nothing was sent yet"
-        facts.append((need.purpose, f"{need.seconds:g} s, {need.tokens} tokens a request ({source})"))
+        past = word("of the past", language, requests=need.requests)
+        source = past if need.requests else word("assumed", language)
+        words = word("need", language, seconds=f"{need.seconds:g}", tokens=need.tokens, source=source)
+        facts.append((need.purpose, words))
     print_facts([(name, one_line(value)) for name, value in facts])
 
 
-def print_proof(proof: Proof) -> None:
+def print_proof(proof: Proof, language: Language) -> None:
     """Print what was found."""
-    table = _table("limit", "promised", "most in any", "", "used", "in all", "")
+    table = _table(language, "limit", "promised", "most in any", "", "used", "in all", "")
     for finding in proof.limits:
-        table.add_row(*_finding(finding))
+        table.add_row(*_finding(finding, language))
     out.print(table)
+    unpriced = word("and unpriced", language, requests=proof.unpriced) if proof.unpriced else ""
     nodes = ", ".join(f"{one_line(node)} {count}" for node, count in proof.nodes.items())
     facts = [
-        ("since", f"{local(proof.since_at)} ({zone_name()})"),
-        ("requests", f"{proof.requests}" + (f"  ({nodes})" if nodes else "")),
+        (word("since", language), f"{local(proof.since_at)} ({zone_name()})"),
+        (word("requests", language), f"{proof.requests}" + (f"  ({nodes})" if nodes else "")),
         ("429", str(proof.told_to_wait)),
-        ("analyses", f"{proof.analyses}, {proof.requests_per_analysis:g} requests each"),
-        ("cost", dollars(proof.micro_dollars) + (f" and {proof.unpriced} unpriced" if proof.unpriced else "")),
+        (
+            word("analyses", language),
+            word("each", language, analyses=proof.analyses, requests=f"{proof.requests_per_analysis:g}"),
+        ),
+        (word("cost", language), dollars(proof.micro_dollars) + unpriced),
     ]
     print_facts(facts)
-    say("Used: of the promise, in the busiest ten windows in a row.", "dim")
+    say(word("what used is", language), "dim")
     for wrong in proof.books_wrong:
-        complain(wrong.name, f"{wrong.day}: the totals of the budget are not what its reservations add up to.")
+        complain(wrong.name, word("books wrong", language, day=wrong.day))
     if proof.kept:
-        say("Every promise was kept.", "bold green")
+        say(word("all kept", language), "bold green")
     else:
-        say("A promise was broken.", "bold red")
+        say(word("not all kept", language), "bold red")
 
 
 def dollars(micro: int) -> str:
@@ -88,10 +97,12 @@ def dollars(micro: int) -> str:
     return f"${micro / 1e6:,.2f}" if micro >= 10_000 else f"${micro / 1e6:.6f}"
 
 
-def _finding(finding: Finding) -> list[Text]:
+def _finding(finding: Finding, language: Language) -> list[Text]:
     rate = Rate(finding.most, finding.window)
     unit = str(rate).rpartition("/")[2]
-    verdict = Text("kept", "green") if not finding.broken else Text(f"BROKEN in {finding.broken} windows", "bold red")
+    verdict = Text(word("kept", language), "green")
+    if finding.broken:
+        verdict = Text(word("broken", language, windows=finding.broken), "bold red")
     return [
         Text(one_line(finding.name)),
         Text(str(rate)),
@@ -103,10 +114,10 @@ def _finding(finding: Finding) -> list[Text]:
     ]
 
 
-def _table(*columns: str) -> Table:
+def _table(language: Language, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=True)
+        table.add_column(word(column, language) if column else "", no_wrap=True)
     return table
 
 

@@ -1,10 +1,11 @@
-"""``growbin-jobs models …``: what another model would say, cost and take."""
+"""``growbin-jobs models …``: what another model would say, cost and take; what the servers of models take."""
 
 from typing import Annotated
 
 import typer
 
 from growbin_jobs.cli.console import print_json, say
+from growbin_jobs.cli.journal import Json
 
 
 def rehearse(
@@ -55,3 +56,43 @@ def rehearse(
         view.print_rehearsal(done)
         say("doctor reads this verdict: growbin-jobs doctor", "dim")
     raise typer.Exit(int(done.verdict != "go"))
+
+
+def servers(json: Json = False) -> None:
+    """List what was learnt of the models' servers: what they refuse and is no longer sent to them, and what they said.
+
+    Each thing cost one request, of one node, once. What is known without asking is in docs/models.md.
+
+    \b
+    Examples:
+      growbin-jobs models servers
+      growbin-jobs models servers --json | jq -r '.refused | keys[]'
+    """
+    from growbin_jobs.cli import models_view as view
+    from growbin_jobs.cli import target
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.operations.model_servers import known_servers
+
+    found = known_servers(target.central())
+    if not json:
+        view.print_servers(found)
+    for one in found if json else ():
+        print_json(as_json(one))
+
+
+def forget(
+    model: Annotated[str | None, typer.Argument(help="Its name on the server. Default: all.")] = None,
+    json: Json = False,
+) -> None:
+    """Forget what was learnt of a model's server, after that was upgraded; restart the workers, which remember it too.
+
+    \b
+    Examples:
+      growbin-jobs models forget llama-3.3
+      growbin-jobs models forget --json
+    """
+    from growbin_jobs.cli import target
+    from growbin_jobs.operations.model_servers import forget_servers
+
+    count = forget_servers(target.central(), model)
+    print_json({"forgotten": count}) if json else say(f"Forgotten: {count}. Restart the workers.")

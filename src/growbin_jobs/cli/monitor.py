@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, print_line, say
 from growbin_jobs.cli.person import name_of_person
 
@@ -163,9 +164,11 @@ def create_token(
     with _installed():
         from growbin_jobs.monitor.people import Grant
 
+    from growbin_jobs.cli import target
+
     grant = Grant.parse(role)
     tokens = _tokens()
-    _record("token.created", target=name, details={"role": str(grant), "days": days})
+    record(target.central(), "token.created", target=name, details={"role": str(grant), "days": days})
     token, secret = tokens.create(
         name=name, kind="api", role=grant.role.word, personal=grant.personal, created_by=name_of_person(),
         lasts=timedelta(days=days),
@@ -205,9 +208,11 @@ def revoke_token(
       growbin-jobs monitor token revoke 3f2a9c51d0b7
       growbin-jobs monitor token revoke 3f2a9c51d0b7 --json
     """
+    from growbin_jobs.cli import target
+
     tokens = _tokens()
     revoked = tokens.revoke(token)
-    _record("token.revoked", target=token)
+    record(target.central(), "token.revoked", target=token)
     print_json({"revoked": token, "name": revoked.name}) if json else print_line(f"{revoked.name} is revoked.")
 
 
@@ -227,14 +232,6 @@ def _tokens() -> "MonitorTokens":
     from growbin_jobs.models.monitor_access import MonitorTokens
 
     return MonitorTokens(target.central())
-
-
-def _record(action: str, *, target: str, details: dict[str, Any] | None = None) -> None:
-    from growbin_jobs.cli import target as _target
-    from growbin_jobs.models.audit import Audit, AuditEntry
-
-    entry = AuditEntry(who=name_of_person(), role="cli", action=action, target=target, details=details or {})
-    Audit(_target.central()).append(entry)
 
 
 class _installed:  # noqa: N801 used as a word: with _installed(): …

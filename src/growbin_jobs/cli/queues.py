@@ -90,8 +90,33 @@ def resume(name: Name, actor: IsActor = False, json: Json = False, _engine: Engi
     from growbin_jobs.operations import control
     from growbin_jobs.operations.json_ready import as_json
 
-    done = control.resume(_control(), "actor" if actor else "queue", name)
+    done = control.resume(_control(), "actor" if actor else "queue", name, by=name_of_person())
     print_json(as_json(done)) if json else view.print_resumed(done, language())
+
+
+def history(
+    name: Annotated[str | None, typer.Argument(help="Only of this queue or actor.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 50,
+    json: Json = False,
+    _engine: EngineName = None,
+) -> None:
+    """Show who has paused and resumed which queue or actor, and why, the newest first.
+
+    \b
+    Examples:
+      growbin-jobs queues history
+      growbin-jobs queues history vision_analysis --json
+    """
+    from growbin_jobs.cli import queues_view as view
+    from growbin_jobs.cli import target
+    from growbin_jobs.engine.control.history import history as told
+    from growbin_jobs.operations.json_ready import as_json
+
+    found = told(target.central(), name=name, limit=limit)
+    for each in found if json else ():
+        print_json(as_json(each))
+    if not json:
+        view.print_history(found, language())
 
 
 def revoke(

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, print_line, say
 from growbin_jobs.cli.times import local, zone_name
+from growbin_jobs.engine.control.history import ControlEvent
 from growbin_jobs.engine.task_results import State
 from growbin_jobs.operations.control import Changed, Dropped, Pause, QueueStatus
 from growbin_jobs.reasons import Language
@@ -40,6 +41,9 @@ _WORDS: Final[dict[str, dict[Language, str]]] = {
         "en": "The {target} {name} goes on within two seconds.",
         "ko": "2초 안에 {target} {name}이(가) 다시 시작됩니다.",
     },
+    "pause": {"en": "paused", "ko": "일시 중지"},
+    "resume": {"en": "resumed", "ko": "다시 시작"},
+    "no history": {"en": "Nobody has paused anything.", "ko": "일시 중지한 기록이 없습니다."},
     "was not paused": {
         "en": "The {target} {name} was not paused.",
         "ko": "{target} {name}은(는) 일시 중지되어 있지 않습니다.",
@@ -104,6 +108,22 @@ def print_paused(done: Changed, language: Language) -> None:
         command=f"growbin-jobs queues resume {option}{one_line(done.name)}",
     )
     print_line(words)
+
+
+def print_history(told: Sequence[ControlEvent], language: Language) -> None:
+    """Print who has paused and resumed what, a line each."""
+    if not told:
+        print_line(_word("no history", language))
+    for each in told:
+        line = Text.assemble(
+            local(each.at), "  ", (f"{_word(each.action, language):<8}", "bold"), f"  {_word(each.target, language)} ",
+            f"{one_line(each.name)}  ", (one_line(each.by) or "–", "bold"),
+        )  # fmt: skip
+        if each.until is not None:
+            line.append(_word("until", language, until=local(each.until)), "dim")
+        if each.reason:
+            line.append(f"  {one_line(each.reason)}", "italic")
+        out.print(line, soft_wrap=True)
 
 
 def print_resumed(done: Changed, language: Language) -> None:

@@ -58,4 +58,4 @@ def usage(
     elif csv:
         view.print_csv(by.value, sums)
     else:
-        view.print_sums(by.value, sums, zone=settings.timezone)
+        view.print_sums(by.value, sums, settings.language, zone=settings.timezone)

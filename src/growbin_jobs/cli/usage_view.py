@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.paid_words import word
 from growbin_jobs.limits.usage import Spent
+from growbin_jobs.reasons import Language
 
 #: Columns of the bars.
 _BAR = 24
-
-_NOBODY = "(not known)"
 
 
 def print_csv(by: str, sums: Sequence[Spent]) -> None:
@@ -33,34 +33,39 @@ def print_csv(by: str, sums: Sequence[Spent]) -> None:
     sys.stdout.flush()
 
 
-def print_sums(by: str, sums: Sequence[Spent], *, zone: str) -> None:
+def print_sums(by: str, sums: Sequence[Spent], language: Language, *, zone: str) -> None:
     """Print sums with bars, and the total.
 
     Parameters:
       by: What they are by.
+      language: Of the words.
       zone: Whose days they are.
     """
     if not sums:
-        say("No request to a model server in these days.")
+        say(word("no usage", language))
         return
     most = max(one.micro_dollars for one in sums)
     table = Table(box=None, pad_edge=False)
-    table.add_column(by, overflow="fold")
+    table.add_column(word(by, language), overflow="fold")
     for name in ("requests", "tokens in", "cached", "out"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(word(name, language), justify="right", no_wrap=True)
     table.add_column("USD", justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column("unpriced", justify="right", no_wrap=True)
+    table.add_column(word("unpriced", language), justify="right", no_wrap=True)
     for one in sums:
         bar = Bar(most or 1, 0, one.micro_dollars, width=_BAR, color="green")
-        table.add_row(Text(one_line(one.key or _NOBODY)), *_numbers(one), bar, _unpriced(one.unpriced))
+        table.add_row(
+            Text(one_line(one.key or word("not known", language))), *_numbers(one), bar, _unpriced(one.unpriced)
+        )
     if len(sums) > 1:
-        table.add_row(Text("total", "bold"), *_numbers(_total(sums)), "", _unpriced(_total(sums).unpriced))
+        table.add_row(
+            Text(word("total", language), "bold"), *_numbers(_total(sums)), "", _unpriced(_total(sums).unpriced)
+        )
     out.print(table)
     unpriced = _total(sums).unpriced
     if unpriced:
-        say(f"{unpriced} requests have no known price and are not in the sums of money.", "yellow")
-    say(f"Days of {zone}.", "dim")
+        say(word("have no price", language, requests=unpriced), "yellow")
+    say(word("days of", language, zone=zone), "dim")
 
 
 def dollars(micro: int) -> str:

@@ -60,15 +60,12 @@ def watch(
 
 def _look(analyses: Analyses, waiting: set[str], seen: dict[str, Analysis]) -> str:
     """See how far the waiting ones are; return why that could not be seen, or nothing."""
-    for analysis_id in list(waiting):
-        try:
-            current = analyses.get(analysis_id)
-        except Deferred as error:
-            return str(error)
-        if current is not None:
-            seen[analysis_id] = current
-            if current.status.is_final:
-                waiting.discard(analysis_id)
+    try:
+        found = analyses.find(waiting)
+    except Deferred as error:
+        return str(error)
+    seen.update(found)
+    waiting -= {analysis_id for analysis_id, current in found.items() if current.status.is_final}
     return ""
 
 

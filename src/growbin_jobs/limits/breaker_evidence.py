@@ -4,7 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 from growbin_jobs.adapters.llm.errors import RateLimited
 from growbin_jobs.adapters.llm.meter import ModelRequest, Outcome
-from growbin_jobs.adapters.llm.structured import SchemaNotSupported
+from growbin_jobs.adapters.llm.refusals import FieldRefused
 from growbin_jobs.adapters.llm.tiers import TierUnavailable
 from growbin_jobs.errors import Permanent
 
@@ -12,7 +12,7 @@ from growbin_jobs.errors import Permanent
 _ANSWERS: Final[frozenset[Outcome]] = frozenset({"answered", "unusable", "refused"})
 
 #: Codes that mean the same whatever the outcome is called.
-_CODES: Final = frozenset({"model_quota_exhausted", "model_not_offered"})
+_CODES: Final = frozenset({"model_quota_exhausted", "model_not_offered", "model_lacks_images"})
 
 #: Codes that say nothing of the server: the request itself asks for too much.
 _SILENT: Final = frozenset({"model_request_too_large"})
@@ -39,7 +39,7 @@ def evidence(record: ModelRequest, failure: BaseException | None) -> Evidence:
       record: The request with its end.
       failure: What it ended with; None for an answer.
     """
-    if isinstance(failure, TierUnavailable | SchemaNotSupported):
+    if isinstance(failure, TierUnavailable | FieldRefused):
         return Evidence("nothing")  # the client asks again, in another way
     if isinstance(failure, Permanent) and failure.code in _SILENT:
         return Evidence("nothing")

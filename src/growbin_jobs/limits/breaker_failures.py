@@ -23,6 +23,7 @@ KINDS: Final[dict[str, Kind]] = {
     "model_quota_exhausted": "operator",
     "model_access_denied": "operator",
     "model_not_offered": "operator",
+    "model_lacks_images": "operator",
     "model_forbidden": "doubt",
     "model_rejected_request": "doubt",
     "objects_misconfigured": "operator",
@@ -67,6 +68,7 @@ class Failure:
       asked_wait: Seconds that the server asked to wait; 0: it did not.
       probe: Its fencing number, if it was one.
       message_id: For whom it was sent; empty where that is not known.
+      sure: A trial of our own has failed too, so that it is no message's fault: it opens the breaker at once.
     """
 
     reason: str
@@ -74,6 +76,7 @@ class Failure:
     asked_wait: float = 0.0
     probe: int | None = None
     message_id: str = ""
+    sure: bool = False
 
 
 class Noted(NamedTuple):
@@ -106,7 +109,7 @@ def noted(breaker: Breaker, past: Past | None, now: float, failure: Failure) -> 
     """
     if past is not None and past.failed_at < breaker.changed_at:
         past = None  # of an outage that is over
-    if is_own_fault(breaker, past, reason=failure.reason, message_id=failure.message_id):
+    if not failure.sure and is_own_fault(breaker, past, reason=failure.reason, message_id=failure.message_id):
         return Noted(breaker, own_fault=True, opened=False, wait=0.0), None
     after = failed(
         breaker,
@@ -116,6 +119,7 @@ def noted(breaker: Breaker, past: Past | None, now: float, failure: Failure) -> 
         asked_wait=failure.asked_wait,
         probe=failure.probe,
         message_id=failure.message_id,
+        sure=failure.sure,
     )
     opened = after.state not in ("closed", breaker.state)
     remembered = Past(past.failed_at, past.times + 1) if past else Past(now, 1)
@@ -148,6 +152,7 @@ def failed(
     asked_wait: float = 0.0,
     probe: int | None = None,
     message_id: str = "",
+    sure: bool = False,
 ) -> Breaker:
     """Note a request that failed, and not by its own fault.
 
@@ -159,8 +164,12 @@ def failed(
       asked_wait: Seconds that the server asked to wait; 0: it did not.
       probe: Its fencing number, if it was one.
       message_id: For whom it was sent; empty where that is not known.
+      sure: See :class:`Failure`.
     """
     kind = KINDS.get(reason, "outage")
+    if breaker.state == "closed" and sure:
+        state: State = "operator" if kind in ("operator", "doubt") else "open"
+        return _opened(replace(breaker, pauses=0), now, state, reason, asked_wait, message_id)
     if breaker.state == "closed":
         if sent_at < breaker.changed_at:
             return breaker  # from before the outage that is over
@@ -176,7 +185,7 @@ def failed(
         # The server answers, and refuses this request: neither up nor down, so that another message asks soon.
         soon = max(breaker.open_until, now + FIRST_PAUSE)
         return replace(breaker, open_until=soon, probe_until=0.0, suspect=message_id)
-    state: State = "operator" if kind == "operator" else breaker.state
+    state = "operator" if kind == "operator" else breaker.state
     known = reason if kind == "operator" or breaker.state == "open" else breaker.reason
     return _opened(breaker, now, state, known, asked_wait, message_id)
 

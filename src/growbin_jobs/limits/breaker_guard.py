@@ -19,7 +19,7 @@ from growbin_jobs.limits.breaker_evidence import Evidence, evidence
 from growbin_jobs.limits.breaker_failures import Failure, Noted
 from growbin_jobs.limits.breaker_remedies import remedy
 from growbin_jobs.limits.breaker_store import BreakerStore
-from growbin_jobs.limits.told import told_per_minute
+from growbin_jobs.limits.told import told_requests
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +174,8 @@ class BreakerGuard:
 
     def _lower(self, name: str, request: PlannedRequest, record: ModelRequest) -> None:
         limit = self._per_minute.get(request.purpose, 0.0)
-        by_server = told_per_minute(record.rate_headers)
+        tokens = record.usage.prompt + record.usage.completion if record.usage else 0
+        by_server = told_requests(record.rate_headers, tokens)
         if by_server is not None and by_server < limit:
             self._breakers.told(name, by_server=by_server, per_minute=limit)
 

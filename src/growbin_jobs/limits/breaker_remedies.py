@@ -42,6 +42,12 @@ _REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "en": "The server does not offer this model. Set GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL to its successor "
         "(growbin-jobs doctor names it), or set GROWBIN_VISION_SUCCESSORS and GROWBIN_TEXT_SUCCESSORS.",
     },
+    "model_lacks_images": {
+        "ko": "이 모델은 사진을 보지 못합니다. GROWBIN_VISION_MODEL을 사진을 보는 모델로 바꾸거나, 서버를 비전 기능과 "
+        "함께 시작하세요(llama.cpp: --mmproj).",
+        "en": "This model looks at no pictures. Set GROWBIN_VISION_MODEL to one that does, or start the server with "
+        "its part for pictures (llama.cpp: --mmproj).",
+    },
     "model_rejected_request": {
         "ko": "모델 서버가 모든 요청을 거절합니다. OPENAI_BASE_URL과 모델 설정을 확인하세요(growbin-jobs doctor).",
         "en": "The server rejects every request. Check OPENAI_BASE_URL and the model's settings: growbin-jobs doctor",

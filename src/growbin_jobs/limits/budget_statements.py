@@ -8,6 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.prepared import Prepared
 from growbin_jobs.limits.bookkeeping import NEARLY, SPENT
 from growbin_jobs.limits.budget_books import EACH_USER, EXPIRED_AT_ONCE, Answer, Asked, Clock, End, Judged
 
@@ -99,7 +100,15 @@ WITH found AS MATERIALIZED (
 SELECT coalesce(sum(entries), 0)::bigint FROM sums
 """
 
-_ONE: Final = _END.format(which="id = %(reservation)s ORDER BY name FOR UPDATE")
+_TYPES: Final = {
+    "names": "text[]", "caps": "bigint[]", "users": "boolean[]", "each_user": "text", "count": "bigint",
+    "now": "float8", "zone": "text", "reservation": "text", "amount": "bigint", "lease": "float8",
+    "end": "text", "cost": "bigint",
+    "usage_id": "text",
+}  # fmt: skip
+
+_RESERVE_PREPARED: Final = Prepared(_RESERVE, **_TYPES)
+_ONE: Final = Prepared(_END.format(which="id = %(reservation)s ORDER BY name FOR UPDATE"), **_TYPES)
 _EXPIRED: Final = _END.format(
     which="state = 'open' AND expires_at < coalesce(%(now)s::float8, extract(epoch FROM clock_timestamp())::float8)"
     " ORDER BY day, name LIMIT %(most)s FOR UPDATE SKIP LOCKED"
@@ -134,13 +143,13 @@ class StatementBooks:
                 "amount": amount,
                 "lease": lease,
             }
-            [(now, day, found, _, budgets)] = self._rows(_RESERVE, values)
+            [(now, day, found, _, budgets)] = self._prepared(_RESERVE_PREPARED, values)
             if found:
                 return Answer(now, day, [Judged(*one) for one in budgets])
             self._rows(_OPEN_DAY, values)
 
     def end(self, reservation: str, end: End, cost: int, usage_id: str | None) -> None:
-        self._rows(_ONE, {"reservation": reservation, "end": end, "cost": cost, "usage_id": usage_id})
+        self._prepared(_ONE, {"reservation": reservation, "end": end, "cost": cost, "usage_id": usage_id})
 
     def expire(self) -> int:
         values = {"now": self._now(), "most": EXPIRED_AT_ONCE, "end": "unknown", "cost": 0, "usage_id": None}
@@ -149,6 +158,9 @@ class StatementBooks:
 
     def _now(self) -> float | None:
         return self._clock() if self._clock is not None else None
+
+    def _prepared(self, statement: Prepared, values: dict[str, Any]) -> list[Any]:
+        return self._database.run(lambda connection: statement.rows(connection, values))
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[Any]:
         def work(connection: Any) -> list[Any]:

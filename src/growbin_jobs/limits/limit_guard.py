@@ -70,20 +70,28 @@ class LimitGuard:
             bulk=running is not None and running.queue in self._bulk,
         )
         units = costs(request, self._limits, input_tokens=ratio.corrected(request.input_tokens))
-        ticket = self._gate.ticket(Wish(units, of, lambda: self._make(needed)))
-        return _HeldTicket(self._gate, ticket, ratio, request.input_tokens)
+        return _HeldTicket(self._gate, Wish(units, of, lambda: self._make(needed)), ratio, request.input_tokens)
 
 
 class _HeldTicket:
-    def __init__(self, gate: Gate, ticket: Ticket, ratio: TokenRatio, estimate: int) -> None:
+    def __init__(self, gate: Gate, wish: Wish, ratio: TokenRatio, estimate: int) -> None:
         self._gate = gate
-        self._ticket = ticket
+        self._wish = wish
         self._ratio = ratio
         self._estimate = estimate
+        self._ticket: Ticket | None = gate.ticket(wish)
+
+    def begin(self) -> None:
+        """See :class:`growbin_jobs.adapters.llm.guards.Beginning`: take another ticket where this one went stale."""
+        if self._ticket is not None and self._ticket.is_stale:
+            self.release()
+            self._ticket = self._gate.ticket(self._wish, again=True)
 
     def release(self) -> None:
-        with suppress(Deferred):  # what cannot be given back is one request that nobody sends
-            self._gate.give_back(self._ticket)
+        ticket, self._ticket = self._ticket, None
+        if ticket is not None:
+            with suppress(Deferred):  # what cannot be given back is one request that nobody sends
+                self._gate.give_back(ticket)
 
     def settle(self, record: ModelRequest, failure: BaseException | None) -> None:  # noqa: ARG002
         if record.usage is not None:

@@ -55,16 +55,17 @@ class Lines:
         self._lines: dict[Hashable, _Line] = {}
 
     @contextmanager
-    def joined(self, key: Hashable) -> Iterator[Place]:
+    def joined(self, key: Hashable, *, first: bool = False) -> Iterator[Place]:
         """Stand in a line inside, at its end at first.
 
         Parameters:
           key: What is waited for.
+          first: Stand before all others: its turn has come before.
         """
         with self._lock:
             line = self._lines.setdefault(key, _Line())
             line.users += 1
-            place = line.join()
+            place = line.join(first=first)
         try:
             yield place
         finally:
@@ -81,10 +82,13 @@ class _Line:
         self._lock = threading.Lock()
         self._places: deque[Place] = deque()
 
-    def join(self) -> Place:
+    def join(self, *, first: bool) -> Place:
         place = Place(self)
         with self._lock:
-            self._places.append(place)
+            if first:
+                self._places.appendleft(place)
+            else:
+                self._places.append(place)
         return place
 
     def is_first(self, place: Place) -> bool:

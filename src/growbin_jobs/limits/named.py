@@ -37,7 +37,7 @@ EACH_USER: Final = f"{USER}*"
 _COUNTS_AS: Final = {"rehearsal": "vision"}
 
 #: Seconds by which the time from a grant to the server's count may vary.
-_SPREAD: Final = SPREAD + VALIDITY
+COUNT_VARIES: Final = SPREAD + VALIDITY
 
 #: Part of a token limit that may go at once, if no request needs more: it then uses 90 % of what is promised.
 _TOKEN_BURST: Final = 0.07
@@ -75,7 +75,7 @@ class NamedLimit:
         """
         try:
             return Limit(
-                self.name, spacing(self.rate.most, self.rate.window, burst=self.burst, spread=_SPREAD), self.burst
+                self.name, spacing(self.rate.most, self.rate.window, burst=self.burst, spread=COUNT_VARIES), self.burst
             )
         except ValueError as error:
             raise ConfigurationError(f"The limit {self.name}={self.rate}: {error}") from None
@@ -83,7 +83,7 @@ class NamedLimit:
     @property
     def use(self) -> float:
         """Part of the promise that is used under full load, 0.0–1.0."""
-        return use(self.rate.most, self.rate.window, burst=self.burst, spread=_SPREAD)
+        return use(self.rate.most, self.rate.window, burst=self.burst, spread=COUNT_VARIES)
 
     @property
     def counts_tokens(self) -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, ObjectStore, Reason, StoreFault, try_out
-from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError, NotFound, PictureRefused, Transient
+from growbin_jobs.errors import Away, ConfigurationError, Deferred, GrowbinError, NotFound, PictureRefused, Transient
 from growbin_jobs.limits.breaker_failures import Failure, Noted
 from growbin_jobs.limits.breaker_guard import SUSPECTED_WAIT, tell_opened
 from growbin_jobs.limits.breaker_store import BreakerStore
@@ -44,6 +44,7 @@ class GuardedObjects:
       objects: The store itself.
       breakers: Of the cluster.
       message_id: Returns the id of the message that the caller runs; empty outside of a run.
+      alone: Asked when the database is away: whether the store is asked all the same.
       clock: Monotonic seconds.
     """
 
@@ -53,8 +54,10 @@ class GuardedObjects:
         breakers: BreakerStore,
         *,
         message_id: Callable[[], str],
+        alone: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._alone = alone
         self.bucket = objects.bucket
         self._objects = objects
         self._breakers = breakers
@@ -129,7 +132,12 @@ class GuardedObjects:
         now = self._clock()
         if now < self._closed_until:
             return None
-        admission = self._breakers.admit(NAME, message_id=self._message_id())
+        try:
+            admission = self._breakers.admit(NAME, message_id=self._message_id())
+        except Away:
+            if not self._alone():
+                raise
+            return None
         if admission.wait > 0:
             wait = min(admission.wait, PROBE_TAKES) if admission.probing else admission.wait
             raise _away(admission.reason, wait, for_all=not admission.gives_way)
@@ -167,7 +175,11 @@ class GuardedObjects:
             return NotFound("S3 refuses this object, and others it does not.")
         # Others were served since: that they were read does not say that this one can be written.
         if broken := self._trial():
-            return _away(broken, SUSPECTED_WAIT, for_all=True)
+            try:
+                noted = self._note(Failure(broken, self._clock() - began, sure=True))
+            except Deferred as away:
+                return away
+            return _away(broken, noted.wait or SUSPECTED_WAIT, for_all=True)
         return fault
 
     def _note(self, failure: Failure) -> Noted:

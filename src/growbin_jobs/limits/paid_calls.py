@@ -9,14 +9,16 @@ from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.breaker_guards import breaker_guard
 from growbin_jobs.limits.breaker_last_look import LastLook
+from growbin_jobs.limits.budget_caps import Caps, caps_of
 from growbin_jobs.limits.budget_guard import budget_guard
 from growbin_jobs.limits.limit_guard import LimitGuard, Running
 from growbin_jobs.limits.minutes import CentralUse, JournalUse, UseLog
 from growbin_jobs.limits.named import NamedLimits, named_limits
+from growbin_jobs.limits.offline_guard import PATIENCE, OfflineGuard
+from growbin_jobs.limits.offline_reserve import Reserves
+from growbin_jobs.limits.offline_share import OfflineShare
 from growbin_jobs.limits.parameters import VALIDITY
-from growbin_jobs.limits.port import LimitStore
-from growbin_jobs.limits.promises import Promises
-from growbin_jobs.limits.provision import Provision
+from growbin_jobs.limits.provision import provision_of
 from growbin_jobs.limits.rooms import Room
 from growbin_jobs.limits.shares import Shares
 from growbin_jobs.limits.sql import SqlLimits
@@ -43,7 +45,12 @@ class Worker:
 
 
 def guards(
-    settings: Settings, database: Database, worker: Worker | None = None, *, look_up: Callable[[str], object]
+    settings: Settings,
+    database: Database,
+    worker: Worker | None = None,
+    *,
+    look_up: Callable[[str], object],
+    share: OfflineShare | None = None,
 ) -> list[Guard]:
     """Return the guards of paid calls, in the order in which they are asked.
 
@@ -52,30 +59,55 @@ def guards(
       database: The central one, with a short timeout: a slow one is away, and the calls wait.
       worker: None: outside of a worker.
       look_up: Asks the model's server for a model by name, free of charge.
+      share: What the node may send while the database is away; None: made here.
     """
     worker, limits, store = worker or Worker(), named_limits(settings), SqlLimits(database)
-    provision = Provision(store, Promises(database), limits)
+    provision = provision_of(database, limits)
+    share = share or offline_share(settings, database)
     breakers = breaker_guard(
         database,
         base_url=settings.openai_base_url,
         look_up=look_up,
         per_minute={"vision": settings.vision_limit, "text": settings.text_limit},
     )
-    return [
+    use = use_guard(settings, database, limits, worker)
+    gate = Gate(
+        store,
+        worker.room,
+        shares=Shares(store),
+        patience=settings.limit_patience,
+        validity=VALIDITY,
+        leaves_when_away=share.is_leased,
+    )
+    online: list[Guard] = [
         breakers,
         budget_guard(settings, database),
-        limit_guard(settings, store, provision, limits, worker),
+        LimitGuard(gate, limits, provision.make, running=worker.running, bulk=worker.bulk),
         LastLook(breakers),
-        use_guard(settings, database, limits, worker),
+        use,
     ]
+    of_share = Gate(share, worker.room, patience=PATIENCE, validity=VALIDITY, leaves_when_away=lambda: True)
+    alone: list[Guard] = [LimitGuard(of_share, limits, share.check, running=worker.running, bulk=worker.bulk), use]
+    return [OfflineGuard(online, alone, limits, share)]
 
 
-def limit_guard(
-    settings: Settings, store: LimitStore, provision: Provision, limits: NamedLimits, worker: Worker
-) -> LimitGuard:
-    """Return the guard that keeps the limits of the settings."""
-    gate = Gate(store, worker.room, shares=Shares(store), patience=settings.limit_patience, validity=VALIDITY)
-    return LimitGuard(gate, limits, provision.make, running=worker.running, bulk=worker.bulk)
+def offline_share(settings: Settings, database: Database) -> OfflineShare:
+    """Return what this node may send while the central database is away: nothing unless a share was set."""
+    limits = named_limits(settings)
+
+    def allowed() -> bool:
+        caps = caps_of(total=settings.budget_per_day, each_user=settings.budget_per_user_day)
+        caps |= {cap.name: cap.micro_dollars for cap in Caps(database).all()}
+        # Nothing can be reserved in a budget while its database is away.
+        return settings.unknown_price != "refuse" and all(cap is None for cap in caps.values())
+
+    return OfflineShare(
+        Reserves(database, limits),
+        limits,
+        node=settings.node,
+        path=settings.node_dir / "offline_share.db",
+        allowed=allowed,
+    )
 
 
 def use_guard(settings: Settings, database: Database, limits: NamedLimits, worker: Worker) -> UseGuard:

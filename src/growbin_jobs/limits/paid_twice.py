@@ -1,7 +1,8 @@
 """Answers that were paid for more than once, as far as the ledger of requests (``llm_usage``) tells.
 
-The ledger has no digest of a question. An analysis asks each model one question for each purpose, so the same analysis
-(or, without one, the same message), purpose and model is the same question.
+A row has the digest of its question: model, prompt and picture or text. So the same picture in two analyses is the same
+question. Rows without one (of a version before, or of a request that no store of answers knows) count by their
+analysis, or their message: each asks each model one question for each purpose.
 """
 
 from __future__ import annotations
@@ -14,29 +15,37 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.sql_words import SqlWords
 
-_KEY: Final = "coalesce(analysis_id, message_id), purpose, model"
+_QUESTION: Final = "coalesce(question, analysis_id, message_id)"
+_KEY: Final = f"{_QUESTION}, purpose, model"
 _PAID: Final = "sent_at >= ? AND sent_at < ? AND outcome = 'answered' AND billed = 'yes'"
 _COUNTS: Final = """SELECT
     coalesce(sum(CASE WHEN outcome = 'answered' AND billed = 'yes' THEN 1 ELSE 0 END), 0),
     coalesce(sum(CASE WHEN outcome <> 'answered' AND billed = 'yes' THEN 1 ELSE 0 END), 0),
     coalesce(sum(CASE WHEN billed = 'unknown' THEN 1 ELSE 0 END), 0),
     coalesce(sum(CASE WHEN outcome = 'answered' AND billed = 'yes'
-        AND analysis_id IS NULL AND message_id IS NULL THEN 1 ELSE 0 END), 0)
+        AND question IS NULL AND analysis_id IS NULL AND message_id IS NULL THEN 1 ELSE 0 END), 0)
     FROM llm_usage WHERE sent_at >= ? AND sent_at < ?"""
-_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at FROM llm_usage WHERE {_PAID} AND coalesce(analysis_id, message_id) IN (
-    SELECT coalesce(analysis_id, message_id) FROM llm_usage WHERE {_PAID} GROUP BY {_KEY} HAVING count(*) > 1)
+_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at, coalesce(analysis_id, message_id, '') FROM llm_usage WHERE {_PAID}
+    AND {_QUESTION} IN (SELECT {_QUESTION} FROM llm_usage WHERE {_PAID} GROUP BY {_KEY} HAVING count(*) > 1)
     ORDER BY 1, 2, 3, 4"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class Double:
-    """An answer that was paid for again while the first one was still kept."""
+    """An answer that was paid for again while the first one was still kept.
+
+    Attributes:
+      question: Its digest; of rows without one, the analysis or the message.
+      first, second: The analyses (or messages) that paid; empty: not known.
+    """
 
     question: str
     purpose: str
     model: str
     at: datetime
     after: timedelta
+    first: str
+    second: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +81,21 @@ def paid_answers(database: Database, since: datetime, until: datetime, *, lifeti
     """
     sql, field = SqlWords(database.dialect), UtcField()
     # One that was kept when the span began counts too, as the first of two.
-    first, begin, end = field.db_value(since - lifetime), field.db_value(since), field.db_value(until)
+    oldest, begin, end = field.db_value(since - lifetime), field.db_value(since), field.db_value(until)
     [counts] = database.run(lambda connection: sql.rows(connection, _COUNTS, begin, end))
-    rows = database.run(lambda connection: sql.rows(connection, _SUSPECTS, first, end, first, end))
+    rows = database.run(lambda connection: sql.rows(connection, _SUSPECTS, oldest, end, oldest, end))
     doubles: list[Double] = []
-    again, last = 0, dict[tuple[str, str, str], datetime]()
-    for question, purpose, model, sent in rows:
+    again, last = 0, dict[tuple[str, str, str], tuple[datetime, str]]()
+    for question, purpose, model, sent, whose in rows:
         at: Any = field.python_value(sent)
         key = (str(question), str(purpose), str(model))
         if key in last and at >= since:
-            if at - last[key] < lifetime:
-                doubles.append(Double(*key, at, at - last[key]))
+            before, payer = last[key]
+            if at - before < lifetime:
+                doubles.append(Double(*key, at, at - before, payer, str(whose)))
             else:
                 again += 1
-        last[key] = at
+        last[key] = (at, str(whose))
     answers, without_answer, unknown, nameless = map(int, counts)
     return PaidAnswers(
         answers=answers, without_answer=without_answer, unknown=unknown, nameless=nameless, again=again,

@@ -27,15 +27,8 @@ class Answer(NamedTuple):
     charges: tuple[Charge, ...]
 
 
-class LimitStore(Protocol):
-    """Limits of the whole cluster, on one clock."""
-
-    def ensure(self, limits: Iterable[Limit]) -> None:
-        """Make limits that are missing, and give those that exist the spacing and burst of these.
-
-        What was granted before stays charged; only what comes after is spaced anew.
-        """
-        ...
+class Grants(Protocol):
+    """What grants requests."""
 
     def take(self, costs: Mapping[str, float], *, patience: float = 0.0, reserve: bool = False) -> Answer:
         """Take units of several limits at once, all or nothing.
@@ -60,6 +53,17 @@ class LimitStore(Protocol):
 
         Returns:
           True when it was undone in all.
+        """
+        ...
+
+
+class LimitStore(Grants, Protocol):
+    """Limits of the whole cluster, on one clock."""
+
+    def ensure(self, limits: Iterable[Limit]) -> None:
+        """Make limits that are missing, and give those that exist the spacing and burst of these.
+
+        What was granted before stays charged; only what comes after is spaced anew.
         """
         ...
 

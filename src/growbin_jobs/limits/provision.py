@@ -4,9 +4,12 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
+from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.named import NamedLimit, NamedLimits, common_name
+from growbin_jobs.limits.offline_reserve import Reserves
 from growbin_jobs.limits.port import LimitStore
 from growbin_jobs.limits.promises import Promises
+from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.rates import Rate
 
 #: Names of which a process remembers that they exist; there may be a million users.
@@ -20,9 +23,11 @@ class Provision:
       store: Where the limits are kept.
       promises: What was promised when.
       limits: The configuration.
+      reserves: What is kept back of each limit for nodes that cannot reach the database.
     """
 
-    def __init__(self, store: LimitStore, promises: Promises, limits: NamedLimits) -> None:
+    def __init__(self, store: LimitStore, promises: Promises, limits: NamedLimits, reserves: Reserves) -> None:
+        self._reserves = reserves
         self._store = store
         self._promises = promises
         self._limits = limits
@@ -86,7 +91,8 @@ class Provision:
     def _apply(self, limit: NamedLimit) -> None:
         """Give its parameters to the limit, or to those of all users that it stands for."""
         if self._limits.is_one_limit(limit.name):
-            self._store.ensure([limit.parameters])
+            self._store.ensure(self._reserves.reduced([limit]))
+            self._reserves.fit(limit.name)
             return
         theirs = [each.name for each in self._store.limits() if common_name(each.name) == limit.name]
         own = {*self._promises.of_person(theirs), *self._limits.rates}
@@ -94,8 +100,13 @@ class Provision:
 
     def _make(self, limits: Iterable[NamedLimit]) -> None:
         made = list(limits)
-        self._store.ensure([limit.parameters for limit in made])
+        self._store.ensure(self._reserves.reduced(made))
         with self._lock:
             if len(self._made) > _MOST_REMEMBERED:
                 self._made.clear()
             self._made.update(limit.name for limit in made)
+
+
+def provision_of(database: Database, limits: NamedLimits) -> Provision:
+    """Return what makes the limits of a configuration in the central database."""
+    return Provision(SqlLimits(database), Promises(database), limits, Reserves(database, limits))

@@ -7,6 +7,7 @@ grant them again. It is told by the start time of the server's process, which a 
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limits.offline_leases import LASTS
 from growbin_jobs.limits.parameters import SPREAD
 
 #: Seconds for which nothing is granted: a window of the limits for a minute, and the time to the server's count.
@@ -54,5 +55,10 @@ def _hold_if_new(connection: Any, started: float) -> bool:
     connection.execute_sql(
         "UPDATE call_limit SET held_until = greatest(held_until, extract(epoch FROM clock_timestamp())::float8 + %s)",
         (HOLD,),
+    )
+    # Leases of offline shares may be lost as well: nobody gets more than it has until all of them have ended.
+    connection.execute_sql(
+        "UPDATE limit_reserve SET opens = greatest(opens, extract(epoch FROM clock_timestamp())::float8 + %s)",
+        (LASTS + HOLD,),
     )
     return True

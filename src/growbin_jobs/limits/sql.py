@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.prepared import Prepared
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.gcra import Decision, Limit, decide
 from growbin_jobs.limits.port import Answer, Charge
@@ -52,6 +53,16 @@ SELECT w.start, w.granted, w.name, w.now,
        extract(epoch FROM pg_postmaster_start_time())::float8
 FROM clock c LEFT JOIN latest w ON true
 """
+
+_TAKE_PREPARED: Final = Prepared(
+    _TAKE,
+    names="text[]",
+    costs="float8[]",
+    count="bigint",
+    patience="float8",
+    reserve="boolean",
+    horizon="float8",
+)
 
 _COLUMNS: Final = "name, spacing, burst, tat, held_until, version"
 
@@ -163,7 +174,7 @@ class SqlLimits:
             "reserve": reserve,
             "horizon": self._horizon,
         }
-        [(start, granted, name, now, found, charges, started)] = connection.execute_sql(_TAKE, values).fetchall()
+        [(start, granted, name, now, found, charges, started)] = _TAKE_PREPARED.rows(connection, values)
         limits = _in_order(Limit(*each) for each in found or ())
         if not can_be_granted(limits, costs):
             return limits, None, started

@@ -16,7 +16,7 @@ from growbin_jobs.limits.classes import INTERACTIVE, OWED_REACH, RequestClass
 from growbin_jobs.limits.lines import Lines, Place, Wakeup
 from growbin_jobs.limits.named import USER
 from growbin_jobs.limits.parameters import SPREAD
-from growbin_jobs.limits.port import Answer, LimitStore
+from growbin_jobs.limits.port import Answer, Grants
 from growbin_jobs.limits.rooms import OutsideWorker, Room
 from growbin_jobs.limits.shares import Shares
 
@@ -30,6 +30,9 @@ _LONGEST: Final = 10.0
 #: Most seconds by which a question comes later than it could: who asks at the same moment has the same chance, however
 #: far from the database.
 _JITTER: Final = 0.2
+
+#: Seconds that a caller waits whose ticket went stale while it connected.
+_AGAIN: Final = 20.0
 
 #: Limits of one user: their wait is no reason to keep a thread for longer than so many seconds.
 _PERSONAL_WAIT: Final = 5.0
@@ -78,19 +81,22 @@ class Gate:
       shares: What classes are owed; None: the first one may take all.
       patience: Seconds that a caller waits in place for its start; longer waits are the queue's.
       validity: Seconds that a ticket is good for, measured from before the store was asked.
+      leaves_when_away: Asked when the store is away: whether callers leave with its error instead of waiting here.
       clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        store: LimitStore,
+        store: Grants,
         room: Room | None = None,
         *,
         shares: Shares | None = None,
         patience: float = 600.0,
         validity: float = SPREAD,
+        leaves_when_away: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._leaves_when_away = leaves_when_away
         self._store = store
         self._room = OutsideWorker() if room is None else room
         self._shares = shares
@@ -99,16 +105,21 @@ class Gate:
         self._clock = clock
         self._lines = Lines()
 
-    def ticket(self, wish: Wish) -> Ticket:
+    def ticket(self, wish: Wish, *, again: bool = False) -> Ticket:
         """Return a ticket that is good now.
+
+        Parameters:
+          wish: What for.
+          again: Instead of one that went stale: its caller stands first in the line, and waits for seconds only.
 
         Raises:
           Deferred: A limit is used up, or the store is away, for longer than the patience; nothing was taken.
           WorkerStopping: The worker stops.
           Permanent, ConfigurationError: See :meth:`LimitStore.take`.
         """
-        with self._lines.joined((wish.of.name, *sorted(wish.costs))) as place:
-            since = self._clock()
+        with self._lines.joined((wish.of.name, *sorted(wish.costs)), first=again) as place:
+            # Whoever comes again has a connection open that the server does not keep for ever.
+            since = self._clock() - (max(0.0, self._patience - _AGAIN) if again else 0.0)
             asked = self._ask(wish, since) if place.is_first else None
             if asked is not None and asked.ticket is not None and asked.wait <= 0:
                 self._room.no_wait()
@@ -149,7 +160,7 @@ class Gate:
             wish.before()
             answer, pause = self._take(wish, reach)
         except Deferred as away:
-            return _Asked(max(away.wait, 1.0), str(away), slot=away.wait)
+            return _Asked(max(away.wait, 1.0), str(away), slot=away.wait, away=away)
         wait, limit = answer.decision.wait, answer.decision.limit
         if answer.decision.granted:
             # The store decided after it was asked, so the start lies between asked_at + wait and now + wait.
@@ -188,7 +199,9 @@ class Gate:
         return False
 
     def _be_patient(self, asked: "_Asked", since: float) -> None:
-        """Let the message go whose wait is too long for a thread."""
+        """Let the message go whose wait is too long for a thread, or that need not wait for the store."""
+        if asked.away is not None and self._leaves_when_away():
+            raise asked.away
         if asked.limit.startswith(USER) and asked.slot > _PERSONAL_WAIT:
             raise Deferred(asked.reason, wait=asked.slot, capacity=True)
         self._check_patience(since, asked.slot, asked.reason)
@@ -208,6 +221,7 @@ class _Asked:
       ticket: What was granted.
       slot: Seconds until the request could start.
       limit: That decides; empty where the store is away.
+      away: What it said then.
     """
 
     wait: float
@@ -215,3 +229,4 @@ class _Asked:
     ticket: Ticket | None = None
     slot: float = 0.0
     limit: str = ""
+    away: Deferred | None = None

@@ -7,6 +7,10 @@ from growbin_jobs.adapters.llm.waiting import seconds_of
 #: Seconds between which the window of a limit counts as a minute: servers round their resets.
 _MINUTE = (40.0, 90.0)
 
+#: Kinds of limits in the headers, of a project and by use (``_usage_based``) too.
+_REQUESTS = ("requests", "project-requests", "requests_usage_based")
+_TOKENS = ("tokens", "project-tokens", "tokens_usage_based")
+
 
 def told_per_minute(headers: Mapping[str, str], kind: str = "requests") -> float | None:
     """Return the limit in a minute that a response tells of.
@@ -27,6 +31,22 @@ def told_per_minute(headers: Mapping[str, str], kind: str = "requests") -> float
         return None
     window = reset * limit / (limit - remaining)
     return float(limit) if _MINUTE[0] <= window <= _MINUTE[1] else None
+
+
+def told_requests(headers: Mapping[str, str], tokens: int = 0) -> float | None:
+    """Return the most requests in a minute that a response tells of, by its limits of requests and of tokens.
+
+    Parameters:
+      headers: As for :func:`told_per_minute`.
+      tokens: Of the request that was answered: so many tokens are one request. 0: not known.
+
+    Returns:
+      The lowest of them; None where no header tells of a limit for a minute.
+    """
+    by_requests = [told_per_minute(headers, kind) for kind in _REQUESTS]
+    by_tokens = [told_per_minute(headers, kind) for kind in _TOKENS] if tokens > 0 else []
+    found = [limit for limit in by_requests if limit] + [limit / tokens for limit in by_tokens if limit]
+    return min(found, default=None)
 
 
 def _whole(value: str | None) -> int | None:

@@ -45,6 +45,7 @@ class LlmUsage(peewee.Model):
     tokens_out = peewee.BigIntegerField(null=True)
     cost = peewee.BigIntegerField(null=True)
     price_version = peewee.TextField(null=True)
+    question = peewee.TextField(null=True)
 
     class Meta:
         table_name = "llm_usage"

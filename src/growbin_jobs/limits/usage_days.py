@@ -7,6 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Days whose requests are counted again: rows may come late from a node that was away.
@@ -14,9 +15,6 @@ COUNTED_AGAIN: Final = 35
 
 #: Days that reservations are kept: as long as the books of a day can be compared.
 ENTRIES_KEPT: Final = 35
-
-#: Rows of one DELETE.
-_BATCH: Final = 5000
 
 _SUMS: Final = """
 INSERT INTO llm_usage_sum
@@ -55,31 +53,23 @@ def roll_up(database: Database, today: date) -> int:
 
 
 def prune(database: Database, *, requests_before: date, entries_before: date) -> int:
-    """Delete single requests and ended reservations of days before, and return how many rows.
+    """Delete single requests and ended reservations of days before, in batches, and return how many rows.
 
     Requests are deleted only where their day has been added up.
 
     Raises:
       Deferred: The database is away.
     """
-    sql = SqlWords(database.dialect)
-    deletes = (
-        (
-            "DELETE FROM llm_usage WHERE id IN (SELECT u.id FROM llm_usage u JOIN llm_usage_rolled r ON r.day = u.day"
-            " WHERE u.day < ? LIMIT ?)",
-            requests_before,
-        ),
-        (
-            "DELETE FROM budget_entry WHERE (id, name) IN"
-            " (SELECT id, name FROM budget_entry WHERE day < ? AND state <> 'open' LIMIT ?)",
-            entries_before,
-        ),
-    )
-    deleted = 0
-    for statement, before in deletes:
-        while batch := database.run(lambda one, of=(statement, before): sql.run(one, of[0], str(of[1]), _BATCH)):  # type: ignore[misc]
-            deleted += batch
-    return deleted
+    return sum(forget(database, old_rows(requests_before, entries_before)).values())
+
+
+def old_rows(requests_before: date, entries_before: date) -> list[OldRows]:
+    """Return what :func:`prune` deletes."""
+    rolled = "EXISTS (SELECT 1 FROM llm_usage_rolled r WHERE r.day = llm_usage.day)"
+    return [
+        OldRows("llm_usage", ("id",), f"day < ? AND {rolled}", (str(requests_before),)),
+        OldRows("budget_entry", ("id", "name"), "day < ? AND state <> 'open'", (str(entries_before),)),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,4 +56,5 @@ class UsageFiles:
 
 def _row(line: str) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(line)
-    return row | {_MOMENT: datetime.fromisoformat(row[_MOMENT])}
+    # A file of a version before has no question.
+    return {"question": None} | row | {_MOMENT: datetime.fromisoformat(row[_MOMENT])}

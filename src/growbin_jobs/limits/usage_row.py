@@ -30,6 +30,7 @@ def usage_row(request: ModelRequest, prices: Prices, *, node: str, zone: ZoneInf
         "user_id": target.user_id,
         "message_id": target.message_id,
         "attempt": target.attempt,
+        "question": target.question,
         "model": request.model,
         "served_model": request.served_model,
         "tier_asked": request.asked_tier,

@@ -1,6 +1,6 @@
-"""The table ``waste_analysis``: one row for each analysis, which all four stages write and people read."""
+"""What stages write into ``waste_analysis`` and people read: one row for each analysis."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import reduce
@@ -10,10 +10,11 @@ from typing import Any, Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
-from growbin_jobs.errors import Permanent
+from growbin_jobs.errors import Forbidden, Permanent
 from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
-from growbin_jobs.models.analysis_view import Analysis
+from growbin_jobs.models.analysis_row import WasteAnalysis
+from growbin_jobs.models.analysis_view import Analysis, Asker
+from growbin_jobs.reasons import Language
 from growbin_jobs.states import AnalysisStatus
 
 __all__ = ["Analyses", "Analysis", "WasteAnalysis"]
@@ -21,48 +22,11 @@ __all__ = ["Analyses", "Analysis", "WasteAnalysis"]
 #: In the words of the index ``waste_analysis_unfinished``: SQLite uses it for these words only, not for parameters.
 _UNFINISHED: Final = "status NOT IN ('completed', 'failed')"
 
+#: On which PostgreSQL tells that an analysis has come to an end.
+CHANNEL: Final = "growbin_analysis_ended"
 
-class WasteAnalysis(peewee.Model):
-    """Table ``waste_analysis``. ``migrations/`` creates it; a test holds the two together."""
-
-    id = IdField(primary_key=True)
-    #: Null only while a stage came before the row's own beginning.
-    user_id = IdField(null=True)
-    status = peewee.TextField()
-    s3_path = WordsField(null=True)
-    thumbnail_path = WordsField(null=True)
-    category = peewee.TextField(null=True)
-    item = peewee.TextField(null=True)
-    state = peewee.TextField(null=True)
-    confidence = peewee.DoubleField(null=True)
-    vision_model = WordsField(null=True)
-    rules = JsonField(null=True)
-    response = WordsField(null=True)
-    response_source = peewee.TextField(null=True)
-    response_model = WordsField(null=True)
-    language = peewee.TextField(null=True)
-    failed_stage = peewee.TextField(null=True)
-    error_code = peewee.TextField(null=True)
-    error_params = JsonField(null=True)
-    error = WordsField(null=True)
-    created_at = UtcField()
-    updated_at = UtcField()
-    completed_at = UtcField(null=True)
-
-    class Meta:
-        table_name = "waste_analysis"
-        indexes = (
-            (("user_id", "created_at"), False),
-            (("status", "created_at"), False),
-            (("created_at",), False),
-        )
-
-
-WasteAnalysis.add_index(
-    WasteAnalysis.index(WasteAnalysis.user_id, name="waste_analysis_unfinished").where(
-        peewee.SQL("status NOT IN ('completed', 'failed')")
-    )
-)
+#: How many analyses one statement asks for.
+_PAGE: Final = 500
 
 
 class Analyses:
@@ -93,19 +57,22 @@ class Analyses:
         self.database = database
         self._clock = clock
 
-    def accept(self, analysis_id: str, user_id: str) -> None:
-        """Note that an analysis was asked for; does nothing where it is known already.
+    def accept(self, analysis_id: str, user_id: str, language: Language | None = None) -> None:
+        """Note that an analysis was asked for. Of one that is known already only the language may change.
+
+        Parameters:
+          language: Of the advice; None: whatever the worker speaks.
 
         Raises:
-          Permanent: ``request_invalid``, when the analysis belongs to another user.
+          Forbidden: The analysis belongs to another user.
         """
-        self._write_as_owner(analysis_id, user_id, AnalysisStatus.PENDING, {})
+        self._write_as_owner(analysis_id, user_id, AnalysisStatus.PENDING, {"language": language} if language else {})
 
     def uploaded(self, analysis_id: str, user_id: str, picture: StoredPicture) -> None:
         """Note where the two pictures are (stage 1).
 
         Raises:
-          Permanent: ``request_invalid``, when the analysis belongs to another user.
+          Forbidden: The analysis belongs to another user.
         """
         self._write_as_owner(analysis_id, user_id, AnalysisStatus.UPLOADED, picture.model_dump())
 
@@ -116,7 +83,7 @@ class Analyses:
           user_id: Whose picture it was; None where that is not known.
 
         Raises:
-          Permanent: ``request_invalid``, when the analysis belongs to another user.
+          Forbidden: The analysis belongs to another user.
         """
         columns = {**answer.model_dump(), "vision_model": model}
         if user_id is None:
@@ -188,10 +155,29 @@ class Analyses:
         query = WasteAnalysis.select(WasteAnalysis.id, WasteAnalysis.user_id).where(WasteAnalysis.id.in_(analysis_ids))
         return {row["id"]: row["user_id"] for row in self.database.rows(query)}
 
+    def asker(self, analysis_id: str) -> Asker:
+        """Return who asked for an analysis, and in which language; both None where its row is not there yet."""
+        row = WasteAnalysis
+        rows = self.database.rows(row.select(row.user_id, row.language).where(row.id == analysis_id))
+        return Asker(rows[0]["user_id"], rows[0]["language"]) if rows else Asker(None, None)
+
+    def is_erased(self, analysis_id: str) -> bool:
+        """Return whether the analysis was erased at its user's request."""
+        row = WasteAnalysis
+        query = row.select(row.id).where((row.id == analysis_id) & row.erased_at.is_null(False))
+        return bool(self.database.rows(query))
+
     def get(self, analysis_id: str) -> Analysis | None:
         """Return one analysis, or None."""
-        rows = self.database.rows(WasteAnalysis.select().where(WasteAnalysis.id == analysis_id))
-        return _view(rows[0]) if rows else None
+        return self.find([analysis_id]).get(analysis_id)
+
+    def find(self, analysis_ids: Collection[str]) -> dict[str, Analysis]:
+        """Return those of some analyses that exist, by their ids."""
+        ids, found = list(analysis_ids), dict[str, Analysis]()
+        for first in range(0, len(ids), _PAGE):
+            some = WasteAnalysis.id.in_(ids[first : first + _PAGE])
+            found |= {row["id"]: _view(row) for row in self.database.rows(WasteAnalysis.select().where(some))}
+        return found
 
     def recent(self, limit: int, *, user_id: str | None = None, status: AnalysisStatus | None = None) -> list[Analysis]:
         """Return the newest analyses first, at most ``limit``, of one user or in one status where asked."""
@@ -218,7 +204,9 @@ class Analyses:
         row = WasteAnalysis
         is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
         if self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner) is None:
-            raise Permanent("request_invalid", detail="this analysis id belongs to another user")
+            if self.is_erased(analysis_id):
+                raise Permanent("analysis_erased")
+            raise Forbidden("this analysis id belongs to another user")
 
     def _write(
         self,
@@ -242,8 +230,14 @@ class Analyses:
             update[row.user_id] = peewee.fn.COALESCE(row.user_id, new.user_id)
         values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
         query = row.insert({**values, "created_at": now, "updated_at": now})
-        query = query.on_conflict(conflict_target=[row.id], update=update, where=where)
-        rows = self.database.rows(query.returning(row.created_at))
+        alive = row.erased_at.is_null()  # what was erased never comes back
+        query = query.on_conflict(
+            conflict_target=[row.id], update=update, where=alive if where is None else alive & where
+        )
+        returned: list[Any] = [row.created_at]
+        if reached.is_final and self.database.dialect == "postgresql":
+            returned.append(peewee.fn.pg_notify(CHANNEL, ""))  # when it commits, to whoever waits for an end
+        rows = self.database.rows(query.returning(*returned))
         return rows[0]["created_at"] if rows else None
 
 

@@ -2,9 +2,22 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from growbin_jobs.reasons import Language
 from growbin_jobs.states import AnalysisStatus
+
+
+class Asker(NamedTuple):
+    """Who asked for an analysis.
+
+    Attributes:
+      user_id: Whose picture it is; None where its row does not say yet.
+      language: In which the advice was asked for; None: in the workers'.
+    """
+
+    user_id: str | None
+    language: Language | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +27,7 @@ class Analysis:
     Attributes:
       error: The sentence for a person, in the language of the worker that wrote it; ``error_code`` and
         ``error_params`` make it anew in another one (:func:`growbin_jobs.reasons.reason`).
+      language: Of ``response`` and ``error``; before there is one, what was asked for, None: the workers'.
       rules: The whole rule that was found, as in ``rules/{item}.json``.
       response_source: ``model`` or ``rule``.
     """

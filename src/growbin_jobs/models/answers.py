@@ -55,7 +55,7 @@ class SharedAnswers:
         self._sql = SqlWords(database.dialect)
         self._ttl = ttl
         self._lease = lease
-        self._renewer = once_a_process(lambda: _Renewer(self._renew, lease / 3))
+        self._renewer = once_a_process(lambda: LeaseRenewer(self._renew, lease / 3))
         self._puts = 0
 
     def claim(self, key: str) -> Claim:
@@ -143,7 +143,7 @@ class SharedAnswers:
             return None
 
 
-class _Renewer:
+class LeaseRenewer:
     """Renews the leases of this process while it asks, in a thread that ends when none is held."""
 
     def __init__(self, renew: Callable[[str, int], None], every: float) -> None:

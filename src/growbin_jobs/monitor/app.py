@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from growbin_jobs import __version__
 from growbin_jobs.monitor.answers import add_handlers, failed
@@ -44,7 +45,7 @@ def make_app(config: MonitorConfig, services: Services | None = None) -> FastAPI
         services = make_services()
     app = FastAPI(
         title="growbin-jobs", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=_life,
-        max_body_size=LONGEST_BODY,
+        max_body_size=LONGEST_BODY, routes=_routes(),
     )  # fmt: skip
     app.state.config = config
     app.state.services = services
@@ -55,6 +56,15 @@ def make_app(config: MonitorConfig, services: Services | None = None) -> FastAPI
     if config.oidc is not None:
         callback = f"{config.public_url}{config.url_prefix}/sign-in/oidc/callback"
         app.state.oidc = OidcSignIn(config.oidc, config.allow, callback)
+    add_handlers(app)
+    app.add_middleware(Gate, config=config, failed=failed)
+    return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Return the routes, which are the same in every application: to make them takes most of a second."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, max_body_size=LONGEST_BODY)
     second = APIRouter(prefix="/api/v2", responses=RESPONSES)
     for router in v2.routers:
         second.include_router(router)
@@ -63,9 +73,7 @@ def make_app(config: MonitorConfig, services: Services | None = None) -> FastAPI
         app.include_router(router)
     app.mount("/static", PackageFiles(), name="static")
     check_routes(app)
-    add_handlers(app)
-    app.add_middleware(Gate, config=config, failed=failed)
-    return app
+    return app.routes
 
 
 def check_routes(app: FastAPI) -> None:

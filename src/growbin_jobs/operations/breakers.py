@@ -1,5 +1,6 @@
 """What a person sees of the breakers and does to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from growbin_jobs.errors import NotFound
@@ -22,6 +23,7 @@ class BreakerStatus:
       since_at: When the state began; None: it never was another one.
       next_probe_at: When one request is let through to see whether the outage is over; None while it is closed.
       held_until_at: While it is closed: until when nobody sends, since the server limits the rate.
+      said: What a model's server said when it last refused a request, without secrets; empty where nothing is known.
     """
 
     name: str
@@ -32,19 +34,24 @@ class BreakerStatus:
     since_at: float | None
     next_probe_at: float | None
     held_until_at: float | None
+    said: str = ""
 
 
-def list_breakers(store: BreakerStore, *, language: Language) -> list[BreakerStatus]:
+def list_breakers(
+    store: BreakerStore, *, language: Language, said: Mapping[str, str] | None = None
+) -> list[BreakerStatus]:
     """Return all breakers that have been told of something, those first that let nobody send.
 
     Parameters:
       store: The cluster's.
       language: Of the remedies.
+      said: What the servers said, by the breaker's name.
 
     Raises:
       Deferred: The database is away.
     """
-    found = [_status(breaker, now, language) for breaker, now in store.all()]
+    words = said or {}
+    found = [_status(breaker, now, language, words.get(breaker.name, "")) for breaker, now in store.all()]
     return sorted(found, key=lambda status: (status.state == "closed", status.name))
 
 
@@ -68,7 +75,7 @@ def reset_breaker(store: BreakerStore, name: str) -> None:
         raise NotFound(f"There is no breaker {name}. {known}")
 
 
-def _status(breaker: Breaker, now: float, language: Language) -> BreakerStatus:
+def _status(breaker: Breaker, now: float, language: Language, said: str) -> BreakerStatus:
     closed = breaker.state == "closed"
     probe_at = max(breaker.open_until, breaker.probe_until, now)
     return BreakerStatus(
@@ -80,4 +87,5 @@ def _status(breaker: Breaker, now: float, language: Language) -> BreakerStatus:
         since_at=breaker.changed_at or None,
         next_probe_at=None if closed else probe_at,
         held_until_at=breaker.open_until if closed and breaker.failures and breaker.open_until > now else None,
+        said="" if closed else said,
     )

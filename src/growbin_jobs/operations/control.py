@@ -156,8 +156,11 @@ def pause(
     return Changed(target, name, before is None, pause_of(given))
 
 
-def resume(control: Control, target: Pausable, name: str) -> Changed:
+def resume(control: Control, target: Pausable, name: str, *, by: str) -> Changed:
     """Let messages of a queue or an actor begin again.
+
+    Parameters:
+      by: Who says so.
 
     Returns:
       ``changed`` is False where it was not paused.
@@ -165,7 +168,7 @@ def resume(control: Control, target: Pausable, name: str) -> Changed:
     Raises:
       Deferred: The database is away.
     """
-    before = control.withdraw(Target(target), name)
+    before = control.withdraw(Target(target), name, by=by)
     return Changed(target, name, before is not None, None if before is None else pause_of(before))
 
 

@@ -126,7 +126,7 @@ def cleanup() -> Cleanup:
         Policy("old_logs", "api_calls", facts, archive=True),
         Policy("old_logs", "logins", facts, archive=True),
         Policy("old_logs", "tasks", timedelta(days=settings.keep_central_tasks_days), archive=False),
-        Policy("old_logs", "health_events", statistics_age, archive=False),
+        Policy("old_logs", "health_events", timedelta(days=settings.keep_health_days), archive=False),
         Policy("old_sessions", "sessions", timedelta(days=settings.keep_sessions_days), archive=True),
         Policy("compress_statistics", "statistics_slots", statistics_age, archive=True),
         # A slot is archived only while its day is there.

@@ -6,6 +6,7 @@ Exit codes: 0 when it was told to stop, 70 when its timer has died, 78 when a se
 import logging
 import os
 import sys
+from datetime import timedelta
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.crashpoints import arm
@@ -30,7 +31,10 @@ def main() -> int:
             install_json_logs(settings.node)
         arm(settings.crashpoint)
         url = settings.schedule_ping_url
-        scheduler = Scheduler(engine_config(settings), ONCE, ping_url=url.get_secret_value() if url else None)
+        scheduler = Scheduler(
+            engine_config(settings), ONCE, ping_url=url.get_secret_value() if url else None,
+            keep=timedelta(days=settings.keep_ledger_days),
+        )  # fmt: skip
         scheduler.listen()
         end = show(scheduler, settings)
         try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.forgetting import OldRows, forget, moment
 from growbin_jobs.scheduler.registry import Clock
-from growbin_jobs.scheduler.rows import OPEN, JobRunRow, LedgerRow, RevisionRow, database_time
+from growbin_jobs.scheduler.rows import OPEN, database_time
 
 #: How long rows are kept: longer than the oldest due time that is run (``effects.OLDEST``).
 KEEP: Final = timedelta(days=100)
@@ -27,18 +28,20 @@ class Forget:
     clock: Clock = database_time
 
     def run_once(self) -> int:
-        """Return how many due times were forgotten.
+        """Delete in batches, and return how many due times were forgotten.
 
         Raises:
           Deferred: The database is away.
         """
+        deleted = forget(self.database, self.old_rows(self.database.run(self.clock)))
+        return deleted.get("schedule_ledger", 0)
 
-        def work(connection: Any) -> int:
-            before = self.clock(connection) - self.keep
-            settled = (LedgerRow.due < before) & LedgerRow.state.not_in(OPEN)
-            forgotten = LedgerRow.delete().where(settled).execute(connection)
-            JobRunRow.delete().where(JobRunRow.due < before).execute(connection)
-            RevisionRow.delete().where(RevisionRow.until < before).execute(connection)
-            return int(forgotten)
-
-        return self.database.transaction(work)
+    def old_rows(self, now: datetime) -> list[OldRows]:
+        """Return what is to be deleted at a time."""
+        before = moment(now - self.keep)
+        still_open = ", ".join(f"'{state.value}'" for state in OPEN)
+        return [
+            OldRows("schedule_ledger", ("job", "due"), f"due < ? AND state NOT IN ({still_open})", (before,)),
+            OldRows("job_run", ("job", "due"), "due < ?", (before,)),
+            OldRows("schedule_revision", ("job", "number"), "until < ?", (before,)),
+        ]

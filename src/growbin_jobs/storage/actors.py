@@ -8,7 +8,7 @@ from growbin_jobs import names
 from growbin_jobs.actors import actor, carrying_on
 from growbin_jobs.app import broker, engine
 from growbin_jobs.engine.delivery.by_name import message_for
-from growbin_jobs.errors import PictureRefused
+from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import FAILED_USER, VisionAnswer, parse
 from growbin_jobs.periodic_actors import due_times
 
@@ -56,7 +56,13 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
         if not refusal.is_of_the_photo:
             raise
         return _tell_of(refusal, user_id, analysis_id)
-    here.analyses.uploaded(analysis_id, user_id, picture)
+    try:
+        here.analyses.uploaded(analysis_id, user_id, picture)
+    except Permanent as error:
+        if error.code != "analysis_erased":
+            raise
+        here.uploads.discard_stored(user_id, analysis_id)  # it was erased while its pictures were stored
+        return {"refused": error.code}
     route = names.ANALYZE_IMAGE_BULK if here.is_bulk(user_id) else names.ANALYZE_IMAGE
     broker.enqueue(carrying_on(message_for(route, analysis_id, picture.s3_path)))
     if deletable:
@@ -105,14 +111,18 @@ def write_weekly_report(due: str, since: str, until: str) -> dict[str, Any] | No
       since, until: The week's beginning and its end, which does not belong to it. All in ISO 8601.
 
     Returns:
-      The report; None where it was written before.
+      The report, with the addresses of its pages; None where it was written before.
     """
     here = services()
     beginning, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
     with due_times().taking(names.WEEKLY_REPORT.actor, due) as run:
         if run is None:
             return None
-        return run.commit(lambda connection: here.weekly_reports.write(connection, beginning, end)).as_dict()
+        reports = here.weekly_reports
+        report = reports.database.run(lambda connection: reports.count(connection, beginning, end))
+        pages = here.report_pages.put(report, reports.before(report.since))
+        run.commit(lambda connection: reports.store(connection, report))
+        return report.as_dict() | {"pages": pages}
 
 
 @actor(names.RECORD_FAILURE)

@@ -19,6 +19,7 @@ from growbin_jobs.metrics.pipeline import count_analysis
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.weekly_report import WeeklyReports
+from growbin_jobs.operations.reports.pages import ReportPages
 from growbin_jobs.settings import Settings
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.ownership import Ownership
@@ -39,6 +40,7 @@ class Services:
     ownership: Ownership
     bulk_after: int
     weekly_reports: WeeklyReports
+    report_pages: ReportPages
 
     def is_bulk(self, user_id: str) -> bool:
         """Whether a user has so many analyses under way that the next one waits behind those of others."""
@@ -57,12 +59,17 @@ def services() -> Services:
         uploads=uploads,
         rulebook=Rulebook(load_rules(rules_folder(settings.rules_dir))),
         failures=Failures(
-            analyses, language=settings.language, discard=uploads.discard_refused, may_fail=ownership.may_fail
+            analyses,
+            language=settings.language,
+            discard=uploads.discard_refused,
+            may_fail=ownership.may_fail,
+            asked_language=lambda analysis_id: analyses.asker(analysis_id).language,
         ),
         analyses=analyses,
         ownership=ownership,
         bulk_after=settings.bulk_after,
         weekly_reports=WeeklyReports(database, ZoneInfo(settings.timezone)),
+        report_pages=ReportPages(guarded_object_store(settings, database, engine.waiting_room.running)),
     )
 
 
@@ -90,8 +97,10 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
             prepare_picture,
             side=settings.picture_side,
             thumbnail_side=settings.thumbnail_side,
+            model_side=settings.vision_side,
             quality=settings.picture_quality,
             limits=limits,
         ),
+        model_side=settings.vision_side,
         threads=settings.picture_threads,
     )

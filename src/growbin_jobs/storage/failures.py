@@ -1,4 +1,4 @@
-"""Records in the database that an analysis failed, with the reason in the language of the settings."""
+"""Records in the database that an analysis failed, with the reason in the language that it asked for."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -34,9 +34,10 @@ class Failures:
 
     Parameters:
       store: Where to.
-      language: Of the sentence.
+      language: Of the sentence, where the analysis asked for none.
       discard: Deletes our copy of the picture of an analysis.
       may_fail: Returns whether a failure of an analysis may be noted on behalf of a user.
+      asked_language: Returns the language that an analysis asked for; None where it asked for none.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Failures:
         language: Language,
         discard: Callable[[str], object],
         may_fail: Callable[[str, str | None], bool],
+        asked_language: Callable[[str], Language | None],
     ) -> None:
         self._store = store
         self._language = language
         self._discard = discard
         self._may_fail = may_fail
+        self._asked_language = asked_language
 
     def record(self, analysis_id: str, *, stage: str, code: str, params: Mapping[str, str | int | float]) -> bool:
         """Record one failure, and delete a picture that was refused: it still says where it was taken.
@@ -74,7 +77,7 @@ class Failures:
             return False
         # A worker of a newer version may send a code that this one does not know yet.
         known = code if code in REASONS else "retries_exhausted"
-        sentence = reason(known, self._language, params)
+        sentence = reason(known, self._asked_language(analysis_id) or self._language, params)
         try:
             # First, since who sees "failed" may hand in another picture under the same id at once.
             if stage == "upload" and code.startswith(_REFUSED):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from growbin_jobs.errors import Permanent
+from growbin_jobs.errors import Forbidden
 from growbin_jobs.picture_keys import analysis_of_spooled
 
 
@@ -28,15 +28,15 @@ class Ownership:
           True when the picture may be deleted from the spool afterwards: it belongs to no other analysis.
 
         Raises:
-          Permanent: ``request_invalid``.
+          Forbidden: Either of them is another user's.
         """
         spooled = analysis_of_spooled(image_path)
         other = spooled if spooled != analysis_id else None
         owners = self._owners([analysis_id, *([other] if other else [])])
         if owners.get(analysis_id) not in (None, user_id):
-            raise Permanent("request_invalid", detail="this analysis id belongs to another user")
+            raise Forbidden("this analysis id belongs to another user")
         if other is not None and owners.get(other) not in (None, user_id):
-            raise Permanent("request_invalid", detail="image_path names a picture of another user")
+            raise Forbidden("image_path names a picture of another user")
         return other is None or other not in owners
 
     def may_fail(self, analysis_id: str, user_id: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Stage 1: makes two stored JPEGs of an uploaded file."""
+"""Stage 1: makes the stored JPEGs of an uploaded file."""
 
 import re
 import threading
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from growbin_jobs.engine.threads import offload_to
 from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
-from growbin_jobs.picture_keys import spool_key, stored_folder
+from growbin_jobs.picture_keys import model_picture, spool_key, stored_folder
 from growbin_jobs.storage.sources import PictureSources
 
 if TYPE_CHECKING:
@@ -29,15 +29,18 @@ class Prepared(Protocol):
     def original(self) -> bytes: ...
     @property
     def thumbnail(self) -> bytes: ...
+    @property
+    def for_model(self) -> bytes: ...
 
 
 class Uploads:
-    """Stores pictures. Running twice for one analysis writes the same two objects with the same bytes.
+    """Stores pictures. Running twice for one analysis writes the same objects with the same bytes.
 
     Parameters:
       objects: Where the pictures go.
       sources: Where they come from.
-      prepare: Makes the two JPEGs of an uploaded file; called off gevent's hub.
+      prepare: Makes the JPEGs of an uploaded file; called off gevent's hub.
+      model_side: Largest side of the picture for the model, which is part of its key.
       threads: Pictures that are decoded at the same time.
       in_flight: Pictures that are held in memory at the same time. A gevent worker runs 1000 messages at once; read
         all together they would be gigabytes that only wait for ``threads`` decoders.
@@ -49,20 +52,22 @@ class Uploads:
         sources: PictureSources,
         prepare: Callable[[bytes], Prepared],
         *,
+        model_side: int = 1024,
         threads: int = 2,
         in_flight: int = 16,
     ) -> None:
         self._objects = objects
         self._sources = sources
         self._prepare = prepare
+        self._model_side = model_side
         self._threads = threads
         self._slots = threading.BoundedSemaphore(in_flight)
 
     def store(self, user_id: str, image_path: str, analysis_id: str) -> StoredPicture:
         """Read, check, shrink and store one picture.
 
-        A picture that is gone from the spool is no error when both objects are there: an earlier run stored them and
-        was killed before its message was acknowledged.
+        A picture that is gone from the spool is no error when it and its thumbnail are there: an earlier run stored
+        them and was killed before its message was acknowledged.
 
         Parameters:
           user_id: 1–64 letters, digits, ``-`` and ``_``.
@@ -70,7 +75,7 @@ class Uploads:
           analysis_id: Like ``user_id``.
 
         Returns:
-          The addresses of the two objects.
+          The addresses of the picture and its thumbnail; what the model sees lies beside them.
 
         Raises:
           Permanent: An id is not valid.
@@ -90,7 +95,8 @@ class Uploads:
                     return stored
                 raise
             prepared = offload_to("pictures", self._threads, self._prepare, data)
-            for key, content in zip(keys, (prepared.original, prepared.thumbnail), strict=True):
+            made = {keys[0]: prepared.original, keys[1]: prepared.thumbnail}
+            for key, content in (made | {model_picture(keys[0], self._model_side): prepared.for_model}).items():
                 self._objects.put(key, content, content_type=CONTENT_TYPE, cache_control=CACHE_CONTROL)
         return stored
 
@@ -100,6 +106,12 @@ class Uploads:
         Call it last in stage 1. A run after it finds the stored objects (see :meth:`store`).
         """
         self._sources.discard(image_path)
+
+    def discard_stored(self, user_id: str, analysis_id: str) -> None:
+        """Delete the two pictures of an analysis and its spooled copy; what is gone is fine."""
+        folder = stored_folder(checked_id("user_id", user_id), checked_id("analysis_id", analysis_id))
+        for key in (f"{folder}/original.jpg", f"{folder}/thumbnail.jpg", spool_key(analysis_id)):
+            self._objects.delete(key)
 
     def discard_refused(self, analysis_id: str) -> None:
         """Delete the copy that ``submit_analysis`` made of a picture that was refused; one that is gone is fine.

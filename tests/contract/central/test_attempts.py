@@ -12,9 +12,11 @@ from tests.contract.central_node import START, Node, death
 from growbin_jobs.engine.central.attempts import Attempts
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letters import DeadLetters
+from growbin_jobs.engine.central.forgetting import measure
 from growbin_jobs.engine.delivery.records import Outcome
 from growbin_jobs.engine.journal.tables import attempts as journal_attempts
 from growbin_jobs.engine.journal.tables import dead_letters as journal_letters
+from growbin_jobs.engine.keeper.minutes import ForgetOld
 
 
 def test_each_attempt_of_a_task_is_known_with_its_node_and_the_last_ones_traceback(
@@ -106,6 +108,11 @@ def test_attempts_go_once_their_task_is_gone(database: Database, a: Node) -> Non
     a.copy()
     database.run(lambda connection: connection.execute_sql("DELETE FROM tasks WHERE task_id = 't'"))
 
-    assert Attempts(database).forget(ended_before=START + timedelta(seconds=1000)) == 1
+    old = ForgetOld(database, tasks=timedelta(0), letters=timedelta(0), minutes=timedelta(0))
+    now = START + timedelta(seconds=1000)
+    [attempts] = [each for each in old.old_rows(now) if each.table == "task_attempts"]
+    measured = measure(database, attempts)
+    assert (measured.rows, measured.size > 50) == (1, True)
+    assert old(now)["task_attempts"] == 1
     left = Attempts(database).of_tasks(["t", "u"])
     assert {name: len(found) for name, found in left.items()} == {"t": 1, "u": 2}

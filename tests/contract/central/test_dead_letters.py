@@ -16,6 +16,7 @@ from growbin_jobs.engine.central.dead_letter_rows import Action
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.errors import NotFound
 from growbin_jobs.engine.journal.tables import dead_letters as journal_letters
+from growbin_jobs.engine.keeper.minutes import ForgetOld
 
 
 def test_a_dead_letter_comes_with_all_that_is_needed_to_send_it_again(database: Database, a: Node) -> None:
@@ -149,7 +150,8 @@ def test_letters_are_filtered_and_paged(database: Database, a: Node, b: Node) ->
         seen.append(page[0].task_id)
         below = page[0].died_at, page[0].id
     assert sorted(seen) == [f"t{number}" for number in range(6)]
-    assert letters.forget(died_before=since) == 4
+    age = timedelta(0)
+    assert ForgetOld(database, tasks=age, letters=age, minutes=age)(since)["dead_letters"] == 4
 
 
 def test_a_new_journal_s_letters_do_not_replace_those_of_the_one_before(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from growbin_jobs.engine.central import minutes as module
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.minutes import BOUNDS, Minutes, bucket_of, percentile
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
-from growbin_jobs.engine.keeper.minutes import SampleQueues
+from growbin_jobs.engine.keeper.minutes import ForgetOld, SampleQueues
 
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=7)
@@ -147,7 +147,7 @@ def test_figures_stay_when_their_tasks_are_gone(database: Database, a: Node) -> 
     late = Minutes(database).compute_due(now=START + KEPT + HOUR, kept=KEPT)
 
     assert (late, runs(database)) == (1, {(0, "completed"): 2})
-    assert Minutes(database).forget(before=START + HOUR) == 1
+    assert forgotten(database, START + HOUR)["task_minutes"] == 1
 
 
 def test_minutes_are_put_together(database: Database, a: Node) -> None:
@@ -221,7 +221,7 @@ def test_queues_are_sampled_once_a_minute_by_whoever_comes_first(database: Datab
     assert [each.oldest for each in found] == [0.0, pytest.approx(20.0)]
     assert len(QueueMinutes(database).read(START, START + HOUR, queue="vision")) == 2
     assert QueueMinutes(database).read(START + timedelta(minutes=5), START + HOUR) == []
-    assert QueueMinutes(database).forget(before=START + timedelta(minutes=1)) == 2
+    assert forgotten(database, START + timedelta(minutes=1))["queue_minutes"] == 2
 
 
 def test_nobody_knows_how_long_what_no_node_has_told_of_waits(database: Database) -> None:
@@ -229,3 +229,9 @@ def test_nobody_knows_how_long_what_no_node_has_told_of_waits(database: Database
 
     [found] = QueueMinutes(database).read(START, START + HOUR)
     assert found.oldest is None
+
+
+def forgotten(database: Database, before: datetime) -> dict[str, int]:
+    """Delete what is older than a time; how many rows, by table."""
+    age = timedelta(0)
+    return ForgetOld(database, tasks=age, letters=age, minutes=age)(before)

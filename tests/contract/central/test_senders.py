@@ -8,11 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from dramatiq import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract.central_node import START, Node
 
+from growbin_jobs.engine.central.conservation import living_payloads
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.first_messages import tell_sent
 from growbin_jobs.engine.central.sync import Copied
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import TaskState
@@ -58,6 +61,26 @@ def test_a_task_of_another_node_learns_who_sent_it_whoever_tells_first(
     ended = Tasks(database).get("child")
     assert ended is not None
     assert (ended.status, ended.parent_id) == (TaskState.COMPLETED, "t")
+
+
+@pytest.mark.parametrize("producer", ["a", "elsewhere"])
+def test_what_a_producer_tells_itself_is_pending_until_anybody_knows_more(
+    database: Database, a: Node, producer: str
+) -> None:
+    message = Message("vision", "classify", ("\0\ud800",), {}, {}, message_id="first", message_timestamp=1_000)
+    tell_sent(database, message, node=producer)
+    told = Tasks(database).get("first")
+    assert told is not None
+    assert (told.status, told.node, told.task_name) == (TaskState.PENDING, producer, "classify")
+    assert list(living_payloads(database)) == [], "nobody has had it from the broker"
+
+    a.started("first", 1)
+    a.copy()
+    tell_sent(database, message, node=producer)  # too late, or sent twice
+
+    found = Tasks(database).get("first")
+    assert found is not None
+    assert (found.status, found.node) == (TaskState.RUNNING, "a")
 
 
 def test_a_chain_on_one_node_leads_to_its_first_task(database: Database, a: Node) -> None:

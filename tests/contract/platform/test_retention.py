@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.conftest import S3Server
+from tests.killing import killed_at
 
 from growbin_jobs.adapters.objects.folder import FolderStore
+from growbin_jobs.adapters.objects.s3 import S3Store
 from growbin_jobs.errors import Permanent, Transient
 from growbin_jobs.platform.retention.archiving import Archiving
 from growbin_jobs.platform.retention.cleanup import Cleanup, Policy
@@ -160,37 +163,45 @@ def test_late_calls_hold_no_sessions_back(world: World, attic: Attic) -> None:
     assert (removed.rows, removed.refused) == (5, "")
 
 
-STEPS = ("put", "written", "_read", "verified", "delete_archived")
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
-def test_a_crash_at_any_step_loses_nothing_and_the_next_run_ends_it(
-    world: World, attic: Attic, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+@pytest.mark.parametrize("point", ["put", "written", "verified", "deleted"])
+def test_a_process_that_is_killed_at_any_step_loses_nothing_and_the_next_run_ends_it(
+    world: World, attic: Attic, point: str
 ) -> None:
     attic.sessions()
     attic.counted()
-    owner = {"put": attic.objects, "_read": attic.archiving, "delete_archived": attic.table}.get(step, attic.archives)
-    real = getattr(owner, step)
 
-    class Killed(BaseException):
-        pass
-
-    def die(*arguments, **options):
-        if after:
-            real(*arguments, **options)
-        raise Killed
-
-    with monkeypatch.context() as crash:
-        crash.setattr(owner, step, die)
-        with pytest.raises(Killed):
-            attic.cleanup(batch=10).run("old_sessions", LATER)
+    killed_at(f"archive.{point}", lambda: attic.cleanup(batch=10).run("old_sessions", LATER))
     attic.cleanup(batch=10).run("old_sessions", LATER)
 
     archives = attic.archives.all("sessions")
     assert [(each["row_count"], each["state"]) for each in archives] == [(5, "deleted")]
     assert attic.count(Session) == 1
     assert attic.archiving.restore(archives[0]["id"]) == 5
+
+
+@pytest.mark.services
+def test_in_s3_rows_are_archived_verified_deleted_restored_and_drilled(
+    world: World, attic: Attic, s3_server: S3Server
+) -> None:
+    store = S3Store(s3_server.bucket, endpoint_url=s3_server.endpoint_url, pool_size=2, timeout=10)
+    attic.archiving = Archiving(store, attic.archives, attic.table, choose=lambda found: found[0])
+    attic.sessions()
+    before = world.database.rows(Session.select().order_by(Session.id))
+    attic.counted()
+
+    [removed] = attic.cleanup(batch=10).run("old_sessions", LATER)
+
+    [archive] = attic.archives.all()
+    assert (removed.rows, archive["state"], attic.count(Session)) == (5, "deleted", 1)
+    assert len(store.get(archive["object_key"])) == archive["size"]
+    drilled = attic.archiving.drill()
+    assert drilled is not None
+    assert drilled.ok
+    assert attic.archiving.restore(archive["id"]) == 5
+    assert world.database.rows(Session.select().order_by(Session.id)) == before
+    store.put(archive["object_key"], b"damaged", content_type="application/gzip")
+    with pytest.raises(Permanent, match="is damaged"):
+        attic.archiving.restore(archive["id"])
 
 
 def test_a_row_that_changes_while_it_is_archived_is_not_deleted(world: World, attic: Attic) -> None:

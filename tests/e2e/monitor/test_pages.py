@@ -9,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.e2e.monitor.conftest import Monitor
 from tests.monitor.data import XSS, fill, fill_with_oddities, put, task
 
+from growbin_jobs.alerts.views import send_test
+from growbin_jobs.alerts.webhooks import Webhooks
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.services import Services
@@ -20,7 +22,7 @@ LETTER = "dead-letters/letter-odd-%3Cscript%3Ex%3C%2Fscript%3E"
 PAGES = (
     "", "tasks", "tasks/failed-00000", "tasks/payload-2", "tasks?q=(state:dead", "errors", "analyses",
     "analyses/an000001", "workers", "queues", "dead-letters", LETTER, "schedule", "money",
-    "health", "statistics", "audit",
+    "health", "statistics", "audit", "audit/review?month=2026-11", "webhooks", "proof",
 )  # fmt: skip
 
 
@@ -33,6 +35,10 @@ def odd_monitor(
     services = make_services(Settings(data_dir=folder, language="en"))
     fill(services.database, analyses=30)
     fill_with_oddities(services.database)
+    hook = Webhooks(services.database).add(
+        "ops", "https://hooks.example.com/x", secret_ref="env:GROWBIN_WEBHOOK_SECRET", rules={"budget": 80}, by=XSS
+    )
+    send_test(services.database, hook)
     return start_monitor("--insecure", folder=folder), services
 
 

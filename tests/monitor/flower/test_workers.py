@@ -31,6 +31,19 @@ def test_the_status_of_workers(script: Script):
     assert (answer.status_code, answer.text) == (404, "Unknown worker 'x'")
 
 
+def test_the_rows_of_flower_s_own_page(script: Script):
+    found = {row["hostname"]: row for row in script.read("/workers", json=1)["data"]}
+
+    assert set(found) == {WORKER, "storage@storage-9"}
+    assert (found[WORKER]["status"], found["storage@storage-9"]["status"]) == (True, False)
+    assert set(found[WORKER]) >= {
+        "pid", "freq", "heartbeats", "clock", "active", "processed", "loadavg", "status", "task-received",
+        "task-started", "task-succeeded", "task-failed", "task-retried", "worker-online",
+    }  # fmt: skip
+    assert script.get("/workers").status_code != 200  # the page is for browsers, which sign in
+    assert script.get("/metrics").status_code == 200
+
+
 def test_queues(script: Script):
     found = script.read("/api/queues/length")["active_queues"]
 

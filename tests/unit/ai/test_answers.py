@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
+from growbin_jobs.adapters.llm.attribution import attribution
 from growbin_jobs.ai.answers import Answers, Question
 from growbin_jobs.ai.freshness import fresh_answers
 from growbin_jobs.errors import Deferred, Transient
@@ -24,6 +25,7 @@ class Asked:
 
     def __call__(self):
         self.times += 1
+        self.of = attribution().question
         if self.error:
             raise self.error
         return self.answer
@@ -46,7 +48,7 @@ def answers(asked, store):
 def test_an_answer_is_asked_for_once(asked, store):
     assert answers(asked, store).get(QUESTION, asked) == (asked.answer, False)
     assert answers(asked, store).get(QUESTION, asked) == (asked.answer, True)
-    assert asked.times == 1
+    assert (asked.times, asked.of) == (1, "key"), "the ledger has to know the question"
 
 
 def test_another_question_is_asked(asked, store):

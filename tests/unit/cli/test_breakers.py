@@ -10,6 +10,12 @@ from growbin_jobs.limits.breaker_failures import Failure
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.models import SCHEMA
 
+
+@pytest.fixture(autouse=True)
+def english(invoke, monkeypatch):
+    monkeypatch.setenv("GROWBIN_LANGUAGE", "en")
+
+
 NAME = "model:gpt-6-luna@api.openai.com"
 
 

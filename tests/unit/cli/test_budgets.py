@@ -12,6 +12,11 @@ from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
 
+@pytest.fixture(autouse=True)
+def english(invoke, monkeypatch):
+    monkeypatch.setenv("GROWBIN_LANGUAGE", "en")
+
+
 @pytest.fixture
 def database(invoke, tmp_path):
     database = central_database(load(data_dir=tmp_path / "data"))

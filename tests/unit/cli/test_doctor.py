@@ -10,19 +10,27 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from growbin_jobs.adapters.llm.facts import Facts
+from growbin_jobs.adapters.llm.learning import Learnt
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.limits.budgets import Budgets
+from growbin_jobs.model_catalog import find_server
 from growbin_jobs.model_checks import (
     _announced,
     _end_of,
+    _is_offered,
     _not_priced,
     _not_sent,
+    _not_taken,
     _with_rehearsals,
     check_budgets,
 )
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.rehearsals import Rehearsals
+from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -184,6 +192,41 @@ def test_what_the_model_refuses_is_named():
         "gpt-6-luna does not know GROWBIN_VISION_REASONING_EFFORT=minimal: sends none",
         "gpt-6-luna refuses a temperature: GROWBIN_TEXT_TEMPERATURE is not sent",
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "offered", "is_offered"),
+    [
+        ("llava", "ollama", {"llava:latest": None}, True),
+        ("llava", "ollama", {"llava:7b": None}, False),
+        ("deployment", "azure", {"gpt-6-luna": None}, True),
+        ("m", "openai", {}, True),
+    ],
+)
+def test_whether_a_server_offers_a_model(model, kind, offered, is_offered):
+    assert _is_offered(model, offered, find_server(kind, "")) is is_offered
+
+
+def test_what_the_server_does_not_take_and_what_it_said_is_named(invoke, tmp_path):
+    address = "http://localhost:11434/v1"
+    settings = load(data_dir=tmp_path / "data", openai_base_url=address, vision_model="m", text_model="m")
+    database = central_database(settings)
+    upgrade(database, SCHEMA)
+    refused = {"response_format.json_schema": "no schemas here", "cap.1000": "cut off"}
+    facts = Facts(refused=refused, efforts=("none",), said="HTTP 401, go away")
+    ServerFacts(database).add("server:x", Learnt(address, "m"), lambda _: facts.to_json())
+
+    details = [finding.detail for finding in _not_taken(settings, find_server("auto", address))]
+
+    assert "Ollama: not sent: image_url.http, max_completion_tokens, service_tier, store" in details
+    assert any("refuses response_format.json_schema, efforts other than none: the form" in detail for detail in details)
+    assert "m: its server said: HTTP 401, go away" in details
+    env = {"GROWBIN_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "80"}
+    shown = invoke("models", "servers", **env)
+    assert "no schemas here" in shown.stdout
+    assert invoke("models", "forget", "m", **env).exit_code == 0
+    assert "Nothing was learnt" in invoke("models", "servers", **env).stderr
+    assert invoke("models", "forget", "m", **env).exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _settings.Settings.model_fields:
         monkeypatch.delenv(_settings.Settings.variable(name), raising=False)
     monkeypatch.setenv("GROWBIN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("GROWBIN_LANGUAGE", "en")
 
 
 def limits(*arguments: str) -> Result:
@@ -45,9 +46,18 @@ def test_a_limit_is_changed_listed_and_given_back():
     assert [(each["most"], each["origin"]) for each in as_json("list")] == [(100, "setting")]
 
 
+def test_a_share_is_kept_back_for_nodes_that_are_cut_off_and_given_back():
+    assert "Of vision, 6 are kept back" in limits("set", "vision", "60", "--offline-share", "10%").stderr
+    assert as_json("list")[0]["most"] == 60, "that is still what is promised"
+    assert "Nothing of vision is kept back" in limits("set", "vision", "--offline-share", "0%").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (("vision", "60", "--offline-share", "many"), 2, "is no share"),
+        (("vision", "--offline-share", "10%"), 1, "no limit vision"),
+        (("vision", "60", "--offline-share", "60%"), 1, "0% to 50%"),
         (("vision",), 2, "Give a rate"),
         (("vision", "60", "--default"), 2, "Give a rate"),
         (("vision", "many"), 2, "is no rate"),

@@ -90,3 +90,41 @@ def test_a_seeded_platform_is_counted_and_every_number_agrees_with_its_facts(com
     assert rows[0]["total_users"] == 10
     assert 0 < rows[0]["production_agents"] < rows[0]["total_agents"] == seeded["agents"]
     assert explained.returncode == 0
+
+
+def test_a_person_is_shown_handed_out_and_erased_in_both_languages(command, environment, tmp_path):
+    """Nothing runs here: there is no node whose journal would have to be looked through."""
+    command("platform", "seed", "--days", "2", "--calls", "40", "--users", "2")
+    user = "sample-1-user-0"
+    shown = json.loads(command("subject", "show", user, "--json").stdout)
+    exported = json.loads(command("subject", "export", user, "--to", str(tmp_path / "out"), "--json").stdout)
+    refused = command("subject", "export", user, "--to", str(tmp_path / "out"))
+    dry = json.loads(command("subject", "erase", user, "--dry-run", "--json").stdout)
+    erased = command("subject", "erase", user, "--yes", "--reason", "request 7", GROWBIN_LANGUAGE="ko")
+
+    assert shown["held"]["users"] == 1
+    assert exported["rows"].keys() >= {"users", "logins", "sessions", "audit"}
+    lines = (tmp_path / "out" / "logins.jsonl").read_text().splitlines()
+    assert {json.loads(line)["user_id"] for line in lines} == {user}
+    assert (refused.returncode, "Name a new one" in refused.stderr) == (1, True)
+    assert dry["held"]["logins"] == shown["held"]["logins"]
+    assert (erased.returncode, "모두 삭제했습니다" in erased.stderr) == (0, True)
+    left = json.loads(command("subject", "show", user, "--json").stdout)
+    assert set(left["held"]) == {"audit"}
+    [record] = json.loads(command("subject", "erasures", "--json").stdout)
+    assert (record["reason"], record["pseudonym"], user in str(record)) == ("request 7", None, False)
+
+
+def test_old_rows_are_counted_before_they_go(command):
+    done = json.loads(command("db", "forget", "--dry-run", "--json").stdout)
+
+    tables = [each["table"] for each in done["rows"]]
+    assert done["dry_run"] is True
+    assert {"task_attempts", "dead_letters", "llm_usage", "schedule_ledger"} <= set(tables)
+    assert {each["rows"] for each in done["rows"]} == {0}
+    assert json.loads(command("db", "forget", "--json").stdout)["dry_run"] is False
+
+
+def test_without_a_weekly_report_there_is_nothing_to_show(command):
+    assert json.loads(command("reports", "list", "--json").stdout) == []
+    assert "There is no weekly report yet" in command("reports", "show").stderr

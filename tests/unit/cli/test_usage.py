@@ -20,6 +20,11 @@ from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
 
+@pytest.fixture(autouse=True)
+def english(invoke, monkeypatch):
+    monkeypatch.setenv("GROWBIN_LANGUAGE", "en")
+
+
 @pytest.fixture
 def two_users(invoke, tmp_path):
     """Requests of two users, one of a model without a price; returns the command."""

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.limits.told import told_per_minute
+from growbin_jobs.limits.told import told_per_minute, told_requests
 
 
 def headers(limit, remaining, reset, kind="requests"):
@@ -55,6 +55,28 @@ def test_each_kind_has_its_own():
 
     assert told_per_minute(told, "project-tokens") == 30_000
     assert told_per_minute(told) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens", "requests"),
+    [
+        ({"tokens": ("30000", "0", "60s")}, 1_000, 30),
+        ({"project-tokens": ("30000", "15000", "30s")}, 1_000, 30),
+        ({"tokens_usage_based": ("30000", "29000", "2s")}, 1_000, 30),
+        ({"requests": ("20", "19", "3s"), "tokens": ("30000", "0", "60s")}, 1_000, 20),
+        ({"requests": ("500", "499", "120ms"), "tokens": ("30000", "0", "60s")}, 1_000, 30),
+        ({"project-requests": ("50", "49", "1.2s")}, 0, 50),
+        # a day's tokens are none for a minute, and tokens say nothing where those of a request are not known
+        ({"tokens": ("2000000", "1999000", "43.2s")}, 1_000, None),
+        ({"tokens": ("30000", "0", "60s")}, 0, None),
+        ({"tokens": ("-1", "-1", "0s")}, 1_000, None),
+        ({}, 1_000, None),
+    ],
+)
+def test_tokens_are_told_as_requests(told, tokens, requests):
+    named = {name: value for kind, values in told.items() for name, value in headers(*values, kind=kind).items()}
+
+    assert told_requests(named, tokens) == requests
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))

@@ -7,10 +7,11 @@ from collections import Counter, deque
 import pytest
 from tests.unit.limits.virtual_time import Cluster
 
+from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.classes import BACKFILL, INTERACTIVE, PROBE, RETRY
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.parameters import spacing
-from growbin_jobs.limits.tickets import Wish
+from growbin_jobs.limits.tickets import Gate, Wish
 
 COSTS = {"vision": 1.0}
 
@@ -125,6 +126,71 @@ def test_a_limit_that_is_changed_re_plans_what_waits(before, after):
     assert worst(later) <= after
     if after > before:
         assert later[-1] <= changed + 61.0 + 10.5, "one slot of the old limit, and ten seconds until somebody asks"
+
+
+def test_300_that_wait_are_all_done_after_the_limit_went_down_everybody_was_restarted_and_it_went_up_again():
+    """Processes that die lose at most what they were granted ahead; their messages come again."""
+    cluster, messages, done = Cluster(9, most=100), deque(range(300)), []
+    limits = {most: Limit("vision", spacing(most, 60.0), 1) for most in (10, 100)}
+
+    class Dead(BaseException):
+        pass
+
+    class MortalStore:
+        """The store, as a process sees it that may be killed."""
+
+        killed = False
+
+        def take(self, *arguments, **options):
+            if self.killed:
+                raise Dead
+            return cluster.store.take(*arguments, **options)
+
+        give_back = cluster.store.give_back
+
+    def work(gate, store):
+        while messages:
+            number = messages.popleft()
+            try:
+                gate.ticket(Wish(COSTS))
+            except Deferred as later:  # the queue's: it comes back
+                messages.append(number)
+                cluster.time.sleep(later.wait)
+            except Dead:
+                messages.appendleft(number)
+                return
+            else:
+                if store.killed:  # between its grant and the sending
+                    messages.appendleft(number)
+                    return
+                done.append((cluster.time.now, number))
+
+    def start_all():
+        stores = [MortalStore() for _ in range(9)]
+        for store in stores:
+            gate = Gate(store, cluster.time, patience=600.0, clock=cluster.time.clock)
+            for _ in range(14):
+                cluster.time.start(work, gate, store)
+        return stores
+
+    began, first = cluster.time.now, start_all()
+    cluster.time.run(until=began + 30.0)
+    cluster.store.ensure([limits[10]])
+    cluster.time.run(until=began + 150.0)
+    slow = [moment for moment, _ in done if moment > began + 32.0]
+    for store in first:
+        store.killed = True
+    start_all()
+    cluster.time.run(until=began + 160.0)
+    cluster.store.ensure([limits[100]])
+    raised = cluster.time.now
+    left = 300 - len(done)
+    cluster.time.run()
+
+    assert sorted(number for _, number in done) == list(range(300)), "each once"
+    assert worst(slow) <= 10
+    assert worst(moment for moment, _ in done) <= 100
+    assert done[-1][0] - raised <= left * spacing(100, 60.0) + 16.0, "ten seconds until one asks"
 
 
 def test_a_hold_stops_all_processes_at_once():

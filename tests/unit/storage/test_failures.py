@@ -27,7 +27,7 @@ class Store:
 
 def failures(store, discarded=None, language="en"):
     discard = [].append if discarded is None else discarded.append
-    return Failures(store, language=language, discard=discard, may_fail=lambda *_: True)
+    return Failures(store, language=language, discard=discard, may_fail=lambda *_: True, asked_language=lambda _: None)
 
 
 def test_the_sentence_is_in_the_configured_language():
@@ -37,6 +37,17 @@ def test_the_sentence_is_in_the_configured_language():
 
     assert "사진 파일을 찾을 수 없습니다" in store.calls[0][1]["sentence"]
     assert store.calls[0][1]["code"] == "picture_missing"
+
+
+def test_the_language_that_was_asked_for_comes_first():
+    store = Store()
+    failing = Failures(
+        store, language="en", discard=[].append, may_fail=lambda *_: True, asked_language={"a1": "ko"}.get
+    )
+
+    failing.record("a1", stage="upload", code="picture_missing", params={})
+
+    assert "사진 파일을 찾을 수 없습니다" in store.calls[0][1]["sentence"]
 
 
 def test_a_code_of_a_newer_version_still_gets_a_sentence():
@@ -70,9 +81,9 @@ def test_it_is_deleted_before_anybody_can_see_that_it_failed():
     store = Store()
     store.failed = lambda *_, **__: order.append("row")
 
-    Failures(store, language="en", discard=order.append, may_fail=lambda *_: True).record(
-        "a1", stage="upload", code="picture_too_small", params={}
-    )
+    Failures(
+        store, language="en", discard=order.append, may_fail=lambda *_: True, asked_language=lambda _: None
+    ).record("a1", stage="upload", code="picture_too_small", params={})
 
     assert order == ["a1", "row"]
 
@@ -83,7 +94,7 @@ def test_an_object_store_that_is_away_hides_no_failure():
 
     store = Store()
 
-    failing = Failures(store, language="en", discard=away, may_fail=lambda *_: True)
+    failing = Failures(store, language="en", discard=away, may_fail=lambda *_: True, asked_language=lambda _: None)
     with pytest.raises(Deferred):
         failing.record("a1", stage="upload", code="picture_too_small", params={})
 
@@ -107,7 +118,8 @@ def discard(analysis_id):
     objects.delete(f"spool/{analysis_id}")
     os.kill(os.getpid(), signal.SIGKILL)
 
-failures = Failures(analyses, language="en", discard=discard, may_fail=Ownership(analyses.owners).may_fail)
+failures = Failures(analyses, language="en", discard=discard, may_fail=Ownership(analyses.owners).may_fail,
+                    asked_language=lambda _: None)
 failures.record("a1", stage="upload", code="picture_truncated", params={"user_id": "u1"})
 """
 
@@ -118,6 +130,7 @@ def real_failures(analyses, objects):
         language="en",
         discard=lambda one: objects.delete(f"spool/{one}"),
         may_fail=Ownership(analyses.owners).may_fail,
+        asked_language=lambda one: analyses.asker(one).language,
     )
 
 

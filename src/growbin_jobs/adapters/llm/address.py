@@ -1,7 +1,7 @@
 """The address of a model server."""
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from growbin_jobs.errors import ConfigurationError
 
@@ -22,12 +22,25 @@ def checked_url(url: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError("OPENAI_BASE_URL must look like https://host/v1, without a user or a password.")
-    if address.query or address.fragment or address.path.rstrip("/").endswith("/completions"):
-        # The SDK appends /chat/completions to it, and would do so behind a query as well.
+    if address.fragment or address.path.rstrip("/").endswith("/completions"):
+        # The SDK appends /chat/completions to it.
         raise ConfigurationError(
-            "OPENAI_BASE_URL must end where /chat/completions begins, such as https://host/v1, without ? and #."
+            "OPENAI_BASE_URL must end where /chat/completions begins, such as https://host/v1, without #."
         )
     return address.geturl()
+
+
+def parted_url(url: str) -> tuple[str, dict[str, str]]:
+    """Return the address of a model server without its query, and the query, which every request gets.
+
+    Azure wants one: ``https://RESOURCE.openai.azure.com/openai/deployments/NAME?api-version=2024-10-21``. The address
+    without it is shown to people; a query may hold a key.
+
+    Raises:
+      ConfigurationError: See :func:`checked_url`.
+    """
+    address = urlsplit(checked_url(url))
+    return address._replace(query="").geturl(), dict(parse_qsl(address.query, keep_blank_values=True))
 
 
 def host_of(base_url: str | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,14 @@ class Attribution:
       user_id: Its user.
       message_id: The message whose actor asks.
       attempt: Which run of that message, from 1.
+      question: Digest of what is asked; the same for the same picture and prompt, whoever asks.
     """
 
     analysis_id: str | None = None
     user_id: str | None = None
     message_id: str | None = None
     attempt: int | None = None
+    question: str | None = None
 
 
 NOBODY = Attribution()
@@ -36,6 +38,13 @@ def attributed(to: Attribution) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def asking(question: str) -> Iterator[None]:
+    """Let the model requests inside be of a question, by its digest, for whom they are already."""
+    with attributed(replace(attribution(), question=question)):
+        yield
 
 
 def attribution() -> Attribution:

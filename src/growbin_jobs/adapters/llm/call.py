@@ -1,6 +1,5 @@
-"""How a model is asked, and the body of the request."""
+"""How a model is asked."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,30 +31,3 @@ class Call:
     purpose: str = "other"
     service_tier: Tier | None = None
     successors: tuple["Call", ...] = ()
-
-
-def body_of(
-    call: Call, messages: Sequence[Message], response_format: Message | None, cap: int, tier: Tier | None
-) -> dict[str, Any]:
-    """Return the body of a request.
-
-    Parameters:
-      call: Which model and how.
-      messages: In the form of the API.
-      response_format: What form the answer must have; None: any.
-      cap: Most tokens of the answer.
-      tier: Price tier; None: the server's default.
-    """
-    body: dict[str, Any] = {
-        "model": call.model,
-        "messages": list(messages),
-        "max_completion_tokens": cap,
-        "store": False,
-    }
-    optional = {
-        "response_format": response_format,
-        "temperature": call.temperature,
-        "reasoning_effort": call.reasoning_effort,
-        "service_tier": tier,
-    }
-    return body | {name: value for name, value in optional.items() if value is not None}

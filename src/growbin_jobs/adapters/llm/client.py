@@ -3,38 +3,39 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from growbin_jobs.adapters.llm.address import OPENAI_URL, checked_url
-from growbin_jobs.adapters.llm.call import Call, Message, body_of
+from growbin_jobs.adapters.llm.address import OPENAI_URL, parted_url
+from growbin_jobs.adapters.llm.call import Call, Message
 from growbin_jobs.adapters.llm.errors import from_exception, unusable
 from growbin_jobs.adapters.llm.estimate import input_tokens
-from growbin_jobs.adapters.llm.guards import Guard, PlannedRequest, admitted
+from growbin_jobs.adapters.llm.facts import Facts
+from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
+from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
+from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
 from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.recording import recorded
+from growbin_jobs.adapters.llm.refusals import FieldRefused, learnt_from
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
-from growbin_jobs.adapters.llm.structured import (
-    Schema,
-    SchemaNotSupported,
-    refuses_schemas,
-    strict_format,
-    validated,
-)
+from growbin_jobs.adapters.llm.said import read_said
+from growbin_jobs.adapters.llm.structured import Schema, form_of, validated
 from growbin_jobs.adapters.llm.successors import first_offered
 from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
 from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
-from growbin_jobs.errors import ConfigurationError, Permanent
-from growbin_jobs.model_catalog import Tier
+from growbin_jobs.errors import ConfigurationError, GrowbinError, Permanent, Transient
+from growbin_jobs.model_catalog import AUTO, Server, Tier, find_server
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
-#: By how much the cap on tokens is raised for a model that was cut off.
-CAP_RAISE = 4
+#: Things that one call finds out at most; each costs one request.
+_MOST_LEARNT = 16
+
+Answer = TypeVar("Answer")
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class ModelClient:
       base_url: Address of the server, with ``/v1`` where it has that. None: OpenAI.
       meter: Gets a record of each HTTP request that asks for an answer.
       guards: Must all agree before such a request is sent, in this order.
+      server: Kind of server by the catalogue; ``auto``: by its address.
+      memory: Where is kept what its models take and refuse; None: in this process.
 
     Raises:
       ConfigurationError: With neither a key nor an address, or with one that cannot be sent.
@@ -62,6 +65,8 @@ class ModelClient:
         base_url: str | None = None,
         meter: Meter | None = None,
         guards: Sequence[Guard] = (),
+        server: str = AUTO,
+        memory: Memory | None = None,
     ) -> None:
         key = (api_key or "").strip()  # a key from a file ends in a newline
         if not key and not base_url:
@@ -71,45 +76,56 @@ class ModelClient:
         if not (key.isascii() and key.isprintable()):
             raise ConfigurationError("OPENAI_API_KEY contains characters that no key has. Copy it again.")
         self._key = key
-        self._url = checked_url(base_url or OPENAI_URL)
+        self._url, self._query = parted_url(base_url or OPENAI_URL)
         self._meter = NullMeter() if meter is None else meter
         self._guards = tuple(guards)
         self._http = once_a_process(self._connect)
-        self._without_schemas: set[str] = set()
-        self._without_tier: set[tuple[str, str]] = set()
-        self._raised_caps: set[tuple[str, int]] = set()
+        found = find_server(server, self._url)
+        self._knowledge = Knowledge(found, self._url, OwnMemory() if memory is None else memory)
 
     @property
     def own_address(self) -> str | None:
         """Address of a server of your own, which names no user and no password; None for OpenAI."""
         return None if self._url == OPENAI_URL else self._url
 
+    @property
+    def server(self) -> Server:
+        """What the catalogue says of the server."""
+        return self._knowledge.server
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
 
     def ask(
-        self, call: Call, messages: Sequence[Message], schema: type[Schema], *, in_words: str
+        self,
+        call: Call,
+        messages: Sequence[Message],
+        schema: type[Schema],
+        *,
+        in_words: str,
+        inline: Callable[[], str] | None = None,
     ) -> Completion[Schema]:
         """Return the model's answer in the form of a schema.
 
-        Asks for strict structured output. A server that does not know it (it answers 400 or 422) is asked for a JSON
-        object instead, and that is remembered. The answer is validated here in either case: servers exist that accept
-        a schema and do not keep to it.
+        Asks for strict structured output, and for less where the server refuses a part of that, which is remembered.
+        The answer is validated here in either case: servers exist that accept a schema and do not keep to it.
 
         Parameters:
           call: Which model and how.
           messages: In the form of the API.
           schema: Forbids extra fields and has no defaults, as strict structured output demands.
           in_words: The schema as a prompt, for servers that take none. It must say "JSON" (OpenAI insists).
+          inline: Makes a ``data:`` URL of the picture that the messages name by address, for servers that fetch none.
 
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
-        calls = (call, *call.successors)
-        with self._deadline(call.timeout):
-            return first_offered(
-                [each.model for each in calls], lambda place: self._ask(calls[place], messages, schema, in_words)
-            )
+        form = form_of(schema, in_words)
+
+        def asked(one: Call) -> Completion[Schema]:
+            return self._answer(Wish(one, messages, form, inline), lambda reply: validated(reply, one.model, schema))
+
+        return self._first_offered(call, asked)
 
     def ask_text(self, call: Call, messages: Sequence[Message]) -> Completion[str]:
         """Return the model's answer as text, stripped and not empty.
@@ -121,15 +137,19 @@ class ModelClient:
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
-        calls = (call, *call.successors)
-        with self._deadline(call.timeout):
-            reply = first_offered(
-                [each.model for each in calls], lambda place: self._complete(calls[place], messages, None)
+
+        def asked(one: Call) -> Completion[str]:
+            return self._answer(
+                Wish(one, messages),
+                lambda reply: Completion(reply.content, reply.model or one.model, reply.usage, reply.request_id),
             )
-        return Completion(reply.content, reply.model or call.model, reply.usage, reply.request_id)
+
+        return self._first_offered(call, asked)
 
     def models(self, *, timeout: float = 10.0) -> dict[str, date | None]:
         """Return the models that the server offers, each with the announced day of its end (None: not announced).
+
+        None where the server has no such page.
 
         Parameters:
           timeout: Seconds for the whole call.
@@ -138,7 +158,12 @@ class ModelClient:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
         with self._deadline(timeout):
-            raw = self._send(timeout, lambda http: http.models.with_raw_response.list().http_response)
+            try:
+                raw = self._send(timeout, lambda http: http.models.with_raw_response.list().http_response)
+            except Permanent as error:
+                if error.code == "model_rejected_request" and error.params["status"] in (404, 405, 501):
+                    return {}
+                raise
         return read_models(raw.content)
 
     def look_up(self, model: str, *, timeout: float = 10.0) -> None:
@@ -164,92 +189,141 @@ class ModelClient:
         """Load the SDK and build this process's HTTP client (1–2 s), so that the first call need not."""
         self._http()
 
-    def _ask(self, call: Call, messages: Sequence[Message], schema: type[Schema], in_words: str) -> Completion[Schema]:
-        if call.model not in self._without_schemas:
-            try:
-                return validated(self._complete(call, messages, strict_format(schema)), call.model, schema)
-            except SchemaNotSupported:
-                logger.warning("model.no_json_schema model=%s asks_for=json_object", call.model)
-                self._without_schemas.add(call.model)
-        told = [*messages, {"role": "system", "content": in_words}]
-        return validated(self._complete(call, told, {"type": "json_object"}), call.model, schema)
+    def facts(self, model: str) -> Facts:
+        """Return what is known of a model: what this server refuses, and what it has answered.
 
-    def _complete(self, call: Call, messages: Sequence[Message], response_format: Message | None) -> Reply:
-        """Return an answer; call again with a higher cap where it was cut off. The cap stays raised."""
-        raised = (call.model, call.max_tokens) in self._raised_caps
-        reply = self._post(call, messages, response_format, call.max_tokens * (CAP_RAISE if raised else 1))
-        if reply.cut_off and not raised:
-            logger.warning("model.answer_cut_off model=%s max_tokens=%d", call.model, call.max_tokens)
-            self._raised_caps.add((call.model, call.max_tokens))
-            reply = self._post(call, messages, response_format, call.max_tokens * CAP_RAISE)
+        Raises:
+          Deferred: The memory is away.
+        """
+        return self._knowledge.facts(model)
+
+    def _first_offered(self, call: Call, ask: Callable[[Call], Completion[Answer]]) -> Completion[Answer]:
+        calls = (call, *call.successors)
+        with self._deadline(call.timeout):
+            return first_offered([each.model for each in calls], lambda place: ask(calls[place]))
+
+    def _answer(self, wish: Wish, read: Callable[[Reply], Completion[Answer]]) -> Completion[Answer]:
+        """Ask until the server has refused nothing that was sent; each thing that it refuses is sent once only."""
+        model = wish.call.model
+        waited = time.monotonic()
+        with self._knowledge.turn(model, lambda facts: fitted(wish, facts, wish.call.service_tier).used):
+            self._postpone(time.monotonic() - waited)
+            for _ in range(_MOST_LEARNT):
+                asked = fitted(wish, self._knowledge.facts(model), wish.call.service_tier)
+                try:
+                    reply = self._post(wish, asked)
+                    found = self._checked(wish, asked, reply, read)
+                except FieldRefused as refused:
+                    logger.warning("model.learnt model=%s refused=%s", model, ",".join(refused.facts.refused))
+                    self._knowledge.learn(model, refused.facts)
+                    continue
+                self._knowledge.learn(model, Facts(proven=asked.used, said="" if self.facts(model).said else None))
+                return found
+        raise unusable("the server refuses one part of the request after the other")
+
+    def _checked(
+        self, wish: Wish, asked: Fitted, reply: Reply, read: Callable[[Reply], Completion[Answer]]
+    ) -> Completion[Answer]:
+        """Return what a reply says, or what it teaches: a higher cap, or that the schema has to be said in words."""
         if reply.cut_off:
-            raise unusable(f"it was cut off at {call.max_tokens * CAP_RAISE} tokens")
-        return reply
-
-    def _post(self, call: Call, messages: Sequence[Message], response_format: Message | None, cap: int) -> Reply:
-        """Ask in the price tier of the call, and at once in the standard one where that is not to be had."""
-        tier = call.service_tier
-        if tier is None or (call.model, tier) in self._without_tier:
-            return self._post_once(call, messages, response_format, cap, None)
+            self._teaches(wish, asked, Facts(refused={f"cap.{wish.call.max_tokens}": "it cut an answer off"}))
+            raise unusable(f"it was cut off at {asked.cap} tokens")
         try:
-            return self._post_once(call, messages, response_format, cap, tier)
-        except TierUnavailable as error:
-            logger.warning("model.tier_unavailable model=%s tier=%s", call.model, tier)
-            if error.known:
-                self._without_tier.add((call.model, tier))
-            standard: Tier | None = None if error.known else STANDARD
-        return self._post_once(call, messages, response_format, cap, standard)
+            return read(reply)
+        except Transient:
+            if "schema.heeded" in asked.used and not self._knowledge.server.trusted:
+                self._teaches(wish, asked, Facts(refused={"schema.heeded": "it answered outside the schema"}))
+            raise
 
-    def _post_once(
-        self,
-        call: Call,
-        messages: Sequence[Message],
-        response_format: Message | None,
-        cap: int,
-        tier: Tier | None,
-    ) -> Reply:
-        body = body_of(call, messages, response_format, cap, tier)
-        planned = PlannedRequest(call.model, call.purpose, input_tokens(messages), cap, tier)
-        asked = time.monotonic()
+    def _teaches(self, wish: Wish, asked: Fitted, facts: Facts) -> None:
+        """Raise what a response teaches, if the request would be another one with it."""
+        known = self._knowledge.facts(wish.call.model)
+        if not facts.is_empty and fitted(wish, known | facts, wish.call.service_tier).body != asked.body:
+            raise FieldRefused(facts)
+
+    def _post(self, wish: Wish, asked: Fitted) -> Reply:
+        """Ask in the price tier of the call, and at once in the standard one where that has no room."""
+        try:
+            return self._post_once(wish, asked)
+        except TierUnavailable:
+            logger.warning("model.tier_unavailable model=%s tier=%s", wish.call.model, wish.call.service_tier)
+        return self._post_once(wish, fitted(wish, self._knowledge.facts(wish.call.model), STANDARD))
+
+    def _post_once(self, wish: Wish, asked: Fitted) -> Reply:
+        call, body = wish.call, asked.body
+        tier: Tier | None = body.get("service_tier")
+        planned = PlannedRequest(call.model, call.purpose, input_tokens(body["messages"]), asked.cap, tier)
+        began = time.monotonic()
         with admitted(self._guards, planned) as ending, recorded(planned, ending, self._meter) as record:
-            self._postpone(time.monotonic() - asked)
+            self._postpone(time.monotonic() - began)
             raw = self._send(
-                call.timeout, lambda http: http.chat.completions.with_raw_response.create(**body).http_response, record
+                call.timeout,
+                lambda http: http.chat.completions.with_raw_response.create(**body).http_response,
+                record,
+                ending,
+                wish=wish,
+                asked=asked,
             )
             record.usage, record.served_model, record.service_tier = read_bill(raw.content)
-            return read_reply(raw.content, raw.headers, secret=self._key)
+            return read_reply(
+                raw.content,
+                raw.headers,
+                secret=self._key,
+                model=call.model,
+                sent=_texts(body["messages"]),
+                structured=wish.form is not None,
+            )
 
     def _send(
         self,
         timeout: float,
         request: Callable[["openai.OpenAI"], "httpx2.Response"],
         record: ModelRequest | None = None,
+        ending: Ending | None = None,
+        wish: Wish | None = None,
+        asked: Fitted | None = None,
     ) -> "httpx2.Response":
-        """Send one HTTP request; ``record`` gets the response's status and id."""
+        """Send one HTTP request; ``record`` gets the response's status and id, ``ending`` is asked once more before."""
         http = self._http()
         import httpx2
         import openai
 
         from growbin_jobs.adapters.llm.connection import timeouts
 
+        begun = nullcontext() if record is None or ending is None else self._begin(record, ending)
         try:
-            response = request(http.with_options(timeout=timeouts(timeout)))
+            with begun:
+                response = request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
+            if ending is not None and isinstance(ending.refusal, GrowbinError):
+                raise ending.refusal from None
             _note_response(record, getattr(error, "response", None))
             if record is not None:
                 unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
                 record.reached = not isinstance(error.__cause__, unconnected)
-            failure = from_exception(error, secret=self._key, model=record.model if record else None)
+            sent = _texts(asked.body["messages"]) if asked else []
+            failure = from_exception(error, secret=self._key, model=record.model if record else None, sent=sent)
             if isinstance(error, openai.APIStatusError):
                 tier = record.asked_tier if record else None
                 failure = refused_tier(error.status_code, error.body, tier) or failure
-                if refuses_schemas(error.status_code, error.body) and isinstance(failure, Permanent):
-                    failure = SchemaNotSupported(failure.code, **failure.params)
+                if wish is not None and asked is not None:
+                    failure = self._lesson(wish, asked, error.status_code, error.body) or failure
+                if isinstance(failure, Permanent) and not isinstance(failure, FieldRefused) and record is not None:
+                    said = read_said(error.body).quote(self._key, sent)
+                    self._knowledge.learn(record.model, Facts(said=f"HTTP {error.status_code}, {said}"))
         else:
             _note_response(record, response)
             return response
         # Out here, so that our error does not hold on to the SDK's as its context: that has the request and the key.
         raise failure
+
+    def _lesson(self, wish: Wish, asked: Fitted, status: int, body: object) -> FieldRefused | None:
+        """Return what a refusal teaches; None where the request would be the same with it."""
+        try:
+            self._teaches(wish, asked, learnt_from(status, read_said(body), asked))
+        except FieldRefused as refused:
+            return refused
+        return None
 
     def _deadline(self, seconds: float) -> AbstractContextManager[None]:
         self._http()  # loading the SDK is not the server's time
@@ -263,10 +337,29 @@ class ModelClient:
 
         postpone(seconds)
 
+    def _begin(self, record: ModelRequest, ending: Ending) -> AbstractContextManager[None]:
+        """Ask the guards once more when the connection is there, before the first byte of the request inside."""
+        from growbin_jobs.adapters.llm.first_byte import before_first_byte
+
+        def begin() -> None:
+            asked = time.monotonic()
+            ending.begin()
+            self._postpone(time.monotonic() - asked)
+            record.begin()
+
+        return before_first_byte(begin)
+
     def _connect(self) -> "openai.OpenAI":
         from growbin_jobs.adapters.llm.connection import connect
 
-        return connect(self._url, self._key)
+        return connect(self._url, self._key, query=self._query, key_header=self._knowledge.server.key_header)
+
+
+def _texts(messages: Sequence[Message]) -> list[str]:
+    """Return the texts of a request, which an error must not repeat."""
+    contents = [message["content"] for message in messages]
+    parts = [part for content in contents for part in ([content] if isinstance(content, str) else content)]
+    return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]
 
 
 def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:

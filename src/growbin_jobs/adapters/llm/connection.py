@@ -4,12 +4,14 @@ Imported at the first call only: the SDK takes 1.2 s and 45 MB, which a producer
 """
 
 import time
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai
 
+from growbin_jobs.adapters.llm.bounded import bounded
 from growbin_jobs.adapters.llm.deadline import DeadlineTransport
 from growbin_jobs.adapters.llm.meter import BEGAN
 from growbin_jobs.errors import ConfigurationError
@@ -21,12 +23,16 @@ MAX_CONNECTIONS = 200
 CONNECT_TIMEOUT = 5.0
 
 
-def connect(url: str, key: str) -> openai.OpenAI:
+def connect(
+    url: str, key: str, *, query: Mapping[str, str] | None = None, key_header: str | None = None
+) -> openai.OpenAI:
     """Return the SDK's client; it connects when it is first used.
 
     Parameters:
       url: Address of the server.
       key: Empty for a server that wants none.
+      query: Of every request, such as Azure's ``api-version``.
+      key_header: Where the server wants the key (Azure: ``api-key``); None: as a bearer token.
 
     Raises:
       ConfigurationError: The environment's proxy is none that can be used.
@@ -39,13 +45,23 @@ def connect(url: str, key: str) -> openai.OpenAI:
             "HTTPS_PROXY or HTTP_PROXY names a proxy that cannot be used: it must be http://host:port or "
             "https://host:port. Correct it, or add the model's server to NO_PROXY."
         ) from None
+
+    def prepare(request: httpx2.Request) -> None:
+        request.headers["accept-encoding"] = "gzip, deflate"  # what is bounded
+        if key_header is not None and not key.startswith("eyJ"):  # a token of Entra ID stays a bearer token
+            request.headers[key_header] = key
+            del request.headers["authorization"]
+
     client = openai.OpenAI(
         api_key=key or "none",  # the SDK insists on one
         base_url=url,
+        default_query=dict(query or {}),
         max_retries=0,
         # No redirects: the picture goes to the configured server and nowhere else.
         http_client=httpx2.Client(
-            transport=transport, follow_redirects=False, event_hooks={"response": [_note_beginning]}
+            transport=transport,
+            follow_redirects=False,
+            event_hooks={"request": [prepare], "response": [_note_beginning]},
         ),
     )
     _ = client.chat.completions  # the SDK loads its parts when they are first touched, which takes 0.1 s more
@@ -53,8 +69,9 @@ def connect(url: str, key: str) -> openai.OpenAI:
 
 
 def _note_beginning(response: httpx2.Response) -> None:
-    """Note when a response began: the hook runs once its headers are here, before its body is read."""
+    """Note when a response began: the hook runs once its headers are here, before its body is read; and bound that."""
     response.extensions[BEGAN] = time.monotonic()
+    bounded(response)
 
 
 def timeouts(seconds: float) -> httpx2.Timeout:

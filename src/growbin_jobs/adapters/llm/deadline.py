@@ -18,6 +18,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from growbin_jobs.adapters.llm.first_byte import watch
 from growbin_jobs.engine.threads import gevent_active
 
 #: When the current call must be over, on the monotonic clock. Sync HTTP runs in its caller's thread (or greenlet), so
@@ -57,6 +58,10 @@ class DeadlineTransport(httpx2.HTTPTransport):
         # httpx2 does not hand httpcore2's public network_backend on. Should either rename its attribute, this
         # raises AttributeError at once, and not a deadline that silently holds no more.
         self._pool._network_backend = _DeadlineBackend(self._pool._network_backend)
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        watch(request)
+        return super().handle_request(request)
 
 
 class _DeadlineBackend(httpcore2.NetworkBackend):

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attribution
 from growbin_jobs.adapters.llm.meter import ModelRequest
@@ -78,6 +78,19 @@ class Held(Protocol):
         ...
 
 
+@runtime_checkable
+class Beginning(Protocol):
+    """What a guard holds that is asked once more, when the first byte of its request is about to be written."""
+
+    def begin(self) -> None:
+        """Agree once more: connecting may have taken longer than what was agreed to is good for. It may wait.
+
+        Raises:
+          Deferred: Not now; nothing was sent.
+        """
+        ...
+
+
 class Guard(Protocol):
     """Something that must agree before a request is sent."""
 
@@ -92,9 +105,15 @@ class Guard(Protocol):
 
 
 class Ending:
-    """How a request ended, once it is known."""
+    """How a request ended, once it is known.
+
+    Attributes:
+      refusal: What a guard raised when the first byte was about to be written: then nothing was sent.
+    """
 
     def __init__(self) -> None:
+        self.refusal: BaseException | None = None
+        self._held: list[Held] = []
         self._end: tuple[ModelRequest, BaseException | None] | None = None
         self._instead: GrowbinError | None = None
 
@@ -102,6 +121,24 @@ class Ending:
     def instead(self) -> GrowbinError | None:
         """What the caller is told in place of the failure; None: the failure itself."""
         return self._instead
+
+    def hold(self, held: Held) -> None:
+        """Note what a guard holds."""
+        self._held.append(held)
+
+    def begin(self) -> None:
+        """Ask all guards once more, in order, before the first byte is written.
+
+        Raises:
+          Deferred: One of them refuses.
+        """
+        try:
+            for held in self._held:
+                if isinstance(held, Beginning):
+                    held.begin()
+        except BaseException as error:
+            self.refusal = error
+            raise
 
     def note(self, record: ModelRequest, failure: BaseException | None) -> None:
         """Note the end of the request; see :meth:`Held.settle`."""
@@ -133,7 +170,9 @@ def admitted(guards: Sequence[Guard], request: PlannedRequest) -> Iterator[Endin
     try:
         with ExitStack() as stack:
             for guard in guards:
-                stack.callback(ending.account, guard.admit(request))
+                held = guard.admit(request)
+                stack.callback(ending.account, held)
+                ending.hold(held)
             yield ending
     except GrowbinError:
         if ending.instead is None:

@@ -47,7 +47,7 @@ class ModelRequest:
       purpose: What the answer is for, such as ``vision``.
       id: Of this request, by which its row and its reserved money are found.
       asked_tier: The price tier that was asked for; None: the server's default.
-      sent_at: When it was sent, in seconds since 1970.
+      sent_at: When its first byte was written, in seconds since 1970; before that, when it was begun.
       latency: Seconds until the whole answer or the failure was here.
       first_byte: Seconds until the response began; None where none did.
       outcome: How it ended; ``interrupted`` until something else is known.
@@ -87,6 +87,10 @@ class ModelRequest:
         if self.status is not None or not self.reached:
             return "no"
         return "unknown"
+
+    def begin(self) -> None:
+        """Note that the first byte is written now: what came before was not the server's time."""
+        self.sent_at, self._started = time.time(), time.monotonic()
 
     def begin_response(self, status: int, request_id: str | None, *, at: float | None) -> None:
         """Note that a response came.

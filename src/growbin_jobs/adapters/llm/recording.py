@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def recorded(planned: PlannedRequest, ending: Ending, meter: Meter) -> Iterator[ModelRequest]:
-    """Record the HTTP request inside, however it ends.
+    """Record the HTTP request inside, however it ends; but not one that a guard has stopped before its first byte.
 
     Parameters:
       planned: The request.
@@ -30,16 +30,21 @@ def recorded(planned: PlannedRequest, ending: Ending, meter: Meter) -> Iterator[
         failure = error
         raise
     finally:
-        record.end(failure)
-        ending.note(record, failure)
+        if ending.refusal is None:
+            _tell(record, failure, ending, meter)
         failure = None  # a traceback that holds itself would live until the garbage collector comes
-        logger.info(
-            "model.request model=%s purpose=%s outcome=%s status=%s seconds=%.3f request=%s usage=%s",
-            *(record.model, record.purpose, record.outcome, record.status),
-            *(record.latency, record.request_id, record.usage),
-        )
-        try:
-            meter.record(record)
-        except Exception:
-            # The answer has been paid for: a meter that fails must not cost it.
-            logger.exception("model.meter_failed model=%s request=%s", record.model, record.request_id)
+
+
+def _tell(record: ModelRequest, failure: BaseException | None, ending: Ending, meter: Meter) -> None:
+    record.end(failure)
+    ending.note(record, failure)
+    logger.info(
+        "model.request model=%s purpose=%s outcome=%s status=%s seconds=%.3f request=%s usage=%s",
+        *(record.model, record.purpose, record.outcome, record.status),
+        *(record.latency, record.request_id, record.usage),
+    )
+    try:
+        meter.record(record)
+    except Exception:
+        # The answer has been paid for: a meter that fails must not cost it.
+        logger.exception("model.meter_failed model=%s request=%s", record.model, record.request_id)

@@ -1,18 +1,28 @@
 """Reads the answer of a model server, in each of the forms that servers give it."""
 
-from collections.abc import Mapping
+import codecs
+import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from growbin_jobs.adapters.llm.errors import from_response, unusable
+from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.llm.wrapping import unwrapped
-from growbin_jobs.errors import Permanent
+from growbin_jobs.errors import Permanent, Transient
 
 Answer = TypeVar("Answer")
 Wire = TypeVar("Wire", bound=BaseModel)
+
+#: How the reasons begin for which a model stopped, in lower case: OpenAI's, Gemini's, Mistral's, those of gateways.
+_CUT_OFF: Final = ("length", "max_tokens", "max_output_tokens", "model_length", "max_completion_tokens")
+_FILTERED: Final = (
+    "content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited", "spii", "image_safety", "sensitive",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ class Reply:
     Attributes:
       content: The answer's text; may be empty only when it was cut off.
       cut_off: True when the cap on tokens ended it (reasoning counts too, so that nothing may be left for the answer).
+      reasoning: What the server took for the model's thoughts. It is the answer where that is empty and a form was
+        asked for: a parser of thoughts without an end takes everything (vllm-project/vllm#13125).
     """
 
     content: str
@@ -65,36 +77,76 @@ class Reply:
     model: str | None
     usage: Usage | None
     request_id: str | None
+    reasoning: str = ""
 
 
-def read_reply(body: bytes, headers: Mapping[str, str], *, secret: str | None = None) -> Reply:
+def read_reply(
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    secret: str | None = None,
+    model: str | None = None,
+    sent: Iterable[str] = (),
+    structured: bool = False,
+) -> Reply:
     """Read the body of a 200.
 
     Parameters:
       body: As it came: JSON if all is well, an HTML page of some proxy if not.
       headers: Of the response.
-      secret: The key, which must not be quoted even if the server echoes it.
+      secret, model, sent: See :func:`growbin_jobs.adapters.llm.errors.from_response`.
+      structured: A form was asked for.
 
     Raises:
       Permanent: The model refused, or the body is an error that is permanent.
       Transient: The body is no chat completion, or the answer is empty.
       Deferred: The body is a rate limit error (some gateways send that as 200).
     """
-    wire = _parse(_Completion, body)
+    document = decoded(body, headers)
+    if (wrong := _error_in(document)) is not None:
+        raise from_response(_status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
+    wire = _parse(_Completion, document)
     if wire is None:
         raise unusable("it is not a chat completion")
-    if wire.error is not None:
-        raise from_response(_status_in(wire.error), {"error": wire.error}, headers, secret=secret)
     if not wire.choices:
         raise unusable("it holds no choice")
-    choice = wire.choices[0]
-    if choice.message.refusal or choice.finish_reason == "content_filter":
+    message, finish = wire.choices[0].message, str(wire.choices[0].finish_reason or "").casefold()
+    if message.refusal or _refuses(message.content) or finish.startswith(_FILTERED):
         raise Permanent("model_refused")
-    content = unwrapped(choice.message.content)
-    cut_off = choice.finish_reason == "length"
-    if not content and not cut_off:
+    if finish.startswith("error"):
+        raise Transient("The model's server failed while it answered.")
+    cut_off = finish.startswith(_CUT_OFF)
+    content = unwrapped(message.content) or _called(message.tool_calls)
+    thoughts = message.reasoning_content or message.reasoning or message.thinking
+    reasoning = unwrapped(thoughts)
+    if not content and isinstance(thoughts, str) and "</think>" in thoughts:
+        content = reasoning  # a parser of thoughts that did not find their end
+    if not content and not cut_off and not (structured and reasoning):
         raise unusable("it is empty")
-    return Reply(content, cut_off, wire.model, _usage(wire.usage), headers.get("x-request-id"))
+    usage = _usage(wire.usage)
+    answered = wire.model if isinstance(wire.model, str) else None
+    return Reply(content, cut_off, answered, usage, headers.get("x-request-id"), "" if content else reasoning)
+
+
+def decoded(body: bytes, headers: Mapping[str, str]) -> str:
+    """Return the text of a body: Unicode as JSON has it, with or without a byte order mark, else what the header names.
+
+    Parameters:
+      body: As it came.
+      headers: Of the response.
+    """
+    charset = re.search(r"charset=[\"']?([\w.:-]+)", headers.get("content-type") or "", re.I)
+    encodings = ["utf-8-sig", *([charset[1]] if charset else [])]
+    if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        encodings.insert(0, "utf-16")
+    elif encodings[-1].casefold().startswith(("utf-16", "utf-32")):  # whose zero bytes are UTF-8 too
+        encodings.reverse()
+    for encoding in encodings:
+        try:
+            return body.decode(encoding).strip()
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return body.decode("utf-8", "replace").strip()
 
 
 class Bill(NamedTuple):
@@ -107,7 +159,7 @@ class Bill(NamedTuple):
 
 def read_bill(body: bytes) -> Bill:
     """Read what the body of a 200 says of its price, whether or not its answer can be used."""
-    wire = _parse(_Billed, body)
+    wire = _parse(_Billed, decoded(body, {}))
     if wire is None:
         return Bill(None, None, None)
     model, tier = (value if isinstance(value, str) else None for value in (wire.model, wire.service_tier))
@@ -120,27 +172,30 @@ def read_models(body: bytes) -> dict[str, date | None]:
     Raises:
       Transient: The body is no list of models.
     """
-    wire = _parse(_Models, body)
+    wire = _parse(_Models, decoded(body, {}))
     if wire is None:
         raise unusable("it is not a list of models")
-    return {model.id: _day(model.shutdown_date) for model in wire.data}
+    return {model.id.removeprefix("models/"): _day(model.shutdown_date) for model in wire.data or ()}
 
 
 class _Message(BaseModel):
-    content: str | list[dict[str, Any]] | None = None
-    refusal: str | None = None
+    content: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    thinking: Any = None
 
 
 class _Choice(BaseModel):
     message: _Message
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Completion(BaseModel):
     choices: list[_Choice] | None = None
-    model: str | None = None
+    model: Any = None
     usage: Any = None
-    error: Any = None
 
 
 class _Billed(BaseModel):
@@ -151,11 +206,11 @@ class _Billed(BaseModel):
 
 class _Model(BaseModel):
     id: str
-    shutdown_date: str | None = None
+    shutdown_date: Any = None
 
 
 class _Models(BaseModel):
-    data: list[_Model]
+    data: list[_Model] | None
 
 
 Count = Annotated[int, Field(ge=0)]
@@ -177,7 +232,7 @@ class _Usage(BaseModel):
     completion_tokens_details: _CompletionDetails | None = None
 
 
-def _parse(form: type[Wire], body: bytes) -> Wire | None:
+def _parse(form: type[Wire], body: str) -> Wire | None:
     # None and no exception: pydantic's holds the body, and would come along as the context of ours.
     try:
         return form.model_validate_json(body)
@@ -185,9 +240,9 @@ def _parse(form: type[Wire], body: bytes) -> Wire | None:
         return None
 
 
-def _day(value: str | None) -> date | None:
+def _day(value: object) -> date | None:
     try:
-        return datetime.fromisoformat(value).date() if value else None
+        return datetime.fromisoformat(value).date() if isinstance(value, str) and value else None
     except ValueError:
         return None
 
@@ -208,10 +263,48 @@ def _usage(value: object) -> Usage | None:
     )
 
 
-def _status_in(error: object) -> int:
+def _refuses(content: object) -> bool:
+    return isinstance(content, list) and any(isinstance(part, dict) and part.get("refusal") for part in content)
+
+
+def _called(calls: object) -> str:
+    """Return the arguments of the one tool that a model calls to give its answer."""
+    if not isinstance(calls, list) or len(calls) != 1 or not isinstance(calls[0], dict):
+        return ""
+    function = calls[0].get("function")
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    return unwrapped(arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else "")
+
+
+def _error_in(document: str) -> Any:
+    """Return the error in the body of a 200, in the forms of gateways and local servers; None where there is none.
+
+    ``{"error": "…"}`` (LM Studio, lmstudio-ai/lmstudio-bug-tracker#618), ``{"object": "error", "code": 404}``
+    (runpod-workers/worker-vllm#57), a list of one, ``{"detail": …}``.
+    """
+    if not document.startswith(("{", "[")):
+        return None
+    try:
+        found = json.loads(document)
+    except (ValueError, RecursionError):
+        return None
+    found = found[0] if isinstance(found, list) and found else found
+    if not isinstance(found, dict) or found.get("choices"):
+        return None
+    if found.get("error"):
+        return {"error": found["error"]}
+    is_error = str(found.get("object", "")).casefold() == "error" or bool(found.keys() & {"detail", "message"})
+    return found if is_error and "choices" not in found else None
+
+
+def _status_in(error: Mapping[str, Any]) -> int:
     """Return the HTTP status that an error in a 200 should have had; 502 (upstream failed) if it does not say."""
-    code = error.get("code") if isinstance(error, Mapping) else None
-    if code in ("rate_limit_exceeded", "rate_limit_error"):
-        return 429
-    text = str(code)
-    return int(text) if text.isdecimal() and 400 <= int(text) <= 599 else 502
+    said = read_said(error)
+    if "unexpected endpoint" in said.text.casefold():
+        return 404
+    for code in said.codes:
+        if code in ("rate_limit_exceeded", "rate_limit_error"):
+            return 429
+        if code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599:
+            return int(code)
+    return 502

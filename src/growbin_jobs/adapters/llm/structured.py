@@ -1,37 +1,26 @@
-"""Structured output: asks for it, notices a server that does not support it, and validates what comes back."""
+"""Structured output: the form that is asked for, and the strict validation of what comes back."""
 
-import re
-from typing import Any, TypeVar
+import json
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.errors import unusable
+from growbin_jobs.adapters.llm.fitting import Form
+from growbin_jobs.adapters.llm.normalised import Ambiguous, the_object
 from growbin_jobs.adapters.llm.reply import Completion, Reply
-from growbin_jobs.errors import Permanent
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
-class SchemaNotSupported(Permanent):
-    """The server does not know structured output; it is asked for a JSON object instead."""
+def form_of(schema: type[BaseModel], in_words: str) -> Form:
+    """Return the form that lets a model answer in the form of a schema and in no other.
 
-
-def strict_format(schema: type[BaseModel]) -> dict[str, Any]:
-    """Return the ``response_format`` that lets a model answer in the form of a schema and in no other."""
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": schema.__name__, "strict": True, "schema": schema.model_json_schema()},
-    }
-
-
-def refuses_schemas(status: int, body: object) -> bool:
-    """Return True for the answer of a server that knows no JSON schema.
-
-    Servers word it differently ("This model does not support response format `json_schema`", "This response_format
-    type is unavailable now"), yet all name what they do not know.
+    Parameters:
+      schema: Forbids extra fields and has no defaults, as strict structured output demands.
+      in_words: The same as a prompt.
     """
-    named = re.search(r"response[_ ]?format|json[_ ]?schema|structured[_ ]?output", str(body), re.IGNORECASE)
-    return status in (400, 422) and named is not None
+    return Form(schema.__name__, schema.model_json_schema(), in_words)
 
 
 def validated(reply: Reply, model: str, schema: type[Schema]) -> Completion[Schema]:
@@ -46,7 +35,10 @@ def validated(reply: Reply, model: str, schema: type[Schema]) -> Completion[Sche
       Transient: With the fields that do not fit, and not what they say.
     """
     try:
-        answer = schema.model_validate_json(reply.content)
+        found = the_object(reply.content or reply.reasoning, schema.model_json_schema())
+        answer = schema.model_validate_json(json.dumps(found))
+    except Ambiguous as error:
+        problems = [str(error)]
     except ValidationError as error:
         problems = sorted({f"{_field(part['loc'], schema)}{part['type']}" for part in error.errors()})
     else:

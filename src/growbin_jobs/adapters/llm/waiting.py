@@ -1,9 +1,10 @@
-"""Reads how long a model server asks to wait: ``Retry-After`` in its forms, and the rate limit headers."""
+"""Reads how long a model server asks to wait: ``Retry-After`` in its forms, what the error says, rate limit headers."""
 
 import math
 import re
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 #: Seconds to wait when the server does not say how long, and bounds for when it does. A longer wish than the upper
@@ -13,37 +14,63 @@ DEFAULT_WAIT, SHORTEST_WAIT, LONGEST_WAIT = 20.0, 1.0, 300.0
 #: Seconds that a breaker keeps everybody away at most because a server asked for it: a day's limit comes back in a day.
 LONGEST_ASKED = 86_400.0
 
-_RESET = "x-ratelimit-reset-"
-_REMAINING = "x-ratelimit-remaining-"
+#: OpenAI's names, those of a draft for HTTP (``ratelimit-reset``), Mistral's (``ratelimitbysize-reset``).
+_RESET = re.compile(r"((?:x-)?ratelimit(?:bysize)?-)reset((?:-[\w-]+)?)")
 
 #: Seconds of a unit in durations such as ``600ms``, ``6m0s``, ``1d2h`` (Go's, and days).
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)", re.ASCII)
 
+#: A wait in a sentence: "try again in 7.66s", "Please retry after 86400 seconds", "will reset after 12h34m16s"
+#: (danielmiessler/Fabric#364, alex-wolf-ps/dbchatprov2#2, diegosouzapw/OmniRoute#9504, earendil-works/pi#2851).
+_IN_WORDS = re.compile(
+    r"\b(?:again|retry|resets?|wait|available)\s+(?:in|after|for)?\s*~?"
+    r"((?:\d+(?:\.\d+)?\s*"
+    r"(?:ms|milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|[smhd])\b[\s,]*(?:and\s+)?"
+    r"|\d+(?:\.\d+)?(?:ms|[dhms])(?=\d))+)",
+    re.I,
+)
+_WORD_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])", re.I)
 
-def wait_of(headers: Mapping[str, str]) -> float:
+#: A number larger than this is a moment in seconds since 1970, a larger still one in milliseconds.
+_MOMENT, _MOMENT_MS = 1e9, 1e11
+
+
+def wait_of(headers: Mapping[str, str], delay: str = "", text: str = "") -> float:
     """Return how many seconds to wait: what the server asks for, within bounds, else the default.
 
     A wish of zero or less is none: whoever obeys it asks in a hot loop, together with everybody else.
+
+    Parameters:
+      headers, delay, text: See :func:`asked_wait`.
     """
-    asked = asked_wait(headers)
+    asked = asked_wait(headers, delay, text)
     return DEFAULT_WAIT if asked is None else min(max(asked, SHORTEST_WAIT), LONGEST_WAIT)
 
 
-def asked_wait(headers: Mapping[str, str]) -> float | None:
+def asked_wait(headers: Mapping[str, str], delay: str = "", text: str = "") -> float | None:
     """Return how many seconds the server asks to wait, more than zero; None where it does not say.
 
     Read in this order: ``retry-after-ms`` and Azure's ``x-ms-retry-after-ms``, ``retry-after`` (seconds, an HTTP date,
-    or a duration), and the longest ``x-ratelimit-reset-…`` of whatever has nothing remaining
+    or a duration), the error's own field (Google's ``retryDelay``), its sentence, and the longest
+    ``x-ratelimit-reset-…`` of whatever has nothing remaining
     (https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers").
 
     Parameters:
       headers: Of the response; their names in lower case, or a case-insensitive mapping.
+      delay: A field of the error that says how long.
+      text: What the error says.
     """
     milliseconds = (_number(headers.get(name)) for name in ("retry-after-ms", "x-ms-retry-after-ms"))
     wishes = [*(None if each is None else each / 1000 for each in milliseconds), _delay(headers.get("retry-after"))]
-    wishes.append(max(_resets(headers), default=None))
+    wishes += [seconds_of(delay), _in_words(text), max(_resets(headers), default=None)]
     return next((wish for wish in wishes if wish is not None and wish > 0), None)
+
+
+def asks_to_wait(headers: Mapping[str, str]) -> bool:
+    """Return whether a response asks to wait in a header that means nothing else."""
+    explicit = ("retry-after-ms", "x-ms-retry-after-ms", "retry-after")
+    return asked_wait({name: headers.get(name) or "" for name in explicit}) is not None
 
 
 def rate_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -62,8 +89,8 @@ def seconds_of(value: str | None) -> float | None:
 def _resets(headers: Mapping[str, str]) -> Iterator[float]:
     """Yield the waits for limits that are used up: of requests, of tokens, of a project's tokens, and others."""
     for name in headers:
-        kind = name.lower().removeprefix(_RESET)
-        if kind == name.lower() or (headers.get(_REMAINING + kind) or "0").strip() != "0":
+        reset = _RESET.fullmatch(name.lower())
+        if reset is None or (headers.get(f"{reset[1]}remaining{reset[2]}") or "0").strip() != "0":
             continue
         wait = _delay(headers.get(name))
         if wait is not None:
@@ -73,12 +100,25 @@ def _resets(headers: Mapping[str, str]) -> Iterator[float]:
 def _delay(value: str | None) -> float | None:
     value = (value or "").strip()
     wait = seconds_of(value)
+    if wait is not None and not math.isinf(wait) and wait > _MOMENT:
+        return wait / (1000 if wait > _MOMENT_MS else 1) - time.time()
     if wait is not None or not value:
         return wait
-    try:
-        return parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, OverflowError):
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _in_words(text: str) -> float | None:
+    found = _IN_WORDS.search(text)
+    if found is None:
         return None
+    parts = _WORD_PART.findall(found[1])
+    return sum(float(number) * _UNITS[{"milli": "ms"}.get(unit.lower(), unit.lower())] for number, unit in parts)
 
 
 def _duration(value: str) -> float | None:

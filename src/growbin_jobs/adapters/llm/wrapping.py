@@ -9,6 +9,9 @@ from typing import Final
 #: A whole answer between code fences (crewAIInc/crewAI#4641).
 _FENCED: Final = re.compile(r"```[\w+-]*[ \t]*\r?\n(.*?)\r?\n?```", re.DOTALL)
 
+#: Kinds of parts that are no answer (Mistral's ``thinking``, vercel/ai#13688).
+_THOUGHTS: Final = frozenset({"thinking", "reasoning", "refusal"})
+
 
 def unwrapped(content: object) -> str:
     """Return the text of an answer; empty where there is none.
@@ -27,7 +30,7 @@ def _joined(content: object) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    texts = (part.get("text") for part in content if isinstance(part, dict))
+    texts = (part.get("text") for part in content if isinstance(part, dict) and part.get("type") not in _THOUGHTS)
     return "".join(text for text in texts if isinstance(text, str))
 
 

@@ -24,7 +24,7 @@ from growbin_jobs.errors import Transient
 #: 2,016 px and 24 MP 1,428 px in a quarter to a sixth of the time of an exact size.
 CLOSE_ENOUGH: Final = 0.68
 
-#: The same for what a model sees: its patches are scarce, and a stored picture is quickly resized.
+#: The same for what a model sees, whose patches are scarce, and for halving a picture instead of resizing it.
 CLOSE_ENOUGH_TO_SEE: Final = 0.9
 
 #: Pixels of the shorter side that a model is shown at least: some servers refuse less than 28 (Qwen-VL's patches).
@@ -46,11 +46,12 @@ _UPRIGHT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
-    """What is stored of an upload: two upright sRGB JPEGs without metadata.
+    """What is stored of an upload: upright sRGB JPEGs without metadata.
 
     Attributes:
       original: The picture, called so after its key; not the uploaded bytes.
       thumbnail: The small one.
+      for_model: What a vision model sees; the same bytes as ``original`` where that is small enough.
       width: Of ``original``, in pixels.
       height: Of ``original``, in pixels.
       source_format: What was uploaded: ``JPEG``, ``PNG``, ``WebP`` or ``HEIC``.
@@ -58,6 +59,7 @@ class PreparedPicture:
 
     original: bytes
     thumbnail: bytes
+    for_model: bytes
     width: int
     height: int
     source_format: str
@@ -68,16 +70,18 @@ def prepare(
     *,
     side: int = 2048,
     thumbnail_side: int = 300,
+    model_side: int = 1024,
     quality: int = 85,
     limits: Limits = DEFAULT_LIMITS,
 ) -> PreparedPicture:
-    """Make the stored picture and its thumbnail. The same bytes give the same result.
+    """Make the stored picture, its thumbnail and what a vision model sees. The same bytes give the same result.
 
     Parameters:
       data: The uploaded file.
       side: Largest side of the picture in pixels. A photo may come out as small as two thirds of it
         (:data:`CLOSE_ENOUGH`); a picture that is smaller already keeps its size.
       thumbnail_side: Largest side of the thumbnail in pixels.
+      model_side: Largest side of what the model sees in pixels; see :func:`shrink`.
       quality: JPEG quality, 1–95.
       limits: What is accepted.
 
@@ -88,12 +92,16 @@ def prepare(
     with _memory_permitting():
         contents = inspect(data, limits)
         picture = _small(contents, side, CLOSE_ENOUGH)
-        thumbnail = _shrunk(picture, thumbnail_side)
-        return PreparedPicture(_encoded(picture, quality), _encoded(thumbnail, quality), *picture.size, contents.name)
+        smaller = _shrunk(picture, model_side)
+        seen = _visible(smaller, model_side)
+        thumbnail = _thumbnail(smaller if max(smaller.size) >= 2 * thumbnail_side else picture, thumbnail_side)
+        original = _encoded(picture, quality)
+        for_model = original if seen is picture else _encoded(seen, quality)
+        return PreparedPicture(original, _encoded(thumbnail, quality), for_model, *picture.size, contents.name)
 
 
 def shrink(data: bytes, *, side: int = 1024, quality: int = 85, limits: Limits = STORED_LIMITS) -> bytes:
-    """Make the JPEG that a vision model sees, from a stored picture.
+    """Make the JPEG that a vision model sees, from a stored picture, where :func:`prepare` has not made it.
 
     What :func:`prepare` has stored is never refused: its form was judged then. A very small or narrow one is enlarged,
     and where ``side`` leaves no room for that, put on white, until its shorter side has :data:`LEAST_SEEN` px.
@@ -128,7 +136,7 @@ def _memory_permitting() -> Iterator[None]:
 
 def _small(contents: Contents, side: int, close_enough: float) -> Image.Image:
     """Decode, shrink to at most ``side``, then all that is cheap on a small picture: sRGB and upright."""
-    image = _shrunk(_decoded(contents, side, close_enough), side)
+    image = _shrunk(_decoded(contents, side, close_enough), side, (contents.width, contents.height))
     image = colour.to_srgb(image, contents.profile)
     turn = _UPRIGHT.get(contents.orientation)
     return image if turn is None else image.transpose(turn)
@@ -166,13 +174,33 @@ def _decoder_scale(long_side: int, side: int, close_enough: float) -> int:
     return larger
 
 
-def _shrunk(image: Image.Image, side: int) -> Image.Image:
-    """Return the picture at most ``side`` large; never enlarged, no side below one pixel."""
+def _shrunk(image: Image.Image, side: int, shape: tuple[int, int] | None = None) -> Image.Image:
+    """Return the picture at most ``side`` large; never enlarged, no side below one pixel.
+
+    Averages of 2 × 2 pixels cost a twelfth of LANCZOS, and HAMMING half of it; it is 46 dB from LANCZOS.
+
+    Parameters:
+      shape: Size whose proportions it is to have, where the decoder has rounded the picture's own.
+    """
     long = max(image.size)
     if long <= side:
         return image
-    width, height = (max(1, round(length * side / long)) for length in image.size)
-    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    parts = -(-long // side)
+    if not any(length % parts for length in image.size) and long // parts >= CLOSE_ENOUGH_TO_SEE * side:
+        return image.reduce(parts)
+    return image.resize(_fitting(shape or image.size, side), Image.Resampling.HAMMING)
+
+
+def _thumbnail(image: Image.Image, side: int) -> Image.Image:
+    """Return the picture exactly ``side`` large, sharp, unless it is smaller already."""
+    if max(image.size) <= side:
+        return image
+    return image.resize(_fitting(image.size, side), Image.Resampling.LANCZOS, reducing_gap=1.5)
+
+
+def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
+    width, height = (max(1, round(length * side / max(size))) for length in size)
+    return width, height
 
 
 def _visible(image: Image.Image, side: int) -> Image.Image:

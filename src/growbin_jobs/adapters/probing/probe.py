@@ -77,16 +77,19 @@ class Prober:
         seconds: float,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        content: bytes | None = None,
     ) -> Answer:
         """Send one request and read at most :data:`MOST_READ` bytes of the answer; redirects are not followed.
 
         Parameters:
+          json, content: The body, as a value or as it is sent.
           seconds: For all of it: resolving, connecting, TLS, sending, the whole answer.
         """
         answer, started = Answer(), time.monotonic()
         try:
             with deadline(seconds):
-                self._exchange(answer, method, url, dict(headers or {}), json, seconds)
+                body = {"json": json} if content is None else {"content": content}
+                self._exchange(answer, method, url, dict(headers or {}), body, seconds)
         except httpx2.TimeoutException:
             answer.failure = "timeout"
         except httpx2.ConnectError as error:
@@ -99,7 +102,7 @@ class Prober:
         return answer
 
     def _exchange(
-        self, answer: Answer, method: str, url: str, headers: dict[str, str], json: Any, seconds: float
+        self, answer: Answer, method: str, url: str, headers: dict[str, str], body: Mapping[str, Any], seconds: float
     ) -> None:
         begun: dict[str, float] = {}
 
@@ -124,7 +127,7 @@ class Prober:
         timeout = httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
         with (
             httpx2.Client(transport=transport, trust_env=False, timeout=timeout, follow_redirects=False) as client,
-            client.stream(method, url, headers=headers, json=json, extensions={"trace": trace}) as response,
+            client.stream(method, url, headers=headers, **body, extensions={"trace": trace}) as response,
         ):
             answer.http_status = response.status_code
             answer.tls_expires_at = _expiry(response.extensions.get("network_stream"))

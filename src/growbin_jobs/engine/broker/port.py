@@ -132,5 +132,13 @@ class BrokerPort(Protocol):
           How many were new.
         """
 
+    def forget_dead_letters(self, queues: Iterable[str], belongs: Callable[[bytes], bool]) -> int:
+        """Delete dead letters that a function picks by their encoded message; return how many.
+
+        Parameters:
+          queues: Whose dead letters.
+          belongs: Called with each body.
+        """
+
     def close(self) -> None:
         """Let go of the broker. May be called again; a later use opens it anew."""

@@ -134,19 +134,6 @@ class Attempts:
             of_task.append(TaskAttempt(number=len(of_task) + 1, traceback=trace, **values))
         return found
 
-    def forget(self, *, ended_before: datetime, limit: int = 5000) -> int:
-        """Delete old attempts of tasks that are gone from ``tasks``; return how many, at most ``limit``."""
-        row = AttemptRow
-        old = row.select(row.task_id).where(
-            (row.ended_at < ended_before)
-            & peewee.SQL("NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = t1.task_id)")
-        )
-        ids = [each["task_id"] for each in self.database.rows(old.order_by(row.ended_at).limit(limit))]
-        if not ids:
-            return 0
-        gone = row.delete().where(row.task_id.in_(list(dict.fromkeys(ids))) & (row.ended_at < ended_before))
-        return int(self.database.run(lambda connection: gone.execute(connection)))
-
 
 def _row(node: str, each: UnsyncedAttempt) -> tuple[Any, ...]:
     attempt = each.attempt

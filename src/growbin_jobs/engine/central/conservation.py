@@ -151,12 +151,15 @@ def _reasons(unknown: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
 def living_payloads(database: Database, *, page: int = 5000) -> Iterator[str]:
     """Yield the messages that are in flight, as JSON, a page at a time.
 
+    A row that a producer has written itself (:mod:`growbin_jobs.engine.central.first_messages`, number 0) is left out:
+    it says that the message was sent, and nobody has had it from the broker since.
+
     Raises:
       Deferred: The database is away.
     """
     sql, after = SqlWords(database.dialect), ""
     query = """SELECT task_id, payload FROM tasks WHERE status IN ('pending', 'running', 'failed') AND task_id > ?
-        ORDER BY task_id LIMIT ?"""
+        AND NOT (status = 'pending' AND seq = 0) ORDER BY task_id LIMIT ?"""
     while True:
         rows = database.run(lambda connection, last=after: sql.rows(connection, query, last, page))  # type: ignore[misc]
         yield from (str(row[1]) for row in rows)

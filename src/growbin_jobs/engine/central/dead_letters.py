@@ -194,11 +194,6 @@ class DeadLetters:
 
         self.database.transaction(work)
 
-    def forget(self, *, died_before: datetime) -> int:
-        """Delete old ones, whatever became of them; return how many."""
-        query = DeadLetterRow.delete().where(DeadLetterRow.died_at < died_before)
-        return int(self.database.run(lambda connection: query.execute(connection)))
-
 
 _COPIED: Final = (
     "id", "node", "letter", "task_id", "task_name", "queue_name", "body", "code", "params", "error", "traceback",

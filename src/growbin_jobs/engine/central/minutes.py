@@ -151,11 +151,6 @@ class Minutes:
         found = [TaskMinute(**{name: each[name] for name in names}) for each in self.database.rows(query)]
         return found if step <= MINUTE else _together(found, step)
 
-    def forget(self, *, before: datetime) -> int:
-        """Delete figures of older minutes; return how many rows."""
-        query = TaskMinuteRow.delete().where(TaskMinuteRow.minute < before)
-        return int(self.database.run(lambda connection: query.execute(connection)))
-
     def _compute(self, connection: peewee.Database, minute: datetime, kept_from: datetime) -> int:
         at = minute.isoformat(timespec="microseconds")
         # Who holds the note computes; what is copied meanwhile waits with its own note until it is deleted.

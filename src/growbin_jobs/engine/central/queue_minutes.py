@@ -109,11 +109,6 @@ class QueueMinutes:
         names = [field.name for field in fields(QueueMinute)]
         return [QueueMinute(**{name: each[name] for name in names}) for each in self.database.rows(query)]
 
-    def forget(self, *, before: datetime) -> int:
-        """Delete older rows; return how many."""
-        query = QueueMinuteRow.delete().where(QueueMinuteRow.minute < before)
-        return int(self.database.run(lambda connection: query.execute(connection)))
-
     def _waiting_since(self, now: datetime) -> dict[str, datetime]:
         """Return since when the oldest message of each queue waits, as far as it is a pending task that is due."""
         row = TaskRow

@@ -156,11 +156,6 @@ class Reruns:
         sql = "UPDATE task_reruns SET sent_at = ?, body = ? WHERE task_id = ? AND sent_at IS NULL"
         self.database.run(lambda connection: self._sql.run(connection, sql, _moment(at), b"", rerun.task_id))
 
-    def forget(self, *, before: datetime) -> int:
-        """Delete what was asked for before, and return how many; not what is still to be sent."""
-        sql = "DELETE FROM task_reruns WHERE at < ? AND sent_at IS NOT NULL"
-        return self.database.run(lambda connection: self._sql.run(connection, sql, _moment(before)))
-
     def _of(self, connection: Any, task_id: str) -> list[Rerun]:
         sql = f"SELECT {_COLUMNS} FROM task_reruns WHERE rerun_of = ? ORDER BY number"  # noqa: S608
         return [_view(row) for row in self._sql.rows(connection, sql, task_id)]

@@ -6,17 +6,17 @@ copied in the same run, that row takes the sender along; the others become pendi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import peewee
 
-from growbin_jobs.engine.central import sent_copy, task_copy
+from growbin_jobs.engine.central import sent_copy
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.sent_copy import Family
+from growbin_jobs.engine.central.task_copy import Family
 from growbin_jobs.engine.errors import Permanent
 from growbin_jobs.engine.journal.journal import Journal
-from growbin_jobs.engine.journal.tables import changes, sent
+from growbin_jobs.engine.journal.tables import sent
 from growbin_jobs.engine.journal.tables.sent import SentMessage
 
 #: Messages of one run.
@@ -59,11 +59,6 @@ class Senders:
         self._roots: dict[str, str] = {}
         self._older_roots: dict[str, str] = {}
 
-    @property
-    def any(self) -> bool:
-        """Has a task sent any of the messages of this run?"""
-        return bool(self._families)
-
     def begin(self, messages: list[SentMessage]) -> bool:
         """Begin with what the journal has; return whether it may have more than one run takes.
 
@@ -86,14 +81,14 @@ class Senders:
         self._remember()
         return len(self._messages) == PAGE
 
-    def attach(self, row: changes.Row) -> changes.Row:
-        """Return a row of a page with the sender of its message, if that is among them."""
-        family = self._families.get(row[1])
-        if family is None:
-            return row
-        self._attached.add(row[1])
-        head, rest = row[: changes.HEAD], row[changes.HEAD :]
-        return (*head, *task_copy.with_parent(self._database.dialect, rest, *family))
+    def families(self, task_ids: Iterable[str]) -> dict[str, Family]:
+        """Return who sent those of some tasks whose messages are among them."""
+        known = self._families
+        return {task_id: known[task_id] for task_id in task_ids if task_id in known} if known else {}
+
+    def attached(self, task_ids: Iterable[str]) -> None:
+        """Note tasks whose rows have taken their senders along."""
+        self._attached.update(task_ids)
 
     def write(self) -> int:
         """Bring to the database what no page has taken along, and forget all; return how many there were.
@@ -124,18 +119,13 @@ class Senders:
 
     def _absorb(self, batch: list[SentMessage]) -> None:
         dialect, now = self._database.dialect, datetime.fromtimestamp(self._clock(), UTC)
-        attached = {each.message_id for each in batch} & self._attached
+        rest = [each for each in batch if each.message_id not in self._attached]
         families = {each.message_id: self._families[each.message_id] for each in batch if each.parent_id is not None}
 
         def work(connection: peewee.Database) -> None:
             sent_copy.by_index(connection, dialect)
-            # A row that knew worse than what was there was not taken, and its sender with it.
-            lost = sent_copy.without_parent(connection, dialect, attached) if attached else set()
-            rest = {
-                each.message_id: each for each in batch if each.message_id in lost or each.message_id not in attached
-            }
             if rest:
-                sent_copy.absorb(connection, dialect, list(rest.values()), families, node=self._journal.node, at=now)
+                sent_copy.absorb(connection, dialect, rest, families, node=self._journal.node, at=now)
             if families:
                 sent_copy.repair(connection, dialect, {child: family.root_id for child, family in families.items()})
                 self._lead_on(connection, {family.root_id for family in families.values()})

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -156,40 +156,39 @@ class Sync:
 
     def _run(self, end: float) -> Copied:
         rows = refused = 0
-        on_the_way: deque[tuple[list[changes.Row], Future[list[str]]]] = deque()
+        on_the_way: deque[tuple[changes.Page, Future[list[str]]]] = deque()
         marking: Future[int] | None = None
         messages, has_history, page = self._begin()
         more_senders = self._senders.begin(messages)
-        page = self._attached(page)
-        more = bool(page)
+        more = bool(page.rows)
         try:
             while on_the_way or more:
                 if more and len(on_the_way) < IN_FLIGHT:
                     on_the_way.append((page, self._copying.submit(self._copy, page)))
-                    page = self._read(page[-1][0])
-                    more = bool(page) and time.monotonic() <= end
+                    page = self._read(page.last)
+                    more = bool(page.rows) and time.monotonic() <= end
                     continue
                 copied, copying = on_the_way[0]
                 failed = copying.result()
                 on_the_way.popleft()
                 if marking:
                     marking.result()
-                marking = self._marking.submit(self._mark, self._after, copied[-1][0], failed)
-                self._after = copied[-1][0]
+                marking = self._marking.submit(self._mark, self._after, copied.last, failed)
+                self._after = copied.last
                 self._page_rows = min(self._batch, 2 * self._page_rows)
-                rows, refused = rows + len(copied) - len(failed), refused + len(failed)
+                rows, refused = rows + len(copied.rows) - len(failed), refused + len(failed)
         finally:
             wait([copying for _, copying in on_the_way])  # the next run must not meet them
         if marking:
             marking.result()
         self._senders.write()
         more_history = has_history and self._history.run(end)
-        behind = bool(page) or more_senders or more_history
+        behind = bool(page.rows) or more_senders or more_history
         if rows or refused:
             events.SYNCED.emit(rows=rows, refused=refused, behind=behind)
         return Copied(rows, refused, behind=behind)
 
-    def _begin(self) -> tuple[list[SentMessage], bool, list[changes.Row]]:
+    def _begin(self) -> tuple[list[SentMessage], bool, changes.Page]:
         """Return, in one read, who sent what, whether there is anything beside tasks, and the first page of those."""
         return self._journal.read(
             lambda connection: (
@@ -197,30 +196,28 @@ class Sync:
             )
         )  # fmt: skip
 
-    def _read(self, after: int) -> list[changes.Row]:
-        """Return the next rows in the order of their changes: number, id, and how the database wants it."""
-        return self._attached(self._journal.read(lambda connection: self._page(connection, after)))
+    def _read(self, after: int) -> changes.Page:
+        """Return the next rows in the order of their changes."""
+        return self._journal.read(lambda connection: self._page(connection, after))
 
-    def _page(self, connection: apsw.Connection, after: int) -> list[changes.Row]:
+    def _page(self, connection: apsw.Connection, after: int) -> changes.Page:
         return changes.page(
-            connection, self._tasks.rendering, after=after, limit=self._page_rows, node=self._journal.node,
-            at=self._clock(),
+            connection, self._tasks.rendering, after=after, limit=self._page_rows, journal=self._journal.path,
+            node=self._journal.node, at=self._clock(),
         )  # fmt: skip
 
-    def _attached(self, page: list[changes.Row]) -> list[changes.Row]:
-        return [self._senders.attach(row) for row in page] if self._senders.any else page
-
-    def _copy(self, page: Sequence[changes.Row]) -> list[str]:
+    def _copy(self, page: changes.Page) -> list[str]:
         """Copy a page, half by half where the database refuses it; return the ids of what it refuses."""
+        families = self._senders.families(row[1] for row in page.rows)
         try:
-            minutes = {row[changes.HEAD - 1] for row in page} - {None}
-            self._tasks.absorb([row[changes.HEAD :] for row in page], minutes)
+            taken = self._tasks.absorb(page, families)
         except (Permanent, ValueError, OverflowError) as error:  # it, or its driver, can never take a value
-            if len(page) > 1:
-                middle = len(page) // 2
-                return self._copy(page[:middle]) + self._copy(page[middle:])
-            return [self._refuse(page[0], error)]
-        for row in page if self._refused else ():
+            if len(page.rows) > 1:
+                return [task_id for half in page.halves() for task_id in self._copy(half)]
+            return [self._refuse(page.rows[0], error)]
+        if taken == len(page.rows):
+            self._senders.attached(families)
+        for row in page.rows if self._refused else ():
             self._refused.pop(row[1], None)
         return []
 

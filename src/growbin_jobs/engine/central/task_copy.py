@@ -1,19 +1,22 @@
 """How rows of a node's journal enter the table ``tasks``, in bulk.
 
-The journal's SQLite itself renders its rows (:func:`rendering`), at a tenth of what Python would need. PostgreSQL gets
-them by COPY into a temporary table, from where one statement takes over what is better than what is known; SQLite gets
-the same statement for each row. Not in a gevent process: COPY does not work there.
+One statement takes over what is better than what is known. PostgreSQL gets the rows by COPY into a temporary table; the
+journal's SQLite itself renders them for that (:func:`rendering`), at a tenth of what Python would need. SQLite reads
+them in the journal's file (:func:`source`), so that Python does not touch them. Not in a gevent process: COPY does not
+work there.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import peewee
 
 from growbin_jobs.engine.central.driver import Dialect
-from growbin_jobs.engine.errors import Permanent
+from growbin_jobs.engine.errors import Away, Permanent
+from growbin_jobs.engine.journal.tables.changes import HEAD, Page
 
 COLUMNS: Final = (
     "task_id", "node", "task_name", "queue_name", "payload", "status", "delivery_tag", "created_at", "started_at",
@@ -22,7 +25,7 @@ COLUMNS: Final = (
 _TIMES: Final = frozenset({"created_at", "started_at", "completed_at", "due_at", "synced_at"})
 _NUMBERS: Final = frozenset({"delivery_tag", "retry_count", "deferrals", "crashes", "seq"})
 
-#: Behind them: who sent the message. The journal has that apart from the task; :func:`with_parent` adds it.
+#: Behind them: who sent the message. The journal has that apart from the task.
 _FAMILY: Final = ("parent_id", "root_id")
 _ALL: Final = COLUMNS + _FAMILY
 
@@ -33,37 +36,57 @@ _GIVEN: Final = {"node": ":node", "synced_at": ":at"}
 _ID_LIMIT: Final = 1000
 
 
+class Family(NamedTuple):
+    """Who sent a task's message: the parent, and the first task of the chain."""
+
+    parent_id: str
+    root_id: str
+
+
 def rendering(dialect: Dialect) -> str:
-    """Return what to select from ``task_wal`` for :func:`absorb`; it has the parameters ``:node`` and ``:at``."""
-    values = [_GIVEN.get(name, name) for name in COLUMNS]
+    """Return what to select of each row of a page for :func:`absorb`; it may use the parameters ``:node``, ``:at``."""
     if dialect == "sqlite":
-        return ", ".join((*map(_as_stored, COLUMNS, values), "NULL", "NULL"))
-    texts = [f"ifnull({_as_csv(name, value)}, '')" for name, value in zip(COLUMNS, values, strict=True)]
-    return " || ',' || ".join(texts) + f" || '{_NO_FAMILY}'"
+        return _HAS_TIMES
+    texts = [f"ifnull({_as_csv(name, _GIVEN.get(name, name))}, '')" for name in COLUMNS]
+    return " || ',' || ".join(texts)
 
 
-def with_parent(dialect: Dialect, row: Sequence[Any], parent_id: str, root_id: str) -> Sequence[Any]:
-    """Return a row as selected by :func:`rendering` with the task that sent it, and the first one of its chain."""
-    if dialect == "sqlite":
-        return (*row[: -len(_FAMILY)], parent_id, root_id)
-    mark = chr(_QUOTE)
-    parent, root = (f"{mark}{each.replace(mark, 2 * mark)}{mark}" for each in (parent_id, root_id))
-    return (f"{row[0].removesuffix(_NO_FAMILY)},{parent},{root}",)
+@contextmanager
+def source(connection: peewee.Database, dialect: Dialect, page: Page) -> Iterator[None]:
+    """Let a connection see the journal of a page, where that is needed; outside of transactions.
+
+    Raises:
+      Away: The journal cannot be read for now.
+    """
+    if dialect == "postgresql":
+        yield
+        return
+    raw: Any = connection.connection()  # type: ignore[no-untyped-call]
+    # Read-only: a BEGIN IMMEDIATE takes no lock in it, and a file that is gone is not made.
+    try:
+        raw.execute("ATTACH ? AS journal", (f"{page.journal.absolute().as_uri()}?mode=ro",))
+    except Exception as error:
+        raise Away(f"The journal {page.journal} cannot be read ({type(error).__name__}).", wait=1.0) from None
+    try:
+        yield
+    finally:
+        raw.execute("DETACH journal")
 
 
-def absorb(connection: peewee.Database, dialect: Dialect, rows: Sequence[Sequence[Any]]) -> None:
-    """Take rows over; the caller has begun a transaction.
+def absorb(connection: peewee.Database, dialect: Dialect, page: Page, families: Mapping[str, Family]) -> int:
+    """Take rows over; the caller has begun a transaction with :func:`source` around it.
 
     Parameters:
-      rows: As selected by :func:`rendering`; of one task at most one.
+      page: Selected with :func:`rendering`.
+      families: Who sent them, by task; of tasks of this page.
+
+    Returns:
+      How many were taken over.
 
     Raises:
       Permanent: A value is none that can be stored.
     """
-    if dialect == "postgresql":
-        _copy(connection, rows)
-    else:
-        _insert(connection, rows)
+    return (_copy if dialect == "postgresql" else _insert)(connection, page, families)
 
 
 # --- what is better
@@ -97,9 +120,6 @@ def _moment(row: str) -> str:
 
 # --- PostgreSQL
 
-
-#: What :func:`rendering` ends with: two columns without a value.
-_NO_FAMILY: Final = ",,"
 
 #: What texts are quoted with: nothing that a text holds, so that it need not be doubled a hundred times in its JSON.
 _QUOTE: Final = 1
@@ -141,44 +161,68 @@ _TAKE_OVER: Final = _upsert(
 )
 
 
-def _copy(connection: peewee.Database, rows: Sequence[Sequence[Any]]) -> None:
-    text = "\n".join([line for (line,) in rows]) + "\n"
+def _copy(connection: peewee.Database, page: Page, families: Mapping[str, Family]) -> int:
+    lines = [f"{row[HEAD]},{_family_as_csv(families.get(row[1]))}\n" for row in page.rows]
     # PostgreSQL cannot store NUL, and takes a line of \. for the end of all rows, inside of quotes too (before 18).
-    data = io.BytesIO(text.replace("\0", "\ufffd").replace("\n\\.", "\n \\.").encode())
+    data = io.BytesIO("".join(lines).replace("\0", "\ufffd").replace("\n\\.", "\n \\.").encode())
     raw: Any = connection.connection()  # type: ignore[no-untyped-call]
     with raw.cursor() as cursor:
         cursor.execute(_STAGING)
         cursor.copy_expert(_COPY, data, 65536)
-        if cursor.rowcount != len(rows):
+        if cursor.rowcount != len(lines):
             raise Permanent("request_invalid", detail="a text ends the copy early")
         cursor.execute(_TAKE_OVER)
+        taken: int = cursor.rowcount
+    return taken
+
+
+def _family_as_csv(family: Family | None) -> str:
+    if family is None:
+        return ","
+    mark = chr(_QUOTE)
+    return ",".join([f"{mark}{each.replace(mark, 2 * mark)}{mark}" for each in family])
 
 
 # --- SQLite
 
-_INSERT: Final = _upsert(f"VALUES ({', '.join('?' for _ in _ALL)})", "min")
 
-
-#: Places of the times in a row.
-_TIME_PLACES: Final = tuple(place for place, name in enumerate(COLUMNS) if name in _TIMES)
-
-
-def _insert(connection: peewee.Database, rows: Sequence[Sequence[Any]]) -> None:
-    for place in _TIME_PLACES:
-        if any(isinstance(row[place], int | float) for row in rows):
-            raise Permanent("request_invalid", detail="a time is not one")
-    raw: Any = connection.connection()  # type: ignore[no-untyped-call]
-    raw.cursor().executemany(_INSERT, rows)
-
-
-def _as_stored(name: str, value: str) -> str:
-    """Return the SQL of one value as SQLite stores it: a time as text; as the number that it is where it is no time."""
+def _as_stored(name: str) -> str:
+    """Return the SQL of one value as SQLite stores it: a time as text."""
+    value = _GIVEN.get(name, name)
     if name not in _TIMES:
         return value
     micros = f"CAST({value} * 1e6 + 0.5 AS INTEGER)"
     fraction = f"(({micros} % 1000000 + 1000000) % 1000000)"  # of a second; SQLite's remainder is negative before 1970
     second = f"({micros} - {fraction}) / 1000000"
-    return f"ifnull(strftime('%Y-%m-%dT%H:%M:%S', {second}, 'unixepoch') || printf('.%06d+00:00', {fraction}), {value})"
+    return f"strftime('%Y-%m-%dT%H:%M:%S', {second}, 'unixepoch') || printf('.%06d+00:00', {fraction})"
+
+
+#: Whether a row of the journal has no time beyond the years 0 to 9999, of which SQLite knows no others.
+_HAS_TIMES: Final = " AND ".join(
+    f"ifnull({name}, 0) BETWEEN -62167219200 AND 253402300799" for name in sorted(_TIMES - {"synced_at"})
+)
+
+_FAMILIES: Final = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS family (task_id TEXT PRIMARY KEY, parent_id TEXT, root_id TEXT) WITHOUT ROWID
+"""
+_INSERT: Final = _upsert(
+    f"""SELECT {", ".join(map(_as_stored, COLUMNS))}, {", ".join(_FAMILY)}
+    FROM journal.task_wal LEFT JOIN family USING (task_id)
+    WHERE synced_at IS NULL AND seq BETWEEN :first AND :last ORDER BY seq""",  # noqa: S608 constants only
+    "min",
+)
+
+
+def _insert(connection: peewee.Database, page: Page, families: Mapping[str, Family]) -> int:
+    if not all(row[HEAD] for row in page.rows):
+        raise Permanent("request_invalid", detail="a time is not one")
+    raw: Any = connection.connection()  # type: ignore[no-untyped-call]
+    raw.execute(_FAMILIES)
+    raw.execute("DELETE FROM family")
+    raw.executemany("INSERT INTO family VALUES (?, ?, ?)", [(task_id, *each) for task_id, each in families.items()])
+    raw.execute(_INSERT, {"first": page.rows[0][0], "last": page.last, "node": page.node, "at": page.at})
+    taken: int = raw.changes()
+    return taken
 
 
 def iso(seconds: float | None) -> str | None:

@@ -1,7 +1,7 @@
 """The journals of all nodes in one table: what the monitor reads, and where a task's last word is kept."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,9 @@ from growbin_jobs.engine.central import task_copy as incoming
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.minutes_due import touch
+from growbin_jobs.engine.central.task_copy import Family
 from growbin_jobs.engine.delivery.records import TaskState
+from growbin_jobs.engine.journal.tables.changes import Page
 
 
 class TaskRow(peewee.Model):
@@ -108,15 +110,20 @@ class Tasks:
 
     @property
     def rendering(self) -> str:
-        """What to select from a journal's ``task_wal`` for :meth:`absorb`; see ``task_copy``."""
+        """What to select of each row of a page for :meth:`absorb`; see ``task_copy``."""
         return incoming.rendering(self.database.dialect)
 
-    def absorb(self, rows: Sequence[Sequence[Any]], minutes: Iterable[int] = ()) -> None:
+    def absorb(self, page: Page, families: Mapping[str, Family]) -> int:
         """Take over rows of a node's journal, all or none, in one transaction. Not in a gevent process.
 
+        The figures of the minutes in which they ended are computed anew.
+
         Parameters:
-          rows: As :attr:`rendering` selects them; of one task at most one.
-          minutes: Since 1970, UTC, in which they ended: their figures are computed anew.
+          page: Selected with :attr:`rendering`.
+          families: Who sent them, by task, as far as it is known; of tasks of this page.
+
+        Returns:
+          How many it has taken over. It knew better of the others, or they have changed since.
 
         Raises:
           Deferred: The database is away.
@@ -124,11 +131,13 @@ class Tasks:
         """
         dialect = self.database.dialect
 
-        def work(connection: peewee.Database) -> None:
-            incoming.absorb(connection, dialect, rows)
-            touch(connection, dialect, minutes)
+        def work(connection: peewee.Database) -> int:
+            with incoming.source(connection, dialect, page), connection.atomic():
+                taken = incoming.absorb(connection, dialect, page, families)
+                touch(connection, dialect, page.minutes())
+            return taken
 
-        self.database.transaction(work)
+        return self.database.run(work)
 
     def get(self, task_id: str) -> Task | None:
         """Return one task, or None."""

@@ -12,6 +12,7 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.engine.control import history
 from growbin_jobs.engine.control.instructions import Action, Instruction, Instructions, Target
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.errors import GrowbinError
@@ -24,6 +25,9 @@ MOST_MESSAGES = 10_000
 
 #: Seconds after which a revoked message that has ended is forgotten: until then a second delivery of it may come.
 FORGET_AFTER = 3600.0
+
+#: Seconds that it is known who has paused and resumed something.
+KEEP_HISTORY = 400 * 86_400.0
 
 #: Characters of a name, of who, and of why.
 MOST_NAME, MOST_BY, MOST_REASON = 500, 200, 500
@@ -104,12 +108,18 @@ class Control:
             update = {getattr(row, field): value for field, value in values.items() if field not in ("target", "name")}
             query = row.insert(values).on_conflict(conflict_target=[row.target, row.name], update=update)
             query.execute(connection)
+            if target is not Target.MESSAGE:
+                history.note(connection, values)
             return Instruction(target=target, name=name, action=action, **words, at=now, until=until, version=version)
 
         return self.database.transaction(write)
 
-    def withdraw(self, target: Target, name: str) -> Instruction | None:
+    def withdraw(self, target: Target, name: str, *, by: str = "") -> Instruction | None:
         """Take back what was said about something.
+
+        Parameters:
+          target, name: About what.
+          by: Who takes it back.
 
         Returns:
           What was said; None: nothing was.
@@ -120,8 +130,16 @@ class Control:
             rows = list(ControlRow.select().where(one).dicts().execute(connection))
             if not rows:
                 return None
-            self._next_version(connection)
+            version = self._next_version(connection)
             ControlRow.delete().where(one).execute(connection)
+            if target is not Target.MESSAGE:
+                history.note(
+                    connection,
+                    {
+                        "target": target.value, "name": name, "action": history.RESUME, "reason": "", "until": None,
+                        "by": _one_line(by)[:MOST_BY], "at": _moment(self._clock()), "version": version,
+                    },
+                )  # fmt: skip
             return _view(rows[0])
 
         return self.database.transaction(write)
@@ -160,6 +178,7 @@ class Control:
         done = (ControlRow.target == Target.MESSAGE.value) & peewee.fn.EXISTS(ended)
 
         def write(connection: peewee.Database) -> int:
+            history.forget(connection, _moment(now - KEEP_HISTORY))
             deleted = int(ControlRow.delete().where(over | done).execute(connection))
             if deleted:
                 self._next_version(connection)

@@ -102,6 +102,8 @@ def _fields(body: bytes) -> dict[str, Any]:
             whole = end == len(text) and type(fields) is dict and fields.keys() == _KINDS.keys()
             if whole and type(fields["args"]) is list:
                 return fields
+            if type(fields) is dict and not isinstance(fields.get("args", []), list):
+                raise Undecodable("args is no list")  # Dramatiq takes each character of a text for an argument
     try:
         message: Message[Any] = Message.decode(body)  # also fills in what an older sender left out
     except DecodeError as error:

@@ -58,6 +58,16 @@ class HoldingWorkQueue(WorkQueue):
             self._put_back()
             if self._waiters and not self._coming:
                 self._wake()
+        if self.patient and self._looks:
+            self._rouse()
+
+    @property
+    def _looks(self) -> bool:
+        """A pause that has run out is seen by looking only."""
+        return self._pauses.any or bool(self._held)
+
+    def _seconds(self, left: float) -> float:
+        return left if self._looks else super()._seconds(left)
 
     def _take_what_may_run(self) -> Any:
         if self._held:
@@ -99,6 +109,25 @@ class FastWorkQueue(Middleware):
         pauses = getattr(broker, "pauses", None)
         room = max(1, worker.queue_prefetch // 2)
         worker.work_queue = WorkQueue() if pauses is None else HoldingWorkQueue(pauses, room=room)
+        _be_patient(worker)
+
+    def before_worker_shutdown(self, broker: Broker, worker: Any) -> None:
+        worker.work_queue.hurry()
 
     def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
         look_for_delayed_only_where_there_are_any(thread)
+
+
+def _be_patient(worker: Any) -> None:
+    """Let idle threads sleep for long, except while the worker is paused: they say that they have seen it."""
+    queue, pause, resume = worker.work_queue, worker.pause, worker.resume
+
+    def hurried() -> None:
+        queue.hurry()
+        pause()
+
+    def resumed() -> None:
+        queue.patient = True
+        resume()
+
+    worker.pause, worker.resume, queue.patient = hurried, resumed, True

@@ -7,18 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import peewee
-
 from growbin_jobs.engine.broker.port import BrokerPort
-from growbin_jobs.engine.central.attempts import Attempts
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.dead_letters import DeadLetters
+from growbin_jobs.engine.central.forgetting import OldRows, forget, moment
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
-from growbin_jobs.engine.central.reruns import Reruns
-from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.delivery.records import TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +88,31 @@ class ForgetOld:
     minutes: timedelta
 
     def __call__(self, now: datetime) -> dict[str, int]:
-        """Delete, and return how many rows by table.
+        """Delete in batches, and return how many rows by table.
 
         Raises:
           Deferred: The database is away.
         """
-        old = now - self.letters
-        task, attempts = TaskRow, Attempts(self.database)
-        pending = (task.status == TaskState.PENDING.value) & (task.created_at < old)
-        vanished = task.delete().where(pending & (task.due_at.is_null() | (task.due_at < old)))
+        deleted = forget(self.database, self.old_rows(now))
+        bulk = BulkJobs(self.database).forget(seconds=self.letters.total_seconds())
+        return deleted | ({"bulk_jobs": bulk} if bulk else {})
 
-        def forget_vanished(connection: peewee.Database) -> int:
-            return int(vanished.execute(connection))
-
-        deleted = {"tasks": self.database.run(forget_vanished), "task_attempts": 0}
-        while count := attempts.forget(ended_before=now - self.tasks):
-            deleted["task_attempts"] += count
-        deleted["dead_letters"] = DeadLetters(self.database).forget(died_before=old)
-        deleted["task_reruns"] = Reruns(self.database).forget(before=old)
-        deleted["bulk_jobs"] = BulkJobs(self.database).forget(seconds=self.letters.total_seconds())
-        deleted["task_minutes"] = Minutes(self.database).forget(before=now - self.minutes)
-        deleted["queue_minutes"] = QueueMinutes(self.database).forget(before=now - self.minutes)
-        return {table: count for table, count in deleted.items() if count}
+    def old_rows(self, now: datetime) -> list[OldRows]:
+        """Return what is to be deleted at a time."""
+        letters, minutes = moment(now.astimezone(UTC) - self.letters), moment(now.astimezone(UTC) - self.minutes)
+        attempts = moment(now.astimezone(UTC) - self.tasks)
+        task_is_gone = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = task_attempts.task_id)"
+        return [
+            OldRows(
+                "tasks", ("task_id",),
+                "status = 'pending' AND created_at < ? AND (due_at IS NULL OR due_at < ?)", (letters, letters),
+            ),
+            OldRows(
+                "task_attempts", ("task_id", "node", "ended_at", "outcome"), f"ended_at < ? AND {task_is_gone}",
+                (attempts,),
+            ),
+            OldRows("dead_letters", ("id",), "died_at < ?", (letters,)),
+            OldRows("task_reruns", ("task_id",), "at < ? AND sent_at IS NOT NULL", (letters,)),
+            OldRows("task_minutes", ("minute", "queue_name", "task_name", "outcome"), "minute < ?", (minutes,)),
+            OldRows("queue_minutes", ("minute", "queue_name"), "minute < ?", (minutes,)),
+        ]  # fmt: skip

@@ -1,7 +1,8 @@
 """The keeper's job that tells the central database of messages which wait in the embedded broker's file.
 
 A producer's message is in no journal until a worker starts it. The file has all of them; RabbitMQ's queues cannot be
-read without taking the messages out, so there a producer's message is known from its start on.
+read without taking the messages out, so there a producer tells of its message itself
+(:mod:`growbin_jobs.engine.central.first_messages`), or it is known from its start on.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ from growbin_jobs.engine.pauses import Pauses
 #: Messages of a queue in a row that must meet an outage before the queue is paused: one alone may be an accident.
 SUSTAINED: Final = 3
 
-#: Longest pause in seconds, before jitter; the first one is what the error asks to wait.
-LONGEST_PAUSE: Final = 300.0
+#: Longest pause in seconds, before jitter; the first one is what the error asks to wait. One message of a queue looks
+#: again so often: that is cheap, and however long the outage was, its end is noticed soon.
+LONGEST_PAUSE: Final = 15.0
 
 #: A pause is taken times one of these, so that the processes of a cluster do not try together.
 JITTER: Final = (0.75, 1.0)

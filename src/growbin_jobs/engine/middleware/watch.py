@@ -101,12 +101,13 @@ class Watch(Middleware):
     def _look(self) -> None:
         # Here and not in the native thread: gevent's threads are not for others to ask.
         workers, consumers = tuple(self._worker.workers), tuple(self._worker.consumers.values())
-        alive = sum(each.is_alive() for each in workers)
+        alive = len(_living().intersection(workers))
         self._seen = alive, sum(_is_open(each.consumer) for each in consumers), len(consumers)
 
     def _replace_dead(self) -> None:
         worker = self._worker
-        for thread in [each for each in worker.workers if not each.is_alive()]:
+        living = _living()
+        for thread in [each for each in worker.workers if each not in living]:
             if self._stopping:
                 return
             worker.workers.remove(thread)
@@ -154,3 +155,8 @@ def _is_open(consumer: Any) -> bool:
         return False
     inner = getattr(consumer, "_consumer", consumer)
     return not getattr(inner, "closed", False)
+
+
+def _living() -> set[threading.Thread]:
+    """Return all threads that live. ``is_alive()`` of each greenlet would switch to the hub a thousand times."""
+    return set(threading.enumerate())

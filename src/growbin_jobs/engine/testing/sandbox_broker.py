@@ -146,6 +146,10 @@ class SandboxBroker(Broker):
         """Do nothing: there is no journal in a sandbox."""
         return 0
 
+    def forget_dead_letters(self, queues: Iterable[str], belongs: Callable[[bytes], bool]) -> int:  # noqa: ARG002
+        """Do nothing: a sandbox ends with its test."""
+        return 0
+
     def close(self) -> None:
         """End the event loop of asynchronous actors, if they had one."""
         if self._asyncio is not None:

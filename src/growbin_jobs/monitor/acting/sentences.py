@@ -44,6 +44,31 @@ KOREAN: Final[Mapping[str, str]] = {
     "Its message is not known, so it cannot run again.": "메시지를 알 수 없어 다시 실행할 수 없습니다.",
     "The arguments are no JSON{place}.": "인수가 JSON이 아닙니다{place}.",
     "The named arguments are no JSON{place}.": "이름 있는 인수가 JSON이 아닙니다{place}.",
+    "There is a webhook of this name.": "같은 이름의 웹훅이 있습니다.",
+    "There is no webhook of this name.": "그런 이름의 웹훅이 없습니다.",
+    "The receiver has this message.": "받는 쪽에 이미 전달된 메시지입니다.",
+    "A webhook needs a rule.": "규칙을 하나 이상 고르세요.",
+    "A webhook's name has 1 to 63 letters, digits, blanks, '-', '_' and '.'.":
+        "웹훅 이름은 글자, 숫자, 빈칸, '-', '_', '.'로 1~63자입니다.",
+    "The address begins with https:// or http:// and has a host.":
+        "주소는 https:// 또는 http://로 시작하고 호스트가 있어야 합니다.",
+    "The address has no user, no password and no '#'.": "주소에는 사용자, 비밀번호, '#'을 쓸 수 없습니다.",
+    "The secret is named, not given: env:GROWBIN_WEBHOOK_SECRET, env:GROWBIN_WEBHOOK_SECRET_… or file:NAME in "
+    "GROWBIN_WEBHOOK_SECRETS_DIR.":
+        "비밀 키 자체가 아니라 위치를 쓰세요: env:GROWBIN_WEBHOOK_SECRET, env:GROWBIN_WEBHOOK_SECRET_…, 또는 "
+        "GROWBIN_WEBHOOK_SECRETS_DIR 안의 file:NAME.",
+    "The quiet time is a number of minutes, a week's at most.": "묶음 간격은 분 단위이며 최대 일주일입니다.",
+    "the address is none": "주소 형식이 올바르지 않습니다",
+    "the address is not public; GROWBIN_WEBHOOK_NETWORKS allows private ones":
+        "공개 주소가 아닙니다. GROWBIN_WEBHOOK_NETWORKS로 사설 네트워크를 허용할 수 있습니다",
+    "the name has no address": "이름에 해당하는 주소가 없습니다",
+    "nobody answers there": "연결할 수 없습니다",
+    "the certificate cannot be trusted": "인증서를 신뢰할 수 없습니다",
+    "no answer within {seconds} s": "{seconds}초 안에 응답이 없습니다",
+    "the answer broke off": "응답이 도중에 끊어졌습니다",
+    "this node has no secret {reference}": "이 노드에 비밀 키 {reference}이(가) 없습니다",
+    "A month is written 2026-11.": "달은 2026-11처럼 쓰세요.",
+    "That month is to come.": "아직 오지 않은 달입니다.",
     "That is no number.": "숫자가 아닙니다.",
     "That is no time. Write one such as 2026-12-01T09:00.": "시각이 아닙니다. 2026-12-01T09:00처럼 쓰세요.",
 }  # fmt: skip

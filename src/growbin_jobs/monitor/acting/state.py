@@ -13,9 +13,7 @@ from growbin_jobs.engine.control.table import Control
 from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.named import named_limits
-from growbin_jobs.limits.promises import Promises
-from growbin_jobs.limits.provision import Provision
-from growbin_jobs.limits.sql import SqlLimits
+from growbin_jobs.limits.provision import provision_of
 from growbin_jobs.monitor.acting.actor import name_of
 from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.security.refusals import BadInput
@@ -47,7 +45,7 @@ def pause(request: Request, kind: Pausable, name: str, *, reason: str, minutes: 
 def resume(request: Request, kind: Pausable, name: str) -> Changed:
     """Let a queue or an actor go on; see :func:`growbin_jobs.operations.control.resume`."""
     record(request, f"{kind}.resumed", target=name)
-    return control.resume(Control(request.app.state.services.database), kind, name)
+    return control.resume(Control(request.app.state.services.database), kind, name, by=name_of(request))
 
 
 def set_limit(request: Request, name: str, rate: str, *, reason: str = "") -> str:
@@ -57,9 +55,7 @@ def set_limit(request: Request, name: str, rate: str, *, reason: str = "") -> st
       BadInput: The rate or the name is none.
     """
     services: Services = request.app.state.services
-    provision = Provision(
-        SqlLimits(services.database), Promises(services.database), named_limits(services.settings)
-    )  # fmt: skip
+    provision = provision_of(services.database, named_limits(services.settings))
     try:
         wanted = parse_rate(rate) if rate.strip() else None
         record(request, "limit.set", target=name, reason=reason, details={"rate": rate.strip() or "setting"})

@@ -13,6 +13,7 @@ from growbin_jobs.monitor.pages import (
     overview,
     reading,
     sign_in,
+    webhooks,
 )
 
 #: What the app includes.
@@ -28,5 +29,6 @@ routers = [
     acting.router,
     bulk.router,
     editing.router,
+    webhooks.router,
     *reading.routers,
 ]

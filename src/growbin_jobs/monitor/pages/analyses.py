@@ -56,6 +56,11 @@ def analysis(request: Request, analysis_id: str) -> Response:
 
 
 @router.get("/photos/{size}/{analysis_id:path}", dependencies=[require(Action.SEE_PERSONAL_DATA)])
-def photo(request: Request, size: Literal["original", "thumbnail"], analysis_id: str) -> Response:
-    """Return the photo of an analysis; it is written down who saw whose."""
-    return photo_of(request, analysis_id, size)
+def photo(
+    request: Request,
+    size: Literal["original", "thumbnail"],
+    analysis_id: str,
+    reason: Annotated[str | None, Query(max_length=500)] = None,
+) -> Response:
+    """Return the photo of an analysis; it is written down who saw whose, and why they wanted it in full."""
+    return photo_of(request, analysis_id, size, reason)

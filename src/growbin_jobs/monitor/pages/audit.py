@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.monitor.pages.rendering import render
+from growbin_jobs.monitor.reading.audit_review import reviewed
 from growbin_jobs.monitor.security.permissions import Action, require
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_AUDIT)])
@@ -32,3 +33,9 @@ def page(
     wanted = {name: value.replace("\0", "\ufffd") for name, value in asked.items() if value}
     rows = services.audit.find(before=before, limit=ROWS + 1, **wanted)
     return render(request, "audit.html", rows=rows[:ROWS], more=len(rows) > ROWS, asked=asked)
+
+
+@router.get("/audit/review")
+def monthly(request: Request, month: _Text = "") -> Response:
+    """Show what to look over of a month; by default of the one before this. That somebody did is written down."""
+    return render(request, "audit_review.html", found=reviewed(request, month))

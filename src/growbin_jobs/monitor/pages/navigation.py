@@ -40,6 +40,7 @@ PAGES: Final = (
     Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),
     Page("/statistics", "nav.statistics", Action.SEE_STATE, "r", "statistics"),
     Page("/proof", "nav.proof", Action.PROVE, "p", "proof"),
+    Page("/webhooks", "nav.webhooks", Action.SEE_STATE, "n", "bell"),
     Page("/audit", "nav.audit", Action.SEE_AUDIT, "d", "audit"),
     Page("/access", "nav.access", Action.SEE_ACCESS, "c", "access"),
 )

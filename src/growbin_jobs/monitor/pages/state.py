@@ -9,7 +9,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.expressions import SearchError
+from growbin_jobs.engine.control.history import history
 from growbin_jobs.monitor.acting.state import pauses_of
+from growbin_jobs.monitor.api.flower.worker_table import worker_table
+from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading.letters import letter_of, letters_of
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
@@ -23,9 +26,11 @@ _Text = Annotated[str, Query(max_length=1000)]
 
 
 @router.get("/workers")
-def workers(request: Request) -> Response:
-    """Show who works; those that are gone are folded."""
+def workers(request: Request, json: Annotated[str, Query(max_length=10)] = "") -> Response:
+    """Show who works; those that are gone are folded. With ``json`` it answers as Flower's page does."""
     found = workers_of(request.app.state.services)
+    if json:
+        return StrictAnswer(worker_table(found))
     return render(request, "workers.html", found=found, now=datetime.now(UTC))
 
 
@@ -38,7 +43,8 @@ def queues(request: Request) -> Response:
         cursor=None, limit=10,
     )  # fmt: skip
     found = queues_of(services, workers_of(services))
-    return render(request, "queues.html", found=found, newest=newest, pauses=pauses_of(services))
+    told = history(services.database, limit=20)
+    return render(request, "queues.html", found=found, newest=newest, pauses=pauses_of(services), told=told)
 
 
 @router.get("/dead-letters")

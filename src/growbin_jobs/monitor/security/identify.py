@@ -43,7 +43,7 @@ def identity_now(connection: HTTPConnection) -> Identity | None:
     scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _by_token(app_state, credentials.strip())
-    if scheme.lower() == "basic" and is_api(connection):
+    if scheme.lower() == "basic" and _takes_basic(connection):
         return _by_basic(app_state, connection, credentials.strip())
     return _by_proxy(app_state, connection) or _by_cookie(app_state, connection)
 
@@ -52,6 +52,13 @@ def is_api(connection: HTTPConnection) -> bool:
     """Return whether the request is for the API: there scripts ask, by HTTP Basic too."""
     path: str = connection.scope.get("path", "")[len(connection.scope.get("root_path", "")) :]
     return path == "/api" or path.startswith("/api/")
+
+
+def _takes_basic(connection: HTTPConnection) -> bool:
+    """Return whether scripts ask there by HTTP Basic: the API, and what they read of Flower beside it."""
+    path: str = connection.scope.get("path", "")[len(connection.scope.get("root_path", "")) :]
+    beside = path in ("/tasks/datatable", "/metrics") or (path == "/workers" and "json" in connection.query_params)
+    return is_api(connection) or (beside and connection.scope.get("method") in ("GET", "HEAD"))
 
 
 def _by_token(app_state: Any, secret: str) -> Identity | None:

@@ -45,6 +45,7 @@ class Action(StrEnum):
     RUN_SCHEDULE = "run_schedule"
     CONTROL_WORKERS = "control_workers"
     CHANGE_ACCESS = "change_access"
+    CHANGE_WEBHOOKS = "change_webhooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True),
     Action.CONTROL_WORKERS: Permission(_ADMIN, changes=True),
     Action.CHANGE_ACCESS: Permission(_ADMIN, changes=True),
+    Action.CHANGE_WEBHOOKS: Permission(_ADMIN, changes=True),
 }
 
 

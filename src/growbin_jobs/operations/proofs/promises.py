@@ -126,9 +126,10 @@ def prove_paid_answers(
         },
         wrong=[
             Wrong(
-                Kind.DOUBLE, f"{each.question} {each.purpose}",
+                Kind.DOUBLE, f"{each.second or each.question} {each.purpose}",
                 f"{each.model} was paid again at {each.at.isoformat(timespec='seconds')}, "
-                f"{each.after.total_seconds():.0f} s after the answer before",
+                f"{each.after.total_seconds():.0f} s after the answer before"
+                + (f", of {each.first}" if each.first != each.second else ""),
             )
             for each in found.doubles
         ],

@@ -23,8 +23,8 @@ LIMITS_OF_PROOF: Final = [
     "What a producer has sent and no worker has begun is in the broker only: analyses are compared with it by number. "
     "That the other messages in flight are still in the broker is not checked.",
     "Jobs that the keeper of every node runs for itself have no ledger.",
-    "The ledger of requests has no digest of questions: the same picture in two analyses counts as two questions, and "
-    "what a node could not write to the ledger yet is missing.",
+    "The ledger of requests lacks what a node could not write to it yet. Its rows from before migration 0032 have no "
+    "digest of their question: there the same picture in two analyses counts as two.",
 ]
 
 

@@ -7,8 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.facts import Facts
+from growbin_jobs.adapters.llm.fitting import Wish, fitted
+from growbin_jobs.adapters.llm.refusals import learnt_from
+from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.probing.probe import Answer
 from growbin_jobs.errors import GrowbinError, NotFound
+from growbin_jobs.model_catalog import AUTO, find_server
 from growbin_jobs.platform.health.agents import FAILURES, PERHAPS_US
 from growbin_jobs.platform.health.checks import Checked, Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
@@ -117,7 +123,8 @@ class ModelHealth:
             return {}
         if not model.key_host or urlsplit(model.base_url).hostname != model.key_host.lower():
             raise NotFound("the key belongs to another host: set key_host and base_url to the same one")
-        return {"authorization": f"Bearer {self._key(model.key_ref)}"}
+        key, header = self._key(model.key_ref), find_server(AUTO, model.base_url).key_header
+        return {"authorization": f"Bearer {key}"} if header is None else {header: key}
 
     def _ask(self, model: CheckedModel, headers: dict[str, str]) -> tuple[Answer, Status, str]:
         """Ask the server for the model's description, which costs nothing; where it has none, for its list."""
@@ -125,29 +132,32 @@ class ModelHealth:
         half = self._seconds / 2  # both requests together keep to the limit
         answer = self._send("GET", f"{base}/models/{quote(model.name, safe='')}", seconds=half, headers=headers)
         if answer.http_status != 404:
-            return answer, *judged(answer)
+            return answer, *judged(answer, _secret(headers))
         listed = self._send("GET", f"{base}/models", seconds=half, headers=headers)
         if listed.http_status == 200 and model.name in _names(listed.body):
             return listed, "healthy", ""
         return answer, "misconfigured", "the server does not offer this model (HTTP 404)"
 
     def _chat(self, model: CheckedModel, headers: dict[str, str]) -> tuple[Answer, Status, str]:
-        body = {
-            "model": model.name,
-            "messages": [{"role": "user", "content": "Say ok."}],
-            "max_completion_tokens": PROBE_TOKENS,
-        }
+        wish = Wish(Call(model.name, self._seconds, PROBE_TOKENS), [{"role": "user", "content": "Say ok."}])
+        facts = Facts.of_server(find_server(AUTO, model.base_url)) | Facts(refused={"store": ""})
         url = f"{model.base_url.rstrip('/')}/chat/completions"
+        half = self._seconds / 2  # both requests together keep to the limit
         with self._paid(model.name):
-            answer = self._send("POST", url, seconds=self._seconds, headers=headers, json=body)
-        return answer, *judged(answer)
+            asked = fitted(wish, facts)
+            answer = self._send("POST", url, seconds=half, headers=headers, json=asked.body)
+            taught = learnt_from(answer.http_status or 0, read_said(_document(answer.body)), asked)
+            if not taught.is_empty:
+                again = fitted(wish, facts | taught).body
+                answer = self._send("POST", url, seconds=half, headers=headers, json=again)
+        return answer, *judged(answer, _secret(headers))
 
 
-def judged(answer: Answer) -> tuple[Status, str]:
+def judged(answer: Answer, secret: str = "") -> tuple[Status, str]:
     """Return what an answer says of a model.
 
     An answer that is empty or was cut off is one. A server that limits the rate is up. A request that it refuses says
-    nothing of the model and must be mended by a person.
+    nothing of the model and must be mended by a person; what it says is quoted without the key.
     """
     if answer.failure is not None:
         return FAILURES[answer.failure]
@@ -159,8 +169,20 @@ def judged(answer: Answer) -> tuple[Status, str]:
     if answer.http_status in (401, 403):
         return "misconfigured", f"the key is denied (HTTP {answer.http_status})"
     if answer.http_status < 500:
-        return "misconfigured", f"the server refuses the request (HTTP {answer.http_status})"
+        said = read_said(_document(answer.body)).quote(secret)
+        return "misconfigured", f"the server refuses the request (HTTP {answer.http_status}, {said})"
     return "unhealthy", f"HTTP {answer.http_status}"
+
+
+def _secret(headers: dict[str, str]) -> str:
+    return next(iter(headers.values()), "").removeprefix("Bearer ")
+
+
+def _document(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
 
 
 def _names(body: bytes) -> set[str]:

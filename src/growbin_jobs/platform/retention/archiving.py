@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from growbin_jobs.adapters.objects import ObjectStore
+from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.threads import offload
 from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.platform.retention.archive_file import Manifest, lines_of, pack, read_manifest, unpack
@@ -67,12 +68,16 @@ class Archiving:
         body, manifest = offload(pack, source.name, rows, source.at)
         self._objects.put(manifest.key, body, content_type="application/gzip")
         self._objects.put(manifest.manifest_key, manifest.encode(), content_type="application/json")
-        self._archives.written(_row(manifest))
+        crashpoint("archive.put")
+        self._archives.written(archive_row(manifest))
+        crashpoint("archive.written")
         stored = self._read(manifest.key)
         if offload(lines_of, stored) != offload(lines_of, rows):
             raise Permanent("archive_damaged", archive=manifest.id, detail="it is not what was written")
         self._archives.verified(manifest.id)
+        crashpoint("archive.verified")
         self._table.delete_archived(source, manifest.id, rows)
+        crashpoint("archive.deleted")
         return manifest
 
     def restore(self, archive_id: str) -> int:
@@ -124,7 +129,8 @@ class Archiving:
         return offload(unpack, self._objects.get(key), manifest)
 
 
-def _row(manifest: Manifest) -> dict[str, Any]:
+def archive_row(manifest: Manifest) -> dict[str, Any]:
+    """Return what the table of archives knows of one."""
     return {
         "id": manifest.id,
         "source": manifest.source,

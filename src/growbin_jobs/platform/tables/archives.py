@@ -1,5 +1,6 @@
 """Table ``archives``: what left a table, where it is now, and when that was last proven."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -65,6 +66,26 @@ class Archives:
     def restored(self, archive_id: str) -> None:
         """Note that the rows were put back."""
         self._set(archive_id, restored_at=self._clock())
+
+    def replace(
+        self, archive_id: str, values: dict[str, Any] | None, in_same: Callable[[Any], object] = lambda _: None
+    ) -> None:
+        """Put the row of another archive in the place of one, with its state; None: only take that away.
+
+        Parameters:
+          values: Of the other one, as :meth:`written` takes them.
+          in_same: Called with the connection, in the same transaction.
+        """
+
+        def work(connection: Any) -> None:
+            old = list(Archive.select().where(Archive.id == archive_id).dicts().execute(connection))
+            Archive.delete().where(Archive.id == archive_id).execute(connection)
+            if values is not None and old:
+                row = {**old[0], **values, "proven_at": None, "proven": None}
+                Archive.insert(row).on_conflict_ignore().execute(connection)
+            in_same(connection)
+
+        self._database.transaction(work)
 
     def get(self, archive_id: str) -> dict[str, Any] | None:
         """Return one archive, or None."""

@@ -26,7 +26,8 @@ NEEDS: Final = {
     "users": (),
 }
 
-_SLOT_AT: Final[dict[Dialect, str]] = {
+#: SQL of the begin of the slot that a moment lies in.
+SLOT_AT: Final[dict[Dialect, str]] = {
     "postgresql": "to_timestamp(floor(extract(epoch FROM {at}) / 900) * 900)",
     # Times are text of fixed width: date and hour, then the begin of the quarter.
     "sqlite": "substr({at}, 1, 14) || substr('00153045', CAST(substr({at}, 15, 2) AS INTEGER) / 15 * 2 + 1, 2) "
@@ -143,7 +144,7 @@ class Slots:
         sign = "%s" if dialect == "postgresql" else "?"
         values = tuple(row.slot_at.db_value(moment) for moment in (since, until))
         sql, column = _ROLL[source]
-        slot = _SLOT_AT[dialect].format(at=column)
+        slot = SLOT_AT[dialect].format(at=column)
         connection.execute_sql(sql.format(columns=_COLUMNS, slot=slot, sign=sign, log_growth=repr(LOG_GROWTH)), values)
 
     def _make_stale(self, connection: Any, first: datetime, last: datetime) -> None:

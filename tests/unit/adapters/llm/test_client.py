@@ -21,7 +21,6 @@ from growbin_jobs.errors import ConfigurationError
         ({"api_key": "sk", "base_url": "http://host:99999/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://host:port/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://[::1/v1"}, "OPENAI_BASE_URL"),
-        ({"api_key": "sk", "base_url": "https://host/v1?api-version=canary"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "https://host/v1#canary"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "https://host/v1/chat/completions"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "https://host/v1/chat/completions/"}, "OPENAI_BASE_URL"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.llm.reply import Usage, read_models, read_reply
-from growbin_jobs.errors import Deferred, GrowbinError, Transient
+from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 
 def body(message=None, **changes):
@@ -52,10 +52,76 @@ def test_an_odd_count_does_not_cost_the_answer(usage, read):
     assert read_reply(body(usage=usage), {}).usage == read
 
 
-@pytest.mark.parametrize("content", [["parts"], 5, {"text": "x"}])
+@pytest.mark.parametrize("content", [["parts"], 5, {"text": "x"}, None, [{"type": "thinking", "text": "x"}]])
 def test_content_that_is_no_text_is_refused(content):
-    with pytest.raises(Transient, match="not a chat completion"):
+    with pytest.raises(Transient, match="it is empty"):
         read_reply(body({"content": content}), {})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "reasoning_content": "<think>x</think>hello"},
+        {"content": None, "tool_calls": [{"type": "function", "function": {"name": "answer", "arguments": "hello"}}]},
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "x"}]},
+                {"type": "text", "text": "hello"},
+            ]
+        },
+    ],
+)
+def test_the_answer_is_found_where_servers_put_it(message):
+    assert read_reply(body(message), {}).content == "hello"
+
+
+def test_thoughts_are_the_answer_only_where_a_form_was_asked_for():
+    thoughts = body({"content": "", "reasoning": '{"a": 1}'})
+
+    assert read_reply(thoughts, {}, structured=True).reasoning == '{"a": 1}'
+    with pytest.raises(Transient, match="it is empty"):
+        read_reply(thoughts, {})
+
+
+@pytest.mark.parametrize("finish", ["length", "MAX_TOKENS", "max_tokens", "model_length", "max_output_tokens"])
+def test_an_answer_that_was_cut_off_is_known_by_each_word(finish):
+    assert read_reply(
+        json.dumps({"choices": [{"message": {"content": ""}, "finish_reason": finish}]}).encode(), {}
+    ).cut_off
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"message": {"content": ""}, "finish_reason": "content_filter"},
+        {"message": {"content": None}, "finish_reason": "SAFETY"},
+        {"message": {"content": ""}, "finish_reason": "content_filter: RECITATION"},
+        {"message": {"content": "", "refusal": "no"}, "finish_reason": "stop"},
+        {"message": {"content": [{"type": "refusal", "refusal": "no"}]}, "finish_reason": "stop"},
+    ],
+)
+def test_a_refusal_is_known_in_each_form(choice):
+    with pytest.raises(Permanent) as raised:
+        read_reply(json.dumps({"choices": [choice]}).encode(), {})
+
+    assert raised.value.code == "model_refused"
+
+
+@pytest.mark.parametrize(
+    ("encode", "headers"),
+    [
+        (lambda text: b"\xef\xbb\xbf  " + text.encode(), {}),
+        (lambda text: text.encode("utf-16"), {}),
+        (lambda text: text.encode("utf-16-le"), {"content-type": "application/json; charset=utf-16le"}),
+        (lambda text: text.encode("euc-kr"), {"content-type": 'application/json; charset="EUC-KR"'}),
+        (lambda text: text.encode(), {"content-type": "application/json; charset=iso-8859-1"}),
+        (lambda text: text.encode(), {"content-type": "application/json; charset=nonsense"}),
+    ],
+)
+def test_a_body_is_read_in_the_encoding_that_it_has(encode, headers):
+    text = json.dumps({"choices": [{"message": {"content": "안녕"}}]}, ensure_ascii=False)
+
+    assert read_reply(encode(text), headers).content == "안녕"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,10 @@ from growbin_jobs.adapters.llm.waiting import DEFAULT_WAIT, LONGEST_WAIT, SHORTE
             4,
         ),
         ({"retry-after": "3", "x-ratelimit-reset-requests": "50s"}, 3),
+        ({"x-ratelimit-reset-requests-day": "33.01", "x-ratelimit-remaining-requests-day": "0"}, 33.01),
+        ({"ratelimit-reset": "50"}, 50),
+        ({"ratelimitbysize-reset": "30", "ratelimitbysize-remaining": "0"}, 30),
+        ({"x-ratelimit-reset": "9", "x-ratelimit-remaining": "3"}, DEFAULT_WAIT),
     ],
 )
 def test_how_long_a_server_asks_to_wait(headers, seconds):
@@ -84,3 +88,47 @@ NAMES = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "x-ratelimit-re
 @given(st.dictionaries(st.sampled_from(NAMES), st.text()))
 def test_whatever_the_header_says_the_wait_is_bounded(headers):
     assert SHORTEST_WAIT <= wait_of(headers) <= LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Please try again in 7.66s. Visit …", 7.66),
+        ("Please try again in 1m2s.", 62),
+        ("Please try again in 9m38.016s. Need more tokens?", 578.016),
+        ("Please try again in 20ms", 0.02),
+        ("Please retry after 86400 seconds.", 86_400),
+        ("Please retry in 36.429760048s.", 36.429760048),
+        ("Your quota will reset after 12h34m16s.", 45_256),
+        ("Try again in 5 minutes and 3 seconds", 303),
+        ("retry after 2 hours", 7200),
+        ("Retry in ~3s", 3),
+        ("try again in 500 milliseconds", 0.5),
+        ("Try again later.", None),
+        ("We waited 5 seconds for the model.", None),
+        ("Limit 6000, Used 5747, Requested 300", None),
+        ("again in 5 stars", None),
+    ],
+)
+def test_a_wait_in_words(text, seconds):
+    assert asked_wait({}, text=text) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [("38s", 38), ("45.837906927s", 45.837906927), ("20.0", 20), ("soon", None)]
+)
+def test_a_wait_in_a_field_of_the_error(delay, seconds):
+    assert asked_wait({}, delay, "try again in 1s") == (1 if seconds is None else pytest.approx(seconds))
+
+
+def test_a_moment_is_read_in_each_form(monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    soon = datetime.fromtimestamp(1_800_000_060, UTC)
+
+    for value in ("1800000060", "1800000060000", soon.isoformat(), format_datetime(soon, usegmt=True)):
+        assert asked_wait({"x-ratelimit-reset": value}) == pytest.approx(60)
+
+
+@given(st.text(), st.text(), st.dictionaries(st.sampled_from(["retry-after", "x-ratelimit-reset-tokens"]), st.text()))
+def test_a_wait_is_always_within_its_bounds(delay, text, headers):
+    assert SHORTEST_WAIT <= wait_of(headers, delay, text) <= LONGEST_WAIT

@@ -37,7 +37,7 @@ def test_an_answer_has_its_status_and_its_phases(zoo, prober):
 @pytest.mark.parametrize(
     ("path", "failure", "status"),
     [("/503", None, 503), ("/redirect", None, 302), ("/hang", "timeout", None), ("/drip", "timeout", 200),
-     ("/reset", "broken", None)],
+     ("/reset", "broken", None), ("/stall", "timeout", 200), ("/nonsense", "broken", None), ("/heads", "broken", None)],
 )  # fmt: skip
 def test_bad_endpoints(zoo, prober, path, failure, status):
     answer = prober.send("GET", f"{zoo.url}{path}", seconds=2 if failure == "timeout" else 10)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from dramatiq import JSONEncoder, Message, get_encoder, set_encoder
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.delivery.codec import Undecodable, assemble, decode, encode
@@ -34,6 +34,7 @@ fields = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@example(b'{"queue_name": "q", "actor_name": "a", "args": "text", "kwargs": {}, "options": {}}')
 @given(st.binary() | (values | fields).map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_sound_message_or_undecodable(body):
     try:
@@ -41,6 +42,7 @@ def test_any_bytes_are_a_sound_message_or_undecodable(body):
     except Undecodable:
         return
     assert message.queue_name == "q"
+    assert json.loads(body)["args"] == [*message.args]  # each character of a text is no argument
     kinds = SimpleNamespace(actor_name=str, message_id=str, args=tuple, kwargs=dict, options=dict)
     assert all(isinstance(getattr(message, name), kind) for name, kind in vars(kinds).items())
 

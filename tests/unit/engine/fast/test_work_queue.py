@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import until
 
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 
@@ -99,3 +100,26 @@ def test_workers_that_block_do_not_keep_the_others_asleep():
         worker.join(PATIENCE)
     assert not together.broken
     assert queue.empty()
+
+
+def test_a_patient_queue_brings_items_at_once_and_lets_nobody_go_before_it_hurries():
+    queue, left = WorkQueue(), []
+    queue.patient = True
+
+    def wait():
+        try:
+            left.append(queue.get(timeout=0.01))
+        except Empty:
+            left.append(None)
+
+    waiting = [threading.Thread(target=wait) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    until(lambda: len(queue._waiters) == 3)
+    queue.put(item("a"))
+    until(lambda: len(left) == 1)
+    assert len(queue._waiters) == 2  # their time was over long ago
+    queue.hurry()
+    for thread in waiting:
+        thread.join(10)
+    assert [each and each.name for each in left] == ["a", None, None]

@@ -31,10 +31,11 @@ def test_a_viewer_sees_what_does_not_hold(signed_in, services, language, words):
     assert 'href="/proof"' in client.get("/", headers={"accept-language": language}).text
 
 
-def test_the_download_is_signed_by_the_node(signed_in, services, tmp_path: Path):
+@pytest.mark.parametrize("address", ["/proof/signed.json", "/api/v2/proof?download=true"])
+def test_the_download_is_signed_by_the_node(signed_in, services, tmp_path: Path, address):
     plant(services, "gone")
 
-    answer = signed_in("vera").get("/proof/signed.json")
+    answer = signed_in("vera").get(address)
 
     file = tmp_path / "proof.json"
     file.write_bytes(answer.content)
@@ -47,7 +48,7 @@ def test_the_download_is_signed_by_the_node(signed_in, services, tmp_path: Path)
 
 @pytest.mark.parametrize("query", ["from=soon", "from=2020-01-01", "from=2099-01-01", "to=0001-01-01", "from=1&to=2"])
 def test_a_span_that_is_none_is_said(signed_in, query):
-    for path in ("/proof", "/proof/signed.json"):
+    for path in ("/proof", "/proof/signed.json", "/api/v2/proof"):
         assert signed_in("vera").get(f"{path}?{query}").status_code in (400, 422)
 
 

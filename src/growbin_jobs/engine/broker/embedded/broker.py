@@ -31,6 +31,7 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
+from growbin_jobs.engine.broker.embedded.forgetting import forget_dead_letters
 from growbin_jobs.engine.broker.embedded.own_errors import own_error_names
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
@@ -280,11 +281,7 @@ class EmbeddedBroker(FastHooks):
         """Show dead letters that are no message, which no worker can have recorded; again after a restart.
 
         Parameters:
-          queues: Not looked at: the file knows its queues.
           note: Writes a letter down, and returns once it is on the disk: whether it was new.
-
-        Returns:
-          How many were new.
         """
         noted = 0
         while letters := self._hold().read(lambda queue: queue.undecodable(self._noted, limit=NOTED_AT_ONCE)):
@@ -292,6 +289,10 @@ class EmbeddedBroker(FastHooks):
                 noted += note(letter)
                 self._noted = letter.seq
         return noted
+
+    def forget_dead_letters(self, queues: Iterable[str], belongs: Callable[[bytes], bool]) -> int:  # noqa: ARG002
+        """Delete dead letters of any queue that a function picks by their encoded message; return how many."""
+        return forget_dead_letters(self._hold(), belongs)
 
     def close(self) -> None:
         """Give back what this process has claimed and close the file. May be called again; the next use reopens it."""

@@ -66,6 +66,17 @@ class DeadLetterRows:
         )
         return self._connection.changes()
 
+    def bodies_of_dead_letters(self, *, after: int, limit: int = 200) -> list[tuple[int, bytes]]:
+        """Return numbers and encoded messages of dead letters behind one, in the order of their numbers."""
+        sql = "SELECT seq, body FROM dead_letter WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [(seq, bytes(body)) for seq, body in self._connection.execute(sql, (after, limit))]
+
+    def delete_dead_letters(self, *, seqs: Collection[int]) -> int:
+        """Delete dead letters by their numbers; return how many."""
+        sql = "DELETE FROM dead_letter WHERE seq IN (SELECT value FROM json_each(?))"
+        self._connection.execute(sql, (json.dumps(list(seqs)),))
+        return self._connection.changes()
+
     def undecodable(self, after: int, *, limit: int) -> list[DeadLetter]:
         """Return dead letters that are no message, in the order of their numbers.
 

@@ -146,6 +146,15 @@ class RabbitBroker(FastHooks):
         """
         return self._inspection.note_unrecorded(queues, note)
 
+    def forget_dead_letters(self, queues: Iterable[str], belongs: Callable[[bytes], bool]) -> int:
+        """Delete dead letters that a function picks by their encoded message; return how many.
+
+        Parameters:
+          queues: Whose dead letters, beside those of the queues that this process has declared or used.
+          belongs: Called with each body.
+        """
+        return self._inspection.forget_dead_letters(queues, belongs)
+
     def flush(self, queue_name: str) -> None:
         """Drop all ready messages of a queue and its dead letter queue. Delayed ones still come."""
         self._session.count(queue_name, self._publish_timeout, purge=True)

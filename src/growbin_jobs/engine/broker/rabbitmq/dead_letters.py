@@ -68,6 +68,16 @@ def note_unrecorded(
     return noted
 
 
+def forget(channel: AdminChannel, queue: str, belongs: Callable[[bytes], bool]) -> int:
+    """Remove those dead letters of a queue whose bodies a function picks; return how many."""
+    removed = 0
+    for got in walk(channel, queue):
+        if belongs(got.body):
+            channel.ack(got)
+            removed += 1
+    return removed
+
+
 def walk(channel: AdminChannel, queue: str) -> Iterator[Got]:
     """Take what is in a queue's dead letter queue, one after the other, oldest first, and put it back at the end.
 

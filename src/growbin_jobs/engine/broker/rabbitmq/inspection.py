@@ -78,6 +78,11 @@ class Inspection:
                     self._looked_through[queue] = count, time.monotonic()
         return noted
 
+    def forget_dead_letters(self, queues: Iterable[str], belongs: Callable[[bytes], bool]) -> int:
+        """Remove dead letters that a function picks by their bodies; return how many."""
+        with self._channel() as channel:
+            return sum(dead_letters.forget(channel, queue, belongs) for queue in sorted({*queues, *self._known()}))
+
     def _channel(self) -> AdminChannel:
         return AdminChannel(self._session.connections.admin, self._timeout)
 

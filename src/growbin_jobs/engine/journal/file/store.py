@@ -7,14 +7,7 @@ from pathlib import Path
 
 from growbin_jobs.engine.journal.file.opening import open_journal_file, reopen
 from growbin_jobs.engine.sqlite.committer import Closed
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience
-
-#: Pages that SQLite keeps in memory, as negative KiB: the upper levels of the indexes of some million rows.
-CACHE_SIZE = -8_000
-
-#: Pages in the write-ahead log before they are copied into the database. An index of random ids has few rows of a
-#: transaction on a page, so that what is copied seldom saves a sixth of all the time that ends take.
-LOG_PAGES = 4_000
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids
 
 #: Bytes that the write-ahead log may keep once it has been copied into the database.
 LOG_LIMIT = 64_000_000
@@ -38,11 +31,8 @@ class JournalStore:
         try:
             self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
-            self.connection.pragma("cache_size", CACHE_SIZE)
             self.connection.pragma("journal_size_limit", LOG_LIMIT)
-            # What undoes a statement or a savepoint went to a file in /var/tmp: half of all that was written.
-            self.connection.pragma("temp_store", "MEMORY")
-            self.connection.pragma("wal_autocheckpoint", LOG_PAGES)
+            expect_random_ids(self.connection)
             #: Which file it is, whatever it is called later.
             self.file = path.stat()
         except BaseException:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -39,6 +41,38 @@ MARK = f"UPDATE task_wal SET synced_at = :at WHERE {_MARKED}"  # noqa: S608 cons
 _ADVANCE = "UPDATE change_number SET seq = max(seq, CAST(unixepoch('subsec') * 1000000 AS INTEGER))"
 
 Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Tasks that are to be copied, by change number.
+
+    Attributes:
+      journal: The file that they are in.
+      node: Whose it is.
+      at: When they are copied, seconds since 1970, UTC.
+      rows: Each has its number, its id, its bytes, the minute since 1970 of its end, and what the ``rendering`` says.
+    """
+
+    journal: Path
+    node: str
+    at: float
+    rows: Sequence[Row]
+
+    @property
+    def last(self) -> int:
+        """The number of its last row."""
+        number: int = self.rows[-1][0]
+        return number
+
+    def minutes(self) -> set[int]:
+        """Return the minutes since 1970 in which these tasks ended."""
+        return {row[HEAD - 1] for row in self.rows} - {None}
+
+    def halves(self) -> tuple[Page, Page]:
+        """Return it in two pieces."""
+        middle = len(self.rows) // 2
+        return replace(self, rows=self.rows[:middle]), replace(self, rows=self.rows[middle:])
 
 
 def advance_numbers(connection: apsw.Connection) -> None:
@@ -85,13 +119,14 @@ def count_unchanged(connection: apsw.Connection, numbers: Mapping[str, int]) -> 
     return n
 
 
-def page(connection: apsw.Connection, rendering: str, *, after: int, limit: int, node: str, at: float) -> list[Row]:
-    """Return tasks that are to be copied, by change number.
-
-    Each has its number, its id, its bytes, the minute since 1970 of its end, and what ``rendering`` says.
+def page(
+    connection: apsw.Connection, rendering: str, *, after: int, limit: int, journal: Path, node: str, at: float
+) -> Page:
+    """Return the next tasks that are to be copied.
 
     Parameters:
-      rendering: SQL of what is selected; it may use the parameters ``:node`` and ``:at``.
+      rendering: SQL of what is selected of each; it may use the parameters ``:node`` and ``:at``.
+      journal, node, at: See :class:`Page`.
       after: Change number of the last row of the page before.
       limit: Rows at most; a page ends earlier at :data:`PAGE_SIZE` bytes.
     """
@@ -102,7 +137,7 @@ def page(connection: apsw.Connection, rendering: str, *, after: int, limit: int,
         size += row[2]
         if size > PAGE_SIZE:
             break
-    return rows
+    return Page(journal, node, at, rows)
 
 
 def mark(connection: apsw.Connection, after: int, last: int, failed: Sequence[str], *, at: float) -> int:

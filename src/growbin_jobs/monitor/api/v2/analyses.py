@@ -53,6 +53,11 @@ def analysis(request: Request, analysis_id: str) -> Response:
     responses={200: {"content": {"image/jpeg": {}}}},
     response_class=Response,
 )
-def photo(request: Request, size: Literal["original", "thumbnail"], analysis_id: str) -> Response:
-    """Return the photo of an analysis. It is written down who saw whose."""
-    return photo_of(request, analysis_id, size)
+def photo(
+    request: Request,
+    size: Literal["original", "thumbnail"],
+    analysis_id: str,
+    reason: Annotated[str | None, Query(max_length=500, description="Needed for the original.")] = None,
+) -> Response:
+    """Return the photo of an analysis. It is written down who saw whose, and why they wanted it in full."""
+    return photo_of(request, analysis_id, size, reason)

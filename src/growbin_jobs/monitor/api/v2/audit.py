@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.models.audit import AuditRecord
+from growbin_jobs.models.audit_review import AuditReview
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.reading.audit_review import reviewed
 from growbin_jobs.monitor.security.permissions import Action, require
 
 router = APIRouter(tags=["audit"], dependencies=[require(Action.SEE_AUDIT)])
@@ -31,3 +33,11 @@ def audit(
     wanted = {name: value.replace("\0", "\ufffd") for name, value in chosen.items() if value}
     found = request.app.state.services.audit.find(before=before, limit=limit, **wanted)
     return StrictAnswer(found)
+
+
+@router.get("/audit/review", response_model=AuditReview)
+def monthly(
+    request: Request, month: Annotated[str, Query(max_length=20, description="2026-11; default: the last one.")] = ""
+) -> Response:
+    """Return what to look over of a month: who came, as what, from where, whose data they saw, what they took."""
+    return StrictAnswer(reviewed(request, month))

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
+from growbin_jobs.engine.control.history import ControlEvent, history
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
@@ -49,6 +50,16 @@ def queues(request: Request) -> Response:
     """Return all queues: what they hold and who takes from them. Null means that nobody can tell, not 0."""
     services: Any = request.app.state.services
     return StrictAnswer(queues_of(services, workers_of(services)))
+
+
+@router.get("/pauses", response_model=list[ControlEvent])
+def pauses(
+    request: Request,
+    name: Annotated[str | None, Query(max_length=500, description="Only of this queue or actor.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """Return who has paused and resumed which queue or actor, the newest first."""
+    return StrictAnswer(history(request.app.state.services.database, name=name, limit=limit))
 
 
 @router.get("/workers", response_model=WorkerStates)

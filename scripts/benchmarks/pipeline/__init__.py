@@ -1,0 +1,1 @@
+"""``scripts/bench pipeline``: the whole main job here and on Celery, photos in, advice out."""

@@ -1,0 +1,182 @@
+"""The one object that an answer means, before it is validated strictly: taken out of what models put around it.
+
+| a model wrote | it means |
+| --- | --- |
+| the object, and sentences or a code fence around it | the object, where there is exactly one |
+| a list of one object; the object below one name such as ``answer``; the object as a JSON string | the object |
+| a comma before a closing bracket | no comma |
+| ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
+| ``" Plastic "`` where ``plastic`` is one of the words asked for | ``plastic`` |
+| a name twice with two values; NaN or Infinity; two objects | nothing: it is ambiguous |
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_WRAPPERS: Final = frozenset(
+    {
+        "answer",
+        "result",
+        "response",
+        "output",
+        "data",
+        "json",
+        "object",
+        "arguments",
+        "parameters",
+        "properties",
+        "content",
+    }
+)
+_DECODER_DEPTH: Final = 64
+#: Characters of an answer that are looked at.
+_LONGEST: Final = 100_000
+
+
+class Ambiguous(ValueError):
+    """The text means no one object; the message says why and quotes nothing."""
+
+
+def the_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object that an answer means.
+
+    Parameters:
+      text: Of the answer, unwrapped (:mod:`growbin_jobs.adapters.llm.wrapping`).
+      schema: JSON Schema that the object should fit; its names and words are used to find it and to read its values.
+
+    Raises:
+      Ambiguous: There is none, or more than one.
+    """
+    names = set(schema.get("properties", {}))
+    found = _unwrapped(_parsed(text[:_LONGEST]), names | {str(schema.get("title", ""))}, names, 0)
+    return {name: _value(value, schema.get("properties", {}).get(name, {}), schema) for name, value in found.items()}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return _loads(text)
+    except ValueError as error:
+        if isinstance(error, Ambiguous):
+            raise
+    whole = [found for start, end in _spans(text) if isinstance(found := _object_or_none(text[start:end]), dict)]
+    distinct = [each for place, each in enumerate(whole) if each not in whole[:place]]
+    if len(distinct) != 1:
+        raise Ambiguous("json_invalid" if not distinct else "several objects")
+    return distinct[0]
+
+
+def _object_or_none(text: str) -> Any:
+    for attempt in (text, _without_trailing_commas(text)):
+        try:
+            return _loads(attempt)
+        except Ambiguous:
+            raise
+        except ValueError:
+            continue
+    return None
+
+
+def _without_trailing_commas(text: str) -> str:
+    kept: list[str] = []
+    in_string = escaped = False
+    for char in text:
+        if in_string:
+            in_string = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            in_string = True
+        elif char in "}]":
+            last = next((place for place in range(len(kept) - 1, -1, -1) if not kept[place].isspace()), None)
+            if last is not None and kept[last] == ",":
+                kept[last] = ""
+        kept.append(char)
+    return "".join(kept)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise Ambiguous("nested too deeply") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found and found[name] != value:
+            raise Ambiguous("a name twice")
+        found[name] = value
+    return found
+
+
+def _no_constant(_: str) -> Any:
+    raise Ambiguous("not a number")
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the outermost braces begin and end, strings left aside."""
+    depth, start, in_string, escaped = 0, 0, False, False
+    for place, char in enumerate(text):
+        if depth and in_string:
+            in_string = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+        elif depth and char == '"':
+            in_string = True
+        elif char == "{":
+            start = start if depth else place
+            depth += 1
+        elif char == "}" and depth:
+            depth -= 1
+            if depth == 0:
+                yield start, place + 1
+
+
+def _unwrapped(value: Any, wrappers: set[str], names: set[str], depth: int) -> dict[str, Any]:
+    if depth > _DECODER_DEPTH:
+        raise Ambiguous("nested too deeply")
+    if isinstance(value, str):
+        return _unwrapped(_parsed(value), wrappers, names, depth + 1)
+    if isinstance(value, list) and len(value) == 1:
+        return _unwrapped(value[0], wrappers, names, depth + 1)
+    if not isinstance(value, dict):
+        raise Ambiguous("no object")
+    if not names & value.keys():
+        inner = [
+            value[name] for name in value
+            if (name in _WRAPPERS or name in wrappers) and isinstance(value[name], dict | list | str)
+        ]  # fmt: skip
+        if len(inner) == 1 and value.keys() - _WRAPPERS - wrappers <= {"name", "type", "id"}:
+            return _unwrapped(inner[0], wrappers, names, depth + 1)
+    return value
+
+
+def _value(value: Any, form: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+    reference = str(form.get("$ref", "")).rpartition("/")[2]
+    form = schema.get("$defs", {}).get(reference, form)
+    if form.get("type") == "number" and form.get("minimum") == 0 and form.get("maximum") == 1:
+        return _share(value)
+    words = [*form.get("enum", []), *([form["const"]] if "const" in form else [])]
+    if isinstance(value, str) and value not in words:
+        alike = [word for word in words if isinstance(word, str) and word.casefold() == value.strip().casefold()]
+        return alike[0] if len(alike) == 1 else value
+    return value
+
+
+def _share(value: Any) -> Any:
+    """Return a share of 0 to 1; as it is where it is not clear what is meant."""
+    if isinstance(value, bool):
+        return str(value)  # a validator would take it for 1
+    text = value.strip() if isinstance(value, str) else ""
+    percent = text.endswith("%")
+    if text:
+        try:
+            value = float(text.removesuffix("%").strip())
+        except ValueError:
+            return text
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Ambiguous("not a number")
+    if isinstance(value, int | float) and (percent or (2 <= value <= 100 and float(value).is_integer())):
+        return round(value / 100, 6)
+    return value

@@ -1,0 +1,1 @@
+"""Alerts without Prometheus: rules that are watched, and signed webhooks that tell of them, at least once."""

@@ -1,0 +1,1 @@
+"""What is held about one person, everywhere: showing it, handing it out, erasing it."""

@@ -1,0 +1,131 @@
+"""What is held about one user, table by table, with the objects; and handing all of it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from growbin_jobs.adapters.objects import ObjectStore
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.erasing import CentralMessages
+from growbin_jobs.errors import NotFound
+from growbin_jobs.limits.subjects import SubjectUsage
+from growbin_jobs.messages import owner_of
+from growbin_jobs.models.analysis_subject import SubjectAnalyses
+from growbin_jobs.models.audit import Audit
+from growbin_jobs.models.erasures import Refs, ref_hash
+from growbin_jobs.names import SPOOL_PREFIX
+from growbin_jobs.platform.retention.archive_subjects import ArchiveSubjects
+from growbin_jobs.platform.tables.archives import Archives
+from growbin_jobs.platform.tables.subjects import SubjectFacts
+
+#: Rows of the audit that are handed out at most.
+_MOST_AUDIT: Final = 100_000
+
+_FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was handed out: rows by table, and bytes of pictures."""
+
+    rows: dict[str, int]
+    pictures: int
+    size: int
+
+
+class Person:
+    """Everything about one user.
+
+    Parameters:
+      database: The central one.
+      objects: With pictures and archives.
+      user_id: Whose.
+
+    Every method raises Deferred when the database or the object store is away.
+    """
+
+    def __init__(self, database: Database, objects: ObjectStore, user_id: str) -> None:
+        self.user_id = user_id
+        self.facts, self.usage = SubjectFacts(database), SubjectUsage(database)
+        self.analyses, self.messages = SubjectAnalyses(database), CentralMessages(database)
+        self._database, self._objects = database, objects
+
+    def archives(self, leave: Callable[[Any, str], object] = lambda _connection, _key: None) -> ArchiveSubjects:
+        """Return the archives; see there."""
+        return ArchiveSubjects(self._objects, Archives(self._database), leave)
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield table and row of everything in the central database and in archives."""
+        yield from (("waste_analysis", row) for row in self.analyses.rows(self.user_id))
+        yield from self.facts.rows(self.user_id)
+        yield from self.usage.rows(self.user_id)
+        yield from self._messages()
+        for found in self.archives().find(self.user_id):
+            yield from ((f"archived {found.source}", row) for row in found.rows)
+        for record in Audit(self._database).find(whose=self.user_id, limit=_MOST_AUDIT):
+            yield "audit", {"at": record.at, "who": record.who, "action": record.action, "target": record.target}
+
+    def pictures(self, refs: Refs | None = None) -> Iterator[str]:
+        """Yield the keys of all pictures, those that wait in the spool too.
+
+        Parameters:
+          refs: What the user's analyses are known by; None: those that the database names.
+        """
+        known = refs or self.refs()
+        yield from (each.key for each in list(self._objects.list(f"uploads/{self.user_id}/")))
+        for each in list(self._objects.list(SPOOL_PREFIX)):
+            if known.cover(None, each.key.removeprefix(SPOOL_PREFIX), _FOREVER):
+                yield each.key
+
+    def show(self) -> dict[str, int]:
+        """Return how many rows each table has about the user, and how many pictures there are."""
+        counts = Counter(table for table, _ in self.rows())
+        pictures = sum(1 for _ in self.pictures())
+        return dict(sorted(counts.items())) | ({"pictures": pictures} if pictures else {})
+
+    def export(self, row: Callable[[str, dict[str, Any]], object], picture: Callable[[str, bytes], object]) -> Exported:
+        """Hand everything out.
+
+        Parameters:
+          row: Gets table and row, one after the other.
+          picture: Gets key and bytes.
+        """
+        counts: Counter[str] = Counter()
+        for table, values in self.rows():
+            row(table, values)
+            counts[table] += 1
+        pictures = size = 0
+        for key in self.pictures():
+            try:
+                data = self._objects.get(key)
+            except NotFound:  # stored meanwhile: the spool is emptied then
+                continue
+            picture(key, data)
+            pictures, size = pictures + 1, size + len(data)
+        return Exported(dict(sorted(counts.items())), pictures, size)
+
+    def refs(self) -> Refs:
+        """Return what the user's messages are known by."""
+        hashes = [ref_hash("analysis", each) for each in self.analyses.ids(self.user_id)]
+        return Refs(dict.fromkeys([ref_hash("user", self.user_id), *hashes], _FOREVER))
+
+    def analyses_of_messages(self) -> set[str]:
+        """Return the analyses that the user's messages name: one may have no row yet."""
+        found = set()
+        for _, _, body, _ in self.messages.bodies():
+            user, analysis = owner_of(body)
+            if user == self.user_id and analysis is not None:
+                found.add(analysis)
+        return found
+
+    def _messages(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        belong = partial(Refs.belong, self.refs())
+        for table, task_id, body, status in self.messages.bodies():
+            if belong(body):
+                text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+                yield table, {"task_id": task_id, "status": status, "message": text}

@@ -1,0 +1,30 @@
+"""Every line of docs/first-steps.md runs, in a new folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = (Path(__file__).parents[2] / "docs" / "first-steps.md").read_text()
+
+
+def test_the_page_does_what_it_says(tmp_path):
+    install, worker, send = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "tasks.py").write_text(code)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = os.environ | {"PATH": path, "TASKS_DATA_DIR": str(tmp_path / "data")}
+    with (tmp_path / "worker.log").open("wb") as log:
+        running = subprocess.Popen(worker.split(), cwd=tmp_path, env=env, stdout=log, stderr=log)
+    try:
+        done = subprocess.run(
+            ["bash", "-euc", send], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+    finally:
+        running.send_signal(signal.SIGTERM)
+        code = running.wait(100)
+
+    assert install == "pip install 'growbin-jobs[engine]'\n"
+    assert (done.stdout, code) == ("5\n", 0), done.stderr + (tmp_path / "worker.log").read_text()

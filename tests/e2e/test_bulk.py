@@ -1,0 +1,98 @@
+"""A bulk retry of dead analyses at a limited model server: previewed, stopped, killed, resumed; each once, no 429.
+
+The long version, as after an outage (about 13 minutes): ``BULK_LETTERS=1240 pytest tests/e2e/test_bulk.py``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.waiting import until
+
+from growbin_jobs.operations import bulk
+from growbin_jobs.states import AnalysisStatus
+
+STUBS = Path(__file__).parents[1] / "stubs"
+NUMBER = int(os.environ.get("BULK_LETTERS", "12"))
+
+#: Vision requests a minute; the spacing is 61 s / 100. The server's own window is shorter, so that a burst shows.
+LIMIT, WINDOW = 100, 6.0
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(STUBS))
+    spec = importlib.util.spec_from_file_location("limited_openai_of_bulk", STUBS / "limited_openai.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    most = math.ceil(LIMIT / 60 * WINDOW) + 2  # requests on their way when the window begins
+    limits = {"vision": 10**6, "text": 10**6}
+    with module.LimitedOpenAI(limits, window=WINDOW, late=0.0) as stub:
+        stub.the_limit = most
+        yield stub
+
+
+def command(stack: Any, *arguments: str) -> Any:
+    done = subprocess.run(
+        stack.command(*arguments), env=stack.full_env, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+
+@pytest.mark.timeout(300 + 3 * NUMBER)
+def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, photos):
+    embedded.env |= {
+        "OPENAI_API_KEY": limited.key or "sk-1", "OPENAI_BASE_URL": limited.url, "GROWBIN_VISION_RETRIES": "0",
+    }  # fmt: skip
+    limited.play("not_json")
+    ids = list(embedded.submit((photos * (NUMBER // len(photos) + 1))[:NUMBER]))
+    embedded.start()
+    failed = embedded.wait(ids, timeout=60 + NUMBER)
+    assert {each.status for each in failed.values()} == {AnalysisStatus.FAILED}
+    assert set(embedded.stop().values()) == {0}
+
+    limited.play("ok")
+    limited.limits["vision"] = limited.the_limit
+    asked_before = len(limited.counted("vision"))
+    embedded.env |= {"GROWBIN_VISION_LIMIT": str(LIMIT)}
+    draft = command(embedded, "bulk", "preview", "retry", "--json")
+    preview = draft["preview"]
+    assert (preview["able"], preview["count"]) == (NUMBER, NUMBER)
+    if NUMBER > 100:
+        assert preview["expected"]["decided_by"] == "vision"
+    job = draft["id"]
+    command(embedded, "bulk", "start", job, "--name", "after the outage", "--pace", "240", "--count", str(NUMBER))
+    embedded.database.run(lambda connection: connection.execute_sql("UPDATE bulk_jobs SET begins_at = 0"))
+    began = time.monotonic()
+    embedded.start()
+    until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 3, seconds=120 + NUMBER)
+    bulk.stop(embedded.database, job, by="lee")
+    for group in ("ai", "storage"):
+        embedded.kill(group)
+    embedded.start()
+    bulk.resume(embedded.database, job)
+    until(
+        lambda: embedded.analyses.count_by_status().get(AnalysisStatus.COMPLETED) == NUMBER,
+        "all analyses completed", seconds=180 + NUMBER * 1.5, every=0.2,
+    )  # fmt: skip
+    took = time.monotonic() - began
+
+    shown = command(embedded, "bulk", "show", job, "--json")
+    assert (shown["state"], shown["done"], shown["refused"], shown["name"]) == ("ended", NUMBER, 0, "after the outage")
+    assert limited.refused == 0, "the server has said 429"
+    assert embedded.times_reached("completed") == dict.fromkeys(ids, 1)
+    asked = len(limited.counted("vision")) - asked_before
+    assert NUMBER <= asked <= NUMBER + 8, "only what ran when the workers were killed is asked again"
+    if NUMBER > 100:
+        assert took / 60 == pytest.approx(preview["expected"]["minutes"], rel=0.2)

@@ -1,0 +1,42 @@
+import gzip
+import zlib
+
+import httpx2
+import pytest
+
+from growbin_jobs.adapters.llm.bounded import LARGEST, AnswerTooLarge, bounded
+
+
+def response(body: bytes, encoding: str | None = None) -> httpx2.Response:
+    chunks = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+    headers = {} if encoding is None else {"content-encoding": encoding}
+    return bounded(httpx2.Response(200, headers=headers, stream=Chunks(chunks)))
+
+
+class Chunks(httpx2.SyncByteStream):
+    def __init__(self, chunks: list[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self):
+        yield from self._chunks
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(b"plain", None), (gzip.compress(b"plain"), "gzip"), (zlib.compress(b"plain"), "deflate"), (b"plain", "identity")],
+)
+def test_a_body_is_read_and_decompressed(body, encoding):
+    assert response(body, encoding).read() == b"plain"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"), [(b"x" * (LARGEST + 1), None), (gzip.compress(b"\0" * (LARGEST * 3)), "gzip")]
+)
+def test_no_more_is_read_than_is_allowed(body, encoding):
+    with pytest.raises(AnswerTooLarge):
+        response(body, encoding).read()
+
+
+def test_a_body_that_is_not_what_it_says_is_an_error_of_the_client():
+    with pytest.raises(httpx2.DecodingError):
+        response(b"<html>", "gzip").read()

@@ -1,0 +1,124 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.facts import Facts
+from growbin_jobs.adapters.llm.fitting import Form, Wish, fitted
+from growbin_jobs.adapters.llm.refusals import learnt_from
+from growbin_jobs.adapters.llm.said import read_said
+from growbin_jobs.messages import VisionAnswer
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://s3/p.jpg", "detail": "high"}}
+MESSAGES = [
+    {"role": "system", "content": "Look."},
+    {"role": "user", "content": [{"type": "text", "text": "?"}, PICTURE]},
+]
+WISH = Wish(
+    Call("m", 20.0, 1000, temperature=0.2, reasoning_effort="minimal"),
+    MESSAGES,
+    Form("VisionAnswer", VisionAnswer.model_json_schema(), "JSON please"),
+    inline=lambda: "data:image/jpeg;base64,AAAA",
+)
+SENT = fitted(WISH, Facts(), "flex")
+
+#: What servers say, and what it teaches.
+SAID = [
+    ("Unknown parameter: 'reasoning_effort'.", {"reasoning_effort"}),
+    ("Unrecognized request argument supplied: store", {"store"}),
+    ("store: property 'store' is unsupported", {"store"}),
+    ('Unknown name "store": Cannot find field.\nUnknown name "max_completion_tokens": Cannot find field.',
+     {"store", "max_completion_tokens"}),
+    ('json: unknown field "store"', {"store"}),
+    ("Unsupported value: 'temperature' does not support 0.2 with this model.", {"temperature"}),
+    ("model does not support thinking", {"reasoning_effort"}),
+    ('think value "minimal" is not supported for this model', {"reasoning_effort"}),
+    ("Budget 0 is invalid. This model only works in thinking mode.", {"reasoning_effort"}),
+    ("'response_format.type' must be 'json_object' or 'text'", {"response_format.json_schema"}),
+    ("This response_format type is unavailable now", {"response_format.json_schema"}),
+    ("Invalid schema for response_format 'VisionAnswer': 'minimum' is not permitted.", {"schema.minimum"}),
+    ("response_format/json_schema/x: pattern is not supported", {"schema.pattern"}),
+    ("response_format.json_schema: unknown field 'strict'", {"strict"}),
+    ("messages[1].content[1].image_url.detail: unknown", {"image_url.detail"}),
+    ("messages.1.content.1.image_url: expected a string", {"image_url.object"}),
+    ("invalid image input", {"image_url.http"}),
+    ("image_url must be a base64 data URI", {"image_url.http"}),
+    ("System role not supported", {"role.system"}),
+    ("Developer instruction is not enabled for models/gemma-3", {"role.system"}),
+    ("Unsupported service_tier for this model.", {"service_tier"}),
+    ("Flex processing is not available for gpt-6-luna.", {"service_tier"}),
+    ("Unrecognized field: service tier", {"service_tier"}),
+    ("a flexible request", set()),
+    ("Please store your pictures elsewhere and be strict.", set()),
+    ("max_completion_tokens + input exceed the context length of 8192", set()),
+    ("The picture cannot be decoded.", set()),
+    ("Invalid title.", set()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "named"), SAID)
+def test_what_a_refusal_names_is_learnt(words, named):
+    facts = learnt_from(400, read_said({"error": {"message": words}}), SENT)
+
+    assert facts.refused.keys() == named
+    if named:
+        assert fitted(WISH, facts, "flex").body != SENT.body
+
+
+@pytest.mark.parametrize(
+    ("words", "efforts"),
+    [
+        ("`reasoning_effort` must be one of `none` or `default`", ("none", "default")),
+        ("Unsupported value: 'reasoning_effort' … 'minimal'. Supported values are: 'none', 'low', and 'max'.",
+         ("none", "low", "max")),
+        ("invalid reasoning value: 'minimal' (must be \"high\", \"medium\", \"low\", or \"none\")",
+         ("none", "low", "medium", "high")),
+    ],
+)  # fmt: skip
+def test_the_efforts_that_a_refusal_offers_are_learnt(words, efforts):
+    facts = learnt_from(400, read_said({"error": {"message": words}}), SENT)
+
+    assert facts == Facts(efforts=efforts)
+    assert fitted(WISH, facts).body["reasoning_effort"] in efforts
+
+
+def test_a_cap_that_is_too_high_is_lowered_and_not_given_up():
+    said = read_said({"error": {"message": "max_completion_tokens must be less than or equal to `512`"}})
+
+    assert fitted(WISH, learnt_from(400, said, SENT)).body["max_completion_tokens"] == 512
+
+
+def test_a_server_that_asks_for_the_other_field_gets_it():
+    old = Facts(refused={"max_completion_tokens": ""})
+    asked = fitted(WISH, old)
+    words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+    body = fitted(
+        WISH, old | learnt_from(400, read_said({"error": {"message": words, "param": "max_tokens"}}), asked)
+    ).body
+
+    assert "max_completion_tokens" in body
+    assert "max_tokens" not in body
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
+def test_other_failures_teach_nothing(status):
+    assert learnt_from(status, read_said({"error": {"message": "max_completion_tokens"}}), SENT).is_empty
+
+
+@given(st.lists(st.sampled_from(sorted(SENT.used)), unique=True))
+def test_a_request_is_whole_whatever_is_refused(refused):
+    asked = fitted(WISH, Facts(refused=dict.fromkeys(refused, "")), "flex")
+
+    assert not asked.used & set(refused)
+    assert asked.body["model"] == "m"
+    assert "Look." in str(asked.body["messages"])
+    assert ("JSON please" in str(asked.body["messages"])) == bool(
+        {"schema.heeded", "response_format.json_schema"} & set(refused)
+    )
+    assert Facts.from_json(Facts(refused=dict.fromkeys(refused, "x")).to_json()).refused.keys() == set(refused)
+
+
+@given(st.text())
+def test_kept_facts_of_another_version_are_none(text):
+    assert isinstance(Facts.from_json(text), Facts)
