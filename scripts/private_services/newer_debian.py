@@ -15,7 +15,7 @@ from pathlib import Path
 
 from private_services.errors import ServicesError
 
-#: Below the folder, when all of it is there: names of the packages.
+#: Below the folder, when all of it is there: its path, which is in the programs, and the packages.
 READY = "ready"
 
 APT = """\
@@ -44,12 +44,12 @@ def provide(folder: Path, release: str, packages: Sequence[str]) -> None:
     Raises:
       ServicesError: With what is missing, or the words of apt-get.
     """
-    if (folder / READY).exists():
+    if is_there(folder, packages):
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (folder / READY).exists():  # another run has done it meanwhile
+        if is_there(folder, packages):  # another run has done it meanwhile
             return
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -58,7 +58,19 @@ def provide(folder: Path, release: str, packages: Sequence[str]) -> None:
             for package in sorted(Path(fetched).glob("*.deb")):
                 _run(["dpkg-deb", "--extract", package, folder])
         _settle(folder)
-        (folder / READY).write_text("\n".join(packages) + "\n")
+        (folder / READY).write_text(_mark(folder, packages))
+
+
+def is_there(folder: Path, packages: Sequence[str]) -> bool:
+    """Return whether a folder has these packages, and was not moved since."""
+    try:
+        return (folder / READY).read_text() == _mark(folder, packages)
+    except OSError:
+        return False
+
+
+def _mark(folder: Path, packages: Sequence[str]) -> str:
+    return "\n".join([str(folder), *packages]) + "\n"
 
 
 def _fetch(folder: Path, release: str, packages: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from private_services.errors import ServicesError
-from private_services.newer_debian import READY, provide
+from private_services.newer_debian import is_there, provide
 
 #: Names the generation when no option does, so that everything which starts private servers takes the same.
 CHOICE = "GROWBIN_TEST_RABBITMQ"
@@ -63,7 +63,7 @@ def installed(generation: int | None) -> Installation | None:
     system = _at(SYSTEM)
     if system and generation in (None, system.generation):
         return system
-    return _at(BESIDE) if generation == 4 and (BESIDE / READY).exists() else None
+    return _at(BESIDE) if generation == 4 and is_there(BESIDE, PACKAGES) else None
 
 
 def install_beside() -> None:

@@ -125,9 +125,12 @@ def test_what_runs_is_finished_and_copied(stack: Stack, way: str) -> None:
     assert "Killing worker process" not in stack.log.read_text()
 
 
-def test_as_process_one_of_a_container(stack: Stack, tmp_path: Path) -> None:
-    inside = [tool("bwrap"), "--bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
-    inside += ["--unshare-pid", "--as-pid-1", "--die-with-parent", *SUPERVISED]
+def test_as_process_one_of_a_container_that_may_do_little(stack: Stack, tmp_path: Path) -> None:
+    # As a pod of manifests/: a read-only root, a temporary folder, a volume, a user without rights.
+    inside = [tool("bwrap"), "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/var/tmp"]
+    inside += ["--bind", str(tmp_path), str(tmp_path), "--unshare-user", "--uid", "10001", "--gid", "10001"]
+    inside += ["--cap-drop", "ALL", "--unshare-pid", "--as-pid-1", "--die-with-parent", *SUPERVISED]
+    stack.env |= {"TMPDIR": "/var/tmp", "HOME": "/nonexistent"}
     stack.env["STOPS_LOG_FORMAT"] = "json"
     stack.send("a")
     stack.start(*inside)

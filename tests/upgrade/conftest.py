@@ -54,7 +54,12 @@ class Node:
 
     def env(self, release):
         path = os.pathsep.join([str(self._sources[release]), str(ROOT / "tests")])
-        own = {"PYTHONPATH": path, "GROWBIN_DATA_DIR": str(self.data), "GROWBIN_NODE": "n1"}
+        own = {
+            "PYTHONPATH": path,
+            "GROWBIN_DATA_DIR": str(self.data),
+            "GROWBIN_NODE": "n1",
+            "GROWBIN_RULES_DIR": str(ROOT / "rules"),  # in a wheel they are beside the code
+        }
         return os.environ | self._variables | own
 
     def work(self, release, group=None):
