@@ -78,7 +78,28 @@ for name, data in shrunk(Path(sys.argv[1], "photo").read_bytes()).items():
 
 def test_a_chart_is_drawn(tmp_path):
     runs = [
-        Run(system, 12, kills, 10, 0, 1.0, rate, 1.0, 2.0, 50.0, 5.0, {}, 100.0, 90.0, 0.1, {}, 10, 10, 100.0)
+        Run(
+            system,
+            12,
+            bool(kills),
+            kills,
+            10,
+            0,
+            1.0,
+            rate,
+            1.0,
+            2.0,
+            50.0,
+            5.0,
+            {},
+            100.0,
+            90.0,
+            0.1,
+            {},
+            10,
+            10,
+            100.0,
+        )
         for kills in (0, 3)
         for system, rate in (("growbin_jobs", 300.0), ("celery", 100.0))
     ]
