@@ -100,7 +100,7 @@ def test_a_chart_is_drawn(tmp_path):
             10,
             100.0,
         )
-        for kills in (0, 3)
+        for killed in (False, True)
         for system, rate in (("growbin_jobs", 300.0), ("celery", 100.0))
     ]
     draw(runs, tmp_path / "pipeline.png")
