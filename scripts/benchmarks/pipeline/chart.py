@@ -26,7 +26,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.patches import Patch
 
-    groups = sorted({(run.megapixels, bool(run.kills)) for run in runs}, reverse=True)
+    groups = sorted({(run.megapixels, run.killed) for run in runs}, reverse=True)
     systems = [system for system in SYSTEMS if any(run.system == system for run in runs)]
     figure, panels = pyplot.subplots(1, len(PANELS), figsize=(10, 0.8 + 0.75 * len(groups)), layout="constrained")
     for panel, (title, name) in zip(panels, PANELS.items(), strict=True):
@@ -35,7 +35,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
                 found = [
                     getattr(run, name)
                     for run in runs
-                    if (run.system, run.megapixels, bool(run.kills)) == (system, size, killed)
+                    if (run.system, run.megapixels, run.killed) == (system, size, killed)
                 ]
                 if not found:
                     continue

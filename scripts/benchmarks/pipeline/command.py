@@ -87,8 +87,8 @@ def command(
 
 
 def _show(runs: Sequence[Run], machine: dict[str, object]) -> None:
-    for size, killed in dict.fromkeys((run.megapixels, bool(run.kills)) for run in runs):
-        same = [run for run in runs if (run.megapixels, bool(run.kills)) == (size, killed)]
+    for size, killed in dict.fromkeys((run.megapixels, run.killed) for run in runs):
+        same = [run for run in runs if (run.megapixels, run.killed) == (size, killed)]
         of = {system: [run for run in same if run.system == system] for system in SYSTEMS}
         report.show(
             f"{size} MP × {same[0].analyses}{', kill -9 now and then' if killed else ''}; CPU in ms an analysis; "

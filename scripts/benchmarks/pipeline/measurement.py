@@ -52,6 +52,7 @@ class Run:
 
     system: str
     megapixels: int
+    killed: bool
     kills: int
     analyses: int
     failed: int
@@ -134,6 +135,7 @@ class _Course:
         return Run(
             system=self.system,
             megapixels=self.megapixels,
+            killed=bool(plan.kill_every),
             kills=kills,
             analyses=number,
             failed=number - len(took),

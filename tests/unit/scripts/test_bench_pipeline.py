@@ -77,10 +77,8 @@ for name, data in shrunk(Path(sys.argv[1], "photo").read_bytes()).items():
 
 
 def test_a_chart_is_drawn(tmp_path):
-    runs = [
-        Run(system, 12, kills, 10, 0, 1.0, rate, 1.0, 2.0, 50.0, 5.0, {}, 100.0, 90.0, 0.1, {}, 10, 10, 100.0)
-        for kills in (0, 3)
-        for system, rate in (("growbin_jobs", 300.0), ("celery", 100.0))
-    ]
+    figures = (10, 0, 1.0, 300.0, 1.0, 2.0, 50.0, 5.0, {}, 100.0, 90.0, 0.1, {}, 10, 10, 100.0)
+    systems = ("growbin_jobs", "celery")
+    runs = [Run(system, 12, killed, 3 * killed, *figures) for killed in (False, True) for system in systems]
     draw(runs, tmp_path / "pipeline.png")
     assert Image.open(tmp_path / "pipeline.png").width > 1000
