@@ -48,26 +48,23 @@ class HoldingWorkQueue(WorkQueue):
           Empty: If there is none.
         """
         self._put_back(everything=True)
-        vars(self).pop("_take", None)
+        self._be_plain()
         return super().get_nowait()
 
     def _changed(self) -> None:
         if self._pauses.any:
-            vars(self)["_take"] = self._take_what_may_run
+            # A pause that has run out is seen by looking only, so nobody waits longer than asked.
+            vars(self).update(_take=self._take_what_may_run, _seconds=float)
         if self._held:
             self._put_back()
             if self._waiters and not self._coming:
                 self._wake()
-        if self.patient and self._looks:
+        if self.patient and (self._pauses.any or self._held):
             self._rouse()
 
-    @property
-    def _looks(self) -> bool:
-        """A pause that has run out is seen by looking only."""
-        return self._pauses.any or bool(self._held)
-
-    def _seconds(self, left: float) -> float:
-        return left if self._looks else super()._seconds(left)
+    def _be_plain(self) -> None:
+        for name in ("_take", "_seconds"):
+            vars(self).pop(name, None)
 
     def _take_what_may_run(self) -> Any:
         if self._held:
@@ -82,7 +79,7 @@ class HoldingWorkQueue(WorkQueue):
                 else:
                     self._held.setdefault((queue, None), deque()).append(item)
         if not self._pauses.any and not self._held:
-            vars(self).pop("_take", None)
+            self._be_plain()
             if self._pauses.any:  # it began in this very moment
                 self._changed()
         return item
