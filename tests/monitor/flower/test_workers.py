@@ -40,7 +40,8 @@ def test_the_rows_of_flower_s_own_page(script: Script):
         "pid", "freq", "heartbeats", "clock", "active", "processed", "loadavg", "status", "task-received",
         "task-started", "task-succeeded", "task-failed", "task-retried", "worker-online",
     }  # fmt: skip
-    assert script.get("/workers").status_code != 200  # the page is for browsers, which sign in
+    page = script.get("/workers", allow_redirects=False)  # the page is for browsers, which sign in
+    assert page.status_code == 303
     assert script.get("/metrics").status_code == 200
 
 
