@@ -87,7 +87,9 @@ class Settings(EngineSettings):
         description="s3://bucket for S3 (credentials from the usual AWS chain). Unset: a folder in the data folder; "
         "file:///path: that folder.",
     )
-    s3_endpoint_url: str | None = Field(default=None, description="Address of an S3-compatible server. Unset: AWS.")
+    s3_endpoint_url: str | None = Field(
+        default=None, description="Address of an S3-compatible server, with its path. Unset: AWS."
+    )
     s3_pool_size: Count = Field(
         default=200, description="HTTP connections to S3 that one process keeps and uses at most."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -191,6 +192,8 @@ def test_missing_rights_are_named_with_their_remedy_and_waited_for(
     statement = "DELETE FROM tasks" if "SELECT" in rights else "SELECT * FROM tasks"
     with pytest.raises(Deferred, match="GRANT"):
         database.run(lambda connection: connection.execute_sql(statement))
+    with pytest.raises(ConfigurationError, match="GRANT"):
+        upgrade(database, SCHEMA)
 
     sql(postgres_url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
     check(database, SCHEMA)
@@ -198,10 +201,42 @@ def test_missing_rights_are_named_with_their_remedy_and_waited_for(
 
 
 @pytest.mark.services
-def test_a_role_that_may_make_no_tables_is_told_so(postgres_url: str, sql: Any, role: str) -> None:
+def test_a_role_that_cannot_make_or_change_tables_is_told_so_before_anything_is_done(
+    postgres_url: str, sql: Any, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each refusal names what to run; after that, the next one comes, until all is well."""
     sql(postgres_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     database = opened(as_user(postgres_url, role))
 
-    with pytest.raises(Deferred, match="GRANT"):
-        upgrade(database, SCHEMA)
+    def refused(words: str) -> str:
+        said = []
+        for tried in (upgrade, check):
+            with pytest.raises(ConfigurationError, match=words) as caught:
+                tried(database, SCHEMA)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
+        return re.split("[Rr]un: ", said[0])[-1]
+
+    def mended(words: str) -> None:
+        sql(postgres_url, refused(words))
+        database.close()
+
+    mended(r'GRANT USAGE, CREATE ON SCHEMA "public"')
+    sql(postgres_url, f"ALTER ROLE {role} SET default_transaction_read_only = on")
+    database.close()
+    refused("can only be read")
+    sql(postgres_url, f"ALTER ROLE {role} RESET default_transaction_read_only")
+    database.close()
+
+    sql(postgres_url, f"CREATE SCHEMA other; GRANT CREATE ON SCHEMA other TO {role}")
+    elsewhere = opened(f"{postgres_url}?options=-c%20search_path%3Dother")
+    upgrade(elsewhere, SCHEMA)
+    elsewhere.close()
+    mended("GRANT USAGE ON SCHEMA")
+    mended('the schema "other", where its user does not look')
+    mended("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA other")
+    check(database, SCHEMA)
+    later = (*migrations(SCHEMA), Migration(9000, "9000_later", NEXT))
+    monkeypatch.setattr(module, "migrations", lambda _: later)
+    refused("may not change the table .*GRANT .* TO")
     database.close()

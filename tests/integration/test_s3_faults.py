@@ -20,10 +20,11 @@ class Server:
 
     def __init__(self) -> None:
         self.answer: Answer = (200, b"picture")
-        self.headers: dict[str, str] = {"Last-Modified": "Sat, 21 Nov 2026 00:00:00 GMT"}
+        self.headers: dict[str, str] = {"Last-Modified": "Sat, 21 Nov 2026 00:00:00 GMT", "ETag": '"e"'}
         self.hold: threading.Event | None = None
         self.asked = threading.Event()
         self.connections = 0
+        self.paths: list[str] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,6 +38,7 @@ class Server:
 
             def do_GET(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                server.paths.append(self.path)
                 server.asked.set()
                 if server.hold:
                     server.hold.wait(30)
@@ -44,7 +46,7 @@ class Server:
                 self.send_response(status)
                 for name, value in server.headers.items():
                     self.send_header(name, value)
-                if "Content-Length" not in server.headers:
+                if not {"Content-Length", "Transfer-Encoding"} & server.headers.keys():
                     self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":
@@ -158,6 +160,68 @@ def test_a_server_that_is_no_s3_is_said_to_be_none(server: Server) -> None:
     server.answer = (200, b"<html>welcome to the router</html>")
     with pytest.raises(ConfigurationError, match=r"GROWBIN_S3_ENDPOINT_URL|does not give back"):
         _store(server).check()
+
+
+HTML = b"<html><body>welcome to the router</body></html>"
+LIST = b"<ListBucketResult><Name>pictures</Name><IsTruncated>false</IsTruncated>%s</ListBucketResult>"
+
+
+OF_EACH: dict[str, Callable[[S3Store], object]] = {
+    "put": lambda store: store.put("a", b"x", content_type="image/jpeg"),
+    "get": lambda store: store.get("a"),
+    "head": lambda store: store.head("a"),
+    "delete": lambda store: store.delete("a"),
+    "list": lambda store: list(store.list("a")),
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "headers"),
+    [
+        ("put get head delete list", HTML, {"Content-Type": "text/html; charset=utf-8"}),
+        ("get head list", HTML, {"ETag": "", "Last-Modified": ""}),
+        ("put", b"", {"ETag": ""}),
+        ("get head", b"picture", {"ETag": ""}),
+        ("get head", b"picture", {"Last-Modified": ""}),
+        ("get head", b"picture", {"Last-Modified": "yesterday"}),
+        ("list", b"<html/>", {}),
+    ],
+)
+def test_an_answer_that_is_not_the_store_s_is_an_error_of_the_port(
+    server: Server, asked: str, body: bytes, headers: dict[str, str]
+) -> None:
+    server.answer = (200, body)
+    server.headers = {name: value for name, value in (server.headers | headers).items() if value}
+    for name in asked.split():
+        with pytest.raises(Deferred, match="what answers is no S3 server"):
+            OF_EACH[name](_store(server))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [b"<Contents><Key>a</Key></Contents>", b"<Contents><Size>1</Size></Contents>", b"<Contents><Key>a</Key><Size>x"],
+)
+def test_a_listing_that_lacks_what_it_must_have_or_ends_early_is_no_s3_server_s(server: Server, entry: bytes) -> None:
+    server.answer = (200, LIST.replace(b"%s", entry))
+    with pytest.raises(Deferred, match="what answers is no S3 server|broken"):
+        list(_store(server).list("a"))
+
+
+def test_an_object_that_comes_without_its_length_is_bounded_all_the_same(server: Server) -> None:
+    from growbin_jobs.errors import PictureRefused
+
+    server.answer = (200, b"7\r\npicture\r\n0\r\n\r\n")
+    server.headers |= {"Transfer-Encoding": "chunked"}
+    assert _store(server).get("a", max_bytes=7) == b"picture"
+    with pytest.raises(PictureRefused):
+        _store(server).get("a", max_bytes=6)
+
+
+@pytest.mark.parametrize("path", ["/storage/v1/s3", "/s3/"])
+def test_a_server_below_a_path_is_asked_there(server: Server, path: str) -> None:
+    S3Store("pictures", endpoint_url=server.url + path, timeout=5).get("uploads/a.jpg")
+
+    assert server.paths == [f"{path.rstrip('/')}/pictures/uploads/a.jpg"]
 
 
 def test_a_server_that_redirects_everything_is_said_to_be_none(server: Server) -> None:

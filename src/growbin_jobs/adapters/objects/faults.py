@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
+from growbin_jobs.adapters.objects.answers import ForeignAnswer
 from growbin_jobs.adapters.objects.port import StoreFault
 from growbin_jobs.errors import GrowbinError, NotFound, Transient
 
@@ -69,7 +70,11 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
         answer = error.response
         return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
     # botocore asks a server that redirects everything where the bucket is, and for that answer again, without an end.
-    if isinstance(error, (ResponseParserError, RecursionError)):
+    # A header or an element that it cannot read, such as a date, is an error of Python's own.
+    if isinstance(
+        error,
+        (ForeignAnswer, ResponseParserError, RecursionError, ValueError, LookupError, TypeError, AttributeError),
+    ):
         return StoreFault(
             f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.",
             wait=OPERATOR_WAIT,
@@ -107,6 +112,12 @@ def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
         )
     if status >= 500 or status == 429 or code in LATER:
         return StoreFault(f"{what}: S3 is overloaded or broken ({status} {code}).", wait=OUTAGE_WAIT, reason="failed")
+    if code == "RequestTimeTooSkewed":
+        return StoreFault(
+            f"{what}: this machine's clock differs from S3's by more than 15 minutes ({code}). Set it.",
+            wait=OPERATOR_WAIT,
+            reason="misconfigured",
+        )
     if status in (401, 403):
         return StoreFault(
             f"{what}: S3 refuses access to the bucket {bucket} ({status} {code}). Check the AWS credentials, their "

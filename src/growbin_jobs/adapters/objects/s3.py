@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from growbin_jobs import __version__
+from growbin_jobs.adapters.objects.answers import genuine
 from growbin_jobs.adapters.objects.faults import translated
 from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
@@ -54,7 +55,7 @@ class S3Store:
 
     Parameters:
       bucket: Its name.
-      endpoint_url: Address of an S3-compatible server; None for AWS.
+      endpoint_url: Address of an S3-compatible server, which may lie below a path; None for AWS.
       pool_size: Connections that this process opens at most.
       timeout: Seconds to wait for a connection, and for the next bytes.
       max_wait: Seconds to wait for one of the connections to become free; None: like ``timeout``.
@@ -77,11 +78,13 @@ class S3Store:
                 "GROWBIN_OBJECT_STORE_URL names no S3 bucket: 3 to 63 small letters, digits, dots and hyphens."
             )
         if endpoint_url is not None and not _is_http(endpoint_url):
-            raise ConfigurationError("GROWBIN_S3_ENDPOINT_URL must be http:// or https:// with a host, without a path.")
+            raise ConfigurationError(
+                "GROWBIN_S3_ENDPOINT_URL must be http:// or https:// with a host, without ? and #."
+            )
         if importlib.util.find_spec("boto3") is None:
             raise ConfigurationError("S3 needs boto3. Install it: pip install 'growbin-jobs[s3]'")
         self.bucket = bucket
-        self._endpoint_url = endpoint_url
+        self._endpoint_url = endpoint_url and endpoint_url.rstrip("/")
         self._pool_size = pool_size
         self._timeout = timeout
         self._max_wait = timeout if max_wait is None else max_wait
@@ -92,11 +95,12 @@ class S3Store:
         check_key(key)
         with self._client("store an object") as client:
             if cache_control is None:
-                client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+                answer = client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
             else:
-                client.put_object(
+                answer = client.put_object(
                     Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache_control
                 )
+            genuine("PutObject", answer)
         return self.address(key)
 
     def get(self, address_or_key: str, *, max_bytes: int | None = None) -> bytes:
@@ -104,9 +108,14 @@ class S3Store:
         with self._client("read an object") as client:
             answer = client.get_object(Bucket=self.bucket, Key=key)
             with contextlib.closing(answer["Body"]) as body:
-                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                genuine("GetObject", answer)
+                length = answer.get("ContentLength")  # a proxy may send an object in chunks, without its length
+                if max_bytes is None:
+                    return body.read()
+                data = body.read(max_bytes + 1) if length is None else b""
+                if (len(data) if length is None else length) > max_bytes:
                     raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(max_bytes / 1e6, 1))
-                return body.read()
+                return data if length is None else body.read()
 
     def head(self, address_or_key: str) -> ObjectInfo:
         key = key_of(address_or_key, self.bucket)
@@ -117,8 +126,9 @@ class S3Store:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
                 # The answer to HEAD has no body that would say whether the object is missing or the bucket is.
-                client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+                genuine("ListObjectsV2", client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1))
                 raise NotFound("There is no such object in S3.") from None
+            genuine("HeadObject", answer)
         return ObjectInfo(
             size=answer["ContentLength"],
             modified=answer["LastModified"].astimezone(UTC),
@@ -136,7 +146,7 @@ class S3Store:
     def delete(self, address_or_key: str) -> None:
         key = key_of(address_or_key, self.bucket)
         with self._client("delete an object") as client, contextlib.suppress(client.exceptions.NoSuchKey):
-            client.delete_object(Bucket=self.bucket, Key=key)
+            genuine("DeleteObject", client.delete_object(Bucket=self.bucket, Key=key))
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         check_prefix(prefix)
@@ -150,8 +160,9 @@ class S3Store:
                     )
                 )
                 page = next(pages, None)
-            if page is None:
-                return
+                if page is None:
+                    return
+                genuine("ListObjectsV2", page)
             for entry in page.get("Contents", ()):
                 yield Listed(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
 
@@ -228,8 +239,7 @@ class S3Store:
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/") and parts.port != 0
-        )
+        plain = not (parts.query or parts.fragment or parts.username or parts.password)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and plain
     except ValueError:
         return False

@@ -12,9 +12,38 @@ _ENCODINGS: Final = ("UTF8", "SQL_ASCII")
 
 _RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
+#: More tables than this are not named one by one.
+_MOST_TABLES: Final = 6
+
 _MISSING_RIGHTS: Final = """
-SELECT name, right_name FROM unnest(%s::text[]) AS name CROSS JOIN unnest(%s::text[]) AS right_name
+SELECT name, right_name, (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass(name))
+FROM unnest(%s::text[]) AS name CROSS JOIN unnest(%s::text[]) AS right_name
 WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), right_name)
+"""
+
+
+#: Whether this session may write, and why not.
+_READ_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
+
+#: Where a table of this name lies that the search path does not reach, and whether the path is nobody's own choice.
+_ELSEWHERE: Final = """
+SELECT nspname, has_schema_privilege(pg_namespace.oid, 'USAGE'),
+  (SELECT source IN ('default', 'configuration file') FROM pg_settings WHERE name = 'search_path'),
+  current_user, current_database()
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relname = %s AND relkind IN ('r', 'p') AND nspname !~ '^pg_' AND 3 = (
+  SELECT count(*) FROM pg_attribute WHERE attrelid = pg_class.oid AND attname IN ('version', 'name', 'applied_at'))
+ORDER BY 1 LIMIT 1
+"""
+
+#: Where tables are made, whether this user may make some, and the first of those that it may not change.
+_MAY_MAKE: Final = """
+SELECT nspname, has_schema_privilege(nspname, 'CREATE'), current_user,
+  (SELECT min(relname) FROM pg_class WHERE relnamespace = place.oid AND relname = ANY(%s)
+    AND relkind IN ('r', 'p') AND NOT pg_has_role(current_user, relowner, 'USAGE')),
+  (SELECT min(pg_get_userbyid(relowner)) FROM pg_class WHERE relnamespace = place.oid AND relname = ANY(%s)
+    AND relkind IN ('r', 'p') AND NOT pg_has_role(current_user, relowner, 'USAGE'))
+FROM (SELECT %s::text AS name) AS wanted LEFT JOIN pg_namespace AS place ON nspname = COALESCE(name, current_schema())
 """
 
 
@@ -39,6 +68,82 @@ def check_encoding(database: Database) -> None:
         )
 
 
+def check_writable(database: Database) -> None:
+    """Refuse a PostgreSQL server, or a user of it, that takes nothing but reads.
+
+    Raises:
+      ConfigurationError: With how to reach one that can be written to.
+      Deferred: When the database is away.
+    """
+    if database.dialect != "postgresql":
+        return
+    read_only, standby = database.run(lambda connection: connection.execute_sql(_READ_ONLY).fetchone())
+    if standby:
+        raise ConfigurationError(
+            f"{database.address} is a standby: it can only be read. Name the primary in the address; of several hosts "
+            "target_session_attrs=read-write takes the one that can be written to."
+        )
+    if read_only:
+        raise ConfigurationError(
+            f"{database.address} can only be read: default_transaction_read_only is on. "
+            "Run: ALTER ROLE CURRENT_USER SET default_transaction_read_only = off, or correct the address's options."
+        )
+
+
+def check_place(database: Database, tables: Iterable[str], first: str) -> None:
+    """Refuse a PostgreSQL database in which this user cannot make or change the tables, or would make a second set.
+
+    Parameters:
+      tables: By name.
+      first: The one that says where the others lie.
+
+    Raises:
+      ConfigurationError: With what the owner has to run.
+      Deferred: When the database is away.
+    """
+    if database.dialect != "postgresql":
+        return
+    names = sorted(tables)
+
+    def look(connection: Any) -> tuple[Any, ...]:
+        found = schema_of(connection, "postgresql", first)
+        elsewhere = None if found else connection.execute_sql(_ELSEWHERE, (first,)).fetchone()
+        return elsewhere, connection.execute_sql(_MAY_MAKE, (names, names, found)).fetchone()
+
+    elsewhere, (schema, may_make, user, foreign, owner) = database.run(look)
+    if elsewhere is not None:
+        _refuse_elsewhere(database.address, *elsewhere)
+    if schema is None:
+        raise ConfigurationError(
+            f"No schema of the search path exists in {database.address}. Let its owner run: CREATE SCHEMA public; "
+            f'GRANT USAGE, CREATE ON SCHEMA public TO "{user}"'
+        )
+    if not may_make:
+        raise ConfigurationError(
+            f"The user of {database.address} may make no tables. Let the owner of the schema run: "
+            f'GRANT USAGE, CREATE ON SCHEMA "{schema}" TO "{user}"'
+        )
+    if foreign is not None:
+        raise ConfigurationError(
+            f'The user of {database.address} may not change the table {foreign}, which is "{owner}"\'s: upgrade as that '
+            f'user, or let it run: GRANT "{owner}" TO "{user}"'
+        )
+
+
+def _refuse_elsewhere(address: str, schema: str, usable: bool, unchosen: bool, user: str, name: str) -> None:
+    # Two sets in one database are fine where somebody has chosen so, by the user's own search path.
+    if not usable and unchosen:
+        raise ConfigurationError(
+            f'The tables in {address} lie in the schema "{schema}", which its user may not enter. Let their owner run: '
+            f'GRANT USAGE ON SCHEMA "{schema}" TO "{user}"'
+        )
+    if unchosen:
+        raise ConfigurationError(
+            f'The tables in {address} lie in the schema "{schema}", where its user does not look. Run: '
+            f'ALTER ROLE "{user}" IN DATABASE "{name}" SET search_path = "{schema}"'
+        )
+
+
 def check_rights(database: Database, tables: Iterable[str]) -> None:
     """Refuse a PostgreSQL user who may not read and write the tables.
 
@@ -53,7 +158,7 @@ def check_rights(database: Database, tables: Iterable[str]) -> None:
         return
     names = sorted(tables)
 
-    def missing(connection: Any) -> tuple[str, str, list[tuple[str, str]], bool]:
+    def missing(connection: Any) -> tuple[str, str, list[tuple[str, str, str]], bool]:
         user, name = connection.execute_sql("SELECT current_user, current_database()").fetchone()
         found = connection.execute_sql(_MISSING_RIGHTS, (names, list(_RIGHTS))).fetchall()
         temporary = connection.execute_sql("SELECT has_database_privilege(current_database(), 'TEMPORARY')").fetchone()[
@@ -64,8 +169,12 @@ def check_rights(database: Database, tables: Iterable[str]) -> None:
     user, name, found, temporary = database.run(missing)
     commands = []
     if found:
-        rights = ", ".join(right for right in _RIGHTS if right in {right for _, right in found})
-        commands.append(f'GRANT {rights} ON {", ".join(sorted({table for table, _ in found}))} TO "{user}"')
+        rights = ", ".join(right for right in _RIGHTS if right in {right for _, right, _ in found})
+        named, (schema, *others) = sorted({table for table, _, _ in found}), sorted({schema for _, _, schema in found})
+        whole = len(named) > _MOST_TABLES and not others
+        commands.append(
+            f'GRANT {rights} ON {f"ALL TABLES IN SCHEMA {schema}" if whole else ", ".join(named)} TO "{user}"'
+        )
     if not temporary:
         commands.append(f'GRANT TEMPORARY ON DATABASE "{name}" TO "{user}"')
     if commands:

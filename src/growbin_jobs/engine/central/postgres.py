@@ -45,7 +45,24 @@ _LOGIN_REFUSED: Final = {
     'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
     'database ".*" does not exist': "Create the database (createdb), or correct its name in {setting}.",
     r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
-    "permission denied": "Grant the user CONNECT on the database.",
+    'role ".*" is not permitted to log in': "Let an administrator run: ALTER ROLE NAME LOGIN.",
+    'database ".*" is not currently accepting': "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true.",
+    "permission denied": 'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.',
+}
+
+#: Why a server that is reached cannot serve now, and the remedy.
+_NOT_NOW: Final = {
+    "too many (clients|connections)|connection slots": (
+        "Raise max_connections there (or the limit of the role or the database), or use fewer: "
+        "GROWBIN_DATABASE_POOL_SIZE."
+    ),
+    "starting up|shutting down|recovery|not yet accepting": "It will, when it has started.",
+    "could not translate host name|Name or service not known": "Correct the host's name in {setting}.",
+    "timeout expired|timed out": "Let the firewall pass its port, or correct {setting}.",
+    "No such file or directory": "Name the server's host in {setting}, or start it.",
+    "invalid response|expected authentication request|server closed the connection unexpectedly": (
+        "What listens there is no PostgreSQL: correct host and port in {setting}."
+    ),
 }
 
 #: What libpq says when TLS as it was asked for cannot be had, and the remedy.
@@ -182,16 +199,17 @@ class PostgresDriver:
         if "FATAL:" in reason:
             for words, remedy in _LOGIN_REFUSED.items():
                 if re.search(words, reason):
-                    return ConfigurationError(
-                        f"{self.address} refuses the login ({reason}). {remedy.format(setting=self.setting)}"
-                    )
+                    named = remedy.format(setting=self.setting, name=self.address.rpartition("/")[2])
+                    return ConfigurationError(f"{self.address} refuses the login ({reason}). {named}")
         for words, remedy in _TLS_REFUSED.items():
             if re.search(words, reason):
                 return ConfigurationError(
                     f"{self.address} is not connected to: {reason}. {remedy.format(setting=self.setting)}"
                 )
+        remedies = (remedy for words, remedy in _NOT_NOW.items() if re.search(words, text))
+        remedy = next(remedies, "Start PostgreSQL, or correct {setting}.").format(setting=self.setting)
         return Away(
-            f"{self.address} does not answer ({reason}). Start PostgreSQL, or correct {self.setting}.",
+            f"{self.address} does not answer ({reason}). {remedy}",
             wait=self.deferral_wait,
         )
 

@@ -24,7 +24,9 @@ from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.inspection import (
     add_column,
     check_encoding,
+    check_place,
     check_rights,
+    check_writable,
     schema_of,
     stay_in_schema_of,
 )
@@ -124,16 +126,16 @@ def upgrade(database: Database, schema: Schema) -> list[str]:
       The names of the migrations that this call applied.
 
     Raises:
-      ConfigurationError: When it cannot store all text, or this user lacks a right to a table.
+      ConfigurationError: When it cannot store all text or cannot be written to, has the tables where they are not
+        found, or this user may not make tables or lacks a right to one.
       Deferred: When the database is away, denies a right, or something holds a table for longer than 10 s. Run it
         again.
       Transient: When it refuses a statement of a migration. Nothing of that migration is left behind.
     """
-    check_encoding(database)
+    _look(database, schema)
     applied = []
     while name := database.transaction(lambda connection: _apply_next(connection, database.dialect, schema)):
         applied.append(name)
-    check_rights(database, tables_of(schema))
     return applied
 
 
@@ -159,7 +161,8 @@ def require_current(database: Database, schema: Schema) -> None:
     present, known = database.run(lambda connection: _present(connection, database.dialect)), migrations(schema)
     missing = [migration.name for migration in known if migration.version not in present]
     if missing:
-        raise ConfigurationError(f"The database {database.address} lacks {', '.join(missing)}. Run: {COMMAND}")
+        lacks = ", ".join(missing) if len(missing) < 4 else f"{missing[0]} to {missing[-1]} ({len(missing)} migrations)"
+        raise ConfigurationError(f"The database {database.address} lacks {lacks}. Run: {COMMAND}")
     newest = known[-1].version
     if any(needed is not None and newest < needed for needed in present.values()):
         raise ConfigurationError(
@@ -175,8 +178,17 @@ def check(database: Database, schema: Schema) -> None:
       ConfigurationError, Deferred: With a sentence that says what is wrong and how to mend it.
     """
     database.connect()
+    _look(database, schema)
     require_current(database, schema)
+
+
+def _look(database: Database, schema: Schema) -> None:
+    """Refuse what could not be worked with, or not be upgraded where that is needed."""
+    check_encoding(database)
+    check_writable(database)
     check_rights(database, tables_of(schema))
+    if pending(database, schema):
+        check_place(database, tables_of(schema), SchemaVersion._meta.table_name)
 
 
 def tables_of(schema: Schema) -> list[str]:
