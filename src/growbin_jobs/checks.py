@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from growbin_jobs import settings as _settings
@@ -13,6 +14,7 @@ from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.model_checks import check_budgets, check_models
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
+from growbin_jobs.place_checks import check_clock, check_journal, check_monitor, check_packages
 from growbin_jobs.schedule_checks import check_schedule
 from growbin_jobs.settings import Settings
 
@@ -25,9 +27,11 @@ def run_checks() -> list[Finding]:
     try:
         settings = _settings.load()
     except ConfigurationError as error:
-        return [Finding("settings", "failed", str(error)), *_misspelt()]
+        return [Finding("settings", "failed", _one_line(str(error))), *_misspelt()]
     checks: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
+        ("packages", check_packages),
         ("data folder", _data_folder),
+        ("journal", check_journal),
         ("broker", _broker),
         ("database", _database),
         ("object store", _object_store),
@@ -37,9 +41,14 @@ def run_checks() -> list[Finding]:
         ("statistics", _statistics),
         ("workers", _workers),
         ("schedule", check_schedule),
+        ("monitor", check_monitor),
     ]
+    own = {"broker": settings.broker_url, "database": settings.database_url, "object store": settings.object_store_url}
+    homeless = {what for what, address in own.items() if address is None} | {"journal"}
     findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
     for what, check in checks:
+        if what in homeless and any((one.what, one.status) == ("data folder", "failed") for one in findings):
+            continue  # it would lie in that folder: said before
         try:
             findings += check(settings)
         except GrowbinError as error:
@@ -47,7 +56,12 @@ def run_checks() -> list[Finding]:
         except Exception as error:  # its text is not ours: it may quote a password
             kind = type(error).__name__
             findings.append(Finding(what, "failed", f"The check itself failed ({kind}). Please report it as a fault."))
-    return findings
+    return [replace(found, detail=_one_line(found.detail)) for found in findings]
+
+
+def _one_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "".join(line + (" " if line.endswith((".", ":")) else "; ") for line in lines[:-1]) + "".join(lines[-1:])
 
 
 def _misspelt() -> list[Finding]:
@@ -108,6 +122,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     database = central_database(settings)
     check(database, SCHEMA)
     yield Finding("database", "ok", database.address)
+    yield from check_clock(database)
 
 
 def _object_store(settings: Settings) -> Iterator[Finding]:

@@ -56,6 +56,7 @@ ROOMS = (
             "checks",
             "model_checks",
             "schedule_checks",
+            "place_checks",
             "cli",
             "monitor",
             "testing",

@@ -68,17 +68,6 @@ def test_a_semicolon_at_the_end_names_no_server(used, rabbitmq_url):
     assert "," not in check(rabbitmq_url + "; ;", [QUEUE], "quorum").where
 
 
-def test_a_wrong_password(rabbitmq_url):
-    parts = urlsplit(rabbitmq_url)
-    said = refusal(f"amqp://{parts.username}:{SECRET}@{parts.hostname}:{parts.port}{parts.path}")
-
-    assert "user or password" in said
-
-
-def test_a_virtual_host_that_does_not_exist(limited):
-    assert "virtual host" in refusal(limited(vhost="no-such"))
-
-
 def test_a_virtual_host_that_this_user_may_not_use(limited):
     assert "virtual host" in refusal(limited(vhost="%2F"))
 
@@ -86,10 +75,6 @@ def test_a_virtual_host_that_this_user_may_not_use(limited):
 @pytest.mark.parametrize("may", ["configure", "write", "read"])
 def test_a_user_who_may_not(used, limited, may):
     assert "permissions" in refusal(limited(**{may: "^$"}))
-
-
-def test_a_queue_of_another_type(used, rabbitmq_url):
-    assert "GROWBIN_QUEUE_TYPE" in refusal(rabbitmq_url, "classic")
 
 
 def test_one_of_two_servers_is_enough_and_the_other_is_named(used, rabbitmq_url):

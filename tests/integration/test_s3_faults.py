@@ -203,7 +203,7 @@ def test_an_answer_that_is_not_the_store_s_is_an_error_of_the_port(
 )
 def test_a_listing_that_lacks_what_it_must_have_or_ends_early_is_no_s3_server_s(server: Server, entry: bytes) -> None:
     server.answer = (200, LIST.replace(b"%s", entry))
-    with pytest.raises(Deferred, match="what answers is no S3 server|broken"):
+    with pytest.raises(Deferred, match=r"what answers is no S3 server|broken"):
         list(_store(server).list("a"))
 
 

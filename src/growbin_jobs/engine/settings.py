@@ -33,7 +33,7 @@ FreeDisk = Annotated[int, Field(ge=10_000_000, le=1_000_000_000_000)]
 class EngineSettings(Layout, BaseSettings):
     """What the engine can be told by the environment, validated. See :meth:`load`."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     # --- this node
     node: str = Field(

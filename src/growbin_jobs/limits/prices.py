@@ -162,12 +162,12 @@ def _read(path: Path) -> Prices:
     try:
         return Prices.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ConfigurationError(f"The prices {path} cannot be read: {error.strerror}.") from None
+        raise ConfigurationError(f"The prices {path} (GROWBIN_PRICES_FILE) cannot be read: {error.strerror}.") from None
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
         )
-        raise ConfigurationError(f"The prices {path} are wrong. {problems}") from None
+        raise ConfigurationError(f"The prices {path} (GROWBIN_PRICES_FILE) are wrong. {problems}") from None
 
 
 def _or(value: Decimal | None, other: Decimal) -> Decimal:

@@ -151,7 +151,10 @@ def read_models(body: bytes) -> dict[str, date | None]:
     """
     wire = _parse(_Models, decoded(body, {}))
     if wire is None:
-        raise unusable("it is not a list of models")
+        raise Transient(
+            "What answers is no model server: it gave no list of models. "
+            "Check OPENAI_BASE_URL, which usually ends in /v1."
+        )
     return {model.id.removeprefix("models/"): _day(model.shutdown_date) for model in wire.data or ()}
 
 

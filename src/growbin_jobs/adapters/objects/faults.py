@@ -68,6 +68,14 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
     kind = type(error).__name__
     if isinstance(error, aws.ClientError):
         answer = error.response
+        headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+        if answer["Error"].get("Code") == "500" and headers.get("content-type", "").startswith("text/html"):
+            # So botocore reports a page with 200, too.
+            return StoreFault(
+                f"{what}: a web page answers, and no S3 server. Check GROWBIN_S3_ENDPOINT_URL, and what is before it.",
+                wait=OUTAGE_WAIT,
+                reason="failed",
+            )
         return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
     # botocore asks a server that redirects everything where the bucket is, and for that answer again, without an end.
     # A header or an element that it cannot read, such as a date, is an error of Python's own.

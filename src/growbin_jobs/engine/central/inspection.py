@@ -77,7 +77,12 @@ def check_writable(database: Database) -> None:
     """
     if database.dialect != "postgresql":
         return
-    read_only, standby = database.run(lambda connection: connection.execute_sql(_READ_ONLY).fetchone())
+
+    def ask(connection: Any) -> tuple[bool, bool]:
+        read_only, standby = connection.execute_sql(_READ_ONLY).fetchone()
+        return read_only, standby
+
+    read_only, standby = database.run(ask)
     if standby:
         raise ConfigurationError(
             f"{database.address} is a standby: it can only be read. Name the primary in the address; of several hosts "
@@ -125,8 +130,8 @@ def check_place(database: Database, tables: Iterable[str], first: str) -> None:
         )
     if foreign is not None:
         raise ConfigurationError(
-            f'The user of {database.address} may not change the table {foreign}, which is "{owner}"\'s: upgrade as that '
-            f'user, or let it run: GRANT "{owner}" TO "{user}"'
+            f'The user of {database.address} may not change the table {foreign} of "{owner}": upgrade as that user, '
+            f'or let it run: GRANT "{owner}" TO "{user}"'
         )
 
 

@@ -76,6 +76,8 @@ def present(folder: Path) -> dict[str, WorkerProcess | None]:
 
     Forgets the dead.
     """
+    if not _workers(folder).is_dir():  # nobody has begun here, or nobody can
+        return {}
     for dead in find_dead(_workers(folder)):
         dead.remove()
     return {name: _read(_workers(folder) / name) for name in known(_workers(folder))}

@@ -10,7 +10,7 @@ from dramatiq.common import xq_name
 from pika.adapters.select_connection import SelectConnection
 from pika.spec import BasicProperties
 
-from growbin_jobs.engine.broker.errors import BrokerError, BrokerRefused, QueueMismatch, QueueMissing
+from growbin_jobs.engine.broker.errors import BrokerError, BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.port import Checked
 from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
@@ -54,15 +54,25 @@ def check(url: str, queues: Iterable[str], queue_type: QueueType, setting: str =
 def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueType) -> str:
     """Return the server's version. Raises with what is wrong."""
     versions: list[str] = []
+    alarms: list[str] = []
 
     def note(connection: SelectConnection) -> None:
         versions.append(version_of(connection.server_properties))
+        connection.add_on_connection_blocked_callback(lambda _, frame: alarms.append(str(frame.method.reason)))
 
     link = ManagedConnection("doctor", within([server], TIMEOUT), patient=False, on_open=note)
     try:
         with AdminChannel(link, 2 * TIMEOUT) as channel:
             channel.connect()
             problems = list(dict.fromkeys(_problems(channel, queues, queue_type)))
+    except BrokerUnavailable as error:
+        if not alarms:
+            raise
+        # It says so at the first message that comes, and takes none until the alarm is over.
+        raise ConfigurationError(
+            f"RabbitMQ takes no messages: {alarms[-1]}. Free memory or disk on its machine, or raise "
+            "vm_memory_high_watermark or lower disk_free_limit there."
+        ) from error
     finally:
         link.close()
     if problems:

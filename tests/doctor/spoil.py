@@ -1,0 +1,137 @@
+"""Spoils one thing of an installation that takes more than a setting; each returns the settings that it needs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import namedtuple
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from growbin_jobs import checks
+from growbin_jobs import place_checks as places
+from growbin_jobs.ai.offline import weights
+from growbin_jobs.engine import data_folder
+from growbin_jobs.engine.journal.file.opening import open_journal_file
+from growbin_jobs.engine.journal.file.quarantine import put_aside
+from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.limits.budgets import Budgets
+from growbin_jobs.settings import load
+from growbin_jobs.wiring import central_database
+
+if TYPE_CHECKING:
+    from tests.doctor.stage import Stage
+
+Env = dict[str, str]
+_Usage = namedtuple("_Usage", "total used free")
+
+
+def not_writable(stage: Stage) -> Env:
+    # Not by the folder's mode: root may write anywhere.
+    real = os.access
+    stage.patch.setattr(os, "access", lambda path, mode: Path(path) != stage.data and real(path, mode))
+    return {}
+
+
+def homeless(stage: Stage) -> Env:
+    def nobody(_: Any = None) -> Path:
+        raise RuntimeError("no home")
+
+    stage.patch.setattr(Path, "home", nobody)
+    for name in ("GROWBIN_DATA_DIR", "XDG_DATA_HOME"):
+        stage.patch.delenv(name, raising=False)
+    for module in (data_folder, checks):
+        stage.patch.setattr(module, "HOMELESS", stage.folder)
+    return {}
+
+
+def little_disk(stage: Stage) -> Env:
+    stage.patch.setattr(checks.shutil, "disk_usage", lambda _: _Usage(10**12, 10**12, 500_000_000))
+    return {}
+
+
+def _journal(stage: Stage) -> Path:
+    path: Path = load(data_dir=stage.data).journal_path
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def damaged_journal(stage: Stage) -> Env:
+    path = _journal(stage)
+    open_journal_file(path).close()
+    data = path.read_bytes()
+    path.write_bytes(data[:8192] + b"\xff" * 8192 + data[16384:])
+    return {}
+
+
+def no_journal(stage: Stage) -> Env:
+    _journal(stage).write_bytes(stage.junk.read_bytes())
+    return {}
+
+
+def journal_aside(stage: Stage) -> Env:
+    path = _journal(stage)
+    path.write_bytes(stage.junk.read_bytes())
+    put_aside(path, ValueError("x"))
+    open_journal_file(path).close()
+    return {}
+
+
+def no_weights(stage: Stage) -> Env:
+    stage.patch.setattr(weights, "DISTRIBUTION", "no-such-weights")
+    return {}
+
+
+def one_group(stage: Stage) -> Env:
+    process = WorkerProcess(
+        pid=os.getpid(), master=1, group="storage", threads=1, queues=(), version="1", started_at=time.time()
+    )
+    stage.ends.callback(Presence(stage.data / socket.gethostname(), process).leave)
+    return {}
+
+
+def _settings(stage: Stage) -> Any:
+    return load(data_dir=stage.data)
+
+
+def overdue(stage: Stage) -> Env:
+    from growbin_jobs.scheduler import presence
+
+    stage.patch.setattr(presence, "overdue_seconds", lambda _: 500.0)
+    return {}
+
+
+def nearly_spent(stage: Stage) -> Env:
+    settings = _settings(stage)
+    database = central_database(settings)
+    budgets = Budgets(database, zone=ZoneInfo(settings.timezone), defaults={"total": 1_000_000})
+    budgets.reserve("r", ["total"], 900_000)
+    database.close()
+    return {}
+
+
+def wrong_books(stage: Stage) -> Env:
+    nearly_spent(stage)
+    with closing(central_database(_settings(stage))) as database:
+        database.run(lambda one: one.execute_sql("UPDATE budget_day SET unknown = 1"))
+    return {}
+
+
+def shifted(seconds: float) -> type[datetime]:
+    """Return a clock that is so much ahead."""
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    return Shifted
+
+
+def clock(stage: Stage) -> Env:
+    stage.patch.setattr(places, "datetime", shifted(65))
+    return {}
