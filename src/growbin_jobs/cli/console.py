@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -24,6 +25,15 @@ class _Terminal(Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **how: Any) -> None:
+        """Print; with ``soft_wrap`` what stays one line in a pipe is broken between words on a terminal.
+
+        A word that is longer than the terminal is wide, such as an address or a digest, stays whole: it can be copied.
+        """
+        if soft_wrap and self.is_terminal:
+            objects = tuple(_broken(visible(one), self.width) if isinstance(one, Text) else one for one in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         # Every text comes by here, those in cells and titles too, before it is broken into lines.
@@ -49,6 +59,23 @@ def visible(text: Text) -> Text:
     return shown.append_text(text[end:])
 
 
+def _broken(text: Text, width: int) -> Text:
+    """Return a text with line ends between words where it is wider than so many cells."""
+    lines: list[Text] = []
+    for line in text.split("\n", allow_blank=True):
+        places, used = [], 0
+        for word in re.finditer(r"\s*\S+", line.plain):
+            cells = cell_len(word[0])
+            if used and used + cells > width:
+                places.append(word.end() - len(word[0].lstrip()))
+                used, cells = 0, cell_len(word[0].lstrip())
+            used += cells
+        for part in line.divide(places):
+            part.rstrip()
+            lines.append(part)
+    return Text("\n").join(lines)
+
+
 def one_line(name: str) -> str:
     """Return a name with its line ends written out: it must not look like two lines of ours."""
     return name.replace("\n", "\\n")
@@ -56,16 +83,16 @@ def one_line(name: str) -> str:
 
 def say(words: str, style: str = "") -> None:
     """Say something to a person, on stderr. Lines are broken on a terminal only."""
-    err.print(Text(words, style=style), soft_wrap=not err.is_terminal)
+    err.print(Text(words, style=style), soft_wrap=True)
 
 
 def complain(about: str, words: str) -> None:
     """Say on stderr what went wrong with something."""
-    err.print(Text.assemble((one_line(about), "bold red"), f": {words}"), soft_wrap=not err.is_terminal)
+    err.print(Text.assemble((one_line(about), "bold red"), f": {words}"), soft_wrap=True)
 
 
 def print_line(words: str) -> None:
-    """Print one result for a person on stdout, on one line however long it is."""
+    """Print one result for a person on stdout, in a pipe on one line however long it is."""
     out.print(Text(words), soft_wrap=True)
 
 

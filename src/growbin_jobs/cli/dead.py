@@ -7,6 +7,7 @@ import typer
 
 from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.journal import File, Json
+from growbin_jobs.cli.person import language
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
@@ -65,9 +66,8 @@ def list_(
             print_json(as_json(task))
         return
     selection = _selection(queue, actor, code, hours)
-    found = dead_letters.find(
-        journal_file(path), selection, language=_settings.load().language, dealt_with=dealt_with, limit=limit
-    )
+    chosen = _settings.load().language if json else language()
+    found = dead_letters.find(journal_file(path), selection, language=chosen, dealt_with=dealt_with, limit=limit)
     if not json:
         view.print_list(found)
     for letter in found if json else ():
@@ -93,7 +93,8 @@ def show(
     from growbin_jobs.operations import dead_letters
     from growbin_jobs.operations.json_ready import as_json
 
-    letter = dead_letters.get(journal_file(path), number, language=_settings.load().language)
+    chosen = _settings.load().language if json else language()
+    letter = dead_letters.get(journal_file(path), number, language=chosen)
     print_json(as_json(letter)) if json else view.print_letter(letter)
 
 
@@ -237,13 +238,13 @@ def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bo
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.operations import dead_letters
 
-    language = _settings.load().language
+    chosen = _settings.load().language
     selection = _selection(*filters)
     if bool(numbers) == (bool(selection) or all_):
         raise ConfigurationError("Say which: their numbers, or --queue, --actor, --code, --hours, or --all.")
     if numbers:
-        return dead_letters.get_all(file, numbers, language=language)
-    return dead_letters.find(file, selection, language=language)
+        return dead_letters.get_all(file, numbers, language=chosen)
+    return dead_letters.find(file, selection, language=chosen)
 
 
 def _selection(queue: str | None, actor: str | None, code: str | None, hours: float | None) -> "Selection":

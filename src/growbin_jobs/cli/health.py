@@ -6,6 +6,7 @@ import typer
 
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.person import language as chosen
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "flapping": "yellow", "unknown": "dim"}
 
@@ -23,13 +24,12 @@ def list_(json: Json = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from growbin_jobs import settings
     from growbin_jobs.cli.recorded import shown
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
-    language = settings.current().language
+    language = chosen()
     rows = bootstrap.health_table().states()
     if json:
         print_json(as_json(rows))
@@ -69,13 +69,12 @@ def events(
     """
     from rich.table import Table
 
-    from growbin_jobs import settings
     from growbin_jobs.cli.recorded import shown
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
-    language = settings.current().language
+    language = chosen()
     rows = bootstrap.health_table().events(target, limit=limit)
     if json:
         print_json(as_json(rows))

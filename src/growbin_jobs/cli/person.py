@@ -1,6 +1,7 @@
 """Who runs a command: the name for records, and the language of answers."""
 
 import getpass
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,12 @@ def name_of_person() -> str:
 
 
 def language() -> "Language":
-    """Return the language of sentences."""
+    """Return the language of sentences for a person: English where stdout's encoding lacks Korean letters."""
     from growbin_jobs import settings as _settings
 
-    return _settings.load().language
+    chosen = _settings.load().language
+    try:
+        "가".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return "en"
+    return chosen

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from growbin_jobs.cli.console import print_json
+from growbin_jobs.cli.person import language
 
 
 class By(StrEnum):
@@ -58,4 +59,4 @@ def usage(
     elif csv:
         view.print_csv(by.value, sums)
     else:
-        view.print_sums(by.value, sums, settings.language, zone=settings.timezone)
+        view.print_sums(by.value, sums, language(), zone=settings.timezone)

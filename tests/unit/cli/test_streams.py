@@ -100,6 +100,7 @@ def test_doctor_is_readable_in_every_encoding(environment, encoding, language):
 
     said = done.stdout.decode(encoding)
     assert (done.returncode, done.stderr) == (0, b"")
+    assert "\\u" not in shell("$MAIN budgets list", environment, PYTHONIOENCODING=encoding).stdout.decode(encoding)
     assert " ok " in said
     assert "data folder" in said
 
