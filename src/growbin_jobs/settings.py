@@ -357,6 +357,16 @@ class Settings(EngineSettings):
     monitor_environment: str = Field(
         default="", description="Shown on every page of the monitor, such as production (which is red) or staging."
     )
+    completion_url: SecretStr | None = Field(
+        default=None,
+        description="Web address that is told of each analysis that has ended, by a signed POST. Unset: nobody is. "
+        "Set it for both groups.",
+    )
+    completion_secret: str = Field(
+        default="env:WEBHOOK_SECRET",
+        description="Where the secret is that signs it: env:WEBHOOK_SECRET, env:WEBHOOK_SECRET_NAME, or file:NAME in "
+        "GROWBIN_WEBHOOK_SECRETS_DIR.",
+    )
     webhook_networks: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Private networks, separated by commas, that webhooks may be sent to, such as 10.1.0.0/16. Unset: "
@@ -412,7 +422,7 @@ class Settings(EngineSettings):
         """Replace ``~`` by this user's home, as a shell does."""
         return [expanded(part) for part in value] if isinstance(value, list) else value and expanded(value)
 
-    @field_validator("schedule_ping_url")
+    @field_validator("schedule_ping_url", "completion_url")
     @classmethod
     def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
