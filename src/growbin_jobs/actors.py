@@ -53,6 +53,10 @@ ACTORS: dict[Route, ActorSpec] = {
         ActorSpec(
             route=names.RECORD_FAILURE, group=names.STORAGE.name, max_retries=20, min_backoff=5.0, time_limit=60.0
         ),
+        # 20 tries within some twelve hours, the last ones an hour apart.
+        ActorSpec(
+            route=names.TELL_COMPLETION, group=names.STORAGE.name, max_retries=20, min_backoff=5.0, time_limit=60.0
+        ),
         ActorSpec(
             route=names.WEEKLY_REPORT, group=names.STORAGE.name, max_retries=10, min_backoff=30.0, time_limit=300.0
         ),

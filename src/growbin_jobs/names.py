@@ -18,6 +18,7 @@ ANALYZE_IMAGE_BULK: Final = Route("analyze_image", "vision_analysis_bulk")
 RETRIEVE_RULE: Final = Route("retrieve_rule", "rule_retrieval")
 GENERATE_RESPONSE: Final = Route("generate_response", "response_generation")
 RECORD_FAILURE: Final = Route("record_failure", "failure_recording")
+TELL_COMPLETION: Final = Route("tell_completion", "completion_hooks")
 WEEKLY_REPORT: Final = Route("reports.weekly", "reports")
 
 #: Queues whose messages have time.
@@ -38,7 +39,14 @@ STORAGE: Final = Group(
     name="storage",
     module="growbin_jobs.storage",
     queues=queues_of(
-        UPLOAD_IMAGE, RETRIEVE_RULE, RECORD_FAILURE, WEEKLY_REPORT, CHECK_AGENT, AGGREGATE_DAILY, OLD_LOGS
+        UPLOAD_IMAGE,
+        RETRIEVE_RULE,
+        RECORD_FAILURE,
+        TELL_COMPLETION,
+        WEEKLY_REPORT,
+        CHECK_AGENT,
+        AGGREGATE_DAILY,
+        OLD_LOGS,
     ),
     pool="gevent",
     processes=1,

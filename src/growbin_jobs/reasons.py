@@ -95,6 +95,10 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "오늘의 예산을 모두 썼습니다. 내일 다시 시도해 주세요.",
         "en": "The day's budget is spent. Try again tomorrow, or raise it: growbin-jobs budgets set.",
     },
+    "completion_not_told": {
+        "ko": "분석 결과를 알릴 주소가 요청을 받지 않았습니다: {detail}",
+        "en": "The completion hook did not take the message: {detail}. See GROWBIN_COMPLETION_URL.",
+    },
     "model_quota_exhausted": {
         "ko": "모델 사용 한도를 모두 썼습니다. 관리자에게 알려 주세요.",
         "en": "The model's account has no quota left ({detail}). Check the plan and billing of the key.",

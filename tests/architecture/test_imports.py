@@ -273,5 +273,5 @@ def reads_environment(path: Path) -> bool:
 def test_only_the_settings_read_the_environment():
     # The demo clears the variables of servers for itself and the workers that it starts.
     assert {name_of(path) for path in MODULES if reads_environment(path)} == {
-        "settings", "engine.settings", "engine.data_folder", "cli.demo",
+        "settings.references", "engine.settings", "engine.data_folder", "cli.demo",
     }  # fmt: skip

@@ -19,12 +19,12 @@ from tests.waiting import until
 
 from growbin_jobs import names
 from growbin_jobs.adapters.probing.probe import Prober
+from growbin_jobs.adapters.webhooks.signing import is_genuine
 from growbin_jobs.alerts import sending
 from growbin_jobs.alerts.deliveries import Deliveries
 from growbin_jobs.alerts.findings import Finding, measures
 from growbin_jobs.alerts.rules import RULES
 from growbin_jobs.alerts.sending import SendWebhooks
-from growbin_jobs.alerts.signing import is_genuine
 from growbin_jobs.alerts.telling import Sender
 from growbin_jobs.alerts.watching import Watch
 from growbin_jobs.alerts.webhooks import Webhook, Webhooks

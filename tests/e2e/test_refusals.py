@@ -6,11 +6,23 @@ import time
 
 import pytest
 from PIL import Image
+from tests.stubs.webhook_receiver import receiver
+from tests.waiting import until
 
+from growbin_jobs.adapters.webhooks.signing import is_genuine
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.wiring import object_store
 
 pytestmark = pytest.mark.timeout(400)
+
+SECRET = "a secret of sixteen bytes"
+
+
+@pytest.fixture
+def told():
+    """The completion hook's receiver."""
+    with receiver() as its:
+        yield its
 
 
 @pytest.fixture
@@ -50,8 +62,11 @@ def dead_letters(stack):
 
 
 @pytest.mark.parametrize("either", ["embedded", pytest.param("clustered", marks=pytest.mark.services)], indirect=True)
-def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives_on(either, bad_pictures):
+def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives_on(either, bad_pictures, told):
     bad, good = bad_pictures
+    either.env |= {
+        "GROWBIN_COMPLETION_URL": told.url, "GROWBIN_WEBHOOK_NETWORKS": "127.0.0.0/8", "WEBHOOK_SECRET": SECRET
+    }  # fmt: skip
     either.start()
     either.send(
         "from growbin_jobs.storage import upload_image, retrieve_rule\n"
@@ -75,6 +90,11 @@ def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives
     assert spooled(either) == []
     [after] = either.wait(list(either.submit([good])), timeout=150).values()
     assert after.status is AnalysisStatus.COMPLETED
+    ends = dict.fromkeys(ids, "analysis.failed") | {after.id: "analysis.completed"}
+    until(lambda: len(set(told.ids)) == len(ends))
+    heard = [json.loads(body) for headers, body in told.got if is_genuine(headers, body, SECRET)]
+    assert {message["data"]["id"]: message["type"] for message in heard} == ends
+    assert {message["data"]["error_code"] for message in heard} == {*bad.values(), None}
 
 
 def test_paths_that_may_not_be_read_are_refused_and_a_refused_file_of_somebody_elses_is_left_where_it_is(embedded):

@@ -88,6 +88,8 @@ def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str,
     with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, asker.user_id)):
         advice = here.responses.compose(rule, seen, asker.language or settings.language)
     here.analyses.completed(analysis_id, advice)
+    if settings.completion_url:  # also where it was completed before: that run may have died before it could send
+        broker.enqueue(message_for(names.TELL_COMPLETION, analysis_id))
     return advice.model_dump()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
 from growbin_jobs.actors import actor, carrying_on
-from growbin_jobs.app import broker, engine
+from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import FAILED_USER, VisionAnswer, parse
@@ -139,4 +139,20 @@ def record_failure(analysis_id: str, stage: str, code: str, params: dict[str, An
     Returns:
       True when the analysis is now failed; False when it had already come to an end, or is another user's.
     """
-    return services().failures.record(analysis_id, stage=stage, code=code, params=params)
+    recorded = services().failures.record(analysis_id, stage=stage, code=code, params=params)
+    if settings.completion_url:  # also where it was recorded before: that run may have died before it could send
+        broker.enqueue(message_for(names.TELL_COMPLETION, analysis_id))
+    return recorded
+
+
+@actor(names.TELL_COMPLETION)
+def tell_completion(analysis_id: str) -> int | None:
+    """Tell the completion hook how an analysis has ended.
+
+    Parameters:
+      analysis_id: The analysis. Nothing else travels in the message: what is told is read when it is sent.
+
+    Returns:
+      The hook's HTTP status; None where there is nothing to tell.
+    """
+    return services().completions.tell(analysis_id)

@@ -3,8 +3,10 @@
 Producers import the actors and never come here, so they load neither Pillow nor boto3.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
@@ -15,18 +17,23 @@ from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.metrics.pipeline import count_analysis
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.weekly_report import WeeklyReports
 from growbin_jobs.operations.reports.pages import ReportPages
 from growbin_jobs.settings import Settings
+from growbin_jobs.storage.completions import Completions
 from growbin_jobs.storage.failures import Failures
 from growbin_jobs.storage.ownership import Ownership
 from growbin_jobs.storage.rulebook import Rulebook
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Uploads
 from growbin_jobs.wiring import central_database, guarded_object_store
+
+if TYPE_CHECKING:
+    from growbin_jobs.adapters.webhooks.posting import Posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Services:
     rulebook: Rulebook
     failures: Failures
     analyses: Analyses
+    completions: Completions
     ownership: Ownership
     bulk_after: int
     weekly_reports: WeeklyReports
@@ -66,6 +74,7 @@ def services() -> Services:
             asked_language=lambda analysis_id: analyses.asker(analysis_id).language,
         ),
         analyses=analyses,
+        completions=Completions(analyses.get, _hook(settings)),
         ownership=ownership,
         bulk_after=settings.bulk_after,
         weekly_reports=WeeklyReports(database, ZoneInfo(settings.timezone)),
@@ -81,6 +90,30 @@ def prepare() -> None:
       Deferred: When the database is away.
     """
     require_current(services().analyses.database, SCHEMA)
+
+
+def _hook(settings: Settings) -> "Callable[[str, bytes], Posted] | None":
+    """Return what posts to the completion hook; None where there is none.
+
+    Raises:
+      ConfigurationError: Its secret is missing or too short.
+    """
+    if settings.completion_url is None:
+        return None
+    # Here, since few have a hook, and an HTTP client takes its memory in each process.
+    from growbin_jobs.adapters.probing.probe import Prober
+    from growbin_jobs.adapters.probing.public import networks
+    from growbin_jobs.adapters.webhooks.posting import post
+    from growbin_jobs.adapters.webhooks.signing import key_of
+
+    url, name = settings.completion_url.get_secret_value(), settings.completion_secret
+    try:
+        secret = settings.webhook_secret(name)
+        key_of(secret)
+    except (ConfigurationError, ValueError) as error:
+        raise ConfigurationError(f"GROWBIN_COMPLETION_SECRET is {name}: {error}") from None
+    prober = Prober(allowed=networks(settings.webhook_networks))
+    return lambda message_id, body: post(prober, url, message_id, body, secret)
 
 
 def _uploads(settings: Settings, database: Database) -> Uploads:

@@ -21,6 +21,7 @@ def test_a_user_with_many_analyses_under_way_waits_behind_others(unfinished, bul
         rulebook=None,
         failures=None,
         analyses=analyses,
+        completions=None,
         ownership=None,
         bulk_after=20,
         weekly_reports=None,

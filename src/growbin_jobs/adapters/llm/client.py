@@ -16,15 +16,14 @@ from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
 from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
-from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest, NullMeter
-from growbin_jobs.adapters.llm.recording import recorded
+from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
+from growbin_jobs.adapters.llm.recording import note_response, recorded
 from growbin_jobs.adapters.llm.refusals import FieldRefused
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.llm.structured import Schema, form_of, validated
 from growbin_jobs.adapters.llm.successors import first_offered
 from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
-from growbin_jobs.adapters.llm.waiting import rate_headers
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError, GrowbinError, Permanent
 from growbin_jobs.model_catalog import AUTO, Server, Tier, find_server
@@ -251,15 +250,16 @@ class ModelClient:
         import openai
 
         from growbin_jobs.adapters.llm.connection import timeouts
+        from growbin_jobs.adapters.llm.first_byte import admitted_again
 
-        begun = nullcontext() if record is None or ending is None else self._begin(record, ending)
+        begun = nullcontext() if record is None or ending is None else admitted_again(record, ending, self._postpone)
         try:
             with begun:
                 response = request(http.with_options(timeout=timeouts(timeout)))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             if ending is not None and isinstance(ending.refusal, GrowbinError):
                 raise ending.refusal from None
-            _note_response(record, getattr(error, "response", None))
+            note_response(record, getattr(error, "response", None))
             if record is not None:
                 unconnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
                 record.reached = not isinstance(error.__cause__, unconnected)
@@ -274,7 +274,7 @@ class ModelClient:
                     said = read_said(error.body).quote(self._key, sent)
                     self._knowledge.learn(record.model, Facts(said=f"HTTP {error.status_code}, {said}"))
         else:
-            _note_response(record, response)
+            note_response(record, response)
             return response
         # Out here, so that our error does not hold on to the SDK's as its context: that has the request and the key.
         raise failure
@@ -291,26 +291,7 @@ class ModelClient:
 
         postpone(seconds)
 
-    def _begin(self, record: ModelRequest, ending: Ending) -> AbstractContextManager[None]:
-        """Ask the guards once more when the connection is there, before the first byte of the request inside."""
-        from growbin_jobs.adapters.llm.first_byte import before_first_byte
-
-        def begin() -> None:
-            asked = time.monotonic()
-            ending.begin()
-            self._postpone(time.monotonic() - asked)
-            record.begin()
-
-        return before_first_byte(begin)
-
     def _connect(self) -> "openai.OpenAI":
         from growbin_jobs.adapters.llm.connection import connect
 
         return connect(self._url, self._key, query=self._query, key_header=self._knowledge.server.key_header)
-
-
-def _note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:
-    if record is not None and response is not None:
-        began = response.extensions.get(BEGAN)
-        record.begin_response(response.status_code, response.headers.get("x-request-id"), at=began)
-        record.rate_headers = rate_headers(response.headers)

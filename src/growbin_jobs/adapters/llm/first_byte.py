@@ -5,12 +5,16 @@ be looked at after them. httpcore2 tells it by its ``trace`` extension
 (https://www.encode.io/httpcore/extensions/#trace), in the caller's thread.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
 import httpx2
+
+from growbin_jobs.adapters.llm.guards import Ending
+from growbin_jobs.adapters.llm.meter import ModelRequest
 
 #: What httpcore2 calls the moment.
 _EVENT: Final = "http11.send_request_headers.started"
@@ -30,6 +34,24 @@ def before_first_byte(begin: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _begin.reset(token)
+
+
+def admitted_again(
+    record: ModelRequest, ending: Ending, postpone: Callable[[float], None]
+) -> AbstractContextManager[None]:
+    """Ask the guards once more when the connection is there, before the first byte of the request inside.
+
+    Parameters:
+      postpone: Leaves so many seconds out of the call's deadline.
+    """
+
+    def begin() -> None:
+        asked = time.monotonic()
+        ending.begin()
+        postpone(time.monotonic() - asked)
+        record.begin()
+
+    return before_first_byte(begin)
 
 
 def watch(request: httpx2.Request) -> None:

@@ -3,9 +3,14 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from growbin_jobs.adapters.llm.guards import Ending, PlannedRequest
-from growbin_jobs.adapters.llm.meter import Meter, ModelRequest
+from growbin_jobs.adapters.llm.meter import BEGAN, Meter, ModelRequest
+from growbin_jobs.adapters.llm.waiting import rate_headers
+
+if TYPE_CHECKING:
+    import httpx2
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +38,14 @@ def recorded(planned: PlannedRequest, ending: Ending, meter: Meter) -> Iterator[
         if ending.refusal is None:
             _tell(record, failure, ending, meter)
         failure = None  # a traceback that holds itself would live until the garbage collector comes
+
+
+def note_response(record: ModelRequest | None, response: "httpx2.Response | None") -> None:
+    """Note the head of a response, if there is one and somebody records."""
+    if record is not None and response is not None:
+        began = response.extensions.get(BEGAN)
+        record.begin_response(response.status_code, response.headers.get("x-request-id"), at=began)
+        record.rate_headers = rate_headers(response.headers)
 
 
 def _tell(record: ModelRequest, failure: BaseException | None, ending: Ending, meter: Meter) -> None:

@@ -1,0 +1,1 @@
+"""Signed HTTP requests that tell somebody else of something: webhooks."""

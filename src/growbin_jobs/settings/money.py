@@ -1,0 +1,69 @@
+"""Settings of money and of the limits of paid calls, for the whole cluster."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from growbin_jobs.engine.settings import Count, Seconds
+from growbin_jobs.settings.kinds import Dollars, HomePath, Rates
+
+
+class MoneySettings(BaseModel):
+    """Part of :class:`growbin_jobs.settings.Settings`."""
+
+    prices_file: HomePath | None = Field(
+        default=None,
+        description="File with your own prices of models, in the form of the one that is installed "
+        "(`growbin_jobs/limits/prices.json`). Unset: that one.",
+    )
+    usage_days: Count = Field(
+        default=400,
+        description="Days that single requests to models are kept (`llm_usage`); the sums of each day stay.",
+    )
+    budget_per_day: Dollars | None = Field(
+        default=None,
+        description="Dollars that all requests to models may cost in a day of GROWBIN_TIMEZONE; 0: nothing. "
+        "`growbin-jobs budgets set total` wins over it. Unset: no limit.",
+    )
+    budget_per_user_day: Dollars | None = Field(
+        default=None,
+        description="Dollars that one user's requests may cost in a day. `growbin-jobs budgets set each-user` wins "
+        "over it. Unset: no limit.",
+    )
+    budget_spent: Literal["defer", "refuse"] = Field(
+        default="defer",
+        description="What becomes of a message whose budget is spent: defer waits for the next day or a higher cap, "
+        "refuse gives it up.",
+    )
+    unknown_price: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="What becomes of a request to a model without a price: warn sends it, in no budget and with "
+        "unknown cost; refuse waits until it has one.",
+    )
+
+    vision_limit: Annotated[int, Field(ge=0)] = Field(
+        default=100, description="Most vision requests in any minute, of all nodes together. 0: no limit."
+    )
+    text_limit: Annotated[int, Field(ge=0)] = Field(
+        default=200, description="Most text requests in any minute, of all nodes together. 0: no limit."
+    )
+    limits: Rates = Field(
+        default_factory=dict,
+        description="More limits, separated by ',': NAME=RATE, such as project=500/min,model:gpt-6-luna=300/min,"
+        "user:*=20/min,tokens:vision=200000/min. Units: s, min, h, day.",
+    )
+    limit_patience: Annotated[float, Field(gt=0, le=1500)] = Field(
+        default=600.0,
+        description="Seconds that a message keeps its worker thread while it waits for its turn under a limit. A "
+        "longer wait is the queue's. RabbitMQ takes a message back after 30 minutes.",
+    )
+    limit_timeout: Seconds = Field(
+        default=1.0,
+        description="Seconds after which a central database that has not answered about a limit counts as away "
+        "(PostgreSQL): paid calls wait.",
+    )
+    bulk_after: Count = Field(
+        default=20,
+        description="Analyses that one user may have under way; more pictures of that user wait in a queue of their "
+        "own, behind everybody else's.",
+    )
