@@ -71,8 +71,8 @@ ROOMS = (
 #: The engine's own levels, from the ground: a package or a module of its root.
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
-     "foreign_errors", "pauses", "observers", "json_logs", "tracing", "dramatiq_log", "native_logging", "layout",
-     "data_folder", "secret_files", "settings"),
+     "foreign_errors", "foreign_numbers", "pauses", "observers", "json_logs", "tracing", "dramatiq_log",
+     "native_logging", "layout", "data_folder", "secret_files", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

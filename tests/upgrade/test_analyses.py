@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.settings import Settings, load
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.wiring import central_database
@@ -26,10 +26,13 @@ def submit(node, release, photos):
 def await_completed(node, ids, seconds=120, until_any=False):
     known = {Settings.variable(name): name for name in Settings.model_fields}
     settings = load(**{known[key]: value for key, value in node.env("new").items() if key in known})
-    with closing(central_database(settings)) as database:
-        analyses, end = Analyses(database), time.monotonic() + seconds
+    with closing(central_database(settings, upgraded=False)) as database:
+        end = time.monotonic() + seconds
         while True:
-            reached = [found.status if (found := analyses.get(key)) else None for key in ids]
+            # Only what the older release's schema has, too.
+            rows = database.rows(WasteAnalysis.select(WasteAnalysis.id, WasteAnalysis.status))
+            found = {row["id"]: AnalysisStatus(row["status"]) for row in rows}
+            reached = [found.get(key) for key in ids]
             if set(reached) == {AnalysisStatus.COMPLETED} or (until_any and AnalysisStatus.COMPLETED in reached):
                 return
             assert AnalysisStatus.FAILED not in reached

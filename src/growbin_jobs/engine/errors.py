@@ -18,6 +18,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from growbin_jobs.engine.foreign_numbers import finite
 from growbin_jobs.engine.reasons import REASONS, reason
 from growbin_jobs.engine.text import plain
 
@@ -148,9 +149,10 @@ class WorkerStopping(Returned):
 def _seconds(wait: object) -> float:
     if isinstance(wait, timedelta):
         return max(0.0, wait.total_seconds())
-    if isinstance(wait, bool) or not isinstance(wait, int | float) or not math.isfinite(wait):
+    seconds = finite(wait)
+    if seconds is None:
         raise DecisionInvalid(f"Deferred(wait={plain(wait)!r}): wait must be finite seconds or a timedelta.")
-    return max(0.0, float(wait))
+    return max(0.0, seconds)
 
 
 def _retries(limit: object) -> int | None:

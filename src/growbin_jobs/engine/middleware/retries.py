@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +21,7 @@ from growbin_jobs.engine.control.aborted import Aborted
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.errors import Deferred, Permanent, Returned, Transient
 from growbin_jobs.engine.foreign_errors import describe, places
+from growbin_jobs.engine.foreign_numbers import finite
 from growbin_jobs.engine.middleware.follow_ups import as_data
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.middleware.options import read_all
@@ -185,9 +185,8 @@ class Retries(InPlaceOf, DramatiqRetries):
 
     def _put_off(self, broker: Broker, message: Any, exception: BaseException, pause: float) -> None:
         now = self._clock()
-        since = message.options.get("deferred_since", now)
-        if isinstance(since, bool) or not isinstance(since, int | float) or not math.isfinite(since):
-            since = now
+        since = finite(message.options.get("deferred_since"))
+        since = now if since is None else since
         capacity = isinstance(exception, Deferred) and exception.capacity
         if not capacity and now - since > self.max_wait:
             self._give_up(
@@ -226,9 +225,10 @@ def _milliseconds(pause: Any) -> int:
     """Read how long an error asks to wait; an actor may have given anything."""
     if isinstance(pause, timedelta):
         pause = pause.total_seconds() * 1000
-    if isinstance(pause, bool) or not isinstance(pause, int | float) or not math.isfinite(pause):
+    milliseconds = finite(pause)
+    if milliseconds is None:
         raise Permanent("decision_invalid", detail=f"a pause of {plain(pause)}")
-    return max(0, int(pause))
+    return max(0, int(milliseconds))
 
 
 def _code_of(exception: BaseException) -> tuple[str, Params]:

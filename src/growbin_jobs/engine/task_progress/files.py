@@ -47,7 +47,7 @@ def write(path: Path, latest: Mapping[str, Progress]) -> None:
 
 def read(path: Path) -> dict[str, Progress]:
     """Return what the messages of one process say; nothing where the file is gone or damaged."""
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, OverflowError):
         rows = json.loads(path.read_bytes())
         return {
             task_id: Progress(float(fraction), str(text), float(at))
