@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.doctor import spoil
-from tests.doctor.stage import SECRET, Stage, alarmed
+from tests.doctor.stage import SECRET, Stage, alarmed, refusing
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,9 @@ DATABASE = [
     Fault("the database is not there", lambda s: s.database(old="/test_", new="/nothing_"), "database", "Create the database", servers=True),
     Fault("TLS that the server does not have", lambda s: s.database(new="?sslmode=require"), "database", "SSL.*sslmode in DATABASE_URL", servers=True),
     Fault("an sslmode that there is not", lambda s: s.database(new="?sslmode=often"), "database", "sslmode.*DATABASE_URL", servers=True),
+    Fault("PgBouncer refuses our options", lambda s: _pg(f"127.0.0.1:{s.port(refusing('unsupported startup parameter: options'))}", "?sslmode=disable"), "database", "ignore_startup_parameters"),
+    Fault("pg_hba.conf does not let us in", lambda s: _pg(f"127.0.0.1:{s.port(refusing('no pg_hba.conf entry for host'))}", "?sslmode=disable"), "database", "pg_hba.conf, or use sslmode=require"),
+    Fault("PostgreSQL is starting", lambda s: _pg(f"127.0.0.1:{s.port(refusing('the database system is starting up'))}", "?sslmode=disable"), "database", "starting up"),
     Fault("too many connections", lambda s: s.role("ALTER ROLE {role} CONNECTION LIMIT 0"), "database", "too many connections.*GROWBIN_DATABASE_POOL_SIZE", servers=True),
     Fault("a role that may not log in", lambda s: s.role("ALTER ROLE {role} NOLOGIN"), "database", "ALTER ROLE .* LOGIN", servers=True),
     Fault("it cannot hold every text", lambda s: s.encoded("EUC_KR"), "database", "encoded in EUC_KR.*createdb --encoding=UTF8", servers=True),
@@ -162,6 +165,7 @@ MODELS = [
     Fault("the quota is spent", lambda s: s.model(429, _error("insufficient_quota")), "models", "quota|credit|billing"),
     Fault("a captive portal answers", lambda s: s.model(200, b"<html>sign in"), "models", "OPENAI_BASE_URL"),
     Fault("something else answers in JSON", lambda s: s.model(200, b'{"hello": "world"}'), "models", "OPENAI_BASE_URL"),
+    Fault("the model server has no list", lambda s: s.model(404, b"<html>not found", **_GOOD), "models", "lists no models.*OPENAI_BASE_URL, which usually ends in /v1", "warning"),
     Fault("the model is not offered", lambda s: s.model(200, _LIST % b"llama", **_GOOD), "models", "gpt-6-luna is not offered.*GROWBIN_VISION_MODEL"),
     Fault("the model ends", lambda s: s.model(200, _LIST % b"gpt-5", **dict.fromkeys(_GOOD, "gpt-5")), "models", "gpt-5 (leaves|left) the API .*Set GROWBIN_VISION_MODEL"),
     Fault("the model has no price", lambda s: s.model(200, _LIST % b"llava", **dict.fromkeys(_GOOD, "llava")), "models", "llava has no price.*GROWBIN_PRICES_FILE", "warning"),
@@ -174,6 +178,10 @@ MODELS = [
 ]  # fmt: skip
 
 OTHERS = [
+    Fault("a queue is paused", spoil.paused, "pauses", "queue vision_analysis is paused by kim: a test.*growbin-jobs queues resume vision_analysis", "warning"),
+    Fault("a breaker waits for a person", spoil.breaker, "breakers", "Nothing is sent to .*gpt-6-luna.*growbin-jobs breakers list"),
+    Fault("a folder of keys is not there", _set(LLM_KEYS_DIR="/nowhere/keys"), "settings", "/nowhere/keys is not there.*GROWBIN_LLM_KEYS_DIR"),
+    Fault("a folder of photos is not there", _set(SPOOL_DIRS="/nowhere/photos"), "settings", "/nowhere/photos is no folder.*GROWBIN_SPOOL_DIRS", "warning"),
     Fault("the folder of rules is empty", lambda s: _set(RULES_DIR=str(s.folder)), "rules", "No rules in .*general.json.*GROWBIN_RULES_DIR"),
     Fault("a rule is no JSON", lambda s: s.rules(pen="{"), "rules", "pen.json"),
     Fault("a rule lacks something", lambda s: s.rules(pen="{}"), "rules", "pen.json: .*: Field required"),

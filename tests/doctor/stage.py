@@ -249,5 +249,17 @@ def alarmed(peer: socket.socket) -> None:
                 say(0 if isinstance(answer, spec.Connection.Blocked) else channel, answer)
 
 
+def refusing(words: str) -> Callable[[socket.socket], None]:
+    """Be a PostgreSQL that lets nobody in, without TLS, and says why."""
+
+    def refuse(peer: socket.socket) -> None:
+        peer.recv(1024)
+        fields = b"SFATAL\0VFATAL\0C08P01\0M" + words.encode() + b"\0\0"
+        peer.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        peer.close()
+
+    return refuse
+
+
 def _type_of(body: bytes) -> str:
     return "text/html" if body.startswith(b"<html") else "application/json"
