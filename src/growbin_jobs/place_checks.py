@@ -48,6 +48,9 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
         if path is not None and not os.access(path, os.R_OK):
             detail = f"{path} is not there, or this user may not read it. Correct {settings.variable(name)}."
             yield Finding("settings", "failed", detail)
+    if settings.crashpoint is not None:
+        detail = "GROWBIN_CRASHPOINT kills processes on purpose: it is for tests only. Unset it."
+        yield Finding("settings", "warning", detail)
     for path in settings.spool_dirs:
         if not path.is_dir():
             yield Finding("settings", "warning", f"{path} is no folder. Make it, or correct GROWBIN_SPOOL_DIRS.")

@@ -111,12 +111,12 @@ class Stage:
         host = parts.netloc.rpartition("@")[2]
         return {"DATABASE_URL": urlunsplit(parts._replace(netloc=f"{role}:{SECRET}@{host}"))}
 
-    def database(self, *statements: str, old: str = "", new: str = "") -> dict[str, str]:
+    def database(self, *statements: str, old: str = "", new: str = "", end: str = "") -> dict[str, str]:
         """Return the address of the test's database, after statements, with something in it replaced."""
         url = self["upgraded_postgres_url"]
         if statements:
             self.sql(*statements)
-        return {"DATABASE_URL": url.replace(old, new, 1) if old else url + new}
+        return {"DATABASE_URL": (url.replace(old, new, 1) if old else url + new) + end}
 
     def encoded(self, encoding: str) -> dict[str, str]:
         """Return the address of a database in another encoding."""

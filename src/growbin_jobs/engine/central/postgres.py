@@ -264,7 +264,7 @@ def _read_url(url: str, setting: str) -> dict[str, str]:
     if not all(port.isdecimal() for port in ports) or "@" in named.get("host", "") or "@" in named.get("dbname", ""):
         raise ConfigurationError(
             f"{setting} cannot be read. It must be postgresql://user:password@host:port/name, where the password's "
-            "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25)."
+            "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25); options are libpq's."
         )
     return named
 
