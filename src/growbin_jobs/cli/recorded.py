@@ -44,8 +44,8 @@ KOREAN: Final[Mapping[str, str]] = {
     "the server does not offer this model (HTTP 404)": "서버에 이 모델이 없습니다(HTTP 404)",
     "the server limits the rate (HTTP 429)": "서버가 요청 수를 제한하고 있습니다(HTTP 429)",
     "the key is denied (HTTP {answer.http_status})": "키가 거부되었습니다(HTTP {answer.http_status})",
-    "the server refuses the request (HTTP {answer.http_status})":
-        "서버가 요청을 거부했습니다(HTTP {answer.http_status})",
+    "the server refuses the request (HTTP {answer.http_status}, {said})":
+        "서버가 요청을 거부했습니다(HTTP {answer.http_status}, {said})",
     "the key belongs to another host: set key_host and base_url to the same one":
         "다른 호스트의 키입니다. key_host와 base_url을 같은 호스트로 맞추세요",
 }  # fmt: skip
