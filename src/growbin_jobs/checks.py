@@ -11,10 +11,11 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.engine.addresses import without_password
 from growbin_jobs.engine.data_folder import HOMELESS
 from growbin_jobs.errors import ConfigurationError, GrowbinError
+from growbin_jobs.holding_checks import check_holding
 from growbin_jobs.model_checks import check_budgets, check_models
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
-from growbin_jobs.place_checks import check_clock, check_journal, check_monitor, check_packages
+from growbin_jobs.place_checks import check_clock, check_folders, check_journal, check_monitor, check_packages
 from growbin_jobs.schedule_checks import check_schedule
 from growbin_jobs.settings import Settings
 
@@ -29,6 +30,7 @@ def run_checks() -> list[Finding]:
     except ConfigurationError as error:
         return [Finding("settings", "failed", _one_line(str(error))), *_misspelt()]
     checks: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
+        ("settings", check_folders),
         ("packages", check_packages),
         ("data folder", _data_folder),
         ("journal", check_journal),
@@ -38,6 +40,7 @@ def run_checks() -> list[Finding]:
         ("rules", _rules),
         ("models", check_models),
         ("budgets", check_budgets),
+        ("pauses", check_holding),
         ("statistics", _statistics),
         ("workers", _workers),
         ("schedule", check_schedule),

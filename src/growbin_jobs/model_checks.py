@@ -42,6 +42,9 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         server=settings.model_server,
     )
     offered = client.models(timeout=10.0)
+    if not offered:
+        detail = f"{client.server.title} lists no models: whether it has them is not known. Check OPENAI_BASE_URL, "
+        yield Finding("models", "warning", f"{detail}which usually ends in /v1, if requests fail.")
     for model in dict.fromkeys((settings.vision_model, settings.text_model)):
         if not _is_offered(model, offered, client.server):
             yield Finding(

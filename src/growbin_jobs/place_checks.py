@@ -1,5 +1,6 @@
 """Checks of the machine on which ``growbin-jobs doctor`` runs: its packages, journal and clock, and its monitor."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -38,6 +39,21 @@ def check_packages(settings: Settings) -> Iterator[Finding]:
         "warning",
         f"No worker can run here: {names} not installed. Run: pip install 'growbin-jobs[{','.join(missing)}]'",
     )
+
+
+def check_folders(settings: Settings) -> Iterator[Finding]:
+    """Look for the folders and files that settings name and that are read much later."""
+    for name in ("llm_keys_dir", "webhook_secrets_dir", "prices_file"):
+        path = getattr(settings, name)
+        if path is not None and not os.access(path, os.R_OK):
+            detail = f"{path} is not there, or this user may not read it. Correct {settings.variable(name)}."
+            yield Finding("settings", "failed", detail)
+    if settings.crashpoint is not None:
+        detail = "GROWBIN_CRASHPOINT kills processes on purpose: it is for tests only. Unset it."
+        yield Finding("settings", "warning", detail)
+    for path in settings.spool_dirs:
+        if not path.is_dir():
+            yield Finding("settings", "warning", f"{path} is no folder. Make it, or correct GROWBIN_SPOOL_DIRS.")
 
 
 def _is_here(name: str) -> bool:

@@ -57,6 +57,7 @@ ROOMS = (
             "model_checks",
             "schedule_checks",
             "place_checks",
+            "holding_checks",
             "cli",
             "monitor",
             "testing",

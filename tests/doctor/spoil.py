@@ -16,9 +16,13 @@ from growbin_jobs import checks
 from growbin_jobs import place_checks as places
 from growbin_jobs.ai.offline import weights
 from growbin_jobs.engine import data_folder
+from growbin_jobs.engine.control.instructions import Action, Target
+from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.file.opening import open_journal_file
 from growbin_jobs.engine.journal.file.quarantine import put_aside
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.limits.breaker_failures import Failure
+from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
@@ -102,6 +106,18 @@ def overdue(stage: Stage) -> Env:
     from growbin_jobs.scheduler import presence
 
     stage.patch.setattr(presence, "overdue_seconds", lambda _: 500.0)
+    return {}
+
+
+def paused(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        Control(database).give(Action.PAUSE, Target.QUEUE, "vision_analysis", by="kim", reason="a test")
+    return {}
+
+
+def breaker(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        Breakers(database).failed("model:gpt-6-luna@api.openai.com", Failure("model_quota_exhausted"))
     return {}
 
 

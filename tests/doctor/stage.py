@@ -111,12 +111,12 @@ class Stage:
         host = parts.netloc.rpartition("@")[2]
         return {"DATABASE_URL": urlunsplit(parts._replace(netloc=f"{role}:{SECRET}@{host}"))}
 
-    def database(self, *statements: str, old: str = "", new: str = "") -> dict[str, str]:
+    def database(self, *statements: str, old: str = "", new: str = "", end: str = "") -> dict[str, str]:
         """Return the address of the test's database, after statements, with something in it replaced."""
         url = self["upgraded_postgres_url"]
         if statements:
             self.sql(*statements)
-        return {"DATABASE_URL": url.replace(old, new, 1) if old else url + new}
+        return {"DATABASE_URL": (url.replace(old, new, 1) if old else url + new) + end}
 
     def encoded(self, encoding: str) -> dict[str, str]:
         """Return the address of a database in another encoding."""
@@ -247,6 +247,18 @@ def alarmed(peer: socket.socket) -> None:
             if type(method) in answers:
                 answer = answers[type(method)]()
                 say(0 if isinstance(answer, spec.Connection.Blocked) else channel, answer)
+
+
+def refusing(words: str) -> Callable[[socket.socket], None]:
+    """Be a PostgreSQL that lets nobody in, without TLS, and says why."""
+
+    def refuse(peer: socket.socket) -> None:
+        peer.recv(1024)
+        fields = b"SFATAL\0VFATAL\0C08P01\0M" + words.encode() + b"\0\0"
+        peer.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        peer.close()
+
+    return refuse
 
 
 def _type_of(body: bytes) -> str:

@@ -157,6 +157,8 @@ class EngineSettings(Layout, BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, str):
+            value = value.rstrip("\r\n")  # of a secret that comes from a file
         # An empty variable is how a manifest or a shell switches a setting off.
         if value == "":
             field = cls.model_fields[info.field_name]

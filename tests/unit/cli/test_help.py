@@ -27,6 +27,7 @@ def test_help_ends_with_examples_to_copy(invoke, path):
 
     assert done.exit_code == 0
     assert f"growbin-jobs {' '.join(path)}" in done.output.partition("Examples:")[2]
+    assert max(map(len, map(str.rstrip, done.output.splitlines()))) <= 80
 
 
 def test_help_of_every_command_loads_next_to_nothing():

@@ -45,6 +45,11 @@ def connect(
             "HTTPS_PROXY or HTTP_PROXY names a proxy that cannot be used: it must be http://host:port or "
             "https://host:port. Correct it, or add the model's server to NO_PROXY."
         ) from None
+    except OSError as error:  # ssl.SSLError too: a file that holds no certificates
+        raise ConfigurationError(
+            f"The certificates of authorities cannot be read ({error.strerror or type(error).__name__}). "
+            "Correct SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from None
 
     def prepare(request: httpx2.Request) -> None:
         request.headers["accept-encoding"] = "gzip, deflate"  # what is bounded

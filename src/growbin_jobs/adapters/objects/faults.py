@@ -79,10 +79,9 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
         return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
     # botocore asks a server that redirects everything where the bucket is, and for that answer again, without an end.
     # A header or an element that it cannot read, such as a date, is an error of Python's own.
-    if isinstance(
-        error,
-        (ForeignAnswer, ResponseParserError, RecursionError, ValueError, LookupError, TypeError, AttributeError),
-    ):
+    unread = (ValueError, LookupError, TypeError, AttributeError)
+    foreign = isinstance(error, unread) and not isinstance(error, (aws.BotoCoreError, aws.HTTPClientError))
+    if foreign or isinstance(error, (ForeignAnswer, ResponseParserError, RecursionError)):
         return StoreFault(
             f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.",
             wait=OPERATOR_WAIT,

@@ -45,6 +45,10 @@ _LOGIN_REFUSED: Final = {
     'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
     'database ".*" does not exist': "Create the database (createdb), or correct its name in {setting}.",
     r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
+    "unsupported startup parameter": (
+        "It is PgBouncer: set ignore_startup_parameters = extra_float_digits,options and pool_mode = session there, "
+        "or name PostgreSQL itself in {setting}."
+    ),
     'role ".*" is not permitted to log in': "Let an administrator run: ALTER ROLE NAME LOGIN.",
     'database ".*" is not currently accepting': "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true.",
     "permission denied": 'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.',
@@ -260,7 +264,7 @@ def _read_url(url: str, setting: str) -> dict[str, str]:
     if not all(port.isdecimal() for port in ports) or "@" in named.get("host", "") or "@" in named.get("dbname", ""):
         raise ConfigurationError(
             f"{setting} cannot be read. It must be postgresql://user:password@host:port/name, where the password's "
-            "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25)."
+            "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25); options are libpq's."
         )
     return named
 

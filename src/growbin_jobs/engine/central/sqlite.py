@@ -73,7 +73,8 @@ class SqliteDriver:
             ) from None
         except (apsw.Error, peewee.PeeweeException) as error:
             found = type(_cause(error))
-            sentence = f"The database {self._path} cannot be opened: {_AWAY.get(found, found.__name__)}."
+            sentence = f"The database {self._path} cannot be opened: {_AWAY.get(found, found.__name__)}. "
+            sentence += f"Name another file in {self.setting}, or mend this one."
             if found in (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError):
                 raise Away(sentence, wait=self.deferral_wait) from None
             raise ConfigurationError(sentence) from None
