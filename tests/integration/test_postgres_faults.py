@@ -1,6 +1,8 @@
 """What the central database's users see when PostgreSQL, the network or the login is at fault."""
 
+import os
 import select
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,8 +16,9 @@ import pytest
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.silent_servers import patient
 from growbin_jobs.engine.central.upgrade import check, upgrade
-from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.errors import Away, ConfigurationError, Deferred
 from growbin_jobs.messages import StoredPicture
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
@@ -314,3 +317,35 @@ def test_a_standby_defers_writes(database: Database) -> None:
 
     with pytest.raises(Deferred, match="ReadOnlySqlTransaction"):
         database.transaction(write)
+
+
+def test_a_server_that_freezes_in_a_statement_holds_nobody(upgraded_postgres_url: str) -> None:
+    """Its kernel answers TCP; it says nothing, and no timeout of its own comes."""
+    database, frozen = opened(upgraded_postgres_url, timeout=0.5), list[int]()
+
+    def freeze(connection: Any) -> None:
+        frozen.append(connection.execute_sql("SELECT pg_backend_pid()").fetchone()[0])
+        os.kill(frozen[0], signal.SIGSTOP)  # a process of this test's own server
+        connection.execute_sql("SELECT 1")
+
+    try:
+        with pytest.raises(Away, match="was lost"):
+            database.run(freeze)
+        assert database.run(lambda connection: connection.execute_sql("SELECT 1").fetchone()) == (1,)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+        database.close()
+
+
+def test_an_upgrade_may_wait_longer_than_a_statement(upgraded_postgres_url: str, ask: Callable[..., Any]) -> None:
+    database = opened(upgraded_postgres_url, timeout=0.5)
+    connection = database._driver.open()
+    raw = connection.connection()  # type: ignore[no-untyped-call]
+    try:
+        with patient(raw, 60.0):
+            connection.execute_sql("SET statement_timeout = 0")
+            connection.execute_sql("SELECT pg_sleep(2)")  # four times the timeout, twice the silence
+        assert raw.silence == 1.0
+    finally:
+        database._driver.close(connection)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import peewee
 
 from growbin_jobs.engine.central.driver import Dialect, TooSlow
+from growbin_jobs.engine.central.silent_servers import SilentServers
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 
@@ -127,8 +128,9 @@ class PostgresDriver:
             "options": f"{options} {named.get('options', '')}".strip(),
             "client_encoding": "utf8",
         }
-        # Under gevent the server's own statement timeout comes first; this one is for a server that says nothing.
+        # The server's own statement timeout comes first; this is for a server that says nothing.
         self._connection_class = type("_Connection", (extensions.connection,), {"silence": 2 * timeout})
+        self._silent = SilentServers(timeout / 2)
 
     def open(self) -> peewee.Database:
         if gevent_active() and extensions.get_wait_callback() is None:
@@ -194,6 +196,8 @@ class PostgresDriver:
         connection.autocommit = True
         # JSON comes as text, as from SQLite; psycopg2 would parse it and leave a string ambiguous.
         register_default_jsonb(connection, loads=lambda text: text)
+        if not gevent_active():
+            self._silent.watch(connection)
         return connection
 
     def _judge_connecting(self, text: str) -> ConfigurationError | Away:

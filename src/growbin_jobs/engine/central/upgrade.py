@@ -10,7 +10,7 @@ them one release after their last use. A migration with which older programs can
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -54,6 +54,9 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
         "postgresql": "--",  # the rest of the line is a comment
     },
 }
+
+#: A statement of an upgrade may take so long: an index over many rows, or another pod's upgrade.
+_LONGEST: Final = timedelta(minutes=15)
 
 #: Of PostgreSQL's advisory lock; any number that nothing else in the same database uses.
 _LOCK: Final = 0x67726F7762696E
@@ -208,12 +211,20 @@ def _present(connection: Any, dialect: Dialect) -> dict[int, int | None]:
 
 
 def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> str | None:
-    if dialect == "postgresql":
+    if dialect != "postgresql":
+        return _apply_one(connection, dialect, schema)
+    from growbin_jobs.engine.central.silent_servers import patient
+
+    with patient(connection.connection(), 2 * _LONGEST.total_seconds()):
         # Waiting for our own lock may take as long as another pod's migration; waiting for a table may not, since
         # everything else that wants the table queues up behind us.
-        connection.execute_sql("SET LOCAL statement_timeout = '15min'")
+        connection.execute_sql(f"SET LOCAL statement_timeout = {int(_LONGEST.total_seconds() * 1000)}")
         connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute_sql("SET LOCAL lock_timeout = '10s'")
+        return _apply_one(connection, dialect, schema)
+
+
+def _apply_one(connection: Any, dialect: Dialect, schema: Schema) -> str | None:
     present = _present(connection, dialect)
     following = next((migration for migration in migrations(schema) if migration.version not in present), None)
     if following is None:
