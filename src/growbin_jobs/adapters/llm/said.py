@@ -81,6 +81,7 @@ class Said:
         text = _without_echo(_INPUT.sub("…", text), sent)
         text = _SECRETS.sub("…", text)
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+        text = text or "no reason given"  # there were control characters only
         return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
 
 
