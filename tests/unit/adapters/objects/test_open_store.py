@@ -37,7 +37,9 @@ def test_anything_else_is_refused_at_start(url: str, tmp_path: Path) -> None:
         open_store(url, data_dir=tmp_path)
 
 
-@pytest.mark.parametrize("endpoint", ["localhost:9000", "ftp://host", "http://", "http://host/path?key=value", "http://[bad"])
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:9000", "ftp://host", "http://", "http://host/path?key=value", "http://[bad"]
+)
 def test_an_endpoint_must_be_an_http_address(endpoint: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="GROWBIN_S3_ENDPOINT_URL"):
         open_store("s3://pictures", data_dir=tmp_path, endpoint_url=endpoint)
