@@ -40,19 +40,28 @@ class SilentServers:
     def watch(self, connection: Any) -> None:
         """Look at a connection of psycopg2, too, for as long as it lives. Over TCP and on Linux only."""
         if sys.platform == "linux":
-            self._of_process().add(connection)
+            lock, connections = self._of_process()
+            with lock:
+                connections.add(connection)
 
-    def _start(self) -> weakref.WeakSet[Any]:
-        connections: weakref.WeakSet[Any] = weakref.WeakSet()
-        threading.Thread(target=self._run, args=(connections,), name="silent-servers", daemon=True).start()
-        return connections
+    def _start(self) -> tuple[threading.Lock, weakref.WeakSet[Any]]:
+        watched = threading.Lock(), weakref.WeakSet[Any]()
+        threading.Thread(target=self._run, args=watched, name="silent-servers", daemon=True).start()
+        return watched
 
-    def _run(self, connections: weakref.WeakSet[Any]) -> None:
+    def _run(self, lock: threading.Lock, connections: weakref.WeakSet[Any]) -> None:
         while True:
             time.sleep(self._pause)
-            for connection in list(connections):
-                if _waits(connection):
-                    _break_if_silent(connection)
+            _look(lock, connections)
+
+
+def _look(lock: threading.Lock, connections: weakref.WeakSet[Any]) -> None:
+    # A function of its own, so that the thread keeps no connection alive while it sleeps.
+    with lock:
+        found = list(connections)
+    for connection in found:
+        if _waits(connection):
+            _break_if_silent(connection)
 
 
 @contextmanager
