@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 import peewee
 
 from growbin_jobs.engine.central.driver import Dialect, TooSlow
-from growbin_jobs.engine.central.silent_servers import SilentServers
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 
@@ -18,6 +17,8 @@ try:
     import psycopg2
     from psycopg2 import extensions
     from psycopg2.extras import register_default_jsonb
+
+    from growbin_jobs.engine.central.silent_servers import SilentServers
 except ImportError:
     raise ConfigurationError(
         "The database is PostgreSQL, whose driver is not installed. Run: pip install growbin-jobs[postgres]"
