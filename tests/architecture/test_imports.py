@@ -54,10 +54,6 @@ ROOMS = (
         (
             "client",
             "checks",
-            "model_checks",
-            "schedule_checks",
-            "place_checks",
-            "holding_checks",
             "cli",
             "monitor",
             "testing",

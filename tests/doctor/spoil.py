@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import checks
-from growbin_jobs import place_checks as places
 from growbin_jobs.ai.offline import weights
+from growbin_jobs.checks import places
 from growbin_jobs.engine import data_folder
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.table import Control

@@ -11,12 +11,7 @@ import pytest
 
 from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.learning import Learnt
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-from growbin_jobs.engine.node.presence import Presence, WorkerProcess
-from growbin_jobs.model_catalog import find_server
-from growbin_jobs.model_checks import (
+from growbin_jobs.checks.models import (
     _announced,
     _end_of,
     _is_offered,
@@ -24,6 +19,11 @@ from growbin_jobs.model_checks import (
     _not_taken,
     _with_rehearsals,
 )
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+from growbin_jobs.model_catalog import find_server
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.rehearsals import Rehearsals
 from growbin_jobs.models.server_facts import ServerFacts

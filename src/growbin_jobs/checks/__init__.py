@@ -8,15 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.checks.holding import check_holding
+from growbin_jobs.checks.models import check_budgets, check_models
+from growbin_jobs.checks.places import check_clock, check_folders, check_journal, check_monitor, check_packages
+from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
 from growbin_jobs.engine.data_folder import HOMELESS
 from growbin_jobs.errors import ConfigurationError, GrowbinError
-from growbin_jobs.holding_checks import check_holding
-from growbin_jobs.model_checks import check_budgets, check_models
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
-from growbin_jobs.place_checks import check_clock, check_folders, check_journal, check_monitor, check_packages
-from growbin_jobs.schedule_checks import check_schedule
 from growbin_jobs.settings import Settings
 
 #: Least free disk in the data folder, in bytes, before a warning.
