@@ -1,11 +1,25 @@
-"""Sentences that are kept or raised in English, with the names that they are about, in another language."""
+"""Words in two languages: tables of what commands and reports say, and translations of what is recorded in English."""
 
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from growbin_jobs.reasons import Language
+
+#: What is said, by a key of the code: the same placeholders in each language.
+Words = Mapping[str, Mapping[Language, str]]
+
 _PLACEHOLDER: Final = re.compile(r"\{([^}]+)\}")
+
+
+def worded(words: Words, key: str, language: Language, **values: object) -> str:
+    """Return a word or a sentence of a table.
+
+    Parameters:
+      values: Of its placeholders.
+    """
+    return words[key][language].format_map(values)
 
 
 def translated(sentence: str, table: Mapping[str, str]) -> str:

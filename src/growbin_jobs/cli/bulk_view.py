@@ -11,8 +11,9 @@ from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local
 from growbin_jobs.operations.bulk import TYPED_ABOVE, BulkView
 from growbin_jobs.reasons import Language
+from growbin_jobs.sentences import Words, worded
 
-_WORDS: Final[dict[str, dict[Language, str]]] = {
+_WORDS: Final[Words] = {
     "none": {"en": "No bulk job was started yet.", "ko": "아직 시작한 일괄 작업이 없습니다."},
     "state": {"en": "state", "ko": "상태"},
     "name": {"en": "name", "ko": "이름"},
@@ -43,11 +44,11 @@ _WORDS: Final[dict[str, dict[Language, str]]] = {
 def print_jobs(jobs: Sequence[BulkView], language: Language) -> None:
     """Print the jobs, one on a line."""
     if not jobs:
-        say(_WORDS["none"][language])
+        say(worded(_WORDS, "none", language))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("id", "state", "what", "progress", "refused", "by", "made", "name"):
-        table.add_column(column if column == "id" else _WORDS[column][language])
+        table.add_column(column if column == "id" else worded(_WORDS, column, language))
     for job in jobs:
         table.add_row(
             job.id, job.state, job.verb, f"{job.done}/{job.total}", str(job.refused), one_line(job.by),

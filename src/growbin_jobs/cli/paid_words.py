@@ -1,10 +1,11 @@
 """Words of what people see of paid calls on a terminal (limits, breakers, budgets, usage), in two languages."""
 
+from functools import partial
 from typing import Final
 
-from growbin_jobs.reasons import Language
+from growbin_jobs.sentences import Words, worded
 
-_WORDS: Final[dict[str, dict[Language, str]]] = {
+_WORDS: Final[Words] = {
     # of limits
     "no limits": {
         "en": "There are no limits yet. The workers make them when they start with a model server.",
@@ -130,12 +131,5 @@ _WORDS: Final[dict[str, dict[Language, str]]] = {
 }
 
 
-def word(key: str, language: Language, **values: object) -> str:
-    """Return a word or a sentence in a language.
-
-    Parameters:
-      key: Of the table.
-      language: Which one.
-      values: Of its placeholders.
-    """
-    return _WORDS[key][language].format_map(values)
+#: A word or a sentence in a language, with the values of its placeholders.
+word = partial(worded, _WORDS)

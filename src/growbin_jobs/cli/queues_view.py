@@ -1,6 +1,7 @@
 """Queues, pauses, and dropped messages on a terminal, in two languages."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from rich.table import Table
@@ -12,8 +13,9 @@ from growbin_jobs.engine.control.history import ControlEvent
 from growbin_jobs.engine.task_results import State
 from growbin_jobs.operations.control import Changed, Dropped, Pause, QueueStatus
 from growbin_jobs.reasons import Language
+from growbin_jobs.sentences import Words, worded
 
-_WORDS: Final[dict[str, dict[Language, str]]] = {
+_WORDS: Final[Words] = {
     "queue": {"en": "queue", "ko": "대기열"},
     "actor": {"en": "actor", "ko": "작업"},
     "ready": {"en": "ready", "ko": "대기"},
@@ -72,6 +74,8 @@ _WORDS: Final[dict[str, dict[Language, str]]] = {
     "ended": {"en": "{id} has ended already: {state}.", "ko": "{id}은(는) 이미 끝났습니다: {state}."},
 }
 
+_word = partial(worded, _WORDS)
+
 
 def print_queues(queues: Sequence[QueueStatus], actors: Sequence[Pause], language: Language) -> None:
     """Print queues as a table, and below it what is paused."""
@@ -99,7 +103,8 @@ def print_paused(done: Changed, language: Language) -> None:
     """Print what became of a pause."""
     option = "--actor " if done.target == "actor" else ""
     until = done.pause.until_at if done.pause is not None else None
-    words = _word(
+    words = worded(
+        _WORDS,
         "pauses" if done.changed else "paused already",
         language,
         target=_word(done.target, language),
@@ -155,7 +160,3 @@ def _why(pause: Pause, language: Language) -> str:
     if pause.until_at is not None:
         words += _word("until", language, until=local(pause.until_at))
     return f"{words}: {one_line(pause.reason)}"
-
-
-def _word(key: str, language: Language, **values: str) -> str:
-    return _WORDS[key][language].format_map(values)

@@ -10,6 +10,7 @@ from growbin_jobs.cli.console import print_json, print_line
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language, name_of_person
 from growbin_jobs.cli.target import EngineName
+from growbin_jobs.sentences import Words, worded
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.reruns import Rerun
@@ -20,7 +21,7 @@ Seen = Annotated[
     int | None, typer.Option(help="How many reruns of it you know of; else an earlier one must have ended.", min=0)
 ]
 
-_SAID = {
+_SAID: Words = {
     "again": {"en": "{task} runs again as {new}.", "ko": "{task}을(를) {new}(으)로 다시 실행합니다."},
     "edited": {"en": "{new} takes the place of {task}.", "ko": "{new}이(가) {task}을(를) 대신합니다."},
     "retry": {"en": "{task} runs once more, under the same id.", "ko": "{task}을(를) 같은 id로 다시 실행합니다."},
@@ -44,7 +45,7 @@ def retry(task_id: TaskId, why: Why = "", json: Json = False, _engine: EngineNam
     database = target.central()
     acts.record(database, "task.retried", task_id, why)
     done = letter_verbs.retry_task(database, task_id, by=name_of_person())
-    print_json(as_json(done)) if json else print_line(_SAID["retry"][language()].format(task=task_id))
+    print_json(as_json(done)) if json else print_line(worded(_SAID, "retry", language(), task=task_id))
 
 
 def run_again(
@@ -118,4 +119,4 @@ def _show(made: Rerun, *, json: bool) -> None:
     if json:
         print_json(as_json(made))
     else:
-        print_line(_SAID[made.kind.value][language()].format(task=made.rerun_of, new=made.task_id))
+        print_line(worded(_SAID, made.kind.value, language(), task=made.rerun_of, new=made.task_id))

@@ -174,8 +174,9 @@ def _table(counts: "Mapping[str, int]") -> None:
 
 def _words(key: str, **values: str) -> str:
     from growbin_jobs.cli.subject_words import WORDS
+    from growbin_jobs.sentences import worded
 
-    return WORDS[key][language()].format(**values)
+    return worded(WORDS, key, language(), **values)
 
 
 def _database() -> Any:

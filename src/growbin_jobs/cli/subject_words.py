@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from growbin_jobs.reasons import Language
+from growbin_jobs.sentences import Words
 
-WORDS: Final[dict[str, dict[Language, str]]] = {
+WORDS: Final[Words] = {
     "table": {"en": "what", "ko": "항목"},
     "count": {"en": "number", "ko": "수"},
     "nothing": {"en": "Nothing is held.", "ko": "보관 중인 자료가 없습니다."},

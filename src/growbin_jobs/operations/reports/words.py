@@ -3,10 +3,11 @@
 from typing import Final
 
 from growbin_jobs.reasons import REASONS, Language
+from growbin_jobs.sentences import Words, worded
 
 LANGUAGES: Final[tuple[Language, ...]] = ("ko", "en")
 
-WORDS: Final[dict[str, dict[Language, str]]] = {
+WORDS: Final[Words] = {
     "title": {"en": "Weekly report {week}", "ko": "주간 보고서 {week}"},
     "span": {"en": "{since} to {until}, {zone}", "ko": "{since} – {until}, {zone}"},
     "analyses": {"en": "Analyses", "ko": "분석 수"},
@@ -43,8 +44,7 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
 
 def said(key: str, language: Language, **values: str) -> str:
     """Return words; a key that has none, as it is."""
-    found = WORDS.get(key)
-    return found[language].format(**values) if found else key
+    return worded(WORDS, key, language, **values) if key in WORDS else key
 
 
 def reason_said(code: str, language: Language) -> str:
