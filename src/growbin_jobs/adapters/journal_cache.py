@@ -46,7 +46,7 @@ class JournalCache:
         """Return what the call returns, and None where it fails."""
         try:
             # One native thread under gevent, so that two of them never wait for the lock.
-            result: T = offload_to("gpt_cache", 1, self._locked, call)
+            result: T = offload_to("journal_cache", 1, self._locked, call)
         except (apsw.Error, OSError):
             self.failures += 1
             if not self._failing:

@@ -17,9 +17,8 @@ from growbin_jobs.adapters.probing.public import Network
 #: Bytes of an answer that are read.
 MOST_READ: Final = 65_536
 
-#: Addresses may hold secrets, such as tokens of webhooks, and these libraries log them whole.
-for _name in ("httpx2", "httpcore2"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+#: Addresses may hold secrets, such as tokens of webhooks, and these loggers write them whole.
+_TALKATIVE: Final = ("httpx2", "httpcore2")
 
 #: Why no answer came.
 Failure = Literal["address", "not public", "not resolved", "not connected", "tls", "timeout", "broken"]
@@ -63,6 +62,8 @@ class Prober:
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._allowed = tuple(allowed)
         self._trusted_hosts = frozenset(trusted_hosts)
         self._resolve = resolve
