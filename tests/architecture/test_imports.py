@@ -12,7 +12,7 @@ ROOMS = (
     ("words", 0, ("settings", "errors", "reasons", "sentences", "names", "states", "messages", "__init__")),
     ("model catalog", 0, ("model_catalog",)),
     ("picture keys", 0, ("picture_keys",)),
-    ("rates", 0, ("rates",)),
+    ("rates and limit names", 0, ("rates", "limit_names")),
     ("samples", 0, ("samples",)),
     ("schedule's process", 5, ("scheduler.__main__", "scheduler.exporter")),
     ("schedule", 1, ("scheduler",)),

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from growbin_jobs.limits.named import EACH_USER, TOKENS, USER, common_name, names_of
+from growbin_jobs.limit_names import EACH_USER, TOKENS, USER, common_name
+from growbin_jobs.limits.named import names_of
 from growbin_jobs.limits.promises import Promise
 from growbin_jobs.rates import Rate
 

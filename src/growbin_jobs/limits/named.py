@@ -1,15 +1,4 @@
-"""The limits that the settings name, and which of them one request takes.
-
-=====================  ==================================================================================
-name                   counts
-=====================  ==================================================================================
-``vision``, ``text``   requests of that purpose; any purpose can have a limit of its name
-``model:NAME``         requests to one model, dated snapshots and aliases included
-``project``            all requests
-``user:ID``            requests for one user; ``user:*`` gives each user a limit of its own
-``tokens:`` + a name   tokens of the same requests: those that are sent and the most that may be answered
-=====================  ==================================================================================
-"""
+"""The limits that the settings name (:mod:`growbin_jobs.limit_names`), and which of them one request takes."""
 
 import math
 from collections.abc import Mapping
@@ -19,19 +8,12 @@ from typing import Final
 from growbin_jobs.adapters.llm.estimate import MOST_PATCHES, TOKENS_A_PATCH
 from growbin_jobs.adapters.llm.guards import PlannedRequest
 from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.limit_names import EACH_USER, MODEL, PROJECT, TOKENS, USER, common_name
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.parameters import SPREAD, VALIDITY, spacing, use
 from growbin_jobs.model_catalog import find_model
 from growbin_jobs.rates import Rate
 from growbin_jobs.settings import Settings
-
-TOKENS: Final = "tokens:"
-USER: Final = "user:"
-MODEL: Final = "model:"
-PROJECT: Final = "project"
-
-#: The name of the limit that every user gets.
-EACH_USER: Final = f"{USER}*"
 
 #: Purposes that count under the limit of another: a rehearsal asks what the vision stage asks.
 _COUNTS_AS: Final = {"rehearsal": "vision"}
@@ -104,13 +86,7 @@ class NamedLimits:
         self._limits = {name: self.named(name, rate) for name, rate in rates.items()}
 
     def named(self, name: str, rate: Rate) -> NamedLimit:
-        """Return the limit of a name and a rate, with the burst that its kind takes.
-
-        Raises:
-          ConfigurationError: When the name is empty, or only a prefix.
-        """
-        if not name.removeprefix(TOKENS) or name.endswith(":"):
-            raise ConfigurationError(f"{name!r} names no limit. Write one such as vision, project or model:gpt-6-luna.")
+        """Return the limit of a name and a rate, with the burst that its kind takes."""
         if not name.startswith(TOKENS):
             return NamedLimit(name, rate)
         wanted = max(rate.most * _TOKEN_BURST, min(self._largest, rate.most * _LARGEST_BURST))
@@ -185,9 +161,3 @@ def names_of(purpose: str, model: str, user_id: str | None) -> list[str]:
     if user_id:
         scopes.append(f"{USER}{user_id}")
     return [f"{prefix}{scope}" for prefix in ("", TOKENS) for scope in scopes]
-
-
-def common_name(name: str) -> str:
-    """Return the name that stands for a user's limit, ``user:*`` or ``tokens:user:*``; other names stay."""
-    scope = name.removeprefix(TOKENS)
-    return f"{TOKENS if scope != name else ''}{EACH_USER}" if scope.startswith(USER) else name

@@ -15,7 +15,8 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred
-from growbin_jobs.limits.named import COUNT_VARIES, NamedLimit, NamedLimits, common_name
+from growbin_jobs.limit_names import common_name
+from growbin_jobs.limits.named import COUNT_VARIES, NamedLimit, NamedLimits
 from growbin_jobs.limits.offline_leases import LASTS
 from growbin_jobs.limits.offline_reserve import Granted, Reserves
 from growbin_jobs.limits.port import Answer, Charge

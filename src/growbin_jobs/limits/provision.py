@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.limits.named import NamedLimit, NamedLimits, common_name
+from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.limit_names import checked_name, common_name
+from growbin_jobs.limits.named import NamedLimit, NamedLimits
 from growbin_jobs.limits.offline_reserve import Reserves
 from growbin_jobs.limits.port import LimitStore
 from growbin_jobs.limits.promises import Promises
@@ -69,7 +71,10 @@ class Provision:
         Raises:
           ConfigurationError: When a name is wrong, or nothing keeps the promise.
         """
-        limit = self._limits.named(name, rate)
+        try:
+            limit = self._limits.named(checked_name(name), rate)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
         limit.parameters  # noqa: B018 - refuses what cannot be kept before anything is written
         self._promises.set(name, rate)
         self._apply(limit)

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.classes import INTERACTIVE, RequestClass
 from growbin_jobs.limits.gcra import Limit
-from growbin_jobs.limits.named import TOKENS, USER
 from growbin_jobs.limits.port import LimitStore
 
 #: What the names of second limits begin with; they are kept beside the limits that people know.

@@ -12,7 +12,7 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.sql_words import SqlWords
-from growbin_jobs.limits.named import TOKENS, USER
+from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.usage import LlmUsage
 
 #: Tables whose rows are named by a user: limits, budgets and what they counted.

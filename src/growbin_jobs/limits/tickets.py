@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from growbin_jobs.errors import Deferred
+from growbin_jobs.limit_names import USER
 from growbin_jobs.limits.classes import INTERACTIVE, OWED_REACH, RequestClass
 from growbin_jobs.limits.lines import Lines, Place, Wakeup
-from growbin_jobs.limits.named import USER
 from growbin_jobs.limits.parameters import SPREAD
 from growbin_jobs.limits.port import Answer, Grants
 from growbin_jobs.limits.rooms import OutsideWorker, Room

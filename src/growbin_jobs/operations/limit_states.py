@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limit_names import common_name
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.minutes import CentralUse
-from growbin_jobs.limits.named import common_name
 from growbin_jobs.limits.promises import Promise, Promises
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models.analysis import WasteAnalysis

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from growbin_jobs.engine.data_folder import expanded
+from growbin_jobs.limit_names import checked_name
 from growbin_jobs.rates import Rate, parse_rates
 
 
@@ -22,7 +23,7 @@ def _split_paths(value: Any) -> Any:
 
 
 def _read_rates(value: Any) -> Any:
-    return parse_rates(value) if isinstance(value, str) else value
+    return {checked_name(name): rate for name, rate in parse_rates(value).items()} if isinstance(value, str) else value
 
 
 def _networks(value: list[str]) -> list[str]:

@@ -42,12 +42,6 @@ def test_a_wrong_list_of_limits_names_its_variable(monkeypatch):
         _settings.load()
 
 
-@pytest.mark.parametrize("name", ["tokens:", "model:", "user:", "tokens:model:"])
-def test_a_prefix_alone_is_no_name(name):
-    with pytest.raises(ConfigurationError, match="names no limit"):
-        limits(f"{name}=5/min")
-
-
 def test_a_request_takes_all_limits_that_fit_it():
     every = limits("vision=100,text=200,model:gpt-6-luna=300,model:other=9,project=400,user:*=20,user:u2=5")
 

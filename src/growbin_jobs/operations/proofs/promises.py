@@ -8,8 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limit_names import EACH_USER, TOKENS, USER
 from growbin_jobs.limits.audit import Finding
-from growbin_jobs.limits.named import EACH_USER, TOKENS, USER
 from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.usage_days import ENTRIES_KEPT
