@@ -1,9 +1,11 @@
 """Causes that lie in paid calls: model servers, limits, breakers, money."""
 
 from monitoring.alert import Alert
+from monitoring.risen import risen
 
 _CALLS = "sum by (model, purpose) (rate(gpt_api_calls_total[10m]))"
 _ENOUGH = "sum by (model, purpose) (increase(gpt_api_calls_total[10m])) >= «model_least_calls_in_10m»"
+_DENIED = 'gpt_api_calls_total{status=~"denied|no_quota"}'
 
 ALERTS = [
     Alert(
@@ -24,7 +26,7 @@ ALERTS = [
     ),
     Alert(
         "GrowbinModelDenied", "critical", "0m",
-        'sum by (model, status) (increase(gpt_api_calls_total{status=~"denied|no_quota"}[10m])) > 0',
+        f"sum by (model, status) {risen(_DENIED, '10m')} > 0",
         "{{ $labels.model }} refuses us: {{ $labels.status }}.",
         "The key is wrong, or the account has no money. Work waits and loses nothing; a person has to act.",
         "money",
@@ -60,7 +62,7 @@ ALERTS = [
     ),
     Alert(
         "GrowbinPriceUnknown", "warning", "0m",
-        "sum by (model) (increase(growbin_llm_unpriced_requests_total[1h])) > 0",
+        f"sum by (model) {risen('growbin_llm_unpriced_requests_total', '1h')} > 0",
         "{{ $value | humanize }} requests to {{ $labels.model }} have no price.",
         "They are in no budget and in no sum of money.",
         "money",

@@ -1,6 +1,7 @@
 """Causes that lie in nodes: processes, journals, disks, connections."""
 
 from monitoring.alert import Alert
+from monitoring.risen import risen
 
 ALERTS = [
     Alert(
@@ -19,7 +20,7 @@ ALERTS = [
     ),
     Alert(
         "GrowbinWorkersCrash", "warning", "0m",
-        "sum by (worker) (increase(growbin_task_crashes_total[15m])) > «crashes_in_15m»",
+        f"sum by (worker) {risen('growbin_task_crashes_total', '15m')} > «crashes_in_15m»",
         "{{ $value | humanize }} tasks ran on {{ $labels.worker }} when their process died.",
         "They run again; one that kills its process is found and given up. Often it is memory.",
         "overview",
@@ -33,7 +34,7 @@ ALERTS = [
     ),
     Alert(
         "GrowbinJournalRefused", "warning", "0m",
-        "sum by (worker) (increase(growbin_journal_refused_rows_total[15m])) > 0",
+        f"sum by (worker) {risen('growbin_journal_refused_rows_total', '15m')} > 0",
         "The database refuses {{ $value | humanize }} journal rows of {{ $labels.worker }}.",
         "They stay in the journal and are tried again every five minutes; the log has the reason.",
         "overview",
@@ -70,29 +71,29 @@ ALERTS = [
     ),
     Alert(
         "GrowbinFilesDamaged", "warning", "0m",
-        "sum by (worker, kind) (increase(growbin_files_quarantined_total[1h])) > 0",
+        f"sum by (worker, kind) {risen('growbin_files_quarantined_total', '1h')} > 0",
         "A damaged {{ $labels.kind }} file on {{ $labels.worker }} was put aside.",
         "Work goes on with a new file. A disk that damages one will damage the next.",
         "overview",
     ),
     Alert(
         "GrowbinKeeperFails", "warning", "5m",
-        "sum by (worker, owner, job) (increase(growbin_periodic_job_failures_total[30m])) > «keeper_failures_in_30m»",
+        f"sum by (worker, owner, job) {risen('growbin_periodic_job_failures_total', '30m')} > «keeper_failures_in_30m»",
         "{{ $labels.job }} of the {{ $labels.owner }} of {{ $labels.worker }} fails again and again.",
         "The log has the reason. What is merely away does not count as a failure.",
         "overview",
     ),
     Alert(
         "GrowbinBrokerUnstable", "warning", "0m",
-        "sum(increase(growbin_broker_connections_lost_total[15m])) + "
-        "sum(increase(growbin_broker_connection_failures_total[15m])) > «connections_lost_in_15m»",
+        f"(sum {risen('growbin_broker_connections_lost_total', '15m')} or vector(0)) + "
+        f"(sum {risen('growbin_broker_connection_failures_total', '15m')} or vector(0)) > «connections_lost_in_15m»",
         "{{ $value | humanize }} connections to RabbitMQ were lost or failed.",
         "Messages wait on senders' disks meanwhile. RabbitMQ restarts, or the network does.",
         "overview",
     ),
     Alert(
         "GrowbinBrokerBlocked", "critical", "1m",
-        "sum(increase(growbin_broker_blocked_total[10m])) > 0",
+        f"sum {risen('growbin_broker_blocked_total', '10m')} > 0",
         "RabbitMQ takes no messages: its memory or disk alarm is on.",
         "Workers empty the queues meanwhile; what is sent waits on senders' disks.",
         "overview",

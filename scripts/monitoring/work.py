@@ -4,6 +4,7 @@ from typing import Any
 
 from growbin_jobs.names import BULK_QUEUES, GROUPS
 from monitoring.alert import Alert
+from monitoring.risen import risen
 
 
 def queues_of(group: str) -> str:
@@ -69,7 +70,7 @@ ALERTS = [
     ),
     Alert(
         "GrowbinDeadLetters", "warning", "0m",
-        "sum by (queue, reason) (increase(growbin_dead_letters_total[15m])) > «dead_letters_in_15m»",
+        f"sum by (queue, reason) {risen('growbin_dead_letters_total', '15m')} > «dead_letters_in_15m»",
         "{{ $value | humanize }} messages of {{ $labels.queue }} were given up: {{ $labels.reason }}.",
         "Each is kept until somebody retries or discards it.",
         "pipeline",
@@ -84,14 +85,14 @@ ALERTS = [
     ),
     Alert(
         "GrowbinTimeLimits", "warning", "0m",
-        "sum(increase(growbin_task_time_limits_total[15m])) > «time_limits_in_15m»",
+        f"sum {risen('growbin_task_time_limits_total', '15m')} > «time_limits_in_15m»",
         "{{ $value | humanize }} runs were interrupted at their time limit.",
         "What they waited for is slow, or the machine is.",
         "pipeline",
     ),
     Alert(
         "GrowbinUnreadableMessages", "warning", "0m",
-        "sum by (queue) (increase(growbin_messages_undecodable_total[15m])) > 0",
+        f"sum by (queue) {risen('growbin_messages_undecodable_total', '15m')} > 0",
         "{{ $value | humanize }} deliveries of {{ $labels.queue }} were no message.",
         "A program that is not ours, or one of another version, publishes to this queue.",
         "pipeline",

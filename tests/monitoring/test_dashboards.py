@@ -23,7 +23,8 @@ FOREIGN = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate"}}
 #: Functions and words of PromQL that stand where a metric could.
 WORDS = {
     "sum", "max", "min", "count", "by", "on", "ignoring", "or", "and", "unless", "without", "bool", "offset", "rate",
-    "increase", "absent", "histogram_quantile", "vector", "time", "min_over_time", "predict_linear", "label_values",
+    "increase", "absent", "histogram_quantile", "vector", "time", "min_over_time", "sum_over_time", "count_over_time",
+    "group_left", "predict_linear", "label_values",
 }  # fmt: skip
 
 panels = pytest.mark.parametrize(
