@@ -119,8 +119,11 @@ def test_sessions_are_archived_verified_and_deleted_and_come_back_byte_for_byte(
     assert attic.count(Session) == 1  # the one that has not ended
     archives = attic.archives.all("sessions")
     assert [(each["row_count"], each["state"]) for each in archives] == [(2, "deleted"), (2, "deleted"), (1, "deleted")]
-    assert [attic.archiving.restore(each["id"]) for each in archives] == [2, 2, 1]
-    assert [attic.archiving.restore(each["id"]) for each in archives] == [0, 0, 0]
+    planned = [attic.archiving.restore(each["id"], dry_run=True) for each in archives]
+    assert ([each.rows for each in planned], attic.count(Session)) == ([2, 2, 1], 1)
+    assert all(each.size > 50 for each in planned)
+    assert [attic.archiving.restore(each["id"][:12]).rows for each in archives] == [2, 2, 1]
+    assert [attic.archiving.restore(each["id"]).rows for each in archives] == [0, 0, 0]
     assert world.database.rows(Session.select().order_by(Session.id)) == before
 
 
@@ -176,7 +179,7 @@ def test_a_process_that_is_killed_at_any_step_loses_nothing_and_the_next_run_end
     archives = attic.archives.all("sessions")
     assert [(each["row_count"], each["state"]) for each in archives] == [(5, "deleted")]
     assert attic.count(Session) == 1
-    assert attic.archiving.restore(archives[0]["id"]) == 5
+    assert attic.archiving.restore(archives[0]["id"]).rows == 5
 
 
 @pytest.mark.services
@@ -197,7 +200,7 @@ def test_in_s3_rows_are_archived_verified_deleted_restored_and_drilled(
     drilled = attic.archiving.drill()
     assert drilled is not None
     assert drilled.ok
-    assert attic.archiving.restore(archive["id"]) == 5
+    assert attic.archiving.restore(archive["id"]).rows == 5
     assert world.database.rows(Session.select().order_by(Session.id)) == before
     store.put(archive["object_key"], b"damaged", content_type="application/gzip")
     with pytest.raises(Permanent, match="is damaged"):

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.engine.crashpoints import crashpoint
@@ -14,6 +14,9 @@ from growbin_jobs.platform.retention.archive_file import Manifest, lines_of, pac
 from growbin_jobs.platform.tables.archives import Archives
 from growbin_jobs.platform.tables.retention import RetentionTable
 from growbin_jobs.platform.tables.sources import SOURCES, Source
+
+#: Fewest letters by which an archive may be called.
+SHORTEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,17 @@ class Drilled:
     rows: int
     ok: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back into a table, or would; ``size``: its bytes as JSON lines."""
+
+    archive: str
+    source: str
+    rows: int
+    size: int
+    dry_run: bool = False
 
 
 class Archiving:
@@ -80,17 +94,24 @@ class Archiving:
         crashpoint("archive.deleted")
         return manifest
 
-    def restore(self, archive_id: str) -> int:
-        """Put the rows of an archive back into their table; those that are there stay. Returns how many were put.
+    def restore(self, archive_id: str, *, dry_run: bool = False) -> Restored:
+        """Put the rows of an archive back into their table; those that are there stay.
+
+        Parameters:
+          archive_id: Its id, or as much of its beginning as no other one has.
+          dry_run: Only read the archive, and count.
 
         Raises:
           NotFound: There is no such archive.
           Permanent: ``archive_damaged``.
         """
         known = self._known(archive_id)
-        put = self._table.insert(SOURCES[known["source"]], self._read(known["object_key"]))
-        self._archives.restored(archive_id)
-        return put
+        source = SOURCES[known["source"]]
+        rows = self._table.missing(source, self._read(known["object_key"]))
+        put = len(rows) if dry_run else self._table.insert(source, rows)
+        if not dry_run:
+            self._archives.restored(known["id"])
+        return Restored(known["id"], source.name, put, len(lines_of(rows)), dry_run=dry_run)
 
     def drill(self, archive_id: str | None = None) -> Drilled | None:
         """Restore an archive into a scratch table, compare it byte for byte with what was written, and note the result.
@@ -119,10 +140,15 @@ class Archiving:
         return Drilled(known["id"], source.name, known["row_count"], not detail, detail)
 
     def _known(self, archive_id: str) -> dict[str, Any]:
-        known = self._archives.get(archive_id)
-        if known is None:
+        """Return the archive whose id begins so, if there is exactly one."""
+        found = self._archives.called(archive_id) if len(archive_id) >= SHORTEST else []
+        if not found:
             raise NotFound(f"There is no archive {archive_id}. See: growbin-jobs archive list")
-        return known
+        if len(found) > 1:
+            raise NotFound(
+                f"The ids of several archives begin with {archive_id}. See: growbin-jobs archive list --json"
+            )
+        return found[0]
 
     def _read(self, key: str) -> list[dict[str, Any]]:
         manifest = read_manifest(self._objects.get(key.removesuffix(".jsonl.gz") + ".manifest.json"))

@@ -92,6 +92,10 @@ class Archives:
         rows = self._database.rows(Archive.select().where(Archive.id == archive_id))
         return rows[0] if rows else None
 
+    def called(self, beginning: str) -> list[dict[str, Any]]:
+        """Return the archives whose id begins so, at most two."""
+        return self._database.rows(Archive.select().where(Archive.id.startswith(beginning)).limit(2))
+
     def all(self, source: str | None = None) -> list[dict[str, Any]]:
         """Return all archives, of one source where asked, the oldest rows first."""
         query = Archive.select().order_by(Archive.source, Archive.first_at, Archive.id)

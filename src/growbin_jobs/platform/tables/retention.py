@@ -83,6 +83,13 @@ class RetentionTable:
         if refused is not None:
             raise Permanent("retention_not_counted", source=source.name, periods=refused)
 
+    def missing(self, source: Source, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return those of some rows that are not in their table."""
+        found = self._database.transaction(
+            lambda connection: _by_keys(connection, source, rows, self._database.dialect)
+        )
+        return [row for row in rows if _key(source, row) not in found]
+
     def insert(self, source: Source, rows: Sequence[dict[str, Any]]) -> int:
         """Put rows back that are not there; returns how many were put."""
 
