@@ -9,6 +9,7 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import Permanent, Transient
 from growbin_jobs.platform.measures.periods import periods_between
 from growbin_jobs.platform.tables import limits
@@ -190,6 +191,7 @@ def _by_keys(
 def _delete(connection: Any, source: Source, rows: Sequence[dict[str, Any]], dialect: Dialect) -> None:
     for start in range(0, len(rows), _KEYS):
         source.model.delete().where(_matching(source, rows[start : start + _KEYS], dialect)).execute(connection)
+    crashpoint("retention.rows")
 
 
 #: Keys of one statement.
