@@ -1,5 +1,7 @@
 """Let real schedulers and workers be killed, stopped and misled at random until so many due times have come.
 
+Ctrl-C ends it before that, and counts what has come.
+
 Examples:
   scripts/real_schedule                            # embedded, 10,000 due times, about 10 minutes
   scripts/real_schedule --servers                  # on private servers: RabbitMQ and PostgreSQL
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,13 +43,13 @@ def main() -> int:
     arguments = parser.parse_args()
     with _world(arguments.every, servers=arguments.servers) as world:
         began, chaos = time.monotonic(), Chaos(world, random.Random(arguments.seed))  # noqa: S311 no secret
-        while (due := world.database.run(LedgerRow.select().count)) < arguments.due_times:
-            chaos.step()
-            time.sleep(chaos.random.uniform(0.2, 2.0))  # the pace of what happens
-            if due and not chaos.random.randrange(50):
-                print(f"{due} due times, {dict(chaos.counts)}", file=sys.stderr)
+        with suppress(KeyboardInterrupt):  # what has come until then is counted
+            _until_due(world, chaos, arguments.due_times)
         chaos.end()
-        last = world.rows()[arguments.due_times - 1]["due"]
+        rows = world.rows()[: arguments.due_times]
+        if not rows:
+            return 1
+        last = rows[-1]["due"]
         open_ = LedgerRow.select().where((LedgerRow.due <= last) & (LedgerRow.state != "done"))
         until(lambda: not world.database.run(open_.count), "all that was due is done", seconds=120)
         found = count(world, timedelta(seconds=arguments.every), last)
@@ -56,6 +58,14 @@ def main() -> int:
         if not found.right:
             print(world.log.read_text(errors="replace")[-20_000:], file=sys.stderr)
     return 0 if found.right else 1
+
+
+def _until_due(world: RealSchedule, chaos: Chaos, number: int) -> None:
+    while (due := world.database.run(LedgerRow.select().count)) < number:
+        chaos.step()
+        time.sleep(chaos.random.uniform(0.2, 2.0))  # the pace of what happens
+        if due and not chaos.random.randrange(50):
+            print(f"{due} due times, {dict(chaos.counts)}", file=sys.stderr)
 
 
 @contextmanager
