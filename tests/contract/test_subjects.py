@@ -184,7 +184,10 @@ def test_everything_is_shown_and_handed_out(house: House) -> None:
 
     done = person.export(lambda table, row: rows.append((table, row)), pictures.__setitem__)
 
-    assert person.show() == done.rows | {"pictures": 6}
+    held = person.show()
+    assert {name: each.number for name, each in held.items()} == done.rows | {"pictures": 6}
+    assert held["pictures"].size == done.size
+    assert all(each.size > 2 * each.number for each in held.values())
     assert done.rows == {
         "archived sessions": 1, "audit": 1, "budget": 1, "dead_letters": 1, "llm_usage": 1, "llm_usage_sum": 1,
         "logins": 1, "logs": 1, "sessions": 1, "tasks": 3, "users": 1, "waste_analysis": 2,

@@ -1,7 +1,7 @@
 """A scheduler of the tests: one job that is due each second, and leases of a second and a half.
 
 ``python scheduler_app.py``; settings from the environment, as ``python -m growbin_jobs.scheduler``.
-``TEST_SKEW``: seconds by which this process's clock is wrong.
+``TEST_SKEW``: seconds by which this process's clock is wrong. ``TEST_EVERY``: seconds between two due times.
 """
 
 import logging
@@ -24,7 +24,7 @@ from growbin_jobs.wiring import engine_config
 ROUTE = Route("note_a_second", "seconds")
 JOB = ScheduledJob(
     name="seconds",
-    when=Every(1),
+    when=Every(float(os.environ.get("TEST_EVERY", "1"))),
     route=ROUTE,
     catch_up=RunAll(1000, timedelta(hours=1), timedelta(0)),
     overlap=Overlap.ALLOW,

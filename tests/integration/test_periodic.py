@@ -5,6 +5,7 @@ A worker that is killed in the middle of a run, and a message that comes twice, 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.engine.groups import Route
+from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.facts import ApiCall, Facts, Log
@@ -42,6 +44,8 @@ from growbin_jobs.wiring import central_database
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0
+
+WEEKLY = next(job for job in ONCE if job.route is names.WEEKLY_REPORT)
 
 ROUTES = (names.AGGREGATE_DAILY, names.OLD_LOGS, names.CHECK_ALL_AGENTS, names.WEEKLY_REPORT)
 
@@ -211,6 +215,26 @@ def test_due_times_come_to_their_effects_and_a_second_delivery_changes_nothing(i
     assert [installation.runs(route, due)[1] for route, due in dues.items()] == [1, 1, 1, 1]
     verified = installation.command("schedule", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_laptop_that_slept_over_monday_morning_gives_one_late_report(installation: Installation) -> None:
+    """It fell asleep at half past midnight; the first scheduler and worker look again now."""
+    zone, now = ZoneInfo(installation.settings.timezone), datetime.now(UTC)
+    due = max(due_between(WEEKLY.when, zone, now - timedelta(days=7), now - timedelta(minutes=1)))
+    asleep = Ledger(installation.database, "before", clock=lambda _connection: due - timedelta(hours=8, minutes=30))
+    asleep.registry.register(ONCE, zone)
+
+    installation.start_scheduler()
+    installation.start_worker()
+    rows = LedgerRow.select(LedgerRow.state).where(LedgerRow.job == WEEKLY.name)
+    installation.until(lambda: installation.database.rows(rows) == [{"state": "done"}], "the report is done")
+
+    shown = installation.command("schedule", "history", WEEKLY.name, "--json").stdout
+    [report] = [json.loads(line) for line in shown.splitlines()]
+    assert (report["outcome"], datetime.fromisoformat(report["due"])) == ("late", due)
+    assert installation.runs(names.WEEKLY_REPORT, due) == (1, 1)
+    [row] = installation.effects(names.WEEKLY_REPORT)
+    assert row["week"] == f"{due.astimezone(zone) - timedelta(days=7):%G-W%V}"
 
 
 @pytest.mark.parametrize(("route", "point"), KILLED, ids=lambda value: getattr(value, "actor", value))

@@ -1,12 +1,17 @@
 """``growbin-jobs archive …``: rows that left the database, and the jobs that move them."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal import Json
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+    from growbin_jobs.platform.retention.cleanup import Removed
 
 
 class JobName(StrEnum):
@@ -17,7 +22,9 @@ class JobName(StrEnum):
     COMPRESS_STATISTICS = "compress_statistics"
 
 
-ArchiveId = Annotated[str, typer.Argument(metavar="ID", help="The archive's id, as archive list shows it.")]
+ArchiveId = Annotated[
+    str, typer.Argument(metavar="ID", help="The archive's id, or its beginning, as archive list shows it.")
+]
 
 
 def list_(
@@ -31,6 +38,7 @@ def list_(
       growbin-jobs archive list
       growbin-jobs archive list --source sessions --json | jq '[.[].row_count] | add'
     """
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
@@ -45,28 +53,40 @@ def list_(
     if not rows:
         say("There is no archive.")
         return
-    table = Table(title=f"times in {zone_name()}")
-    for name in ("id", "table", "from", "to", "rows", "bytes", "state", "last proven"):
-        table.add_column(name, justify="right" if name in ("rows", "bytes") else "left", no_wrap=name == "id")
+    table = Table(title=f"days in {zone_name()}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("id", "table", "from", "to", "rows", "bytes", "state", "proven"):
+        justify: JustifyMethod = "right" if name in ("rows", "bytes") else "left"
+        table.add_column(name, justify=justify, no_wrap=name != "table", overflow="fold")
     for row in rows:
-        proven = Text(local(row["proven_at"]) if row["proven_at"] else "never")
+        proven = Text(local(row["proven_at"])[:10] if row["proven_at"] else "never")
         proven.stylize("bold red" if row["proven"] == 0 else "")
-        times = (local(row["first_at"]), local(row["last_at"]))
-        table.add_row(row["id"], row["source"], *times, str(row["row_count"]), str(row["size"]), row["state"], proven)
+        days = (local(row["first_at"])[:10], local(row["last_at"])[:10])
+        numbers = (str(row["row_count"]), str(row["size"]))
+        table.add_row(row["id"][:12], row["source"], *days, *numbers, row["state"], proven)
     out.print(table)
 
 
-def restore(archive_id: ArchiveId, json: Json = False) -> None:
+def restore(
+    archive_id: ArchiveId,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read it, and count what would come back.")] = False,
+    json: Json = False,
+) -> None:
     """Put the rows of an archive back into their table. Rows that are there stay; the next cleanup moves them again.
 
     \b
     Examples:
-      growbin-jobs archive restore 5f0c9d3e1b7a42c8a6e4d2f10b9c8e7d
+      growbin-jobs archive restore 5f0c9d3e1b7a
+      growbin-jobs archive restore --dry-run 5f0c9d3e1b7a42c8a6e4d2f10b9c8e7d
     """
+    from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
-    rows = bootstrap.archiving().restore(archive_id)
-    print_json({"archive": archive_id, "rows": rows}) if json else say(f"{rows} rows are back.")
+    restored = bootstrap.archiving().restore(archive_id, dry_run=dry_run)
+    if json:
+        print_json(as_json(restored))
+        return
+    would = "would come back" if dry_run else "are back"
+    say(f"{restored.rows} rows of {restored.source} ({restored.size} bytes) {would}.")
 
 
 def drill(
@@ -121,11 +141,15 @@ def run(
     else:
         for each in done:
             rest = f" {each.refused}" if each.refused else " There is more: run it again." if each.more else ""
-            would = "would go" if dry_run else "are gone"
-            before = f"{each.before:%Y-%m-%d %H:%M} UTC"
-            say(
-                f"{each.source}: {each.rows} rows ({each.size} bytes) from before {before} {would}.{rest}",
-                "red" if each.refused else "",
-            )
+            say(f"{each.source}: {_gone(each, dry_run=dry_run)}{rest}", "red" if each.refused else "")
     if any(each.refused for each in done):
         raise typer.Exit(1)
+
+
+def _gone(removed: "Removed", *, dry_run: bool) -> str:
+    before = f"from before {removed.before:%Y-%m-%d %H:%M} UTC"
+    if dry_run:
+        return f"{removed.rows} rows (about {removed.size} bytes) {before} would go."
+    archived = f" ({removed.size} bytes of archives)" if removed.size else ""
+    months = f" {', '.join(removed.partitions)}: dropped as a whole." if removed.partitions else ""
+    return f"{removed.rows} rows{archived} {before} are gone.{months}"

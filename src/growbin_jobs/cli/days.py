@@ -1,10 +1,14 @@
 """Days and times as people write them on the command line."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.errors import ConfigurationError
+
+#: Years that can be written. Beyond them a time of another zone may lie in no year that Python knows.
+_YEARS: Final = range(1971, 9001)
 
 
 def first_day(written: str, zone: str, *, now: datetime | None = None) -> date:
@@ -16,17 +20,19 @@ def first_day(written: str, zone: str, *, now: datetime | None = None) -> date:
       now: None: now.
 
     Raises:
-      ConfigurationError: It is neither.
+      ConfigurationError: It is neither, or lies in no year from 1971 to 9000.
     """
     today = (now or datetime.now(ZoneInfo(zone))).astimezone(ZoneInfo(zone)).date()
     if written == "today":
         return today
-    if re.fullmatch(r"\d{1,5}d", written, re.ASCII):
-        return today - timedelta(days=int(written[:-1]))
     try:
-        return date.fromisoformat(written)
+        back = re.fullmatch(r"\d{1,5}d", written, re.ASCII)
+        day = today - timedelta(days=int(written[:-1])) if back else date.fromisoformat(written)
     except ValueError:
-        raise ConfigurationError(f"{written!r} is no day. Write it as 2026-11-28, or 7d for seven days ago.") from None
+        day = None
+    if day is None or day.year not in _YEARS:
+        raise ConfigurationError(f"{written!r} is no day. Write it as 2026-11-28, or 7d for seven days ago.")
+    return day
 
 
 def moment_of(written: str | None, zone: str) -> datetime | None:
@@ -37,14 +43,20 @@ def moment_of(written: str | None, zone: str) -> datetime | None:
       zone: Name of the time zone that is meant where the text has none.
 
     Raises:
-      ConfigurationError: It is no time.
+      ConfigurationError: It is no time, or lies in no year from 1971 to 9000.
     """
     if written is None:
         return None
     try:
         moment = datetime.fromisoformat(written)
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(zone))
-        moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ConfigurationError(f"{written!r} is no time. Write one such as 2026-12-01T09:00.") from None
-    return moment
+    except ValueError:
+        moment = None
+    if moment is None or moment.year not in _YEARS:
+        raise ConfigurationError(f"{written!r} is no time. Write one such as 2026-12-01T09:00.")
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(zone))
+
+
+def check_order(since: date, until: date) -> None:
+    """Raise ConfigurationError where a span ends before it begins; both are days, or both are aware times."""
+    if until < since:
+        raise ConfigurationError(f"--to ({until}) lies before --from ({since}).")

@@ -15,7 +15,7 @@ def seed(
     number: Annotated[int, typer.Option("--seed", help="The same number makes the same facts.")] = 1,
     json: Json = False,
 ) -> None:
-    """Write made up users, agents, sessions, logs and API calls into the central database. For trying things only.
+    """Write made up users, logins, agents, models, sessions, logs and API calls. For trying things only.
 
     \b
     Examples:
@@ -37,7 +37,10 @@ def seed(
     agents = list(data.agents())
     for agent, stage in agents:
         bootstrap.registry().add(agent, stage)
-    written["agents"] = len(agents)
+    models = list(data.models())
+    for model in models:
+        bootstrap.registry().add_model(model)
+    written |= {"agents": len(agents), "llm_models": len(models)}
     if json:
         print_json(written)
         return

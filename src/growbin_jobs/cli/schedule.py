@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from growbin_jobs.cli.console import print_json, print_line, say
+from growbin_jobs.cli.console import print_json, say
+from growbin_jobs.cli.days import check_order, moment_of
 from growbin_jobs.cli.person import language, name_of_person
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ def preview(
     from growbin_jobs.scheduler.table import JOBS
 
     where = _zone(zone)
-    since = _moment(from_, where) or datetime.now(UTC)
-    until = _moment(to, where) or since + timedelta(days=1)
+    since = moment_of(from_, where.key) or datetime.now(UTC)
+    until = moment_of(to, where.key) or since + timedelta(days=1)
+    check_order(since, until)
     _known(job)
     found = previewed(JOBS, where, since, until, job=job)
     for due, name in found if json else ():
@@ -147,9 +149,12 @@ def run(
       growbin-jobs schedule run cleanup.old_logs
       growbin-jobs schedule run statistics.aggregate_daily --due 2026-11-27T00:05
     """
+    from growbin_jobs.cli import schedule_view as view
+
     found = _fired(job)
-    at = _ledger().run_now(found, due=_moment(due, _zone(None)), by=name_of_person())
-    print_json({"job": job, "due": at.isoformat()}) if json else print_line(f"{job} runs for {at.isoformat()}.")
+    zone = _zone(None)
+    at = _ledger().run_now(found, due=moment_of(due, zone.key), by=name_of_person())
+    print_json({"job": job, "due": at.isoformat()}) if json else view.print_asked(job, at, zone)
 
 
 def pause(
@@ -166,7 +171,8 @@ def pause(
     """
     from growbin_jobs.scheduler.registry import Registry
 
-    Registry(_database()).pause(_fired(job).name, by=name_of_person(), reason=why, until=_moment(until, _zone(None)))
+    ends = moment_of(until, _zone(None).key)
+    Registry(_database()).pause(_fired(job).name, by=name_of_person(), reason=why, until=ends)
     say(f"{job} is paused.")
 
 
@@ -198,8 +204,9 @@ def verify(from_: From = None, to: Until = None, json: Json = False) -> None:
     from growbin_jobs.scheduler.verify import verify as verified
 
     zone = _zone(None)
-    until = _moment(to, zone) or datetime.now(UTC)
-    since = _moment(from_, zone) or until - timedelta(days=7)
+    until = moment_of(to, zone.key) or datetime.now(UTC)
+    since = moment_of(from_, zone.key) or until - timedelta(days=7)
+    check_order(since, until)
     verdict = verified(_database(), since, until)
     print_json(as_json(verdict)) if json else view.print_verdict(verdict, zone)
     raise typer.Exit(int(bool(verdict.findings)))
@@ -237,19 +244,6 @@ def _zone(name: str | None) -> ZoneInfo:
         return ZoneInfo(name or _settings.load().timezone)
     except (ValueError, ZoneInfoNotFoundError):
         raise ConfigurationError(f"There is no time zone {name!r}; names are such as Asia/Seoul or UTC.") from None
-
-
-def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
-    """Return the time that a person wrote; without a zone of its own it is one of the schedule's."""
-    from growbin_jobs.errors import ConfigurationError
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"{text!r} is no time. Write one such as 2026-12-01T09:00.") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 
 def _known(job: str | None) -> "ScheduledJob | None":

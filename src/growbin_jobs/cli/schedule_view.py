@@ -1,6 +1,6 @@
 """The schedule on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -46,11 +46,18 @@ def print_jobs(jobs: Sequence[JobView], zone: ZoneInfo, language: Language) -> N
     say(f"Times in {zone.key}.", "dim")
 
 
-def print_preview(found: Sequence[tuple[datetime, str]], zone: ZoneInfo) -> None:
+def print_preview(found: Iterable[tuple[datetime, str]], zone: ZoneInfo) -> None:
     """Print due times to come."""
+    number = 0
     for due, job in found:
         print_line(f"{_local(due, zone)}  {job}")
-    say(f"{len(found)} due times, in {zone.key}.", "dim")
+        number += 1
+    say(f"{number} due times, in {zone.key}.", "dim")
+
+
+def print_asked(job: str, due: datetime, zone: ZoneInfo) -> None:
+    """Print which due time a person has asked for."""
+    print_line(f"{job} runs for {_local(due, zone)}, in {zone.key}.")
 
 
 def print_history(found: Sequence[Outcome], zone: ZoneInfo, language: Language) -> None:

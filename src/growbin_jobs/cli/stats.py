@@ -1,8 +1,8 @@
 """``growbin-jobs stats …``: statistics of days, weeks and months."""
 
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -24,10 +24,11 @@ class KindName(StrEnum):
 
 Kind = Annotated[KindName, typer.Option(help="Days, ISO weeks or months.")]
 
-_COLUMNS = (
-    "period", "total_users", "active_users", "total_agents", "production_agents", "total_sessions", "total_api_calls",
-    "failed_api_calls",
-)  # fmt: skip
+#: Columns of the table, by the shortest words that are clear: all of them fit 80 characters.
+_COLUMNS: Final = {
+    "period": "period", "total_users": "users", "active_users": "active", "total_agents": "agents",
+    "production_agents": "live", "total_sessions": "sessions", "total_api_calls": "calls", "failed_api_calls": "failed",
+}  # fmt: skip
 
 
 def show(
@@ -43,6 +44,7 @@ def show(
       growbin-jobs stats show --kind weekly --limit 4
       growbin-jobs stats show --json | jq '.[0].llm_usage.by_model'
     """
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from growbin_jobs.operations.json_ready import as_json
@@ -55,13 +57,14 @@ def show(
     if not rows:
         say("Nothing is counted yet. Count what there is: growbin-jobs stats backfill --from 2026-11-01")
         return
-    table = Table(title=f"{kind.value}, {rows[0]['zone']}")
-    for name in (*_COLUMNS, "p95 ms", "cost $"):
-        table.add_column(name.replace("_", " "), justify="left" if name == "period" else "right")
+    table = Table(title=f"{kind.value}, {rows[0]['zone']}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in (*_COLUMNS.values(), "p95 ms", "$"):
+        is_period = name == "period"
+        table.add_column(name, justify="left" if is_period else "right", min_width=11 if is_period else None)
     for row in rows:
         p95 = row["latency"]["p95_ms"]
         numbers = [str(row[name]) + ("*" if name == "period" and row["stale"] else "") for name in _COLUMNS]
-        table.add_row(*numbers, "–" if p95 is None else f"{p95:.0f}", f"{row['llm_usage']['cost'] / 1e6:.4f}")
+        table.add_row(*numbers, "–" if p95 is None else f"{p95:.0f}", f"{row['llm_usage']['cost'] / 1e6:.2f}")
     out.print(table)
     if any(row["stale"] for row in rows):
         say("* Facts came late: the row is counted anew at the next daily run, or by growbin-jobs stats backfill.")
@@ -80,14 +83,11 @@ def backfill(
       growbin-jobs stats backfill --from 2026-11-01
       growbin-jobs stats backfill --kind monthly --from 2026-01-01 --to 2026-06-30
     """
-    from datetime import UTC, timedelta
-
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
     zone = _zone()
-    first = _day(since, zone)
-    end = _day(until, zone) + timedelta(days=1) if until else datetime.now(UTC).astimezone(zone)
+    first, end = _span(since, until or f"{datetime.now(zone):%Y-%m-%d}", zone)
     done = list(bootstrap.statistics().backfill(kind.value, first, end))
     refused = [each for each in done if each.outcome == "refused"]
     if json:
@@ -151,13 +151,11 @@ def accept_loss(
       growbin-jobs stats accept-loss --from 2026-03-01 --to 2026-03-31 --dry-run
       growbin-jobs stats accept-loss --from 2026-03-14 --yes
     """
-    from datetime import timedelta
-
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
     zone = _zone()
-    begin, end = _day(since, zone), _day(until or since, zone) + timedelta(days=1)
+    begin, end = _span(since, until or since, zone)
     losses = bootstrap.losses().refused(begin, end)
     if losses and not dry_run:
         _ask(len(losses), yes=yes)
@@ -191,11 +189,11 @@ def _zone() -> "ZoneInfo":
     return ZoneInfo(settings.current().timezone)
 
 
-def _day(text: str, zone: "ZoneInfo") -> Any:
-    from growbin_jobs.errors import Permanent
+def _span(since: str, until: str, zone: "ZoneInfo") -> tuple[datetime, datetime]:
+    """Return the begin of the first day and the end of the last one."""
+    from growbin_jobs.cli.days import check_order, first_day
+    from growbin_jobs.platform.measures.periods import start_of_day
 
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise Permanent("request_invalid", detail="a day is written as 2026-11-27") from None
-    return datetime(day.year, day.month, day.day, tzinfo=zone)
+    first, last = first_day(since, zone.key), first_day(until, zone.key)
+    check_order(first, last)
+    return start_of_day(first, zone), start_of_day(last + timedelta(days=1), zone)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from growbin_jobs.operations.subjects.erasing import Erased
-    from growbin_jobs.operations.subjects.person import Person
+    from growbin_jobs.operations.subjects.person import Held, Person
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
 
@@ -31,11 +31,11 @@ def show(user: User, json: Json = False) -> None:
     from growbin_jobs.operations.json_ready import as_json
 
     person = _person(user, "subject.shown")
-    counts, records = person.show(), Erasures(_database()).of_user(user)
+    held, records = person.show(), Erasures(_database()).of_user(user)
     if json:
-        print_json({"held": counts, "erasures": as_json(records)})
+        print_json({**_numbers(held), "erasures": as_json(records)})
         return
-    _table(counts)
+    _table_of_held(held)
     for each in records:
         say(_words("record", at=f"{each.asked_at:%Y-%m-%d}", by=each.asked_by))
 
@@ -102,8 +102,8 @@ def erase(
     from growbin_jobs.operations.json_ready import as_json
 
     if dry_run:
-        counts = _person(user, "subject.shown").show()
-        print_json({"dry_run": True, "held": counts}) if json else _table(counts)
+        held = _person(user, "subject.shown").show()
+        print_json({"dry_run": True, **_numbers(held)}) if json else _table_of_held(held)
         return
     if not user:
         raise ConfigurationError("Name a user.")
@@ -158,7 +158,18 @@ def _tell(erased: "Erased") -> None:
     say(_words("again"), "bold yellow")
 
 
-def _table(counts: "Mapping[str, int]") -> None:
+def _numbers(held: "Mapping[str, Held]") -> dict[str, dict[str, int]]:
+    return {
+        "held": {name: each.number for name, each in held.items()},
+        "bytes": {name: each.size for name, each in held.items()},
+    }
+
+
+def _table_of_held(held: "Mapping[str, Held]") -> None:
+    _table({name: each.number for name, each in held.items()}, {name: each.size for name, each in held.items()})
+
+
+def _table(counts: "Mapping[str, int]", sizes: "Mapping[str, int] | None" = None) -> None:
     from rich.table import Table
 
     if not counts:
@@ -166,9 +177,10 @@ def _table(counts: "Mapping[str, int]") -> None:
         return
     table = Table()
     table.add_column(_words("table"))
-    table.add_column(_words("count"), justify="right")
+    for header in ("count", *(["size"] if sizes else [])):
+        table.add_column(_words(header), justify="right")
     for name, count in counts.items():
-        table.add_row(name, str(count))
+        table.add_row(name, f"{count:,}", *([f"{sizes[name]:,}"] if sizes else []))
     out.print(table)
 
 

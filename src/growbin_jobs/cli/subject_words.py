@@ -7,6 +7,7 @@ from growbin_jobs.sentences import Words
 WORDS: Final[Words] = {
     "table": {"en": "what", "ko": "항목"},
     "count": {"en": "number", "ko": "수"},
+    "size": {"en": "bytes, about", "ko": "바이트(약)"},
     "nothing": {"en": "Nothing is held.", "ko": "보관 중인 자료가 없습니다."},
     "record": {
         "en": "Erased before: asked for on {at} by {by}.",

@@ -25,10 +25,14 @@ point                        what has happened                                 w
 ``schedule.noted``           it is noted                                       nothing is sent again
 ``schedule.taken``           a worker has taken a due time                     it is taken again after the lease
 ``schedule.effect``          the run has returned, "done" is not written       it runs again and has one effect
-``archive.put``              an archive's objects are put                      the next run writes the same ones
-``archive.written``          its row is there                                  the next run verifies and deletes
+``archive.begun``            an archive's row is there                         its rows are in the next archive
+``archive.body``             its rows are put, its manifest is not             as above
+``archive.put``              both are put                                      the next run verifies and deletes
 ``archive.verified``         it was read back                                  the next run deletes its rows
 ``archive.deleted``          its rows are deleted                              it comes back by ``archive restore``
+``retention.rows``           old rows are deleted, that is not committed       they are all there
+``partition.filled``         a month has its rows, and is not attached yet     they are where they were
+``partition.dropped``        a month is dropped, that is not committed         it is there
 ``erase.analyses``           some analyses of a person are nobody's            the next run finds the rest
 ``erase.messages``           a person's messages that ended are deleted        as above
 ``erase.batch``              some rows are anonymous                           as above
@@ -47,7 +51,8 @@ POINTS: Final = frozenset(
         "publish.before", "publish.after", "ack.before", "ack.after", "producer.accept.before",
         "producer.accept.after", "producer.publish.before", "producer.publish.after",
         "schedule.claimed", "schedule.sent", "schedule.noted", "schedule.taken", "schedule.effect",
-        "archive.put", "archive.written", "archive.verified", "archive.deleted",
+        "archive.begun", "archive.body", "archive.put", "archive.verified", "archive.deleted",
+        "retention.rows", "partition.filled", "partition.dropped",
         "erase.analyses", "erase.messages", "erase.batch", "erase.archive", "erase.picture",
     }
 )  # fmt: skip

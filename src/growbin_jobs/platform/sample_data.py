@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.platform.tables.facts import ApiCall, Facts, Log, Login, Session, User
-from growbin_jobs.platform.tables.registry import AgentRow, StageRow
+from growbin_jobs.platform.tables.registry import AgentRow, ModelRow, StageRow
 
 #: Models, with the share of calls that ask them, micro-dollars a call and the median latency in milliseconds.
 _MODELS: Final = (("gpt-6-luna", 0.6, 900, 1800), ("gpt-4o-mini", 0.3, 120, 900), (None, 0.1, 0, 40))
@@ -60,6 +60,12 @@ class SampleData:
                 AgentRow(name, name, f"https://{name}.example.com", self._begin),
                 StageRow(f"{name}-stage", name, stage, self._begin),
             )
+
+    def models(self) -> Iterator[ModelRow]:
+        """Yield the models that calls ask, on a server that does not exist."""
+        for name, *_ in _MODELS:
+            if name:
+                yield ModelRow(f"sample-{self._seed}-{name}", name, "https://models.example.com/v1", self._begin)
 
     def _day(
         self, chance: random.Random, start: datetime, day: int, names: list[str], weekday: float

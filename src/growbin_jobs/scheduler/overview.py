@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -164,14 +165,17 @@ class Overview:
 
 def preview(
     jobs: Sequence[ScheduledJob], zone: ZoneInfo, since: datetime, until: datetime, *, job: str | None = None
-) -> list[tuple[datetime, str]]:
-    """Return the due times of a table later than ``since``, up to ``until``, with their jobs, in order of time.
+) -> Iterator[tuple[datetime, str]]:
+    """Yield the due times of a table later than ``since``, up to ``until``, with their jobs, in order of time.
 
     Parameters:
       job: Only of this one.
     """
-    wanted = [each for each in jobs if job in (None, each.name)]
-    return sorted((due, each.name) for each in wanted for due in due_between(each.when, zone, since, until))
+
+    def of(each: ScheduledJob) -> Iterator[tuple[datetime, str]]:
+        return ((due, each.name) for due in due_between(each.when, zone, since, until))
+
+    return heapq.merge(*(of(each) for each in jobs if job in (None, each.name)))
 
 
 def _outcome(row: dict[str, Any], now: datetime) -> Outcome:

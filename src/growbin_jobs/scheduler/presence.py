@@ -20,8 +20,29 @@ GONE_AFTER: Final = timedelta(seconds=60)
 #: Seconds after its last look for which the scheduler that leads may still trust it.
 LEADS_FOR: Final = 40.0
 
+#: Seconds that something that is due may wait before that is told.
+OVERDUE: Final = 120.0
+
 #: Rows of schedulers that are gone are deleted after so long.
 FORGET_AFTER: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """Who fires what is due.
+
+    Attributes:
+      nodes: Those on which a scheduler is alive, one for each scheduler.
+      overdue: Seconds since when the oldest due time waits that nobody has taken.
+    """
+
+    nodes: list[str]
+    overdue: float
+
+    @property
+    def is_overdue(self) -> bool:
+        """True where something waits for so long that a person must look."""
+        return self.overdue > OVERDUE
 
 
 @dataclass(slots=True)
@@ -93,11 +114,15 @@ def present(database: Database, *, clock: Clock = database_time) -> list[str]:
     return database.run(work)
 
 
+def firing(database: Database, *, clock: Clock = database_time) -> Firing:
+    """Return who fires what is due, for whoever looks from outside."""
+    return Firing(present(database, clock=clock), overdue_seconds(database, clock=clock))
+
+
 def overdue_seconds(database: Database, *, clock: Clock = database_time) -> float:
     """Return since how many seconds the oldest due time waits that nobody has planned or claimed; 0 where none does.
 
-    It is computed from the registered rules: it grows also when no scheduler lives. ``schedule_overdue_seconds`` is to
-    be shown by every process that shows metrics.
+    It is computed from the registered rules: it grows also when no scheduler lives. Every node's metrics show it.
     """
     registry = Registry(database, clock=clock)
     states = registry.states().values()

@@ -113,6 +113,8 @@ class Scheduler:
 
     def serve(self) -> int:
         """Fire what is due until it is told to stop; return the exit code."""
+        with suppress(Deferred):  # else the first look does it
+            self.tick.prepare()
         self._runner.start()
         logger.info("scheduler.serving process=%s database=%s", self.process, self.database.address)
         while not self._stop.wait(WATCH):

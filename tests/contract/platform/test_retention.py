@@ -119,8 +119,11 @@ def test_sessions_are_archived_verified_and_deleted_and_come_back_byte_for_byte(
     assert attic.count(Session) == 1  # the one that has not ended
     archives = attic.archives.all("sessions")
     assert [(each["row_count"], each["state"]) for each in archives] == [(2, "deleted"), (2, "deleted"), (1, "deleted")]
-    assert [attic.archiving.restore(each["id"]) for each in archives] == [2, 2, 1]
-    assert [attic.archiving.restore(each["id"]) for each in archives] == [0, 0, 0]
+    planned = [attic.archiving.restore(each["id"], dry_run=True) for each in archives]
+    assert ([each.rows for each in planned], attic.count(Session)) == ([2, 2, 1], 1)
+    assert all(each.size > 50 for each in planned)
+    assert [attic.archiving.restore(each["id"][:12]).rows for each in archives] == [2, 2, 1]
+    assert [attic.archiving.restore(each["id"]).rows for each in archives] == [0, 0, 0]
     assert world.database.rows(Session.select().order_by(Session.id)) == before
 
 
@@ -163,20 +166,62 @@ def test_late_calls_hold_no_sessions_back(world: World, attic: Attic) -> None:
     assert (removed.rows, removed.refused) == (5, "")
 
 
-@pytest.mark.parametrize("point", ["put", "written", "verified", "deleted"])
+STEPS = ("archive.begun", "archive.body", "archive.put", "archive.verified", "retention.rows", "archive.deleted")
+
+
+@pytest.mark.parametrize("point", STEPS)
 def test_a_process_that_is_killed_at_any_step_loses_nothing_and_the_next_run_ends_it(
     world: World, attic: Attic, point: str
 ) -> None:
     attic.sessions()
     attic.counted()
 
-    killed_at(f"archive.{point}", lambda: attic.cleanup(batch=10).run("old_sessions", LATER))
+    killed_at(point, lambda: attic.cleanup(batch=10).run("old_sessions", LATER))
     attic.cleanup(batch=10).run("old_sessions", LATER)
 
-    archives = attic.archives.all("sessions")
+    archives = [each for each in attic.archives.all("sessions") if each["state"] != "abandoned"]
     assert [(each["row_count"], each["state"]) for each in archives] == [(5, "deleted")]
     assert attic.count(Session) == 1
-    assert attic.archiving.restore(archives[0]["id"]) == 5
+    assert attic.archiving.restore(archives[0]["id"]).rows == 5
+
+
+@pytest.mark.parametrize(
+    ("point", "changed"),
+    [*((point, False) for point in STEPS[:4]), ("archive.put", True), ("archive.verified", True)],
+)
+def test_what_becomes_old_after_a_crash_hides_no_archive_that_was_begun(
+    world: World, attic: Attic, point: str, changed: bool
+) -> None:
+    """The next run's batch is another one, so its archive is, too; and a row of the first one may have changed."""
+    attic.sessions()
+    attic.counted()
+    killed_at(point, lambda: attic.cleanup(batch=10).run("old_sessions", LATER))
+    if changed:
+        update = Session.update(user_id="other").where(Session.id == "s1")
+        world.database.run(lambda connection: update.execute(connection))
+    world.facts.end_session("s6", seoul(10, 9, 30))
+    before = world.database.rows(Session.select().order_by(Session.id))
+
+    [removed] = attic.cleanup(batch=10).run("old_sessions", LATER)
+
+    assert (removed.rows, removed.refused, attic.count(Session)) == (len(before), "", 0)
+    assert attic.archives.unfinished("sessions") == []
+    deleted = [each for each in attic.archives.all("sessions") if each["state"] == "deleted"]
+    restored = [attic.archiving.restore(each["id"]).rows for each in deleted]
+    assert sum(restored) == 6
+    assert {row["id"] for row in before} <= {row["id"] for row in world.database.rows(Session.select())}
+    assert [row for row in world.database.rows(Session.select().order_by(Session.id)) if row in before] == before
+
+
+def test_a_process_that_is_killed_while_it_deletes_logs_leaves_all_of_them(world: World, attic: Attic) -> None:
+    row = {"id": "g1", "at": seoul(1), "level": "info", "source": "api", "message": "m", "user_id": None}
+    world.facts.record(Log, [row])
+    due = seoul(2, month=12)
+
+    killed_at("retention.rows", lambda: attic.cleanup().run("old_logs", due))
+
+    assert attic.count(Log) == 1
+    assert attic.cleanup().run("old_logs", due)[0].rows == 1
 
 
 @pytest.mark.services
@@ -197,7 +242,7 @@ def test_in_s3_rows_are_archived_verified_deleted_restored_and_drilled(
     drilled = attic.archiving.drill()
     assert drilled is not None
     assert drilled.ok
-    assert attic.archiving.restore(archive["id"]) == 5
+    assert attic.archiving.restore(archive["id"]).rows == 5
     assert world.database.rows(Session.select().order_by(Session.id)) == before
     store.put(archive["object_key"], b"damaged", content_type="application/gzip")
     with pytest.raises(Permanent, match="is damaged"):
@@ -300,6 +345,33 @@ def test_months_are_made_ahead_and_stray_rows_make_none(world: World, attic: Att
     assert attic.partitions.ensure(world.now) == []
     assert attic.partitions.strays() == {"api_calls": 1}
     assert attic.count(ApiCall) == 2
+
+
+@pytest.mark.parametrize("point", ["partition.filled", "partition.dropped"])
+def test_a_process_that_is_killed_at_a_partition_leaves_no_table_without_a_parent(
+    world: World, attic: Attic, point: str
+) -> None:
+    if world.database.dialect == "sqlite":
+        assert attic.partitions.ensure(world.now) == []
+        return
+    world.call(seoul(27))
+    if point == "partition.dropped":
+        attic.partitions.ensure(world.now)
+    existing = {table: attic.partitions.existing(table) for table in ("logs", "api_calls")}
+
+    if point == "partition.dropped":
+        killed_at(point, lambda: attic.partitions.drop("api_calls", LATER, if_empty=False))
+    else:
+        killed_at(f"{point}:4", lambda: attic.partitions.ensure(world.now))  # that of the calls' first month
+
+    tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^(logs|api_calls)_[0-9]' ORDER BY 1"
+    names = [name for (name,) in world.database.run(lambda one: one.execute_sql(tables).fetchall())]
+    with_parent = [name for table in ("api_calls", "logs") for name in attic.partitions.existing(table)]
+    assert names == with_parent
+    assert attic.partitions.existing("api_calls") == existing["api_calls"]
+    assert attic.count(ApiCall) == 1
+    attic.partitions.ensure(world.now)
+    assert attic.count(ApiCall) == 1
 
 
 def test_an_archived_month_is_dropped_when_it_is_empty(world: World, attic: Attic) -> None:

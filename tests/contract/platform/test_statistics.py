@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growbin_jobs.errors import NotFound, Permanent
-from growbin_jobs.platform.measures.periods import period_of, periods_between
+from growbin_jobs.platform.measures.periods import Period, periods_between
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.facts import ApiCall, Login
 from growbin_jobs.platform.tables.losses import Loss, Losses
@@ -230,7 +231,8 @@ def test_each_number_of_a_row_is_explained_by_its_facts(world: World) -> None:
         world.statistics.explain("2026-11-26")
 
 
-MOMENTS = st.integers(0, 6 * 24 * 60 * 60 - 1)
+#: Second, user and milliseconds of a login, a session and a call.
+FACTS = st.tuples(st.integers(0, 6 * 24 * 60 * 60 - 1), st.sampled_from("abc"), st.integers(0, 60_000))
 
 
 @pytest.mark.parametrize(
@@ -241,31 +243,50 @@ MOMENTS = st.integers(0, 6 * 24 * 60 * 60 - 1)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_rows_agree_with_a_slow_count_in_zones_of_half_hours_and_long_days(database, zone, begin, data) -> None:
-    """Facts come before and after the first count; the second count must not tell the difference."""
+    """Facts come before and after the first count, and before a backfill: no row must tell the difference."""
     empty(database)
     place = ZoneInfo(zone)
     world = World(database, place)
     world.now = begin + timedelta(days=8)
-    early = data.draw(st.lists(st.tuples(MOMENTS, st.sampled_from("abc"), st.integers(0, 60_000)), max_size=12))
-    late = data.draw(st.lists(st.tuples(MOMENTS, st.sampled_from("abc"), st.integers(0, 60_000)), max_size=6))
-    days = list(periods_between("daily", begin + timedelta(days=1), begin + timedelta(days=6), place))
-    _write(world, begin, early)
+    drawn = [data.draw(st.lists(FACTS, max_size=most)) for most in (12, 6, 6)]
+    first, last = begin + timedelta(days=1), begin + timedelta(days=6)
+    days = list(periods_between("daily", first, last, place))
+    _write(world, begin, drawn[0])
     for day in days:
         world.statistics.aggregate("daily", day.since)
     world.now += timedelta(days=2)
-    _write(world, begin, late)
+    _write(world, begin, drawn[1])
     world.statistics.aggregate("daily", days[-1].since)
+    for kind in ("daily", "weekly"):
+        _assert_rows_are(world, list(periods_between(kind, first, last, place)), begin, drawn[0] + drawn[1])
 
-    facts = [(begin + timedelta(seconds=at), user, ms) for at, user, ms in early + late]
-    for day in days:
-        mine = [(at, user, ms) for at, user, ms in facts if at.astimezone(place).date().isoformat() == day.label]
-        row = world.table.find(period_of("daily", day.label, place))
-        assert row is not None
+    world.now += timedelta(days=9)
+    _write(world, begin, drawn[2])
+    for kind in ("daily", "weekly"):
+        assert all(each.outcome == "counted" for each in world.statistics.backfill(kind, first, last))
+
+    for kind in ("daily", "weekly"):
+        _assert_rows_are(world, list(periods_between(kind, first, last, place)), begin, [*chain(*drawn)], all_=True)
+
+
+def _assert_rows_are(
+    world: World, periods: list[Period], begin: datetime, drawn: list[tuple[int, str, int]], *, all_: bool = False
+) -> None:
+    """Count each period once more, fact by fact, by what a clock of its zone shows."""
+    for period in periods:
+        place, form = ZoneInfo(period.zone), {"daily": "%Y-%m-%d", "weekly": "%G-W%V"}[period.kind]
+        facts = [(begin + timedelta(seconds=at), user, ms) for at, user, ms in drawn]
+        mine = [(user, ms) for at, user, ms in facts if at.astimezone(place).strftime(form) == period.label]
+        row = world.table.find(period)
+        assert row is not None or not all_
+        if row is None:
+            continue
         assert row["total_api_calls"] == row["total_sessions"] == len(mine)
-        assert row["active_users"] == len({user for _, user, _ in mine})
-        assert {m: u["calls"] for m, u in row["llm_usage"]["by_model"].items()} == Counter(f"m{u}" for _, u, _ in mine)
+        assert row["active_users"] == len({user for user, _ in mine})
+        assert {m: u["calls"] for m, u in row["llm_usage"]["by_model"].items()} == Counter(f"m{u}" for u, _ in mine)
+        assert row["llm_usage"]["cost"] == 7 * len(mine)
         if mine:
-            exact = max(1, sorted(ms for _, _, ms in mine)[ceil(0.95 * len(mine)) - 1])
+            exact = max(1, sorted(ms for _, ms in mine)[ceil(0.95 * len(mine)) - 1])
             assert row["latency"]["p95_ms"] == pytest.approx(exact, rel=0.0201)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render, words_for
-from growbin_jobs.monitor.reading.schedule import zone_of
+from growbin_jobs.monitor.reading.schedule import firing_of, zone_of
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
 from growbin_jobs.monitor.reading.task_query import moment
 from growbin_jobs.monitor.security.permissions import Action, require
@@ -34,12 +34,12 @@ def page(
     until, problem = _until(at, zone_of(services))
     found = overview(services.database, until=until or datetime.now(UTC), span=timedelta(minutes=minutes))
     words = words_for(request)
-    now: dict[str, Any] = {"dead": None, "workers": None, "queues": None}
+    now: dict[str, Any] = {"dead": None, "workers": None, "queues": None, "firing": None}
     if until is None:
         workers = workers_of(services)
         now = {
             "dead": DeadLetters(services.database).count_open(), "workers": workers,
-            "queues": queues_of(services, workers),
+            "queues": queues_of(services, workers), "firing": firing_of(services),
         }  # fmt: skip
     return render(
         request, "overview.html", found=found, at=at, until=until, problem=problem, minutes=minutes, spans=SPANS,

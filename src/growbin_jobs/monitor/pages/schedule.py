@@ -23,4 +23,5 @@ def page(request: Request, job: Annotated[str, Query(max_length=255)] = "") -> R
     return render(
         request, "schedule.html", jobs=schedule.jobs_of(services), ledger=ledger, job=job,
         coming=schedule.to_come(services, 6)[:40], zone=schedule.zone_of(services).key,
+        firing=schedule.firing_of(services),
     )  # fmt: skip

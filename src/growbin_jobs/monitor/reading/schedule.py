@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.scheduler.overview import JobView, Outcome, Overview, preview
+from growbin_jobs.scheduler.presence import Firing, firing
 from growbin_jobs.scheduler.table import JOBS
 
 
@@ -24,6 +25,15 @@ def jobs_of(services: Services) -> list[JobView]:
     return Overview(services.database, JOBS, zone_of(services)).jobs()
 
 
+def firing_of(services: Services) -> Firing:
+    """Return which schedulers live, and since when something waits for them.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    return firing(services.database)
+
+
 def ledger_of(services: Services, job: str | None, limit: int) -> list[Outcome]:
     """Return what became of the latest due times, the newest first.
 
@@ -36,4 +46,4 @@ def ledger_of(services: Services, job: str | None, limit: int) -> list[Outcome]:
 def to_come(services: Services, hours: float = 24) -> list[tuple[datetime, str]]:
     """Return the due times to come."""
     now = datetime.now(UTC)
-    return preview(JOBS, zone_of(services), now, now + timedelta(hours=hours))
+    return list(preview(JOBS, zone_of(services), now, now + timedelta(hours=hours)))

@@ -16,7 +16,8 @@ _STYLE: Final = (
 #: Width of the longest bar of a chart, in pixels.
 _WIDTH: Final = 160
 
-_MARKS: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+#: What marks up wherever it stands, and what does so at the beginning of a line.
+_MARKS: Final = re.compile(r"[\\`*_{}\[\]<>|~]|^[#+-]", re.MULTILINE)
 
 
 def markdown(content: Content) -> str:
@@ -75,4 +76,4 @@ def _side(at: int, first: int) -> str:
 
 
 def _marked(text: str) -> str:
-    return _MARKS.sub(r"\\\1", text)
+    return _MARKS.sub(r"\\\g<0>", text)

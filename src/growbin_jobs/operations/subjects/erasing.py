@@ -138,7 +138,7 @@ class Erasing:
             self._database.transaction(partial(noted, table=f"archived {source}", rows=rows))
             crashpoint("erase.archive")
         self._forget_orphans(erasure, archives)
-        for key in list(person.pictures(refs)):
+        for key in [each.key for each in person.pictures(refs)]:
             self._objects.delete(key)
             self._database.transaction(partial(noted, table="pictures", rows=1))
             crashpoint("erase.picture")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from growbin_jobs.adapters.objects import ObjectStore
+from growbin_jobs.adapters.objects import Listed, ObjectStore
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.erasing import CentralMessages
 from growbin_jobs.errors import NotFound
@@ -19,6 +19,8 @@ from growbin_jobs.models.analysis_subject import SubjectAnalyses
 from growbin_jobs.models.audit import Audit
 from growbin_jobs.models.erasures import Refs, ref_hash
 from growbin_jobs.names import SPOOL_PREFIX
+from growbin_jobs.operations.json_ready import as_json
+from growbin_jobs.operations.readable_json import strict
 from growbin_jobs.platform.retention.archive_subjects import ArchiveSubjects
 from growbin_jobs.platform.tables.archives import Archives
 from growbin_jobs.platform.tables.subjects import SubjectFacts
@@ -36,6 +38,18 @@ class Exported:
     rows: dict[str, int]
     pictures: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many things are held, and their bytes: of rows as JSON, as they are handed out."""
+
+    number: int = 0
+    size: int = 0
+
+    def plus(self, size: int) -> Held:
+        """Return this with one thing more."""
+        return Held(self.number + 1, self.size + size)
 
 
 class Person:
@@ -70,23 +84,28 @@ class Person:
         for record in Audit(self._database).find(whose=self.user_id, limit=_MOST_AUDIT):
             yield "audit", {"at": record.at, "who": record.who, "action": record.action, "target": record.target}
 
-    def pictures(self, refs: Refs | None = None) -> Iterator[str]:
-        """Yield the keys of all pictures, those that wait in the spool too.
+    def pictures(self, refs: Refs | None = None) -> Iterator[Listed]:
+        """Yield all pictures, those that wait in the spool too.
 
         Parameters:
           refs: What the user's analyses are known by; None: those that the database names.
         """
         known = refs or self.refs()
-        yield from (each.key for each in list(self._objects.list(f"uploads/{self.user_id}/")))
+        yield from list(self._objects.list(f"uploads/{self.user_id}/"))
         for each in list(self._objects.list(SPOOL_PREFIX)):
             if known.cover(None, each.key.removeprefix(SPOOL_PREFIX), _FOREVER):
-                yield each.key
+                yield each
 
-    def show(self) -> dict[str, int]:
-        """Return how many rows each table has about the user, and how many pictures there are."""
-        counts = Counter(table for table, _ in self.rows())
-        pictures = sum(1 for _ in self.pictures())
-        return dict(sorted(counts.items())) | ({"pictures": pictures} if pictures else {})
+    def show(self) -> dict[str, Held]:
+        """Return how much each table holds about the user, and how many pictures there are."""
+        held: dict[str, Held] = {}
+        for table, row in self.rows():
+            size = len(strict(as_json(row)).encode("utf-8", "replace"))
+            held[table] = held.get(table, Held()).plus(size)
+        pictures = Held()
+        for each in self.pictures():
+            pictures = pictures.plus(each.size)
+        return dict(sorted(held.items())) | ({"pictures": pictures} if pictures.number else {})
 
     def export(self, row: Callable[[str, dict[str, Any]], object], picture: Callable[[str, bytes], object]) -> Exported:
         """Hand everything out.
@@ -100,12 +119,12 @@ class Person:
             row(table, values)
             counts[table] += 1
         pictures = size = 0
-        for key in self.pictures():
+        for each in self.pictures():
             try:
-                data = self._objects.get(key)
+                data = self._objects.get(each.key)
             except NotFound:  # stored meanwhile: the spool is emptied then
                 continue
-            picture(key, data)
+            picture(each.key, data)
             pictures, size = pictures + 1, size + len(data)
         return Exported(dict(sorted(counts.items())), pictures, size)
 

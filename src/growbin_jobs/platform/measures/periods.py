@@ -12,6 +12,9 @@ from growbin_jobs.errors import ConfigurationError, Permanent
 Kind = Literal["daily", "weekly", "monthly"]
 KINDS: Final[tuple[Kind, ...]] = ("daily", "weekly", "monthly")
 
+#: Years that periods have: beyond them a neighbour may lie in no year that Python knows.
+_YEARS: Final = range(1971, 9001)
+
 _QUARTER: Final = timedelta(minutes=15)
 _LABELS: Final[dict[Kind, str]] = {
     "daily": r"(\d{4})-(\d\d)-(\d\d)",
@@ -60,7 +63,9 @@ def period_of(kind: Kind, label: str, zone: ZoneInfo) -> Period:
       Permanent: ``request_invalid``, when it means none.
     """
     found = re.fullmatch(_LABELS[kind], label, re.ASCII)
-    numbers = [int(part) for part in found.groups()] if found else [0, 0, 0]  # no calendar has a year 0
+    numbers = [int(part) for part in found.groups()] if found else [0]
+    if numbers[0] not in _YEARS:
+        numbers = [0, 0, 0]  # no calendar has a year 0
     try:
         if kind == "weekly":
             day = date.fromisocalendar(numbers[0], numbers[1], 1)

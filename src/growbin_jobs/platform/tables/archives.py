@@ -10,7 +10,9 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.platform.tables.dirty import Clock, utc_now
 
-ArchiveState = Literal["written", "verified", "deleted"]
+#: ``begun``: its objects are being put. ``verified``: they were read back. ``deleted``: its rows are gone from their
+#: table. ``abandoned``: its writer died, and its rows have changed since or are in another archive; what was put stays.
+ArchiveState = Literal["begun", "verified", "deleted", "abandoned"]
 
 
 class Archive(peewee.Model):
@@ -48,16 +50,24 @@ class Archives:
         self._database = database
         self._clock = clock
 
-    def written(self, values: dict[str, Any]) -> None:
-        """Note an archive whose object was put; one that is known already stays as it is."""
-        row = {**values, "state": "written", "created_at": self._clock()}
+    def begun(self, values: dict[str, Any]) -> None:
+        """Note an archive before its objects are put, so that none lies about unknown; one that is known stays."""
+        row = {**values, "state": "begun", "created_at": self._clock()}
         query = Archive.insert(row).on_conflict_ignore()
         self._database.run(lambda connection: query.execute(connection))
 
     def verified(self, archive_id: str) -> None:
         """Note that the object was read back and is what was written."""
-        query = Archive.update(state="verified").where((Archive.id == archive_id) & (Archive.state == "written"))
-        self._database.run(lambda connection: query.execute(connection))
+        self._come_to("verified", archive_id)
+
+    def abandoned(self, archive_id: str) -> None:
+        """Note that nobody will end an archive whose writer died."""
+        self._come_to("abandoned", archive_id)
+
+    def unfinished(self, source: str) -> list[dict[str, Any]]:
+        """Return the archives of a table whose writers died before its rows were deleted, the oldest first."""
+        query = Archive.select().where((Archive.source == source) & Archive.state.in_(("begun", "verified")))
+        return self._database.rows(query.order_by(Archive.created_at, Archive.id))
 
     def proven(self, archive_id: str, *, ok: bool) -> None:
         """Note the result of a restore drill."""
@@ -73,7 +83,7 @@ class Archives:
         """Put the row of another archive in the place of one, with its state; None: only take that away.
 
         Parameters:
-          values: Of the other one, as :meth:`written` takes them.
+          values: Of the other one, as :meth:`begun` takes them.
           in_same: Called with the connection, in the same transaction.
         """
 
@@ -92,6 +102,10 @@ class Archives:
         rows = self._database.rows(Archive.select().where(Archive.id == archive_id))
         return rows[0] if rows else None
 
+    def called(self, beginning: str) -> list[dict[str, Any]]:
+        """Return the archives whose id begins so, at most two."""
+        return self._database.rows(Archive.select().where(Archive.id.startswith(beginning)).limit(2))
+
     def all(self, source: str | None = None) -> list[dict[str, Any]]:
         """Return all archives, of one source where asked, the oldest rows first."""
         query = Archive.select().order_by(Archive.source, Archive.first_at, Archive.id)
@@ -102,6 +116,11 @@ class Archives:
         gone = Archive.select().where(Archive.state == "deleted")
         new = self._database.rows(gone.where(Archive.proven_at.is_null()))
         return new or self._database.rows(gone.order_by(Archive.proven_at).limit(1))
+
+    def _come_to(self, state: ArchiveState, archive_id: str) -> None:
+        """Set the state of an archive whose rows are not deleted yet."""
+        query = Archive.update(state=state).where((Archive.id == archive_id) & (Archive.state != "deleted"))
+        self._database.run(lambda connection: query.execute(connection))
 
     def _set(self, archive_id: str, **values: Any) -> None:
         query = Archive.update(values).where(Archive.id == archive_id)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.crashpoints import crashpoint
 
 #: Tables that have them; each has a default partition for rows of no month.
 PARTITIONED: Final = ("logs", "api_calls")
@@ -116,6 +117,7 @@ def _make(connection: Any, table: str, month: Month) -> bool:
         f"INSERT INTO {month.name} SELECT * FROM moved"
     )
     connection.execute_sql(moving, bounds)
+    crashpoint("partition.filled")
     connection.execute_sql(f"ALTER TABLE {table} ATTACH PARTITION {month.name} FOR VALUES FROM (%s) TO (%s)", bounds)
     return True
 
@@ -126,4 +128,5 @@ def _drop(connection: Any, name: str, *, if_empty: bool) -> bool:
     if if_empty and connection.execute_sql(f"SELECT 1 FROM {name} LIMIT 1").fetchall():  # noqa: S608
         return False
     connection.execute_sql(f"DROP TABLE {name}")
+    crashpoint("partition.dropped")
     return True

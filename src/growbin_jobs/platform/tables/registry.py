@@ -72,6 +72,15 @@ class StageRow(NamedTuple):
     at: datetime
 
 
+class ModelRow(NamedTuple):
+    """A new model."""
+
+    id: str
+    name: str
+    base_url: str
+    created_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedAgent:
     """An agent as its health check needs it."""
@@ -119,6 +128,11 @@ class Registry:
             AgentStage.insert(stage._asdict()).on_conflict_ignore().execute(connection)
 
         self._database.transaction(work)
+
+    def add_model(self, model: ModelRow) -> None:
+        """Write a model that needs no key and is asked only what costs nothing; one that is there stays as it is."""
+        row = {**model._asdict(), "key_ref": None, "key_host": None, "paid_probe": 0, "deleted_at": None}
+        self._database.run(lambda connection: LlmModel.insert(row).on_conflict_ignore().execute(connection))
 
     def agent_ids(self) -> list[str]:
         """Return the ids of all agents that exist, in order."""

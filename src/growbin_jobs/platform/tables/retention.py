@@ -9,6 +9,7 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import Permanent, Transient
 from growbin_jobs.platform.measures.periods import periods_between
 from growbin_jobs.platform.tables import limits
@@ -82,6 +83,13 @@ class RetentionTable:
             raise Transient(f"rows of {source.name} have changed while they were archived")
         if refused is not None:
             raise Permanent("retention_not_counted", source=source.name, periods=refused)
+
+    def missing(self, source: Source, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return those of some rows that are not in their table."""
+        found = self._database.transaction(
+            lambda connection: _by_keys(connection, source, rows, self._database.dialect)
+        )
+        return [row for row in rows if _key(source, row) not in found]
 
     def insert(self, source: Source, rows: Sequence[dict[str, Any]]) -> int:
         """Put rows back that are not there; returns how many were put."""
@@ -183,6 +191,7 @@ def _by_keys(
 def _delete(connection: Any, source: Source, rows: Sequence[dict[str, Any]], dialect: Dialect) -> None:
     for start in range(0, len(rows), _KEYS):
         source.model.delete().where(_matching(source, rows[start : start + _KEYS], dialect)).execute(connection)
+    crashpoint("retention.rows")
 
 
 #: Keys of one statement.

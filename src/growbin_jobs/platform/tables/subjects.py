@@ -10,9 +10,9 @@ from typing import Any, Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.platform.tables.facts import ApiCall, Log, Login, Session, User
-from growbin_jobs.platform.tables.slots import SLOT_AT
 
 #: Tables and the column with the user's id.
 _TABLES: Final[tuple[tuple[type[peewee.Model], str], ...]] = (
@@ -22,6 +22,14 @@ _TABLES: Final[tuple[tuple[type[peewee.Model], str], ...]] = (
     (ApiCall, "user_id"),
     (Log, "user_id"),
 )
+
+#: SQL of the begin of the slot that a moment lies in.
+_SLOT_AT: Final[dict[Dialect, str]] = {
+    "postgresql": "to_timestamp(floor(extract(epoch FROM {at}) / 900) * 900)",
+    # Times are text of fixed width: date and hour, then the begin of the quarter.
+    "sqlite": "substr({at}, 1, 14) || substr('00153045', CAST(substr({at}, 15, 2) AS INTEGER) / 15 * 2 + 1, 2) "
+    "|| ':00.000000+00:00'",
+}
 
 _RANDOM: Final = {"postgresql": "gen_random_uuid()::text", "sqlite": "lower(hex(randomblob(16)))"}
 
@@ -77,7 +85,7 @@ class SubjectFacts:
         """
         words = {"random": _RANDOM[self._database.dialect], "pseudonym": f"'{pseudonym}'"}
         for column in ("at", "started_at", "created_at"):
-            words[f"slot_{column}"] = SLOT_AT[self._database.dialect].format(at=column)
+            words[f"slot_{column}"] = _SLOT_AT[self._database.dialect].format(at=column)
         done = {
             table: self._sql.run(connection, statement.format(**words), user_id, limit)
             for table, statement in _ERASE.items()
