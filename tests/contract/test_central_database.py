@@ -19,6 +19,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.minutes import TaskMinuteRow
 from growbin_jobs.engine.central.minutes_due import MinuteDueRow
+from growbin_jobs.engine.central.node_counts import NodeCountsRow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.queue_minutes import QueueMinuteRow
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
@@ -59,7 +60,7 @@ PLATFORM = [
 MODELS = [
     WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
     RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
-    StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
+    NodeCountsRow, StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
     MonitorTokenRow, ErasureRow, ErasureRefRow, ErasureCountRow, ErasureNodeRow, ErasureObjectRow,
 ]  # fmt: skip
 
