@@ -1,5 +1,6 @@
 """Serves the monitor: by TCP or a unix socket, until a signal; streams that are open do not hold it up."""
 
+import gc
 import logging
 import os
 import socket
@@ -48,6 +49,9 @@ def serve(config: MonitorConfig, services: Services | None = None, *, sockets: l
             timeout_graceful_shutdown=GRACE,
         )
     )
+    # What was loaded stays: the collector need not look at it again each time that a page makes many objects.
+    gc.collect()
+    gc.freeze()
     try:
         server.run(sockets)
     finally:
