@@ -94,9 +94,9 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
 
 def _tell_counts(config: EngineConfig) -> PeriodicJob:
-    from growbin_jobs.engine.central.node_counts import NodeCountsTable
     from growbin_jobs.metrics.count_files import NodeCounts
     from growbin_jobs.metrics.telling import EVERY, TellCounts
+    from growbin_jobs.models.node_counts import NodeCountsTable
 
     job = TellCounts(config.node, NodeCounts(config.node_dir), NodeCountsTable(open_central(config)))
     return PeriodicJob("counts", job, Every(EVERY), at_once=True)

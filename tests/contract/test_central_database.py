@@ -19,7 +19,6 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.minutes import TaskMinuteRow
 from growbin_jobs.engine.central.minutes_due import MinuteDueRow
-from growbin_jobs.engine.central.node_counts import NodeCountsRow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.queue_minutes import QueueMinuteRow
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
@@ -40,6 +39,7 @@ from growbin_jobs.models.erasures import (
     ErasureRow,
 )
 from growbin_jobs.models.monitor_access import MonitorSessionRow, MonitorTokenRow
+from growbin_jobs.models.node_counts import NodeCountsRow
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.archives import Archive
 from growbin_jobs.platform.tables.dirty import StatisticsDirty
@@ -71,7 +71,7 @@ BY_STATEMENTS = {
     "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_lease", "limit_minute",
     "limit_promise", "limit_reserve", "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer",
     "server_facts", "audit", "audit_chain", "task_reruns", "bulk_jobs", "bulk_items", "control_history",
-    "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
+    "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.

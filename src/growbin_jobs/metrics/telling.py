@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from growbin_jobs.engine.central.node_counts import ActorCounts, NodeCountsTable
 from growbin_jobs.metrics.count_files import NodeCounts
 from growbin_jobs.metrics.counted import TASK_SECONDS, TASKS
 from growbin_jobs.metrics.counts import Counts
+from growbin_jobs.models.node_counts import ActorCounts, NodeCountsTable
 
 #: Seconds between two words of a node.
 EVERY: Final = 10.0

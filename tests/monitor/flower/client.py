@@ -15,7 +15,6 @@ from argon2 import PasswordHasher
 from tests.monitor.data import letter, put, task, worker
 
 from growbin_jobs.engine.central.dead_letters import DeadLetterRow
-from growbin_jobs.engine.central.node_counts import NodeCountsTable
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.worker_actors import WorkerActors
@@ -25,6 +24,7 @@ from growbin_jobs.metrics.counted import TASK_SECONDS, TASKS
 from growbin_jobs.metrics.counts import Counts
 from growbin_jobs.metrics.telling import TellCounts
 from growbin_jobs.models import SCHEMA
+from growbin_jobs.models.node_counts import NodeCountsTable
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.config import MonitorConfig

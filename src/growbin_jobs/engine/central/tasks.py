@@ -163,7 +163,9 @@ class Tasks:
           since, until: When they were created.
         """
         within = TaskRow.created_at.between(since, until) & (TaskRow.task_name == task_name)
-        query = TaskRow.select().where(within & TaskRow.payload.contains(text)).order_by(TaskRow.created_at)
+        # Not LIKE: with capitals and small letters alike it takes PostgreSQL several times as long.
+        place = peewee.fn.strpos if self.database.dialect == "postgresql" else peewee.fn.instr
+        query = TaskRow.select().where(within & (place(TaskRow.payload, text) > 0)).order_by(TaskRow.created_at)
         return [_view(row) for row in self.database.rows(query.limit(limit))]
 
     def recent(self, limit: int, *, status: TaskState | None = None) -> list[Task]:

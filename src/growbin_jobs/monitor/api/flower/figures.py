@@ -12,8 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from growbin_jobs.engine.central.node_counts import ActorCounts
 from growbin_jobs.metrics.counted import RUN_SECONDS
+from growbin_jobs.models.node_counts import ActorCounts
 from growbin_jobs.monitor.api.flower.worker_counts import WorkerCounts, events_of, worker_counts_of
 from growbin_jobs.monitor.api.flower.worker_names import worker_name
 from growbin_jobs.monitor.reading.state import workers_of

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from growbin_jobs.engine.central.node_counts import ActorCounts, NodeCountsTable
 from growbin_jobs.engine.central.workers import WorkerGroup
+from growbin_jobs.models.node_counts import ActorCounts, NodeCountsTable
 from growbin_jobs.monitor.services import Services
 
 #: The event that Celery's worker sends where a run of ours ends so. A dead letter is a task that failed.
