@@ -175,6 +175,14 @@ class Tasks:
             query = query.where(TaskRow.status == status.value)
         return [_view(row) for row in self.database.rows(query)]
 
+    def waiting_by_queue(self, *, most: int = 100_000) -> dict[str, int] | None:
+        """Return how many tasks of each queue have not ended and do not run; None: they are more than are counted."""
+        waits = TaskRow.status.in_([TaskState.PENDING.value, TaskState.FAILED.value])
+        some = TaskRow.select(TaskRow.queue_name).where(waits).limit(most + 1).alias("some")
+        query = peewee.Select([some], [some.c.queue_name, peewee.fn.COUNT(1).alias("n")]).group_by(some.c.queue_name)
+        found = {row["queue_name"]: row["n"] for row in self.database.rows(query)}
+        return found if sum(found.values()) <= most else None
+
     def count_by_status(self) -> dict[TaskState, int]:
         """Return how many tasks are in each state, zeros included."""
         query = TaskRow.select(TaskRow.status, peewee.fn.COUNT(TaskRow.task_id).alias("n")).group_by(TaskRow.status)
