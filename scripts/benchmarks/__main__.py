@@ -29,12 +29,12 @@ from benchmarks import (
     gate_proof,
     images,
     journal,
-    monitor,
     outage,
     publishing,
     statistics_day,
     sync,
 )
+from benchmarks.monitor.command import command as monitor
 from benchmarks.pipeline.command import command as pipeline
 from benchmarks.tasks.command import command as tasks
 
@@ -48,7 +48,7 @@ app.command("gate-deliveries")(gate_deliveries.command)
 app.command("gate-proof")(gate_proof.command)
 app.command("images")(images.command)
 app.command("journal")(journal.command)
-app.command("monitor")(monitor.command)
+app.command("monitor")(monitor)
 app.command("outage")(outage.command)
 app.command("pipeline")(pipeline)
 app.command("publishing")(publishing.command)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -108,6 +108,7 @@ def known_models() -> Sequence[Model]:
     return _catalog().models
 
 
+@lru_cache(maxsize=1000)  # proofs ask for the model of each request
 def find_model(name: str) -> Model | None:
     """Return what is known of a model, by its name, an alias, a dated snapshot's name or a gateway's; else None."""
     variant = _VARIANT.fullmatch(name.strip())

@@ -57,6 +57,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_audit_upkeep, settings),
             partial(_files_upkeep, settings),
             partial(_erasures, settings),
+            _tell_counts,
         ),
     }
     return EngineConfig(**values)
@@ -90,6 +91,15 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
     job = KeepAudit(partial(open_central, config), settings.keep_audit_days)
     return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
+
+
+def _tell_counts(config: EngineConfig) -> PeriodicJob:
+    from growbin_jobs.metrics.count_files import NodeCounts
+    from growbin_jobs.metrics.telling import EVERY, TellCounts
+    from growbin_jobs.models.node_counts import NodeCountsTable
+
+    job = TellCounts(config.node, NodeCounts(config.node_dir), NodeCountsTable(open_central(config)))
+    return PeriodicJob("counts", job, Every(EVERY), at_once=True)
 
 
 def _files_upkeep(settings: Settings, _config: EngineConfig) -> PeriodicJob:

@@ -1,8 +1,10 @@
 """Producers load little: a web server that sends a message must not pay for a worker's libraries."""
 
+import configparser
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +42,19 @@ def test_help_boots_nothing():
 
     assert "growbin_jobs.app" not in modules
     assert not {module for module in modules if module.split(".")[0] in {"boto3", "PIL", "openai", "numpy", "peewee"}}
+
+
+def test_the_monitor_needs_what_its_extra_brings_and_no_more():
+    others = "apscheduler", "httpx2", "httpx", "openai", "PIL", "pillow_heif", "numpy", "onnxruntime"
+    brought = " ".join(_requirements("monitor"))
+
+    modules = loaded_after("import growbin_jobs.monitor.server, growbin_jobs.monitor.stdio")
+
+    assert not {module for module in modules if module.split(".")[0] in others}
+    assert "prometheus_client" not in modules or "prometheus-client" in brought
+
+
+def _requirements(extra: str) -> list[str]:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    return setup["options.extras_require"][extra].split()

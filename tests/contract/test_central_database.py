@@ -39,6 +39,7 @@ from growbin_jobs.models.erasures import (
     ErasureRow,
 )
 from growbin_jobs.models.monitor_access import MonitorSessionRow, MonitorTokenRow
+from growbin_jobs.models.node_counts import NodeCountsRow
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.archives import Archive
 from growbin_jobs.platform.tables.dirty import StatisticsDirty
@@ -59,7 +60,7 @@ PLATFORM = [
 MODELS = [
     WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow, WorkerRow,
     RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow, WorkerActorsRow,
-    StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
+    NodeCountsRow, StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM, MonitorSessionRow,
     MonitorTokenRow, ErasureRow, ErasureRefRow, ErasureCountRow, ErasureNodeRow, ErasureObjectRow,
 ]  # fmt: skip
 
@@ -70,7 +71,7 @@ BY_STATEMENTS = {
     "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_lease", "limit_minute",
     "limit_promise", "limit_reserve", "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer",
     "server_facts", "audit", "audit_chain", "task_reruns", "bulk_jobs", "bulk_items", "control_history",
-    "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
+    "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.

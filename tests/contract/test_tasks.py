@@ -116,6 +116,8 @@ def test_pages_of_every_size_bring_the_same(new_node: Callable[..., Node], centr
 
     assert {status(central, task_id) for task_id in ids} == {("completed", "a")}
     assert central.count_by_status()[TaskState.COMPLETED] == 10
+    node.started("runs", 1)
+    assert (node.copy().rows, central.waiting_by_queue(), central.waiting_by_queue(most=0)) == (1, {}, {})
 
 
 def test_a_run_that_has_no_time_left_is_continued(new_node: Callable[..., Node], central: Tasks) -> None:

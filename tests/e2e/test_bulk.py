@@ -1,5 +1,7 @@
 """A bulk retry of dead analyses at a limited model server: previewed, stopped, killed, resumed; each once, no 429.
 
+Killed are the workers with their keepers, and the monitor from which the job was started.
+
 The long version, as after an outage (about 13 minutes): ``BULK_LETTERS=1240 pytest tests/e2e/test_bulk.py``.
 """
 
@@ -9,11 +11,15 @@ import importlib.util
 import json
 import math
 import os
+import re
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.waiting import until
 
@@ -50,6 +56,28 @@ def command(stack: Any, *arguments: str) -> Any:
     return json.loads(done.stdout) if "--json" in arguments else done.stdout
 
 
+@contextmanager
+def monitor(stack: Any) -> Iterator[httpx.Client]:
+    """A real one, which is killed at the end."""
+    process = subprocess.Popen(
+        stack.command("monitor", "--insecure", "--port", "0"), env=stack.full_env, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        url = next(found[1] for line in process.stderr if (found := re.search(r"Monitor: (http\S+)", line)))
+        with httpx.Client(base_url=url, timeout=60) as client:
+            yield client
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def post(client: httpx.Client, path: str, **body: Any) -> Any:
+    answer = client.post(f"api/v2/bulk/{path}", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 @pytest.mark.timeout(300 + 3 * NUMBER)
 def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, photos):
     embedded.env |= {
@@ -72,16 +100,23 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     if NUMBER > 100:
         assert preview["expected"]["decided_by"] == "vision"
     job = draft["id"]
-    command(embedded, "bulk", "start", job, "--name", "after the outage", "--pace", "240", "--count", str(NUMBER))
-    embedded.database.run(lambda connection: connection.execute_sql("UPDATE bulk_jobs SET begins_at = 0"))
-    began = time.monotonic()
-    embedded.start()
-    until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 3, seconds=120 + NUMBER)
+    with monitor(embedded) as first:
+        pace = 240 if NUMBER > 100 else 120
+        post(first, f"{job}/start", name="after the outage", pace=pace, typed=NUMBER)
+        embedded.database.run(lambda connection: connection.execute_sql("UPDATE bulk_jobs SET begins_at = 0"))
+        began = time.monotonic()
+        embedded.start()
+        until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 4, seconds=120 + NUMBER)
+    so_far = bulk.get(embedded.database, job).done
+    until(lambda: bulk.get(embedded.database, job).done > so_far, "it goes on without the monitor", seconds=60)
+    until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 2, seconds=120 + NUMBER)
     bulk.stop(embedded.database, job, by="lee")
     for group in ("ai", "storage"):
         embedded.kill(group)
     embedded.start()
-    bulk.resume(embedded.database, job)
+    with monitor(embedded) as second:
+        assert second.get(f"api/v2/bulk/{job}").json()["state"] == "stopped"
+        assert post(second, f"{job}/resume")["state"] == "running"
     until(
         lambda: embedded.analyses.count_by_status().get(AnalysisStatus.COMPLETED) == NUMBER,
         "all analyses completed", seconds=180 + NUMBER * 1.5, every=0.2,

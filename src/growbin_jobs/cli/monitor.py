@@ -71,7 +71,7 @@ def _serve(options: dict[str, Any], *, any_port: bool) -> None:
 
     from growbin_jobs import settings as _settings
 
-    with _installed():
+    with installed():
         from growbin_jobs.monitor.bootstrap import make_config, make_services
         from growbin_jobs.monitor.server import address_of, listening
         from growbin_jobs.monitor.server import serve as serve_until_signal
@@ -107,7 +107,7 @@ def hash_password(
 
     from growbin_jobs.errors import ConfigurationError
 
-    with _installed():
+    with installed():
         from growbin_jobs.monitor.people import Grant, User
         from growbin_jobs.monitor.security.passwords import LEAST_LENGTH
         from growbin_jobs.monitor.security.passwords import hash_password as hashed
@@ -140,7 +140,7 @@ def link(
       growbin-jobs monitor link
       growbin-jobs monitor link --role viewer --minutes 60 --address https://jobs.example.com/
     """
-    with _installed():
+    with installed():
         from growbin_jobs.monitor.people import Grant
 
     print_line(_link(_tokens(), address, Grant.parse(role), minutes))
@@ -161,7 +161,7 @@ def create_token(
     """
     from growbin_jobs.operations.json_ready import as_json
 
-    with _installed():
+    with installed():
         from growbin_jobs.monitor.people import Grant
 
     from growbin_jobs.cli import target
@@ -234,7 +234,7 @@ def _tokens() -> "MonitorTokens":
     return MonitorTokens(target.central())
 
 
-class _installed:  # noqa: N801 used as a word: with _installed(): …
+class installed:  # noqa: N801 used as a word: with installed(): …
     """Says how to install the monitor where its libraries are missing."""
 
     def __enter__(self) -> None: ...

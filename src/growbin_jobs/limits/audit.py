@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from growbin_jobs.limit_names import EACH_USER, TOKENS, USER, common_name
@@ -71,8 +72,9 @@ def audit(requests: Iterable[Sent], history: Sequence[Promise]) -> list[Finding]
     for promise in history:
         promised.setdefault(promise.name, []).append(promise)
     counts = {name: _Count(name, promised[name]) for name in promised if name.removeprefix(TOKENS) != EACH_USER}
+    names = lru_cache(maxsize=10_000)(names_of)  # users send several, and models are few
     for request in requests:
-        for name in names_of(request.purpose, request.model, request.user_id):
+        for name in names(request.purpose, request.model, request.user_id):
             if name not in counts and (theirs := _promises_of(name, promised)):
                 counts[name] = _Count(name, theirs)
             if name in counts:

@@ -149,40 +149,54 @@ def requests_of_analysis(database: Database, analysis_id: str, *, limit: int = 2
     return [RequestOfAnalysis(seconds=one.pop("latency_ms") / 1000, **one) for one in map(dict, database.rows(query))]
 
 
-def spent(database: Database, *, by: GroupBy, since: date | None = None, until: date | None = None) -> Sequence[Spent]:
+def spent(
+    database: Database,
+    *,
+    by: GroupBy,
+    since: date | None = None,
+    until: date | None = None,
+    limit: int | None = None,
+) -> Sequence[Spent]:
     """Return what was spent, the greatest first (days in order).
 
     Parameters:
       by: What to sum by.
       since: First day, in the zone of the ledger.
       until: Last day.
+      limit: Only so many, those that cost most; None: all.
 
     Raises:
       Deferred: The database is away.
     """
-    sums: dict[str | None, list[int]] = {}
-    for key, *numbers in database.run(lambda connection: _sums(connection, database.dialect, by, since, until)):
-        known = sums.setdefault(key or None, [0] * len(numbers))
-        sums[key or None] = [total + int(number) for total, number in zip(known, numbers, strict=True)]
-    found = [Spent(key, *numbers) for key, numbers in sums.items()]
+    rows = database.run(lambda connection: _sums(connection, database.dialect, by, since, until, limit))
+    found = [Spent(key or None, *map(int, numbers)) for key, *numbers in rows]
     # Sorted here: where rows without a key come, and how text is ordered, differs between databases.
     return sorted(found, key=lambda each: (0 if by == "day" else -each.micro_dollars, each.key or ""))
 
 
 def _sums(
-    connection: Any, dialect: Dialect, by: GroupBy, since: date | None, until: date | None
+    connection: Any, dialect: Dialect, by: GroupBy, since: date | None, until: date | None, limit: int | None
 ) -> list[tuple[Any, ...]]:
     """Return sums over the days that have been added up, and over the single requests of those after."""
     sql, key = SqlWords(dialect), _COLUMN[by]
     [(watermark,)] = sql.rows(connection, "SELECT coalesce(max(day), '') FROM llm_usage_rolled")
     first, last = (since.isoformat() if since else ""), (until.isoformat() if until else "9999")
-    added_up = (
-        f"SELECT {key}, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced), sum(tokens_cached),"  # noqa: S608
-        f" sum(tokens_reasoning) FROM llm_usage_sum WHERE day >= ? AND day <= ? AND day <= ? GROUP BY {key}"
-    )
-    single = (
-        f"SELECT {key}, count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(cost), 0),"  # noqa: S608
-        " sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END), coalesce(sum(tokens_cached), 0),"
-        f" coalesce(sum(tokens_reasoning), 0) FROM llm_usage WHERE day >= ? AND day <= ? AND day > ? GROUP BY {key}"
-    )
-    return [row for query in (added_up, single) for row in sql.rows(connection, query, first, last, watermark)]
+    added_up = "llm_usage_sum" if by == "user" else "llm_usage_total"  # without users it has a thousandth of the rows
+    statement = f"""
+        SELECT who, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost) AS cost, sum(unpriced),
+            sum(tokens_cached), sum(tokens_reasoning)
+        FROM (
+            SELECT {key} AS who, sum(requests) AS requests, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out,
+                sum(cost) AS cost, sum(unpriced) AS unpriced, sum(tokens_cached) AS tokens_cached,
+                sum(tokens_reasoning) AS tokens_reasoning
+            FROM {added_up} WHERE day >= ? AND day <= ? AND day <= ? GROUP BY {key}
+            UNION ALL
+            SELECT coalesce({key}, ''), count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
+                coalesce(sum(cost), 0), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END),
+                coalesce(sum(tokens_cached), 0), coalesce(sum(tokens_reasoning), 0)
+            FROM llm_usage WHERE day >= ? AND day <= ? AND day > ? GROUP BY 1
+        ) AS parts
+        GROUP BY who ORDER BY cost DESC{"" if limit is None else " LIMIT ?"}
+    """  # noqa: S608
+    days = (first, last, watermark)
+    return sql.rows(connection, statement, *days, *days, *(() if limit is None else (limit,)))

@@ -25,6 +25,14 @@ SELECT day, model, purpose, coalesce(user_id, ''), count(*), sum(CASE WHEN cost 
 FROM llm_usage WHERE day = ? GROUP BY day, model, purpose, coalesce(user_id, '')
 """
 
+_DAY: Final = """
+INSERT INTO llm_usage_total
+    (day, model, purpose, requests, unpriced, tokens_in, tokens_cached, tokens_reasoning, tokens_out, cost)
+SELECT day, model, purpose, sum(requests), sum(unpriced), sum(tokens_in), sum(tokens_cached), sum(tokens_reasoning),
+       sum(tokens_out), sum(cost)
+FROM llm_usage_sum WHERE day = ? GROUP BY day, model, purpose
+"""
+
 
 def roll_up(database: Database, today: date) -> int:
     """Add up the days before yesterday, where that was not done yet or rows have come since. Safe to run at once.
@@ -107,6 +115,8 @@ def _roll(sql: SqlWords, connection: Any, day: str) -> None:
     )
     sql.run(connection, "DELETE FROM llm_usage_sum WHERE day = ?", day)
     sql.run(connection, _SUMS, day)
+    sql.run(connection, "DELETE FROM llm_usage_total WHERE day = ?", day)
+    sql.run(connection, _DAY, day)
     sql.run(
         connection,
         "UPDATE llm_usage_rolled SET requests = (SELECT coalesce(sum(requests), 0) FROM llm_usage_sum WHERE day = ?)"

@@ -1,18 +1,16 @@
 """Makes the web application: what every request passes, the routers of pages and interfaces, and errors as answers."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import iter_route_contexts
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 
 from growbin_jobs import __version__
 from growbin_jobs.monitor.answers import add_handlers, failed
-from growbin_jobs.monitor.api import flower, v2
+from growbin_jobs.monitor.api import flower, mcp, v2
 from growbin_jobs.monitor.api.problems import RESPONSES
 from growbin_jobs.monitor.config import MonitorConfig
 from growbin_jobs.monitor.live import Live, Watcher
@@ -22,7 +20,8 @@ from growbin_jobs.monitor.security.gate import SAFE, Gate
 from growbin_jobs.monitor.security.login_limit import LoginLimit
 from growbin_jobs.monitor.security.oidc import OidcSignIn
 from growbin_jobs.monitor.security.passwords import Passwords
-from growbin_jobs.monitor.security.permissions import PERMISSIONS, Action, Requirement
+from growbin_jobs.monitor.security.permissions import PERMISSIONS
+from growbin_jobs.monitor.security.routes import routes_of
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.monitor.static_files import PackageFiles
 
@@ -69,7 +68,7 @@ def _routes() -> list[BaseRoute]:
     for router in v2.routers:
         second.include_router(router)
     app.include_router(second)
-    for router in (*flower.routers, *pages):
+    for router in (mcp.router, *flower.routers, *pages):
         app.include_router(router)
     app.mount("/static", PackageFiles(), name="static")
     check_routes(app)
@@ -86,27 +85,6 @@ def check_routes(app: FastAPI) -> None:
         assert actions, f"{path} names no action: give it dependencies=[require(Action.…)]"
         changing = [action for action in actions if PERMISSIONS[action].changes]
         assert not (changing and SAFE & methods), f"{path} changes something by GET: {changing}"
-
-
-def routes_of(app: FastAPI) -> Iterator[tuple[str, set[str], list[Action]]]:
-    """Yield the path, the methods and the actions of every route but the static files."""
-    for context in iter_route_contexts(app.routes):
-        if not isinstance(context.original_route, Mount):
-            dependant = getattr(context.original_route, "dependant", None)
-            # What a router or an app asks of all its routes is known to the context only.
-            asked = [context.dependant] if dependant is not None else []
-            yield (
-                context.path or "",
-                set(context.methods or ()),
-                [call.action for each in asked for call in _calls(each)],
-            )
-
-
-def _calls(dependant: Dependant) -> Iterator[Requirement]:
-    for each in dependant.dependencies:
-        if isinstance(each.call, Requirement):
-            yield each.call
-        yield from _calls(each)
 
 
 @asynccontextmanager

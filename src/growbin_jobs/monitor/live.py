@@ -8,12 +8,16 @@ was started anew, it hears ``reset`` and asks for everything.
 import asyncio
 import itertools
 import json
+import random
 import secrets
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
+
+from growbin_jobs.monitor.pace import Pace
 
 #: Seconds of silence until a comment keeps the connection open: proxies close what is silent for a minute.
 HEARTBEAT: Final = 15.0
@@ -45,7 +49,11 @@ class Change:
 
 
 class Live:
-    """The sequence of changes and its readers. :meth:`publish` is for any thread, streams are for one event loop."""
+    """The sequence of changes and its readers. :meth:`publish` is for any thread, streams are for one event loop.
+
+    Attributes:
+      spread: Seconds over which a change is told to the readers, each at a moment of its own.
+    """
 
     def __init__(self) -> None:
         self._run = secrets.token_hex(4)
@@ -56,6 +64,7 @@ class Live:
         self._readers: dict[object, tuple[asyncio.AbstractEventLoop, asyncio.Event, str | None]] = {}
         self._ended: set[str] = set()
         self._closed = False
+        self.spread = 0.0
 
     @property
     def readers(self) -> int:
@@ -134,6 +143,8 @@ class Live:
                 except TimeoutError:
                     due, silent = True, silent + CHECK
                 wake.clear()
+                if self.spread and not due:
+                    await self._wait_its_turn(wake, session)
                 if self._closed:
                     return
                 if (session is not None and session in self._ended) or (due and not await may_go_on()):
@@ -148,6 +159,14 @@ class Live:
                     yield ": still here\n\n"
         finally:
             self._readers.pop(key, None)
+
+    async def _wait_its_turn(self, wake: asyncio.Event, session: str | None) -> None:
+        loop = asyncio.get_running_loop()
+        turn = loop.time() + random.uniform(0.0, self.spread)  # noqa: S311 no secret
+        while (left := turn - loop.time()) > 0 and not self._closed and session not in self._ended:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), left)
+            wake.clear()
 
     def _wake(self) -> None:
         for loop, wake, _ in list(self._readers.values()):
@@ -167,13 +186,13 @@ class Watcher:
     Parameters:
       live: Where to.
       marks: Of each topic: returns a value that differs when something has changed. Errors count as no change.
-      pause: Seconds between two looks.
+      pace: How long to wait between two looks.
     """
 
-    def __init__(self, live: Live, marks: dict[str, Callable[[], Any]], *, pause: float = 1.0) -> None:
+    def __init__(self, live: Live, marks: dict[str, Callable[[], Any]], pace: Pace | None = None) -> None:
         self._live = live
         self._marks = marks
-        self._pause = pause
+        self._pace = pace or Pace()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor-live", daemon=True)
 
@@ -189,7 +208,9 @@ class Watcher:
 
     def _run(self) -> None:
         known: dict[str, Any] = {}
-        while not self._end.wait(self._pause):
+        while not self._end.wait(self._pace.pause):
+            self._pace.correct()
+            self._live.spread = self._pace.spread
             if not self._live.readers:
                 continue
             changed = []

@@ -54,7 +54,7 @@ class Identity:
     Attributes:
       name: Who, for records; personal data, so it stays out of logs.
       grant: What they may do.
-      kind: How they were recognised: password, oidc, link, token, basic, proxy, insecure.
+      kind: How they were recognised: password, oidc, link, token, basic, proxy, insecure, mcp (this machine's user).
       session: Id of the session in the table; None for those who prove themselves with each request.
     """
 

@@ -1,5 +1,6 @@
 """Serves the monitor: by TCP or a unix socket, until a signal; streams that are open do not hold it up."""
 
+import gc
 import logging
 import os
 import socket
@@ -48,6 +49,9 @@ def serve(config: MonitorConfig, services: Services | None = None, *, sockets: l
             timeout_graceful_shutdown=GRACE,
         )
     )
+    # What was loaded stays: the collector need not look at it again each time that a page makes many objects.
+    gc.collect()
+    gc.freeze()
     try:
         server.run(sockets)
     finally:
@@ -92,8 +96,12 @@ def address_of(config: MonitorConfig, listener: socket.socket) -> str:
 
 
 def _tcp(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+    )[0]
+    # asyncio sends small parts at once (TCP_NODELAY) where a socket names its protocol; else most answers wait for
+    # the other side's delayed acknowledgement, which comes after 40 ms.
+    listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
@@ -24,6 +25,9 @@ _FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line \d+, in (?P<function>.
 _CLASS: Final = re.compile(r"[A-Za-z_][\w.]*")
 BUCKETS: Final = 24
 _SAMPLES: Final = 5
+
+#: Code, class of the error, place, and the error's text where these do not name it.
+Cause = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,17 +123,25 @@ def tasks_of_group(database: Database, key: str, *, since: datetime, until: date
     return list(dict.fromkeys(failure.task_id for failure in its))
 
 
-def _members(found: Iterable[Failure]) -> dict[tuple[str, str, str, str], list[Failure]]:
-    known = list(found)
-    causes = _causes_of_deaths(known)
-    members: defaultdict[tuple[str, str, str, str], list[Failure]] = defaultdict(list)
-    for failure in known:
-        likely = causes.get((failure.actor, without_what_varies(failure.error)), set())
-        members[next(iter(likely)) if len(likely) == 1 else _cause(failure)].append(failure)
+def _members(found: Iterable[Failure]) -> dict[Cause, list[Failure]]:
+    known, titles = list(found), lru_cache(maxsize=None)(without_what_varies)  # most failures have the words of others
+    causes: defaultdict[tuple[str, str], set[Cause]] = defaultdict(set)  # of deaths, by actor and error
+    of_deaths: dict[int, Cause] = {}
+    for number, failure in enumerate(known):
+        if failure.state == "dead":
+            title = titles(failure.error)
+            of_deaths[number] = cause = _cause(failure, title)
+            causes[failure.actor, title].add(cause)
+    members: defaultdict[Cause, list[Failure]] = defaultdict(list)
+    for number, failure in enumerate(known):
+        title = titles(failure.error)
+        likely = causes.get((failure.actor, title), ())
+        cause = next(iter(likely)) if len(likely) == 1 else of_deaths.get(number) or _cause(failure, title)
+        members[cause].append(failure)
     return members
 
 
-def _key(cause: tuple[str, str, str, str]) -> str:
+def _key(cause: Cause) -> str:
     return hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -162,17 +174,7 @@ def without_what_varies(text: str) -> str:
     return _VARYING.sub("…", first[:300])[:200]
 
 
-def _causes_of_deaths(found: Iterable[Failure]) -> dict[tuple[str, str], set[tuple[str, str, str, str]]]:
-    """Return what messages were given up for, by actor and error."""
-    causes: defaultdict[tuple[str, str], set[tuple[str, str, str, str]]] = defaultdict(set)
-    for failure in found:
-        if failure.state == "dead":
-            causes[failure.actor, without_what_varies(failure.error)].add(_cause(failure))
-    return causes
-
-
-def _cause(failure: Failure) -> tuple[str, str, str, str]:
-    title = without_what_varies(failure.error)
+def _cause(failure: Failure, title: str) -> Cause:
     error_class, place = place_of(failure.traceback)
     if not error_class:
         named = _CLASS.match(failure.error)
@@ -183,7 +185,7 @@ def _cause(failure: Failure) -> tuple[str, str, str, str]:
 
 
 def _group(
-    cause: tuple[str, str, str, str], its: list[Failure], since: datetime, until: datetime, version_at: datetime | None
+    cause: Cause, its: list[Failure], since: datetime, until: datetime, version_at: datetime | None
 ) -> ErrorGroup:
     code, error_class, place, title = cause
     moments = [each.at for each in its]

@@ -116,7 +116,9 @@ def _rows(database: Database, since: datetime, until: datetime | None) -> Iterat
     )  # fmt: skip
     after_time, after_id = since.astimezone(UTC), ""
     while True:
-        later = (row.sent_at > after_time) | ((row.sent_at == after_time) & (row.id > after_id))
+        # The first comparison is for the index, the second one parts what was sent in the same microsecond.
+        behind = (row.sent_at > after_time) | (row.id > after_id)
+        later = (row.sent_at >= after_time) & behind
         if until is not None:
             later &= row.sent_at < until
         page = database.rows(row.select(*columns).where(later).order_by(row.sent_at, row.id).limit(_PAGE))

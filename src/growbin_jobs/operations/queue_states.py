@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.errors import GrowbinError
@@ -20,6 +20,8 @@ class QueueState:
       delayed: Not due yet.
       dead: Given up, as the broker counts them.
       consumers: Worker groups that take from it and are alive, as ``node/group``.
+      unseen: Of the ready ones, at least so many have no task in the central database: another program sent them, and
+        no worker has had them yet. None: nobody can tell, or every message has one (the embedded broker).
     """
 
     name: str
@@ -28,6 +30,7 @@ class QueueState:
     delayed: int | None
     dead: int | None
     consumers: list[str]
+    unseen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,24 @@ class QueueStates:
 
     queues: list[QueueState]
     problem: str | None
+
+    def with_unseen(self, waiting: Mapping[str, int]) -> QueueStates:
+        """Return them with what no task is known of.
+
+        Parameters:
+          waiting: Tasks by queue that have not ended and do not run. Some of them are not in the queue now, but put off
+            or on their way: so more messages may be unseen than are counted.
+        """
+        queues = [
+            each if each.ready is None else replace(each, unseen=max(0, each.ready - waiting.get(each.name, 0)))
+            for each in self.queues
+        ]
+        return replace(self, queues=queues)
+
+    @property
+    def unseen(self) -> int:
+        """Return how many messages of all queues no task is known of, at least."""
+        return sum(each.unseen or 0 for each in self.queues)
 
 
 def queue_states(

@@ -19,7 +19,12 @@ from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.metrics.count_files import CountFile, NodeCounts
+from growbin_jobs.metrics.counted import TASK_SECONDS, TASKS
+from growbin_jobs.metrics.counts import Counts
+from growbin_jobs.metrics.telling import TellCounts
 from growbin_jobs.models import SCHEMA
+from growbin_jobs.models.node_counts import NodeCountsTable
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.config import MonitorConfig
@@ -109,12 +114,31 @@ def filled(settings: Settings) -> Iterator[Services]:
     group = worker("storage-1", datetime.now(UTC), reserved=1, reserved_tasks=reserved)
     alive = datetime.now(UTC) + timedelta(minutes=10)  # however long the tests take
     Workers(services.database).report("storage-1", [group], unsynced=0, owed=0, at=alive)
+    _count(services)
     WorkerActors(services.database).report("storage-1", {"storage": ("upload_image",)}, at=NOW)
     gone = worker("storage-9", ago(7200))
     Workers(services.database).report("storage-9", [gone], unsynced=0, owed=0, at=ago(7200))
     Workers(services.database).report("storage-9", [], unsynced=0, owed=0, at=ago(3600))
     yield services
     services.close()
+
+
+def _count(services: Services) -> None:
+    """Let storage-1 tell what its processes have counted, one of which has died."""
+    folder = services.settings.node_dir
+    for ends, dies in (({"completed": 5, "failed": 2, "dead": 1}, True), ({"completed": 3, "requeued": 1}, False)):
+        counts = Counts()
+        for outcome, number in ends.items():
+            counts.inc(TASKS, "user_input", "upload_image", outcome, by=number)
+            counts.observe(TASK_SECONDS, "user_input", "upload_image", value=0.2)
+        counts.inc(TASKS, "vision_analysis", "analyze_image", "completed")  # of another group
+        file = CountFile(folder, counts)
+        file.write()
+        if dies:
+            file.let_go()
+    tell = TellCounts("storage-1", NodeCounts(folder), NodeCountsTable(services.database))
+    for _ in range(2):  # again and again, and nothing counts twice
+        tell.run_once()
 
 
 def serve(services: Services, config: MonitorConfig) -> Iterator[int]:

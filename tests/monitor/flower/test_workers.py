@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.monitor.flower.client import ITEM_KEYS, WORKER, WORKER_KEYS, Script
 
 
@@ -40,9 +41,36 @@ def test_the_rows_of_flower_s_own_page(script: Script):
         "pid", "freq", "heartbeats", "clock", "active", "processed", "loadavg", "status", "task-received",
         "task-started", "task-succeeded", "task-failed", "task-retried", "worker-online",
     }  # fmt: skip
+    counts = {name: number for name, number in found[WORKER].items() if name.startswith("task-")}
+    assert counts == {
+        "task-received": 12, "task-started": 12, "task-succeeded": 8, "task-retried": 2, "task-failed": 1,
+        "task-rejected": 1, "task-revoked": 0,
+    }  # fmt: skip
+    assert (found[WORKER]["processed"], found["storage@storage-9"]["processed"]) == (12, None)
     page = script.get("/workers", allow_redirects=False)  # the page is for browsers, which sign in
     assert page.status_code == 303
-    assert script.get("/metrics").status_code == 200
+
+
+def test_counters(script: Script):
+    families = {family.name: family for family in text_string_to_metric_families(script.get("/metrics").text)}
+    events = {
+        sample.labels["type"]: sample.value
+        for sample in families["flower_events"].samples
+        if (sample.name, sample.labels["worker"]) == ("flower_events_total", WORKER)
+    }
+    took = {
+        sample.labels.get("le", sample.name): sample.value for sample in families["flower_task_runtime_seconds"].samples
+    }
+
+    assert events == {
+        "task-received": 12, "task-started": 12, "task-succeeded": 8, "task-retried": 2, "task-failed": 1,
+        "task-rejected": 1,
+    }  # fmt: skip
+    assert {sample.labels["task"] for sample in families["flower_events"].samples} == {"upload_image"}
+    assert (took["0.1"], took["0.25"], took["+Inf"]) == (0, 5, 5)
+    assert took["flower_task_runtime_seconds_sum"] == pytest.approx(1.0)
+    assert script.read("/api/workers")[WORKER]["stats"]["total"] == {"upload_image": 12}
+    assert all("storage-9" not in str(sample) for family in families.values() for sample in family.samples)
 
 
 def test_queues(script: Script):

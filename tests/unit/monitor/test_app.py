@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from growbin_jobs.errors import Away
-from growbin_jobs.monitor.app import check_routes, make_app, routes_of
+from growbin_jobs.monitor.app import check_routes, make_app
 from growbin_jobs.monitor.config import MonitorConfig
 from growbin_jobs.monitor.people import Identity
 from growbin_jobs.monitor.security.permissions import PERMISSIONS, Action, allows, require
+from growbin_jobs.monitor.security.routes import routes_of
 from growbin_jobs.monitor.services import Services
 
 ROLES = [None, "vera", "pia", "otto", "olga", "adam", "ada"]

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import threading
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from growbin_jobs.monitor import live as module
 from growbin_jobs.monitor.live import Live, Watcher
+from growbin_jobs.monitor.pace import LONGEST, SHARE, SHORTEST, Pace
 
 
 def events(text: str) -> list[tuple[str, list[str]]]:
@@ -125,7 +128,7 @@ def test_the_watcher_looks_only_while_somebody_reads_and_outlives_errors():
                 told.set()
 
     live = Told()
-    watcher = Watcher(live, {"tasks": mark}, pause=0.001)
+    watcher = Watcher(live, {"tasks": mark}, pace=cast(Pace, SimpleNamespace(pause=0.001, spread=0.0, correct=int)))
     watcher.start()
     assert not looked.wait(0.05)
     live.readers = 1
@@ -153,3 +156,43 @@ def test_polling_tells_what_has_changed_since_a_position(signed_in):
 
     assert client.get("/live/changes", params={"after": position}).json()["topics"] == ["tasks"]
     assert client.get("/live/changes", params={"after": "elsewhere-1"}).json()["topics"] is None
+
+
+@given(st.integers(1, 400), st.floats(0.001, 0.05))
+def test_however_many_pages_are_open_they_take_a_share_of_a_core(pages, cost):
+    cpu = at = 0.0
+    pace = Pace(lambda: cpu, lambda: at)
+
+    def pass_by(rounds: int, pages: int) -> float:
+        nonlocal cpu, at
+        for _ in range(rounds):
+            took = pages * cost  # all that were told ask; while they do, nobody is told
+            cpu, at = cpu + took, at + max(pace.pause, took)
+            pace.correct()
+        return took / max(pace.pause, took)
+
+    busy = pass_by(40, pages)
+    assert busy <= SHARE * 1.05 or pace.pause == LONGEST
+    assert SHORTEST <= pace.pause <= LONGEST
+    pass_by(20, 0)
+    assert (pace.pause, pace.spread) == (SHORTEST, 0.0)
+
+
+def test_a_spread_tell_reaches_all_and_holds_up_no_end():
+    async def main() -> None:
+        live = Live()
+        live.spread = 0.05
+        streams = [live.stream(None, session=None, may_go_on=always) for _ in range(5)]
+        for stream in streams:
+            await anext(stream)
+        live.publish(["a"])
+        for stream in streams:
+            assert events(await anext(stream)) == [("changed", ["a"])]
+        live.spread = 3600.0
+        live.publish(["b"])
+        waiting = [asyncio.ensure_future(anext(stream, "ended")) for stream in streams]
+        await asyncio.sleep(0)
+        live.close()
+        assert await asyncio.gather(*waiting) == ["ended"] * 5
+
+    asyncio.run(asyncio.wait_for(main(), 60))

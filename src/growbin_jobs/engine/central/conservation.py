@@ -6,9 +6,10 @@ tasks. A message that only one of them knows is a hole; its fate is counted from
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
@@ -19,13 +20,14 @@ from growbin_jobs.engine.delivery.records import ABORTED, DROPPED, REVOKED
 _LETTERS: Final = "EXISTS (SELECT 1 FROM dead_letters l WHERE l.task_id = t.task_id"
 _OPEN: Final = "l.retried_at IS NULL AND l.discarded_at IS NULL AND l.taken_by IS NULL"
 
-#: The fate of a task; those of :data:`FATES_OF_HOLES` are none.
-_FATE: Final = f"""CASE
+#: The fate of a task that is not dead, and of one that is; those of :data:`FATES_OF_HOLES` are none.
+_LIVING: Final = f"""CASE
     WHEN t.status = 'completed' AND t.error = '{REVOKED}' THEN 'revoked'
     WHEN t.status = 'completed' AND t.error = '{ABORTED}' THEN 'aborted'
     WHEN t.status = 'completed' THEN 'completed'
     WHEN t.status IN ('pending', 'running', 'failed') THEN t.status
-    WHEN t.status <> 'dead' THEN 'of no known state'
+    ELSE 'of no known state' END"""
+_DEAD: Final = f"""CASE
     WHEN {_LETTERS} AND l.retried_at IS NULL AND l.discarded_at IS NULL) THEN 'dead'
     WHEN {_LETTERS} AND l.discarded_at IS NOT NULL) THEN 'discarded'
     WHEN {_LETTERS}) THEN 'dead, retried, and never seen again'
@@ -38,16 +40,17 @@ FATES_OF_HOLES: Final = (
     "dead without a dead letter", "dead, retried, and never seen again", "of no known state",
 )  # fmt: skip
 
-#: Messages that something names and that are no task; each takes the span twice.
+#: Messages that something else names and that are no task; each takes the span.
 _UNKNOWN: Final = {
-    "a dead letter of no task": """SELECT l.task_id FROM dead_letters l LEFT JOIN tasks t ON t.task_id = l.task_id
-        WHERE t.task_id IS NULL AND l.died_at >= ? AND l.died_at < ?""",
-    "a failed attempt of no task": """SELECT a.task_id FROM task_attempts a LEFT JOIN tasks t ON t.task_id = a.task_id
-        WHERE t.task_id IS NULL AND a.ended_at >= ? AND a.ended_at < ?""",
-    "it has sent another one, and is no task": """SELECT c.parent_id FROM tasks c
-        LEFT JOIN tasks t ON t.task_id = c.parent_id
-        WHERE t.task_id IS NULL AND c.parent_id IS NOT NULL AND c.created_at >= ? AND c.created_at < ?""",
+    "a dead letter of no task": """SELECT l.task_id FROM dead_letters l WHERE l.died_at >= ? AND l.died_at < ?
+        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.task_id = l.task_id)""",
+    "a failed attempt of no task": """SELECT a.task_id FROM task_attempts a WHERE a.ended_at >= ? AND a.ended_at < ?
+        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.task_id = a.task_id)""",
 }
+_PARENT: Final = "it has sent another one, and is no task"
+
+#: A letter is written after its message was made. By so much the clock of the node that wrote it may be behind.
+_SKEW: Final = timedelta(days=1)
 _SPAN: Final = "t.created_at >= ? AND t.created_at < ?"
 
 
@@ -95,49 +98,77 @@ def fates(
     def work(connection: Any) -> Fates:
         if database.dialect == "postgresql":
             sql.run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        by_fate = _counted(sql.rows(connection, _BY_FATE, moment(settled), *span))
+        seen = _Seen(sql.rows(connection, _TASKS, *span, *span, moment(settled), moment(heard), moment(heard)))
         unknown = {why: {row[0] for row in sql.rows(connection, one, *span)} for why, one in _UNKNOWN.items()}
-        [(tasks,)] = sql.rows(connection, f"SELECT count(*) FROM tasks t WHERE {_SPAN}", *span)  # noqa: S608
-        [(fresh,)] = sql.rows(connection, _FRESH, *span, moment(settled))
-        [(overdue,)] = sql.rows(connection, _OVERDUE, *span, moment(heard), moment(heard))
-        [(doubles,)] = sql.rows(connection, f"SELECT count(*) {_DOUBLES}", *span)
-        named = sql.rows(connection, _HOLES, *span, moment(settled), limit)
+        unknown[_PARENT] = seen.parents
         unseen = set().union(*unknown.values())
+        in_holes = sum(seen.by_fate.get(fate, 0) for fate in FATES_OF_HOLES)
+        named = sql.rows(connection, _HOLES, *span, moment(settled), limit) if in_holes else []
+        double = (moment(since - _SKEW), *span)
+        doubles = [
+            str(row[0]) for row in sql.rows(connection, f"{_DOUBLES} ORDER BY t.task_id LIMIT ?", *double, limit)
+        ]
+        doubles_in_all = len(doubles)
+        if doubles_in_all == limit:
+            [(doubles_in_all,)] = sql.rows(connection, f"SELECT count(*) FROM ({_DOUBLES}) AS found", *double)  # noqa: S608
         return Fates(
-            accepted=int(tasks) + len(unseen),
-            by_fate=by_fate,
+            accepted=seen.tasks + len(unseen),
+            by_fate=seen.by_fate,
             holes=[*((str(task), str(fate)) for task, fate in named), *_reasons(unknown)][:limit],
-            doubles=[
-                str(row[0])
-                for row in sql.rows(connection, f"SELECT t.task_id {_DOUBLES} ORDER BY t.task_id LIMIT ?", *span, limit)
-            ],
-            holes_in_all=sum(by_fate.get(fate, 0) for fate in FATES_OF_HOLES) + len(unseen),
-            doubles_in_all=int(doubles),
-            fresh=int(fresh),
-            overdue=int(overdue),
+            doubles=doubles,
+            holes_in_all=in_holes + len(unseen),
+            doubles_in_all=int(doubles_in_all),
+            fresh=seen.fresh,
+            overdue=seen.overdue,
         )
 
     return database.transaction(work)
 
 
+class _Seen:
+    """What one look at the tasks of a span told; the rows are those of :data:`_TASKS`."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        counts: Counter[str] = Counter()
+        self.parents: set[str] = set()
+        self.tasks = self.fresh = self.overdue = 0
+        for fate, is_fresh, is_overdue, number, parent in rows:
+            if fate is None:
+                self.parents.add(str(parent))
+                continue
+            # A fate of a hole counts as in flight while its row is new: the journal's other rows are copied behind it.
+            fresh = bool(is_fresh) and fate in FATES_OF_HOLES
+            counts["running" if fresh else str(fate)] += int(number)
+            self.tasks += int(number)
+            self.fresh += int(number) if fresh else 0
+            self.overdue += int(number) if is_overdue else 0
+        self.by_fate = dict(sorted(counts.items()))
+
+
 _NO_FATE: Final = ", ".join(f"'{fate}'" for fate in FATES_OF_HOLES)
 _DROPPED: Final = ", ".join(f"'{word}'" for word in DROPPED)
 
-#: A fate of a hole counts as in flight while its row is new: the journal's other rows are copied behind it.
-_BY_FATE: Final = f"""SELECT CASE WHEN fate IN ({_NO_FATE}) AND synced_at > ? THEN 'running' ELSE fate END, count(*)
-    FROM (SELECT {_FATE} AS fate, t.synced_at FROM tasks t WHERE {_SPAN}) AS known GROUP BY 1"""  # noqa: S608
-_HOLES: Final = f"""SELECT task_id, fate FROM (SELECT t.task_id, t.synced_at, {_FATE} AS fate FROM tasks t
-    WHERE {_SPAN}) AS known WHERE fate IN ({_NO_FATE}) AND synced_at <= ? ORDER BY task_id LIMIT ?"""  # noqa: S608
-_FRESH: Final = f"""SELECT count(*) FROM (SELECT t.synced_at, {_FATE} AS fate FROM tasks t WHERE {_SPAN}) AS known
-    WHERE fate IN ({_NO_FATE}) AND synced_at > ?"""  # noqa: S608
-_DOUBLES: Final = f"""FROM tasks t WHERE {_SPAN} AND t.status = 'completed'
-    AND (t.error IS NULL OR t.error NOT IN ({_DROPPED})) AND {_LETTERS} AND {_OPEN})"""
-_OVERDUE: Final = f"""SELECT count(*) FROM tasks t WHERE {_SPAN} AND t.status IN ('pending', 'running', 'failed')
-    AND t.synced_at < ? AND (t.due_at IS NULL OR t.due_at < ?)"""  # noqa: S608
-
-
-def _counted(rows: list[Any]) -> dict[str, int]:
-    return {str(fate): int(number) for fate, number in sorted(rows)}
+#: All tasks of a span by their fate, and the parents that are no task: what was looked at once is looked up in memory,
+#: for nearly all parents are in the span too. The few that are dead have a part of their own, since only they have
+#: letters: a plan for all would read every letter that there is.
+_TASKS: Final = f"""WITH span AS MATERIALIZED
+    (SELECT t.task_id, t.parent_id, t.status, t.error, t.synced_at, t.due_at FROM tasks t WHERE {_SPAN}),
+    fated AS (SELECT t.status, t.synced_at, t.due_at, {_LIVING} AS fate FROM span t WHERE t.status <> 'dead'
+        UNION ALL
+        SELECT t.status, t.synced_at, t.due_at, {_DEAD} FROM tasks t WHERE {_SPAN} AND t.status = 'dead')
+    SELECT fate, synced_at > ?,
+        status IN ('pending', 'running', 'failed') AND synced_at < ? AND (due_at IS NULL OR due_at < ?), count(*), NULL
+    FROM fated GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, c.parent_id FROM span c LEFT JOIN span p ON p.task_id = c.parent_id
+    WHERE c.parent_id IS NOT NULL AND p.task_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.task_id = c.parent_id)"""  # noqa: S608
+_HOLES: Final = f"""SELECT task_id, fate FROM (SELECT t.task_id, t.synced_at,
+    CASE WHEN t.status <> 'dead' THEN {_LIVING} ELSE {_DEAD} END AS fate FROM tasks t WHERE {_SPAN}) AS known
+    WHERE fate IN ({_NO_FATE}) AND synced_at <= ? ORDER BY task_id LIMIT ?"""  # noqa: S608
+_DOUBLES: Final = f"""SELECT DISTINCT t.task_id FROM dead_letters l JOIN tasks t ON t.task_id = l.task_id
+    WHERE {_OPEN} AND l.died_at >= ? AND {_SPAN} AND t.status = 'completed'
+    AND (t.error IS NULL OR t.error NOT IN ({_DROPPED}))"""  # noqa: S608
 
 
 def _reasons(unknown: dict[str, set[str]]) -> Iterator[tuple[str, str]]:

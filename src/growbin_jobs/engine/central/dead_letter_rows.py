@@ -55,6 +55,12 @@ class DeadLetterRow(peewee.Model):
 
 
 DeadLetterRow.add_index(
+    DeadLetterRow.index(
+        DeadLetterRow.died_at, DeadLetterRow.id, name="dead_letters_open",
+        where=peewee.SQL("retried_at IS NULL AND discarded_at IS NULL AND taken_by IS NULL"),
+    )
+)  # fmt: skip
+DeadLetterRow.add_index(
     DeadLetterRow.index(DeadLetterRow.taken_at, where=peewee.SQL("taken_by IS NOT NULL AND done_at IS NULL"))
 )
 

@@ -88,7 +88,8 @@ class DeadLetters:
         query = query if since is None else query.where(row.died_at >= since)
         query = query if before is None else query.where(row.died_at < before)
         if below is not None:
-            query = query.where((row.died_at < below[0]) | ((row.died_at == below[0]) & (row.id < below[1])))
+            # The first comparison is for the index, the second one parts what died in the same microsecond.
+            query = query.where((row.died_at <= below[0]) & ((row.died_at < below[0]) | (row.id < below[1])))
         return [view_of(each | {"body": b""}) for each in self.database.rows(query.limit(limit))]
 
     def some(self, letter_ids: Collection[str]) -> Found:

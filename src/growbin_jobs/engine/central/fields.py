@@ -53,7 +53,7 @@ class UtcField(peewee.Field):
         if value is None:
             return None
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return moment.astimezone(UTC)
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)  # nearly always it is, and lists are long
 
 
 class BytesField(peewee.Field):

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.operations.error_affected import affected_by
 from growbin_jobs.operations.error_groups import error_groups
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
@@ -20,8 +21,18 @@ HOURS = (1, 6, 24, 72, 168)
 
 
 @router.get("/errors")
-def page(request: Request, hours: Annotated[int, Query(ge=1, le=744)] = 24, only: str = "") -> Response:
-    """Show the groups, those with most failures first; ``only=new``: those that the newest version brought."""
+def page(
+    request: Request,
+    hours: Annotated[int, Query(ge=1, le=744)] = 24,
+    only: str = "",
+    affected: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Show the groups, those with most failures first.
+
+    Parameters:
+      only: ``new``: those that the newest version brought.
+      affected: Key of a group of which is said whom it has hit.
+    """
     services: Any = request.app.state.services
     now = datetime.now(UTC)
     since = now - timedelta(hours=hours)
@@ -29,5 +40,6 @@ def page(request: Request, hours: Annotated[int, Query(ge=1, le=744)] = 24, only
     groups = [group for group in found.groups if group.is_new] if only == "new" else found.groups
     return render(
         request, "errors.html", found=found, groups=groups, hours=hours, choices=HOURS, only=only, since=since,
-        sparkline=charts.sparkline,
+        sparkline=charts.sparkline, affected=affected,
+        hit=affected_by(services.database, affected, since=since, until=now) if affected else None,
     )  # fmt: skip

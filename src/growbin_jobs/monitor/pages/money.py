@@ -18,6 +18,9 @@ router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_MON
 #: Times that can be chosen, in days.
 DAYS = (7, 30, 90, 365)
 
+#: Users that are listed, those that cost most.
+USERS = 100
+
 
 @router.get("/money")
 def page(
@@ -30,10 +33,11 @@ def page(
     people = may_see_people(request)
     chosen: Literal["day", "model", "purpose", "user"] = "day" if by == "user" and not people else by
     budgets = [each for each in money.budgets_of(services) if people or not each.name.startswith("user:")]
-    spent = list(money.spent_of(services, chosen, days))
+    spent = money.spent_of(services, chosen, days, limit=USERS if chosen == "user" else None)
+    whole = spent if chosen != "user" else money.spent_of(services, "model", days)
     return render(
         request, "money.html", limits=money.limits_of(services), budgets=budgets, spent=spent, by=chosen, days=days,
         breakers=money.breakers_of(services, words_for(request).language), choices=DAYS, people=people,
-        most=max((each.micro_dollars for each in spent), default=0), total=sum(each.micro_dollars for each in spent),
-        unpriced=sum(each.unpriced for each in spent), sparkline=charts.sparkline,
+        most=max((each.micro_dollars for each in spent), default=0), total=sum(each.micro_dollars for each in whole),
+        unpriced=sum(each.unpriced for each in whole), users=USERS, sparkline=charts.sparkline,
     )  # fmt: skip

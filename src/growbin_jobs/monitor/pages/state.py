@@ -11,6 +11,7 @@ from starlette.responses import Response
 from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.engine.control.history import history
 from growbin_jobs.monitor.acting.state import pauses_of
+from growbin_jobs.monitor.api.flower.worker_counts import worker_counts_of
 from growbin_jobs.monitor.api.flower.worker_table import worker_table
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.pages.rendering import render, words_for
@@ -30,7 +31,7 @@ def workers(request: Request, json: Annotated[str, Query(max_length=10)] = "") -
     """Show who works; those that are gone are folded. With ``json`` it answers as Flower's page does."""
     found = workers_of(request.app.state.services)
     if json:
-        return StrictAnswer(worker_table(found))
+        return StrictAnswer(worker_table(found, worker_counts_of(request.app.state.services)))
     return render(request, "workers.html", found=found, now=datetime.now(UTC))
 
 

@@ -41,7 +41,7 @@ def page(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) -> 
     return render(
         request, "tasks.html", query=query, page=found, tasks=tasks, total=total or Count(0), problem=problem,
         states=[*(state.value for state in TaskState), LOST], choices=choices_of(request.app.state.services.database),
-        chosen=_chosen(query),
+        chosen=_chosen(query), by_broker=request.app.state.services.engine.broker_url is not None,
     )  # fmt: skip
 
 

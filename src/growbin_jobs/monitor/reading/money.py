@@ -57,13 +57,16 @@ def breakers_of(services: Services, language: Language) -> list[BreakerAnswer]:
     ]  # fmt: skip
 
 
-def spent_of(services: Services, by: GroupBy, days: int) -> Sequence[Spent]:
+def spent_of(services: Services, by: GroupBy, days: int, *, limit: int | None = None) -> Sequence[Spent]:
     """Return what requests cost in the last days, today included.
+
+    Parameters:
+      limit: Only so many, those that cost most; None: all.
 
     Raises:
       Deferred: The database is away.
     """
-    return spent(services.database, by=by, since=today(services) - timedelta(days=days - 1))
+    return spent(services.database, by=by, since=today(services) - timedelta(days=days - 1), limit=limit)
 
 
 def budgets_of(services: Services) -> Sequence[BudgetDay]:

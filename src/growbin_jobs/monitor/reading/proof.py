@@ -17,15 +17,20 @@ from growbin_jobs.operations.proofs.signature import signed
 from growbin_jobs.operations.readable_json import strict
 from growbin_jobs.proving import proof_of
 
+#: The span of a request that names no beginning: of the interface, and of the page, which must be there at once.
+DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+
 #: Longest span of a request, in days: whoever wants more has the command.
 LONGEST: Final = 92
 
 
-def proven(request: Request, since: str, until: str) -> Proof:
-    """Return the proof of a span, by default of the last day.
+def proven(request: Request, since: str, until: str, *, otherwise: timedelta = DAY) -> Proof:
+    """Return the proof of a span.
 
     Parameters:
-      since, until: ISO 8601; a time without a zone is of the settings' zone. Empty: a day before the end; now.
+      since, until: ISO 8601; a time without a zone is of the settings' zone. Empty: so much
+        before the end as ``otherwise`` says; now.
 
     Raises:
       BadInput: A time is none, or the span is empty or too long.
@@ -34,7 +39,7 @@ def proven(request: Request, since: str, until: str) -> Proof:
     services: Any = request.app.state.services
     now = datetime.now(UTC)
     end = min(_moment(request, until) or now, now)
-    begin = _moment(request, since) or end - timedelta(days=1)
+    begin = _moment(request, since) or end - otherwise
     if not timedelta(0) < end - begin <= timedelta(days=LONGEST):
         raise BadInput(_words(request)("proof.span", days=LONGEST))
     return proof_of(services.settings, services.database, lambda: services.broker.depths(), begin, end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.queue_states import QueueStates, queue_states
@@ -20,10 +21,20 @@ def workers_of(services: Services) -> WorkerStates:
 
 
 def queues_of(services: Services, workers: WorkerStates) -> QueueStates:
-    """Return all queues; where the broker is away, their names and why."""
+    """Return all queues; where the broker is away, their names and why.
+
+    On RabbitMQ a message of another program is in its queue only, until a worker takes it: how many are so is told.
+
+    Raises:
+      Deferred: The database is away.
+    """
 
     def depths() -> Any:
         return services.broker.depths()
 
     known = [queue for group in services.engine.groups for queue in group.queues]
-    return queue_states(depths, workers.present, known=known)
+    found = queue_states(depths, workers.present, known=known)
+    if services.engine.broker_url is None or found.problem is not None:
+        return found
+    waiting = Tasks(services.database).waiting_by_queue()
+    return found if waiting is None else found.with_unseen(waiting)

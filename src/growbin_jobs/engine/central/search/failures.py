@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
@@ -14,25 +13,23 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 WINDOW: Final = 20_000
 _SHOWN: Final = 500
 
+#: Characters of a traceback that are read, from its end: the last frame and the error.
+_TAIL: Final = 3000
+
 _RUNS: Final = f"""
-    SELECT a.task_id, a.task_name, a.queue_name, a.node, a.outcome, a.ended_at, substr(a.error, 1, {_SHOWN}), d.code,
-           d.traceback
-    FROM (SELECT * FROM task_attempts WHERE ended_at >= ? AND ended_at < ? AND outcome <> 'deferred'
-          ORDER BY ended_at DESC LIMIT ?) AS a
-    LEFT JOIN dead_letters AS d ON d.task_id = a.task_id AND d.node = a.node AND d.died_at = a.ended_at
-    ORDER BY a.ended_at DESC
+    SELECT task_id, task_name, queue_name, node, outcome, ended_at, substr(error, 1, {_SHOWN}) FROM task_attempts
+    WHERE ended_at >= ? AND ended_at < ? AND outcome <> 'deferred' ORDER BY ended_at DESC LIMIT ?
 """  # noqa: S608 a number of ours
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A run that failed.
 
     Attributes:
       state: ``failed``, ``crashed``, or ``dead``: its message was given up.
       at: When it ended.
       code: The reason for which the message was given up; empty: it was not.
-      traceback: Of a message that was given up; empty: not known.
+      traceback: Of a message that was given up, its end; empty: not known.
     """
 
     task_id: str
@@ -64,12 +61,23 @@ def failures(
     """
     words, moments = SqlWords(database.dialect), UtcField()
     values = (moments.db_value(since), moments.db_value(until), window + 1)
-    rows = database.run(lambda connection: words.rows(connection, _RUNS, *values))
-    return [_failure(row, moments) for row in rows[:window]], len(rows) > window
+    runs = database.run(lambda connection: words.rows(connection, _RUNS, *values))[: window + 1]
+    letters = _letters(database, words, (runs[-1][5], values[1])) if any(run[4] == "dead" for run in runs) else {}
+    found = []
+    for task_id, actor, queue, node, outcome, at, error in runs[:window]:
+        code, traceback = letters.get((task_id, node, at), ("", "")) if outcome == "dead" else ("", "")
+        ended = moments.python_value(at)
+        assert ended is not None
+        found.append(Failure(task_id, actor, queue, node, outcome, ended, error or "", code, traceback))
+    return found, len(runs) > window
 
 
-def _failure(row: Any, moments: UtcField) -> Failure:
-    task_id, actor, queue, node, outcome, at, error, code, traceback = row
-    ended = moments.python_value(at)
-    assert ended is not None
-    return Failure(task_id, actor, queue, node, outcome, ended, error or "", code or "", traceback or "")
+def _letters(database: Database, words: SqlWords, span: tuple[Any, Any]) -> dict[tuple[str, str, Any], tuple[str, str]]:
+    """Return code and traceback of the letters that were written in a time, by task, node and moment.
+
+    They are not joined to the runs: most of those have no letter, and PostgreSQL would look for one for each.
+    """
+    end = "right(traceback, ?)" if database.dialect == "postgresql" else "substr(traceback, -1 * ?)"
+    sql = f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at < ?"  # noqa: S608
+    rows = database.run(lambda connection: words.rows(connection, sql, _TAIL, *span))
+    return {(task_id, node, at): (code or "", traceback or "") for task_id, node, at, code, traceback in rows}

@@ -14,6 +14,7 @@ from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.inspect import ActiveTask, Inspector, ScheduledTask
 from growbin_jobs.monitor.api.flower.task_objects import arguments_of
 from growbin_jobs.monitor.api.flower.task_texts import Texts, texts_of
+from growbin_jobs.monitor.api.flower.worker_counts import WorkerCounts, events_of, worker_counts_of
 from growbin_jobs.monitor.api.flower.worker_names import pid_of, worker_name
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.worker_states import WorkerState
@@ -28,6 +29,7 @@ class Doing:
     actors: dict[tuple[str, str], tuple[str, ...]]
     revoked: list[str]
     texts: defaultdict[str, Texts]
+    counts: WorkerCounts
 
 
 def doing(services: Services, states: list[WorkerState], *, messages: bool) -> Doing:
@@ -47,7 +49,8 @@ def doing(services: Services, states: list[WorkerState], *, messages: bool) -> D
     lines = TaskDetails(services.database).some(ids[:3000]) if messages else []
     actors = {(each.node, each.group_name): each.actors for each in WorkerActors(services.database).all()}
     revoked = [each.name for each in Control(services.database).read().all if each.target is Target.MESSAGE]
-    return Doing(active, scheduled, actors, revoked, texts_of(services.database, lines, messages=messages))
+    texts = texts_of(services.database, lines, messages=messages)
+    return Doing(active, scheduled, actors, revoked, texts, worker_counts_of(services))
 
 
 class _NoBroker:
@@ -94,7 +97,7 @@ def worker_object(state: WorkerState, all_: Doing) -> dict[str, Any]:
             }
             for each in scheduled
         ],
-        "stats": _stats(state, len(active)),
+        "stats": _stats(state, len(active), all_.counts),
         "timestamp": group.seen_at.timestamp(),
     }  # fmt: skip
 
@@ -106,11 +109,12 @@ def _queue(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _stats(state: WorkerState, active: int) -> dict[str, Any]:
+def _stats(state: WorkerState, active: int, counts: WorkerCounts) -> dict[str, Any]:
     """Return the figures of a worker; empty or null where nobody counts such a thing."""
     group = state.group
+    events = events_of(counts.of(group))
     return {
-        "total": {},
+        "total": {actor: by_type["task-received"] for actor, by_type in events.items()},
         "pid": group.pids[0] if group.pids else None,
         "clock": None,
         "uptime": max(0, int((group.seen_at - group.started_at).total_seconds())),

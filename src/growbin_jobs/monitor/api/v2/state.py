@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.reading.state import queues_of, workers_of
 from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.operations.error_affected import Affected, affected_by
 from growbin_jobs.operations.error_groups import ErrorGroups, error_groups
 from growbin_jobs.operations.overview import Overview, overview, state_counts
 from growbin_jobs.operations.queue_states import QueueStates
@@ -78,6 +79,18 @@ def errors(
     return StrictAnswer(
         error_groups(request.app.state.services.database, since=now - timedelta(hours=hours), until=now)
     )
+
+
+@router.get("/error-groups/{key}/affected", response_model=Affected)
+def affected(
+    request: Request,
+    key: Annotated[str, Path(max_length=64, description="Of the group.")],
+    hours: Annotated[float, Query(gt=0, le=24 * MOST_DAYS, description="Back from now.")] = 24,
+) -> Response:
+    """Return how many analyses and users a group of errors has hit."""
+    now = datetime.now(UTC)
+    database = request.app.state.services.database
+    return StrictAnswer(affected_by(database, key, since=now - timedelta(hours=hours), until=now))
 
 
 def _has_a_calendar(moment: datetime) -> bool:

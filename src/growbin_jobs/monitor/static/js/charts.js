@@ -5,6 +5,11 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const seconds = (value) => (value === null || value === undefined ? "–" : value < 1 ? `${Math.round(value * 1000)} ms` : value < 90 ? `${value.toFixed(1)} s` : `${(value / 60).toFixed(1)} min`);
   const height = 220;
+  // uPlot itself writes times as in America, whatever the page's language.
+  const language = document.documentElement.lang;
+  const clock = (at) => new Date(at * 1000).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = (at) => new Date(at * 1000).toLocaleDateString(language, { month: "2-digit", day: "2-digit" });
+  const times = (_, splits) => splits.map((at, number) => (number && day(at) === day(splits[number - 1]) ? clock(at) : `${clock(at)}\n${day(at)}`));
 
   // Bars of several series stand on each other: each series is drawn from the sum of those below it.
   const stacked = (series) => {
@@ -30,9 +35,9 @@
       legend: { live: true },
       // uPlot would show years around a single point.
       scales: { x: { range: (_, least, most) => (most - least < 60 ? [least - 1800, most + 60] : [least, most]) }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, bars ? 4 : 0.1)] } },
-      axes: [axis, { ...axis, size: 56, values: (_, splits) => splits.map(say) }],
+      axes: [{ ...axis, values: times }, { ...axis, size: 56, values: (_, splits) => splits.map(say) }],
       series: [
-        { label: document.documentElement.lang === "ko" ? "시각" : "Time", value: (_, at) => (at ? new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "–") },
+        { label: language === "ko" ? "시각" : "Time", value: (_, at) => (at ? clock(at) : "–") },
         ...order.map((at) => ({
           label: data.series[at].label,
           stroke: colour(data.series[at].colour), width: bars ? 0 : 2, spanGaps: false, points: { show: !bars && x.length < 3 },

@@ -1,0 +1,233 @@
+"""Fills a database as a month of work leaves it: tasks with their runs, letters, analyses, requests, figures.
+
+PostgreSQL makes the rows itself, without their indexes, which are made afterwards: five million go in within minutes.
+Every row depends on its number alone, so that two runs fill the same.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
+from growbin_jobs.scheduler.table import JOBS
+
+#: Tasks of one statement.
+BATCH = 250_000
+
+#: The time that the rows are of.
+SPAN = timedelta(days=30)
+
+#: The end of the time of which keepers have made figures, and what a keeper makes of it at once.
+FIGURES = timedelta(hours=24)
+
+#: Tables that get more rows than one statement makes in a moment; their indexes are made afterwards.
+_LARGE = ("tasks", "task_attempts", "dead_letters", "waste_analysis", "llm_usage", "schedule_ledger", "audit")
+
+#: A number from 0 to 1 for each n, always the same.
+_CHANCE = "(hashint8extended({number}, {seed}) & 1048575) / 1048576.0"
+
+#: Numbers n are tasks, four of them an analysis. One task in 200,000 is a weekly report, one in a thousand has a long
+#: message. Of a hundred, one was given up.
+_TASKS = f"""
+INSERT INTO tasks (task_id, node, task_name, queue_name, payload, status, created_at, started_at, completed_at, error,
+    retry_count, result, worker, synced_at, deferrals, crashes, seq, parent_id, root_id)
+SELECT id, node, actor, queue,
+    '{{"queue_name":"' || queue || '","actor_name":"' || actor || '","args":["user-' || mod(n / 4, 5000)
+        || '","s3://growbin/spool/' || n || CASE mod(n, 4) WHEN 0 THEN '","analysis-' || n / 4 ELSE '' END
+        || '"],"kwargs":{{"client_id":' || mod(n, 900000)
+        || CASE WHEN mod(n, 1000) = 7 THEN ',"text":"' || (SELECT string_agg(md5((n + x)::text), '') FROM
+            generate_series(1, 600) AS x) || '"' ELSE '' END
+        || '}},"options":{{}},"message_id":"' || id || '","message_timestamp":' || floor(extract(epoch FROM at) * 1000)
+        || '}}',
+    state, at, CASE WHEN mod(n, 997) <> 0 THEN began END, CASE WHEN state <> 'running' THEN began + run END,
+    CASE WHEN state IN ('dead', 'failed') THEN (ARRAY['KeyError', 'APITimeoutError', 'RateLimited'])[1 + mod(n, 3)] END,
+    0, CASE WHEN state = 'completed' THEN '{{"ok":true}}' END, 'w/' || mod(n, 4), at + run + interval '2 s', 0, 0, n,
+    CASE WHEN mod(n, 4) <> 0 THEN md5((n - 1)::text)::uuid::text END,
+    CASE WHEN mod(n, 4) <> 0 THEN md5((n / 4 * 4)::text)::uuid::text END
+FROM (
+    SELECT n, md5(n::text)::uuid::text AS id, 'node-' || mod(n, 7) AS node, at, at + wait * interval '2 s' AS began,
+        run * interval '9 s' AS run,
+        CASE WHEN mod(n, 200000) = 99 THEN 'reports.weekly' ELSE
+            (ARRAY['upload_image', 'analyze_image', 'retrieve_rule', 'generate_response'])[1 + mod(n, 4)]
+            END AS actor,
+        CASE WHEN mod(n, 200000) = 99 THEN 'reports' ELSE
+            (ARRAY['user_input', 'vision_analysis', 'rule_retrieval', 'response_generation'])[1 + mod(n, 4)]
+            END AS queue,
+        CASE WHEN roll < 0.985 THEN 'completed' WHEN roll < 0.995 THEN 'dead' WHEN roll < 0.9995 THEN 'failed'
+            ELSE 'running' END AS state
+    FROM (
+        SELECT n, %(end)s::timestamptz - (%(count)s - n) * (%(span)s::interval / %(count)s) AS at,
+            {_CHANCE.format(number="n", seed=1)} AS roll, {_CHANCE.format(number="n", seed=2)} AS wait,
+            {_CHANCE.format(number="n", seed=3)} AS run
+        FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+    ) AS rolled
+) AS task
+"""
+
+_ATTEMPTS = """
+INSERT INTO task_attempts (task_id, node, ended_at, outcome, task_name, queue_name, started_at, worker, error,
+    retry_count, deferrals)
+SELECT task_id, node, completed_at - interval '1 min' * (2 - run), CASE WHEN run = 2 THEN status ELSE 'failed' END,
+    task_name, queue_name, started_at, worker, error, run, 0
+FROM tasks CROSS JOIN generate_series(0, 2) AS run WHERE status IN ('dead', 'failed')
+"""
+
+_LETTERS = """
+INSERT INTO dead_letters (id, node, letter, task_id, task_name, queue_name, body, code, params, error, traceback,
+    died_at, seq)
+SELECT task_id, node, 1, task_id, task_name, queue_name, convert_to(payload, 'UTF8'), 'retries_exhausted',
+    '{"attempts": 3, "detail": "' || error || '"}', error,
+    E'Traceback (most recent call last):\\n  File "/srv/app/src/' || task_name || '.py", line ' || mod(seq, 90)
+        || ', in ' || task_name || E'\\n    await send(picture)\\n' || error || E'\\n', completed_at, 1
+FROM tasks WHERE status = 'dead'
+"""
+
+_ANALYSES = f"""
+INSERT INTO waste_analysis (id, user_id, status, category, item, state, confidence, vision_model, response,
+    response_source, response_model, language, failed_stage, error_code, created_at, updated_at, completed_at)
+SELECT 'analysis-' || n, 'user-' || mod(n, 5000), status, 'plastic', 'pet_bottle', 'dirty', 0.93, 'gpt-6-luna',
+    '라벨을 떼고 헹군 뒤 압착해서 배출하세요.', 'model', 'gpt-6-luna', 'ko',
+    CASE status WHEN 'failed' THEN 'vision' END, CASE status WHEN 'failed' THEN 'retries_exhausted' END, at,
+    at + interval '9 s',
+    CASE WHEN status = 'completed' THEN at + interval '9 s' END
+FROM (
+    SELECT n, %(end)s::timestamptz - (%(count)s - n * 4) * (%(span)s::interval / %(count)s) AS at,
+        CASE WHEN {_CHANCE.format(number="n", seed=4)} < 0.98 THEN 'completed' ELSE 'failed' END AS status
+    FROM generate_series(0, %(count)s / 4 - 1) AS n
+) AS analysis
+"""
+
+_REQUESTS = """
+INSERT INTO llm_usage (id, sent_at, day, node, purpose, analysis_id, user_id, message_id, attempt, model, outcome,
+    billed, status, latency_ms, tokens_in, tokens_cached, tokens_reasoning, tokens_out, cost)
+SELECT 'request-' || n, at, to_char(at AT TIME ZONE %(zone)s, 'YYYY-MM-DD'), 'node-' || mod(n, 7),
+    CASE mod(n, 2) WHEN 0 THEN 'vision' ELSE 'text' END, 'analysis-' || n / 2,
+    'user-' || mod(n / 2, 5000), md5((n * 2 + 1)::text)::uuid::text, 1, 'gpt-6-luna', 'answered', 'yes', 200,
+    800 + mod(n, 8000), 900 + mod(n, 700), 600,
+    120, 40 + mod(n, 360), 700 + mod(n, 3500)
+FROM (
+    SELECT n, %(end)s::timestamptz - (%(count)s - n * 2) * (%(span)s::interval / %(count)s) AS at
+    FROM generate_series(0, %(count)s / 2 - 1) AS n
+) AS request
+"""
+
+_DAYS = (
+    "INSERT INTO llm_usage_sum SELECT day, model, purpose, user_id, count(*), 0, sum(tokens_in), sum(tokens_cached),"
+    " sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage WHERE day < %(yesterday)s GROUP BY 1, 2, 3, 4",
+    "INSERT INTO llm_usage_total SELECT day, model, purpose, sum(requests), sum(unpriced), sum(tokens_in),"
+    " sum(tokens_cached), sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage_sum GROUP BY 1, 2, 3",
+    "INSERT INTO llm_usage_rolled SELECT day, sum(requests) FROM llm_usage_total GROUP BY day",
+)
+
+_LEDGER = """
+INSERT INTO schedule_ledger (job, due, state, message_id, revision, tzdata, data_since, data_until, not_before, done_by,
+    covers_from, covers, manual, fence, sent_at, started_at, ended_at)
+SELECT %(job)s, due, 'done', 'due-' || %(job)s || extract(epoch FROM due), 1, '2026a', due - %(every)s::interval, due,
+    due, due + %(every)s::interval, due, 1, 0, 1, due, due, due + interval '2 s'
+FROM generate_series(%(begin)s::timestamptz, %(end)s::timestamptz, %(every)s::interval) AS due
+"""
+
+_WORKERS = """
+INSERT INTO workers (node, group_name, version, pids, processes, threads, queues, running, unsynced, owed, lag,
+    started_at, seen_at)
+SELECT 'node-' || n, CASE mod(n, 2) WHEN 0 THEN 'storage' ELSE 'ai' END, '1.0.0', '[71, 72]', 2, 100,
+    '["user_input", "vision_analysis"]', 12, 3, 0, 0.4, %(end)s::timestamptz - interval '5 h', %(end)s
+FROM generate_series(0, 6) AS n
+"""
+
+_MINUTES_DUE = (
+    "INSERT INTO minutes_due (minute, touched) SELECT DISTINCT date_trunc('minute', completed_at), 1 FROM tasks"
+    " WHERE completed_at > %(end)s::timestamptz - %(figures)s::interval AND completed_at < %(end)s"
+)
+
+_QUEUE_MINUTES = """
+INSERT INTO queue_minutes SELECT minute, queue, 20 + extract(minute FROM minute), 4, 2, 0, 3.5
+FROM generate_series(date_trunc('minute', %(end)s::timestamptz - %(figures)s::interval), %(end)s, interval '1 min')
+    AS minute,
+    unnest(ARRAY['user_input', 'vision_analysis', 'rule_retrieval', 'response_generation']) AS queue
+"""
+
+Statement = tuple[str, dict[str, Any]]
+
+
+def is_filled(database: Database, tasks: int) -> bool:
+    """Return whether :func:`fill` filled this database to its end, with so many tasks."""
+    upgrade(database, SCHEMA)
+    rows = database.run(lambda connection: connection.execute_sql("SELECT obj_description('tasks'::regclass)"))
+    return bool(rows.fetchone()[0] == _mark(tasks))
+
+
+def fill(database: Database, tasks: int, *, zone: str, told: Callable[[int], None] = lambda _: None) -> None:
+    """Fill an empty database; the newest rows are of now.
+
+    Parameters:
+      zone: Of the days of paid requests.
+      told: Called with the number of tasks that are in.
+    """
+    upgrade(database, SCHEMA)
+    end = datetime.now(UTC)
+    known = {"count": tasks, "end": end, "span": SPAN, "figures": FIGURES, "zone": zone}
+    known["yesterday"] = f"{end.astimezone(ZoneInfo(zone)) - timedelta(days=1):%Y-%m-%d}"  # added up are days before
+    indexes = _without_indexes(database)
+    for first in range(0, tasks, BATCH):
+        last = min(first + BATCH, tasks) - 1
+        run(database, _TASKS, known | {"first": first, "last": last})
+        told(last + 1)
+    for statement, values in _rest(known):
+        run(database, statement, values)
+    for definition in indexes:
+        run(database, definition)
+    run(database, "VACUUM ANALYZE")
+    Minutes(database).compute_due(now=end, kept=SPAN, limit=10_000)
+    run(database, f"COMMENT ON TABLE tasks IS '{_mark(tasks)}'")
+    run(database, "VACUUM ANALYZE")
+
+
+def run(database: Database, statement: str, values: dict[str, Any] | None = None) -> None:
+    """Run one statement, however long it takes."""
+
+    def on(connection: Any) -> None:
+        connection.execute_sql("SET statement_timeout = 0")
+        connection.execute_sql("SET maintenance_work_mem = '1GB'")
+        connection.connection().cursor().execute(statement, values)
+
+    database.run(on)
+
+
+def _rest(known: dict[str, Any]) -> Iterator[Statement]:
+    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _MINUTES_DUE, _QUEUE_MINUTES):
+        yield statement, known
+    for job in JOBS:
+        if job.route is not None:
+            every = getattr(job.when, "seconds", 86_400)
+            yield _LEDGER, known | {"job": job.name, "every": timedelta(seconds=every), "begin": known["end"] - SPAN}
+
+
+def _without_indexes(database: Database) -> list[str]:
+    """Drop the indexes of the large tables, keys included; return the statements that make them again."""
+    names = "', '".join(_LARGE)
+    keys = (
+        "SELECT conrelid::regclass || '', conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        f" WHERE contype = 'p' AND conrelid::regclass || '' IN ('{names}')"
+    )
+    others = f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('{names}')"
+    made = []
+    for table, name, definition in _rows(database, keys):
+        run(database, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        made.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+    for name, definition in _rows(database, others):
+        run(database, f"DROP INDEX {name}")
+        made.append(definition)
+    return made
+
+
+def _rows(database: Database, statement: str) -> list[tuple[str, ...]]:
+    return list(database.run(lambda connection: connection.execute_sql(statement)).fetchall())
+
+
+def _mark(tasks: int) -> str:
+    return f"filled by scripts/bench monitor with {tasks} tasks"

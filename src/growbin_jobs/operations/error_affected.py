@@ -1,0 +1,84 @@
+"""Whom a group of errors has hit: how many analyses, and how many users."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, Final
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.messages import subject_of
+from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.operations.error_groups import tasks_of_group
+
+#: Tasks of a group that are looked at, those that failed last; and of one statement.
+MOST: Final = 2000
+_AT_ONCE: Final = 500
+
+#: Characters of a message that are read: those of the pipeline are shorter.
+_READ: Final = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """Whom a group of errors has hit.
+
+    Attributes:
+      tasks: Of the group, each once.
+      looked_at: Of these, so many were looked at: those that failed last.
+      analyses, users: That they were for. Tasks that are for no analysis are in neither.
+    """
+
+    tasks: int
+    looked_at: int
+    analyses: int
+    users: int
+
+
+def affected_by(database: Database, key: str, *, since: datetime, until: datetime) -> Affected:
+    """Return whom a group of errors has hit.
+
+    Parameters:
+      key: Of the group.
+      since, until: As for :func:`growbin_jobs.operations.error_groups.error_groups`.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    tasks = tasks_of_group(database, key, since=since, until=until)
+    analyses: set[str] = set()
+    for begin in range(0, min(len(tasks), MOST), _AT_ONCE):
+        some = tasks[begin : min(begin + _AT_ONCE, MOST)]
+        analyses |= {found for text in _messages(database, some) if (found := _analysis_of(text)) is not None}
+    owners: dict[str, str | None] = {}
+    known = sorted(analyses)
+    for begin in range(0, len(known), _AT_ONCE):
+        owners |= Analyses(database).owners(known[begin : begin + _AT_ONCE])
+    users = {user for user in owners.values() if user is not None}
+    return Affected(tasks=len(tasks), looked_at=min(len(tasks), MOST), analyses=len(analyses), users=len(users))
+
+
+def _messages(database: Database, task_ids: list[str]) -> list[str]:
+    sql, marks = SqlWords(database.dialect), ", ".join("?" * len(task_ids))
+    query = f"SELECT substr(payload, 1, {_READ}) FROM tasks WHERE task_id IN ({marks})"  # noqa: S608
+    return [row[0] for row in database.run(lambda connection: sql.rows(connection, query, *task_ids))]
+
+
+def _analysis_of(text: str) -> str | None:
+    try:
+        message: Any = json.loads(text)
+    except (ValueError, RecursionError):  # longer than is read, or no message
+        return None
+    if not isinstance(message, dict):
+        return None
+    args, kwargs = message.get("args"), message.get("kwargs")
+    return subject_of(
+        SimpleNamespace(
+            actor_name=message.get("actor_name"),
+            args=args if isinstance(args, list) else [],
+            kwargs=kwargs if isinstance(kwargs, dict) else {},
+        )
+    )

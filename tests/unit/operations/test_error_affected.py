@@ -1,0 +1,47 @@
+"""Whom a group of errors has hit."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from tests.monitor.data import attempt, put, task
+
+from growbin_jobs import settings as _settings
+from growbin_jobs.engine.central.attempts import AttemptRow
+from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.models import SCHEMA
+from growbin_jobs.models.analysis import WasteAnalysis
+from growbin_jobs.operations import error_affected
+from growbin_jobs.operations.error_affected import Affected, affected_by
+from growbin_jobs.operations.error_groups import error_groups
+from growbin_jobs.wiring import central_database
+
+NOW = datetime.now(UTC)
+
+
+def test_analyses_and_users_count_once_however_often_their_tasks_failed(tmp_path, monkeypatch):
+    database = central_database(_settings.load(data_dir=tmp_path))
+    upgrade(database, SCHEMA)
+    analyses = [
+        {"id": f"a{number}", "user_id": f"u{number % 2}", "status": "failed", "created_at": NOW, "updated_at": NOW}
+        for number in range(4)
+    ]  # fmt: skip
+    messages = [
+        {"actor_name": "upload_image", "args": [f"u{number % 2}", "s3://x/y", f"a{number}"]} for number in range(4)
+    ]
+    messages += [messages[0], {"actor_name": "reports.weekly", "args": []}, {"args": "no list"}, ["no message"]]
+    rows = [
+        task(f"t{number}", NOW - timedelta(minutes=9), status="failed", error="E", completed_at=NOW, payload=text)
+        for number, text in enumerate([*map(json.dumps, messages), "no json"])
+    ]  # fmt: skip
+    put(database, WasteAnalysis, analyses)
+    put(database, TaskRow, rows)
+    put(database, AttemptRow, [attempt(row, number) for row in rows for number in range(2)])
+    span = {"since": NOW - timedelta(hours=1), "until": NOW + timedelta(hours=1)}
+    [group] = error_groups(database, **span).groups
+
+    assert affected_by(database, group.key, **span) == Affected(tasks=9, looked_at=9, analyses=4, users=2)
+    assert affected_by(database, "no such group", **span) == Affected(tasks=0, looked_at=0, analyses=0, users=0)
+    monkeypatch.setattr(error_affected, "MOST", 1)
+    assert affected_by(database, group.key, **span).looked_at == 1
+    database.close()
