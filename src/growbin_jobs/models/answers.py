@@ -84,7 +84,8 @@ class SharedAnswers:
             response, left = found[0] if found else (None, 0.0)
             return Claim(response=response) if response is not None else Claim(wait=max(0.0, left))
 
-        claim = self._database.transaction(work)
+        # No transaction: where the answer or the lease of another is gone between the two, the caller asks again.
+        claim = self._database.run(work)
         if claim.fence is not None:
             self._renewer().add(key, claim.fence)
         return claim
