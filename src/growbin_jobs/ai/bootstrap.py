@@ -17,7 +17,6 @@ from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.objects import ObjectStore
-from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.pictures import ModelPictures, Pictures
@@ -98,7 +97,14 @@ def finish() -> None:
 
 def model_pictures(settings: Settings, objects: ObjectStore, kept: FileCache | None = None) -> ModelPictures:
     """Return what vision models see of pictures in a store."""
-    return ModelPictures(objects, partial(shrink, side=settings.vision_side), side=settings.vision_side, kept=kept)
+    return ModelPictures(objects, partial(_shrunk, settings.vision_side), side=settings.vision_side, kept=kept)
+
+
+def _shrunk(side: int, data: bytes) -> bytes:
+    # Here, since stage 1 has nearly always made what is seen, and the image library takes its memory in each process.
+    from growbin_jobs.adapters.pictures import shrink
+
+    return shrink(data, side=side)
 
 
 def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
