@@ -168,7 +168,8 @@ class LeaseRenewer:
     def drop(self, key: str, fence: int) -> None:
         with self._changed:
             self._held.discard((key, fence))
-            self._changed.notify()
+            if not self._held:
+                self._changed.notify()
 
     def _go_on(self) -> None:
         while True:
