@@ -10,7 +10,7 @@ S = TypeVar("S")
 
 #: Seconds that the first in the line waits for a connection in use before it opens one more, and between two openings.
 #: A statement takes a few milliseconds, and opening a connection costs the server as much as twenty of them.
-GROWS_AFTER: Final = 0.05
+GROWS_AFTER: Final = 0.2
 
 
 class Pool(Generic[S]):
