@@ -17,7 +17,8 @@ from tests.waiting import until
 from growbin_jobs import client
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import Conflict, Deferred, Forbidden, NotFound, Permanent, PictureRefused, Transient
-from growbin_jobs.models.analysis import CHANNEL, Analyses, Analysis
+from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.models.analysis_upsert import CHANNEL
 from growbin_jobs.operations.analysis_endings import AnalysisEndings
 from growbin_jobs.states import AnalysisStatus
 

@@ -1,5 +1,6 @@
 """The command line of ``scripts/bench pipeline``."""
 
+import os
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ def command(
     idle: Annotated[float, typer.Option(help="Seconds for which idle workers are watched.", min=0)] = 5.0,
     threads: Annotated[int, typer.Option(help="Calls of models at once on Celery, one process.", min=1)] = 84,
     processes: Annotated[int, typer.Option(help="Picture processes on Celery.", min=1)] = 2,
+    apart: Annotated[bool, typer.Option(help="Give workers one half of the cores, and all else the other.")] = False,
     chart: Annotated[Path | None, typer.Option(help="Draw the figures into this PNG.", dir_okay=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -46,7 +48,9 @@ def command(
                    row for each task; the model gets a picture of 1024 px that stage 1 has made, as here
     celery-large   the same, but the model gets the stored picture of 2048 px: more work for the model's owner
     \b
-    All get the same private RabbitMQ (quorum queues), PostgreSQL, S3 server and model server, on the same cores. A
+    All get the same private RabbitMQ (quorum queues), PostgreSQL, S3 server and model server, on the same cores: there
+    the S3 server, whose work is the same for all, takes as much as the workers of growbin_jobs. With --apart nobody
+    takes CPU time from the workers, as where those servers are other machines. A
     producer puts each photo into S3, writes the analysis's row and sends the message. The systems take turns within
     each round, with and without kill -9 of a random worker process. Each photo is another one.
 
@@ -55,10 +59,12 @@ def command(
       scripts/bench pipeline
       scripts/bench pipeline --sizes 16 --only growbin_jobs,celery --kill-every 0
       scripts/bench pipeline --rounds 3 --json > pipeline.json
+      scripts/bench pipeline --apart --kill-every 0
       scripts/bench pipeline --chart docs/pipeline.png
     """
     systems = chosen(only, SYSTEMS, "--only")
     megapixels = [int(one) for one in chosen(sizes, [str(one) for one in _photos.SIDES], "--sizes")]
+    cores = _apart() if apart else ()
     machine = report.machine()
     runs: list[Run] = []
     with (
@@ -70,7 +76,7 @@ def command(
             made = _photos.make(size, photos * (4 if size == 2 else 1) + WARM, Path(folder))
             for number in range(rounds):
                 for kills in [0.0] if not kill_every else [0.0, kill_every]:
-                    plan = Plan(rate, kills, 0.0 if kills else idle, threads, processes)
+                    plan = Plan(rate, kills, 0.0 if kills else idle, threads, processes, cores)
                     turn = number % len(systems)
                     for system in systems[turn:] + systems[:turn]:
                         report.note(f"Round {number + 1}: {size} MP, {system}{', kill -9' if kills else ''}…")
@@ -84,6 +90,16 @@ def command(
         _show(runs, machine)
     if chart is not None:
         _chart.draw(runs, chart)
+
+
+def _apart() -> tuple[int, ...]:
+    """Keep this process, and what it starts, to the second half of the cores; return the first one."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise typer.BadParameter("there is one core only", param_hint="--apart")
+    half = len(cores) // 2
+    os.sched_setaffinity(0, cores[half:])
+    return tuple(cores[:half])
 
 
 def _show(runs: Sequence[Run], machine: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,15 +41,26 @@ class Installation:
       folder: Of its own.
       threads: Calls of models at the same time.
       processes: Worker processes for pictures on Celery; growbin_jobs has its own numbers.
+      cores: That they run on; empty: all.
     """
 
     def __init__(
-        self, system: str, servers: Servers, database: str, broker: str, folder: Path, *, threads: int, processes: int
+        self,
+        system: str,
+        servers: Servers,
+        database: str,
+        broker: str,
+        folder: Path,
+        *,
+        threads: int,
+        processes: int,
+        cores: Sequence[int] = (),
     ) -> None:
         self.system = system
         self.folder = folder
         self._servers = servers
         self._threads, self._processes = threads, processes
+        self._cores = tuple(cores)
         self._env = inherited() | dict(servers.env) | self._variables(database, broker)
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._dead_cpu = 0.0
@@ -77,7 +89,7 @@ class Installation:
         for name, command in self._commands().items():
             one = self._started.get(name)
             if one is None or one.poll() is not None:
-                self._started[name] = self._start(command, "workers")
+                self._started[name] = self._start(command, "workers", cores=self._cores)
 
     def tree(self) -> list[psutil.Process]:
         """Return all its processes."""
@@ -191,7 +203,9 @@ class Installation:
             [str(BIN / "growbin-jobs"), *arguments], env=self._env, check=True, stdout=subprocess.DEVNULL
         )
 
-    def _start(self, command: Sequence[str], log: str, *, pipes: bool = False) -> subprocess.Popen[bytes]:
+    def _start(
+        self, command: Sequence[str], log: str, *, pipes: bool = False, cores: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
         with (self.folder / f"{log}.log").open("ab") as output:
             return subprocess.Popen(  # noqa: S603 - our own commands
                 command,
@@ -200,7 +214,7 @@ class Installation:
                 stdout=subprocess.PIPE if pipes else output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_many_files,
+                preexec_fn=partial(_prepare, cores),
             )
 
 
@@ -226,7 +240,10 @@ class Producer:
         return took
 
 
-def _many_files() -> None:
+def _prepare(cores: Sequence[int]) -> None:
+    """Let a process open many files, leave Ctrl-C to us, and run on its cores."""
+    if cores:
+        os.sched_setaffinity(0, cores)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

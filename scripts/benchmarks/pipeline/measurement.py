@@ -33,6 +33,7 @@ class Plan:
       idle: Seconds for which the workers are watched doing nothing.
       threads: Calls of models at the same time.
       processes: Picture processes on Celery.
+      cores: Of the workers alone; empty: all, with everything else.
     """
 
     rate: float
@@ -40,6 +41,7 @@ class Plan:
     idle: float
     threads: int
     processes: int
+    cores: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,14 @@ def measure(
         servers.rabbit.vhost() as vhost,
     ):
         installation = Installation(
-            system, servers, database, vhost.url, Path(folder), threads=plan.threads, processes=plan.processes
+            system,
+            servers,
+            database,
+            vhost.url,
+            Path(folder),
+            threads=plan.threads,
+            processes=plan.processes,
+            cores=plan.cores,
         )
         with contextlib.closing(psycopg2.connect(database)) as connection:
             connection.autocommit = True

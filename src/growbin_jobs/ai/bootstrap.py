@@ -17,7 +17,6 @@ from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.objects import ObjectStore
-from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.pictures import ModelPictures, Pictures
@@ -98,7 +97,14 @@ def finish() -> None:
 
 def model_pictures(settings: Settings, objects: ObjectStore, kept: FileCache | None = None) -> ModelPictures:
     """Return what vision models see of pictures in a store."""
-    return ModelPictures(objects, partial(shrink, side=settings.vision_side), side=settings.vision_side, kept=kept)
+    return ModelPictures(objects, partial(_shrunk, settings.vision_side), side=settings.vision_side, kept=kept)
+
+
+def _shrunk(side: int, data: bytes) -> bytes:
+    # Here, since stage 1 has nearly always made what is seen, and the image library takes its memory in each process.
+    from growbin_jobs.adapters.pictures import shrink
+
+    return shrink(data, side=side)
 
 
 def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
@@ -126,6 +132,7 @@ def model_client(
     worker: Worker | None = None,
     *,
     database: Database | None = None,
+    central: Database | None = None,
     share: OfflineShare | None = None,
 ) -> ModelClient:
     """Return the client of the model server, with all that guards and measures its requests.
@@ -135,6 +142,7 @@ def model_client(
       meter: Gets a record of each request.
       worker: In which it works; None: outside of one.
       database: Where limits, breakers and budgets are; None: opened here.
+      central: Where is kept what servers take and refuse; None: opened here.
       share: What the node may send while that is away; None: made here.
     """
     key = settings.openai_api_key
@@ -143,7 +151,7 @@ def model_client(
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         server=settings.model_server,
-        memory=ServerFacts(central_database(settings)),
+        memory=ServerFacts(central or central_database(settings)),
     )
     guarding = guards(settings, database or gate_database(settings), worker, look_up=connect().look_up, share=share)
     client = connect(meter=meter, guards=guarding)
@@ -173,7 +181,7 @@ def _online(
 ) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, ledger, _worker(), database=gate, share=share)
+    client = model_client(settings, ledger, _worker(), database=gate, central=database, share=share)
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
     ask_alone = share.is_leased
     seen = Answers(

@@ -13,7 +13,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.prices import Prices
-from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.limits.usage import insert
 from growbin_jobs.limits.usage_file import UsageFiles
 from growbin_jobs.limits.usage_row import usage_row
 
@@ -173,8 +173,7 @@ class UsageLedger:
                 logger.warning("usage.kept_on_disk rows=%d file=%s", len(rows), path)
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:
-        insert = LlmUsage.insert_many(rows).on_conflict_ignore()
-        self._database.run(lambda connection: insert.execute(connection))
+        insert(self._database, rows)
 
 
 class _Outstanding:

@@ -1,6 +1,6 @@
 """Table ``llm_usage``, one row for each HTTP request to a model server, and sums over it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
@@ -49,6 +49,26 @@ class LlmUsage(peewee.Model):
 
     class Meta:
         table_name = "llm_usage"
+
+
+#: How each column's value is written; peewee composes an INSERT of so many columns in longer than it takes to run.
+_WRITTEN: Final = {field.name: field.db_value for field in LlmUsage._meta.sorted_fields}
+
+
+def insert(database: Database, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows; those that are there already stay as they are.
+
+    Raises:
+      Deferred: The database is away.
+      Exception: It refuses a row; none was written.
+    """
+    one = f"({', '.join('?' for _ in _WRITTEN)})"
+    sql = (
+        f"INSERT INTO llm_usage ({', '.join(_WRITTEN)}) VALUES {', '.join(one for _ in rows)}"  # noqa: S608 - our own
+        " ON CONFLICT DO NOTHING"
+    )
+    values = [written(row[name]) for row in rows for name, written in _WRITTEN.items()]
+    database.run(lambda connection: SqlWords(database.dialect).run(connection, sql, *values))
 
 
 @dataclass(frozen=True, slots=True)

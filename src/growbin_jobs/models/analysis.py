@@ -3,16 +3,16 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import reduce
-from operator import or_
 from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.errors import Forbidden, Permanent
 from growbin_jobs.messages import Advice, Rule, StoredPicture, VisionAnswer
 from growbin_jobs.models.analysis_row import WasteAnalysis
+from growbin_jobs.models.analysis_upsert import IS_NEWS, IS_NOBODYS, IS_OF, IS_OWNER, NOT_COMPLETED, upsert
 from growbin_jobs.models.analysis_view import Analysis, Asker
 from growbin_jobs.reasons import Language
 from growbin_jobs.states import AnalysisStatus
@@ -21,9 +21,6 @@ __all__ = ["Analyses", "Analysis", "WasteAnalysis"]
 
 #: In the words of the index ``waste_analysis_unfinished``: SQLite uses it for these words only, not for parameters.
 _UNFINISHED: Final = "status NOT IN ('completed', 'failed')"
-
-#: On which PostgreSQL tells that an analysis has come to an end.
-CHANNEL: Final = "growbin_analysis_ended"
 
 #: How many analyses one statement asks for.
 _PAGE: Final = 500
@@ -55,6 +52,7 @@ class Analyses:
     ) -> None:
         self._ended = ended
         self.database = database
+        self._words = SqlWords(database.dialect)
         self._clock = clock
 
     def accept(self, analysis_id: str, user_id: str, language: Language | None = None) -> None:
@@ -112,7 +110,7 @@ class Analyses:
             "error_params": None,
             "error": None,
         }
-        began = self._write(analysis_id, AnalysisStatus.COMPLETED, columns, where=_not_completed())
+        began = self._write(analysis_id, AnalysisStatus.COMPLETED, columns, conditions=[NOT_COMPLETED])
         if began is not None:
             self._ended("completed", (self._clock() - began).total_seconds())
         return began is not None
@@ -139,27 +137,26 @@ class Analyses:
         Returns:
           True when this call noted it; False when it was noted before, the analysis is completed or another user's.
         """
-        row = WasteAnalysis
         columns = {"failed_stage": stage, "error_code": code, "error_params": dict(params), "error": sentence}
-        is_news = (row.status != AnalysisStatus.FAILED.value) | _any_differs("failed_stage", "error_code", "error")
-        where = _not_completed() & is_news
+        conditions, whose = [NOT_COMPLETED, IS_NEWS], None
         if user_id is not None:
-            where &= _is_of(user_id)
-        noted = self._write(analysis_id, AnalysisStatus.FAILED, columns, where=where) is not None
-        if noted:
+            condition, whose = _is_of(user_id)
+            conditions.append(condition)
+        made_at = self._write(analysis_id, AnalysisStatus.FAILED, columns, conditions=conditions, whose=whose)
+        if noted := made_at is not None:
             self._ended("failed", None)
         return noted
 
     def owners(self, analysis_ids: list[str]) -> dict[str, str | None]:
         """Return the user of each of these analyses that exists; None where its row does not say yet."""
-        query = WasteAnalysis.select(WasteAnalysis.id, WasteAnalysis.user_id).where(WasteAnalysis.id.in_(analysis_ids))
-        return {row["id"]: row["user_id"] for row in self.database.rows(query)}
+        marks = ", ".join("?" for _ in analysis_ids)
+        sql = f"SELECT id, user_id FROM waste_analysis WHERE id IN ({marks})"  # noqa: S608 - marks only
+        return dict(self._rows(sql, *analysis_ids))
 
     def asker(self, analysis_id: str) -> Asker:
         """Return who asked for an analysis, and in which language; both None where its row is not there yet."""
-        row = WasteAnalysis
-        rows = self.database.rows(row.select(row.user_id, row.language).where(row.id == analysis_id))
-        return Asker(rows[0]["user_id"], rows[0]["language"]) if rows else Asker(None, None)
+        rows = self._rows("SELECT user_id, language FROM waste_analysis WHERE id = ?", analysis_id)
+        return Asker(*rows[0]) if rows else Asker(None, None)
 
     def is_erased(self, analysis_id: str) -> bool:
         """Return whether the analysis was erased at its user's request."""
@@ -190,9 +187,8 @@ class Analyses:
 
     def unfinished(self, user_id: str, *, most: int) -> int:
         """Return how many analyses of a user have not come to an end; counts no further than ``most``."""
-        row = WasteAnalysis
-        query = row.select(row.id).where(row.user_id == user_id, peewee.SQL(_UNFINISHED)).limit(most)
-        return len(self.database.rows(query))
+        sql = f"SELECT 1 FROM waste_analysis WHERE user_id = ? AND {_UNFINISHED} LIMIT ?"  # noqa: S608 - our own words
+        return len(self._rows(sql, user_id, most))
 
     def count_by_status(self) -> dict[AnalysisStatus, int]:
         """Return how many analyses are in each status, zeros included."""
@@ -200,10 +196,11 @@ class Analyses:
         found = {row["status"]: row["n"] for row in self.database.rows(query.group_by(WasteAnalysis.status))}
         return {status: found.get(status.value, 0) for status in AnalysisStatus}
 
+    def _rows(self, sql: str, *values: Any) -> list[Any]:
+        return self.database.run(lambda connection: self._words.rows(connection, sql, *values))
+
     def _write_as_owner(self, analysis_id: str, user_id: str, reached: AnalysisStatus, columns: dict[str, Any]) -> None:
-        row = WasteAnalysis
-        is_owner = row.user_id.is_null() | (row.user_id == peewee.EXCLUDED.user_id)
-        if self._write(analysis_id, reached, columns, user_id=user_id, where=is_owner) is None:
+        if self._write(analysis_id, reached, columns, user_id=user_id, conditions=[IS_OWNER]) is None:
             if self.is_erased(analysis_id):
                 raise Permanent("analysis_erased")
             raise Forbidden("this analysis id belongs to another user")
@@ -215,54 +212,21 @@ class Analyses:
         columns: Mapping[str, Any],
         *,
         user_id: str | None = None,
-        where: peewee.Expression | None = None,
+        conditions: Collection[str] = (),
+        whose: str | None = None,
     ) -> datetime | None:
-        """Insert the row, or update it where ``where`` holds; return when it was made, None where it did not."""
-        row, new, now = WasteAnalysis, peewee.EXCLUDED, self._clock()
-        lower = [status.value for status in AnalysisStatus if status.rank < reached.rank]
-        update: dict[Any, Any] = {
-            getattr(row, name): _unless_completed(getattr(row, name), getattr(new, name)) for name in columns
-        }
-        update[row.updated_at] = new.updated_at
-        if lower:
-            update[row.status] = peewee.Case(None, [(row.status.in_(lower), reached.value)], row.status)
-        if user_id is not None:
-            update[row.user_id] = peewee.fn.COALESCE(row.user_id, new.user_id)
-        values = {"id": analysis_id, "user_id": user_id, "status": reached.value, **columns}
-        query = row.insert({**values, "created_at": now, "updated_at": now})
-        alive = row.erased_at.is_null()  # what was erased never comes back
-        query = query.on_conflict(
-            conflict_target=[row.id], update=update, where=alive if where is None else alive & where
-        )
-        returned: list[Any] = [row.created_at]
-        if reached.is_final and self.database.dialect == "postgresql":
-            returned.append(peewee.fn.pg_notify(CHANNEL, ""))  # when it commits, to whoever waits for an end
-        rows = self.database.rows(query.returning(*returned))
-        return rows[0]["created_at"] if rows else None
+        """Insert the row, or update it where the conditions hold; return when it was made, None where they do not."""
+        now = self._clock()
+        values = {"id": analysis_id, "user_id": user_id, **columns, "created_at": now, "updated_at": now}
+        return upsert(self.database, reached, values, conditions=conditions, whose=whose)
 
 
-def _not_completed() -> peewee.Expression:
-    return WasteAnalysis.status != AnalysisStatus.COMPLETED.value
-
-
-def _is_of(user_id: str) -> peewee.Expression:
-    """Match an analysis of this user, or of nobody yet. What can be no user's id is nobody's."""
-    row = WasteAnalysis
+def _is_of(user_id: str) -> tuple[str, str | None]:
+    """Return what matches an analysis of this user, or of nobody yet. What can be no user's id is nobody's."""
     try:
-        row.user_id.db_value(user_id)
+        return IS_OF, WasteAnalysis.user_id.db_value(user_id)
     except Permanent:
-        return row.user_id.is_null()
-    return row.user_id.is_null() | (row.user_id == user_id)
-
-
-def _unless_completed(column: Any, new: Any) -> peewee.Case:
-    """Take the new value; in a completed analysis only where there is none yet."""
-    return peewee.Case(None, [(_not_completed(), new)], peewee.fn.COALESCE(column, new))
-
-
-def _any_differs(*names: str) -> Any:
-    differs = [getattr(WasteAnalysis, name) != getattr(peewee.EXCLUDED, name) for name in names]
-    return reduce(or_, differs)
+        return IS_NOBODYS, None
 
 
 def _view(row: Mapping[str, Any]) -> Analysis:

@@ -84,7 +84,8 @@ class SharedAnswers:
             response, left = found[0] if found else (None, 0.0)
             return Claim(response=response) if response is not None else Claim(wait=max(0.0, left))
 
-        claim = self._database.transaction(work)
+        # No transaction: where the answer or the lease of another is gone between the two, the caller asks again.
+        claim = self._database.run(work)
         if claim.fence is not None:
             self._renewer().add(key, claim.fence)
         return claim
@@ -167,7 +168,8 @@ class LeaseRenewer:
     def drop(self, key: str, fence: int) -> None:
         with self._changed:
             self._held.discard((key, fence))
-            self._changed.notify()
+            if not self._held:
+                self._changed.notify()
 
     def _go_on(self) -> None:
         while True:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from growbin_jobs.engine.threads import gevent_active
 from growbin_jobs.errors import Deferred
-from growbin_jobs.models.analysis import CHANNEL, Analyses, Analysis
+from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.models.analysis_upsert import CHANNEL
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.listening import Listener

@@ -211,6 +211,8 @@ class ModelClient:
         return self._post_once(wish, fitted(wish, self._knowledge.facts(wish.call.model), STANDARD))
 
     def _post_once(self, wish: Wish, asked: Fitted) -> Reply:
+        from growbin_jobs.adapters.llm.connection import completions
+
         call, body = wish.call, asked.body
         tier: Tier | None = body.get("service_tier")
         planned = PlannedRequest(call.model, call.purpose, input_tokens(body["messages"]), asked.cap, tier)
@@ -219,7 +221,7 @@ class ModelClient:
             self._postpone(time.monotonic() - began)
             raw = self._send(
                 call.timeout,
-                lambda http: http.chat.completions.with_raw_response.create(**body).http_response,
+                lambda http: completions(http, body),
                 record,
                 ending,
                 wish=wish,

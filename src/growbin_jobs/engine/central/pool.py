@@ -1,11 +1,16 @@
 """Who may use a connection now: a bounded pool that serves in the order of asking."""
 
 import threading
+import time
 from collections import deque
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 S = TypeVar("S")
+
+#: Seconds that the first in the line waits for a connection in use before it opens one more, and between two openings.
+#: A statement takes a few milliseconds, and opening a connection costs the server as much as twenty of them.
+GROWS_AFTER: Final = 0.2
 
 
 class Pool(Generic[S]):
@@ -15,6 +20,9 @@ class Pool(Generic[S]):
     greenlets share ten connections (a condition variable would let newcomers overtake). The most recently used one
     goes out first; the others grow idle.
 
+    There are no more sessions than the work needs: where others are in use, their end is waited for, for
+    :data:`GROWS_AFTER` seconds.
+
     Parameters:
       size: Sessions in use at the same time, at most.
       timeout: Seconds that :meth:`acquire` waits.
@@ -23,7 +31,9 @@ class Pool(Generic[S]):
     def __init__(self, size: int, timeout: float) -> None:
         self._lock = threading.Lock()
         self._timeout = timeout
-        self._free = size
+        self._grows_after = min(GROWS_AFTER, timeout / 10)
+        self._grown_at = 0.0
+        self._size = self._free = size
         self._idle: list[S] = []
         self._waiting: deque[SimpleQueue[S | None]] = deque()
 
@@ -34,13 +44,13 @@ class Pool(Generic[S]):
           TimeoutError: If no other user gave one back in time.
         """
         with self._lock:
-            if self._free:
+            if self._idle or self._free == self._size:
                 self._free -= 1
                 return self._idle.pop() if self._idle else None
             waiter: SimpleQueue[S | None] = SimpleQueue()
             self._waiting.append(waiter)
         try:
-            return waiter.get(timeout=self._timeout)
+            return self._wait(waiter)
         except Empty:
             if self._leave(waiter):
                 raise TimeoutError from None
@@ -66,6 +76,30 @@ class Pool(Generic[S]):
         with self._lock:
             idle, self._idle = self._idle, []
             return idle
+
+    def _wait(self, waiter: SimpleQueue[S | None]) -> S | None:
+        """Return what was handed over, or None where it is time to open one more; raise Empty at the end."""
+        end = time.monotonic() + self._timeout
+        while True:
+            left = max(0.0, end - time.monotonic())
+            try:
+                return waiter.get(timeout=min(left, self._grows_after) if self._free else left)
+            except Empty:
+                if time.monotonic() >= end:
+                    raise
+            if self._may_open(waiter):
+                return None
+
+    def _may_open(self, waiter: SimpleQueue[S | None]) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            is_first = bool(self._waiting) and self._waiting[0] is waiter
+            if not (is_first and self._free and now - self._grown_at >= self._grows_after):
+                return False
+            self._waiting.popleft()
+            self._free -= 1
+            self._grown_at = now
+            return True
 
     def _leave(self, waiter: SimpleQueue[S | None]) -> bool:
         with self._lock:

@@ -84,6 +84,32 @@ def test_who_asked_first_is_served_first() -> None:
     assert pool.acquire() == "one"
 
 
+def test_a_session_that_comes_back_soon_is_waited_for_and_none_opened_beside_it() -> None:
+    pool = Pool[str](3, timeout=30)
+    pool._grows_after = 30
+    pool.acquire()
+    got: SimpleQueue[str | None] = SimpleQueue()
+    thread = threading.Thread(target=lambda: got.put(pool.acquire()))
+    thread.start()
+    waiting(pool, 1)
+    pool.release("one")
+    thread.join()
+    assert got.get_nowait() == "one"
+
+
+def test_one_more_is_opened_where_none_comes_back_and_then_the_next_waits_again() -> None:
+    pool = Pool[str](3, timeout=30)
+    pool.acquire()
+    assert pool.acquire() is None
+    pool._grows_after = 30
+    thread = threading.Thread(target=pool.acquire)
+    thread.start()
+    waiting(pool, 1)
+    pool.release("one")
+    thread.join()
+    assert pool._free == 1
+
+
 class Interruption(BaseException):
     """As dramatiq's TimeLimitExceeded: not an Exception."""
 
