@@ -246,9 +246,18 @@ def _command(*words: str, environment: dict[str, str]) -> str:
 
 @contextlib.contextmanager
 def private_postgres() -> Iterator[str]:
-    """Start a private PostgreSQL and yield its address."""
+    """Start a private PostgreSQL that waits for the disk as a real one does, and yield its address."""
     with private_servers("postgres") as started:
-        yield started["postgres"]["url"]
+        facts = started["postgres"]
+        for statement in ("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on"):
+            _psql(facts, statement)
+        _psql(facts, "SELECT pg_reload_conf()")
+        yield facts["url"]
+
+
+def _psql(facts: dict[str, Any], statement: str) -> None:
+    command = [facts["psql"], "-X", "-q", "-o", os.devnull, facts["url"], "-c", statement]
+    subprocess.run(command, check=True)  # noqa: S603 - our own command
 
 
 @contextlib.contextmanager
