@@ -138,14 +138,16 @@ def model_client(
       share: What the node may send while that is away; None: made here.
     """
     key = settings.openai_api_key
+    database = database or gate_database(settings)
     connect = partial(
         ModelClient,
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         server=settings.model_server,
-        memory=ServerFacts(central_database(settings)),
+        # On the few connections of the gate: at their first call all threads of a process look there at once.
+        memory=ServerFacts(database),
     )
-    guarding = guards(settings, database or gate_database(settings), worker, look_up=connect().look_up, share=share)
+    guarding = guards(settings, database, worker, look_up=connect().look_up, share=share)
     client = connect(meter=meter, guards=guarding)
     client.warm_up()
     return client
