@@ -53,7 +53,7 @@ def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either
         lambda connection: connection.execute_sql("SELECT name, sum(units) FROM limit_minute GROUP BY name").fetchall()
     )
     assert {name: int(units) for name, units in used} == {"vision": number}
-    [journal] = Path(either.env["GROWBIN_DATA_DIR"]).glob("*/journal.db")
+    [journal] = Path(either.env["GROWBIN_DATA_DIR"]).glob("*/task_queue.db")
     with closing(sqlite3.connect(journal)) as read:
         by_minute = read.execute("SELECT api, sum(count) FROM rate_limit_log GROUP BY api").fetchall()
     assert by_minute == [("vision", number)]
