@@ -1,7 +1,9 @@
 """One process of ``scripts/bench gate``: threads that ask a limiter, and what they saw as JSON."""
 
 import argparse
+import contextlib
 import json
+import random
 import threading
 import time
 
@@ -44,18 +46,23 @@ def main() -> None:
 def _ask_again_and_again(
     ask: Ask, options: argparse.Namespace, seen: list[tuple[float, float, bool]], errors: list[str]
 ) -> None:
+    with contextlib.suppress(Exception):
+        ask()  # connects, and lets the server plan: no part of what is measured
     time.sleep(max(0.0, options.start - time.time()))
     ends, due = time.monotonic() + options.seconds, time.monotonic()
-    while (began := time.monotonic()) < ends:
+    while True:
+        if options.rate:
+            # By chance, as requests come that do not know of each other: clients in step would ask all at once.
+            due += random.expovariate(options.rate)
+            time.sleep(max(0.0, min(due, ends) - time.monotonic()))
+        if (began := time.monotonic()) >= ends:
+            return
         try:
             granted = ask()
         except Exception as error:
             errors.append(f"{type(error).__name__}: {str(error)[:100]}")
             granted = False
         seen.append((time.time(), time.monotonic() - began, granted))
-        if options.rate:
-            due += 1 / options.rate
-            time.sleep(max(0.0, due - time.monotonic()))
 
 
 if __name__ == "__main__":

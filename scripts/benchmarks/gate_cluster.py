@@ -100,6 +100,7 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
             loaded = began + min(plan.window, plan.seconds / 4)
             events = _play(plan, cluster, began)
             ended = time.monotonic()
+            granted = _granted(database_url, Path(folder))
             verified = _verify(cluster.environment("setup"), ended - began) if plan.window == 60.0 else None
         finally:
             cluster.stop()
@@ -112,6 +113,8 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
             "refused": server.refused,
             "violations": server.violations[:3],
             "events": events,
+            # Granted, and in nobody's count: held by who was killed or paused, given back, or not counted yet.
+            "not_counted": {kind: granted[kind] - judged[kind].counted for kind in KINDS},
             "verify": verified,
         }
 
@@ -226,6 +229,18 @@ def _upgrade(environment: dict[str, str]) -> None:
     _command("db", "upgrade", environment=environment)
 
 
+def _granted(database_url: str | None, folder: Path) -> dict[str, int]:
+    """Return the changes of each limit: its grants, and what was given back."""
+    from growbin_jobs.engine.central.opening import open_database
+
+    database = open_database(database_url, default_path=folder / "data" / "central.db", pool_size=1, timeout=30)
+    try:
+        rows = database.run(lambda one: one.execute_sql("SELECT name, version FROM call_limit").fetchall())
+    finally:
+        database.close()
+    return {name: int(version) for name, version in rows}
+
+
 def _verify(environment: dict[str, str], seconds: float) -> dict[str, Any]:
     """What ``growbin-jobs limits verify`` says of the same time, from our own ledger."""
     found: dict[str, Any] = json.loads(
@@ -246,9 +261,18 @@ def _command(*words: str, environment: dict[str, str]) -> str:
 
 @contextlib.contextmanager
 def private_postgres() -> Iterator[str]:
-    """Start a private PostgreSQL and yield its address."""
+    """Start a private PostgreSQL that waits for the disk as a real one does, and yield its address."""
     with private_servers("postgres") as started:
-        yield started["postgres"]["url"]
+        facts = started["postgres"]
+        for statement in ("ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on"):
+            _psql(facts, statement)
+        _psql(facts, "SELECT pg_reload_conf()")
+        yield facts["url"]
+
+
+def _psql(facts: dict[str, Any], statement: str) -> None:
+    command = [facts["psql"], "-X", "-q", "-o", os.devnull, facts["url"], "-c", statement]
+    subprocess.run(command, check=True)  # noqa: S603 - our own command
 
 
 @contextlib.contextmanager

@@ -117,9 +117,9 @@ def test_a_plan_names_the_limit_that_decides(database: Database) -> None:
     free = plan(1001, NamedLimits({}), needs, models=MODELS)
 
     assert (found.limit, found.micro_dollars, found.threads) == ("vision", 1001 * 150, 7)
-    assert found.seconds == pytest.approx(1000 * 0.615 + 4, abs=0.2)
+    assert found.seconds == pytest.approx(1000 * 0.6125 + 4, abs=0.2)
     assert shared.limit == "model:gpt-6-luna", "each picture takes two of it"
-    assert shared.seconds == pytest.approx(2 * 1000 * 0.615 + 4, abs=0.2)
+    assert shared.seconds == pytest.approx(2 * 1000 * 0.6125 + 4, abs=0.2)
     assert (free.limit, free.seconds) == (None, 4.0)
 
 

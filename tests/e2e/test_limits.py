@@ -1,10 +1,17 @@
 """The limits of paid calls in whole stacks: kept by all processes together, and each message is delivered once."""
 
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from growbin_jobs.limits.named import named_limits
+from growbin_jobs.limits.provision import provision_of
+from growbin_jobs.rates import Rate
+from growbin_jobs.settings import load
 from growbin_jobs.states import AnalysisStatus
 
 #: Requests a minute; the spacing is 61 s / 150.
@@ -46,3 +53,46 @@ def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either
         lambda connection: connection.execute_sql("SELECT name, sum(units) FROM limit_minute GROUP BY name").fetchall()
     )
     assert {name: int(units) for name, units in used} == {"vision": number}
+    [journal] = Path(either.env["GROWBIN_DATA_DIR"]).glob("*/task_queue.db")
+    with closing(sqlite3.connect(journal)) as read:
+        by_minute = read.execute("SELECT api, sum(count) FROM rate_limit_log GROUP BY api").fetchall()
+    assert by_minute == [("vision", number)]
+
+
+@pytest.mark.parametrize(
+    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
+)
+def test_a_limit_that_is_lowered_and_raised_while_workers_restart_loses_no_message_and_lets_none_die_of_age(
+    either, openai, photos
+):
+    """They wait for longer than a message may otherwise be put off, and no thread waits so long: the queue does."""
+    number = 12
+    either.env |= {
+        "GROWBIN_VISION_LIMIT": "600",
+        "GROWBIN_LIMIT_PATIENCE": "1",
+        "GROWBIN_DEFERRAL_MAX_AGE": "1",
+        "GROWBIN_VISION_RETRIES": "0",
+    }
+    limits = provision_of(either.database, named_limits(load(vision_limit=600)))
+    limits.make_configured()
+    limits.set("vision", Rate(20))
+    ids = either.submit(photos[:number])
+    either.start(threads=4)
+    either.wait_for_some(ids, AnalysisStatus.CLASSIFIED, 3, timeout=120)  # the third goes six seconds after the first
+    assert either.stop() == {"storage": 0, "ai": 0}
+    asked = openai.stats()["vision"]
+    either.start(threads=4)
+
+    limits.set("vision", Rate(1200))
+    done = either.wait(list(ids), timeout=120)
+
+    assert asked < number, "the lower limit held"
+    assert Counter(analysis.status for analysis in done.values()) == {AnalysisStatus.COMPLETED: number}
+    assert openai.stats()["vision"] == number, "asked for each once"
+    rows = either.database.run(
+        lambda connection: connection.execute_sql(
+            "SELECT retry_count, deferrals FROM tasks WHERE task_name = 'analyze_image'"
+        ).fetchall()
+    )
+    assert {retries for retries, _ in rows} == {0}
+    assert any(deferrals for _, deferrals in rows), "some were put off, for longer than GROWBIN_DEFERRAL_MAX_AGE"

@@ -1,9 +1,12 @@
 """What the central database's users see when PostgreSQL, the network or the login is at fault."""
 
+import json
 import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +22,9 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.silent_servers import patient
 from growbin_jobs.engine.central.upgrade import check, upgrade
 from growbin_jobs.errors import Away, ConfigurationError, Deferred
+from growbin_jobs.limits.gcra import Limit
+from growbin_jobs.limits.server_change import HOLD
+from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.messages import StoredPicture
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
@@ -349,3 +355,38 @@ def test_an_upgrade_may_wait_longer_than_a_statement(upgraded_postgres_url: str,
         assert raw.silence == 1.0
     finally:
         database._driver.close(connection)
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[str]:
+    """The address of a server that nobody else uses."""
+    services = [sys.executable, str(Path(__file__).parents[2] / "scripts" / "services")]
+    place = ["--dir", str(tmp_path / "services")]
+    up = [*services, "up", *place, "--only", "postgres", "--with-pid", str(os.getpid()), "--json"]
+    yield json.loads(subprocess.run(up, capture_output=True, check=True).stdout)["postgres"]["url"]
+    subprocess.run([*services, "down", *place], capture_output=True, check=True)
+
+
+def test_after_a_crash_of_the_server_nothing_is_granted_for_a_window(own_server: str) -> None:
+    """Grants do not wait for the disk, so the last ones may be lost; the server's start time says nothing of it."""
+    database = opened(own_server)
+    upgrade(database, SCHEMA)
+    limits = SqlLimits(database)
+    limits.ensure([Limit("vision", 0.001, 1)])
+    assert limits.take({"vision": 1}, patience=1).decision.granted
+    started = "SELECT pg_postmaster_start_time()"
+    before = database.run(lambda connection: connection.execute_sql(started).fetchall())
+
+    os.kill(backend(database), signal.SIGKILL)
+
+    pause = threading.Event()
+    for node in (limits, SqlLimits(opened(own_server))):
+        for _ in range(1000):
+            with suppress(Deferred):  # it recovers
+                refused = node.take({"vision": 1}, patience=1)
+                break
+            pause.wait(0.01)
+        assert not refused.decision.granted
+        assert refused.decision.wait > HOLD - 10
+    assert database.run(lambda connection: connection.execute_sql(started).fetchall()) == before
+    database.close()

@@ -132,7 +132,6 @@ def model_client(
     worker: Worker | None = None,
     *,
     database: Database | None = None,
-    central: Database | None = None,
     share: OfflineShare | None = None,
 ) -> ModelClient:
     """Return the client of the model server, with all that guards and measures its requests.
@@ -141,19 +140,20 @@ def model_client(
       settings: Which server, limits and budgets.
       meter: Gets a record of each request.
       worker: In which it works; None: outside of one.
-      database: Where limits, breakers and budgets are; None: opened here.
-      central: Where is kept what servers take and refuse; None: opened here.
+      database: Where limits, breakers, budgets and what servers refuse are kept; None: opened here.
       share: What the node may send while that is away; None: made here.
     """
     key = settings.openai_api_key
+    database = database or gate_database(settings)
     connect = partial(
         ModelClient,
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         server=settings.model_server,
-        memory=ServerFacts(central or central_database(settings)),
+        # On the few connections of the gate: at their first call all threads of a process look there at once.
+        memory=ServerFacts(database),
     )
-    guarding = guards(settings, database or gate_database(settings), worker, look_up=connect().look_up, share=share)
+    guarding = guards(settings, database, worker, look_up=connect().look_up, share=share)
     client = connect(meter=meter, guards=guarding)
     client.warm_up()
     return client
@@ -181,7 +181,7 @@ def _online(
 ) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, ledger, _worker(), database=gate, central=database, share=share)
+    client = model_client(settings, ledger, _worker(), database=gate, share=share)
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
     ask_alone = share.is_leased
     seen = Answers(

@@ -17,6 +17,9 @@ from growbin_jobs.reasons import Language
 #: Columns of the bars.
 _BAR = 20
 
+#: Rows of the table: the total and those that spent most; there may be as many as users.
+_MOST_SHOWN = 50
+
 
 def print_budgets(
     days: Sequence[BudgetDay], caps: Mapping[str, int | None], language: Language, *, day: date, zone: str
@@ -40,11 +43,13 @@ def print_budgets(
     table.add_column(word("of", language), no_wrap=True)
     for name in ("spent", "settled", "unknown", "reserved", "left"):
         table.add_column(word(name, language), justify="right", no_wrap=True)
-    for one in days:
+    for one in days[:_MOST_SHOWN]:
         left = "–" if one.cap is None else dollars(max(0, one.cap - one.spent))
         money = (dollars(amount) for amount in (one.spent, one.settled, one.unknown, one.open))
         table.add_row(Text(one_line(one.name)), _bar(one), *money, left)
     out.print(table)
+    if len(days) > _MOST_SHOWN:
+        say(word("more of them", language, count=f"{len(days) - _MOST_SHOWN:,}"), "dim")
     say(word("day of", language, zone=zone), "dim")
 
 

@@ -11,6 +11,7 @@ from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.limits.audit import Finding
+from growbin_jobs.limits.named import TOKENS, USER
 from growbin_jobs.operations.limit_plan import Plan
 from growbin_jobs.operations.limit_proof import Proof
 from growbin_jobs.operations.limit_states import LimitState
@@ -20,6 +21,9 @@ from growbin_jobs.reasons import Language
 #: Cells of a bar.
 _BAR = 10
 
+#: Rows of a table: there may be as many limits as users. Those of users that granted most are shown.
+_MOST_SHOWN = 50
+
 
 def print_states(states: Sequence[LimitState], language: Language) -> None:
     """Print the limits, one a row."""
@@ -27,7 +31,7 @@ def print_states(states: Sequence[LimitState], language: Language) -> None:
         say(word("no limits", language))
         return
     table = _table(language, "limit", "at most", "last minute", "", "waiting", "set by")
-    for state in states:
+    for state in sorted(states, key=lambda one: _order(one.name, one.last_minute))[:_MOST_SHOWN]:
         promised = state.most * 60 / state.window
         held = Text(word("held", language, seconds=f"{state.held:.0f}"), "yellow") if state.held else Text()
         waiting = "" if state.waiting is None else str(state.waiting)
@@ -40,6 +44,8 @@ def print_states(states: Sequence[LimitState], language: Language) -> None:
             Text(word(state.origin, language), "yellow" if state.origin == "person" else "dim"),
         )
     out.print(table)
+    if len(states) > _MOST_SHOWN:
+        say(word("more of them", language, count=f"{len(states) - _MOST_SHOWN:,}"), "dim")
     say(word("what waits", language), "dim")
 
 
@@ -67,9 +73,11 @@ def print_plan(plan: Plan, language: Language) -> None:
 def print_proof(proof: Proof, language: Language) -> None:
     """Print what was found."""
     table = _table(language, "limit", "promised", "most in any", "", "used", "in all", "")
-    for finding in proof.limits:
+    for finding in sorted(proof.limits, key=lambda one: (not one.broken, *_order(one.name, one.worst)))[:_MOST_SHOWN]:
         table.add_row(*_finding(finding, language))
     out.print(table)
+    if len(proof.limits) > _MOST_SHOWN:
+        say(word("more of them", language, count=f"{len(proof.limits) - _MOST_SHOWN:,}"), "dim")
     unpriced = word("and unpriced", language, requests=proof.unpriced) if proof.unpriced else ""
     nodes = ", ".join(f"{one_line(node)} {count}" for node, count in proof.nodes.items())
     facts = [
@@ -95,6 +103,12 @@ def print_proof(proof: Proof, language: Language) -> None:
 def dollars(micro: int) -> str:
     """Return an amount of money for people."""
     return f"${micro / 1e6:,.2f}" if micro >= 10_000 else f"${micro / 1e6:.6f}"
+
+
+def _order(name: str, units: int) -> tuple[bool, int, str]:
+    """Put limits by name, and those of users behind the others, the busiest first."""
+    is_users = name.removeprefix(TOKENS).startswith(USER)
+    return (is_users, -units if is_users else 0, name)
 
 
 def _finding(finding: Finding, language: Language) -> list[Text]:

@@ -122,6 +122,11 @@ _WORDS: Final[Words] = {
     "cached": {"en": "cached", "ko": "캐시"},
     "out": {"en": "out", "ko": "출력"},
     "unpriced": {"en": "unpriced", "ko": "가격 모름"},
+    "more of them": {
+        "en": "{count} more are not shown; --json has all of them.",
+        "ko": "{count}개는 보이지 않았습니다. --json에는 모두 나옵니다.",
+    },
+    "others": {"en": "{count} others (--csv shows them)", "ko": "그 밖의 {count}개 (--csv에는 모두 나옵니다)"},
     "total": {"en": "total", "ko": "합계"},
     "have no price": {
         "en": "{requests} requests have no known price and are not in the sums of money.",

@@ -17,6 +17,9 @@ from growbin_jobs.reasons import Language
 #: Columns of the bars.
 _BAR = 24
 
+#: Rows of a table, the dearest ones, where there are as many as users; the others are one row.
+_MOST_SHOWN = 50
+
 
 def print_csv(by: str, sums: Sequence[Spent]) -> None:
     """Print sums as CSV, with a head; money in whole micro-dollars.
@@ -52,11 +55,15 @@ def print_sums(by: str, sums: Sequence[Spent], language: Language, *, zone: str)
     table.add_column("USD", justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(word("unpriced", language), justify="right", no_wrap=True)
-    for one in sums:
+    shown, others = (sums, ()) if by == "day" else (sums[:_MOST_SHOWN], sums[_MOST_SHOWN:])
+    for one in shown:
         bar = Bar(most or 1, 0, one.micro_dollars, width=_BAR, color="green")
         table.add_row(
             Text(one_line(one.key or word("not known", language))), *_numbers(one), bar, _unpriced(one.unpriced)
         )
+    if others:
+        label = word("others", language, count=f"{len(others):,}")
+        table.add_row(Text(label), *_numbers(_total(others)), "", _unpriced(_total(others).unpriced))
     if len(sums) > 1:
         table.add_row(
             Text(word("total", language), "bold"), *_numbers(_total(sums)), "", _unpriced(_total(sums).unpriced)

@@ -11,7 +11,7 @@ from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.classes import class_of
 from growbin_jobs.limits.named import NamedLimit, NamedLimits, costs
-from growbin_jobs.limits.tickets import Gate, Ticket, Wish
+from growbin_jobs.limits.tickets import RENEWALS, Gate, Ticket, Wish
 
 
 class Running(Protocol):
@@ -27,7 +27,7 @@ class Running(Protocol):
 
 
 class LimitGuard:
-    """See :class:`growbin_jobs.adapters.llm.guards.Guard`. It is asked last: its ticket is good for a second.
+    """See :class:`growbin_jobs.adapters.llm.guards.Guard`. It is asked late: its ticket is good for a moment.
 
     Parameters:
       gate: Where tickets are taken.
@@ -54,7 +54,7 @@ class LimitGuard:
         self._ratios: dict[str, TokenRatio] = defaultdict(TokenRatio)
 
     def admit(self, request: PlannedRequest) -> Held:
-        """Wait in place until the request may be sent, now.
+        """Wait in place until the request may be sent, in a moment.
 
         Raises:
           Deferred: That takes longer than the patience; the message comes back for it.
@@ -82,10 +82,13 @@ class _HeldTicket:
         self._ticket: Ticket | None = gate.ticket(wish)
 
     def begin(self) -> None:
-        """See :class:`growbin_jobs.adapters.llm.guards.Beginning`: take another ticket where this one went stale."""
-        if self._ticket is not None and self._ticket.is_stale:
-            self.release()
+        """See :class:`growbin_jobs.adapters.llm.guards.Beginning`: wait for the start; a stale ticket is replaced."""
+        for _ in range(RENEWALS):
+            if self._ticket is None or self._gate.begin(self._ticket):
+                return
+            self._ticket = None
             self._ticket = self._gate.ticket(self._wish, again=True)
+        raise Deferred("This process is too busy to send at its turn.", wait=2.0, capacity=True)
 
     def release(self) -> None:
         ticket, self._ticket = self._ticket, None

@@ -14,7 +14,7 @@ from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.gcra import Decision, Limit, decide
 from growbin_jobs.limits.port import Answer, Charge
 from growbin_jobs.limits.requests import can_be_granted, check_request
-from growbin_jobs.limits.server_change import ServerChange
+from growbin_jobs.limits.server_change import ServerChange, forgot_at
 
 #: One row: what was decided; the rows of the limits before, as arrays in the order of their names.
 #: ``held`` is materialized first, so the clock is read after the last lock was got.
@@ -27,6 +27,8 @@ WITH asked AS (
 ), clock AS MATERIALIZED (
     SELECT count(*) AS found,
            coalesce(bool_and(cost > 0 AND cost < 'infinity' AND cost <= burst), false) AS possible,
+           CASE WHEN bool_and(burst * spacing <= %(soon)s) AND NOT %(reserve)s
+                THEN set_config('synchronous_commit', 'off', true) END AS disk,
            extract(epoch FROM clock_timestamp())::float8 AS now
     FROM held
 ), sane AS MATERIALIZED (
@@ -62,7 +64,16 @@ _TAKE_PREPARED: Final = Prepared(
     patience="float8",
     reserve="boolean",
     horizon="float8",
+    soon="float8",
 )
+
+#: Seconds after which a limit has forgotten a grant of its whole burst: those whose limits all do so need not wait for
+#: the disk. After a power cut no machine grants again before its last grants are over (they lie at most
+#: :data:`growbin_jobs.limits.classes.OWED_REACH` ahead); for a crash of PostgreSQL alone see :mod:`.server_change`.
+SOON: Final = 2.5
+
+#: Names of which a process remembers how long they remember; there may be a million users.
+_MOST_REMEMBERED: Final = 100_000
 
 _COLUMNS: Final = "name, spacing, burst, tat, held_until, version"
 
@@ -79,6 +90,7 @@ class SqlLimits:
         self._database = database
         self._horizon = horizon
         self._server = ServerChange(database)
+        self._soon_over: set[str] = set()
         self._postgresql = database.dialect == "postgresql"
         self._mark = "%s" if self._postgresql else "?"
         self._now = "extract(epoch FROM clock_timestamp())::float8" if self._postgresql else "unixepoch('subsec')"
@@ -102,7 +114,7 @@ class SqlLimits:
         if self._postgresql:
             limits, answer = self._taken_from_one_server(costs, patience, reserve)
         else:
-            limits, answer = self._database.transaction(lambda one: self._take_locked(one, costs, patience, reserve))
+            limits, answer = self._taken_from_one_file(costs, patience, reserve)
         check_request(limits, costs)  # out here: inside, the database would take it for a fault of its own
         assert answer is not None
         return answer
@@ -118,7 +130,8 @@ class SqlLimits:
         def work(connection: Any) -> list[int]:
             return [_changes(connection, connection.execute_sql(sql, row)) for row in rows]
 
-        return all(self._database.transaction(work))
+        # Where it is undone by a power cut, the grant counts for a while although nobody used it.
+        return all(self._database.transaction(work, durable=False))
 
     def hold(self, name: str, seconds: float) -> float:
         mark, now = self._mark, self._now
@@ -155,12 +168,25 @@ class SqlLimits:
         def ask() -> tuple[list[Limit], Answer | None, float]:
             return self._database.run(lambda one: self._take_at_once(one, costs, patience, reserve))
 
-        limits, answer, started = ask()
-        if self._server.noticed(started):  # it may lack grants: what it has said does not count
+        limits, answer, since = ask()
+        if self._server.noticed(since):  # it may lack grants: what it has said does not count
             if answer is not None:
                 self.give_back(answer.charges)
             limits, answer, _ = ask()
         return limits, answer
+
+    def _taken_from_one_file(
+        self, costs: Mapping[str, float], patience: float, reserve: bool
+    ) -> tuple[list[Limit], Answer | None]:
+        soon_over = not reserve and self._soon_over.issuperset(costs)
+        taken = self._database.transaction(
+            lambda one: self._take_locked(one, costs, patience, reserve), durable=not soon_over
+        )
+        if len(self._soon_over) > _MOST_REMEMBERED:
+            self._soon_over.clear()
+        for limit in taken[0]:
+            (self._soon_over.add if limit.burst * limit.spacing <= SOON else self._soon_over.discard)(limit.name)
+        return taken
 
     def _take_at_once(
         self, connection: Any, costs: Mapping[str, float], patience: float, reserve: bool
@@ -173,13 +199,15 @@ class SqlLimits:
             "patience": patience,
             "reserve": reserve,
             "horizon": self._horizon,
+            "soon": SOON,
         }
         [(start, granted, name, now, found, charges, started)] = _TAKE_PREPARED.rows(connection, values)
+        since = started + forgot_at(connection)
         limits = _in_order(Limit(*each) for each in found or ())
         if not can_be_granted(limits, costs):
-            return limits, None, started
+            return limits, None, since
         charged = tuple(Charge(*each) for each in charges or ())
-        return limits, Answer(Decision(start, granted, name, now), charged), started
+        return limits, Answer(Decision(start, granted, name, now), charged), since
 
     def _take_locked(
         self, connection: Any, costs: Mapping[str, float], patience: float, reserve: bool

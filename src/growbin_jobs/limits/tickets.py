@@ -1,7 +1,8 @@
-"""A ticket is for one HTTP request, and good for a second: whoever was held up takes a new one.
+"""A ticket is for one HTTP request, and good for a quarter of a second: whoever was held up takes a new one.
 
 Who must wait for it waits in place, in a line of its process, and is charged only shortly before its start. So a hold,
-a limit that is changed and a process that dies concern no more than the next few requests.
+a limit that is changed and a process that dies concern no more than the next few requests. The last moments before the
+start are for connecting: the rest of the wait comes when the first byte is about to be written.
 """
 
 import random
@@ -31,6 +32,9 @@ _LONGEST: Final = 10.0
 #: far from the database.
 _JITTER: Final = 0.2
 
+#: Seconds before its start at which a caller gets its ticket, to look at the breaker and to connect meanwhile.
+LEAD: Final = 0.4
+
 #: Seconds that a caller waits whose ticket went stale while it connected.
 _AGAIN: Final = 20.0
 
@@ -40,14 +44,16 @@ _PERSONAL_WAIT: Final = 5.0
 
 @dataclass(slots=True)
 class Ticket:
-    """Permission to send one HTTP request now.
+    """Permission to send one HTTP request.
 
     Attributes:
       answer: What the store granted.
-      expires: On the monotonic clock of this process; a request must have been sent before.
+      start: On the monotonic clock of this process; no request may be sent before.
+      expires: On the same clock; it must have been sent before.
     """
 
     answer: Answer
+    start: float
     expires: float
     _clock: Callable[[], float] = field(repr=False)
 
@@ -83,6 +89,7 @@ class Gate:
       validity: Seconds that a ticket is good for, measured from before the store was asked.
       leaves_when_away: Asked when the store is away: whether callers leave with its error instead of waiting here.
       clock: Monotonic seconds.
+      sleep: Waits so many seconds.
     """
 
     def __init__(
@@ -95,7 +102,9 @@ class Gate:
         validity: float = SPREAD,
         leaves_when_away: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self._leaves_when_away = leaves_when_away
         self._store = store
         self._room = OutsideWorker() if room is None else room
@@ -106,7 +115,7 @@ class Gate:
         self._lines = Lines()
 
     def ticket(self, wish: Wish, *, again: bool = False) -> Ticket:
-        """Return a ticket that is good now.
+        """Return a ticket that is good now, or in a moment: :meth:`begin` waits for that.
 
         Parameters:
           wish: What for.
@@ -128,6 +137,16 @@ class Gate:
                 place.wakeup = wakeup
                 return self._wait(wish, place, wakeup, since, asked)
 
+    def begin(self, ticket: Ticket) -> bool:
+        """Wait for the start of a ticket; return whether it is good then. What is not was given back."""
+        if (left := ticket.start - self._clock()) > 0:
+            self._sleep(left)
+        if not ticket.is_stale:
+            return True
+        with suppress(Deferred):  # what cannot be given back is one request that nobody sends
+            self.give_back(ticket)
+        return False
+
     def give_back(self, ticket: Ticket) -> bool:
         """Return a ticket whose request was not sent; see :meth:`LimitStore.give_back`."""
         return self._store.give_back(ticket.answer.charges)
@@ -142,14 +161,12 @@ class Gate:
             if asked.ticket is None:
                 self._be_patient(asked, since)
                 wakeup.wait(asked.wait)
-            elif self._comes_in_time(asked.ticket, asked.wait, place, wakeup):
+            elif self._comes_in_time(asked.ticket, place, wakeup):
                 return asked.ticket
             else:
                 renewals += 1
                 if renewals == RENEWALS:
-                    raise Deferred(
-                        "This process is too busy to send within a second of its turn.", wait=2.0, capacity=True
-                    )
+                    raise Deferred("This process is too busy to send at its turn.", wait=2.0, capacity=True)
                 place.come_back()
             asked = None
 
@@ -164,7 +181,8 @@ class Gate:
         wait, limit = answer.decision.wait, answer.decision.limit
         if answer.decision.granted:
             # The store decided after it was asked, so the start lies between asked_at + wait and now + wait.
-            return _Asked(wait, limit, ticket=Ticket(answer, asked_at + wait + self._validity, self._clock))
+            ticket = Ticket(answer, self._clock() + wait, asked_at + wait + self._validity, self._clock)
+            return _Asked(wait, limit, ticket=ticket)
         late = random.uniform(0.0, min(_JITTER, reach / 2))  # noqa: S311
         pause = min(max(pause, _SHORTEST) + late, _LONGEST)
         return _Asked(pause, f"The limit {limit} is used up for {wait:.0f} s.", slot=wait, limit=limit)
@@ -181,12 +199,11 @@ class Gate:
             shares.used(wish.of, wish.costs)
         return answer, answer.decision.wait - OWED_REACH
 
-    def _comes_in_time(self, ticket: Ticket, wait: float, place: Place, wakeup: Wakeup) -> bool:
-        """Wait for the start of a ticket while the next one of the line asks; False if it went stale meanwhile."""
+    def _comes_in_time(self, ticket: Ticket, place: Place, wakeup: Wakeup) -> bool:
+        """Wait until shortly before a ticket's start while the next one of the line asks; False if it went stale."""
         place.leave()
         try:
-            start = self._clock() + wait
-            while (left := start - self._clock()) > 0:
+            while (left := ticket.start - LEAD - self._clock()) > 0:
                 wakeup.wait(left)
             if not ticket.is_stale:
                 return True

@@ -53,13 +53,14 @@ def limit_states(database: Database) -> list[LimitState]:
     """
     now, promises, store = now_of(database), Promises(database).current(), SqlLimits(database)
     minute = int(now // 60) * 60
-    used = CentralUse(database, "").since(minute - 60)
+    used: dict[str, list[tuple[int, str, int]]] = {}
+    for name, begin, node, units in CentralUse(database, "").since(minute - 60):
+        used.setdefault(name, []).append((begin, node, units))
     found = []
     for limit in store.limits():
         promise = promises.get(limit.name) or promises.get(common_name(limit.name))
         if promise is not None:
-            mine = [(begin, node, units) for name, begin, node, units in used if name == limit.name]
-            found.append(_state(limit, promise, mine, now, minute, database))
+            found.append(_state(limit, promise, used.get(limit.name, []), now, minute, database))
     return found
 
 

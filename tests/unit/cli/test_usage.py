@@ -11,11 +11,13 @@ import pytest
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.cli import usage_view
 from growbin_jobs.cli.console import out
 from growbin_jobs.cli.days import first_day
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
+from growbin_jobs.limits.usage import Spent
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -66,6 +68,21 @@ def test_sums_with_bars_and_a_total(two_users, monkeypatch):
     assert total.split()[0] == "total"
     assert "3.4000" in total
     assert "1 requests have no known price" in done.stderr
+
+
+def test_of_many_users_the_dearest_are_shown_and_the_others_added_up(capsys, monkeypatch):
+    """Twenty thousand rows of a table take a minute to lay out, and nobody reads them."""
+    monkeypatch.setattr(out, "_width", 120)
+    sums = [Spent(f"u-{number:03}", 1, 10, 5, 1000 - number, 0) for number in range(60)]
+
+    usage_view.print_sums("user", sums, "en", zone="UTC")
+
+    printed = capsys.readouterr().out
+    assert "u-049" in printed
+    assert "u-050" not in printed
+    [others] = [line for line in printed.splitlines() if line.startswith("10 others")]
+    assert others.split()[-5:] == ["10", "100", "0", "50", "0.0095"]
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("total")] == ["60"]
 
 
 def test_json_has_whole_micro_dollars(two_users):

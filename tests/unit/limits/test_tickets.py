@@ -9,7 +9,7 @@ from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.classes import BACKFILL, INTERACTIVE
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits
-from growbin_jobs.limits.tickets import RENEWALS, Gate, Wish
+from growbin_jobs.limits.tickets import LEAD, RENEWALS, Gate, Wish
 
 
 class Room:
@@ -37,6 +37,9 @@ class Room:
         self.now += seconds + (self.late.pop(0) if self.late else 0.0)
         return False
 
+    def sleep(self, seconds):
+        self.now += seconds
+
 
 @pytest.fixture
 def room():
@@ -52,7 +55,7 @@ def store(room):
 
 @pytest.fixture
 def gate(store, room):
-    return Gate(store, room, patience=60.0, clock=room.clock)
+    return Gate(store, room, patience=60.0, clock=room.clock, sleep=room.sleep)
 
 
 WISH = Wish({"vision": 1, "model:m": 1})
@@ -81,9 +84,22 @@ def test_who_must_wait_waits_in_place_and_is_charged_shortly_before_its_start(ga
     ticket = gate.ticket(WISH)
 
     assert ticket.answer.decision.start == before == pytest.approx(130.0)
-    assert room.now == pytest.approx(130.0), "thirty seconds, in one piece of waiting, without going back to the queue"
+    assert room.now == pytest.approx(130.0 - LEAD), "in one piece of waiting, without going back to the queue"
+    assert gate.begin(ticket)
+    assert room.now == pytest.approx(130.0), "what was left is waited for when the connection is there"
     assert ticket.answer.decision.now >= 130.0 - INTERACTIVE.aged_reach
     assert not ticket.is_stale
+
+
+@pytest.mark.parametrize(("connecting", "good"), [(0.0, True), (LEAD, True), (LEAD + 1.0, True), (LEAD + 1.1, False)])
+def test_connecting_takes_of_the_wait_before_of_the_ticket_s_time(gate, store, room, connecting, good):
+    gate.ticket(WISH)
+    ticket = gate.ticket(WISH)
+    room.now += connecting
+
+    assert gate.begin(ticket) is good
+    assert room.now >= ticket.start, "never sent before its start: the limit counts from there"
+    assert tats(store)["vision"] == (102.0 if good else 101.0), "what is too late is given back"
 
 
 def test_a_longer_wait_than_the_patience_is_the_queue_s_and_takes_nothing(gate, store, room):

@@ -1,6 +1,6 @@
 """Tells when the first byte of an HTTP request is about to be written: the connection is there then, with its TLS.
 
-Name resolution, a full pool, connecting and TLS can take seconds, and a permission that is good for half a second must
+Name resolution, a full pool, connecting and TLS can take seconds, and a permission that is good for a moment must
 be looked at after them. httpcore2 tells it by its ``trace`` extension
 (https://www.encode.io/httpcore/extensions/#trace), in the caller's thread.
 """

@@ -80,11 +80,17 @@ class Database:
         value: T = outcome.value
         return value
 
-    def transaction(self, work: Callable[[peewee.Database], T]) -> T:
-        """Like :meth:`run`, in one transaction; on SQLite it takes the write lock first (``BEGIN IMMEDIATE``)."""
+    def transaction(self, work: Callable[[peewee.Database], T], *, durable: bool = True) -> T:
+        """Like :meth:`run`, in one transaction; on SQLite it takes the write lock first (``BEGIN IMMEDIATE``).
+
+        Parameters:
+          work: See :meth:`run`.
+          durable: False: it does not wait for the disk. A power cut, or on PostgreSQL a crash of the server, may undo
+            what was done in the last moments before; nothing of it is ever undone in part.
+        """
 
         def in_transaction(connection: peewee.Database) -> T:
-            with connection.atomic():
+            with self._driver.transaction(connection, durable=durable):
                 return work(connection)
 
         return self.run(in_transaction)

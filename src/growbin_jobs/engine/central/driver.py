@@ -1,6 +1,7 @@
 """The port of a central database's driver: how one kind of database connects, and what its errors mean."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
 import peewee
@@ -38,6 +39,9 @@ class Driver(Protocol):
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
         """Call the function where blocking is allowed."""
+
+    def transaction(self, session: peewee.Database, *, durable: bool) -> AbstractContextManager[object]:
+        """Return a transaction of a connection; one that is not durable may be undone by a power cut soon after."""
 
     def is_alive(self, session: peewee.Database) -> bool:
         """Return False when an idle connection was closed by the other side, without asking the server."""

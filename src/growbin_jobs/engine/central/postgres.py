@@ -3,8 +3,8 @@
 import math
 import re
 import select
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import peewee
@@ -145,6 +145,13 @@ class PostgresDriver:
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
         return function(*arguments)
+
+    @contextmanager
+    def transaction(self, session: peewee.Database, *, durable: bool) -> Iterator[None]:
+        with session.atomic():
+            if not durable:
+                session.execute_sql("SET LOCAL synchronous_commit TO off")
+            yield
 
     def is_alive(self, session: peewee.Database) -> bool:
         # An idle server says nothing unless it closes the connection; asking it would cost a round trip each time.

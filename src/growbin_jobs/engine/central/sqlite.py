@@ -1,6 +1,7 @@
 """The embedded central database: one SQLite file that all processes of this machine share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,7 +11,7 @@ from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, expect_random_ids, open_sqlite
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids, open_sqlite
 from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
 
@@ -85,6 +86,17 @@ class SqliteDriver:
         result: T = offload_to(f"central-database {self._path}", SESSIONS, _at_work, function, arguments)
         return result
 
+    @contextmanager
+    def transaction(self, session: peewee.Database, *, durable: bool) -> Iterator[None]:
+        if not durable:
+            _raw(session).pragma("synchronous", "NORMAL")
+        try:
+            with session.atomic():
+                yield
+        finally:
+            if not durable:
+                _raw(session).pragma("synchronous", "FULL")
+
     def is_alive(self, session: peewee.Database) -> bool:  # noqa: ARG002 - a file does not hang up
         return True
 
@@ -130,6 +142,7 @@ class _Session(APSWDatabase):  # type: ignore[misc]
 
     def _connect(self) -> apsw.Connection:
         connection = open_sqlite(Path(self.database))
+        connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
         # The message is acknowledged on the strength of this commit: it must survive a power cut.
         connection.pragma("synchronous", "FULL")
         expect_random_ids(connection)
