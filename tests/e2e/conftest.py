@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
+from tests import command_line
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
@@ -113,7 +114,11 @@ class Stack:
 
     def command(self, *arguments: str) -> list[str]:
         """The product's own command line."""
-        return [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *arguments]
+        return [*command_line.MAIN, *arguments]
+
+    def run(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return command_line.run(*arguments, env=self.full_env, text=True, check=check, timeout=120)
 
     @property
     def full_env(self) -> dict[str, str]:
@@ -123,8 +128,7 @@ class Stack:
 
     def submit(self, photos: Sequence[Path]) -> dict[str, Path]:
         """Hand in photos with the command line; return them by analysis id."""
-        command = self.command("analyze", "--no-wait", "--json", *map(str, photos))
-        done = subprocess.run(command, env=self.full_env, capture_output=True, text=True, check=True, timeout=120)
+        done = self.run("analyze", "--no-wait", "--json", *photos, check=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         return {line["id"]: Path(line["photo"]) for line in lines}
 

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import math
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -43,9 +42,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def command(stack: Any, *arguments: str) -> Any:
-    done = subprocess.run(
-        stack.command(*arguments), env=stack.full_env, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = stack.run(*arguments)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if "--json" in arguments else done.stdout
 
