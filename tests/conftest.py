@@ -6,6 +6,7 @@ this run starts its own at the first test that wants one, shares them between th
 them; ``scripts/services`` does the work. A server that cannot be had fails the test with the reason: no skipping.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -36,6 +37,9 @@ OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it,
 #: Byte code is kept, whatever the environment says: else each of some thousand processes compiles the product again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Until all tests are collected: they and the modules stay.
+gc.disable()
 
 #: What the table of a delivery's life does not allow fails a test; a worker logs it.
 lifecycle.strict = True
@@ -88,6 +92,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             _services("down", "--dir", folder)
             shutil.rmtree(folder, ignore_errors=True)
         del os.environ[OWN_DIR]
+
+
+def pytest_collection_finish() -> None:
+    """From now on look for garbage, but not among some million objects that stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
