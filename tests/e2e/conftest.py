@@ -91,10 +91,10 @@ class Stack:
         """Start the workers of groups; those of storage are greenlets. ``through`` changes their environment."""
         for name in groups or names.GROUPS:
             count = "100" if names.GROUPS[name].pool == "gevent" else str(threads)
-            command = self.command("worker", name, "--processes", str(processes), "--threads", count)
+            numbers = ["--processes", processes, "--threads", count]
             with (self.folder / f"{name}.log").open("ab") as log:
                 env = self.full_env | dict(through or {})
-                self.workers[name] = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+                self.workers[name] = command_line.start("worker", name, *numbers, env=env, stdout=log, stderr=log)
 
     def stop(self, *groups: str, timeout: float = 60.0) -> dict[str, int]:
         """Let workers drain, and return their exit codes."""
@@ -111,10 +111,6 @@ class Stack:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         master.wait()
-
-    def command(self, *arguments: str) -> list[str]:
-        """The product's own command line."""
-        return [*command_line.MAIN, *arguments]
 
     def run(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
