@@ -169,6 +169,19 @@ def rabbitmq_management_url(rabbitmq_server: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="session")
+def rabbitmq_management(rabbitmq_server: dict[str, Any]) -> Callable[..., None]:
+    """The management API of the private node: takes a method, a path below ``/api`` and what to send as JSON.
+
+    Where it can do the same, it is a hundred times faster than :func:`rabbitmq_control`, which starts an Erlang system.
+    """
+
+    def manage(method: str, path: str, content: object | None = None) -> None:
+        _management(rabbitmq_server, method, f"/api{path}", content)
+
+    return manage
+
+
+@pytest.fixture(scope="session")
 def rabbitmq_control(rabbitmq_server: dict[str, Any]) -> Callable[..., str]:
     """``rabbitmqctl`` of the private node: takes its arguments, returns what it printed, raises when it fails."""
 
@@ -180,8 +193,10 @@ def rabbitmq_control(rabbitmq_server: dict[str, Any]) -> Callable[..., str]:
     return control
 
 
-def _management(server: dict[str, Any], method: str, path: str) -> None:
-    request = urllib.request.Request(f"http://127.0.0.1:{server['management_port']}{path}", method=method)
+def _management(server: dict[str, Any], method: str, path: str, content: object | None = None) -> None:
+    data = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{server['management_port']}{path}", data, method=method)
+    request.add_header("Content-Type", "application/json")
     pair = b64encode(f"{server['user']}:{server['password']}".encode()).decode()
     request.add_header("Authorization", f"Basic {pair}")
     with urllib.request.urlopen(request, timeout=30):
