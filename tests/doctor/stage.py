@@ -71,13 +71,12 @@ class Stage:
         """Return the private RabbitMQ's address, with another part, or of a user with such rights, the rest whole."""
         parts = urlsplit(self["rabbitmq_url"])
         at = f"{parts.hostname}:{parts.port}/{vhost or parts.path[1:]}"
-        if not rights:  # its control program takes a second
+        if not rights:
             return {"GROWBIN_BROKER_URL": f"amqp://{parts.username}:{password or parts.password}@{at}"}
-        control, user = self["rabbitmq_control"], f"u{uuid4().hex[:8]}"
-        control("add_user", user, SECRET)
-        self.ends.callback(control, "delete_user", user)
-        given = [rights.get(name, ".*") for name in ("configure", "write", "read")]
-        control("set_permissions", "-p", parts.path[1:], user, *given)
+        manage, user = self["rabbitmq_management"], f"u{uuid4().hex[:8]}"
+        manage("PUT", f"/users/{user}", {"password": SECRET, "tags": ""})
+        self.ends.callback(manage, "DELETE", f"/users/{user}")
+        manage("PUT", f"/permissions{parts.path}/{user}", dict.fromkeys(("configure", "write", "read"), ".*") | rights)
         return {"GROWBIN_BROKER_URL": f"amqp://{user}:{SECRET}@{at}"}
 
     def used(self) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
+from tests import command_line
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
@@ -90,10 +91,10 @@ class Stack:
         """Start the workers of groups; those of storage are greenlets. ``through`` changes their environment."""
         for name in groups or names.GROUPS:
             count = "100" if names.GROUPS[name].pool == "gevent" else str(threads)
-            command = self.command("worker", name, "--processes", str(processes), "--threads", count)
+            numbers = ["--processes", processes, "--threads", count]
             with (self.folder / f"{name}.log").open("ab") as log:
                 env = self.full_env | dict(through or {})
-                self.workers[name] = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+                self.workers[name] = command_line.start("worker", name, *numbers, env=env, stdout=log, stderr=log)
 
     def stop(self, *groups: str, timeout: float = 60.0) -> dict[str, int]:
         """Let workers drain, and return their exit codes."""
@@ -111,9 +112,9 @@ class Stack:
                 process.kill()
         master.wait()
 
-    def command(self, *arguments: str) -> list[str]:
-        """The product's own command line."""
-        return [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *arguments]
+    def run(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return command_line.run(*arguments, env=self.full_env, text=True, check=check, timeout=120)
 
     @property
     def full_env(self) -> dict[str, str]:
@@ -123,8 +124,7 @@ class Stack:
 
     def submit(self, photos: Sequence[Path]) -> dict[str, Path]:
         """Hand in photos with the command line; return them by analysis id."""
-        command = self.command("analyze", "--no-wait", "--json", *map(str, photos))
-        done = subprocess.run(command, env=self.full_env, capture_output=True, text=True, check=True, timeout=120)
+        done = self.run("analyze", "--no-wait", "--json", *photos, check=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         return {line["id"]: Path(line["photo"]) for line in lines}
 

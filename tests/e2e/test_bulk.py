@@ -49,9 +49,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def command(stack: Any, *arguments: str) -> Any:
-    done = subprocess.run(
-        stack.command(*arguments), env=stack.full_env, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = stack.run(*arguments)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if "--json" in arguments else done.stdout
 

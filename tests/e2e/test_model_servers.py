@@ -1,16 +1,13 @@
 """The whole pipeline with each kind of model server: one set of workers, whose server is one kind after the other."""
 
 import json
-import subprocess
 
 from growbin_jobs.states import AnalysisStatus
 
 
 def told(stack, *command: str) -> list[dict]:
     """What the command line says as JSON."""
-    done = subprocess.run(
-        stack.command(*command, "--json"), env=stack.full_env, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = stack.run(*command, "--json")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -1,7 +1,6 @@
 """Bad input: said plainly, never retried, and the worker lives on."""
 
 import json
-import subprocess
 import time
 
 import pytest
@@ -51,9 +50,7 @@ def spooled(stack):
 
 def run(stack, *arguments):
     """Run the command line and return what it says."""
-    return subprocess.run(
-        stack.command(*arguments), env=stack.full_env, check=True, capture_output=True, text=True, timeout=60
-    ).stdout
+    return stack.run(*arguments, check=True).stdout
 
 
 def dead_letters(stack):

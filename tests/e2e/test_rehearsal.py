@@ -1,7 +1,6 @@
 """``growbin-jobs models rehearse``: past pictures through another model; results stay as they are."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -11,19 +10,13 @@ from growbin_jobs.models.rehearsals import ModelRehearsal, Rehearsals
 pytestmark = pytest.mark.timeout(300)
 
 
-def run(stack, *arguments):
-    return subprocess.run(
-        stack.command(*arguments), env=stack.full_env, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
 def test_a_rehearsal_asks_the_model_and_touches_no_result(embedded_online, openai, photos):
     ids = embedded_online.submit(photos[:8])
     embedded_online.start(threads=4)
     before = embedded_online.wait(list(ids), timeout=200)
     embedded_online.stop()
 
-    done = run(embedded_online, "models", "rehearse", "gpt-5.1", "--sample", "6", "--json")
+    done = embedded_online.run("models", "rehearse", "gpt-5.1", "--sample", "6", "--json")
 
     report = json.loads(done.stdout)
     assert report["total"] == {"pictures": 6, "category": 6, "item": 6, "state": 6}
@@ -42,12 +35,12 @@ def test_a_rehearsal_asks_the_model_and_touches_no_result(embedded_online, opena
 
 
 def test_without_a_model_server_it_says_so(embedded):
-    done = run(embedded, "models", "rehearse", "gpt-6-luna")
+    done = embedded.run("models", "rehearse", "gpt-6-luna")
 
     assert (done.returncode, "OPENAI_API_KEY" in done.stderr) == (1, True)
 
 
 def test_without_pictures_it_says_so(embedded_online):
-    done = run(embedded_online, "models", "rehearse", "gpt-6-luna")
+    done = embedded_online.run("models", "rehearse", "gpt-6-luna")
 
     assert (done.returncode, "nothing to compare with" in done.stderr) == (1, True)

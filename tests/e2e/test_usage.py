@@ -1,7 +1,6 @@
 """Every request to a model server is a row of its own, with whom it was for, when the workers have stopped."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -27,10 +26,7 @@ def test_each_request_is_a_row_for_its_analysis_and_user(either, openai, photos)
     assert {(row["outcome"], row["attempt"]) for row in rows} == {("answered", 1)}
     assert len({row["message_id"] for row in rows}) == len(rows)
     assert all(0 <= row["first_byte_ms"] <= row["latency_ms"] for row in rows)
-    shown = subprocess.run(
-        either.command("usage", "--by", "purpose", "--json"),
-        env=either.full_env, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+    shown = either.run("usage", "--by", "purpose", "--json", check=True)
     assert {one["key"]: one["requests"] for one in json.loads(shown.stdout)} == {
         "vision": books["vision"],
         "text": books["text"],

@@ -15,6 +15,7 @@ import pika
 import psutil
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from tests import command_line
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.central.upgrade import upgrade
@@ -61,8 +62,7 @@ class Product:
         return self._run([sys.executable, "-c", code]).stdout.strip()
 
     def command(self, *arguments: str) -> list[dict[str, Any]]:
-        main = "from growbin_jobs.cli import main; main()"
-        done = self._run([sys.executable, "-c", main, *arguments, "--json"])
+        done = command_line.run(*arguments, "--json", env=self.env, cwd=HERE, text=True, check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def status(self, task_id: str) -> str | None:

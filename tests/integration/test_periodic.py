@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import peewee
 import pytest
+from tests import command_line
 from tests.stubs.agent_zoo import AgentZoo
 
 from growbin_jobs import names
@@ -104,8 +105,7 @@ class Installation:
         return self.start(dramatiq, "periodic_app", "--processes", "1", "--threads", "20", **env)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        call = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *arguments]
-        return subprocess.run(call, env=self.env, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        return command_line.run(*arguments, env=self.env, text=True, timeout=PATIENCE)
 
     def ask_for(self, route: Route) -> datetime:
         """Have a job run, and return its due time, as ``schedule run`` does."""

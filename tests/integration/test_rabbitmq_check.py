@@ -25,21 +25,22 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def limited(rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> Iterator[Callable[..., str]]:
+def limited(rabbitmq_url: str, rabbitmq_management: Callable[..., None]) -> Iterator[Callable[..., str]]:
     """Return the URL of a user who may configure, write and read what is named, and nothing else."""
     users = []
 
     def make(configure: str = ".*", write: str = ".*", read: str = ".*", vhost: str | None = None) -> str:
         parts = urlsplit(rabbitmq_url)
         user = f"u{uuid4().hex[:8]}"
-        rabbitmq_control("add_user", user, SECRET)
+        rabbitmq_management("PUT", f"/users/{user}", {"password": SECRET, "tags": ""})
         users.append(user)
-        rabbitmq_control("set_permissions", "-p", parts.path[1:], user, configure, write, read)
+        rights = {"configure": configure, "write": write, "read": read}
+        rabbitmq_management("PUT", f"/permissions{parts.path}/{user}", rights)
         return f"amqp://{user}:{SECRET}@{parts.hostname}:{parts.port}/{vhost or parts.path[1:]}"
 
     yield make
     for user in users:
-        rabbitmq_control("delete_user", user)
+        rabbitmq_management("DELETE", f"/users/{user}")
 
 
 @pytest.fixture

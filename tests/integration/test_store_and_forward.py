@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from dramatiq import Message
+from tests import command_line
 
 from growbin_jobs.engine.broker.errors import QueueMismatch
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
@@ -422,10 +423,8 @@ def test_the_command_line_shows_what_waits_and_sends_it(start, gate, observer, r
     assert start("plain", "left", 2).wait(PATIENCE) == 0
 
     def growbin_jobs(*arguments: object) -> dict[str, Any]:
-        main = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *map(str, arguments), "--json"]
         env = {**os.environ, "GROWBIN_BROKER_URL": rabbitmq_url, "GROWBIN_DATA_DIR": str(tmp_path / "other")}
-        done = subprocess.run(main, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE)
-        return json.loads(done.stdout)
+        return json.loads(command_line.run(*arguments, "--json", env=env, timeout=PATIENCE).stdout)
 
     found = growbin_jobs("journal", "status", "--path", path)
     assert (found["owed"], found["tasks"]["pending"]) == (2, 2)

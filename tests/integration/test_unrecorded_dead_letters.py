@@ -55,14 +55,15 @@ def a_message(n: int) -> Message[Any]:
 
 
 @pytest.fixture
-def expired(broker: RabbitBroker, rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> list[str]:
+def expired(broker: RabbitBroker, rabbitmq_url: str, rabbitmq_management: Callable[..., None]) -> list[str]:
     """Ids of messages that a policy has taken out of their queue."""
     broker.get_queue_message_counts(QUEUE)
-    vhost = urlsplit(rabbitmq_url).path[1:]
-    rabbitmq_control("set_policy", "-p", vhost, "short", f"^{QUEUE}$", '{"message-ttl": 1}', "--apply-to", "queues")
+    policy = f"/policies{urlsplit(rabbitmq_url).path}/short"
+    expiring = {"pattern": f"^{QUEUE}$", "definition": {"message-ttl": 1}, "apply-to": "queues"}
+    rabbitmq_management("PUT", policy, expiring)
     sent = [broker.enqueue(a_message(n)).message_id for n in range(3)]
     until_dead(broker, 3)
-    rabbitmq_control("clear_policy", "-p", vhost, "short")
+    rabbitmq_management("DELETE", policy)
     return sent
 
 

@@ -3,19 +3,17 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from tests import command_line
+from tests.command_line import MAIN
 from typer.testing import CliRunner
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.cli.app import app
-
-#: What the installed script does.
-MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
 
 VARIABLES = frozenset(_settings.Settings.variable(name) for name in _settings.Settings.model_fields)
 
@@ -35,14 +33,7 @@ def command(environment: dict[str, str]) -> Callable[..., subprocess.CompletedPr
     """Run ``growbin-jobs`` in a process of its own; keywords are variables."""
 
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*MAIN, *map(str, arguments)],
-            env=environment | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
+        return command_line.run(*arguments, env=environment | variables, text=True)
 
     return run
 

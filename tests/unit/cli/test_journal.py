@@ -4,12 +4,12 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 
 import apsw
 import pytest
 from dramatiq import Message
+from tests import command_line
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.opening import open_database
@@ -193,12 +193,8 @@ def test_tail_follows_every_change_once_copied_or_not(command, node, central, en
     upgrade(central.database, SCHEMA)
     sync = Sync(node.journal, central)
     node.finish("old")
-    code = "from growbin_jobs.cli import main; main()"
-    follower = subprocess.Popen(
-        [sys.executable, "-c", code, "journal", "tail", "--json", "-n", "1"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
+    follower = command_line.start(
+        "journal", "tail", "--json", "-n", "1", env=environment, stdout=subprocess.PIPE, text=True
     )
     try:
         assert json.loads(follower.stdout.readline())["task_id"] == "old"

@@ -48,7 +48,7 @@ def test_what_cannot_be_is_said(invoke, options, variables, words):
 def test_a_hashed_password_is_a_user(command, environment):
     import subprocess
 
-    from tests.unit.cli.conftest import MAIN
+    from tests.command_line import MAIN
 
     done = subprocess.run(
         [*MAIN, "monitor", "hash-password", "kim", "--role", "admin+personal"],

@@ -3,19 +3,18 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from tests.command_line import MAIN
 
 from growbin_jobs.cli.console import _Terminal, out, visible
 from growbin_jobs.samples import sample_pictures
 
 PHOTO = sample_pictures()[0]
-MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
 HOSTILE = "a[/b]\x1b[31m\x9b2J\x07\r\t\u202egpj\u2066\u2028\udcff:smile:[link=x]"
 
 

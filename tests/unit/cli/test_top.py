@@ -5,17 +5,15 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 
 import pytest
+from tests import command_line
 from tests.monitor.data import XSS, fill, fill_with_oddities
 
 from growbin_jobs.cli.top_view import bars, seconds
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
-
-TOP = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", "top"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def environment(tmp_path_factory):
 
 
 def test_without_a_terminal_it_prints_once(environment):
-    shown = subprocess.run(TOP, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    shown = command_line.run("top", env=environment, text=True, check=True).stdout
 
     assert "upload_image" in shown
     assert XSS in shown
@@ -39,7 +37,7 @@ def test_without_a_terminal_it_prints_once(environment):
 
 
 def test_it_speaks_json(environment):
-    told = subprocess.run([*TOP, "--json"], env=environment, capture_output=True, check=True, timeout=60).stdout
+    told = command_line.run("top", "--json", env=environment, check=True).stdout
 
     assert {line["actor"] for line in json.loads(told)["overview"]["actors"]} >= {"upload_image", XSS}
 
@@ -47,7 +45,7 @@ def test_it_speaks_json(environment):
 def test_on_a_terminal_it_goes_on_until_it_is_interrupted(environment):
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [*TOP, "--every", "0.5"], env=environment, stdin=slave, stdout=slave, stderr=slave,
+        [*command_line.MAIN, "top", "--every", "0.5"], env=environment, stdin=slave, stdout=slave, stderr=slave,
         # What a shell starts in the background ignores Ctrl-C, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip

@@ -1,0 +1,125 @@
+"""``growbin-jobs`` in a process of its own, for tests, for a fifth of what it costs to start one.
+
+An interpreter that starts and imports what a command needs computes for half a second, and the tests run some hundred
+commands. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
+setting (``command_server.py``). Each command is forked from it, with its own arguments, environment, folder and
+streams; the command line itself is imported in the fork. It is a process like any other, with a pid, an exit code and
+signals.
+
+What a fork cannot show needs an interpreter that starts, and gets one: a command whose environment differs in what
+Python or its libraries read only at their start (:data:`AT_START`), commands that replace themselves or are found by
+their environment in ``/proc`` (give ``MAIN`` to :mod:`subprocess`), and all that a shell starts. Those tests also see
+the order of imports and a fault of the start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+#: What the installed script does, in an interpreter of its own.
+MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
+
+SERVER = Path(__file__).with_name("command_server.py")
+
+#: Beginnings of the variables that are read once, when an interpreter or a library starts.
+AT_START = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "TYPER_", "PYDANTIC_", "GEVENT_", "PURE_")
+
+
+def run(
+    *arguments: object, check: bool = False, timeout: float = 100, **options: Any
+) -> subprocess.CompletedProcess[Any]:
+    """Run a command to its end; options are those of :class:`subprocess.Popen`, and both its outputs are kept."""
+    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a command; options are those of :class:`subprocess.Popen`."""
+    command = [*MAIN, *map(str, arguments)]
+    if _at_start(env) != _server().at_start:
+        return subprocess.Popen(command, env=env, **options)
+    return _Forked(command, env=env, **options)
+
+
+class _Forked(subprocess.Popen[Any]):
+    """A command that the server has forked. It is the server's child: the server tells its pid and how it ended."""
+
+    def _execute_child(
+        self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
+        startupinfo: Any, creationflags: Any, shell: Any, p2cread: int, p2cwrite: int, c2pread: int, c2pwrite: int,
+        errread: int, errwrite: int, *_: Any,
+    ) -> None:  # fmt: skip
+        assert preexec_fn is None
+        told, tell = os.pipe()
+        self._told = os.fdopen(told, "rb", buffering=0)
+        try:
+            request = {"arguments": args[len(MAIN) :], "folder": os.fspath(cwd or os.getcwd()), "env": dict(env)}
+            streams = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
+            _server().ask(request, [*streams, 2 if errwrite == -1 else errwrite, tell])
+        finally:
+            os.close(tell)
+            self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+        self.pid = self._tell()
+        self._child_created = True
+
+    def _tell(self) -> int:
+        said = self._told.read(8)
+        if not said:
+            raise ChildProcessError("The server of commands has ended.")
+        return int.from_bytes(said, "little", signed=True)
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+            self._end()
+        return self.returncode
+
+    def _wait(self, timeout: float | None) -> int:
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self._end()
+        return self.returncode
+
+    def _end(self) -> None:
+        with self._told:
+            self.returncode = self._tell()
+
+
+class _Server:
+    """The process that forks. It ends when this one does, since nobody else holds its socket."""
+
+    def __init__(self) -> None:
+        self.at_start = _at_start(os.environ)
+        self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            command = [sys.executable, SERVER, str(its.fileno())]
+            self._process = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)
+
+    def ask(self, request: dict[str, Any], streams: list[int]) -> None:
+        socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
+
+
+@cache
+def _server() -> _Server:
+    return _Server()
+
+
+def _at_start(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith(AT_START)}

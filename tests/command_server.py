@@ -1,0 +1,97 @@
+"""Forks commands for ``command_line.py``: a program of its own, so that nothing of pytest is in what it forks.
+
+A request is one packet: arguments, folder and environment in JSON, and four open files: stdin, stdout, stderr, and a
+pipe for the answers, the pid and the exit code. Between this process and the command stands one that waits for it.
+"""
+
+import gc
+import importlib
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+#: What commands import, without the command line: a module of it looks at the terminal when it is imported. Nothing
+#: here reads a setting, and nothing opens anything.
+LOADED = (
+    "apsw", "dramatiq", "peewee", "pika", "psycopg2", "pydantic_settings", "rich.live", "rich.panel", "rich.progress",
+    "rich.table", "typer.rich_utils", "growbin_jobs.wiring", "growbin_jobs.engine.opening",
+)  # fmt: skip
+
+#: Never loaded here: they read the settings, or the terminal.
+ANEW = ("growbin_jobs.app", "growbin_jobs.cli")
+
+
+def serve(requests: socket.socket) -> None:
+    """Fork for each request; returns in a command, with its arguments and streams, and ends the process at the last."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for pytest, which ends us
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a command ends unseen
+    while True:
+        packet, files, _, _ = socket.recv_fds(requests, 1 << 20, 4)
+        if not packet:
+            os._exit(0)
+        if os.fork() == 0 and _is_command(files[3], files[:3]):
+            requests.close()
+            _become(json.loads(packet), files)
+            return
+        for file in files:
+            os.close(file)
+
+
+def _is_command(answers: int, streams: list[int]) -> bool:
+    """Fork once more; True in the command. The other one tells how it ends, and ends with it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    command = os.fork()
+    if command == 0:
+        return True
+    for file in streams:
+        os.close(file)
+    os.write(answers, command.to_bytes(8, "little"))
+    _, status = os.waitpid(command, 0)
+    os.write(answers, os.waitstatus_to_exitcode(status).to_bytes(8, "little", signed=True))
+    os._exit(0)
+
+
+def _become(request: dict, files: list[int]) -> None:
+    """Be as if the interpreter had just been started for a command."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, file in enumerate(files[:3]):
+        os.dup2(file, number)
+    os.closerange(3, 1 + max(files))
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    tempfile.tempdir = None
+    sys.argv = ["-c", *request["arguments"]]
+    sys.orig_argv = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *request["arguments"]]
+    sys.path[0] = ""
+    sys.stdin = sys.__stdin__ = _stream(0, "r", sys.stdin)
+    sys.stdout = sys.__stdout__ = _stream(1, "w", sys.stdout)
+    sys.stderr = sys.__stderr__ = _stream(2, "w", sys.stderr)
+
+
+def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
+    """Return what the interpreter makes of a standard stream at its start."""
+    unbuffered = like.write_through and mode == "w"
+    lines = not unbuffered and (number == 2 or os.isatty(number))
+    buffer = open(number, f"{mode}b", buffering=0 if unbuffered else -1, closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(buffer, like.encoding, like.errors, "\n", line_buffering=lines, write_through=unbuffered)
+
+
+if __name__ == "__main__":
+    for module in LOADED:
+        importlib.import_module(module)
+    assert not set(ANEW) & set(sys.modules)
+    assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
+    gc.freeze()
+    serve(socket.socket(fileno=int(sys.argv[1])))
+
+    from growbin_jobs.cli import main
+
+    main()
