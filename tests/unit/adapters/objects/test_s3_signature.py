@@ -6,7 +6,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from hypothesis import given
+from botocore.utils import percent_encode
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.objects.s3_signature import quoted, signed
@@ -43,8 +44,12 @@ KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 
 
 @given(REQUESTS, KEYS)
+@example(
+    Request("PUT", "http", "a:1", "/b/", {"cache-control": "a   b"}, b"", "token", "us-east-1"), "분리 배출/+ ~%2F"
+)
 def test_it_is_the_one_that_botocore_makes(request: Request, key: str) -> None:
     keys = Credentials("AKIDEXAMPLE", "secret/+key", request.token)
+    assert quoted(key) == percent_encode(key, safe="/~")
     path = request.path + quoted(key)
     ours = signed(
         request.method, request.host, path, request.headers, request.data,
