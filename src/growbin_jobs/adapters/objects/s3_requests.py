@@ -63,10 +63,10 @@ class S3Requests:
         self._origin = f"{address.scheme}://{address.netloc}"
         standard = address.port in (None, _DEFAULT_PORTS[address.scheme])
         self._host = str(address.hostname) if standard else address.netloc
-        self._client = client
         self._credentials = credentials
-        self._parser = create_parser("rest-xml")
-        self._http: Any = client._endpoint.http_session  # type: ignore[attr-defined]
+        self._parser: Any = create_parser("rest-xml")
+        inside: Any = client
+        self._http, self._exceptions = inside._endpoint.http_session, inside.exceptions
 
     def put(self, key: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Store an object; errors are those of botocore.
@@ -119,7 +119,7 @@ class S3Requests:
 
         path, now = self._path + quoted(key), datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         keys = self._credentials.get_frozen_credentials()
-        named = signed(method, self._host, path, headers or {}, data, keys=keys, region=self._region, now=now)
+        named: Any = signed(method, self._host, path, headers or {}, data, keys=keys, region=self._region, now=now)
         named["user-agent"] = f"growbin-jobs/{__version__}"
         return self._http.send(AWSPreparedRequest(method, self._origin + path, named, data or None, streams))
 
@@ -137,7 +137,7 @@ class S3Requests:
         code = str(parsed["Error"].get("Code"))
         if code in _ELSEWHERE:
             raise NotPlain(lasting=True)
-        raise self._client.exceptions.from_code(code)(parsed, operation)  # type: ignore[attr-defined]
+        raise self._exceptions.from_code(code)(parsed, operation)
 
 
 def _genuine(answer: Any, operation: str, **marks: str) -> None:
