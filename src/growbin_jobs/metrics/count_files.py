@@ -49,7 +49,7 @@ class CountFile:
 
     def __init__(self, folder: Path, counts: Counts) -> None:
         self._counts = counts
-        self._written: bytes | None = None
+        self._written: Counts | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "metrics").mkdir(mode=0o700, exist_ok=True)
         self._owner: ProcessLock | None = ProcessLock(folder / "metrics" / "owners")
@@ -63,10 +63,11 @@ class CountFile:
         Raises:
           OSError: It was not written; the next one has all of it.
         """
-        text = _encode(self._counts.copy())
-        if text != self._written and self._owner is not None:
-            _replace(self._path, text)
-            self._written = text
+        now, before = self._counts.copy(), self._written
+        is_same = before is not None and (now.values, now.exemplars) == (before.values, before.exemplars)
+        if not is_same and self._owner is not None:
+            _replace(self._path, _encode(now))
+            self._written = now
 
     def let_go(self) -> None:
         """Leave the file to the keeper, as a process that has ended. May be called twice."""

@@ -43,7 +43,8 @@ class Uploads:
       model_side: Largest side of the picture for the model, which is part of its key.
       threads: Pictures that are decoded at the same time.
       in_flight: Pictures that are held in memory at the same time. A gevent worker runs 1000 messages at once; read
-        all together they would be gigabytes that only wait for ``threads`` decoders.
+        all together they would be gigabytes that only wait for ``threads`` decoders. Of uploaded files, which are
+        several times as large as what is made of them, twice ``threads`` and four are held.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Uploads:
         self._model_side = model_side
         self._threads = threads
         self._slots = threading.BoundedSemaphore(in_flight)
+        self._files = threading.BoundedSemaphore(2 * threads + 4)
 
     def store(self, user_id: str, image_path: str, analysis_id: str) -> StoredPicture:
         """Read, check, shrink and store one picture.
@@ -89,12 +91,12 @@ class Uploads:
         stored = StoredPicture(s3_path=self._objects.address(keys[0]), thumbnail_path=self._objects.address(keys[1]))
         with self._slots:
             try:
-                data = self._sources.read(image_path)
+                with self._files:
+                    prepared = offload_to("pictures", self._threads, self._prepare, self._sources.read(image_path))
             except PictureRefused as refusal:
                 if refusal.code == "picture_missing" and all(map(self._objects.exists, keys)):
                     return stored
                 raise
-            prepared = offload_to("pictures", self._threads, self._prepare, data)
             made = {keys[0]: prepared.original, keys[1]: prepared.thumbnail}
             for key, content in (made | {model_picture(keys[0], self._model_side): prepared.for_model}).items():
                 self._objects.put(key, content, content_type=CONTENT_TYPE, cache_control=CACHE_CONTROL)

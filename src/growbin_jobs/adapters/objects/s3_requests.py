@@ -3,21 +3,17 @@
 Under gevent botocore takes 5 ms of CPU for a request of which 2 are its sending: it resolves the endpoint anew, calls a
 dozen hooks and makes several copies of the headers. Here the bucket's address is worked out once, by botocore, and what
 is not a plain success or one of S3's errors is left to it: a bucket that is in another region, a web page.
-
-Signature Version 4, with the payload's hash: "Authenticating Requests", Amazon S3 API Reference.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from growbin_jobs import __version__
 from growbin_jobs.adapters.objects.answers import genuine
+from growbin_jobs.adapters.objects.s3_signature import quoted, signed
 from growbin_jobs.errors import PictureRefused
 
 if TYPE_CHECKING:
@@ -67,10 +63,10 @@ class S3Requests:
         self._origin = f"{address.scheme}://{address.netloc}"
         standard = address.port in (None, _DEFAULT_PORTS[address.scheme])
         self._host = str(address.hostname) if standard else address.netloc
-        self._client = client
         self._credentials = credentials
-        self._parser = create_parser("rest-xml")
-        self._http: Any = client._endpoint.http_session  # type: ignore[attr-defined]
+        self._parser: Any = create_parser("rest-xml")
+        inside: Any = client
+        self._http, self._exceptions = inside._endpoint.http_session, inside.exceptions
 
     def put(self, key: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Store an object; errors are those of botocore.
@@ -121,29 +117,11 @@ class S3Requests:
     ) -> Any:
         from botocore.awsrequest import AWSPreparedRequest
 
-        path = self._path + quote(key, safe="/~")
-        signed = self._signed(method, path, data, headers or {})
-        return self._http.send(AWSPreparedRequest(method, self._origin + path, signed, data or None, streams))
-
-    def _signed(self, method: str, path: str, data: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers of a request, with its signature."""
-        credentials, now = self._credentials.get_frozen_credentials(), datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        digest = hashlib.sha256(data).hexdigest()
-        named = {**headers, "host": self._host, "x-amz-content-sha256": digest, "x-amz-date": now}
-        if credentials.token:
-            named["x-amz-security-token"] = credentials.token
-        names = ";".join(sorted(named))
-        canonical = "\n".join(
-            [method, path, "", *(f"{name}:{named[name].strip()}" for name in sorted(named)), "", names, digest]
-        )
-        scope = f"{now[:8]}/{self._region}/s3/aws4_request"
-        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        key = _signing_key(credentials.secret_key, now[:8], self._region)
-        named["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, SignedHeaders={names}, "
-            f"Signature={hmac.digest(key, text.encode(), 'sha256').hex()}"
-        )
-        return named | {"user-agent": f"growbin-jobs/{__version__}"}
+        path, now = self._path + quoted(key), datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        keys = self._credentials.get_frozen_credentials()
+        named: Any = signed(method, self._host, path, headers or {}, data, keys=keys, region=self._region, now=now)
+        named["user-agent"] = f"growbin-jobs/{__version__}"
+        return self._http.send(AWSPreparedRequest(method, self._origin + path, named, data or None, streams))
 
     def _check(self, answer: Any, operation: str, **marks: str) -> None:
         """Raise what is wrong with an answer that has been read."""
@@ -159,7 +137,7 @@ class S3Requests:
         code = str(parsed["Error"].get("Code"))
         if code in _ELSEWHERE:
             raise NotPlain(lasting=True)
-        raise self._client.exceptions.from_code(code)(parsed, operation)  # type: ignore[attr-defined]
+        raise self._exceptions.from_code(code)(parsed, operation)
 
 
 def _genuine(answer: Any, operation: str, **marks: str) -> None:
@@ -172,11 +150,3 @@ def _check_date(text: str) -> None:
         parsedate_to_datetime(text)
     except (ValueError, TypeError):
         raise NotPlain(lasting=False) from None
-
-
-@lru_cache(maxsize=4)
-def _signing_key(secret: str, day: str, region: str) -> bytes:
-    key = f"AWS4{secret}".encode()
-    for part in (day, region, "s3", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key

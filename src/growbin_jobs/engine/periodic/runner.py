@@ -86,7 +86,8 @@ class Runner:
 
     def _repeat(self, each: PeriodicJob) -> None:
         """Run a job at each of its due times, in its own thread."""
-        run, trigger, due = self._run_of(each), self._trigger_of(each), None
+        run, trigger = self._run_of(each), self._trigger_of(each)
+        due: datetime | None = None
         if each.at_once:
             run()
         while True:
