@@ -132,7 +132,7 @@ def test_what_runs_is_finished_and_copied(stack: Stack, way: str) -> None:
 
 
 #: Messages that wait behind the one that a test holds up: some run when the container is told to stop, most do not yet.
-LOAD = 120
+LOAD = 200
 
 
 def test_as_process_one_of_a_container_that_may_do_little_and_has_much_to_do(stack: Stack, tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_as_process_one_of_a_container_that_may_do_little_and_has_much_to_do(sta
     until(lambda: len(stack.runs()) > LOAD // 20, "it is under load")
 
     assert stop(stack) == 0
-    left = LOAD + 1 - len(stack.states())
-    assert left > 0, "it was told when all was done"
-    assert set(stack.states()) == {"completed"}
+    assert len(stack.runs()) < LOAD, "it was told when all was done"
+    assert stack.states().count("completed") == len(stack.runs()) + 1, "what ran is not copied"
+    assert set(stack.states()) <= {"completed", "pending"}
     lines = [json.loads(line) for line in stack.log.read_text().splitlines()]
     assert {"message.ended", "keeper.serving", "keeper.done"} <= {line["event"] for line in lines}
     assert {line["node"] for line in lines} == {"n1"}

@@ -46,12 +46,17 @@ def _rows_refused(site: Site) -> None:
     site.hand_in("photos 1")
 
 
-def _file_damaged(site: Site) -> None:
+def damage_a_file(site: Site) -> None:
+    """Put a file that says nothing among the counts of a node."""
     (site.data / "storage" / "metrics" / "damaged").write_bytes(b"\0" * 100)
 
 
-def _table_gone(site: Site) -> None:
-    site.by_hand(CENTRAL, "ALTER TABLE bulk_jobs RENAME TO bulk_jobs_gone")
+def _job_fails(site: Site) -> None:
+    """Let the table of bulk jobs be one that nobody can read, which the keeper tries every two seconds."""
+    columns = [name for _, name, *_ in site.rows(CENTRAL, "PRAGMA table_info(bulk_jobs)")]
+    site.by_hand(CENTRAL, "ALTER TABLE bulk_jobs RENAME TO bulk_jobs_before")
+    nothing = ", ".join(f"abs() AS {name}" for name in columns)
+    site.by_hand(CENTRAL, f"CREATE VIEW bulk_jobs AS SELECT {nothing}")
 
 
 def _other_version(site: Site) -> None:
@@ -67,9 +72,9 @@ ILL_NODE = Play(
     "ill-node",
     all_groups,
     (
-        Stage("a file of counts is damaged", frozenset({"GrowbinFilesDamaged"}), _file_damaged),
+        Stage("a file of counts is damaged", frozenset({"GrowbinFilesDamaged"}), damage_a_file),
         Stage("the database refuses rows", frozenset({"GrowbinJournalRefused"}), _rows_refused),
-        Stage("a table is gone", frozenset({"GrowbinKeeperFails"}), _table_gone),
+        Stage("a job of the keeper fails", frozenset({"GrowbinKeeperFails"}), _job_fails),
         Stage("a process stands still", frozenset({"GrowbinNodeUnhealthy"}), _process_stands),
     ),
 )

@@ -62,7 +62,7 @@ def _spent(site: Site) -> float:
     return float(total["spent"]) / 1e6
 
 
-def budget_of(share: float) -> Callable[[Site], None]:
+def _budget_of(share: float) -> Callable[[Site], None]:
     """Return what sets the budget so that this share of it is spent."""
 
     def stage(site: Site) -> None:
@@ -83,8 +83,8 @@ SPENT_MONEY = Play(
     ),
     (
         Stage("a model has no price", frozenset({"GrowbinPriceUnknown"}), photos(1)),
-        Stage("most of the budget is spent", frozenset({"GrowbinBudgetNearlySpent"}), budget_of(0.9)),
-        Stage("all of it is spent", frozenset({"GrowbinBudgetSpent"}), budget_of(1.0)),
+        Stage("most of the budget is spent", frozenset({"GrowbinBudgetNearlySpent"}), _budget_of(0.9)),
+        Stage("all of it is spent", frozenset({"GrowbinBudgetSpent"}), _budget_of(1.0)),
         Stage("the limit is used up", frozenset({"GrowbinLimitSaturated"}), _limit),
     ),
 )

@@ -7,7 +7,8 @@ import signal
 import time
 from datetime import UTC, datetime, timedelta
 
-from staged_alerts.paid import all_groups, budget_of, key_is_withdrawn
+from staged_alerts.nodes import damage_a_file
+from staged_alerts.paid import all_groups, key_is_withdrawn
 from staged_alerts.play import Play, Stage
 from staged_alerts.site import BROKER, CENTRAL, Site, until
 
@@ -20,16 +21,16 @@ def _nothing_there(site: Site) -> None:
 
 BAD_DAY = Play(
     "bad-day",
-    lambda folder: all_groups(folder, {"GROWBIN_BUDGET_PER_DAY": "1000"}),
+    all_groups,
     (
         Stage(
             "pictures are not there", frozenset({"GrowbinDeadLetters", "GrowbinAnalysesFail"}), _nothing_there,
             _nothing_there, right=frozenset({"GrowbinAnalysesFailSlowly"}),
         ),
+        Stage("a file of counts is damaged", frozenset({"GrowbinFilesDamaged"}), damage_a_file),
         Stage(
             "the key is withdrawn", frozenset({"GrowbinModelDenied", "GrowbinBreakerNeedsPerson"}), key_is_withdrawn,
         ),
-        Stage("most of the budget is spent", frozenset({"GrowbinBudgetNearlySpent"}), budget_of(0.9)),
         Stage(
             "the scheduler is killed", NOT_SCRAPED | {"GrowbinQueueDataMissing"}, lambda site: site.kill("scheduler"),
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,10 +17,11 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.limits.breakers import Breakers
+from growbin_jobs.limits.budget_caps import Caps, caps_of
 from growbin_jobs.limits.budget_report import budget_days
 from growbin_jobs.limits.usage import spent
 from growbin_jobs.metrics import shown
-from growbin_jobs.metrics.cached import Source
+from growbin_jobs.metrics.cached import Source, read_all
 from growbin_jobs.metrics.counts import process_counts
 from growbin_jobs.metrics.exposition import Reading, render
 from growbin_jobs.metrics.listening import listen_to_events
@@ -47,7 +48,8 @@ def show(scheduler: Scheduler, settings: Settings) -> Callable[[], None]:
     stop = listen_to_events(process_counts())
     if not settings.scheduler_metrics_port:
         return stop
-    page = ClusterPage(scheduler, ZoneInfo(settings.timezone))
+    caps = caps_of(total=settings.budget_per_day, each_user=settings.budget_per_user_day)
+    page = ClusterPage(scheduler, ZoneInfo(settings.timezone), caps)
     checks = dict.fromkeys(("/startupz", "/livez", "/readyz"), page.checks)
     server = Server(
         settings.metrics_host,
@@ -71,9 +73,10 @@ class ClusterPage:
     Parameters:
       scheduler: Whose.
       zone: Of the days that money is counted by.
+      caps: What the settings let budgets be, in micro-dollars by name.
     """
 
-    def __init__(self, scheduler: Scheduler, zone: ZoneInfo) -> None:
+    def __init__(self, scheduler: Scheduler, zone: ZoneInfo, caps: Mapping[str, int | None]) -> None:
         self._scheduler = scheduler
         config, database = scheduler.config, scheduler.database
         queues = sorted({queue for group in config.groups for queue in group.queues})
@@ -83,7 +86,7 @@ class ClusterPage:
             Source("workers", lambda: list(_workers(database))),
             Source("limits", lambda: list(_limits(database))),
             Source("breakers", lambda: list(_breakers(database))),
-            Source("budgets", lambda: list(_budgets(database, zone))),
+            Source("budgets", lambda: list(_budgets(database, zone, caps))),
             Source("usage", lambda: list(_usage(database, zone)), every=30.0),
         ]
 
@@ -96,8 +99,7 @@ class ClusterPage:
         """Return the page and its content type."""
         leads = self._scheduler.presence.leads
         readings = [Reading(shown.EXPORTER, (), float(leads))]
-        for source in self._sources if leads else ():
-            found = source.readings()
+        for source, found in read_all(self._sources if leads else ()):
             readings.append(Reading(shown.CLUSTER_SOURCE, (source.name,), float(found is not None)))
             readings += found or ()
         return render(process_counts().copy(), readings, worker=self._scheduler.config.node, accept=accept)
@@ -158,13 +160,16 @@ def _breakers(database: Database) -> Iterator[Reading]:
             yield Reading(shown.BREAKERS, (breaker.name, state), float(state == breaker.state))
 
 
-def _budgets(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+def _budgets(database: Database, zone: ZoneInfo, defaults: Mapping[str, int | None]) -> Iterator[Reading]:
+    """Yield today's budgets with the caps that hold now: a day knows the cap of its last reservation only."""
+    caps = {**defaults, **{cap.name: cap.micro_dollars for cap in Caps(database).all()}}
     for budget in budget_days(database, datetime.now(zone).date()):
         if _is_of_user(budget.name):
             continue
         yield Reading(shown.BUDGET_SPENT, (budget.name,), budget.spent / _MICRO)
-        if budget.cap is not None:
-            yield Reading(shown.BUDGET_CAP, (budget.name,), budget.cap / _MICRO)
+        cap = caps.get(budget.name)
+        if cap is not None:
+            yield Reading(shown.BUDGET_CAP, (budget.name,), cap / _MICRO)
 
 
 def _usage(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
