@@ -17,6 +17,7 @@ from growbin_jobs.platform.measures.periods import Period, periods_between
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.facts import ApiCall, Login
 from growbin_jobs.platform.tables.losses import Loss, Losses
+from growbin_jobs.platform.tables.slots import Slots
 
 from .conftest import SEOUL, World, empty, seoul
 
@@ -107,6 +108,28 @@ def test_a_writer_that_commits_after_the_roll_up_is_counted_the_next_time(world:
 
     assert done.redone == ["2026-11-27"]
     assert world.row("2026-11-27")["total_api_calls"] == 2
+    assert world.slots.dirty(world.now) == []
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_fact_that_comes_late_while_its_slot_is_counted_is_not_lost(world: World, another: bool) -> None:
+    """Also where another process has rolled the slot up meanwhile."""
+    world.call(seoul(10))
+    world.now = seoul(20)
+
+    class Overtaken(Slots):
+        def _count(self, connection, mark):
+            counted = super()._count(connection, mark)
+            self.__class__ = Slots  # once
+            if another:
+                world.slots.roll(world.now, now=world.now)
+            world.call(seoul(10, 12, 1))
+            return counted
+
+    Overtaken(world.database).roll(world.now, now=world.now)
+    world.statistics.aggregate("daily", seoul(10, 0))
+
+    assert world.row("2026-11-10")["total_api_calls"] == 2
     assert world.slots.dirty(world.now) == []
 
 

@@ -7,6 +7,7 @@ nothing. So a roll-up leaves the marks of young slots (:data:`KEPT_FOR`): a writ
 late writer changes the mark's version instead, which a roll-up that has not seen its rows notices.
 """
 
+import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -69,7 +70,7 @@ def mark(connection: Any, dialect: Dialect, source: str, moments: Iterable[datet
     """
     sign = "%s" if dialect == "postgresql" else "?"
     insert = (
-        f"INSERT INTO statistics_dirty (slot_at, source, version) VALUES ({sign}, {sign}, 1) "  # noqa: S608
+        f"INSERT INTO statistics_dirty (slot_at, source, version) VALUES ({sign}, {sign}, {sign}) "  # noqa: S608
         "ON CONFLICT (slot_at, source) DO "
     )
     late_before = now - LATE_AFTER
@@ -77,7 +78,9 @@ def mark(connection: Any, dialect: Dialect, source: str, moments: Iterable[datet
     for slot in sorted({slot_of(moment) for moment in moments}):
         is_late = slot + SLOT <= late_before
         how = "UPDATE SET version = statistics_dirty.version + 1" if is_late else "NOTHING"
-        connection.execute_sql(insert + how, (StatisticsDirty.slot_at.db_value(slot), source))
+        # No version comes twice: a mark that was taken off and made anew is another one to who has seen it before.
+        values = (StatisticsDirty.slot_at.db_value(slot), source, secrets.randbits(60))
+        connection.execute_sql(insert + how, values)
 
 
 def dirty_slots(connection: Any, before: datetime) -> list[Mark]:
@@ -87,12 +90,23 @@ def dirty_slots(connection: Any, before: datetime) -> list[Mark]:
     return [Mark(**each) for each in query.dicts().execute(connection)]
 
 
+def marks_between(connection: Any, since: datetime, until: datetime) -> dict[Mark, int]:
+    """Return the marks of slots between two times with their versions."""
+    return _versions(_between(since, until), connection)
+
+
 def locked_marks(connection: Any, dialect: Dialect, since: datetime, until: datetime) -> dict[Mark, int]:
-    """Return the marks of slots between two times with their versions; nobody else rolls them up meanwhile."""
+    """Return the same; nobody else rolls them up meanwhile."""
+    query = _between(since, until)
+    return _versions(query.for_update() if dialect == "postgresql" else query, connection)
+
+
+def _between(since: datetime, until: datetime) -> Any:
     row = StatisticsDirty
-    query = row.select().where((row.slot_at >= since) & (row.slot_at < until)).order_by(row.slot_at, row.source)
-    if dialect == "postgresql":
-        query = query.for_update()
+    return row.select().where((row.slot_at >= since) & (row.slot_at < until)).order_by(row.slot_at, row.source)
+
+
+def _versions(query: Any, connection: Any) -> dict[Mark, int]:
     return {Mark(each["slot_at"], each["source"]): each["version"] for each in query.dicts().execute(connection)}
 
 

@@ -1,5 +1,6 @@
 """Roll-ups of 15 minutes: facts are counted once, days, weeks and months are sums over slots."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,7 @@ from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.platform.measures.histogram import LOG_GROWTH
 from growbin_jobs.platform.tables import limits
-from growbin_jobs.platform.tables.dirty import KEPT_FOR, SLOT, Mark, dirty_slots, locked_marks, unmark
+from growbin_jobs.platform.tables.dirty import KEPT_FOR, SLOT, Mark, dirty_slots, locked_marks, marks_between, unmark
 
 #: Sources of slots.
 API_CALLS: Final = "api_calls"
@@ -26,31 +27,35 @@ NEEDS: Final = {
     "users": (),
 }
 
-# Equal latencies are added up before they get a bucket: so the logarithm is taken once for each of them. A slot has a
-# statement of its own, since SQLite sorts rows by what they are grouped by, and a time as text is slow to sort.
-_ROLL_CALLS: Final = """
-INSERT INTO statistics_slots (slot_at, source, model, bucket, calls, failed, tokens_in, tokens_out, cost)
-SELECT ?, 'api_calls', model,
-       CASE WHEN latency_ms <= 1 THEN 0
-            ELSE CAST(ceil(ln(CAST(latency_ms AS DOUBLE PRECISION)) / ? - 1e-9) AS BIGINT) END,
+#: Hours that are counted at the same time: a database counts an hour with one processor.
+AT_ONCE: Final = 2
+
+#: Rows of one INSERT: SQLite takes at most 32,766 values in a statement.
+_BATCH: Final = 1000
+
+_COLUMNS: Final = ("model", "bucket", "calls", "failed", "tokens_in", "tokens_out", "cost")
+
+# Equal latencies are added up before they get a bucket: so the logarithm is taken once for each of them. SQLite sorts
+# rows by what they are grouped by, and it sorts by a number first much faster than by a text.
+_CALLS: Final = """
+SELECT model, CASE WHEN latency_ms <= 1 THEN 0
+                   ELSE CAST(ceil(ln(CAST(latency_ms AS DOUBLE PRECISION)) / ? - 1e-9) AS BIGINT) END,
        SUM(calls), SUM(failed), COALESCE(SUM(tokens_in), 0), COALESCE(SUM(tokens_out), 0), COALESCE(SUM(cost), 0)
-FROM (SELECT COALESCE(model, '') AS model, latency_ms, COUNT(*) AS calls,
+FROM (SELECT latency_ms, COALESCE(model, '') AS model, COUNT(*) AS calls,
              SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END) AS failed,
              SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(cost) AS cost
       FROM api_calls WHERE at >= ? AND at < ? GROUP BY 1, 2) AS latencies
-GROUP BY 3, 4
+GROUP BY 2, 1
 """
 
-_ROLL_SESSIONS: Final = """
-INSERT INTO statistics_slots (slot_at, source, model, bucket, calls, failed, tokens_in, tokens_out, cost)
-SELECT ?, 'sessions', '', 0, COUNT(*), 0, 0, 0, 0
-FROM sessions WHERE started_at >= ? AND started_at < ? GROUP BY 2
+_SESSIONS: Final = """
+SELECT '', 0, COUNT(*), 0, 0, 0, 0 FROM sessions WHERE started_at >= ? AND started_at < ? GROUP BY 1
 """
 
-#: How a slot of a source is rolled up, and the values that are no times. Users and logins have none.
-_ROLL: Final[dict[str, tuple[str, tuple[float, ...]]]] = {
-    API_CALLS: (_ROLL_CALLS, (LOG_GROWTH,)),
-    SESSIONS: (_ROLL_SESSIONS, ()),
+#: How a slot of a source is counted, and the values that are no times. Users and logins have none.
+_COUNT: Final[dict[str, tuple[str, tuple[float, ...]]]] = {
+    API_CALLS: (_CALLS, (LOG_GROWTH,)),
+    SESSIONS: (_SESSIONS, ()),
 }
 
 _STALE: Final = "UPDATE statistics SET stale = 1 WHERE until > ? AND since <= ?"
@@ -109,40 +114,56 @@ class Slots:
           now: Decides which slots are too young to be unmarked.
         """
         done = Rolled()
-        hours = {mark.slot_at.replace(minute=0) for mark in self.dirty(before)}
-        for hour in sorted(hours):
-            work = partial(self._roll, since=hour, until=min(hour + timedelta(hours=1), before), now=now)
-            rolled = self._database.transaction(work)
-            done.slots += rolled.slots
-            done.refused += rolled.refused
+        hours = sorted({mark.slot_at.replace(minute=0) for mark in self.dirty(before)})
+        pool = ThreadPoolExecutor(AT_ONCE, "slots")
+        try:
+            for rolled in pool.map(partial(self._roll, before=before, now=now), hours):
+                done.slots += rolled.slots
+                done.refused += rolled.refused
+        finally:
+            pool.shutdown(cancel_futures=True)
         return done
 
-    def _roll(self, connection: Any, *, since: datetime, until: datetime, now: datetime) -> Rolled:
-        """Roll the marked slots of one hour up, of each source those that are complete."""
-        marks, done = locked_marks(connection, self._database.dialect, since, until), Rolled()
-        sources = sorted({mark.source for mark in marks})
-        limit = {source: limits.complete_since(connection, NEEDS[source]) for source in sources}
-        for mark in marks:
-            complete_since = limit[mark.source]
-            whole = complete_since is None or mark.slot_at >= complete_since
-            (done.slots if whole else done.refused).append(mark)
-        for slot_at, source in done.slots:
-            if source in _ROLL:
-                self._count(connection, source, slot_at)
-        for slot_at in {mark.slot_at for mark in done.slots}:
-            self._make_stale(connection, slot_at)
-        # Those of young slots stay: a writer that found one may commit after this.
-        old = {mark: marks[mark] for mark in done.slots if mark.slot_at + SLOT + KEPT_FOR <= now}
-        unmark(connection, old)
-        return done
+    def _roll(self, hour: datetime, *, before: datetime, now: datetime) -> Rolled:
+        """Count the marked slots of one hour, and store what is complete: nobody waits while it is counted."""
+        until = min(hour + timedelta(hours=1), before)
+        seen = self._database.run(lambda connection: marks_between(connection, hour, until))
+        counted = {mark: self._database.run(partial(self._count, mark=mark)) for mark in seen if mark.source in _COUNT}
 
-    def _count(self, connection: Any, source: str, slot_at: datetime) -> None:
-        """Count one slot of a source anew."""
+        def store(connection: Any) -> Rolled:
+            marks, done = locked_marks(connection, self._database.dialect, hour, until), Rolled()
+            needs = {mark.source: limits.complete_since(connection, NEEDS[mark.source]) for mark in marks}
+            for mark, version in marks.items():
+                complete_since = needs[mark.source]
+                if complete_since is not None and mark.slot_at < complete_since:
+                    done.refused.append(mark)
+                    continue
+                done.slots.append(mark)
+                if mark.source in _COUNT:
+                    # A late fact has come since it was counted where the version is another one.
+                    fresh = counted.get(mark) if seen.get(mark) == version else None
+                    self._store(connection, mark, self._count(connection, mark) if fresh is None else fresh)
+            for slot_at in {mark.slot_at for mark in done.slots}:
+                self._make_stale(connection, slot_at)
+            # Those of young slots stay: a writer that found one may commit after this.
+            unmark(connection, {mark: marks[mark] for mark in done.slots if mark.slot_at + SLOT + KEPT_FOR <= now})
+            return done
+
+        return self._database.transaction(store)
+
+    def _count(self, connection: Any, mark: Mark) -> list[tuple[Any, ...]]:
+        """Count one slot of a source; returns values of ``_COLUMNS``."""
+        sql, numbers = _COUNT[mark.source]
+        moments = (StatisticsSlot.slot_at.db_value(moment) for moment in (mark.slot_at, mark.slot_at + SLOT))
+        return self._sql.rows(connection, sql, *numbers, *moments)
+
+    def _store(self, connection: Any, mark: Mark, counted: list[tuple[Any, ...]]) -> None:
+        """Put what was counted in the place of a slot."""
         row = StatisticsSlot
-        row.delete().where((row.slot_at == slot_at) & (row.source == source)).execute(connection)
-        own, since, until = (row.slot_at.db_value(moment) for moment in (slot_at, slot_at, slot_at + SLOT))
-        sql, numbers = _ROLL[source]
-        self._sql.run(connection, sql, own, *numbers, since, until)
+        row.delete().where((row.slot_at == mark.slot_at) & (row.source == mark.source)).execute(connection)
+        rows = [{**mark._asdict(), **dict(zip(_COLUMNS, values, strict=True))} for values in counted]
+        for start in range(0, len(rows), _BATCH):
+            row.insert_many(rows[start : start + _BATCH]).execute(connection)
 
     def _make_stale(self, connection: Any, slot_at: datetime) -> None:
         """Note in the same transaction that rows must be counted anew: a crash before that loses nothing."""
