@@ -139,6 +139,16 @@ SELECT 'node-' || n, CASE mod(n, 2) WHEN 0 THEN 'storage' ELSE 'ai' END, '1.0.0'
 FROM generate_series(0, 6) AS n
 """
 
+#: Pods that came and went.
+_GONE = """
+INSERT INTO workers (node, group_name, version, pids, processes, threads, queues, running, unsynced, owed, lag,
+    started_at, seen_at, stopped_at)
+SELECT 'pod-' || n, 'storage', '1.0.0', '[]', 0, 0, '["user_input"]', 0, mod(n, 3), 0, 0.4,
+    %(end)s::timestamptz - interval '2 days', %(end)s::timestamptz - interval '1 day',
+    %(end)s::timestamptz - interval '1 day'
+FROM generate_series(1, 500) AS n
+"""
+
 _MINUTES_DUE = (
     "INSERT INTO minutes_due (minute, touched) SELECT DISTINCT date_trunc('minute', completed_at), 1 FROM tasks"
     " WHERE completed_at > %(end)s::timestamptz - %(figures)s::interval AND completed_at < %(end)s"
@@ -199,7 +209,7 @@ def run(database: Database, statement: str, values: dict[str, Any] | None = None
 
 
 def _rest(known: dict[str, Any]) -> Iterator[Statement]:
-    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _MINUTES_DUE, _QUEUE_MINUTES):
+    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _GONE, _MINUTES_DUE, _QUEUE_MINUTES):
         yield statement, known
     for job in JOBS:
         if job.route is not None:
