@@ -76,14 +76,22 @@ def post(client: httpx.Client, path: str, **body: Any) -> Any:
     return answer.json()
 
 
+def paid(stack: Any) -> int:
+    """What requests cost so far, in micro-dollars."""
+    sums = stack.database.run(lambda connection: connection.execute_sql("SELECT coalesce(sum(cost), 0) FROM llm_usage"))
+    return int(sums.fetchone()[0])
+
+
 @pytest.mark.timeout(300 + 3 * NUMBER)
 def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, photos):
     embedded.env |= {
         "OPENAI_API_KEY": limited.key or "sk-1", "OPENAI_BASE_URL": limited.url, "GROWBIN_VISION_RETRIES": "0",
     }  # fmt: skip
+    [first_id] = embedded.submit(photos[:1])  # the past, which says what a request costs
+    embedded.start()
+    embedded.wait([first_id], timeout=60)
     limited.play("not_json")
     ids = list(embedded.submit((photos * (NUMBER // len(photos) + 1))[:NUMBER]))
-    embedded.start()
     failed = embedded.wait(ids, timeout=60 + NUMBER)
     assert {each.status for each in failed.values()} == {AnalysisStatus.FAILED}
     assert set(embedded.stop().values()) == {0}
@@ -95,6 +103,8 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     draft = command(embedded, "bulk", "preview", "retry", "--json")
     preview = draft["preview"]
     assert (preview["able"], preview["count"]) == (NUMBER, NUMBER)
+    assert preview["expected"]["micro_dollars"] > 0
+    paid_before = paid(embedded)
     if NUMBER > 100:
         assert preview["expected"]["decided_by"] == "vision"
     job = draft["id"]
@@ -116,7 +126,7 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
         assert second.get(f"api/v2/bulk/{job}").json()["state"] == "stopped"
         assert post(second, f"{job}/resume")["state"] == "running"
     until(
-        lambda: embedded.analyses.count_by_status().get(AnalysisStatus.COMPLETED) == NUMBER,
+        lambda: embedded.analyses.count_by_status().get(AnalysisStatus.COMPLETED) == NUMBER + 1,
         "all analyses completed", seconds=180 + NUMBER * 1.5, every=0.2,
     )  # fmt: skip
     took = time.monotonic() - began
@@ -124,8 +134,11 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     shown = command(embedded, "bulk", "show", job, "--json")
     assert (shown["state"], shown["done"], shown["refused"], shown["name"]) == ("ended", NUMBER, 0, "after the outage")
     assert limited.refused == 0, "the server has said 429"
-    assert embedded.times_reached("completed") == dict.fromkeys(ids, 1)
+    assert embedded.times_reached("completed") == dict.fromkeys([first_id, *ids], 1)
     asked = len(limited.counted("vision")) - asked_before
     assert NUMBER <= asked <= NUMBER + 8, "only what ran when the workers were killed is asked again"
     if NUMBER > 100:
         assert took / 60 == pytest.approx(preview["expected"]["minutes"], rel=0.2)
+        # The last rows of the ledger are written when workers end.
+        assert set(embedded.stop().values()) == {0}
+        assert paid(embedded) - paid_before == pytest.approx(preview["expected"]["micro_dollars"], rel=0.2)

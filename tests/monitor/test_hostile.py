@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -141,6 +142,23 @@ def test_an_export_needs_a_reason_and_no_cell_is_a_formula(reader: httpx.Client)
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
     [latest] = reader.get("/api/v2/audit", params={"action": "tasks.exported", "limit": 1}).json()
     assert latest["reason"] == "test of exports"
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "chosen"),
+    [("dead-letters", "letters", {"code": "retries_exhausted"}), ("analyses", "analyses", {"status": "completed"})],
+)
+def test_other_lists_are_exported_as_they_are_filtered(reader: httpx.Client, name: str, inside: str, chosen: Any):
+    for filters in ({}, chosen):
+        listed = reader.get(f"/api/v2/{name}", params={"limit": 1000} | filters).json()[inside]
+        asked = {"reason": "test of exports", "format": "jsonl"} | filters
+        answer = reader.get(f"/api/v2/export/{name}", params=asked)
+        assert [json.loads(line)["id"] for line in answer.text.splitlines()] == [each["id"] for each in listed]
+        assert listed
+    rows = list(csv.reader(io.StringIO(reader.get(f"/api/v2/export/{name}?reason=why").content.decode("utf-8-sig"))))
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+    action = f"{name.replace('-', '_')}.exported"
+    assert reader.get("/api/v2/audit", params={"action": action, "limit": 1}).json()[0]["reason"] == "why"
 
 
 def test_an_open_analysis_is_one_look(reader: httpx.Client):

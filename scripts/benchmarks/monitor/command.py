@@ -15,7 +15,7 @@ from rich.progress import Progress
 from benchmarks import report
 from benchmarks.monitor import asking
 from benchmarks.monitor.copying import copying
-from benchmarks.monitor.filling import fill, is_filled
+from benchmarks.monitor.filling import fill, filled, go_on
 from benchmarks.monitor.serving import served
 from benchmarks.monitor.streams import open_pages
 from benchmarks.sync import _services
@@ -58,8 +58,11 @@ def command(
     with _database(keep) as (url, folder):
         database = open_database(url, default_path=folder, pool_size=4, timeout=60.0)
         began = time.perf_counter()
-        if not is_filled(database, tasks):
-            _fill(database, tasks)
+        zone = Settings().timezone
+        if since := filled(database, tasks):
+            go_on(database, tasks, since=since, zone=zone)
+        else:
+            _fill(database, tasks, zone)
         results["fill_seconds"] = time.perf_counter() - began
         results["queries"] = asking.queries(database, repeats)
         with served(url, folder) as (address, pid):
@@ -88,10 +91,10 @@ def _database(keep: Path | None) -> Iterator[tuple[str, Path]]:
             _services("down", *place)
 
 
-def _fill(database: Database, tasks: int) -> None:
+def _fill(database: Database, tasks: int, zone: str) -> None:
     with Progress(transient=True) as progress:
         bar = progress.add_task(f"{tasks:,} tasks, then indexes and figures", total=tasks)
-        fill(database, tasks, zone=Settings().timezone, told=lambda number: progress.update(bar, completed=number))
+        fill(database, tasks, zone=zone, told=lambda number: progress.update(bar, completed=number))
 
 
 def _show(results: dict[str, Any]) -> None:

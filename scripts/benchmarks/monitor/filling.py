@@ -73,7 +73,7 @@ INSERT INTO task_attempts (task_id, node, ended_at, outcome, task_name, queue_na
     retry_count, deferrals)
 SELECT task_id, node, completed_at - interval '1 min' * (2 - run), CASE WHEN run = 2 THEN status ELSE 'failed' END,
     task_name, queue_name, started_at, worker, error, run, 0
-FROM tasks CROSS JOIN generate_series(0, 2) AS run WHERE status IN ('dead', 'failed')
+FROM tasks CROSS JOIN generate_series(0, 2) AS run WHERE status IN ('dead', 'failed') AND seq >= %(first)s
 """
 
 _LETTERS = """
@@ -83,7 +83,7 @@ SELECT task_id, node, 1, task_id, task_name, queue_name, convert_to(payload, 'UT
     '{"attempts": 3, "detail": "' || error || '"}', error,
     E'Traceback (most recent call last):\\n  File "/srv/app/src/' || task_name || '.py", line ' || mod(seq, 90)
         || ', in ' || task_name || E'\\n    await send(picture)\\n' || error || E'\\n', completed_at, 1
-FROM tasks WHERE status = 'dead'
+FROM tasks WHERE status = 'dead' AND seq >= %(first)s
 """
 
 _ANALYSES = f"""
@@ -97,7 +97,7 @@ SELECT 'analysis-' || n, 'user-' || mod(n, 5000), status, 'plastic', 'pet_bottle
 FROM (
     SELECT n, %(end)s::timestamptz - (%(count)s - n * 4) * (%(span)s::interval / %(count)s) AS at,
         CASE WHEN {_CHANCE.format(number="n", seed=4)} < 0.98 THEN 'completed' ELSE 'failed' END AS status
-    FROM generate_series(0, %(count)s / 4 - 1) AS n
+    FROM generate_series(%(first)s / 4, %(last)s / 4) AS n
 ) AS analysis
 """
 
@@ -111,7 +111,7 @@ SELECT 'request-' || n, at, to_char(at AT TIME ZONE %(zone)s, 'YYYY-MM-DD'), 'no
     120, 40 + mod(n, 360), 700 + mod(n, 3500)
 FROM (
     SELECT n, %(end)s::timestamptz - (%(count)s - n * 2) * (%(span)s::interval / %(count)s) AS at
-    FROM generate_series(0, %(count)s / 2 - 1) AS n
+    FROM generate_series(%(first)s / 2, %(last)s / 2) AS n
 ) AS request
 """
 
@@ -139,26 +139,37 @@ SELECT 'node-' || n, CASE mod(n, 2) WHEN 0 THEN 'storage' ELSE 'ai' END, '1.0.0'
 FROM generate_series(0, 6) AS n
 """
 
+#: Pods that came and went.
+_GONE = """
+INSERT INTO workers (node, group_name, version, pids, processes, threads, queues, running, unsynced, owed, lag,
+    started_at, seen_at, stopped_at)
+SELECT 'pod-' || n, 'storage', '1.0.0', '[]', 0, 0, '["user_input"]', 0, mod(n, 3), 0, 0.4,
+    %(end)s::timestamptz - interval '2 days', %(end)s::timestamptz - interval '1 day',
+    %(end)s::timestamptz - interval '1 day'
+FROM generate_series(1, 500) AS n
+"""
+
 _MINUTES_DUE = (
     "INSERT INTO minutes_due (minute, touched) SELECT DISTINCT date_trunc('minute', completed_at), 1 FROM tasks"
-    " WHERE completed_at > %(end)s::timestamptz - %(figures)s::interval AND completed_at < %(end)s"
+    " WHERE completed_at > %(since)s AND completed_at < %(now)s ON CONFLICT DO NOTHING"
 )
 
 _QUEUE_MINUTES = """
 INSERT INTO queue_minutes SELECT minute, queue, 20 + extract(minute FROM minute), 4, 2, 0, 3.5
-FROM generate_series(date_trunc('minute', %(end)s::timestamptz - %(figures)s::interval), %(end)s, interval '1 min')
-    AS minute,
+FROM generate_series(date_trunc('minute', %(since)s::timestamptz), %(now)s, interval '1 min') AS minute,
     unnest(ARRAY['user_input', 'vision_analysis', 'rule_retrieval', 'response_generation']) AS queue
+ON CONFLICT DO NOTHING
 """
 
 Statement = tuple[str, dict[str, Any]]
 
 
-def is_filled(database: Database, tasks: int) -> bool:
-    """Return whether :func:`fill` filled this database to its end, with so many tasks."""
+def filled(database: Database, tasks: int) -> datetime | None:
+    """Return when :func:`fill` filled this database with so many tasks; None: it did not, or not to its end."""
     upgrade(database, SCHEMA)
-    rows = database.run(lambda connection: connection.execute_sql("SELECT obj_description('tasks'::regclass)"))
-    return bool(rows.fetchone()[0] == _mark(tasks))
+    [(said,)] = _rows(database, "SELECT obj_description('tasks'::regclass)")
+    mark, _, at = (said or "").rpartition(" at ")
+    return datetime.fromisoformat(at) if mark == _mark(tasks) else None
 
 
 def fill(database: Database, tasks: int, *, zone: str, told: Callable[[int], None] = lambda _: None) -> None:
@@ -170,8 +181,7 @@ def fill(database: Database, tasks: int, *, zone: str, told: Callable[[int], Non
     """
     upgrade(database, SCHEMA)
     end = datetime.now(UTC)
-    known = {"count": tasks, "end": end, "span": SPAN, "figures": FIGURES, "zone": zone}
-    known["yesterday"] = f"{end.astimezone(ZoneInfo(zone)) - timedelta(days=1):%Y-%m-%d}"  # added up are days before
+    known = _known(tasks, end, end, zone) | {"first": 0, "last": tasks - 1, "since": end - FIGURES}
     indexes = _without_indexes(database)
     for first in range(0, tasks, BATCH):
         last = min(first + BATCH, tasks) - 1
@@ -183,8 +193,30 @@ def fill(database: Database, tasks: int, *, zone: str, told: Callable[[int], Non
         run(database, definition)
     run(database, "VACUUM ANALYZE")
     Minutes(database).compute_due(now=end, kept=SPAN, limit=10_000)
-    run(database, f"COMMENT ON TABLE tasks IS '{_mark(tasks)}'")
+    run(database, f"COMMENT ON TABLE tasks IS '{_mark(tasks)} at {end.isoformat()}'")
     run(database, "VACUUM ANALYZE")
+
+
+def go_on(database: Database, tasks: int, *, since: datetime, zone: str) -> None:
+    """Add what would have come since a database was filled: the last hour of a page is not empty.
+
+    Parameters:
+      since: When it was filled.
+    """
+    now = datetime.now(UTC)
+    [(newest,)] = _rows(database, "SELECT max(seq) FROM tasks WHERE node LIKE 'node-_'")
+    last = tasks + int((now - since) / (SPAN / tasks))
+    known = _known(tasks, since, now, zone) | {"first": int(newest) + 1, "last": last, "since": since}
+    for statement in (_TASKS, _ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, _MINUTES_DUE, _QUEUE_MINUTES):
+        run(database, statement, known)
+    run(database, "UPDATE workers SET seen_at = %(now)s WHERE stopped_at IS NULL", known)
+    run(database, "VACUUM ANALYZE")
+    Minutes(database).compute_due(now=now, kept=SPAN, limit=10_000)
+
+
+def _known(tasks: int, end: datetime, now: datetime, zone: str) -> dict[str, Any]:
+    yesterday = f"{now.astimezone(ZoneInfo(zone)) - timedelta(days=1):%Y-%m-%d}"  # only days before are added up
+    return {"count": tasks, "end": end, "now": now, "span": SPAN, "zone": zone, "yesterday": yesterday}
 
 
 def run(database: Database, statement: str, values: dict[str, Any] | None = None) -> None:
@@ -199,7 +231,7 @@ def run(database: Database, statement: str, values: dict[str, Any] | None = None
 
 
 def _rest(known: dict[str, Any]) -> Iterator[Statement]:
-    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _MINUTES_DUE, _QUEUE_MINUTES):
+    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _GONE, _MINUTES_DUE, _QUEUE_MINUTES):
         yield statement, known
     for job in JOBS:
         if job.route is not None:

@@ -52,8 +52,8 @@ def usage(
     if csv and json:
         raise ConfigurationError("Choose one of --csv and --json.")
     settings = _settings.load()
-    days = {name: first_day(day, settings.timezone) for name, day in (("since", since), ("until", until)) if day}
-    sums = spent(central_database(settings), by=by.value, **days)
+    first, last = (first_day(day, settings.timezone) if day else None for day in (since, until))
+    sums = spent(central_database(settings), by=by.value, since=first, until=last)
     if json:
         print_json(as_json(sums))
     elif csv:

@@ -135,18 +135,21 @@ class Live:
         try:
             here, topics = self.since(position)
             yield f"retry: {RETRY * 1000:.0f}\n\n" + event(here, topics)
-            silent = 0.0
+            silent, checked = 0.0, loop.time()
             while True:
                 try:
                     await asyncio.wait_for(wake.wait(), CHECK)
-                    due = False
+                    told = True
                 except TimeoutError:
-                    due, silent = True, silent + CHECK
+                    told, silent = False, silent + CHECK
                 wake.clear()
-                if self.spread and not due:
+                if self.spread and told:
                     await self._wait_its_turn(wake, session)
                 if self._closed:
                     return
+                due = loop.time() - checked >= CHECK  # also where changes come all the time
+                if due:
+                    checked = loop.time()
                 if (session is not None and session in self._ended) or (due and not await may_go_on()):
                     yield "event: end\ndata: {}\n\n"
                     return

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
-from growbin_jobs.messages import subject_of
 from growbin_jobs.models.analysis import Analyses
+from growbin_jobs.operations.bulk_cost import analysis_of
 from growbin_jobs.operations.error_groups import tasks_of_group
 
 #: Tasks of a group that are looked at, those that failed last; and of one statement.
@@ -52,7 +51,7 @@ def affected_by(database: Database, key: str, *, since: datetime, until: datetim
     analyses: set[str] = set()
     for begin in range(0, min(len(tasks), MOST), _AT_ONCE):
         some = tasks[begin : min(begin + _AT_ONCE, MOST)]
-        analyses |= {found for text in _messages(database, some) if (found := _analysis_of(text)) is not None}
+        analyses |= {found for each in _messages(database, some) if (found := _analysis_of(*each)) is not None}
     owners: dict[str, str | None] = {}
     known = sorted(analyses)
     for begin in range(0, len(known), _AT_ONCE):
@@ -61,24 +60,15 @@ def affected_by(database: Database, key: str, *, since: datetime, until: datetim
     return Affected(tasks=len(tasks), looked_at=min(len(tasks), MOST), analyses=len(analyses), users=len(users))
 
 
-def _messages(database: Database, task_ids: list[str]) -> list[str]:
+def _messages(database: Database, task_ids: list[str]) -> list[tuple[str, str]]:
     sql, marks = SqlWords(database.dialect), ", ".join("?" * len(task_ids))
-    query = f"SELECT substr(payload, 1, {_READ}) FROM tasks WHERE task_id IN ({marks})"  # noqa: S608
-    return [row[0] for row in database.run(lambda connection: sql.rows(connection, query, *task_ids))]
+    query = f"SELECT task_name, substr(payload, 1, {_READ}) FROM tasks WHERE task_id IN ({marks})"  # noqa: S608
+    return database.run(lambda connection: sql.rows(connection, query, *task_ids))
 
 
-def _analysis_of(text: str) -> str | None:
+def _analysis_of(actor: str, text: str) -> str | None:
     try:
         message: Any = json.loads(text)
     except (ValueError, RecursionError):  # longer than is read, or no message
         return None
-    if not isinstance(message, dict):
-        return None
-    args, kwargs = message.get("args"), message.get("kwargs")
-    return subject_of(
-        SimpleNamespace(
-            actor_name=message.get("actor_name"),
-            args=args if isinstance(args, list) else [],
-            kwargs=kwargs if isinstance(kwargs, dict) else {},
-        )
-    )
+    return analysis_of(actor, message) if isinstance(message, dict) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -39,6 +39,21 @@ def tasks(search: TaskSearch, expression: Expression, *, most: int = MOST) -> It
             most -= 1
             yield line
         cursor = page.next or page.go_on
+        if cursor is None:
+            return
+
+
+def pages(read: Callable[[str | None], tuple[Sequence[Any], str | None]], *, most: int = MOST) -> Iterator[Any]:
+    """Yield all rows of a list that is read in pages.
+
+    Parameters:
+      read: Returns the rows behind a cursor, and the cursor of the next page; None is the first page, and none.
+    """
+    cursor: str | None = None
+    while most > 0:
+        rows, cursor = read(cursor)
+        yield from rows[:most]
+        most -= len(rows)
         if cursor is None:
             return
 

@@ -110,6 +110,25 @@ def test_a_stream_ends_when_its_reader_may_not_go_on_and_keeps_a_silent_line_ope
     assert events(end) == [("end", {})]
 
 
+def test_a_stream_without_a_quiet_moment_ends_too_when_its_reader_may_not_go_on(monkeypatch):
+    monkeypatch.setattr(module, "CHECK", 0.05)
+
+    async def never() -> bool:
+        return False
+
+    async def main() -> str:
+        live = Live()
+        stream = live.stream(None, session=None, may_go_on=never)
+        got = []
+        async for event in stream:
+            got.append(event)
+            live.publish(["a"])  # the next change is there before anybody waits for it
+            await asyncio.sleep(0.001)
+        return got[-1]
+
+    assert events(asyncio.run(asyncio.wait_for(main(), 60))) == [("end", {})]
+
+
 def test_the_watcher_looks_only_while_somebody_reads_and_outlives_errors():
     looked, told = threading.Event(), threading.Event()
     value = iter(range(1000))

@@ -26,14 +26,13 @@ def test_analyses_and_users_count_once_however_often_their_tasks_failed(tmp_path
         {"id": f"a{number}", "user_id": f"u{number % 2}", "status": "failed", "created_at": NOW, "updated_at": NOW}
         for number in range(4)
     ]  # fmt: skip
-    messages = [
-        {"actor_name": "upload_image", "args": [f"u{number % 2}", "s3://x/y", f"a{number}"]} for number in range(4)
-    ]
-    messages += [messages[0], {"actor_name": "reports.weekly", "args": []}, {"args": "no list"}, ["no message"]]
+    sent = [{"args": [each["user_id"], "s3://x/y", each["id"]], "kwargs": {}} for each in analyses]
+    texts = [json.dumps(message) for message in [*sent, sent[0], {"args": "no list"}, ["no message"]]]
     rows = [
-        task(f"t{number}", NOW - timedelta(minutes=9), status="failed", error="E", completed_at=NOW, payload=text)
-        for number, text in enumerate([*map(json.dumps, messages), "no json"])
+        task(f"t{number}", NOW, status="failed", error="E", completed_at=NOW, payload=text)
+        for number, text in enumerate([*texts, "no json"])
     ]  # fmt: skip
+    rows.append(rows[0] | {"task_id": "t8", "task_name": "reports.weekly"})
     put(database, WasteAnalysis, analyses)
     put(database, TaskRow, rows)
     put(database, AttemptRow, [attempt(row, number) for row in rows for number in range(2)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from growbin_jobs.operations.exports import encoded, safe_cell
+from growbin_jobs.operations.exports import encoded, pages, safe_cell
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,13 @@ def test_json_lines_are_strict():
     lines = list(encoded([Row("\ud83d", 1970670598291982290, float("nan"))], Row, "jsonl"))
 
     assert [json.loads(line) for line in lines] == [{"name": "\ufffd", "count": 1970670598291982290, "wait": "nan"}]
+
+
+def test_a_list_in_pages_is_read_to_its_end_or_to_the_most_rows():
+    def read(cursor):
+        at = int(cursor or 0)
+        return [at, at + 1], (str(at + 2) if at < 4 else None)
+
+    assert list(pages(read)) == [0, 1, 2, 3, 4, 5]
+    assert list(pages(read, most=3)) == [0, 1, 2]
+    assert list(pages(lambda _: ([], None))) == []

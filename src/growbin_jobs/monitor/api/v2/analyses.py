@@ -8,13 +8,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.expressions import SearchError
-from growbin_jobs.models.analysis_lists import AnalysisLists, AnalysisPage
+from growbin_jobs.models.analysis_lists import MOST_LINES, AnalysisLine, AnalysisLists, AnalysisPage
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.api.v2.exporting import ROUTE, Form, Reason, exported
 from growbin_jobs.monitor.reading.analysis_view import AnalysisView, analysis_view
 from growbin_jobs.monitor.reading.photos import photo_of
 from growbin_jobs.monitor.reading.task_query import may_see_people
 from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.operations import exports
 from growbin_jobs.states import AnalysisStatus
 
 router = APIRouter(tags=["analyses"])
@@ -39,6 +41,29 @@ def analyses(
         return StrictAnswer(lists.page(status=status, user_id=user, people=people, cursor=cursor, limit=limit))
     except SearchError as error:
         return problem(400, str(error), type_="growbin:search", place=error.place)
+
+
+@router.get("/export/analyses", **ROUTE)
+def export(
+    request: Request,
+    reason: Reason,
+    status: AnalysisStatus | None = None,
+    user: Annotated[str | None, Query(max_length=255)] = None,
+    form: Form = "csv",
+) -> Response:
+    """Return all analyses that fit as CSV or JSON lines, at most a million, without answers and photos."""
+    if user is not None and not (user and user.isprintable()):
+        return problem(400, "A user's id has 1 to 255 printable characters.")
+    lists = AnalysisLists(request.app.state.services.database)
+
+    def read(cursor: str | None) -> tuple[list[AnalysisLine], str | None]:
+        page = lists.page(status=status, user_id=user, people=True, cursor=cursor, limit=MOST_LINES)
+        return page.analyses, page.next
+
+    details = {"status": status} if status is not None else {}
+    return exported(
+        request, "analyses", exports.pages(read), AnalysisLine, form, reason=reason, whose=user or "", details=details
+    )
 
 
 @router.get("/analyses/{analysis_id:path}", response_model=AnalysisView, dependencies=[require(Action.SEE_STATE)])

@@ -9,13 +9,16 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.search.expressions import SearchError
+from growbin_jobs.engine.central.search.task_search import MOST_LINES
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.api.v2.exporting import ROUTE, Form, Reason, exported
 from growbin_jobs.monitor.api.v2.tasks import Document, document
 from growbin_jobs.monitor.pages.rendering import words_for
 from growbin_jobs.monitor.reading.letters import LetterLine, LetterPage, letter_of, letters_of
 from growbin_jobs.monitor.reading.task_query import may_see_messages
 from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.operations import exports
 
 router = APIRouter(tags=["dead letters"], dependencies=[require(Action.SEE_STATE)])
 
@@ -43,8 +46,7 @@ def dead_letters(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Response:
     """Return dead letters, the newest first, without their messages."""
-    chosen = {"queue": queue, "actor": actor, "code": code, "node": node}
-    wanted = {name: value.replace("\0", "\ufffd") if value else None for name, value in chosen.items()}
+    wanted = _wanted(queue, actor, code, node)
     try:
         found = letters_of(
             request.app.state.services, words_for(request).language, dealt_with=dealt_with, cursor=cursor, limit=limit,
@@ -53,6 +55,34 @@ def dead_letters(
     except SearchError as error:
         return problem(400, str(error), type_="growbin:search", place=error.place)
     return StrictAnswer(found)
+
+
+@router.get("/export/dead-letters", **ROUTE)
+def export(
+    request: Request,
+    reason: Reason,
+    queue: _Text = None,
+    actor: _Text = None,
+    code: _Text = None,
+    node: _Text = None,
+    dealt_with: Annotated[bool, Query(description="Also those about which somebody has decided.")] = False,
+    form: Form = "csv",
+) -> Response:
+    """Return all dead letters that fit as CSV or JSON lines, at most a million, without their messages."""
+    services, language = request.app.state.services, words_for(request).language
+    wanted = _wanted(queue, actor, code, node)
+
+    def read(cursor: str | None) -> tuple[list[LetterLine], str | None]:
+        page = letters_of(services, language, dealt_with=dealt_with, cursor=cursor, limit=MOST_LINES, **wanted)
+        return page.letters, page.next
+
+    details = {name: value for name, value in wanted.items() if value}
+    return exported(request, "dead-letters", exports.pages(read), LetterLine, form, reason=reason, details=details)
+
+
+def _wanted(queue: str | None, actor: str | None, code: str | None, node: str | None) -> dict[str, str | None]:
+    chosen = {"queue": queue, "actor": actor, "code": code, "node": node}
+    return {name: value.replace("\0", "\ufffd") if value else None for name, value in chosen.items()}
 
 
 @router.get("/dead-letters/{letter_id:path}", response_model=LetterAnswer)

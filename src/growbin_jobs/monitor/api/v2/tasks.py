@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
 from growbin_jobs.engine.central.attempts import TaskAttempt
@@ -17,10 +17,11 @@ from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.errors import NotFound
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.api.v2.exporting import ROUTE, Form, Reason, encoded, exported
 from growbin_jobs.monitor.reading.lost_tasks import with_lost
 from growbin_jobs.monitor.reading.task_query import TaskQuery, may_see_messages, task_query
 from growbin_jobs.monitor.reading.task_view import task_view
-from growbin_jobs.monitor.recording import checked_reason, record
+from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations import exports
 from growbin_jobs.operations.readable_json import parsed
@@ -133,41 +134,20 @@ def text(request: Request, part: Literal["message", "result", "error"], task_id:
         raise NotFound(f"There is no task of this id with a {part}.")
     record(request, "task.text_seen", target=task_id, details={"part": part})
     headers = {"content-disposition": f'attachment; filename="{part}.txt"'}
-    return StreamingResponse(_encoded(first, pieces), media_type="text/plain; charset=utf-8", headers=headers)
+    return StreamingResponse(encoded(chain([first], pieces)), media_type="text/plain; charset=utf-8", headers=headers)
 
 
-@router.get(
-    "/export/tasks",
-    dependencies=[require(Action.EXPORT)],
-    responses={200: {"content": {"text/csv": {}, "application/x-ndjson": {}}}},
-    response_class=StreamingResponse,
-)
+@router.get("/export/tasks", **ROUTE)
 def export(
-    request: Request,
-    query: Annotated[TaskQuery, Depends(task_query)],
-    reason: Annotated[str, Query(max_length=500, description="Why; it is written down.")],
-    form: Annotated[exports.Form, Query(alias="format")] = "csv",
+    request: Request, query: Annotated[TaskQuery, Depends(task_query)], reason: Reason, form: Form = "csv"
 ) -> Response:
     """Return all tasks that fit as CSV or JSON lines, at most a million. It is written down who took them and why."""
     try:
         expression = query.expression(request)
     except SearchError as error:
         return problem(400, str(error), type_="growbin:search", place=error.place)
-    record(
-        request, "tasks.exported", reason=checked_reason(request, reason),
-        details={"search": str(query.q), "format": form},
-    )  # fmt: skip
-    rows = exports.encoded(exports.tasks(TaskSearch(request.app.state.services.database), expression), TaskLine, form)
-    media_type = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
-    headers = {"content-disposition": f'attachment; filename="tasks.{form}"'}
-    return StreamingResponse(_encoded("", rows), media_type=media_type, headers=headers)
-
-
-def _encoded(first: str, rest: Iterator[str]) -> Iterator[bytes]:
-    if first:
-        yield first.encode("utf-8", "replace")
-    for piece in rest:
-        yield piece.encode("utf-8", "replace")
+    rows = exports.tasks(TaskSearch(request.app.state.services.database), expression)
+    return exported(request, "tasks", rows, TaskLine, form, reason=reason, details={"search": str(query.q)})
 
 
 def document(preview: Preview | None) -> Document | None:
