@@ -10,8 +10,8 @@ from growbin_jobs.cli.console import complain, one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.times import local, zone_name
+from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.audit import Finding
-from growbin_jobs.limits.named import TOKENS, USER
 from growbin_jobs.operations.limit_plan import Plan
 from growbin_jobs.operations.limit_proof import Proof
 from growbin_jobs.operations.limit_states import LimitState
