@@ -148,9 +148,10 @@ class PostgresDriver:
 
     @contextmanager
     def transaction(self, session: peewee.Database, *, durable: bool) -> Iterator[None]:
-        with session.atomic():
+        connection: Any = session  # peewee has no types
+        with connection.atomic():
             if not durable:
-                session.execute_sql("SET LOCAL synchronous_commit TO off")
+                connection.execute_sql("SET LOCAL synchronous_commit TO off")
             yield
 
     def is_alive(self, session: peewee.Database) -> bool:
