@@ -1,4 +1,4 @@
-"""``growbin-jobs`` in a process of its own, for tests, for a fifth of what it costs to start one.
+"""``growbin-jobs`` in a process of its own, for tests, for a quarter of what it costs to start one.
 
 An interpreter that starts and imports what a command needs computes for half a second, and the tests run some hundred
 commands. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
@@ -59,14 +59,15 @@ def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subproc
 
 
 class _Forked(subprocess.Popen[Any]):
-    """A command that the server has forked. It is the server's child: the server tells its pid and how it ended."""
+    """A command that the server has forked. It is no child of this process: it is told its pid, and how it ended."""
 
     def _execute_child(
         self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
         startupinfo: Any, creationflags: Any, shell: Any, p2cread: int, p2cwrite: int, c2pread: int, c2pwrite: int,
-        errread: int, errwrite: int, *_: Any,
+        errread: int, errwrite: int, *others: Any,
     ) -> None:  # fmt: skip
-        assert preexec_fn is None
+        _, _, _, _, _, session, group = others
+        assert (preexec_fn, pass_fds, session, group) == (None, (), False, -1), "give MAIN to subprocess for this"
         told, tell = os.pipe()
         self._told = os.fdopen(told, "rb", buffering=0)
         try:
