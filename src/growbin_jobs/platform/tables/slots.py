@@ -33,7 +33,11 @@ AT_ONCE: Final = 2
 #: Rows of one INSERT: SQLite takes at most 32,766 values in a statement.
 _BATCH: Final = 1000
 
-_COLUMNS: Final = ("model", "bucket", "calls", "failed", "tokens_in", "tokens_out", "cost")
+_INSERT: Final = (
+    "INSERT INTO statistics_slots (slot_at, source, model, bucket, calls, failed, tokens_in, tokens_out, cost) VALUES "
+)
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = _ROW.count("?")
 
 # Equal latencies are added up before they get a bucket: so the logarithm is taken once for each of them. SQLite sorts
 # rows by what they are grouped by, and it sorts by a number first much faster than by a text.
@@ -152,7 +156,7 @@ class Slots:
         return self._database.transaction(store)
 
     def _count(self, connection: Any, mark: Mark) -> list[tuple[Any, ...]]:
-        """Count one slot of a source; returns values of ``_COLUMNS``."""
+        """Count one slot of a source; returns rows without ``slot_at`` and ``source``."""
         sql, numbers = _COUNT[mark.source]
         moments = (StatisticsSlot.slot_at.db_value(moment) for moment in (mark.slot_at, mark.slot_at + SLOT))
         return self._sql.rows(connection, sql, *numbers, *moments)
@@ -161,9 +165,11 @@ class Slots:
         """Put what was counted in the place of a slot."""
         row = StatisticsSlot
         row.delete().where((row.slot_at == mark.slot_at) & (row.source == mark.source)).execute(connection)
-        rows = [{**mark._asdict(), **dict(zip(_COLUMNS, values, strict=True))} for values in counted]
-        for start in range(0, len(rows), _BATCH):
-            row.insert_many(rows[start : start + _BATCH]).execute(connection)
+        place = (row.slot_at.db_value(mark.slot_at), mark.source)
+        for start in range(0, len(counted), _BATCH):
+            values = [value for each in counted[start : start + _BATCH] for value in (*place, *each)]
+            rows = len(values) // _COLUMNS
+            self._sql.run(connection, _INSERT + ", ".join([_ROW] * rows), *values)
 
     def _make_stale(self, connection: Any, slot_at: datetime) -> None:
         """Note in the same transaction that rows must be counted anew: a crash before that loses nothing."""
