@@ -64,6 +64,9 @@ _COUNT: Final[dict[str, tuple[str, tuple[float, ...]]]] = {
 
 _STALE: Final = "UPDATE statistics SET stale = 1 WHERE until > ? AND since <= ?"
 
+#: In one order, so that two hours cannot wait for each other.
+_LOCK: Final = "SELECT 1 FROM statistics WHERE until > ? AND since <= ? ORDER BY kind, period, zone $lock"
+
 
 class StatisticsSlot(peewee.Model):
     """Table ``statistics_slots``."""
@@ -100,7 +103,7 @@ class Slots:
     """Rolls marked slots up.
 
     Parameters:
-      database: Where the tables are; it raises Deferred when it is away, TooSlow when an hour takes too long.
+      database: Where the tables are; it raises Deferred when it is away, TooSlow when a slot takes too long.
     """
 
     def __init__(self, database: Database) -> None:
@@ -147,8 +150,7 @@ class Slots:
                     # A late fact has come since it was counted where the version is another one.
                     fresh = counted.get(mark) if seen.get(mark) == version else None
                     self._store(connection, mark, self._count(connection, mark) if fresh is None else fresh)
-            for slot_at in {mark.slot_at for mark in done.slots}:
-                self._make_stale(connection, slot_at)
+            self._make_stale(connection, sorted({mark.slot_at for mark in done.slots}))
             # Those of young slots stay: a writer that found one may commit after this.
             unmark(connection, {mark: marks[mark] for mark in done.slots if mark.slot_at + SLOT + KEPT_FOR <= now})
             return done
@@ -171,6 +173,10 @@ class Slots:
             rows = len(values) // _COLUMNS
             self._sql.run(connection, _INSERT + ", ".join([_ROW] * rows), *values)
 
-    def _make_stale(self, connection: Any, slot_at: datetime) -> None:
+    def _make_stale(self, connection: Any, slots: list[datetime]) -> None:
         """Note in the same transaction that rows must be counted anew: a crash before that loses nothing."""
-        self._sql.run(connection, _STALE, *(StatisticsSlot.slot_at.db_value(slot_at) for _ in range(2)))
+        moments = [StatisticsSlot.slot_at.db_value(slot_at) for slot_at in slots]
+        if moments:
+            self._sql.rows(connection, _LOCK, moments[0], moments[-1])
+        for moment in moments:
+            self._sql.run(connection, _STALE, moment, moment)
