@@ -139,9 +139,10 @@ class Slots:
 
         def store(connection: Any) -> Rolled:
             marks, done = locked_marks(connection, self._database.dialect, hour, until), Rolled()
-            needs = {mark.source: limits.complete_since(connection, NEEDS[mark.source]) for mark in marks}
+            sources = {mark.source for mark in marks}
+            limit = {source: limits.complete_since(connection, NEEDS[source]) for source in sources}
             for mark, version in marks.items():
-                complete_since = needs[mark.source]
+                complete_since = limit[mark.source]
                 if complete_since is not None and mark.slot_at < complete_since:
                     done.refused.append(mark)
                     continue
