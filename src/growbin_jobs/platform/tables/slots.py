@@ -33,7 +33,11 @@ AT_ONCE: Final = 2
 #: Rows of one INSERT: SQLite takes at most 32,766 values in a statement.
 _BATCH: Final = 1000
 
-_COLUMNS: Final = ("model", "bucket", "calls", "failed", "tokens_in", "tokens_out", "cost")
+_INSERT: Final = (
+    "INSERT INTO statistics_slots (slot_at, source, model, bucket, calls, failed, tokens_in, tokens_out, cost) VALUES "
+)
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = _ROW.count("?")
 
 # Equal latencies are added up before they get a bucket: so the logarithm is taken once for each of them. SQLite sorts
 # rows by what they are grouped by, and it sorts by a number first much faster than by a text.
@@ -59,6 +63,9 @@ _COUNT: Final[dict[str, tuple[str, tuple[float, ...]]]] = {
 }
 
 _STALE: Final = "UPDATE statistics SET stale = 1 WHERE until > ? AND since <= ?"
+
+#: In one order, so that two hours cannot wait for each other.
+_LOCK: Final = "SELECT 1 FROM statistics WHERE until > ? AND since <= ? ORDER BY kind, period, zone $lock"
 
 
 class StatisticsSlot(peewee.Model):
@@ -96,7 +103,7 @@ class Slots:
     """Rolls marked slots up.
 
     Parameters:
-      database: Where the tables are; it raises Deferred when it is away, TooSlow when an hour takes too long.
+      database: Where the tables are; it raises Deferred when it is away, TooSlow when a slot takes too long.
     """
 
     def __init__(self, database: Database) -> None:
@@ -132,9 +139,10 @@ class Slots:
 
         def store(connection: Any) -> Rolled:
             marks, done = locked_marks(connection, self._database.dialect, hour, until), Rolled()
-            needs = {mark.source: limits.complete_since(connection, NEEDS[mark.source]) for mark in marks}
+            sources = {mark.source for mark in marks}
+            limit = {source: limits.complete_since(connection, NEEDS[source]) for source in sources}
             for mark, version in marks.items():
-                complete_since = needs[mark.source]
+                complete_since = limit[mark.source]
                 if complete_since is not None and mark.slot_at < complete_since:
                     done.refused.append(mark)
                     continue
@@ -143,8 +151,7 @@ class Slots:
                     # A late fact has come since it was counted where the version is another one.
                     fresh = counted.get(mark) if seen.get(mark) == version else None
                     self._store(connection, mark, self._count(connection, mark) if fresh is None else fresh)
-            for slot_at in {mark.slot_at for mark in done.slots}:
-                self._make_stale(connection, slot_at)
+            self._make_stale(connection, sorted({mark.slot_at for mark in done.slots}))
             # Those of young slots stay: a writer that found one may commit after this.
             unmark(connection, {mark: marks[mark] for mark in done.slots if mark.slot_at + SLOT + KEPT_FOR <= now})
             return done
@@ -152,7 +159,7 @@ class Slots:
         return self._database.transaction(store)
 
     def _count(self, connection: Any, mark: Mark) -> list[tuple[Any, ...]]:
-        """Count one slot of a source; returns values of ``_COLUMNS``."""
+        """Count one slot of a source; returns rows without ``slot_at`` and ``source``."""
         sql, numbers = _COUNT[mark.source]
         moments = (StatisticsSlot.slot_at.db_value(moment) for moment in (mark.slot_at, mark.slot_at + SLOT))
         return self._sql.rows(connection, sql, *numbers, *moments)
@@ -161,10 +168,16 @@ class Slots:
         """Put what was counted in the place of a slot."""
         row = StatisticsSlot
         row.delete().where((row.slot_at == mark.slot_at) & (row.source == mark.source)).execute(connection)
-        rows = [{**mark._asdict(), **dict(zip(_COLUMNS, values, strict=True))} for values in counted]
-        for start in range(0, len(rows), _BATCH):
-            row.insert_many(rows[start : start + _BATCH]).execute(connection)
+        place = (row.slot_at.db_value(mark.slot_at), mark.source)
+        for start in range(0, len(counted), _BATCH):
+            values = [value for each in counted[start : start + _BATCH] for value in (*place, *each)]
+            rows = len(values) // _COLUMNS
+            self._sql.run(connection, _INSERT + ", ".join([_ROW] * rows), *values)
 
-    def _make_stale(self, connection: Any, slot_at: datetime) -> None:
+    def _make_stale(self, connection: Any, slots: list[datetime]) -> None:
         """Note in the same transaction that rows must be counted anew: a crash before that loses nothing."""
-        self._sql.run(connection, _STALE, *(StatisticsSlot.slot_at.db_value(slot_at) for _ in range(2)))
+        moments = [StatisticsSlot.slot_at.db_value(slot_at) for slot_at in slots]
+        if moments:
+            self._sql.rows(connection, _LOCK, moments[0], moments[-1])
+        for moment in moments:
+            self._sql.run(connection, _STALE, moment, moment)
