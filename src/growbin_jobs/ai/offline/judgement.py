@@ -47,8 +47,8 @@ class Grounds:
     waste_like: float
 
 
-#: With these no picture of any source but TrashNet got a wrong answer of such confidence. Each category errs in its own way:
-#: wood and fibreboard look like cardboard, cans like bottles, tubs of plastic like tins.
+#: With these no picture of any source but TrashNet got a wrong answer of such confidence. Each category errs in its
+#: own way: wood and fibreboard look like cardboard, cans like bottles, tubs of plastic like tins.
 GROUNDS: Final[dict[Category, Grounds]] = {
     "general": Grounds(probability=0.98, distance=2.0, waste_like=0.02),
     "glass": Grounds(probability=0.995, distance=1.5, waste_like=0.3),

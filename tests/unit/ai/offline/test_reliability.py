@@ -30,10 +30,8 @@ def found():
 
 
 def test_at_most_one_in_twenty_sure_answers_is_wrong_on_any_source(found):
-    assert len(found) == len(FIGURES) == 15
-    assert {source: row["sure_and_wrong"] / row["sure"] for source, row in found.items() if row["sure"]} == (
-        pytest.approx(dict.fromkeys([source for source in found if found[source]["sure"]], 0.0), abs=0.05)
-    )
+    assert found.keys() == FIGURES.keys()
+    assert {source: row for source, row in found.items() if row["sure_and_wrong"] > 0.05 * row["sure"]} == {}
 
 
 def test_enough_answers_are_sure_to_say_so(found):
@@ -45,9 +43,9 @@ def test_enough_answers_are_sure_to_say_so(found):
 
 
 def test_wood_cloth_and_food_are_mostly_general(found):
-    assert {source: found[source]["right"] for source in ("web: wood", "web: textiles", "web: organic waste")} == (
-        pytest.approx({"web: wood": 0.8, "web: textiles": 0.85, "web: organic waste": 0.9}, abs=0.1)
-    )
+    least = {"web: wood": 0.75, "web: textiles": 0.9, "web: organic waste": 0.9}
+
+    assert [source for source, share in least.items() if found[source]["right"] < share] == []
 
 
 def test_the_stored_figures_are_those_of_the_judgement(found):
