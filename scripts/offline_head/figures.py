@@ -2,36 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from growbin_jobs.ai.offline.classifier import OfflineClassifier, Runtime
-from growbin_jobs.ai.offline.head import Head
 from growbin_jobs.ai.offline.judgement import Sight, judge
 from growbin_jobs.ai.offline.labels import CATEGORY_OF
-from growbin_jobs.messages import VisionAnswer
-from offline_head.fitting import Features
 from offline_head.photos import Photo
-
-CONFIDENCE_STEPS = (0.0, 0.4, 0.6, 0.7, 0.76, 0.79, 0.801)
-
-
-def held_out_sights(
-    features: Features, heads: Sequence[Head], folds: npt.NDArray[np.int64], runtime: Runtime
-) -> list[Sight]:
-    """Return what the classifier sees in each photo, with the head that was fitted without it."""
-    classifiers = [OfflineClassifier(runtime, head) for head in heads]
-    return [
-        classifiers[fold].see(plain, logits)
-        for fold, plain, logits in zip(folds, features.of_views[:, 0], features.logits, strict=True)
-    ]
 
 
 def measure(photos: Sequence[Photo], sights: Sequence[Sight]) -> dict[str, Any]:
-    """Return the figures of one split."""
+    """Return the figures of TrashNet's photos, each seen by a head that was fitted without its block."""
     answers = [judge(sight) for sight in sights]
     truth = [CATEGORY_OF[photo.item] for photo in photos]
     right = [answer.category == category for answer, category in zip(answers, truth, strict=True)]
@@ -49,7 +30,6 @@ def measure(photos: Sequence[Photo], sights: Sequence[Sight]) -> dict[str, Any]:
             [photo.item for photo in photos],
             [answer.item == photo.item for answer, photo in zip(answers, photos, strict=True)],
         ),
-        "by_confidence": _by_confidence(answers, right),
         "distance_quantiles": dict(
             zip(
                 ("0.5", "0.95", "0.99", "1"),
@@ -79,12 +59,3 @@ def _recall(names: Sequence[str], right: Sequence[bool]) -> dict[str, dict[str, 
         }
         for name in sorted(set(names))
     }
-
-
-def _by_confidence(answers: Sequence[VisionAnswer], right: Sequence[bool]) -> dict[str, dict[str, float]]:
-    table = {}
-    for low, high in pairwise(CONFIDENCE_STEPS):
-        inside = [good for answer, good in zip(answers, right, strict=True) if low <= answer.confidence < high]
-        if inside:
-            table[f"{low:.2f}-{min(high, 0.8):.2f}"] = {"photos": len(inside), "right": _share(inside)}
-    return table

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+
+from growbin_jobs.adapters.pictures import shrink
+from growbin_jobs.ai.offline import preprocessing
 
 #: Neighbouring numbers in TrashNet are often the same object from another side: they stay on one side of a split.
 BLOCK = 12
@@ -27,6 +31,15 @@ class Photo:
     def block(self) -> tuple[str, int]:
         """The group that a split keeps together."""
         return self.label, self.number // BLOCK
+
+    @property
+    def name(self) -> str:
+        """Its name in the data set."""
+        return self.path.stem
+
+    def image(self) -> Image.Image:
+        """Return it as the AI group gets it."""
+        return preprocessing.decode(shrink(self.path.read_bytes()))
 
 
 def find_photos(folder: Path) -> list[Photo]:

@@ -10,6 +10,8 @@ from growbin_jobs.ai.offline.network import INPUT_SIDE
 from growbin_jobs.ai.offline.preprocessing import squeeze
 
 COUNT = 12
+#: The views, by their place, of pictures that only teach what is general: as it is, cut, from afar.
+FEW = (0, 6, 8)
 
 
 def views(image: Image.Image, name: str) -> Iterator[Image.Image]:
