@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -15,8 +16,9 @@ from benchmarks.tasks.tally import Tally
 from benchmarks.tasks.workers import Workers, inherited
 from growbin_jobs import settings as _settings
 
-#: Tasks, at least, of the trial that says how many tasks fill the time of a measurement.
-TRIAL = 800
+#: Tasks of the first trial, at least, and seconds that the last one takes: it says how many tasks fill the time of a
+#: measurement. A shorter one mostly tells when RabbitMQ happened to count.
+TRIAL, TRIAL_SECONDS = 800, 0.5
 
 #: Seconds until workers must consume, and seconds without any progress after which a measurement is given up.
 BOOT_TIMEOUT, STALL_TIMEOUT = 60.0, 60.0
@@ -102,7 +104,7 @@ def measure(
     everyone = max(pool.processes * pool.concurrency, 100)
     with tempfile.TemporaryDirectory(prefix="growbin-bench-") as name, rabbit.vhost() as vhost:
         folder = Path(name)
-        tally = Tally(folder / "tally", everyone + (everyone + TRIAL + size.tasks) * len(lengths))
+        tally = Tally(folder / "tally", everyone + 3 * (everyone + TRIAL + size.tasks) * len(lengths))
         env = environment(
             system, pool, url=vhost.url, queue_type=queue_type, folder=folder, tally=folder / "tally", base=base
         )
@@ -112,10 +114,10 @@ def measure(
             session = Session(system, vhost, workers, tally)
             session.drain(everyone, STAGES)
             for length in lengths:
-                trial, seconds = session.drain(max(everyone // 2, TRIAL // length), length)
-                number = int(min(len(trial) / seconds * size.seconds, size.tasks / length))
+                rate = session.rate(max(everyone // 2, TRIAL // length), length, size.tasks // length)
+                number = int(min(rate * size.seconds, size.tasks / length))
                 cpu, broker_cpu = workers.cpu_seconds(), rabbit.cpu_seconds()
-                chains, seconds = session.drain(max(number, 1), length)
+                chains, _, seconds = session.drain(max(number, 1), length)
                 tasks = len(chains) * length
                 yield Measurement(
                     system=system,
@@ -156,6 +158,19 @@ def _wait_for_consumers(vhost: Vhost, workers: Workers, pool: Pool) -> None:
         time.sleep(0.1)
 
 
+class Drained(NamedTuple):
+    """What one drain took.
+
+    Attributes:
+      ran: Seconds until the last stage of the last chain had run.
+      acknowledged: Seconds until RabbitMQ held nothing any more, which it counts now and then.
+    """
+
+    chains: range
+    ran: float
+    acknowledged: float
+
+
 class Session:
     """Drains of one set of workers, one after the other, each with chains of its own.
 
@@ -171,12 +186,22 @@ class Session:
         self._tally = tally
         self._next = 0
 
-    def drain(self, number: int, length: int) -> tuple[range, float]:
-        """Load chains while the workers are frozen, let them go, and wait until RabbitMQ holds nothing any more.
+    def rate(self, number: int, length: int, most: int) -> float:
+        """Return chains per second of a drain that takes long enough to tell.
 
-        Returns:
-          The chains, and the seconds that the workers needed.
+        Parameters:
+          number: Chains to begin with.
+          most: Chains of one drain at most.
         """
+        while True:
+            number = min(number, most)
+            ran = self.drain(number, length).ran
+            if ran >= TRIAL_SECONDS or number == most:
+                return number / ran
+            number = int(number * min(max(1.2 * TRIAL_SECONDS / ran, 2.0), 4.0))
+
+    def drain(self, number: int, length: int) -> Drained:
+        """Load chains while the workers are frozen, let them go, and wait until RabbitMQ holds nothing any more."""
         chains = range(self._next, self._next + number)
         self._next, self.tasks = chains.stop, self.tasks + number * length
         self._workers.freeze()
@@ -186,8 +211,9 @@ class Session:
             self._workers.thaw()
         begin = time.monotonic()
         self._until_all_ran(chains)
+        ran = time.monotonic() - begin
         # A task ends with its acknowledgement, after its journal row and the next stage's message.
-        return chains, self._when_empty() - begin
+        return Drained(chains, ran, self._when_empty() - begin)
 
     def _until_all_ran(self, chains: range) -> None:
         ran, progress, empty_since = 0, time.monotonic(), None

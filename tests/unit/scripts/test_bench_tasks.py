@@ -20,7 +20,7 @@ from benchmarks.tasks import command as bench  # noqa: E402
 from benchmarks.tasks import measurement  # noqa: E402
 from benchmarks.tasks.chart import draw  # noqa: E402
 from benchmarks.tasks.figures import Spread, ratio, summarise  # noqa: E402
-from benchmarks.tasks.measurement import Measurement, MeasurementFailed, Session, Size, measure  # noqa: E402
+from benchmarks.tasks.measurement import Drained, Measurement, MeasurementFailed, Session, Size, measure  # noqa: E402
 from benchmarks.tasks.rabbit import Rabbit  # noqa: E402
 from benchmarks.tasks.systems import POOLS, commands, first_message  # noqa: E402
 from benchmarks.tasks.tally import Tally  # noqa: E402
@@ -220,7 +220,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_chains_that_are_nowhere_any_more_count_as_lost(tmp_path: Path) -> None:
     tally = Tally(tmp_path / "tally", 100)
     fake: Any = Fake(tally, lose=3, keep=0)
-    chains, _ = Session("a", fake, fake, tally).drain(10, 4)
+    chains = Session("a", fake, fake, tally).drain(10, 4).chains
     assert tally.finished(chains) == 7
 
 
@@ -241,6 +241,24 @@ def test_every_drain_has_chains_of_its_own(tmp_path: Path) -> None:
     assert [session.drain(number, 4)[0] for number in (10, 20)] == [range(10), range(10, 30)]
     assert tally.duplicates(range(30)) == 0
     assert session.tasks == 120
+
+
+@pytest.mark.usefixtures("hurried")
+def test_trials_grow_until_they_take_long_enough_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake: Any = Fake(Tally(tmp_path / "tally", 100), lose=0, keep=0)
+    session = Session("a", fake, fake, fake.tally)
+    took = iter([0.1, 0.4, 0.6])
+    asked = []
+
+    def drain(number: int, _length: int) -> Drained:
+        asked.append(number)
+        return Drained(range(number), next(took), 9.0)
+
+    monkeypatch.setattr(session, "drain", drain)
+    assert session.rate(10, 4, 1000) == 80 / 0.6
+    assert asked == [10, 40, 80]  # at most four times as many, at least twice
+    took = iter([0.01, 0.02])
+    assert session.rate(50, 4, 60) == 60 / 0.02  # there are no more
 
 
 def test_each_system_gets_as_many_processes_as_the_pool_says() -> None:
