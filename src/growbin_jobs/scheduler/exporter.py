@@ -86,7 +86,7 @@ class ClusterPage:
             Source("workers", lambda: list(_workers(database))),
             Source("limits", lambda: list(_limits(database))),
             Source("breakers", lambda: list(_breakers(database))),
-            Source("budgets", lambda: list(_budgets(database, zone, caps))),
+            Source("budgets", lambda: list(today_s_budgets(database, zone, caps))),
             Source("usage", lambda: list(_usage(database, zone)), every=30.0),
         ]
 
@@ -160,8 +160,13 @@ def _breakers(database: Database) -> Iterator[Reading]:
             yield Reading(shown.BREAKERS, (breaker.name, state), float(state == breaker.state))
 
 
-def _budgets(database: Database, zone: ZoneInfo, defaults: Mapping[str, int | None]) -> Iterator[Reading]:
-    """Yield today's budgets with the caps that hold now: a day knows the cap of its last reservation only."""
+def today_s_budgets(database: Database, zone: ZoneInfo, defaults: Mapping[str, int | None]) -> Iterator[Reading]:
+    """Yield today's budgets with the caps that hold now: a day knows the cap of its last reservation only.
+
+    Parameters:
+      zone: Of the day.
+      defaults: Caps of the settings, in micro-dollars by name.
+    """
     caps = {**defaults, **{cap.name: cap.micro_dollars for cap in Caps(database).all()}}
     for budget in budget_days(database, datetime.now(zone).date()):
         if _is_of_user(budget.name):
