@@ -8,7 +8,7 @@ from typing import Any
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.metrics import node, shown
-from growbin_jobs.metrics.cached import Source
+from growbin_jobs.metrics.cached import Source, read_all
 from growbin_jobs.metrics.count_files import NodeCounts
 from growbin_jobs.metrics.exposition import Reading, render
 
@@ -42,8 +42,7 @@ class NodePage:
         """Return the page and its content type."""
         counts = self._counts.read()
         readings = [*node.build(self._config), Reading(shown.COUNT_FILES, (), self._counts.files())]
-        for source in self._sources:
-            found = source.readings()
+        for source, found in read_all(self._sources):
             readings.append(Reading(shown.SOURCE_FAILED, (source.name,), float(found is not None)))
             readings += found or ()
         return render(counts, readings, worker=self._config.node, accept=accept)

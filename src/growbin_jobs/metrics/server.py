@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -112,6 +113,11 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 32
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who went away before the answer, as a scraper does whose time is over."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     def server_bind(self) -> None:
         """Bind without ``HTTPServer``'s look-up of our own name, which may ask a name server and wait for it."""

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -10,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.waiting import until
 
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.metrics import server as serving
-from growbin_jobs.metrics.cached import Source
+from growbin_jobs.metrics.cached import Source, read_all
 from growbin_jobs.metrics.server import Server
 
 
@@ -93,6 +95,46 @@ def test_a_source_that_is_slow_or_away_is_missing() -> None:
     gate.clear()
     assert source.readings() is None  # old, and not read again yet
     gate.set()
+
+
+def test_slow_sources_are_waited_for_together_and_once() -> None:
+    gate, now = threading.Event(), [0.0]
+    waits: list[float] = []
+
+    class Waited(Source):
+        def readings(self):
+            waits.append(self._began + self.patience - now[0])
+            return super().readings()
+
+    def slow() -> list[object]:
+        gate.wait(20)
+        return []
+
+    sources = [Waited(name, slow, patience=0.05, clock=lambda: now[0]) for name in "abc"]
+    assert [found for _, found in read_all(sources)] == [None, None, None]
+    assert len({source._reader for source in sources}) == 3
+    now[0] = 1.0  # they still read
+    assert [found for _, found in read_all(sources)] == [None, None, None]
+    gate.set()
+    assert waits[:3] == [0.05, 0.05, 0.05]
+    assert max(waits[3:]) < 0, "another scrape waits for what was too slow for the one before"
+
+
+def test_a_scraper_that_goes_away_is_not_said(capfd) -> None:
+    def page(_accept: str) -> tuple[bytes, str]:
+        asked.set()
+        gone.wait(20)
+        return b"x" * 10_000_000, "text/plain"
+
+    asked, gone = threading.Event(), threading.Event()
+    with serve(metrics=page) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as scraper:
+            scraper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert asked.wait(10)
+        gone.set()
+        until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()), "it has ended")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("raised", [ValueError, KeyError])
