@@ -18,7 +18,7 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.bookkeeping import Entry, Totals, ended, has_room, released, total
 from growbin_jobs.limits.budget_caps import Cap, Caps, parsed_cap
-from growbin_jobs.limits.budget_report import budget_days, imbalances
+from growbin_jobs.limits.budget_report import budget_days, budgets_today, imbalances
 from growbin_jobs.limits.budgets import EACH_USER, LEASE, TOTAL, Budgets
 from growbin_jobs.models import SCHEMA
 
@@ -201,6 +201,20 @@ def test_a_cap_that_was_set_wins_until_it_is_forgotten(database: Database, budge
     assert budgets.reserve("c", ["user:u1"], 1).refused_by == "user:u1"
     assert (caps.forget(TOTAL), caps.forget(TOTAL), caps.forget(EACH_USER)) == (True, False, True)
     assert budgets.reserve("d", [TOTAL, "user:u1"], 1).refused_by is None
+
+
+def test_today_is_shown_with_the_caps_that_hold_now(database: Database, budgets: Budgets) -> None:
+    assert reserve(budgets, 100, TOTAL, "user:a", "user:b")
+    before = {one.name: one.cap for one in budget_days(database, TODAY)}
+
+    def caps() -> dict[str, int | None]:
+        return {one.name: one.cap for one in budgets_today(database, TODAY)}
+
+    assert caps() == before
+    for cap in (Cap(TOTAL, 110), Cap(EACH_USER, 70), Cap("user:b", None)):
+        Caps(database).set(cap)
+    assert caps() == {TOTAL: 110, "user:a": 70, "user:b": None}
+    assert {one.name: one.cap for one in budget_days(database, TODAY)} == before
 
 
 def test_a_raised_cap_is_told_of_anew(database: Database, budgets: Budgets) -> None:

@@ -17,10 +17,10 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.limits.breakers import Breakers
-from growbin_jobs.limits.budget_report import budget_days
+from growbin_jobs.limits.budget_report import budgets_today
 from growbin_jobs.limits.usage import spent
 from growbin_jobs.metrics import shown
-from growbin_jobs.metrics.cached import Source
+from growbin_jobs.metrics.cached import Source, read_all
 from growbin_jobs.metrics.counts import process_counts
 from growbin_jobs.metrics.exposition import Reading, render
 from growbin_jobs.metrics.listening import listen_to_events
@@ -96,8 +96,7 @@ class ClusterPage:
         """Return the page and its content type."""
         leads = self._scheduler.presence.leads
         readings = [Reading(shown.EXPORTER, (), float(leads))]
-        for source in self._sources if leads else ():
-            found = source.readings()
+        for source, found in read_all(self._sources if leads else ()):
             readings.append(Reading(shown.CLUSTER_SOURCE, (source.name,), float(found is not None)))
             readings += found or ()
         return render(process_counts().copy(), readings, worker=self._scheduler.config.node, accept=accept)
@@ -159,7 +158,7 @@ def _breakers(database: Database) -> Iterator[Reading]:
 
 
 def _budgets(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
-    for budget in budget_days(database, datetime.now(zone).date()):
+    for budget in budgets_today(database, datetime.now(zone).date()):
         if _is_of_user(budget.name):
             continue
         yield Reading(shown.BUDGET_SPENT, (budget.name,), budget.spent / _MICRO)
