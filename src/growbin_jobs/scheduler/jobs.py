@@ -6,15 +6,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.cron import Cron, Every
 from growbin_jobs.engine.periodic.zones import start_of_day
-
-#: Namespace of the ids of scheduled messages.
-NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "growbin-jobs:schedule")
 
 
 class Period(StrEnum):
@@ -98,15 +94,14 @@ class ScheduledJob:
         return self.route is None
 
 
-def message_id(job: str, due: datetime, *, asked_at: datetime | None = None) -> str:
-    """Return the id of the message of a due time: the same for whoever sends it, however often.
+def new_message_id() -> str:
+    """Return an id for the message of a due time.
 
-    Parameters:
-      asked_at: When a person asked for it once more. The message before may have ended without an effect, and a worker
-        does not run an id again that has ended.
+    The ledger keeps it, so that whoever sends the message sends the same one. It is not made from job and due time: a
+    worker does not run an id again that has ended, and what is planned again in a database that was restored to an
+    earlier moment, or is asked for once more, has to run.
     """
-    asked = f" {asked_at.timestamp():.6f}" if asked_at is not None else ""
-    return str(uuid.uuid5(NAMESPACE, f"{job} {due.timestamp():.6f}{asked}"))
+    return str(uuid.uuid4())
 
 
 def data_interval(job: ScheduledJob, due: datetime, before: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -13,7 +13,7 @@ from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.engine.periodic.zones import tzdata_version
 from growbin_jobs.errors import NotFound
 from growbin_jobs.scheduler.claiming import OpenRun, Step, decide
-from growbin_jobs.scheduler.jobs import ScheduledJob, calendar_period, data_interval, message_id
+from growbin_jobs.scheduler.jobs import ScheduledJob, calendar_period, data_interval, new_message_id
 from growbin_jobs.scheduler.planning import Planned, plan
 from growbin_jobs.scheduler.registry import JobState, Registry, change, locked
 from growbin_jobs.scheduler.rows import NOT_RUN, OPEN, LedgerRow, RevisionRow, RunState, StateRow, database_time
@@ -134,7 +134,7 @@ class Ledger:
                 return now
             again = {"state": RunState.DUE, "manual": 1, "not_before": now, "reason": f"asked for by {by}"}
             again |= {"ended_at": None, "sent_at": None, "started_at": None}
-            again |= {"message_id": message_id(job.name, due, asked_at=now)}
+            again |= {"message_id": new_message_id()}
             had_none = LedgerRow.state.in_((*NOT_RUN, RunState.FAILED, RunState.SENT))
             query = LedgerRow.update(again).where((LedgerRow.job == job.name) & (LedgerRow.due == due) & had_none)
             return due if query.execute(connection) else None
@@ -202,7 +202,7 @@ class Ledger:
         for each in planned:
             since, until = data_interval(job, each.due, before, zone)
             values = {
-                "job": job.name, "due": each.due, "state": each.state, "message_id": message_id(job.name, each.due),
+                "job": job.name, "due": each.due, "state": each.state, "message_id": new_message_id(),
                 "revision": state.revision, "tzdata": tzdata_version(), "data_since": since, "data_until": until,
                 "not_before": each.not_before, "done_by": each.due + job.done_within, "covers_from": each.covers_from,
                 "covers": each.covers, "manual": int(manual), "fence": 0, "reason": each.reason,

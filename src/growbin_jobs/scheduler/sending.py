@@ -1,4 +1,4 @@
-"""The message of a due time: sent by the actor's name, under an id that is made from job and due time."""
+"""The message of a due time: sent by the actor's name, under the id that the ledger has for it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from growbin_jobs.engine.periodic.cron import Cron, Every
-from growbin_jobs.scheduler.jobs import Period, calendar_period, data_interval, message_id
+from growbin_jobs.scheduler.jobs import Period, calendar_period, data_interval
 from growbin_jobs.scheduler.rules import parse_rule
 from growbin_jobs.scheduler.table import JOBS, ONCE, named
 
@@ -81,11 +81,3 @@ def test_days_are_23_and_25_hours_long_where_clocks_are_set():
 )
 def test_a_rule_that_is_due_once_in_a_period_tells_which(when, period):
     assert calendar_period(when, datetime(2026, 11, 30, 9, tzinfo=SEOUL), SEOUL) == period
-
-
-def test_ids_come_from_the_instant_and_not_from_what_a_clock_shows():
-    """01:30 comes twice on 2026-11-01 in New York; one instant in two zones is one."""
-    first, second = datetime(2026, 11, 1, 5, 30, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
-
-    assert message_id("j", first) != message_id("j", second)
-    assert message_id("j", first) == message_id("j", first.astimezone(SEOUL)) != message_id("k", first)

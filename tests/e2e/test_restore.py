@@ -1,0 +1,101 @@
+"""PostgreSQL is restored to an earlier moment: what has been paid for and what was due since then, by real workers."""
+
+import json
+import signal
+import subprocess
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psycopg2
+import pytest
+from tests.waiting import until
+
+from growbin_jobs import names
+from growbin_jobs.scheduler.ledger import Ledger
+from growbin_jobs.scheduler.table import ONCE
+from growbin_jobs.scheduler.tick import Tick
+from growbin_jobs.states import AnalysisStatus
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.services]
+
+JOB = names.AGGREGATE_DAILY.actor
+
+
+class Backup:
+    """A backup of a stack's database, by PostgreSQL's own programs."""
+
+    def __init__(self, stack, server, file):
+        self._stack, self._server, self._file = stack, server, file
+        self._programs = Path(server["psql"]).parent
+        self._url = stack.env["DATABASE_URL"]
+        self.began = datetime.now(UTC)
+        subprocess.run([self._programs / "pg_dump", "--format", "custom", "--file", file, self._url], check=True)
+
+    def restore(self):
+        """As docs/deploy.md has it; what the test itself has open is no pod that could be stopped."""
+        name = self._url.rpartition("/")[2]
+        ask(self._stack, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            " AND pid <> pg_backend_pid()")  # fmt: skip
+        command = [self._programs / "pg_restore", "--create", "--clean", "--if-exists", "--exit-on-error"]
+        subprocess.run([*command, "--dbname", self._server["url"], self._file], check=True)
+
+
+def ask(stack, query):
+    with closing(psycopg2.connect(stack.env["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall() if cursor.description else []
+
+
+def told(stack, *arguments):
+    done = subprocess.run(
+        stack.command(*arguments), env=stack.full_env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def start(stack):
+    """Start both groups and a scheduler; what is returned stops the scheduler."""
+    stack.start(threads=4)
+    with (stack.folder / "scheduler.log").open("ab") as log:
+        scheduler = subprocess.Popen(stack.command("scheduler"), env=stack.full_env, stdout=log, stderr=log)
+
+    def stop():
+        scheduler.send_signal(signal.SIGTERM)
+        assert scheduler.wait(60) == 0
+        stack.stop()
+
+    return stop
+
+
+def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
+    clustered, openai, photos, postgres_server, tmp_path
+):
+    Tick(ONCE, Ledger(clustered.database, "test"), lambda message: None, ZoneInfo("Asia/Seoul")).run_once()
+    ask(clustered, f"UPDATE schedule_state SET planned_until = now() - interval '1 day' WHERE job = '{JOB}'")
+    backup = Backup(clustered, postgres_server, tmp_path / "backup")
+
+    stop = start(clustered)
+    [after] = clustered.submit(photos[:1])
+    clustered.wait([after], timeout=120)
+    done = f"SELECT due FROM schedule_ledger WHERE job = '{JOB}' AND state = 'done'"
+    [due] = until(lambda: ask(clustered, done), "what was due is done")
+    stop()
+    paid = openai.stats()
+    backup.restore()
+    assert ask(clustered, "SELECT count(*) FROM waste_analysis") == [(0,)]
+
+    stop = start(clustered)
+    assert until(lambda: ask(clustered, done), "it is done in the restored database, too") == [due]
+    [synced] = told(clustered, "journal", "sync", "--again-since", backup.began.isoformat(), "--json")
+    assert (synced["refused"], synced["left"]) == (0, 0)
+    tasks = f"SELECT task_id FROM tasks WHERE task_name = 'analyze_image' AND payload::text LIKE '%{after}%'"
+    [[task]] = until(lambda: ask(clustered, tasks), "the task of the gap is back")
+    told(clustered, "tasks", "run-again", task, "--json")
+    again = clustered.wait([after], timeout=120)[after]
+
+    assert again.status is AnalysisStatus.COMPLETED
+    assert openai.stats()["vision"] == paid["vision"], "the answer was saved"
+    stop()
