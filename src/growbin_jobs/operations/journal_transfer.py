@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
+from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.forwarding.relay import AWAY
 from growbin_jobs.engine.journal.file.quarantine import quarantined
@@ -139,7 +140,8 @@ def drain(
 ) -> Drained:
     """Empty the journal of a node that is gone: copy its rows, send its outbox. Twice does nothing twice.
 
-    A damaged file is put aside, and what can be read of its messages is sent.
+    A damaged file is put aside, and what can be read of its messages is sent. The central database is told what is
+    left, as the node's own keeper would: else the node counts as one that has left rows for ever.
 
     Parameters:
       open_journal: Opens ``file`` under the name of its node; closed here.
@@ -156,8 +158,13 @@ def drain(
     _check_unused(file)
     before = set(quarantined(file))
     with closing(open_journal()) as journal:
-        copied = copy(journal, tasks(), batch=batch)
+        central = tasks()
+        copied = copy(journal, central, batch=batch)
         sent = send(journal, forward)
+        with suppress(Deferred):  # the copy has met it too, and has said so
+            Workers(central.database).report(
+                journal.node, [], unsynced=copied.left, owed=sent.owed, at=datetime.now(UTC)
+            )
     aside = [name for name in quarantined(file) if name not in before]
     problems = [problem for problem in (copied.problem, sent.problem) if problem]
     return Drained(copied.copied, copied.refused, copied.left, sent.sent, sent.owed, aside, problems)

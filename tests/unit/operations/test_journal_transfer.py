@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 import pytest
 
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.journal.tables import copied_again
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.operations import journal_transfer
+
+LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Broker:
@@ -43,6 +46,26 @@ def test_a_drain_copies_and_sends_all_and_a_second_one_nothing(node, central):
     assert (second.copied, second.sent, second.complete) == (0, 0, True)
     assert [message.message_id for message in broker.taken] == ["m"]
     assert central.get("t4").node == "n1"
+
+
+def test_a_node_that_is_drained_has_left_nothing(node, central):
+    node.accept("m")
+    node.journal.close()
+    workers = Workers(central.database)
+    group = WorkerGroup(
+        node="n1", group_name="storage", version="1", pids=[7], processes=1, threads=1, queues=[], running=1,
+        unsynced=5, owed=2, lag=9.0, started_at=LONG_AGO, seen_at=LONG_AGO,
+    )  # fmt: skip
+    workers.report("n1", [group], unsynced=5, owed=2, at=LONG_AGO)
+
+    drained(node, central, Broker(BrokerUnavailable("away")))
+    [left] = workers.all()
+    drained(node, central, Broker())
+    [done] = workers.all()
+
+    assert (left.unsynced, left.owed) == (0, 1)
+    assert (done.unsynced, done.owed, done.running) == (0, 0, 0)
+    assert done.stopped_at is not None
 
 
 def test_after_a_restore_what_was_copied_since_is_copied_again(node, central, monkeypatch):
