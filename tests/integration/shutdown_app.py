@@ -24,5 +24,13 @@ def slow(name):
 
 
 @engine.actor(queue_name="work", max_retries=0)
+def note(name):
+    """Take a moment, and note the run as a line of its own."""
+    time.sleep(0.1)
+    with (MARKS / "runs").open("a") as runs:
+        runs.write(f"{name}\n")
+
+
+@engine.actor(queue_name="work", max_retries=0)
 def quick():
     """There to be counted."""

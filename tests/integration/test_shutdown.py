@@ -49,9 +49,15 @@ class Stack:
                 command, env=self.env, stdout=log, stderr=log, cwd=HERE, start_new_session=True
             )
 
-    def send(self, name: str) -> None:
-        code = f"import shutdown_app; shutdown_app.slow.send({name!r})"
+    def send(self, name: str, *, load: int = 0) -> None:
+        """Send what waits until a test lets it end, and behind it so much work of a moment."""
+        code = f"import shutdown_app as app; app.slow.send({name!r}); [app.note.send(n) for n in range({load})]"
         subprocess.run([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
+
+    def runs(self) -> list[int]:
+        """What has run of the load, in order of its numbers."""
+        notes = self.marks / "runs"
+        return sorted(map(int, notes.read_text().split())) if notes.exists() else []
 
     def has(self, mark: str) -> bool:
         return (self.marks / mark).exists()
@@ -125,29 +131,46 @@ def test_what_runs_is_finished_and_copied(stack: Stack, way: str) -> None:
     assert "Killing worker process" not in stack.log.read_text()
 
 
-def test_as_process_one_of_a_container_that_may_do_little(stack: Stack, tmp_path: Path) -> None:
+#: Messages that wait behind the one that a test holds up: some run when the container is told to stop, most do not yet.
+LOAD = 200
+
+
+def test_as_process_one_of_a_container_that_may_do_little_and_has_much_to_do(stack: Stack, tmp_path: Path) -> None:
     # As a pod of manifests/: a read-only root, a temporary folder, a volume, a user without rights.
     inside = [tool("bwrap"), "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/var/tmp"]
     inside += ["--bind", str(tmp_path), str(tmp_path), "--unshare-user", "--uid", "10001", "--gid", "10001"]
     inside += ["--cap-drop", "ALL", "--unshare-pid", "--as-pid-1", "--die-with-parent", *SUPERVISED]
     stack.env |= {"TMPDIR": "/var/tmp", "HOME": "/nonexistent"}
     stack.env["STOPS_LOG_FORMAT"] = "json"
-    stack.send("a")
+    stack.send("a", load=LOAD)
     stack.start(*inside)
     until(stack.works, "it runs, and there is a keeper")
-    assert stack.process is not None
-    first = until(lambda: child_of(stack.process.pid), "it has a child")  # type: ignore[union-attr]
+    until(lambda: len(stack.runs()) > LOAD // 20, "it is under load")
 
-    os.kill(first, signal.SIGTERM)
-    until(lambda: "Stopping worker process" in stack.log.read_text(), "they were told")
-    (stack.marks / "a.may_end").touch()
-
-    assert stack.process.wait(PATIENCE) == 0
-    assert stack.has("a.ended")
-    assert stack.states() == ["completed"]
+    assert stop(stack) == 0
+    assert len(stack.runs()) < LOAD, "it was told when all was done"
+    assert stack.states().count("completed") == len(stack.runs()) + 1, "what ran is not copied"
+    assert set(stack.states()) <= {"completed", "pending"}
     lines = [json.loads(line) for line in stack.log.read_text().splitlines()]
     assert {"message.ended", "keeper.serving", "keeper.done"} <= {line["event"] for line in lines}
     assert {line["node"] for line in lines} == {"n1"}
+
+    stack.start(*inside)
+    until(lambda: len(stack.runs()) == LOAD, "the next container has done the rest")
+    assert stop(stack) == 0
+    assert stack.runs() == list(range(LOAD))
+    assert stack.states() == ["completed"] * (LOAD + 1)
+
+
+def stop(stack: Stack) -> int:
+    """Send SIGTERM to process 1 of the container, let what is held up end, and return the exit code."""
+    process, said = stack.process, len(stack.log.read_text())
+    assert process is not None
+    first = until(lambda: child_of(process.pid), "it has a child")
+    os.kill(first, signal.SIGTERM)
+    until(lambda: "Stopping worker process" in stack.log.read_text()[said:], "they were told")
+    (stack.marks / "a.may_end").touch()
+    return process.wait(PATIENCE)
 
 
 def child_of(pid: int) -> int | None:
