@@ -18,10 +18,9 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.bookkeeping import Entry, Totals, ended, has_room, released, total
 from growbin_jobs.limits.budget_caps import Cap, Caps, parsed_cap
-from growbin_jobs.limits.budget_report import budget_days, imbalances
+from growbin_jobs.limits.budget_report import budget_days, budgets_today, imbalances
 from growbin_jobs.limits.budgets import EACH_USER, LEASE, TOTAL, Budgets
 from growbin_jobs.models import SCHEMA
-from growbin_jobs.scheduler.exporter import today_s_budgets
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NOON = datetime(2026, 11, 28, 3, tzinfo=UTC)
@@ -204,17 +203,18 @@ def test_a_cap_that_was_set_wins_until_it_is_forgotten(database: Database, budge
     assert budgets.reserve("d", [TOTAL, "user:u1"], 1).refused_by is None
 
 
-def test_metrics_show_the_cap_that_holds_now_and_not_the_last_reservation_s(database: Database) -> None:
-    assert not Budgets(database, zone=SEOUL, defaults={TOTAL: 1000}).reserve("r", [TOTAL], 100).refused_by
+def test_today_is_shown_with_the_caps_that_hold_now(database: Database, budgets: Budgets) -> None:
+    assert reserve(budgets, 100, TOTAL, "user:a", "user:b")
+    before = {one.name: one.cap for one in budget_days(database, TODAY)}
 
-    def shown() -> dict[str, float]:
-        return {reading.metric.name: reading.value for reading in today_s_budgets(database, SEOUL, {TOTAL: 1000})}
+    def caps() -> dict[str, int | None]:
+        return {one.name: one.cap for one in budgets_today(database, TODAY)}
 
-    assert shown() == {"growbin_budget_spent_dollars": 100 / 1e6, "growbin_budget_cap_dollars": 1000 / 1e6}
-    Caps(database).set(Cap(TOTAL, 110))
-    assert shown()["growbin_budget_cap_dollars"] == 110 / 1e6
-    Caps(database).set(Cap(TOTAL, None))
-    assert "growbin_budget_cap_dollars" not in shown()
+    assert caps() == before
+    for cap in (Cap(TOTAL, 110), Cap(EACH_USER, 70), Cap("user:b", None)):
+        Caps(database).set(cap)
+    assert caps() == {TOTAL: 110, "user:a": 70, "user:b": None}
+    assert {one.name: one.cap for one in budget_days(database, TODAY)} == before
 
 
 def test_a_raised_cap_is_told_of_anew(database: Database, budgets: Budgets) -> None:

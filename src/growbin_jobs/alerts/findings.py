@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
-from growbin_jobs.limits.budget_report import budget_days
+from growbin_jobs.limits.budget_report import budgets_today
 from growbin_jobs.operations.error_groups import error_groups
 from growbin_jobs.scheduler.overview import Overview
 from growbin_jobs.scheduler.presence import overdue_seconds
@@ -94,7 +94,7 @@ def _queue_waits(database: Database) -> list[Finding]:
 def _budgets(database: Database, now: datetime) -> list[Finding]:
     used = [
         (USERS if day.name.startswith("user:") else day.name, 100.0 * day.spent / day.cap)
-        for day in budget_days(database, now.date())
+        for day in budgets_today(database, now.date())
         if day.cap
     ]
     most: dict[str, float] = {}

@@ -131,13 +131,13 @@ def _not_priced(settings: Settings) -> Iterator[Finding]:
 def check_budgets(settings: Settings) -> Iterator[Finding]:
     """Look at today's budgets: what is left of them, and whether the books agree."""
     from growbin_jobs.limits.bookkeeping import NEARLY
-    from growbin_jobs.limits.budget_report import budget_days, imbalances
+    from growbin_jobs.limits.budget_report import budgets_today, imbalances
     from growbin_jobs.wiring import central_database
 
     today = datetime.now(ZoneInfo(settings.timezone)).date()
     try:
         database = central_database(settings)
-        wrongs, days = imbalances(database, today - timedelta(days=7)), budget_days(database, today)
+        wrongs, days = imbalances(database, today - timedelta(days=7)), budgets_today(database, today)
     except GrowbinError:  # said before, of the database
         return
     for wrong in wrongs:

@@ -33,7 +33,7 @@ def list_(
     from growbin_jobs.cli import budgets_view as view
     from growbin_jobs.cli.days import first_day
     from growbin_jobs.limits.budget_caps import Caps
-    from growbin_jobs.limits.budget_report import budget_days, imbalances
+    from growbin_jobs.limits.budget_report import budget_days, budgets_today, imbalances
     from growbin_jobs.limits.usage_days import ENTRIES_KEPT
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.wiring import central_database
@@ -42,7 +42,8 @@ def list_(
     database, chosen = central_database(settings), first_day(day, settings.timezone)
     caps = _defaults(settings) | {cap.name: cap.micro_dollars for cap in Caps(database).all()}
     kept = first_day(f"{ENTRIES_KEPT - 1}d", settings.timezone)
-    days, wrong = budget_days(database, chosen), imbalances(database, max(chosen, kept))
+    read = budgets_today if chosen == first_day("today", settings.timezone) else budget_days
+    days, wrong = read(database, chosen), imbalances(database, max(chosen, kept))
     if json:
         print_json({"caps": caps, "days": as_json(days), "imbalances": as_json(wrong)})
     else:

@@ -1,13 +1,15 @@
 """What the budgets of a day hold, and whether the two sides of the books agree."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.bookkeeping import Totals
+from growbin_jobs.limits.budget_caps import Caps
+from growbin_jobs.limits.budgets import EACH_USER, USER
 
 #: One statement, so that both sides are of the same moment.
 _BOTH_SIDES: Final = """
@@ -68,6 +70,23 @@ def budget_days(database: Database, day: date) -> Sequence[BudgetDay]:
     rows = database.run(lambda connection: sql.rows(connection, select, day.isoformat()))
     found = [_day(*row) for row in rows]
     return sorted(found, key=lambda one: (":" in one.name, -one.spent, one.name))
+
+
+def budgets_today(database: Database, today: date) -> Sequence[BudgetDay]:
+    """Return as :func:`budget_days` does, with the caps that were set and hold now.
+
+    A day knows the cap of its last reservation: one that was set since holds from the next request on.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    caps = {cap.name: cap.micro_dollars for cap in Caps(database).all()}
+
+    def now(one: BudgetDay) -> BudgetDay:
+        name = EACH_USER if one.name.startswith(USER) and one.name not in caps else one.name
+        return replace(one, cap=caps[name]) if name in caps else one
+
+    return [now(one) for one in budget_days(database, today)]
 
 
 def imbalances(database: Database, since: date) -> Sequence[Imbalance]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,8 +17,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.limits.breakers import Breakers
-from growbin_jobs.limits.budget_caps import Caps, caps_of
-from growbin_jobs.limits.budget_report import budget_days
+from growbin_jobs.limits.budget_report import budgets_today
 from growbin_jobs.limits.usage import spent
 from growbin_jobs.metrics import shown
 from growbin_jobs.metrics.cached import Source, read_all
@@ -48,8 +47,7 @@ def show(scheduler: Scheduler, settings: Settings) -> Callable[[], None]:
     stop = listen_to_events(process_counts())
     if not settings.scheduler_metrics_port:
         return stop
-    caps = caps_of(total=settings.budget_per_day, each_user=settings.budget_per_user_day)
-    page = ClusterPage(scheduler, ZoneInfo(settings.timezone), caps)
+    page = ClusterPage(scheduler, ZoneInfo(settings.timezone))
     checks = dict.fromkeys(("/startupz", "/livez", "/readyz"), page.checks)
     server = Server(
         settings.metrics_host,
@@ -73,10 +71,9 @@ class ClusterPage:
     Parameters:
       scheduler: Whose.
       zone: Of the days that money is counted by.
-      caps: What the settings let budgets be, in micro-dollars by name.
     """
 
-    def __init__(self, scheduler: Scheduler, zone: ZoneInfo, caps: Mapping[str, int | None]) -> None:
+    def __init__(self, scheduler: Scheduler, zone: ZoneInfo) -> None:
         self._scheduler = scheduler
         config, database = scheduler.config, scheduler.database
         queues = sorted({queue for group in config.groups for queue in group.queues})
@@ -86,7 +83,7 @@ class ClusterPage:
             Source("workers", lambda: list(_workers(database))),
             Source("limits", lambda: list(_limits(database))),
             Source("breakers", lambda: list(_breakers(database))),
-            Source("budgets", lambda: list(today_s_budgets(database, zone, caps))),
+            Source("budgets", lambda: list(_budgets(database, zone))),
             Source("usage", lambda: list(_usage(database, zone)), every=30.0),
         ]
 
@@ -160,21 +157,13 @@ def _breakers(database: Database) -> Iterator[Reading]:
             yield Reading(shown.BREAKERS, (breaker.name, state), float(state == breaker.state))
 
 
-def today_s_budgets(database: Database, zone: ZoneInfo, defaults: Mapping[str, int | None]) -> Iterator[Reading]:
-    """Yield today's budgets with the caps that hold now: a day knows the cap of its last reservation only.
-
-    Parameters:
-      zone: Of the day.
-      defaults: Caps of the settings, in micro-dollars by name.
-    """
-    caps = {**defaults, **{cap.name: cap.micro_dollars for cap in Caps(database).all()}}
-    for budget in budget_days(database, datetime.now(zone).date()):
+def _budgets(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+    for budget in budgets_today(database, datetime.now(zone).date()):
         if _is_of_user(budget.name):
             continue
         yield Reading(shown.BUDGET_SPENT, (budget.name,), budget.spent / _MICRO)
-        cap = caps.get(budget.name)
-        if cap is not None:
-            yield Reading(shown.BUDGET_CAP, (budget.name,), cap / _MICRO)
+        if budget.cap is not None:
+            yield Reading(shown.BUDGET_CAP, (budget.name,), budget.cap / _MICRO)
 
 
 def _usage(database: Database, zone: ZoneInfo) -> Iterator[Reading]:

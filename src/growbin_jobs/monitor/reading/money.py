@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs.limits.breaker_store import BreakerStore
 from growbin_jobs.limits.breakers import Breakers
-from growbin_jobs.limits.budget_report import BudgetDay, budget_days
+from growbin_jobs.limits.budget_report import BudgetDay, budgets_today
 from growbin_jobs.limits.usage import GroupBy, Spent, spent
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.breakers import list_breakers
@@ -75,7 +75,7 @@ def budgets_of(services: Services) -> Sequence[BudgetDay]:
     Raises:
       Deferred: The database is away.
     """
-    return budget_days(services.database, today(services))
+    return budgets_today(services.database, today(services))
 
 
 def today(services: Services) -> date:
