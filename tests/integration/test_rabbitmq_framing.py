@@ -26,7 +26,9 @@ def framing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def framed(framing: bool, broker: RabbitBroker) -> RabbitBroker:
     """A broker whose connections are opened after the switch was set."""
     broker.get_queue_message_counts(QUEUE)
-    assert isinstance(broker._session.connections.admin._connection, frames.FastConnection) is framing
+    connection = broker._session.connections.admin._connection
+    assert isinstance(connection, frames.FastConnection) is framing
+    assert (connection._transport._MAX_RECV_BYTES == frames.READ) is framing
     return broker
 
 

@@ -17,8 +17,22 @@ from dramatiq.errors import DecodeError
 
 from growbin_jobs.engine.text import well_formed
 
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _from_json = json.JSONDecoder().raw_decode
+_make_chunks: Any = getattr(json.encoder, "c_make_encoder", None)
+if _make_chunks is not None:
+    # Made once: json makes one for each call, and notes each list and dict so as to call a circle by its name. A circle
+    # ends with a RecursionError here.
+    _chunks = _make_chunks(
+        None, _compact.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True
+    )
+
+
+def _to_json(fields: dict[str, Any]) -> str:
+    if _make_chunks is None:
+        return _compact.encode(fields)
+    return "".join(_chunks(fields, 0))
+
 
 _KINDS: dict[str, type] = {
     "queue_name": str,

@@ -66,7 +66,7 @@ class Started:
 
 @dataclass(slots=True, kw_only=True)  # not frozen, which takes three times as long to make, and each message makes some
 class OutboxMessage:
-    """A message that the broker must get. Nobody changes it.
+    """A message that the broker must get. Nobody changes it but who stores it.
 
     Attributes:
       message_id: Its id; two with the same id are the same message.

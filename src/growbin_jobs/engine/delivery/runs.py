@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
@@ -66,16 +65,16 @@ class Run(Generic[D]):
     """One run of a message, however often it was delivered here.
 
     The first delivery that asks runs; all others, for instance what the broker delivers again after a reconnect while
-    the first still runs, wait for its end and share its fate. No locks: taking from a deque is atomic, and each
-    delivery is taken by one.
+    the first still runs, wait for its end and share its fate. No locks: taking from a list is atomic, and each
+    delivery is taken by one. Lists, since a deque has room for 64 from the start, and there is a run for each message.
     """
 
     __slots__ = ("__weakref__", "_chances", "_disposition", "_settle", "_waiting", "key")
 
     def __init__(self, key: Key) -> None:
         self.key = key
-        self._chances: deque[None] = deque([None])
-        self._waiting: deque[D] = deque()
+        self._chances: list[None] = [None]
+        self._waiting: list[D] = []
         self._disposition: Disposition | None = None
         self._settle: Callable[[D, Disposition], None]
 
@@ -110,7 +109,7 @@ class Run(Generic[D]):
     def _settle_waiting(self, disposition: Disposition) -> None:
         while True:
             try:
-                delivery = self._waiting.popleft()
+                delivery = self._waiting.pop(0)
             except IndexError:
                 return
             self._settle(delivery, disposition)

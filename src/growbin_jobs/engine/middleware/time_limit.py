@@ -205,14 +205,13 @@ class _Limits(threading.local):
     """What holds for the next call of an actor's function in this thread or greenlet.
 
     Attributes:
-      limit: Seconds; None: it is no message that runs.
+      message: Its seconds and its id, in one, since under gevent each look here takes its time; None: it is no
+        message that runs.
       notified: It is told of a shutdown.
-      message_id: Of the message.
     """
 
-    limit: float | None = None
+    message: tuple[float, str] | None = None
     notified: bool = False
-    message_id: str = ""
 
 
 #: Told to an application that adds another middleware of this purpose: what it does instead.
@@ -256,13 +255,12 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
             seconds = (message.options.get("time_limit") or options.get("time_limit") or self.time_limit) / 1000
             if not message.options:
                 self._seconds[message.actor_name] = seconds
-        self.local.limit = seconds
-        self.local.message_id = message.message_id
+        self.local.message = seconds, message.message_id
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        self.local.limit = None
+        self.local.message = None
 
     after_skip_message = after_process_message
 
@@ -271,16 +269,16 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
 
         @functools.wraps(actor)
         def run(*args: Any, **kwargs: Any) -> Any:
-            limit, notified = local.limit, local.notified
-            mine = None
+            message, mine = local.message, None
             # Not where it is called directly, or by another actor whose clock runs already.
-            if limit is not None:
-                local.limit, local.notified = None, False
+            if message is not None:
+                local.message = None
+                if notified := local.notified:
+                    local.notified = False
                 mine = interrupts()
             try:
-                if mine is not None:
-                    assert limit is not None
-                    mine.start(limit, on_shutdown=notified, message_id=local.message_id)
+                if message is not None and mine is not None:
+                    mine.start(message[0], on_shutdown=notified, message_id=message[1])
                 return actor(*args, **kwargs)
             except BaseException as error:
                 if can_be_judged(error):

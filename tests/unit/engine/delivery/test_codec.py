@@ -130,3 +130,14 @@ def test_a_message_that_must_say_itself_whose_it_is(field, value):
     assert decode(message.encode(), None).queue_name == "mine"
     with pytest.raises(Undecodable, match=field):
         decode(json.dumps(json.loads(message.encode()) | {field: value}).encode(), None)
+
+
+def test_a_circle_is_refused_and_leaves_nothing_behind():
+    circle = []
+    circle.append(circle)
+    message = Message(queue_name="q", actor_name="act", args=(circle,), kwargs={}, options={})
+
+    for _ in range(2):
+        with pytest.raises(RecursionError):
+            encode(message)
+    assert decode(encode(message.copy(args=([1],))), "q").args == ([1],)

@@ -4,8 +4,9 @@ pika makes some thirty objects and three system calls for a message that it publ
 delivers. These make one piece of bytes for all that is written in a turn, and take deliveries and confirms straight out
 of what was read. Everything else, from the handshake to errors, heartbeats and returned messages, stays pika's.
 
-This uses private parts of pika 1.x (``_on_data_available``, ``_output_marshaled_frames``). Set :data:`FAST` to False
-before the first connection to let pika do all of it by its public interface, slower: for a pika in which they changed.
+This uses private parts of pika 1.x (``_on_data_available``, ``_output_marshaled_frames``, ``_MAX_RECV_BYTES``). Set
+:data:`FAST` to False before the first connection to let pika do all of it by its public interface, slower: for a pika
+in which they changed.
 
 AMQP 0-9-1, sections 4.2.3 (frames) and 1.8 of its XML (class basic). The tests hold them against pika's own.
 """
@@ -24,6 +25,9 @@ from pika.frame import decode_frame
 
 #: False: connections are pika's own, and no private part of pika is used.
 FAST = True
+
+#: Bytes that are read at once. pika reads 4 KiB: some seven messages, and the eighth in pieces.
+READ = 65_536
 
 METHOD, HEADER, BODY, END = 1, 2, 3, b"\xce"
 BASIC = 60
@@ -126,6 +130,10 @@ class FastConnection(SelectConnection):  # type: ignore[misc]
         self._confirmed: dict[int, Confirmed] = {}
         self._incoming: dict[int, _Incoming] = {}
         super().__init__(*args, **kwargs)
+
+    def _proto_connection_made(self, transport: Any) -> None:
+        transport._MAX_RECV_BYTES = READ
+        super()._proto_connection_made(transport)
 
     def deliver_to(self, channel: Channel, delivered: Delivered) -> None:
         """Give a channel's deliveries to a function, and not to pika's callbacks, until it closes."""

@@ -75,9 +75,14 @@ def add(
     return tuple(stored)
 
 
-def numbered(messages: Iterable[OutboxMessage], parent_id: str, first_seq: int) -> tuple[OutboxMessage, ...]:
-    """Return a task's messages as they are stored under numbers from ``first_seq`` on."""
-    return tuple([_stored(each, parent_id, seq) for seq, each in enumerate(messages, first_seq)])
+def numbered(messages: tuple[OutboxMessage, ...], parent_id: str, first_seq: int) -> tuple[OutboxMessage, ...]:
+    """Give a task's messages what they are stored under, numbers from ``first_seq`` on, and return them.
+
+    They are its own, and nobody has seen them yet. Copies took nearly half of what Python does here for an end.
+    """
+    for seq, each in enumerate(messages, first_seq):
+        each.parent_id, each.seq = parent_id, seq
+    return messages
 
 
 def row(message: OutboxMessage, parent_id: str | None, seq: int, now: float) -> tuple[str | bytes | float | None, ...]:
