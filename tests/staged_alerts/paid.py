@@ -72,9 +72,9 @@ def _budget_of(share: float) -> Callable[[Site], None]:
 
 
 def _limit(site: Site) -> None:
-    """Send three minutes' work: it is granted evenly, so a minute passes until all of one is used."""
+    """Send four minutes' work: it is granted evenly, so a minute passes until all of one is used."""
     site.run("budgets", "set", "total", "1000")
-    site.hand_in("photos 24")
+    site.hand_in("photos 32")
 
 
 SPENT_MONEY = Play(

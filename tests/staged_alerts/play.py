@@ -23,7 +23,7 @@ INTERVAL = 0.5
 WELL = 6.0
 
 #: Seconds within which a staged failure must be known.
-PATIENCE = 150.0
+PATIENCE = 200.0
 
 
 def nothing(_: Site) -> None:
