@@ -105,7 +105,7 @@ def _settings(stage: Stage) -> Any:
 def overdue(stage: Stage) -> Env:
     from growbin_jobs.scheduler import presence
 
-    stage.patch.setattr(presence, "overdue_seconds", lambda _: 500.0)
+    stage.patch.setattr(presence, "overdue_seconds", lambda *_, **__: 500.0)
     return {}
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.operations import bulk
@@ -57,8 +58,8 @@ def command(stack: Any, *arguments: str) -> Any:
 @contextmanager
 def monitor(stack: Any) -> Iterator[httpx.Client]:
     """A real one, which is killed at the end."""
-    process = subprocess.Popen(
-        stack.command("monitor", "--insecure", "--port", "0"), env=stack.full_env, stderr=subprocess.PIPE, text=True
+    process = command_line.start(
+        "monitor", "--insecure", "--port", "0", env=stack.full_env, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stderr is not None
@@ -87,7 +88,7 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     embedded.env |= {
         "OPENAI_API_KEY": limited.key or "sk-1", "OPENAI_BASE_URL": limited.url, "GROWBIN_VISION_RETRIES": "0",
     }  # fmt: skip
-    [first_id] = embedded.submit(photos[:1])  # the past, which says what a request costs
+    [first_id] = embedded.submit(photos[-1:])  # the past, which says what a request costs
     embedded.start()
     embedded.wait([first_id], timeout=60)
     limited.play("not_json")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs import names
@@ -49,9 +50,7 @@ def ask(stack, query):
 
 
 def told(stack, *arguments):
-    done = subprocess.run(
-        stack.command(*arguments), env=stack.full_env, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = stack.run(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -60,7 +59,7 @@ def start(stack):
     """Start both groups and a scheduler; what is returned stops the scheduler."""
     stack.start(threads=4)
     with (stack.folder / "scheduler.log").open("ab") as log:
-        scheduler = subprocess.Popen(stack.command("scheduler"), env=stack.full_env, stdout=log, stderr=log)
+        scheduler = command_line.start("scheduler", env=stack.full_env, stdout=log, stderr=log)
 
     def stop():
         scheduler.send_signal(signal.SIGTERM)

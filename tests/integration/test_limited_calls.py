@@ -48,7 +48,7 @@ def stub():
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, stub):
     url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
-    settings = load(limits="chat=300/min,project=1000/min", openai_base_url=stub.url)
+    settings = load(limits="text=300/min,project=1000/min", openai_base_url=stub.url)
     sent, clients, databases = Sent(), [], []
     for _ in range(3):
         database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
@@ -62,7 +62,7 @@ def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, 
 
     def ask(client):
         for _ in range(3):
-            client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+            client.ask_text(Call("m", 20.0, 100, purpose="text"), SAY)
 
     threads = [threading.Thread(target=ask, args=(client,)) for client in clients for _ in range(4)]
     for thread in threads:
@@ -83,19 +83,19 @@ def test_the_gates_of_several_processes_keep_one_limit(kind, request, tmp_path, 
 def test_a_database_that_answers_too_slowly_counts_as_away_and_nothing_is_sent(postgres_url, stub):
     database = open_database(postgres_url, default_path=None, pool_size=4, timeout=0.3)
     upgrade(database, SCHEMA)
-    settings = load(limits="chat=300/min", openai_base_url=stub.url, limit_patience=0.5)
+    settings = load(limits="text=300/min", openai_base_url=stub.url, limit_patience=0.5)
     client = ModelClient(api_key=None, base_url=stub.url, guards=guards(settings, database, look_up=lambda _: None))
-    client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+    client.ask_text(Call("m", 20.0, 100, purpose="text"), SAY)
     other = psycopg2.connect(postgres_url)
     for table in ("call_limit", "breaker"):
         with other, other.cursor() as cursor:
             cursor.execute(f"LOCK TABLE {table}")
             with pytest.raises(Deferred):
-                client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+                client.ask_text(Call("m", 20.0, 100, purpose="text"), SAY)
     other.close()
 
     assert len(stub.requests) == 1
-    assert client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY).answer
+    assert client.ask_text(Call("m", 20.0, 100, purpose="text"), SAY).answer
     database.close()
 
 
@@ -134,14 +134,14 @@ def test_a_ticket_that_went_stale_while_connecting_is_given_back_and_replaced(tm
     monkeypatch.setattr(SqlLimits, "take", noted)
     database = open_database(None, default_path=tmp_path / "central.db", pool_size=4, timeout=10)
     upgrade(database, SCHEMA)
-    settings = load(limits="chat=6000/min", openai_base_url=stub.url)
+    settings = load(limits="text=6000/min", openai_base_url=stub.url)
     sent = Sent()
     client = ModelClient(
         api_key=None, base_url=stub.url, meter=sent, guards=guards(settings, database, look_up=lambda _: None)
     )
 
     for _ in range(3):
-        client.ask_text(Call("m", 20.0, 100, purpose="chat"), SAY)
+        client.ask_text(Call("m", 20.0, 100, purpose="text"), SAY)
 
     assert len(connected) == 1, "the others find the connection open"
     assert (granted.count(True), len(stub.requests), len(sent.moments)) == (4, 3, 3)

@@ -270,14 +270,15 @@ def test_an_outage_defers_and_passes(by_cable: Database, cable: Cable) -> None:
 def test_a_commit_whose_answer_is_lost_can_be_repeated(
     by_cable: Database, cable: Cable, ask: Callable[..., Any]
 ) -> None:
-    analyses = Analyses(by_cable)
+    analyses, picture = Analyses(by_cable), StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t")
+    analyses.uploaded("a0", "u1", picture)  # prepares the statement: its own answer is the next one
     analyses.accept("a1", "u1")
     cable.break_at_answer.set()
     with pytest.raises(Deferred, match="was lost"):
-        analyses.uploaded("a1", "u1", StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t"))
-    assert ask("SELECT status FROM waste_analysis") == "uploaded"  # it was committed all the same
-    analyses.uploaded("a1", "u1", StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t"))
-    assert [(found.id, found.status.value) for found in analyses.recent(10)] == [("a1", "uploaded")]
+        analyses.uploaded("a1", "u1", picture)
+    assert ask("SELECT status FROM waste_analysis WHERE id = 'a1'") == "uploaded"  # it was committed all the same
+    analyses.uploaded("a1", "u1", picture)
+    assert {found.id: found.status.value for found in analyses.recent(10)} == {"a0": "uploaded", "a1": "uploaded"}
 
 
 def test_a_server_that_says_nothing_defers_a_new_connection(by_cable: Database, cable: Cable) -> None:

@@ -27,12 +27,12 @@ class Affected:
 
     Attributes:
       tasks: Of the group, each once.
-      looked_at: Of these, so many were looked at: those that failed last.
+      examined: Of these, so many were looked at: those that failed last.
       analyses, users: That they were for. Tasks that are for no analysis are in neither.
     """
 
     tasks: int
-    looked_at: int
+    examined: int
     analyses: int
     users: int
 
@@ -57,7 +57,7 @@ def affected_by(database: Database, key: str, *, since: datetime, until: datetim
     for begin in range(0, len(known), _AT_ONCE):
         owners |= Analyses(database).owners(known[begin : begin + _AT_ONCE])
     users = {user for user in owners.values() if user is not None}
-    return Affected(tasks=len(tasks), looked_at=min(len(tasks), MOST), analyses=len(analyses), users=len(users))
+    return Affected(tasks=len(tasks), examined=min(len(tasks), MOST), analyses=len(analyses), users=len(users))
 
 
 def _messages(database: Database, task_ids: list[str]) -> list[tuple[str, str]]:

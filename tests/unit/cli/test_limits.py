@@ -75,8 +75,8 @@ def test_what_makes_no_sense_is_refused(arguments, code, words):
 def test_a_plan_takes_what_was_set_and_what_is_asked_about():
     limits("set", "vision", "10")
 
-    assert as_json("plan", "--pictures", "100")["per_minute"] == pytest.approx(9.76, abs=0.01)
-    assert as_json("plan", "--pictures", "100", "--vision", "50")["per_minute"] == pytest.approx(48.8, abs=0.1)
+    assert as_json("plan", "--pictures", "100")["per_minute"] == pytest.approx(9.8, abs=0.01)
+    assert as_json("plan", "--pictures", "100", "--vision", "50")["per_minute"] == pytest.approx(49.0, abs=0.1)
     assert "vision decides" in limits("plan").stdout
 
 

@@ -218,7 +218,7 @@ def test_while_the_database_is_away_nothing_is_sent_and_nothing_is_forgotten(
     guard = guard_of(database)
     held = guard.admit(planned(user=None))
     with monkeypatch.context() as away:
-        away.setattr(database, "transaction", lambda _: (_ for _ in ()).throw(Deferred("away", wait=5)))
+        away.setattr(database, "transaction", lambda *_, **__: (_ for _ in ()).throw(Deferred("away", wait=5)))
         held.settle(ended(Usage(900, 0, 100, 0)), None)
         with pytest.raises(Deferred, match="away"):
             guard.admit(planned(user=None))
@@ -235,7 +235,7 @@ def test_a_change_that_is_refused_later_fails_nobody_else(
     guard = guard_of(database)
     held = guard.admit(planned(user=None))
     with monkeypatch.context() as away:
-        away.setattr(database, "transaction", lambda _: (_ for _ in ()).throw(Deferred("away", wait=5)))
+        away.setattr(database, "transaction", lambda *_, **__: (_ for _ in ()).throw(Deferred("away", wait=5)))
         held.release()
     with monkeypatch.context() as refusing:
         refusing.setattr(Budgets, "release", lambda *_: (_ for _ in ()).throw(Transient("refused")))

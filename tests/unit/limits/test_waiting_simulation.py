@@ -21,7 +21,8 @@ def consume(cluster, gate, messages, of=INTERACTIVE):
     while messages:
         number = messages.popleft()
         came = cluster.time.now
-        cluster.gates[gate].ticket(Wish(COSTS, of))
+        ticket = cluster.gates[gate].ticket(Wish(COSTS, of))
+        assert cluster.gates[gate].begin(ticket)
         cluster.sent.append((cluster.time.now, number, of.name, cluster.time.now - came))
 
 
@@ -152,7 +153,7 @@ def test_300_that_wait_are_all_done_after_the_limit_went_down_everybody_was_rest
         while messages:
             number = messages.popleft()
             try:
-                gate.ticket(Wish(COSTS))
+                ticket = gate.ticket(Wish(COSTS))
             except Deferred as later:  # the queue's: it comes back
                 messages.append(number)
                 cluster.time.sleep(later.wait)
@@ -163,12 +164,13 @@ def test_300_that_wait_are_all_done_after_the_limit_went_down_everybody_was_rest
                 if store.killed:  # between its grant and the sending
                     messages.appendleft(number)
                     return
+                assert gate.begin(ticket)
                 done.append((cluster.time.now, number))
 
     def start_all():
         stores = [MortalStore() for _ in range(9)]
         for store in stores:
-            gate = Gate(store, cluster.time, patience=600.0, clock=cluster.time.clock)
+            gate = Gate(store, cluster.time, patience=600.0, clock=cluster.time.clock, sleep=cluster.time.sleep)
             for _ in range(14):
                 cluster.time.start(work, gate, store)
         return stores

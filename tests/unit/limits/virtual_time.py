@@ -91,6 +91,7 @@ class Cluster:
                 shares=Shares(self.store, clock=self.time.clock),
                 patience=patience,
                 clock=self.time.clock,
+                sleep=self.time.sleep,
             )
             for _ in range(processes)
         ]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.waiting import until
 
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.metrics import server as serving
@@ -126,14 +125,17 @@ def test_a_scraper_that_goes_away_is_not_said(capfd) -> None:
         gone.wait(20)
         return b"x" * 10_000_000, "text/plain"
 
-    asked, gone = threading.Event(), threading.Event()
+    asked, gone, before = threading.Event(), threading.Event(), set(threading.enumerate())
     with serve(metrics=page) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as scraper:
             scraper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             assert asked.wait(10)
         gone.set()
-        until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()), "it has ended")
+        mine = {thread for thread in threading.enumerate() if "process_request" in thread.name} - before
+        for thread in mine:
+            thread.join(60)
+            assert not thread.is_alive()
     assert capfd.readouterr().err == ""
 
 

@@ -39,8 +39,8 @@ def test_analyses_and_users_count_once_however_often_their_tasks_failed(tmp_path
     span = {"since": NOW - timedelta(hours=1), "until": NOW + timedelta(hours=1)}
     [group] = error_groups(database, **span).groups
 
-    assert affected_by(database, group.key, **span) == Affected(tasks=9, looked_at=9, analyses=4, users=2)
-    assert affected_by(database, "no such group", **span) == Affected(tasks=0, looked_at=0, analyses=0, users=0)
+    assert affected_by(database, group.key, **span) == Affected(tasks=9, examined=9, analyses=4, users=2)
+    assert affected_by(database, "no such group", **span) == Affected(tasks=0, examined=0, analyses=0, users=0)
     monkeypatch.setattr(error_affected, "MOST", 1)
-    assert affected_by(database, group.key, **span).looked_at == 1
+    assert affected_by(database, group.key, **span).examined == 1
     database.close()
