@@ -264,7 +264,10 @@ class S3Store:
             s3={"addressing_style": "path" if self._endpoint_url else "auto", "payload_signing_enabled": True},
         )
         client = session.client("s3", endpoint_url=self._endpoint_url, config=config)
-        requests = S3Requests(client, credentials, self.bucket)
+        try:
+            requests = S3Requests(client, credentials, self.bucket)
+        except NotPlain:
+            requests = None
         return _Connection(os.getpid(), client, threading.BoundedSemaphore(self._pool_size), requests)
 
 

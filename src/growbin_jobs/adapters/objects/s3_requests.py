@@ -49,6 +49,10 @@ class S3Requests:
       client: Of botocore, which knows the bucket's address, and has the connections.
       credentials: Of its session; they may be renewed at any time.
       bucket: Its name.
+
+    Raises:
+      NotPlain: The bucket is signed for in another way, such as a directory bucket or an access point of several
+        regions; or this botocore keeps its connections elsewhere.
     """
 
     def __init__(self, client: "S3Client", credentials: "Credentials", bucket: str) -> None:
@@ -57,7 +61,14 @@ class S3Requests:
         address = urlsplit(
             client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": _ANY_KEY}, ExpiresIn=60)
         )
-        scope = parse_qs(address.query)["X-Amz-Credential"][0].split("/")
+        query = parse_qs(address.query)
+        scope = query.get("X-Amz-Credential", [""])[0].split("/")
+        inside: Any = getattr(client, "_endpoint", None)  # botocore has no public way to its connections
+        self._http: Any = getattr(inside, "http_session", None)
+        if query.get("X-Amz-Algorithm") != ["AWS4-HMAC-SHA256"] or scope[-2:] != ["s3", "aws4_request"]:
+            raise NotPlain(lasting=True)
+        if "X-Amz-S3session-Token" in query or not address.path.endswith(_ANY_KEY) or self._http is None:
+            raise NotPlain(lasting=True)
         self._region = scope[-3]
         self._path = address.path.removesuffix(_ANY_KEY)
         self._origin = f"{address.scheme}://{address.netloc}"
@@ -65,8 +76,7 @@ class S3Requests:
         self._host = str(address.hostname) if standard else address.netloc
         self._credentials = credentials
         self._parser: Any = create_parser("rest-xml")
-        inside: Any = client
-        self._http, self._exceptions = inside._endpoint.http_session, inside.exceptions
+        self._exceptions: Any = client.exceptions
 
     def put(self, key: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Store an object; errors are those of botocore.
