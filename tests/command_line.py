@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -77,30 +78,38 @@ class _Forked(subprocess.Popen[Any]):
         finally:
             os.close(tell)
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
-        self.pid = self._tell()
+        pid = self._tell()
+        if pid is None:
+            raise ChildProcessError("The server of commands has ended.")
+        self.pid = pid
         self._child_created = True
 
-    def _tell(self) -> int:
+    def _tell(self) -> int | None:
         said = self._told.read(8)
-        if not said:
-            raise ChildProcessError("The server of commands has ended.")
-        return int.from_bytes(said, "little", signed=True)
+        return int.from_bytes(said, "little", signed=True) if said else None
 
     def _internal_poll(self, *_: Any, **__: Any) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+        if self.returncode is None and self._is_told(0):
             self._end()
         return self.returncode
 
     def _wait(self, timeout: float | None) -> int:
         if self.returncode is None:
-            if not select.select([self._told], [], [], timeout)[0]:
+            if not self._is_told(timeout):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
             self._end()
         return self.returncode
 
+    def _is_told(self, timeout: float | None) -> bool:
+        poll = select.poll()  # select() takes no number above 1023
+        poll.register(self._told, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else max(0.0, timeout) * 1000))
+
     def _end(self) -> None:
         with self._told:
-            self.returncode = self._tell()
+            code = self._tell()
+        # Who waits for it was killed with it, as a whole group is.
+        self.returncode = -signal.SIGKILL if code is None else code
 
 
 class _Server:

@@ -39,7 +39,9 @@ class Listener:
           OSError, psycopg2.Error: The connection is gone: nothing more will be heard on it.
         """
         if not self._connection.notifies:
-            select.select([self._connection.fileno()], [], [], seconds)
+            poll = select.poll()  # select() takes no number above 1023
+            poll.register(self._connection.fileno(), select.POLLIN)
+            poll.poll(max(0.0, seconds) * 1000)
             self._connection.poll()
         told = bool(self._connection.notifies)
         self._connection.notifies.clear()

@@ -74,7 +74,9 @@ def test_other_queues_are_not_woken(tmp_path: Path) -> None:
 
 
 def _has_rung(wakeup: WakeupFifo) -> bool:
-    return bool(select.select([wakeup._reader], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(wakeup._reader, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def test_a_bell_that_nobody_reads_is_taken_down(tmp_path: Path) -> None:
