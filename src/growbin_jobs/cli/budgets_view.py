@@ -7,7 +7,7 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.console import MOST_ROWS, one_line, out, say
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.usage_view import dollars
 from growbin_jobs.limits.bookkeeping import NEARLY
@@ -16,9 +16,6 @@ from growbin_jobs.reasons import Language
 
 #: Columns of the bars.
 _BAR = 20
-
-#: Rows of the table: the total and those that spent most; there may be as many as users.
-_MOST_SHOWN = 50
 
 
 def print_budgets(
@@ -43,13 +40,13 @@ def print_budgets(
     table.add_column(word("of", language), no_wrap=True)
     for name in ("spent", "settled", "unknown", "reserved", "left"):
         table.add_column(word(name, language), justify="right", no_wrap=True)
-    for one in days[:_MOST_SHOWN]:
+    for one in days[:MOST_ROWS]:
         left = "–" if one.cap is None else dollars(max(0, one.cap - one.spent))
         money = (dollars(amount) for amount in (one.spent, one.settled, one.unknown, one.open))
         table.add_row(Text(one_line(one.name)), _bar(one), *money, left)
     out.print(table)
-    if len(days) > _MOST_SHOWN:
-        say(word("more of them", language, count=f"{len(days) - _MOST_SHOWN:,}"), "dim")
+    if len(days) > MOST_ROWS:
+        say(word("more of them", language, count=f"{len(days) - MOST_ROWS:,}"), "dim")
     say(word("day of", language, zone=zone), "dim")
 
 

@@ -81,6 +81,10 @@ def one_line(name: str) -> str:
     return name.replace("\n", "\\n")
 
 
+#: Rows of a table for people where there may be as many as users; programs get all of them.
+MOST_ROWS = 50
+
+
 def say(words: str, style: str = "") -> None:
     """Say something to a person, on stderr. Lines are broken on a terminal only."""
     err.print(Text(words, style=style), soft_wrap=True)

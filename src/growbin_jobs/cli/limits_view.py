@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import complain, one_line, out, say
+from growbin_jobs.cli.console import MOST_ROWS, complain, one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.times import local, zone_name
@@ -21,9 +21,6 @@ from growbin_jobs.reasons import Language
 #: Cells of a bar.
 _BAR = 10
 
-#: Rows of a table: there may be as many limits as users. Those of users that granted most are shown.
-_MOST_SHOWN = 50
-
 
 def print_states(states: Sequence[LimitState], language: Language) -> None:
     """Print the limits, one a row."""
@@ -31,7 +28,7 @@ def print_states(states: Sequence[LimitState], language: Language) -> None:
         say(word("no limits", language))
         return
     table = _table(language, "limit", "at most", "last minute", "", "waiting", "set by")
-    for state in sorted(states, key=lambda one: _order(one.name, one.last_minute))[:_MOST_SHOWN]:
+    for state in sorted(states, key=lambda one: _order(one.name, one.last_minute))[:MOST_ROWS]:
         promised = state.most * 60 / state.window
         held = Text(word("held", language, seconds=f"{state.held:.0f}"), "yellow") if state.held else Text()
         waiting = "" if state.waiting is None else str(state.waiting)
@@ -44,8 +41,8 @@ def print_states(states: Sequence[LimitState], language: Language) -> None:
             Text(word(state.origin, language), "yellow" if state.origin == "person" else "dim"),
         )
     out.print(table)
-    if len(states) > _MOST_SHOWN:
-        say(word("more of them", language, count=f"{len(states) - _MOST_SHOWN:,}"), "dim")
+    if len(states) > MOST_ROWS:
+        say(word("more of them", language, count=f"{len(states) - MOST_ROWS:,}"), "dim")
     say(word("what waits", language), "dim")
 
 
@@ -73,11 +70,11 @@ def print_plan(plan: Plan, language: Language) -> None:
 def print_proof(proof: Proof, language: Language) -> None:
     """Print what was found."""
     table = _table(language, "limit", "promised", "most in any", "", "used", "in all", "")
-    for finding in sorted(proof.limits, key=lambda one: (not one.broken, *_order(one.name, one.worst)))[:_MOST_SHOWN]:
+    for finding in sorted(proof.limits, key=lambda one: (not one.broken, *_order(one.name, one.worst)))[:MOST_ROWS]:
         table.add_row(*_finding(finding, language))
     out.print(table)
-    if len(proof.limits) > _MOST_SHOWN:
-        say(word("more of them", language, count=f"{len(proof.limits) - _MOST_SHOWN:,}"), "dim")
+    if len(proof.limits) > MOST_ROWS:
+        say(word("more of them", language, count=f"{len(proof.limits) - MOST_ROWS:,}"), "dim")
     unpriced = word("and unpriced", language, requests=proof.unpriced) if proof.unpriced else ""
     nodes = ", ".join(f"{one_line(node)} {count}" for node, count in proof.nodes.items())
     facts = [

@@ -9,16 +9,13 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
-from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.console import MOST_ROWS, one_line, out, say
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.limits.usage import Spent
 from growbin_jobs.reasons import Language
 
 #: Columns of the bars.
 _BAR = 24
-
-#: Rows of a table, the dearest ones, where there are as many as users; the others are one row.
-_MOST_SHOWN = 50
 
 
 def print_csv(by: str, sums: Sequence[Spent]) -> None:
@@ -55,7 +52,7 @@ def print_sums(by: str, sums: Sequence[Spent], language: Language, *, zone: str)
     table.add_column("USD", justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(word("unpriced", language), justify="right", no_wrap=True)
-    shown, others = (sums, ()) if by == "day" else (sums[:_MOST_SHOWN], sums[_MOST_SHOWN:])
+    shown, others = (sums, ()) if by == "day" else (sums[:MOST_ROWS], sums[MOST_ROWS:])
     for one in shown:
         bar = Bar(most or 1, 0, one.micro_dollars, width=_BAR, color="green")
         table.add_row(
