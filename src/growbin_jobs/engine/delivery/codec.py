@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from hashlib import sha1
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -17,21 +18,25 @@ from dramatiq.errors import DecodeError
 
 from growbin_jobs.engine.text import well_formed
 
-_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _from_json = json.JSONDecoder().raw_decode
-_make_chunks: Any = getattr(json.encoder, "c_make_encoder", None)
-if _make_chunks is not None:
-    # Made once: json makes one for each call, and notes each list and dict so as to call a circle by its name. A circle
-    # ends with a RecursionError here.
-    _chunks = _make_chunks(
-        None, _compact.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True
-    )
 
 
-def _to_json(fields: dict[str, Any]) -> str:
-    if _make_chunks is None:
-        return _compact.encode(fields)
-    return "".join(_chunks(fields, 0))
+def _encoder() -> Callable[[dict[str, Any]], str]:
+    """Make the encoder once: json makes one for each call, and notes each list and dict so as to call a circle by its
+    name. A circle ends with a RecursionError here.
+    """
+    plain = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+    inside: Any = json.encoder
+    try:
+        chunks = inside.c_make_encoder(
+            None, plain.default, inside.encode_basestring_ascii, None, ":", ",", False, False, True
+        )
+    except (AttributeError, TypeError):  # a private part: another Python may have it otherwise, or not at all
+        return plain.encode
+    return lambda fields: "".join(chunks(fields, 0))
+
+
+_to_json = _encoder()
 
 
 _KINDS: dict[str, type] = {

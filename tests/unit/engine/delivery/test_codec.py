@@ -9,6 +9,7 @@ from dramatiq import JSONEncoder, Message, get_encoder, set_encoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from growbin_jobs.engine.delivery import codec
 from growbin_jobs.engine.delivery.codec import Undecodable, assemble, decode, encode
 
 values = (
@@ -141,3 +142,10 @@ def test_a_circle_is_refused_and_leaves_nothing_behind():
         with pytest.raises(RecursionError):
             encode(message)
     assert decode(encode(message.copy(args=([1],))), "q").args == ([1],)
+
+
+def test_a_python_without_the_fast_encoder_writes_the_same(monkeypatch):
+    fields = {"args": [1, "분리", None], "kwargs": {"a": {"b": [True, 0.5]}}}
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+
+    assert codec._encoder()(fields) == codec._to_json(fields) == json.dumps(fields, separators=(",", ":"))
