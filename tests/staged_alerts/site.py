@@ -9,12 +9,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+from tests import waiting
 
 from stubs.openai_server import StubOpenAI
 
@@ -43,13 +44,8 @@ QUICK = {
 }
 
 
-def until(look: Callable[[], Any], words: str, patience: float = PATIENCE) -> Any:
-    """Wait until something is seen, and return it."""
-    end = time.monotonic() + patience
-    while not (seen := look()):
-        assert time.monotonic() < end, f"not seen in {patience:.0f} s: {words}"
-        time.sleep(0.1)
-    return seen
+#: Waits until something is seen, and returns it: each look is a question to a process.
+until = partial(waiting.until, seconds=PATIENCE, every=0.1)
 
 
 class Models(StubOpenAI):
