@@ -36,6 +36,10 @@ OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it,
 
 #: Byte code is kept, whatever the environment says: else each of some thousand processes compiles the product again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+#: Commands speak the language of the terminal, and tests read what they say.
+os.environ["LC_ALL"] = "C.UTF-8"
+os.environ.pop("GROWBIN_LANGUAGE", None)
 sys.dont_write_bytecode = False
 
 # Until all tests are collected: they and the modules stay.

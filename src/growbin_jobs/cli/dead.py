@@ -52,7 +52,6 @@ def list_(
       growbin-jobs dead list --cluster
       growbin-jobs dead list --json | jq -r .code | sort | uniq -c
     """
-    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import dead_view as view
     from growbin_jobs.cli.wiring import central_tasks, journal_file
     from growbin_jobs.operations import dead_letters
@@ -66,7 +65,7 @@ def list_(
             print_json(as_json(task))
         return
     selection = _selection(queue, actor, code, hours)
-    chosen = _settings.load().language if json else language()
+    chosen = language(of_terminal=not json)
     found = dead_letters.find(journal_file(path), selection, language=chosen, dealt_with=dealt_with, limit=limit)
     if not json:
         view.print_list(found)
@@ -87,13 +86,12 @@ def show(
       growbin-jobs dead show 17
       growbin-jobs dead show 17 --json | jq -r .traceback
     """
-    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import dead_view as view
     from growbin_jobs.cli.wiring import journal_file
     from growbin_jobs.operations import dead_letters
     from growbin_jobs.operations.json_ready import as_json
 
-    chosen = _settings.load().language if json else language()
+    chosen = language(of_terminal=not json)
     letter = dead_letters.get(journal_file(path), number, language=chosen)
     print_json(as_json(letter)) if json else view.print_letter(letter)
 
@@ -234,11 +232,10 @@ def _numbers(texts: list[str] | None) -> list[int] | None:
 
 
 def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":
-    from growbin_jobs import settings as _settings
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.operations import dead_letters
 
-    chosen = _settings.load().language
+    chosen = language(of_terminal=False)
     selection = _selection(*filters)
     if bool(numbers) == (bool(selection) or all_):
         raise ConfigurationError("Say which: their numbers, or --queue, --actor, --code, --hours, or --all.")

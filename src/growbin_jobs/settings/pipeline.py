@@ -13,7 +13,9 @@ class PipelineSettings(BaseModel):
     """Part of :class:`growbin_jobs.settings.Settings`."""
 
     language: Language = Field(
-        default="ko", description="Language of the advice and of the reasons for a failure: ko or en."
+        default="ko",
+        description="Language of the advice and of the reasons for a failure: ko or en. Unset, commands speak the "
+        "language of the terminal's locale.",
     )
     rules_dir: HomePath | None = Field(
         default=None, description="Folder with your own rules instead of those that are installed."

@@ -40,7 +40,7 @@ class OptionCheck(Middleware):
     def before_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:
         if isinstance(actor.priority, bool) or not isinstance(actor.priority, int):
             raise OptionInvalid(f"Actor {actor.actor_name}: priority must be a whole number.")
-        _refuse_async_perform(actor)
+        _refuse_what_never_runs(actor)
         try:
             actor.options.update(read_all(actor.options))
         except OptionInvalid as error:
@@ -223,12 +223,18 @@ def _check_targets(broker: Broker, message: Any) -> None:
             raise OptionInvalid(f"{name} names the actor {target}, which this worker does not know. Import its module.")
 
 
-def _refuse_async_perform(actor: Actor[Any, Any]) -> None:
+def _refuse_what_never_runs(actor: Actor[Any, Any]) -> None:
+    """Refuse functions whose body a call does not run: Dramatiq would count their messages as done."""
     import inspect
 
-    perform = getattr(actor.fn, "perform", None)
-    if perform is not None and inspect.iscoroutinefunction(perform):
+    its = (actor.fn, getattr(actor.fn, "perform", None), type(actor.fn).__call__)
+    if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in its):
         raise OptionInvalid(
-            f"Actor {actor.actor_name}: Dramatiq awaits async functions, not methods. Let perform() be a plain method, "
+            f"Actor {actor.actor_name}: it has a yield, so a call of it runs nothing. Let it loop over the values "
+            "itself, or send a message for each."
+        )
+    if any(inspect.iscoroutinefunction(each) for each in its[1:]):
+        raise OptionInvalid(
+            f"Actor {actor.actor_name}: Dramatiq awaits async functions, not methods. Let the method be a plain one, "
             "or declare an async function with @dramatiq.actor."
         )

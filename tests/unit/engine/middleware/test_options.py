@@ -1,5 +1,6 @@
 """Options of actors and messages: accepted where they can be read in one way, refused in words where not."""
 
+import functools
 import math
 from datetime import timedelta
 
@@ -134,17 +135,56 @@ def test_a_message_whose_target_nobody_here_knows_does_not_run(broker):
     assert "elsewhere" in delivery.given_up[1]["detail"]
 
 
-def test_a_class_with_an_async_perform_is_refused(broker):
-    its_broker = broker
+def _yields():
+    yield 1
 
-    with pytest.raises(OptionInvalid, match=r"perform\(\)"):
+
+async def _yields_and_awaits():
+    yield 1
+
+
+class _Awaits:
+    async def __call__(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("function", "because"),
+    [
+        (_yields, "yield"), (_yields_and_awaits, "yield"), (functools.partial(_yields), "yield"),
+        (_Awaits(), "awaits"),
+    ],
+)  # fmt: skip
+def test_what_a_call_does_not_run_is_refused(broker, function, because):
+    with pytest.raises(OptionInvalid, match=because):
+        dramatiq.actor(function, actor_name="act", broker=broker)
+
+
+def test_a_wrapper_that_runs_a_generator_is_an_actor(broker):
+    values = []
+    actor = dramatiq.actor(functools.wraps(_yields)(lambda: values.extend(_yields())), actor_name="act", broker=broker)
+    actor()
+
+    assert values == [1]
+
+
+@pytest.mark.parametrize("because", ["awaits", "yield"])
+def test_a_class_whose_perform_a_call_does_not_run_is_refused(broker, because):
+    async def awaits(self):
+        pass
+
+    def yields(self):
+        yield 1
+
+    with pytest.raises(OptionInvalid, match=because):
 
         class Work(dramatiq.GenericActor):
             class Meta:
-                broker = its_broker
+                actor_name = "work"
 
-            async def perform(self):
-                pass
+            perform = awaits if because == "awaits" else yields
+
+            Meta.broker = broker
 
 
 def test_a_priority_that_is_no_number_is_refused(broker):
