@@ -4,8 +4,10 @@ Marks are empty files in ``TEST_MARKS``. What counts as silent is short here, fo
 """
 
 import os
+import resource
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from growbin_jobs.engine import Engine, EngineConfig
@@ -60,3 +62,18 @@ def break_consumer():
     for thread in threading.enumerate():
         if type(thread).__name__ == "ConsumerThread":
             vars(thread)["handle_delayed_messages"] = die
+
+
+@engine.actor(queue_name="work", max_retries=0)
+def lose_files(name):
+    """Use up, or close, the files of the process, once: as a library that leaks them does, or makes a daemon."""
+    if (MARKS / f"{name}.lost").exists():
+        return
+    (MARKS / f"{name}.lost").touch()
+    if name == "closed":
+        os.closerange(3, 1_024)
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with suppress(OSError):
+        while True:
+            os.open(os.devnull, os.O_RDONLY)

@@ -145,3 +145,14 @@ def test_a_worker_that_is_frozen_or_dead_is_found(node: Node) -> None:
     node.send("work", "d")
     until(lambda: node.has("d.ended"), "another process works")
     assert pid not in [int(path.name) for path in (node.data / "n1" / "beats").iterdir()]
+
+
+def test_a_process_that_lost_its_files_is_replaced_and_punishes_nobody(node: Node) -> None:
+    node.start("threads", 1)
+
+    for name in ("leaked", "closed"):
+        until(lambda: not node.ill("/readyz"), "it is ready")
+        node.send("lose_files", name)
+        node.send("work", f"after {name}")  # its actor opens a file, and has no retry
+        until(lambda name=name: node.has(f"after {name}.ended"), "another process works")
+    assert node.log.read_text().count("worker.broken") == 2

@@ -279,6 +279,10 @@ CONSUMER_DIED: Final = _event(
     "worker.consumer_died", "A thread that fetches messages has died: a bug. The process ends, to be started anew.",
     None, {"queue": "whose messages it fetched"}, "worker.consumer_died queue=%(queue)s the process ends", C,
 )  # fmt: skip
+PROCESS_BROKEN: Final = _event(
+    "worker.broken", "A worker process can open no file, or has lost its own. It ends, to be started anew.",
+    None, {"why": "what was found"}, "worker.broken %(why)s The process ends; what it ran runs again", C,
+)  # fmt: skip
 UNSETTLED: Final = _event(
     "worker.unsettled", "A worker stops before everything that has ended is settled.",
     {"messages": "how many; they are delivered again"}, None,

@@ -57,15 +57,24 @@ def name(error: BaseException) -> str:
     return _short(_plain(type(error)), MOST_NAME)
 
 
+def causes(error: BaseException | None) -> list[BaseException]:
+    """Return an error and its causes, the last one first: each once, at most :data:`MOST_ERRORS`."""
+    chain: list[BaseException] = []
+    while error is not None and len(chain) < MOST_ERRORS and all(error is not each for each in chain):
+        chain.append(error)
+        error = _cause(error)
+    return chain
+
+
 def places(error: BaseException | None) -> str:
     """Return where an error and its causes came from, the first cause first, as a traceback without texts."""
-    parts: list[str] = []
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen and len(parts) < MOST_ERRORS:
-        seen.add(id(error))
-        parts.append(f"{_frames(_slot(error, '__traceback__'))}{_short(_qualified(type(error)), MOST_NAME)}\n")
-        error = _cause(error)
-    if error is not None and id(error) not in seen:
+    chain = causes(error)
+    parts = [f"{_frames(_slot(each, '__traceback__'))}{_short(_qualified(type(each)), MOST_NAME)}\n" for each in chain]
+    if (
+        len(chain) == MOST_ERRORS
+        and (further := _cause(chain[-1])) is not None
+        and all(further is not each for each in chain)
+    ):
         parts.append("… more causes\n")
     text = "\n".join(reversed(parts))
     return text if len(text) <= MOST_TEXT else f"…{text[-MOST_TEXT:]}"

@@ -34,6 +34,7 @@ middleware                  before the actor                          after the 
 ``WaitingRoom``             (at boot) where actors wait for a turn    –
 ``Outages``                 notes whether it is the one that tries    pauses its queue while a service is away
 ``ProgressReports``         (at boot) where actors say how far they are –
+``OpenFiles``               (at boot) allows more open files          ends a process that has none left
 ``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
 ==========================  ========================================  ====================================
 
@@ -66,6 +67,7 @@ from growbin_jobs.engine.middleware.give_up_hook import GiveUpHook
 from growbin_jobs.engine.middleware.group_callbacks import GroupCallbacks
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle, OutboxScope
 from growbin_jobs.engine.middleware.observation import Observation
+from growbin_jobs.engine.middleware.open_files import OpenFiles
 from growbin_jobs.engine.middleware.options import OptionCheck
 from growbin_jobs.engine.middleware.outages import Outages
 from growbin_jobs.engine.middleware.pipelines import Pipelines
@@ -140,6 +142,7 @@ def stack(
         waiting_room,
         Outages(),
         ProgressReports(config.node_dir),
+        OpenFiles(),
         OutboxScope(),
     ]
 

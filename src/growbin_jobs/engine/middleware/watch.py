@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -16,6 +17,7 @@ from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.middleware.open_files import FilesWatch, end_process
 from growbin_jobs.engine.middleware.time_limit import Interrupts
 from growbin_jobs.engine.node.beats import Beat, BeatFile
 from growbin_jobs.engine.node.repeated_signals import ignore_repeated_stops
@@ -39,7 +41,7 @@ class Watch(Middleware):
 
     A worker thread that has died (an error in Dramatiq's own code, or out of memory) is replaced. A consumer that has
     died is not, since deliveries that it has handed out belong to it: the process drains and ends, and whoever
-    supervises it starts another.
+    supervises it starts another. A process that can open no file any more ends at once.
 
     Parameters:
       folder: Of the node.
@@ -121,10 +123,14 @@ class Watch(Middleware):
 
     def _run(self, stop: Any, file: BeatFile) -> None:
         """In a native thread, which a blocked hub does not stop."""
+        files = FilesWatch()
         while True:
+            files.look()
             try:
                 file.write(self._beat())
-            except Exception:
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno == errno.EBADF:
+                    end_process("An actor has closed files that are not its own.")
                 logger.exception("worker.beat_failed")
             if stop.acquire(timeout=INTERVAL):
                 stop.release()  # the other thread looks at it too

@@ -6,6 +6,7 @@ monotonic clock, which all processes of a machine share. Standard library only: 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from contextlib import suppress
@@ -63,10 +64,18 @@ class BeatFile:
         beats(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = _path(folder, os.getpid())
         self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._is = _identity(self._descriptor)
         os.pwrite(self._descriptor, b" " * SIZE, 0)
 
     def write(self, beat: Beat) -> None:
-        """Replace what it says."""
+        """Replace what it says.
+
+        Raises:
+          OSError: It cannot be written; ``EBADF`` if somebody else in this process has closed it. Its number may be
+            another file's by then, such as the journal's, which must not be written over.
+        """
+        if _identity(self._descriptor) != self._is:
+            raise OSError(errno.EBADF, "the file was closed, and its number is another one's")
         text = json.dumps(asdict(beat)).encode()
         if len(text) > SIZE:
             text = json.dumps(asdict(replace(beat, reason=(beat.reason or "")[:100]))).encode()
@@ -98,6 +107,11 @@ def forget_beats(folder: Path, living: set[int]) -> None:
         for path in beats(folder).iterdir():
             if path.name.isdecimal() and int(path.name) not in living:
                 path.unlink(missing_ok=True)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def _path(folder: Path, pid: int) -> Path:

@@ -1,0 +1,86 @@
+"""Ends a worker process that can open no file any more, as if it had been killed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from contextlib import suppress
+from typing import Any
+
+from dramatiq import Middleware
+from dramatiq.broker import Broker
+from dramatiq.message import Message
+
+from growbin_jobs.engine import events
+from growbin_jobs.engine.foreign_errors import causes, is_a
+
+#: Files that a process may have open, where the machine allows that many: its soft limit is often 1,024.
+WANTED = 65_536
+
+#: Looks in a row that find no file left, until a process ends: a burst passes, a leak does not.
+MOST_LOOKS = 3
+
+_ERRNO = OSError.__dict__["errno"].__get__
+
+
+class OpenFiles(Middleware):
+    """See the module.
+
+    An actor that leaks files, or closes those of its process, leaves a process in which each further message fails at
+    once: it would take one after the other and spend all their retries. So it ends like one that was killed. What ran
+    in it runs again, whoever supervises it starts another, and a message that does so each time is found as one that
+    kills its process.
+    """
+
+    def after_process_boot(self, broker: Broker) -> None:
+        """Raise the soft limit of open files, as far as the hard one allows."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: Message[Any],
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if exception is not None and _says_so(exception) and none_left():
+            end_process("An actor failed because its process can open no more files.")
+
+
+class FilesWatch:
+    """Looks from time to time whether this process can still open files."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def look(self) -> None:
+        """Count a look; the last of :data:`MOST_LOOKS` in a row that find nothing left ends the process."""
+        self._looks = self._looks + 1 if none_left() else 0
+        if self._looks >= MOST_LOOKS:
+            end_process("It can open no more files.")
+
+
+def none_left() -> bool:
+    """Return True if this process may open no further file."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno == errno.EMFILE
+    return False
+
+
+def end_process(why: str) -> None:
+    """End this process at once, as a crash: nothing that it holds counts as ended."""
+    events.PROCESS_BROKEN.emit(why=why)
+    os._exit(os.EX_SOFTWARE)
+
+
+def _says_so(error: BaseException) -> bool:
+    # By Python's own slot: an application's class may have made anything of the name.
+    return any(is_a(each, OSError) and _ERRNO(each) == errno.EMFILE for each in causes(error))
