@@ -10,7 +10,6 @@ from typing import Any
 
 from dramatiq import Middleware
 from dramatiq.broker import Broker
-from dramatiq.message import Message
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.foreign_errors import causes, is_a
@@ -44,7 +43,7 @@ class OpenFiles(Middleware):
     def after_process_message(
         self,
         broker: Broker,
-        message: Message[Any],
+        message: Any,
         *,
         result: Any = None,
         exception: BaseException | None = None,
