@@ -104,6 +104,7 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     draft = command(embedded, "bulk", "preview", "retry", "--json")
     preview = draft["preview"]
     assert (preview["able"], preview["count"]) == (NUMBER, NUMBER)
+    assert preview["expected"]["requests"] == {"vision": NUMBER, "text": NUMBER}, "what cannot be used is not kept"
     assert preview["expected"]["micro_dollars"] > 0
     paid_before = paid(embedded)
     if NUMBER > 100:

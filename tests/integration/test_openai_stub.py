@@ -536,11 +536,11 @@ COUNTED = Usage(prompt=900, cached=128, completion=40, reasoning=8)
 MEASURED: dict[str, list[tuple[str, int | None, Usage | None, str]]] = {
     "ok": [("answered", 200, COUNTED, "yes")],
     "no_usage": [("answered", 200, None, "yes")],
-    "schema_break": [("answered", 200, COUNTED, "yes")],
+    "schema_break": [("unusable", 200, COUNTED, "yes")],
     "refusal": [("refused", 200, COUNTED, "yes")],
     "empty": [("unusable", 200, COUNTED, "yes")],
     "html": [("unusable", 200, None, "yes")],
-    "length": [("answered", 200, COUNTED, "yes"), ("answered", 200, COUNTED, "yes")],
+    "length": [("unusable", 200, COUNTED, "yes"), ("answered", 200, COUNTED, "yes")],
     "no_json_schema": [("rejected", 400, None, "no"), ("answered", 200, COUNTED, "yes")],
     "400": [("rejected", 400, None, "no")],
     "401": [("denied", 401, None, "no")],
@@ -567,6 +567,17 @@ def test_every_http_request_is_recorded_however_it_ends(stub, behaviour):
     assert len(records) == len(stub.requests), "as many records as the server has seen requests"
     assert {(each.model, each.purpose) for each in records} == {("gpt-5", "vision")}
     assert all(each.latency > 0 for each in records)
+
+
+def test_words_that_nobody_may_read_are_recorded_as_paid_and_unusable(stub):
+    records = Records()
+    client = ModelClient(api_key=KEY, base_url=stub.url, meter=records, server="openai")
+    stub.script("not_json")  # in English
+
+    with pytest.raises(Transient, match="another language"):
+        text(client).compose(RULE, None, "ko")
+
+    assert [(each.outcome, each.billed) for each in records] == [("unusable", "yes")]
 
 
 def test_nobody_listening_is_recorded_too():

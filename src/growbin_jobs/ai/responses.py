@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from functools import partial
 from typing import Protocol
 
 from growbin_jobs.adapters.llm.call import Call
@@ -58,9 +59,12 @@ class OnlineText:
         return f"{prompts.TEXT_PROMPT_VERSION}/{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
 
     def compose(self, rule: Rule, vision: VisionAnswer | None, language: Language) -> Advice:
-        completion = self._client.ask_text(self._call, prompts.text_messages(rule, vision, language))
-        text = checked(completion.answer, rule, language)
-        return Advice(text=text, language=language, source="model", model=self._call.model)
+        completion = self._client.ask_text(
+            self._call,
+            prompts.text_messages(rule, vision, language),
+            check=partial(checked, rule=rule, language=language),
+        )
+        return Advice(text=completion.answer, language=language, source="model", model=self._call.model)
 
 
 class CachedTextModel:

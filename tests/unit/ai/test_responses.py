@@ -21,8 +21,8 @@ class Client:
     def __init__(self, answer):
         self.answer = answer
 
-    def ask_text(self, call, messages):
-        return Completion(self.answer, "gpt-4o-mini-2024-07-18", None, None)
+    def ask_text(self, call, messages, *, check):
+        return Completion(check(self.answer), "gpt-4o-mini-2024-07-18", None, None)
 
 
 def test_the_models_words_are_marked_as_the_models():

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.adapters.llm.facts import Facts
@@ -22,6 +23,14 @@ logger = logging.getLogger(__name__)
 _MOST_LEARNT: Final = 16
 
 
+class Post(Protocol):
+    """Sends one request, and records it with what reading its reply raises."""
+
+    def __call__(
+        self, wish: Wish, asked: Fitted, read: Callable[[Reply], Completion[Answer]]
+    ) -> Completion[Answer]: ...
+
+
 class Asking:
     """Fits requests to a server, and learns from its refusals.
 
@@ -31,9 +40,7 @@ class Asking:
       postpone: Leaves so many seconds out of the call's deadline.
     """
 
-    def __init__(
-        self, knowledge: Knowledge, post: Callable[[Wish, Fitted], Reply], postpone: Callable[[float], None]
-    ) -> None:
+    def __init__(self, knowledge: Knowledge, post: Post, postpone: Callable[[float], None]) -> None:
         self._knowledge = knowledge
         self._post = post
         self._postpone = postpone
@@ -56,7 +63,7 @@ class Asking:
                 known = self._knowledge.facts(model)
                 asked = fitted(wish, known, tier)
                 try:
-                    found = self._read(wish, asked, self._post(wish, asked), read)
+                    found = self._post(wish, asked, partial(self._read, wish, asked, read))
                 except FieldRefused as refused:
                     logger.warning("model.learnt model=%s refused=%s", model, ",".join(refused.facts.refused))
                     self._knowledge.learn(model, refused.facts)
@@ -81,7 +88,7 @@ class Asking:
         return None
 
     def _read(
-        self, wish: Wish, asked: Fitted, reply: Reply, read: Callable[[Reply], Completion[Answer]]
+        self, wish: Wish, asked: Fitted, read: Callable[[Reply], Completion[Answer]], reply: Reply
     ) -> Completion[Answer]:
         """Return what a reply says; learn a higher cap, or that the schema has to be said in words besides.
 

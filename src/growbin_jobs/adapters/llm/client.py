@@ -127,12 +127,15 @@ class ModelClient:
 
         return self._first_offered(call, asked)
 
-    def ask_text(self, call: Call, messages: Sequence[Message]) -> Completion[str]:
+    def ask_text(
+        self, call: Call, messages: Sequence[Message], *, check: Callable[[str], str] = str
+    ) -> Completion[str]:
         """Return the model's answer as text, stripped and not empty.
 
         Parameters:
           call: Which model and how.
           messages: In the form of the API.
+          check: Returns an answer that may be used, or raises ``Transient``: its request is recorded as unusable.
 
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
@@ -141,7 +144,7 @@ class ModelClient:
         def asked(one: Call) -> Completion[str]:
             return self._asking.answer(
                 Wish(one, messages),
-                lambda reply: Completion(reply.content, reply.model or one.model, reply.usage, reply.request_id),
+                lambda reply: Completion(check(reply.content), reply.model or one.model, reply.usage, reply.request_id),
             )
 
         return self._first_offered(call, asked)
@@ -202,15 +205,15 @@ class ModelClient:
         with self._deadline(call.timeout):
             return first_offered([each.model for each in calls], lambda place: ask(calls[place]))
 
-    def _post(self, wish: Wish, asked: Fitted) -> Reply:
+    def _post(self, wish: Wish, asked: Fitted, read: Callable[[Reply], Completion[Answer]]) -> Completion[Answer]:
         """Ask in the price tier of the call, and at once in the standard one where that has no room."""
         try:
-            return self._post_once(wish, asked)
+            return self._post_once(wish, asked, read)
         except TierUnavailable:
             logger.warning("model.tier_unavailable model=%s tier=%s", wish.call.model, wish.call.service_tier)
-        return self._post_once(wish, fitted(wish, self._knowledge.facts(wish.call.model), STANDARD))
+        return self._post_once(wish, fitted(wish, self._knowledge.facts(wish.call.model), STANDARD), read)
 
-    def _post_once(self, wish: Wish, asked: Fitted) -> Reply:
+    def _post_once(self, wish: Wish, asked: Fitted, read: Callable[[Reply], Completion[Answer]]) -> Completion[Answer]:
         from growbin_jobs.adapters.llm.connection import completions
 
         call, body = wish.call, asked.body
@@ -228,7 +231,7 @@ class ModelClient:
                 asked=asked,
             )
             record.usage, record.served_model, record.service_tier = read_bill(raw.content)
-            return read_reply(
+            reply = read_reply(
                 raw.content,
                 raw.headers,
                 secret=self._key,
@@ -236,6 +239,7 @@ class ModelClient:
                 sent=asked.texts,
                 structured=wish.form is not None,
             )
+            return read(reply)  # here: an answer that does not fit is paid for, and is none that anybody keeps
 
     def _send(
         self,

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, Literal, Protocol
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attribution
@@ -82,7 +83,7 @@ class ModelRequest:
     @property
     def billed(self) -> Billed:
         """Whether it costs money: an answer does, an error response does not, without a response nobody knows."""
-        if self.usage is not None or self.status == 200:
+        if self.usage is not None or self.status == HTTPStatus.OK:
             return "yes"
         if self.status is not None or not self.reached:
             return "no"
@@ -114,7 +115,8 @@ class ModelRequest:
 
     def _outcome_of(self, error: BaseException) -> Outcome:
         if isinstance(error, Permanent):
-            return _OF_CODES.get(error.code, "rejected")
+            # What a response teaches that cut its answer off is raised as a refusal, too.
+            return _OF_CODES.get(error.code, "unusable" if self.status == HTTPStatus.OK else "rejected")
         if isinstance(error, Deferred):
             return "rate_limited"
         if not isinstance(error, Transient):
