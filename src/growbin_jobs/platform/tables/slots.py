@@ -45,7 +45,7 @@ _LOCK: Final = "SELECT 1 FROM statistics WHERE until > ? AND since <= ? ORDER BY
 
 
 class StatisticsSlot(peewee.Model):
-    """Table ``statistics_slots``. ``calls``: of the bucket; the other numbers mean something as sums of a model only."""
+    """Table ``statistics_slots``. ``calls``: of the bucket. Other numbers mean something as sums of a model only."""
 
     slot_at = UtcField()
     source = peewee.TextField()
