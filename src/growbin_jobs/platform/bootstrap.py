@@ -1,6 +1,7 @@
 """Builds the platform's services, once a process, when the first message or command needs them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Literal
@@ -18,7 +19,7 @@ from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.platform.health.agents import AgentHealth
 from growbin_jobs.platform.health.checks import Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
-from growbin_jobs.platform.health.fan_out import spread
+from growbin_jobs.platform.health.fan_out import check_id, spread
 from growbin_jobs.platform.health.models import ModelHealth
 from growbin_jobs.platform.health.transitions import Policy as HealthPolicy
 from growbin_jobs.platform.retention.archiving import Archiving
@@ -138,7 +139,7 @@ def cleanup() -> Cleanup:
 def send_checks(
     route: Route, kind: Literal["agent", "model"], ids: Sequence[str], *, due: str, every: timedelta
 ) -> None:
-    """Send one check for each target, spread over the time until the next due time, and forget all other targets.
+    """Claim all targets, send one check for each, spread over the time until the next due time; forget other targets.
 
     Parameters:
       route: Of the check.
@@ -147,10 +148,12 @@ def send_checks(
       due: When the checks are due.
       every: Time between two due times; a check that starts later than that is left out.
     """
-    expires = (parsed(due) + every).isoformat()
+    moment = parsed(due)
+    expires = (moment + every).isoformat()
     health_table().keep_only(kind, ids)
-    for target, delay in spread(ids, every):
-        broker.enqueue(message_for(route, target, due=due, expires=expires), delay=delay or None)
+    for target, delay in spread(health_table().claim_all([f"{kind}:{each}" for each in ids], due=moment), every):
+        message = message_for(route, target.removeprefix(f"{kind}:"), due=due, expires=expires)
+        broker.enqueue(replace(message, message_id=check_id(target, moment)), delay=delay or None)
 
 
 def parsed(moment: str) -> datetime:

@@ -56,6 +56,6 @@ def _send_anew(config: EngineConfig, job: str, message_id: str) -> None:
             return
     if anew:
         logger.warning(
-            "schedule.sent_anew job=%s id=%s: it has ended on this node, and the database knows no effect of it; was it "
+            "schedule.sent_anew job=%s id=%s: it has ended on this node, and the database knows no effect; was it "
             "restored to an earlier moment?", job, message_id,
         )  # fmt: skip

@@ -16,7 +16,7 @@ from growbin_jobs.platform.health.checks import Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
 from growbin_jobs.platform.health.models import ModelHealth
 from growbin_jobs.platform.health.transitions import Policy
-from growbin_jobs.platform.tables.health import HealthTable, MaintenanceWindow
+from growbin_jobs.platform.tables.health import BATCH, HealthTable, MaintenanceWindow
 from growbin_jobs.platform.tables.registry import Agent, LlmModel, Registry
 
 from .conftest import World
@@ -277,3 +277,26 @@ def test_the_key_goes_to_no_other_host(clinic: Clinic) -> None:
     assert checked.finding is not None
     assert checked.finding.status == "misconfigured"
     assert not clinic.zoo.hits
+
+
+def test_ten_thousand_targets_are_claimed_by_twenty_statements_and_each_is_checked_once(clinic: Clinic) -> None:
+    table, due, names = clinic.table, clinic.world.now, [f"agent:{number:05}" for number in range(10_000)]
+    claims: list[int] = []
+
+    class Counting(HealthTable):
+        def _claim(self, connection, targets, due):
+            claimed = super()._claim(connection, targets, due)
+            claims.append(len(claimed))
+            return claimed
+
+    counting = Counting(clinic.world.database, clock=clinic.world.clock)
+    assert counting.claim_all(names, due=due) == names
+    assert claims == [BATCH] * 20
+
+    begun = names[::2500]
+    for target in begun:
+        assert table.claim(target, due=due, lease=EVERY) is not None
+        assert table.claim(target, due=due, lease=EVERY) is None
+    assert set(names) - set(table.claim_all(names, due=due)) == set(begun), "its sender died: those that have not begun"
+    assert table.claim_all(names[:600], due=due - EVERY) == [], "an older due time comes late"
+    assert table.claim_all(names[:600], due=due + EVERY) == names[:600]
