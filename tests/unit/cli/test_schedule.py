@@ -100,6 +100,13 @@ def test_a_preview_in_any_zone(invoke):
     ]  # fmt: skip
 
 
+def test_a_day_of_the_preview_begins_with_its_midnight_and_ends_before_the_next_one(invoke):
+    span = "--zone", "Asia/Seoul", "--from", "2026-12-01", "--to", "2026-12-02"
+    done = invoke("schedule", "preview", "--job", "prune", *span, "--json")
+
+    assert [json.loads(line)["due"][:16] for line in done.stdout.splitlines()] == ["2026-11-30T15:00"]
+
+
 def test_the_history_of_a_job(invoke, registered):
     done = invoke("schedule", "history", "health.check_all_agents", "--json")
 
