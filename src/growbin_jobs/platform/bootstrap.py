@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.adapters.probing.probe import Prober
 from growbin_jobs.adapters.probing.public import networks
 from growbin_jobs.app import broker
@@ -16,11 +17,16 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits.ledger import UsageLedger
+from growbin_jobs.limits.paid_calls import guards
+from growbin_jobs.limits.prices import load_prices
+from growbin_jobs.metrics.pipeline import count_request
 from growbin_jobs.platform.health.agents import AgentHealth
 from growbin_jobs.platform.health.checks import Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
 from growbin_jobs.platform.health.fan_out import check_id, spread
 from growbin_jobs.platform.health.models import ModelHealth
+from growbin_jobs.platform.health.paid_probes import PaidProbes
 from growbin_jobs.platform.health.transitions import Policy as HealthPolicy
 from growbin_jobs.platform.retention.archiving import Archiving
 from growbin_jobs.platform.retention.cleanup import Cleanup, Policy
@@ -35,7 +41,7 @@ from growbin_jobs.platform.tables.slots import Slots
 from growbin_jobs.platform.tables.statistics import StatisticsTable
 from growbin_jobs.platform.tables.traffic import succeeded_since
 from growbin_jobs.scheduler.table import AGENTS_EVERY, MODELS_EVERY
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.wiring import central_database, gate_database, object_store
 
 #: Seconds of one check in all.
 AGENT_SECONDS: Final = 10.0
@@ -88,9 +94,33 @@ def model_health() -> ModelHealth:
         _connectivity(prober),
         succeeded_since=partial(succeeded_since, database()),
         key=_settings.current().secret_of,
+        paid=paid_probes(),
         every=MODELS_EVERY,
         seconds=MODEL_SECONDS,
     )
+
+
+@once_a_process
+def paid_probes() -> PaidProbes:
+    """Return what sends probes that cost money; each server has guards of its own."""
+    settings = _settings.current()
+    gate = gate_database(settings)
+
+    @cache
+    def guards_of(base_url: str) -> list[Guard]:
+        its = settings.model_copy(update={"openai_base_url": base_url})
+        # The model was asked for free of charge just before.
+        return guards(its, gate, look_up=lambda _model: None)
+
+    ledger = UsageLedger(
+        database(),
+        load_prices(settings.prices_file),
+        node=settings.node,
+        zone=_zone(),
+        folder=settings.node_dir / "usage",
+        told=count_request,
+    )
+    return PaidProbes(guards_of, ledger)
 
 
 @once_a_process
