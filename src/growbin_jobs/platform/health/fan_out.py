@@ -12,6 +12,10 @@ A_SECOND: Final = 20
 #: Share of the time between two due times within which all checks start: more targets are more in a second.
 WITHIN: Final = 0.8
 
+#: Messages that are surely sent in a second: the first check waits until the last message is, or those whose time has
+#: come meanwhile would begin together.
+SENT_A_SECOND: Final = 1000
+
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "growbin-jobs:health")
 
 
@@ -25,7 +29,8 @@ def spread(targets: Iterable[str], every: timedelta) -> list[tuple[str, int]]:
     """
     names = sorted(targets, key=_place)
     step = min(1 / A_SECOND, WITHIN * every.total_seconds() / max(1, len(names)))
-    return [(name, round(number * step * 1000)) for number, name in enumerate(names)]
+    begin = len(names) / SENT_A_SECOND
+    return [(name, round((begin + number * step) * 1000)) for number, name in enumerate(names)]
 
 
 def check_id(target: str, due: datetime) -> str:
