@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from growbin_jobs.cli.schedule_view import _lateness
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
@@ -112,6 +113,11 @@ def test_the_history_of_a_job(invoke, registered):
 
     assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["sent", "coalesced"]
     assert "coalesced 1" in invoke("schedule", "history", "health.check_all_agents").stdout
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(41.6, "42 s"), (3900.2, "1:05:00"), (165_057, "1 day, 21:50:57")])
+def test_how_late_a_run_was_is_told_in_words_that_people_read(seconds, shown):
+    assert _lateness(seconds) == shown
 
 
 def test_a_pause_is_shown_with_who_and_why_and_ends(invoke, registered):
