@@ -272,6 +272,7 @@ def test_a_gate_that_asks_to_wait_leaves_the_due_time_open(clinic: Clinic) -> No
     [
         (ModelAway("m1 fails", wait=60, reason="failed"), "unhealthy", "its breaker is open: failed"),
         (Permanent("model_quota_exhausted", detail="no price"), "healthy", "no paid probe"),
+        (Deferred("The day's budget is spent.", wait=3600, pauses_queue=True), "healthy", "no paid probe: The day's"),
     ],
 )
 def test_a_gate_that_refuses_decides_what_is_known_without_a_paid_chat(

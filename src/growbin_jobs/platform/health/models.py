@@ -15,7 +15,7 @@ from growbin_jobs.adapters.llm.guards import ModelAway, PlannedRequest
 from growbin_jobs.adapters.llm.refusals import learnt_from
 from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.probing.probe import Answer
-from growbin_jobs.errors import GrowbinError, NotFound, Permanent
+from growbin_jobs.errors import Deferred, GrowbinError, NotFound, Permanent
 from growbin_jobs.model_catalog import AUTO, find_server
 from growbin_jobs.platform.health.agents import FAILURES, PERHAPS_US
 from growbin_jobs.platform.health.checks import Checked, Checks
@@ -114,7 +114,9 @@ class ModelHealth:
                 source = "paid probe"
             except ModelAway as error:
                 status, reason = "unhealthy", f"its breaker is open: {error.reason}"
-            except Permanent as error:
+            except (Permanent, Deferred) as error:
+                if isinstance(error, Deferred) and not error.pauses_queue:
+                    raise  # its turn comes soon
                 reason = f"no paid probe: {error}"
         if answer.failure in PERHAPS_US and not self._connectivity.online(but=model.base_url):
             return None
