@@ -1,5 +1,6 @@
 """Builds the platform's services, once a process, when the first message or command needs them."""
 
+import atexit
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -120,6 +121,7 @@ def paid_probes() -> PaidProbes:
         folder=settings.node_dir / "usage",
         told=count_request,
     )
+    atexit.register(ledger.close)  # a command ends before its thread has written
     return PaidProbes(guards_of, ledger)
 
 
