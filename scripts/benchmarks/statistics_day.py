@@ -76,6 +76,9 @@ def command(
         ),
     ] = None,
     fill: Annotated[bool, typer.Option("--fill", help="Only write the calls into --kept.")] = False,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Count a first time with no file of the database in the system's memory.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Seconds to count a day, with its roll-ups; the process's memory; and how far percentiles are from exact ones.
@@ -84,16 +87,21 @@ def command(
     Examples:
       scripts/bench statistics
       scripts/bench statistics --rows 1000000 --embedded
+      scripts/bench statistics --embedded --cold
       scripts/bench statistics --kept /tmp/day.db --fill && scripts/bench statistics --kept /tmp/day.db
     """
     if fill and kept is None:
         raise typer.BadParameter("It needs --kept.", param_hint="--fill")
-    with _database(kept, embedded=embedded) as database:
+    if cold and kept is not None and "://" in kept:
+        raise typer.BadParameter("The files of a server are not ours to be forgotten.", param_hint="--cold")
+    with _database(kept, embedded=embedded) as (database, files):
         _fill(database, rows, users)
+        if cold:
+            _forget(files)
         found = {} if fill else _measured(database, rows, users)
     if fill:
         return
-    results = {"machine": report.machine(), "rows": rows, "users": users, "target": TARGET} | found
+    results = {"machine": report.machine(), "rows": rows, "users": users, "cold": cold, "target": TARGET} | found
     if as_json:
         report.dump(results)
         return
@@ -105,9 +113,11 @@ def command(
 
 
 @contextmanager
-def _database(kept: str | None, *, embedded: bool) -> Iterator[Database]:
+def _database(kept: str | None, *, embedded: bool) -> Iterator[tuple[Database, list[Path]]]:
+    """Yield a database, and the files and folders that it is in, where they are ours."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         file, url = Path(folder) / "central.db", None
+        files: list[Path] = []
         if kept and "://" in kept:
             url = kept
         elif kept:
@@ -116,11 +126,12 @@ def _database(kept: str | None, *, embedded: bool) -> Iterator[Database]:
             place = ["--dir", f"{folder}/services"]
             up = _services("up", "--only", "postgres", "--json", "--with-pid", str(os.getpid()), *place)
             stack.callback(_services, "down", *place)
-            url = json.loads(up)["postgres"]["url"]
+            server = json.loads(up)["postgres"]
+            url, files = server["url"], [Path(server["data"])]
         database = open_database(url, default_path=file, pool_size=2, timeout=900.0)
         stack.enter_context(closing(database))
         upgrade(database, SCHEMA)
-        yield database
+        yield database, files or [file]
 
 
 def _measured(database: Database, rows: int, users: int) -> dict[str, Any]:
@@ -155,6 +166,16 @@ def _fill(database: Database, rows: int, users: int) -> None:
     if database.dialect == "postgresql":
         # As autovacuum does with what has come in the course of a day.
         database.run(lambda one: one.execute_sql("VACUUM (ANALYZE) api_calls"))
+
+
+def _forget(files: list[Path]) -> None:
+    """Have the system write files out, and forget what it has of them in memory."""
+    os.sync()
+    for place in files:
+        for file in [place, *place.rglob("*")]:
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _mark(database: Database) -> None:

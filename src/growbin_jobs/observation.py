@@ -1,4 +1,4 @@
-"""What observes Growbin's own workers and keepers: metrics and health, with what its schedule adds to them."""
+"""What observes Growbin's own workers and keepers: metrics and health, and the schedule."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from growbin_jobs.engine.observers import Observer
 from growbin_jobs.metrics.observing import Metrics
+from growbin_jobs.scheduler.known_messages import KnownMessages
 
 if TYPE_CHECKING:
     from growbin_jobs.metrics.cached import Source
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def observers() -> tuple[Observer, ...]:
     """Return the observers of Growbin's engine."""
-    return (Metrics(_schedule_overdue),)
+    return (Metrics(_schedule_overdue), KnownMessages())
 
 
 def _schedule_overdue(_config: Any, keeper: Any) -> Source:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid5
 
 import pytest
 from tests.contract.schedule_world import CHECKS, DAILY, DAY, HOUR, MINUTE, SEOUL, ScheduleWorld
@@ -15,7 +16,7 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.periodic.cron import Every
 from growbin_jobs.errors import Deferred, NotFound, Transient
 from growbin_jobs.scheduler.effects import Overtaken
-from growbin_jobs.scheduler.jobs import Overlap, RunLatest
+from growbin_jobs.scheduler.jobs import NAMESPACE, Overlap, RunLatest
 from growbin_jobs.scheduler.ledger import LEASE, Ledger
 from growbin_jobs.scheduler.retention import Forget
 from growbin_jobs.scheduler.rows import JobRunRow, RunState
@@ -30,7 +31,7 @@ def test_a_due_time_from_the_beginning_to_its_end(schedule: ScheduleWorld) -> No
 
     [claim] = schedule.look(CHECKS, send=False)
     assert claim.due == datetime(2026, 11, 28, 3, 10, tzinfo=UTC)
-    assert [row["message_id"] for row in schedule.rows("checks")] == [claim.message_id]
+    assert claim.message_id == str(uuid5(NAMESPACE, "checks 2026-11-28T03:10:00.000000+00:00"))
     assert schedule.states("checks") == ["claimed"]
     assert schedule.ledger().sent(claim)
     assert schedule.states("checks") == ["sent"]
@@ -221,6 +222,43 @@ def test_a_person_may_ask_for_a_due_time_that_was_missed(schedule: ScheduleWorld
     assert schedule.work(claim) == 1
     with pytest.raises(NotFound):
         schedule.ledger().run_now(CHECKS, due=row["due"], by="kim")
+
+
+def test_a_due_time_whose_message_has_ended_elsewhere_is_sent_under_another_id_and_has_its_effect(
+    schedule: ScheduleWorld,
+) -> None:
+    """A restored database plans it again, under the id that a node does not run again."""
+    schedule.register(DAILY)
+    schedule.now += DAY
+    [claim] = schedule.look(DAILY, send=False)
+    assert schedule.ledger().ended_elsewhere("daily", claim.message_id)
+    assert not schedule.ledger().ended_elsewhere("daily", claim.message_id), "told twice"
+    assert not schedule.ledger().sent(claim)
+
+    [again] = schedule.look(DAILY)
+    assert (again.due, again.message_id == claim.message_id) == (claim.due, False)
+    assert schedule.ledger().ended_elsewhere("daily", again.message_id), "the database was restored twice"
+    [third] = schedule.look(DAILY)
+    assert len({claim.message_id, again.message_id, third.message_id}) == 3
+
+    assert schedule.work(claim, again, third) == 1
+    assert not schedule.ledger().ended_elsewhere("daily", third.message_id), "as each message that comes twice"
+    assert schedule.states("daily") == ["done"]
+
+
+def test_of_a_job_that_runs_all_a_message_that_nobody_begins_is_sent_anew(schedule: ScheduleWorld) -> None:
+    schedule.register(DAILY)
+    schedule.now += DAY
+    [claim] = schedule.look(DAILY)
+    schedule.now += DAILY.max_run
+    assert schedule.look(DAILY) == []
+
+    schedule.now += MINUTE
+    [again] = schedule.look(DAILY)
+    assert (again.due, again.message_id != claim.message_id) == (claim.due, True)
+    assert schedule.look(DAILY) == []
+    assert [row["sent_at"] for row in schedule.rows("daily")] == [schedule.now]
+    assert schedule.work(again, claim) == 1
 
 
 def test_what_is_forgotten_is_not_due_again(schedule: ScheduleWorld) -> None:

@@ -14,6 +14,7 @@ from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs import names
+from growbin_jobs.scheduler.jobs import message_id, next_message_id
 from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.table import ONCE
 from growbin_jobs.scheduler.tick import Tick
@@ -79,8 +80,10 @@ def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
     stop = start(clustered)
     [after] = clustered.submit(photos[:1])
     clustered.wait([after], timeout=120)
+    sent_as = f"SELECT message_id FROM schedule_ledger WHERE job = '{JOB}' AND state = 'done'"
     done = f"SELECT due FROM schedule_ledger WHERE job = '{JOB}' AND state = 'done'"
     [due] = until(lambda: ask(clustered, done), "what was due is done")
+    assert ask(clustered, sent_as) == [(message_id(JOB, due[0]),)]
     stop()
     paid = openai.stats()
     backup.restore()
@@ -88,6 +91,7 @@ def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
 
     stop = start(clustered)
     assert until(lambda: ask(clustered, done), "it is done in the restored database, too") == [due]
+    assert ask(clustered, sent_as) == [(next_message_id(message_id(JOB, due[0])),)], "the node knows the first one"
 
     def is_synced():  # workers go on, so a row may come behind it: exit code 75
         done = clustered.run("journal", "sync", "--again-since", backup.began.isoformat(), "--json")

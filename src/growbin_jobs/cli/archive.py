@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from growbin_jobs.cli.console import out, print_json, say
+from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.journal import Json
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ def list_(
       growbin-jobs archive list
       growbin-jobs archive list --source sessions --json | jq '[.[].row_count] | add'
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
+    from growbin_jobs.cli.rows import print_rows
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
@@ -53,17 +52,17 @@ def list_(
     if not rows:
         say("There is no archive.")
         return
-    table = Table(title=f"days in {zone_name()}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("id", "table", "from", "to", "rows", "bytes", "state", "proven"):
-        justify: JustifyMethod = "right" if name in ("rows", "bytes") else "left"
-        table.add_column(name, justify=justify, no_wrap=name != "table", overflow="fold")
+    cells = []
     for row in rows:
         proven = Text(local(row["proven_at"])[:10] if row["proven_at"] else "never")
         proven.stylize("bold red" if row["proven"] == 0 else "")
         days = (local(row["first_at"])[:10], local(row["last_at"])[:10])
         numbers = (str(row["row_count"]), str(row["size"]))
-        table.add_row(row["id"][:12], row["source"], *days, *numbers, row["state"], proven)
-    out.print(table)
+        cells.append([row["id"][:12], row["source"], *days, *numbers, row["state"], proven])
+    columns: dict[str, JustifyMethod] = dict.fromkeys(
+        ("id", "table", "from", "to", "rows", "bytes", "state", "proven"), "left"
+    )
+    print_rows(f"days in {zone_name()}", columns | {"rows": "right", "bytes": "right"}, cells, folds="table")
 
 
 def restore(

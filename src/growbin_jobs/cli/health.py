@@ -1,13 +1,20 @@
 """``growbin-jobs health …``: health of agents and models."""
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from growbin_jobs.cli.console import out, print_json, say
+from growbin_jobs.cli.console import MOST_ROWS, out, print_json, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language as chosen
 
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+#: The worst first.
+_STATES = ("unreachable", "unhealthy", "misconfigured", "flapping", "degraded", "unknown", "healthy")
+_ORDER = {state: number for number, state in enumerate(_STATES)}
 _COLOURS = {"healthy": "green", "degraded": "yellow", "flapping": "yellow", "unknown": "dim"}
 
 
@@ -21,10 +28,10 @@ def list_(json: Json = False) -> None:
     """
     from datetime import UTC, datetime
 
-    from rich.table import Table
     from rich.text import Text
 
     from growbin_jobs.cli.recorded import shown
+    from growbin_jobs.cli.rows import print_rows
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
@@ -36,21 +43,31 @@ def list_(json: Json = False) -> None:
     elif not rows:
         say("Nothing was checked yet: the scheduler sends the checks every 10 and 15 minutes.")
     else:
-        table = Table(title=f"times in {zone_name()}")
-        for name in ("target", "state", "since", "checked", "ms", "TLS days", "reason"):
-            table.add_column(name, justify="right" if name in ("ms", "TLS days") else "left")
-        for row in rows:
-            ends = row["tls_expires_at"]
-            table.add_row(
+        shown_rows = sorted(rows, key=lambda row: _ORDER.get(row["state"], 0))[:MOST_ROWS]
+        columns: dict[str, JustifyMethod] = {
+            "target": "left", "state": "left", "since": "left", "checked": "left", "ms": "right", "TLS days": "right",
+            "reason": "left",
+        }  # fmt: skip
+        cells = [
+            [
                 row["target"],
                 Text(row["state"], style=_COLOURS.get(row["state"], "bold red")),
                 local(row["since"]),
                 local(row["checked_at"]) if row["checked_at"] else "–",
                 str(row["latency_ms"] if row["latency_ms"] is not None else "–"),
-                "–" if ends is None else str((ends - datetime.now(UTC)).days),
+                "–" if (ends := row["tls_expires_at"]) is None else str((ends - datetime.now(UTC)).days),
                 shown(row["reason"], language),
-            )
-        out.print(table)
+            ]
+            for row in shown_rows
+        ]
+        if all(row["tls_expires_at"] is None for row in shown_rows):
+            del columns["TLS days"]
+            cells = [[*each[:5], each[6]] for each in cells]
+        print_rows(f"times in {zone_name()}", columns, cells, folds="reason")
+        if len(rows) > MOST_ROWS:
+            counts = Counter(row["state"] for row in rows).most_common()
+            words = ", ".join(f"{number} {state}" for state, number in counts)
+            say(f"{len(rows)} targets: {words}. --json shows all; what is not healthy comes first here.")
     if any(row["state"] in ("unhealthy", "unreachable", "misconfigured") for row in rows):
         raise typer.Exit(1)
 

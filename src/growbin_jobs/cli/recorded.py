@@ -41,6 +41,8 @@ KOREAN: Final[Mapping[str, str]] = {
     "HTTP {answer.http_status}: redirects are not followed":
         "HTTP {answer.http_status}: 다른 주소로 넘기는 응답은 따라가지 않습니다",
     "real traffic succeeds": "실제 요청이 성공하고 있습니다",
+    "its breaker is open: {error.reason}": "차단기가 열려 있습니다: {error.reason}",
+    "no paid probe: {error}": "유료 점검을 하지 않았습니다: {error}",
     "the server does not offer this model (HTTP 404)": "서버에 이 모델이 없습니다(HTTP 404)",
     "the server limits the rate (HTTP 429)": "서버가 요청 수를 제한하고 있습니다(HTTP 429)",
     "the key is denied (HTTP {answer.http_status})": "키가 거부되었습니다(HTTP {answer.http_status})",

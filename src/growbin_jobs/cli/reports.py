@@ -63,9 +63,12 @@ def show(
     from growbin_jobs.errors import NotFound
 
     reports, pages = _both()
-    chosen = week or next((each.week for each in reports.all()), None)
-    if chosen is None:
+    weeks = [each.week for each in reports.all()]
+    if not weeks:
         raise NotFound("There is no weekly report yet.")
+    chosen = week or weeks[0]
+    if chosen not in weeks:
+        raise NotFound(f"There is no weekly report of {chosen}. See: growbin-jobs reports list")
     print_line(pages.get(chosen, language(), form.value).rstrip("\n"))
 
 

@@ -1,6 +1,6 @@
 """``growbin-jobs scheduler`` and ``growbin-jobs schedule …``: periodic jobs."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 JobName = Annotated[str, typer.Argument(help="A job, as `schedule list` shows it.")]
 Zone = Annotated[str | None, typer.Option(help="Zone of the times; default: GROWBIN_TIMEZONE.")]
 From = Annotated[str | None, typer.Option("--from", help="A time such as 2026-12-01 or 2026-12-01T09:00.")]
-Until = Annotated[str | None, typer.Option("--to", help="A time, as --from.")]
+Until = Annotated[str | None, typer.Option("--to", help="A time, as --from; what is due then is left out.")]
+
+#: A span of time begins with --from and ends before --to, as people mean it: 00:00 belongs to the day that begins.
+_MOMENT = timedelta(microseconds=1)
 
 
 def scheduler() -> None:
@@ -73,8 +76,6 @@ def preview(
       growbin-jobs schedule preview --job reports.weekly --from 2026-12-01 --to 2027-01-01
       growbin-jobs schedule preview --zone America/New_York --from 2027-03-13 --to 2027-03-15
     """
-    from datetime import timedelta
-
     from growbin_jobs.cli import schedule_view as view
     from growbin_jobs.scheduler.overview import preview as previewed
     from growbin_jobs.scheduler.table import JOBS
@@ -84,7 +85,7 @@ def preview(
     until = moment_of(to, where.key) or since + timedelta(days=1)
     check_order(since, until)
     _known(job)
-    found = previewed(JOBS, where, since, until, job=job)
+    found = previewed(JOBS, where, since - _MOMENT, until - _MOMENT, job=job)
     for due, name in found if json else ():
         print_json({"due": due.isoformat(), "job": name})
     if not json:
@@ -197,8 +198,6 @@ def verify(from_: From = None, to: Until = None, json: Json = False) -> None:
       growbin-jobs schedule verify
       growbin-jobs schedule verify --from 2026-11-01 --to 2026-12-01 --json
     """
-    from datetime import timedelta
-
     from growbin_jobs.cli import schedule_view as view
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.scheduler.verify import verify as verified
@@ -207,7 +206,7 @@ def verify(from_: From = None, to: Until = None, json: Json = False) -> None:
     until = moment_of(to, zone.key) or datetime.now(UTC)
     since = moment_of(from_, zone.key) or until - timedelta(days=7)
     check_order(since, until)
-    verdict = verified(_database(), since, until)
+    verdict = verified(_database(), since - _MOMENT, until - _MOMENT)
     print_json(as_json(verdict)) if json else view.print_verdict(verdict, zone)
     raise typer.Exit(int(bool(verdict.findings)))
 

@@ -1,7 +1,7 @@
 """The schedule on a terminal."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -103,10 +103,15 @@ def _words(outcome: Outcome | None, language: Language) -> Text:
     if outcome.outcome == "late" and outcome.state != "done":
         words += f" ({outcome.state})"
     if outcome.late_by >= 1:
-        words += f" by {outcome.late_by:.0f} s"
+        words += f" by {_lateness(outcome.late_by)}"
     if outcome.reason:
         words += f": {one_line(shown(outcome.reason, language))}"
     return Text(words, _STYLES[outcome.trouble])
+
+
+def _lateness(seconds: float) -> str:
+    """Return seconds as people read them: ``42 s``, ``1:05:00``, ``2 days, 3:00:00``."""
+    return f"{seconds:.0f} s" if seconds < 120 else str(timedelta(seconds=round(seconds)))
 
 
 def _local(moment: datetime | None, zone: ZoneInfo) -> str:

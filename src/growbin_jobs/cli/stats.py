@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,8 @@ from growbin_jobs.cli.person import name_of_person
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from rich.console import JustifyMethod
 
 
 class KindName(StrEnum):
@@ -44,9 +46,7 @@ def show(
       growbin-jobs stats show --kind weekly --limit 4
       growbin-jobs stats show --json | jq '.[0].llm_usage.by_model'
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    from growbin_jobs.cli.rows import print_rows
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
 
@@ -57,17 +57,16 @@ def show(
     if not rows:
         say("Nothing is counted yet. Count what there is: growbin-jobs stats backfill --from 2026-11-01")
         return
-    table = Table(title=f"{kind.value}, {rows[0]['zone']}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in (*_COLUMNS.values(), "p95 ms", "$"):
-        is_period = name == "period"
-        table.add_column(name, justify="left" if is_period else "right", min_width=11 if is_period else None)
-    for row in rows:
-        p95 = row["latency"]["p95_ms"]
-        numbers = [str(row[name]) + ("*" if name == "period" and row["stale"] else "") for name in _COLUMNS]
-        table.add_row(*numbers, "–" if p95 is None else f"{p95:.0f}", f"{row['llm_usage']['cost'] / 1e6:.2f}")
-    out.print(table)
+    columns: dict[str, JustifyMethod] = dict.fromkeys((*_COLUMNS.values(), "p95 ms", "$"), "right")
+    print_rows(f"{kind.value}, {rows[0]['zone']}", columns | {"period": "left"}, [_cells(row) for row in rows])
     if any(row["stale"] for row in rows):
         say("* Facts came late: the row is counted anew at the next daily run, or by growbin-jobs stats backfill.")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    p95 = row["latency"]["p95_ms"]
+    numbers = [str(row[name]) + ("*" if name == "period" and row["stale"] else "") for name in _COLUMNS]
+    return [*numbers, "–" if p95 is None else f"{p95:.0f}", f"{row['llm_usage']['cost'] / 1e6:.2f}"]
 
 
 def backfill(
@@ -89,12 +88,17 @@ def backfill(
     zone = _zone()
     first, end = _span(since, until or f"{datetime.now(zone):%Y-%m-%d}", zone)
     done = list(bootstrap.statistics().backfill(kind.value, first, end))
+    if until is None:
+        done = [each for each in done if each.outcome != "not ended"]
     refused = [each for each in done if each.outcome == "refused"]
     if json:
         print_json(as_json(done))
     else:
         for each in refused:
             say(f"{each.period}: refused, older rows of {', '.join(each.gone)} are deleted.", "bold red")
+        for each in done:
+            if each.outcome == "not ended":
+                say(f"{each.period}: it has not ended.")
         say(f"{sum(each.outcome == 'counted' for each in done)} of {len(done)} periods are counted.")
     if refused:
         raise typer.Exit(1)

@@ -136,6 +136,9 @@ def erasures(json: Json = False) -> None:
     if json:
         print_json(as_json(found))
         return
+    if not found:
+        say("Nothing was erased yet.")
+        return
     table = Table(title=f"times in {zone_name()}")
     for name in ("hash", "asked", "by", "done", "erased"):
         table.add_column(name)

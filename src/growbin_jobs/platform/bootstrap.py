@@ -1,13 +1,16 @@
 """Builds the platform's services, once a process, when the first message or command needs them."""
 
+import atexit
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.adapters.probing.probe import Prober
 from growbin_jobs.adapters.probing.public import networks
 from growbin_jobs.app import broker
@@ -15,11 +18,16 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits.ledger import UsageLedger
+from growbin_jobs.limits.paid_calls import guards
+from growbin_jobs.limits.prices import load_prices
+from growbin_jobs.metrics.pipeline import count_request
 from growbin_jobs.platform.health.agents import AgentHealth
 from growbin_jobs.platform.health.checks import Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
-from growbin_jobs.platform.health.fan_out import spread
+from growbin_jobs.platform.health.fan_out import check_id, spread
 from growbin_jobs.platform.health.models import ModelHealth
+from growbin_jobs.platform.health.paid_probes import PaidProbes
 from growbin_jobs.platform.health.transitions import Policy as HealthPolicy
 from growbin_jobs.platform.retention.archiving import Archiving
 from growbin_jobs.platform.retention.cleanup import Cleanup, Policy
@@ -34,7 +42,7 @@ from growbin_jobs.platform.tables.slots import Slots
 from growbin_jobs.platform.tables.statistics import StatisticsTable
 from growbin_jobs.platform.tables.traffic import succeeded_since
 from growbin_jobs.scheduler.table import AGENTS_EVERY, MODELS_EVERY
-from growbin_jobs.wiring import central_database, object_store
+from growbin_jobs.wiring import central_database, gate_database, object_store
 
 #: Seconds of one check in all.
 AGENT_SECONDS: Final = 10.0
@@ -87,9 +95,34 @@ def model_health() -> ModelHealth:
         _connectivity(prober),
         succeeded_since=partial(succeeded_since, database()),
         key=_settings.current().secret_of,
+        paid=paid_probes(),
         every=MODELS_EVERY,
         seconds=MODEL_SECONDS,
     )
+
+
+@once_a_process
+def paid_probes() -> PaidProbes:
+    """Return what sends probes that cost money; each server has guards of its own."""
+    settings = _settings.current()
+    gate = gate_database(settings)
+
+    @cache
+    def guards_of(base_url: str) -> list[Guard]:
+        its = settings.model_copy(update={"openai_base_url": base_url})
+        # The model was asked for free of charge just before.
+        return guards(its, gate, look_up=lambda _model: None)
+
+    ledger = UsageLedger(
+        database(),
+        load_prices(settings.prices_file),
+        node=settings.node,
+        zone=_zone(),
+        folder=settings.node_dir / "usage",
+        told=count_request,
+    )
+    atexit.register(ledger.close)  # a command ends before its thread has written
+    return PaidProbes(guards_of, ledger)
 
 
 @once_a_process
@@ -138,7 +171,7 @@ def cleanup() -> Cleanup:
 def send_checks(
     route: Route, kind: Literal["agent", "model"], ids: Sequence[str], *, due: str, every: timedelta
 ) -> None:
-    """Send one check for each target, spread over the time until the next due time, and forget all other targets.
+    """Claim all targets, send one check for each, spread over the time until the next due time; forget other targets.
 
     Parameters:
       route: Of the check.
@@ -147,10 +180,12 @@ def send_checks(
       due: When the checks are due.
       every: Time between two due times; a check that starts later than that is left out.
     """
-    expires = (parsed(due) + every).isoformat()
+    moment = parsed(due)
+    expires = (moment + every).isoformat()
     health_table().keep_only(kind, ids)
-    for target, delay in spread(ids, every):
-        broker.enqueue(message_for(route, target, due=due, expires=expires), delay=delay or None)
+    for target, delay in spread(health_table().claim_all([f"{kind}:{each}" for each in ids], due=moment), every):
+        message = message_for(route, target.removeprefix(f"{kind}:"), due=due, expires=expires)
+        broker.enqueue(replace(message, message_id=check_id(target, moment)), delay=delay or None)
 
 
 def parsed(moment: str) -> datetime:

@@ -32,11 +32,16 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What becomes of a due time: ``claimed`` is sent now, ``due`` waits for a reason, others are settled."""
+    """What becomes of a due time: ``claimed`` is sent now, ``due`` waits for a reason, others are settled.
+
+    Attributes:
+      anew: It is sent under another id: the message of before may have ended, or be lost.
+    """
 
     due: datetime
     state: RunState
     reason: str | None = None
+    anew: bool = False
 
 
 def decide(job: ScheduledJob, runs: Sequence[OpenRun], now: datetime, *, waits_for: str | None) -> list[Step]:
@@ -60,6 +65,8 @@ def decide(job: ScheduledJob, runs: Sequence[OpenRun], now: datetime, *, waits_f
     for run in runs:
         if run.state is RunState.CLAIMED and run.since <= now:
             steps.append(Step(run.due, RunState.CLAIMED))  # its claimer came to no end: the same message once more
+        elif _is_lost(job, run, now):
+            steps.append(Step(run.due, RunState.CLAIMED, anew=True))
         elif run.state is RunState.DUE and run.not_before <= now:
             step = _of_due(job, run, now, busy=bool(busy) or waiting > 0, first=waiting == 0, waits_for=waits_for)
             steps.append(step)
@@ -87,11 +94,16 @@ def _of_due(job: ScheduledJob, run: OpenRun, now: datetime, *, busy: bool, first
 
 
 def _given_up(job: ScheduledJob, run: OpenRun, now: datetime) -> Step | None:
-    """Return how a run ends that nobody ends, or None. Of a job that runs all, a queue is waited for."""
+    """Return how a run ends that nobody ends, or None."""
     if run.state not in (RunState.SENT, RunState.STARTED) or now - run.since <= job.max_run:
         return None
     if run.state is RunState.STARTED:
         return Step(run.due, RunState.FAILED, f"it has not ended within {job.max_run}")
     if isinstance(job.catch_up, RunLatest):
         return Step(run.due, RunState.MISSED, f"no worker has begun it within {job.max_run}")
-    return None
+    return None  # it is waited for, and sent anew
+
+
+def _is_lost(job: ScheduledJob, run: OpenRun, now: datetime) -> bool:
+    """May nobody have the message any more? Where a long queue has it, the second one finds the due time done."""
+    return run.state is RunState.SENT and isinstance(job.catch_up, RunAll) and now - run.since > job.max_run

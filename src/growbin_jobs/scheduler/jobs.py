@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.cron import Cron, Every
 from growbin_jobs.engine.periodic.zones import start_of_day
+
+#: Of the ids of messages.
+NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "growbin-jobs:schedule")
 
 
 class Period(StrEnum):
@@ -94,14 +98,21 @@ class ScheduledJob:
         return self.route is None
 
 
-def new_message_id() -> str:
-    """Return an id for the message of a due time.
+def message_id(job: str, due: datetime) -> str:
+    """Return the id of the message of a due time: ``uuid5(job, due)``, the same whoever plans and sends it."""
+    return str(uuid.uuid5(NAMESPACE, f"{job} {due.astimezone(UTC).isoformat(timespec='microseconds')}"))
 
-    The ledger keeps it, so that whoever sends the message sends the same one. It is not made from job and due time: a
-    worker does not run an id again that has ended, and what is planned again in a database that was restored to an
-    earlier moment, or is asked for once more, has to run.
+
+def next_message_id(before: str) -> str:
+    """Return the id under which a due time is sent anew.
+
+    A worker does not run an id again that has ended on its node. So a due time whose message has ended without an
+    effect that this database knows of, and one that a person asks for once more, is sent under another id.
+
+    Parameters:
+      before: The id that it was sent under until now.
     """
-    return str(uuid.uuid4())
+    return str(uuid.uuid5(NAMESPACE, f"after {before}"))
 
 
 def data_interval(job: ScheduledJob, due: datetime, before: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -13,7 +13,7 @@ from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.engine.periodic.zones import tzdata_version
 from growbin_jobs.errors import NotFound
 from growbin_jobs.scheduler.claiming import OpenRun, Step, decide
-from growbin_jobs.scheduler.jobs import ScheduledJob, calendar_period, data_interval, new_message_id
+from growbin_jobs.scheduler.jobs import ScheduledJob, calendar_period, data_interval, message_id, next_message_id
 from growbin_jobs.scheduler.planning import Planned, plan
 from growbin_jobs.scheduler.registry import JobState, Registry, change, locked
 from growbin_jobs.scheduler.rows import NOT_RUN, OPEN, LedgerRow, RevisionRow, RunState, StateRow, database_time
@@ -134,7 +134,7 @@ class Ledger:
                 return now
             again = {"state": RunState.DUE, "manual": 1, "not_before": now, "reason": f"asked for by {by}"}
             again |= {"ended_at": None, "sent_at": None, "started_at": None}
-            again |= {"message_id": new_message_id()}
+            again |= {"message_id": _next_id(connection, job.name, due)}
             had_none = LedgerRow.state.in_((*NOT_RUN, RunState.FAILED, RunState.SENT))
             query = LedgerRow.update(again).where((LedgerRow.job == job.name) & (LedgerRow.due == due) & had_none)
             return due if query.execute(connection) else None
@@ -146,6 +146,29 @@ class Ledger:
                 "them."
             )
         return found
+
+    def ended_elsewhere(self, job: str, message_id: str) -> bool:
+        """Have a due time sent anew whose message has ended on a node, while no effect of it is known here.
+
+        So it is where the database was restored to a moment before that effect.
+
+        Parameters:
+          job: Its name.
+          message_id: Of the message that a node does not run again.
+
+        Returns:
+          False where the due time has come to an end, or has another message by now.
+        """
+        row = LedgerRow
+        this = (row.job == job) & (row.message_id == message_id) & row.state.in_((RunState.CLAIMED, RunState.SENT))
+        anew = {"state": RunState.DUE, "message_id": next_message_id(message_id), "sent_at": None}
+
+        def work(connection: Any) -> bool:
+            locked(connection, self.database, job)
+            # Who has claimed it may not note any more that it was sent.
+            return bool(row.update({**anew, "fence": row.fence + 1}).where(this).execute(connection))
+
+        return self.database.transaction(work)
 
     def resume(self, job: ScheduledJob) -> None:
         """End a pause; what came until now stays skipped.
@@ -202,7 +225,7 @@ class Ledger:
         for each in planned:
             since, until = data_interval(job, each.due, before, zone)
             values = {
-                "job": job.name, "due": each.due, "state": each.state, "message_id": new_message_id(),
+                "job": job.name, "due": each.due, "state": each.state, "message_id": message_id(job.name, each.due),
                 "revision": state.revision, "tzdata": tzdata_version(), "data_since": since, "data_until": until,
                 "not_before": each.not_before, "done_by": each.due + job.done_within, "covers_from": each.covers_from,
                 "covers": each.covers, "manual": int(manual), "fence": 0, "reason": each.reason,
@@ -234,6 +257,8 @@ class Ledger:
         values: dict[str, Any] = {"state": step.state}
         if step.state is RunState.CLAIMED:
             values |= {"claimed_by": self._process, "claimed_until": now + LEASE, "fence": row.fence + 1}
+            if step.anew:
+                values |= {"message_id": _next_id(connection, job.name, step.due), "sent_at": None}
         else:
             values["reason"] = step.reason
             if step.state is not RunState.DUE:
@@ -255,6 +280,12 @@ class Ledger:
             )
             for row in (query.dicts().execute(connection) if dues else ())
         ]
+
+
+def _next_id(connection: Any, job: str, due: datetime) -> str:
+    query = LedgerRow.select(LedgerRow.message_id).where((LedgerRow.job == job) & (LedgerRow.due == due))
+    rows = list(query.dicts().execute(connection))
+    return next_message_id(rows[0]["message_id"] if rows else message_id(job, due))
 
 
 def _next_of(state: JobState) -> datetime:

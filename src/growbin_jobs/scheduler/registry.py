@@ -14,7 +14,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.engine.periodic.zones import tzdata_version
 from growbin_jobs.errors import NotFound
-from growbin_jobs.scheduler.jobs import ScheduledJob, new_message_id
+from growbin_jobs.scheduler.jobs import ScheduledJob, message_id
 from growbin_jobs.scheduler.rows import LedgerRow, RevisionRow, RunState, StateRow, database_time
 from growbin_jobs.scheduler.rules import parse_rule
 
@@ -219,7 +219,7 @@ class Registry:
         if overdue:
             row = {
                 "job": state.job, "due": overdue[-1], "state": RunState.SKIPPED, "reason": reason, "ended_at": now,
-                "message_id": new_message_id(), "revision": state.revision, "manual": 0, "fence": 0,
+                "message_id": message_id(state.job, overdue[-1]), "revision": state.revision, "manual": 0, "fence": 0,
                 "tzdata": tzdata_version(), "data_since": overdue[0], "data_until": overdue[-1], "not_before": now,
                 "done_by": overdue[-1], "covers_from": overdue[0], "covers": len(overdue),
             }  # fmt: skip

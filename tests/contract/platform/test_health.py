@@ -8,15 +8,16 @@ from datetime import timedelta
 import pytest
 from tests.stubs.agent_zoo import AgentZoo
 
+from growbin_jobs.adapters.llm.guards import ModelAway
 from growbin_jobs.adapters.probing.probe import Prober
 from growbin_jobs.adapters.probing.public import networks
-from growbin_jobs.errors import Deferred, NotFound
+from growbin_jobs.errors import Deferred, NotFound, Permanent
 from growbin_jobs.platform.health.agents import AgentHealth
 from growbin_jobs.platform.health.checks import Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
 from growbin_jobs.platform.health.models import ModelHealth
 from growbin_jobs.platform.health.transitions import Policy
-from growbin_jobs.platform.tables.health import HealthTable, MaintenanceWindow
+from growbin_jobs.platform.tables.health import BATCH, HealthTable, MaintenanceWindow
 from growbin_jobs.platform.tables.registry import Agent, LlmModel, Registry
 
 from .conftest import World
@@ -62,12 +63,9 @@ class Clinic:
         )
 
     def models(self) -> ModelHealth:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def gate(model):
-            self.paid.append(model)
-            yield
+        def paid(model, planned, send):
+            self.paid.append(f"{model.name} for {planned.purpose}")
+            return send()
 
         return ModelHealth(
             self.registry.model,
@@ -76,7 +74,7 @@ class Clinic:
             Connectivity(["http://control"], lambda _: self.online),
             succeeded_since=lambda model, since: model in self.traffic,
             key={"env:OPENAI_API_KEY": "sk-secret"}.__getitem__,
-            paid=gate,
+            paid=paid,
             every=EVERY,
             seconds=30,
             clock=self.world.clock,
@@ -255,18 +253,41 @@ def test_a_paid_chat_is_sent_only_where_asked_for_and_through_the_gate(clinic: C
 
     assert checked.finding is not None
     assert (checked.finding.status, checked.finding.source) == (status, "paid probe")
-    assert clinic.paid == ["m1"]
+    assert clinic.paid == ["m1 for probe"]
 
 
 def test_a_gate_that_asks_to_wait_leaves_the_due_time_open(clinic: Clinic) -> None:
     clinic.model("m1", paid_probe=1)
     clinic.zoo.models["m1"] = 200
     full = clinic.models()
-    full._paid = lambda _: (_ for _ in ()).throw(Deferred("the limit is reached", wait=5))
+    full._paid = lambda *_: (_ for _ in ()).throw(Deferred("the limit is reached", wait=5))
     with pytest.raises(Deferred):
         full.check("m1", due=clinic.world.now)
 
     assert clinic.models().check("m1", due=clinic.world.now).skipped is None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "reason"),
+    [
+        (ModelAway("m1 fails", wait=60, reason="failed"), "unhealthy", "its breaker is open: failed"),
+        (Permanent("model_quota_exhausted", detail="no price"), "healthy", "no paid probe"),
+        (Deferred("The day's budget is spent.", wait=3600, pauses_queue=True), "healthy", "no paid probe: The day's"),
+    ],
+)
+def test_a_gate_that_refuses_decides_what_is_known_without_a_paid_chat(
+    clinic: Clinic, refusal: Exception, status: str, reason: str
+) -> None:
+    clinic.model("m1", paid_probe=1)
+    clinic.zoo.models["m1"] = 200
+    models = clinic.models()
+    models._paid = lambda *_: (_ for _ in ()).throw(refusal)
+
+    found = models.check("m1").finding
+
+    assert found is not None
+    assert (found.status, found.source) == (status, "probe")
+    assert found.reason.startswith(reason)
 
 
 def test_the_key_goes_to_no_other_host(clinic: Clinic) -> None:
@@ -277,3 +298,26 @@ def test_the_key_goes_to_no_other_host(clinic: Clinic) -> None:
     assert checked.finding is not None
     assert checked.finding.status == "misconfigured"
     assert not clinic.zoo.hits
+
+
+def test_ten_thousand_targets_are_claimed_by_twenty_statements_and_each_is_checked_once(clinic: Clinic) -> None:
+    table, due, names = clinic.table, clinic.world.now, [f"agent:{number:05}" for number in range(10_000)]
+    claims: list[int] = []
+
+    class Counting(HealthTable):
+        def _claim(self, connection, targets, due):
+            claimed = super()._claim(connection, targets, due)
+            claims.append(len(claimed))
+            return claimed
+
+    counting = Counting(clinic.world.database, clock=clinic.world.clock)
+    assert counting.claim_all(names, due=due) == names
+    assert claims == [BATCH] * 20
+
+    begun = names[::2500]
+    for target in begun:
+        assert table.claim(target, due=due, lease=EVERY) is not None
+        assert table.claim(target, due=due, lease=EVERY) is None
+    assert set(names) - set(table.claim_all(names, due=due)) == set(begun), "its sender died: those that have not begun"
+    assert table.claim_all(names[:600], due=due - EVERY) == [], "an older due time comes late"
+    assert table.claim_all(names[:600], due=due + EVERY) == names[:600]

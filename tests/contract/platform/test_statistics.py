@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from math import ceil
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growbin_jobs.errors import NotFound, Permanent
+from growbin_jobs.platform.measures.histogram import bucket_of
 from growbin_jobs.platform.measures.periods import Period, periods_between
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.facts import ApiCall, Login
 from growbin_jobs.platform.tables.losses import Loss, Losses
-from growbin_jobs.platform.tables.slots import Slots
+from growbin_jobs.platform.tables.slots import Slots, StatisticsSlot
 
 from .conftest import SEOUL, World, empty, seoul
 
@@ -252,6 +254,33 @@ def test_each_number_of_a_row_is_explained_by_its_facts(world: World) -> None:
     assert {each.name: each.facts for each in compared}["m: cost"] == 7
     with pytest.raises(NotFound, match="2026-11-26 was not counted"):
         world.statistics.explain("2026-11-26")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_slot_has_the_calls_of_each_bucket_and_the_sums_of_each_model(world: World, seed: int) -> None:
+    """Also where a model has no name, or an empty one."""
+    random = Random(seed)
+    models, latencies = [None, "", "gpt-6-luna", "m\u1100"], [-5, 0, 1, 2, 3, 20, 1000, 1041, 10**9, 2**62]
+    calls = [
+        (seoul(27, 12, 3), random.choice(models), random.choice([200, 500]), random.choice(latencies), number)
+        for number in range(60)
+    ]
+    world.calls([*calls, (seoul(27, 12, 15), "of the next slot", 500, 1, 1)])
+
+    world.slots.roll(seoul(27, 12, 15), now=world.now)
+
+    rows = world.database.rows(StatisticsSlot.select())
+    assert {(row["model"], row["bucket"]): row["calls"] for row in rows} == Counter(
+        (model or "", bucket_of(ms)) for _, model, _, ms, _ in calls
+    )
+    for name in {model or "" for _, model, *_ in calls}:
+        mine, of_model = (
+            [row for row in rows if row["model"] == name],
+            [each for each in calls if (each[1] or "") == name],
+        )
+        sums = [sum(row[column] for row in mine) for column in ("failed", "tokens_in", "tokens_out", "cost")]
+        failed, cost = sum(status == 500 for _, _, status, _, _ in of_model), sum(cost for *_, cost in of_model)
+        assert sums == [failed, 10 * len(of_model), 5 * len(of_model), cost]
 
 
 #: Second, user and milliseconds of a login, a session and a call.

@@ -45,6 +45,27 @@ def test_what_cannot_be_is_a_sentence(command, words, says):
     assert says in done.stderr
 
 
+@pytest.mark.parametrize("columns", ["40", "100"])
+def test_of_many_targets_the_ill_ones_come_first_and_all_are_counted(command, environment, columns):
+    assert command("health", "list").returncode == 0
+    now = datetime.now(ZoneInfo("UTC")).isoformat(timespec="microseconds")
+    database = Path(environment["GROWBIN_DATA_DIR"]) / "central.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO health_states (target, state, since, reason, failures, successes, recent)"
+            " VALUES (?, ?, ?, 'no connection', 0, 0, '[]')",
+            [(f"agent:{number:03}", "unreachable" if number == 99 else "healthy", now) for number in range(100)],
+        )
+
+    done = command("health", "list", COLUMNS=columns, GROWBIN_LANGUAGE="en")
+
+    assert done.returncode == 1
+    assert "agent:099" in done.stdout[: done.stdout.index("agent:000")]
+    assert "100 targets: 99 healthy, 1 unreachable" in done.stderr
+    assert done.stdout.count("agent:") == 50
+    assert "…" not in done.stdout
+
+
 def test_where_nothing_is_refused_there_is_nothing_to_accept(command):
     done = command("stats", "accept-loss", "--from", "2026-03-01", "--to", "2026-03-31", "--json")
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from growbin_jobs.cli.schedule_view import _lateness
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
@@ -100,11 +101,23 @@ def test_a_preview_in_any_zone(invoke):
     ]  # fmt: skip
 
 
+def test_a_day_of_the_preview_begins_with_its_midnight_and_ends_before_the_next_one(invoke):
+    span = "--zone", "Asia/Seoul", "--from", "2026-12-01", "--to", "2026-12-02"
+    done = invoke("schedule", "preview", "--job", "prune", *span, "--json")
+
+    assert [json.loads(line)["due"][:16] for line in done.stdout.splitlines()] == ["2026-11-30T15:00"]
+
+
 def test_the_history_of_a_job(invoke, registered):
     done = invoke("schedule", "history", "health.check_all_agents", "--json")
 
     assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["sent", "coalesced"]
     assert "coalesced 1" in invoke("schedule", "history", "health.check_all_agents").stdout
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(41.6, "42 s"), (3900.2, "1:05:00"), (165_057, "1 day, 21:50:57")])
+def test_how_late_a_run_was_is_told_in_words_that_people_read(seconds, shown):
+    assert _lateness(seconds) == shown
 
 
 def test_a_pause_is_shown_with_who_and_why_and_ends(invoke, registered):

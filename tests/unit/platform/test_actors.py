@@ -48,7 +48,7 @@ from growbin_jobs.testing import sandbox
 
 row = {
     "id": "1", "name": "m1", "base_url": f"{sys.argv[1]}/v1", "key_ref": "env:OPENAI_API_KEY", "key_host": "127.0.0.1",
-    "paid_probe": 0, "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "paid_probe": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC),
 }
 bootstrap.database().run(lambda connection: LlmModel.insert(row).execute(connection))
 found = {"direct": check_model_health(1)}
@@ -57,6 +57,11 @@ with sandbox() as box:
     box.run()
     found["sent"] = [sent.actor for sent in box.sent()]
     found["dead"] = [str(each) for each in box.dead()]
+bootstrap.paid_probes()._meter.flush()
+rows = bootstrap.database().run(
+    lambda one: one.execute_sql("SELECT model, purpose, outcome FROM llm_usage").fetchall()
+)
+found["paid"] = [list(row) for row in rows]
 print(json.dumps(found))
 """
 
@@ -106,3 +111,4 @@ def test_the_ai_group(zoo, tmp_path):
     assert (found["direct"]["model_id"], found["direct"]["status"]) == (1, "healthy")
     assert found["sent"] == ["llm.check_all_models", "llm.check_health"]
     assert zoo.headers["authorization"] == "Bearer sk-secret"
+    assert found["paid"] == [["m1", "probe", "answered"]] * 2

@@ -17,7 +17,7 @@ class SqlWords:
     """
 
     def __init__(self, dialect: Dialect) -> None:
-        self._postgresql = dialect == "postgresql"
+        self.dialect = dialect
         self._words = (
             {
                 "?": "%s",
@@ -25,7 +25,7 @@ class SqlWords:
                 "$lock": "FOR UPDATE",
                 "$free": "FOR UPDATE SKIP LOCKED",
             }
-            if self._postgresql
+            if dialect == "postgresql"
             else {"$now": "unixepoch('subsec')", "$lock": "", "$free": ""}
         )
 

@@ -2,28 +2,34 @@
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.facts import Facts
-from growbin_jobs.adapters.llm.fitting import Wish, fitted
+from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
+from growbin_jobs.adapters.llm.guards import ModelAway, PlannedRequest
 from growbin_jobs.adapters.llm.refusals import learnt_from
 from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.probing.probe import Answer
-from growbin_jobs.errors import GrowbinError, NotFound
+from growbin_jobs.errors import Deferred, GrowbinError, NotFound, Permanent
 from growbin_jobs.model_catalog import AUTO, find_server
 from growbin_jobs.platform.health.agents import FAILURES, PERHAPS_US
 from growbin_jobs.platform.health.checks import Checked, Checks
 from growbin_jobs.platform.health.connectivity import Connectivity
+from growbin_jobs.platform.health.paid_probes import PaidSend
 from growbin_jobs.platform.health.words import Finding, Source, Status
 from growbin_jobs.platform.tables.dirty import Clock, utc_now
 from growbin_jobs.platform.tables.registry import CheckedModel
 
 #: Most tokens of a paid probe: a model that reasons refuses a cap below what its reasoning needs.
 PROBE_TOKENS: Final = 256
+
+#: What a paid probe is for, in rows of ``llm_usage``; the gate lets all that somebody waits for go before it.
+PURPOSE: Final = "probe"
 
 
 class Send(Protocol):
@@ -50,7 +56,7 @@ class ModelHealth:
       connectivity: Says whether we are offline ourselves.
       succeeded_since: Returns whether real traffic of a model (by name) has succeeded since a time.
       key: Returns the key that a reference names. Raises ConfigurationError.
-      paid: Wraps a request that costs money: the gate for paid calls.
+      paid: Sends a request that costs money: through the gate for paid calls.
       every: Time between two checks: traffic so fresh makes a probe needless.
       seconds: For one check in all.
       clock: Returns the time, aware.
@@ -65,7 +71,7 @@ class ModelHealth:
         *,
         succeeded_since: Callable[[str, datetime], bool],
         key: Callable[[str], str],
-        paid: Callable[[str], AbstractContextManager[object]] = lambda _model: nullcontext(),
+        paid: PaidSend,
         every: timedelta,
         seconds: float,
         clock: Clock = utc_now,
@@ -103,8 +109,15 @@ class ModelHealth:
         answer, status, reason = self._ask(model, headers)
         source: Source = "probe"
         if model.paid_probe and status == "healthy":
-            source = "paid probe"
-            answer, status, reason = self._chat(model, headers)
+            try:
+                answer, status, reason = self._chat(model, headers)
+                source = "paid probe"
+            except ModelAway as error:
+                status, reason = "unhealthy", f"its breaker is open: {error.reason}"
+            except (Permanent, Deferred) as error:
+                if isinstance(error, Deferred) and not error.pauses_queue:
+                    raise  # its turn comes soon
+                reason = f"no paid probe: {error}"
         if answer.failure in PERHAPS_US and not self._connectivity.online(but=model.base_url):
             return None
         return Finding(
@@ -143,13 +156,17 @@ class ModelHealth:
         facts = Facts.of_server(find_server(AUTO, model.base_url)) | Facts(refused={"store": ""})
         url = f"{model.base_url.rstrip('/')}/chat/completions"
         half = self._seconds / 2  # both requests together keep to the limit
-        with self._paid(model.name):
-            asked = fitted(wish, facts)
-            answer = self._send("POST", url, seconds=half, headers=headers, json=asked.body)
-            taught = learnt_from(answer.http_status or 0, read_said(_document(answer.body)), asked)
-            if not taught.is_empty:
-                again = fitted(wish, facts | taught).body
-                answer = self._send("POST", url, seconds=half, headers=headers, json=again)
+
+        def send(asked: Fitted) -> Answer:
+            planned = PlannedRequest(model.name, PURPOSE, input_tokens(asked.body["messages"]), asked.cap)
+            post = partial(self._send, "POST", url, seconds=half, headers=headers, json=asked.body)
+            return self._paid(model, planned, post)
+
+        asked = fitted(wish, facts)
+        answer = send(asked)
+        taught = learnt_from(answer.http_status or 0, read_said(_document(answer.body)), asked)
+        if not taught.is_empty:
+            answer = send(fitted(wish, facts | taught))
         return answer, *judged(answer, _secret(headers))
 
 

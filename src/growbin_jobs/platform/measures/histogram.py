@@ -4,9 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-#: A latency is in the bucket ``ceil(ln(ms) / LOG_GROWTH)``, those up to 1 ms in bucket 0; ``tables/slots`` counts so.
+#: A latency is in the bucket ``ceil(ln(ms) / LOG_GROWTH)``, those up to 1 ms in bucket 0; the SQL of
+#: ``tables/slot_counts`` says the same.
 GROWTH: Final = 1.04
 LOG_GROWTH: Final = math.log(GROWTH)
+
+
+def bucket_of(milliseconds: int) -> int:
+    """Return the bucket of a latency."""
+    # A latency at the edge of a bucket belongs to it, whatever the last digit of its logarithm is.
+    return 0 if milliseconds <= 1 else math.ceil(math.log(milliseconds) / LOG_GROWTH - 1e-9)
 
 
 def value_of(bucket: int) -> float:

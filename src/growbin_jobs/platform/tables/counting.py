@@ -12,7 +12,8 @@ from growbin_jobs.platform.measures.histogram import percentile
 from growbin_jobs.platform.measures.periods import Period
 from growbin_jobs.platform.tables.facts import ApiCall, Login, Session, User
 from growbin_jobs.platform.tables.registry import agents_at
-from growbin_jobs.platform.tables.slots import SESSIONS, StatisticsSlot
+from growbin_jobs.platform.tables.slot_counts import SESSIONS
+from growbin_jobs.platform.tables.slots import StatisticsSlot
 
 _PERCENTILES: Final = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 

@@ -3,13 +3,17 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
 from growbin_jobs.platform.tables.dirty import Clock, utc_now
+
+#: Targets that one statement claims.
+BATCH: Final = 500
 
 
 class HealthStateRow(peewee.Model):
@@ -23,6 +27,7 @@ class HealthStateRow(peewee.Model):
     successes = peewee.BigIntegerField()
     recent = JsonField()
     checked_at = UtcField(null=True)
+    claimed_due = UtcField(null=True)
     last_due = UtcField(null=True)
     busy_until = UtcField(null=True)
     status = peewee.TextField(null=True)
@@ -78,6 +83,37 @@ class HealthTable:
         self._database = database
         self._clock = clock
 
+    def claim_all(self, targets: Sequence[str], *, due: datetime) -> list[str]:
+        """Claim targets whose checks are to be sent for a due time, :data:`BATCH` with one statement.
+
+        The claim holds until the next due time. Called again for the same one, it returns those whose check has not
+        begun: whoever claimed them may have died before it had sent anything.
+
+        Returns:
+          Those that were claimed.
+        """
+        claimed: list[str] = []
+        for start in range(0, len(targets), BATCH):
+            batch = targets[start : start + BATCH]
+            claimed += self._database.transaction(partial(self._claim, targets=batch, due=due))
+        return claimed
+
+    def _claim(self, connection: Any, targets: Sequence[str], due: datetime) -> list[str]:
+        row = HealthStateRow
+        new = [self._new(target) for target in targets]
+        row.insert_many(new).on_conflict_ignore().execute(connection)
+        not_begun = row.last_due.is_null() | (row.last_due < due)
+        not_newer = row.claimed_due.is_null() | (row.claimed_due <= due)
+        claim = row.update(claimed_due=due).where(row.target.in_(targets) & not_begun & not_newer)
+        return sorted(each["target"] for each in claim.returning(row.target).dicts().execute(connection))
+
+    def _new(self, target: str) -> dict[str, Any]:
+        return {
+            "target": target, "state": "unknown", "since": self._clock(), "reason": None, "failures": 0, "successes": 0,
+            "recent": [], "checked_at": None, "claimed_due": None, "last_due": None, "busy_until": None, "status": None,
+            "latency_ms": None, "tls_expires_at": None, "alerted_state": None,
+        }  # fmt: skip
+
     def claim(self, target: str, *, due: datetime | None, lease: timedelta) -> dict[str, Any] | None:
         """Take a target for one check, and return its row.
 
@@ -90,17 +126,12 @@ class HealthTable:
           somebody else checks it now, or where this due time was taken.
         """
         row, now = HealthStateRow, self._clock()
-        new = {
-            "target": target, "state": "unknown", "since": now, "reason": None, "failures": 0, "successes": 0,
-            "recent": [], "checked_at": None, "last_due": None, "busy_until": None, "status": None, "latency_ms": None,
-            "tls_expires_at": None, "alerted_state": None,
-        }  # fmt: skip
         select = row.select().where(row.target == target)
         if self._database.dialect == "postgresql":
             select = select.for_update()
 
         def work(connection: Any) -> dict[str, Any] | None:
-            row.insert(new).on_conflict_ignore().execute(connection)
+            row.insert(self._new(target)).on_conflict_ignore().execute(connection)
             found: dict[str, Any]
             [found] = select.dicts().execute(connection)
             busy = found["busy_until"] is not None and found["busy_until"] > now
@@ -149,7 +180,7 @@ class HealthTable:
           ids: Of those that exist.
         """
         existing = {f"{kind}:{each}" for each in ids}
-        known = [row["target"] for row in self.states()]
+        known = [row["target"] for row in self._database.rows(HealthStateRow.select(HealthStateRow.target))]
         gone = [target for target in known if target.startswith(f"{kind}:") and target not in existing]
         row = HealthStateRow
 

@@ -11,13 +11,9 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.engine.central.sql_words import SqlWords
-from growbin_jobs.platform.measures.histogram import LOG_GROWTH
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.dirty import KEPT_FOR, SLOT, Mark, dirty_slots, locked_marks, marks_between, unmark
-
-#: Sources of slots.
-API_CALLS: Final = "api_calls"
-SESSIONS: Final = "sessions"
+from growbin_jobs.platform.tables.slot_counts import API_CALLS, SESSIONS, Row, count_slot
 
 #: What must be complete for a slot to be counted anew, by the table that its late fact is of. Others have no slots.
 NEEDS: Final = {
@@ -26,6 +22,9 @@ NEEDS: Final = {
     "logins": ("logins",),
     "users": (),
 }
+
+#: What slots are counted from; users and logins have none.
+_COUNTED: Final = (API_CALLS, SESSIONS)
 
 #: Hours that are counted at the same time: a database counts an hour with one processor.
 AT_ONCE: Final = 2
@@ -39,29 +38,6 @@ _INSERT: Final = (
 _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COLUMNS: Final = _ROW.count("?")
 
-# Equal latencies are added up before they get a bucket: so the logarithm is taken once for each of them. SQLite sorts
-# rows by what they are grouped by, and it sorts by a number first much faster than by a text.
-_CALLS: Final = """
-SELECT model, CASE WHEN latency_ms <= 1 THEN 0
-                   ELSE CAST(ceil(ln(CAST(latency_ms AS DOUBLE PRECISION)) / ? - 1e-9) AS BIGINT) END,
-       SUM(calls), SUM(failed), COALESCE(SUM(tokens_in), 0), COALESCE(SUM(tokens_out), 0), COALESCE(SUM(cost), 0)
-FROM (SELECT latency_ms, COALESCE(model, '') AS model, COUNT(*) AS calls,
-             SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END) AS failed,
-             SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(cost) AS cost
-      FROM api_calls WHERE at >= ? AND at < ? GROUP BY 1, 2) AS latencies
-GROUP BY 2, 1
-"""
-
-_SESSIONS: Final = """
-SELECT '', 0, COUNT(*), 0, 0, 0, 0 FROM sessions WHERE started_at >= ? AND started_at < ? GROUP BY 1
-"""
-
-#: How a slot of a source is counted, and the values that are no times. Users and logins have none.
-_COUNT: Final[dict[str, tuple[str, tuple[float, ...]]]] = {
-    API_CALLS: (_CALLS, (LOG_GROWTH,)),
-    SESSIONS: (_SESSIONS, ()),
-}
-
 _STALE: Final = "UPDATE statistics SET stale = 1 WHERE until > ? AND since <= ?"
 
 #: In one order, so that two hours cannot wait for each other.
@@ -69,7 +45,7 @@ _LOCK: Final = "SELECT 1 FROM statistics WHERE until > ? AND since <= ? ORDER BY
 
 
 class StatisticsSlot(peewee.Model):
-    """Table ``statistics_slots``."""
+    """Table ``statistics_slots``. ``calls``: of the bucket. Other numbers mean something as sums of a model only."""
 
     slot_at = UtcField()
     source = peewee.TextField()
@@ -135,7 +111,9 @@ class Slots:
         """Count the marked slots of one hour, and store what is complete: nobody waits while it is counted."""
         until = min(hour + timedelta(hours=1), before)
         seen = self._database.run(lambda connection: marks_between(connection, hour, until))
-        counted = {mark: self._database.run(partial(self._count, mark=mark)) for mark in seen if mark.source in _COUNT}
+        counted = {
+            mark: self._database.run(partial(self._count, mark=mark)) for mark in seen if mark.source in _COUNTED
+        }
 
         def store(connection: Any) -> Rolled:
             marks, done = locked_marks(connection, self._database.dialect, hour, until), Rolled()
@@ -147,7 +125,7 @@ class Slots:
                     done.refused.append(mark)
                     continue
                 done.slots.append(mark)
-                if mark.source in _COUNT:
+                if mark.source in _COUNTED:
                     # A late fact has come since it was counted where the version is another one.
                     fresh = counted.get(mark) if seen.get(mark) == version else None
                     self._store(connection, mark, self._count(connection, mark) if fresh is None else fresh)
@@ -158,13 +136,12 @@ class Slots:
 
         return self._database.transaction(store)
 
-    def _count(self, connection: Any, mark: Mark) -> list[tuple[Any, ...]]:
+    def _count(self, connection: Any, mark: Mark) -> list[Row]:
         """Count one slot of a source; returns rows without ``slot_at`` and ``source``."""
-        sql, numbers = _COUNT[mark.source]
-        moments = (StatisticsSlot.slot_at.db_value(moment) for moment in (mark.slot_at, mark.slot_at + SLOT))
-        return self._sql.rows(connection, sql, *numbers, *moments)
+        since, until = (StatisticsSlot.slot_at.db_value(moment) for moment in (mark.slot_at, mark.slot_at + SLOT))
+        return count_slot(connection, self._sql, mark.source, since, until)
 
-    def _store(self, connection: Any, mark: Mark, counted: list[tuple[Any, ...]]) -> None:
+    def _store(self, connection: Any, mark: Mark, counted: list[Row]) -> None:
         """Put what was counted in the place of a slot."""
         row = StatisticsSlot
         row.delete().where((row.slot_at == mark.slot_at) & (row.source == mark.source)).execute(connection)

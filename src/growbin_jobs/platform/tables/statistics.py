@@ -10,7 +10,7 @@ from growbin_jobs.platform.measures.periods import Kind, Period
 from growbin_jobs.platform.tables import limits
 from growbin_jobs.platform.tables.counting import Counted, count_facts, count_slots
 from growbin_jobs.platform.tables.dirty import Clock, utc_now
-from growbin_jobs.platform.tables.slots import API_CALLS, SESSIONS
+from growbin_jobs.platform.tables.slot_counts import API_CALLS, SESSIONS
 
 #: What a row is counted from. Where one of them is not complete any more, the row is never counted again.
 SOURCES: Final = ("logins", "statistics_slots")

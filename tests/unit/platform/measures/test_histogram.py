@@ -1,19 +1,13 @@
 """The histogram of latencies."""
 
 from collections import Counter
-from math import ceil, log
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.platform.measures.histogram import GROWTH, LOG_GROWTH, percentile, value_of
-
-
-def bucket_of(milliseconds):
-    """As the SQL of ``tables/slots`` does; its contract test compares what that counts with exact percentiles."""
-    return 0 if milliseconds <= 1 else ceil(log(milliseconds) / LOG_GROWTH - 1e-9)
-
+from growbin_jobs.platform.measures.histogram import GROWTH, bucket_of, percentile, value_of
 
 LATENCIES = st.lists(st.integers(1, 3_600_000), min_size=1, max_size=200)
 
