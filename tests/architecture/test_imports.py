@@ -268,7 +268,7 @@ def reads_environment(path: Path) -> bool:
 
 
 def test_only_the_settings_read_the_environment():
-    # The demo clears the variables of servers for itself and the workers that it starts.
+    # The demo clears the variables of servers for itself and the workers that it starts. A locale is no setting.
     assert {name_of(path) for path in MODULES if reads_environment(path)} == {
-        "settings.references", "engine.settings", "engine.data_folder", "cli.demo",
+        "settings.references", "engine.settings", "engine.data_folder", "cli.demo", "cli.person",
     }  # fmt: skip

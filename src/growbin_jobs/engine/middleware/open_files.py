@@ -1,4 +1,9 @@
-"""Ends a worker process that can open no file any more, as if it had been killed."""
+"""Ends a worker process that can open no file any more, as if it had been killed.
+
+An actor that leaks files, or closes those of its process, leaves a process in which each further message fails at once:
+it would take one after the other and spend all their retries. So the process ends. What ran in it runs again, whoever
+supervises it starts another, and a message that does so each time is found as one that kills its process.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,6 @@ import errno
 import os
 import resource
 from contextlib import suppress
-from typing import Any
 
 from dramatiq import Middleware
 from dramatiq.broker import Broker
@@ -24,32 +28,25 @@ _ERRNO = OSError.__dict__["errno"].__get__
 
 
 class OpenFiles(Middleware):
-    """See the module.
-
-    An actor that leaks files, or closes those of its process, leaves a process in which each further message fails at
-    once: it would take one after the other and spend all their retries. So it ends like one that was killed. What ran
-    in it runs again, whoever supervises it starts another, and a message that does so each time is found as one that
-    kills its process.
-    """
+    """Lets a worker process open as many files as it may."""
 
     def after_process_boot(self, broker: Broker) -> None:
-        """Raise the soft limit of open files, as far as the hard one allows."""
+        # The soft limit, as far as the hard one allows.
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             with suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
-    def after_process_message(
-        self,
-        broker: Broker,
-        message: Any,
-        *,
-        result: Any = None,
-        exception: BaseException | None = None,
-    ) -> None:
-        if exception is not None and _says_so(exception) and none_left():
-            end_process("An actor failed because its process can open no more files.")
+
+def end_if_none_left(error: BaseException) -> None:
+    """End this process if that is why a message has failed in it.
+
+    Parameters:
+      error: What its actor has raised.
+    """
+    if _says_so(error) and none_left():
+        end_process("An actor failed because its process can open no more files.")
 
 
 class FilesWatch:

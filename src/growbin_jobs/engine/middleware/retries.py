@@ -24,6 +24,7 @@ from growbin_jobs.engine.foreign_errors import describe, places
 from growbin_jobs.engine.foreign_numbers import finite
 from growbin_jobs.engine.middleware.follow_ups import as_data
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
+from growbin_jobs.engine.middleware.open_files import end_if_none_left
 from growbin_jobs.engine.middleware.options import read_all
 from growbin_jobs.engine.reasons import REASONS
 from growbin_jobs.engine.text import plain
@@ -104,6 +105,7 @@ class Retries(InPlaceOf, DramatiqRetries):
     ) -> None:
         if exception is None or getattr(message, "stale", False):
             return
+        end_if_none_left(exception)
         try:
             self._decide(broker, message, exception)
         except (BrokerConnectionError, ConnectionError) as error:

@@ -34,7 +34,7 @@ middleware                  before the actor                          after the 
 ``WaitingRoom``             (at boot) where actors wait for a turn    –
 ``Outages``                 notes whether it is the one that tries    pauses its queue while a service is away
 ``ProgressReports``         (at boot) where actors say how far they are –
-``OpenFiles``               (at boot) allows more open files          ends a process that has none left
+``OpenFiles``               (at boot) allows more open files          –
 ``OutboxScope``             the actor begins to send, last of all     drops that if it has failed, first
 ==========================  ========================================  ====================================
 

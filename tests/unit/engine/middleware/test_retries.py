@@ -7,6 +7,7 @@ from dramatiq import RateLimitExceeded, Retry
 from dramatiq.middleware import Shutdown
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
+import growbin_jobs.reasons  # noqa: F401 it registers the codes that are used here
 from growbin_jobs.engine.errors import Deferred, Permanent, Transient
 
 
