@@ -92,7 +92,8 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     embedded.start()
     embedded.wait([first_id], timeout=60)
     limited.play("not_json")
-    ids = list(embedded.submit((photos * (NUMBER // len(photos) + 1))[:NUMBER]))
+    chosen = (photos * (NUMBER // len(photos) + 1))[:NUMBER]
+    ids = list(embedded.submit(chosen))
     failed = embedded.wait(ids, timeout=60 + NUMBER)
     assert {each.status for each in failed.values()} == {AnalysisStatus.FAILED}
     assert set(embedded.stop().values()) == {0}
@@ -138,7 +139,8 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     assert limited.refused == 0, "the server has said 429"
     assert embedded.times_reached("completed") == dict.fromkeys([first_id, *ids], 1)
     asked = len(limited.counted("vision")) - asked_before
-    assert NUMBER <= asked <= NUMBER + 8, "only what ran when the workers were killed is asked again"
+    different = len({Path(photo).read_bytes() for photo in chosen})  # one answer does for two of the same picture
+    assert different <= asked <= NUMBER + 8, "only what ran when the workers were killed is asked again"
     if NUMBER > 100:
         assert took / 60 == pytest.approx(preview["expected"]["minutes"], rel=0.2)
         # The last rows of the ledger are written when workers end.
