@@ -32,7 +32,7 @@ SUITES = sorted(
 def test_the_contract_holds_under_gevent(place: str, request: pytest.FixtureRequest) -> None:
     if place == "rabbitmq":
         request.getfixturevalue("rabbitmq_server")
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", place, "--timeout", "300", "--rootdir", str(ROOT)]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", place, "--timeout", "300", f"--rootdir={ROOT}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-c", UNDER_GEVENT, *options, *map(str, SUITES)],
