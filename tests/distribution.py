@@ -12,8 +12,8 @@ import pytest
 #: Folders, and files, whose tests start processes or browsers, the slowest first.
 LONG = (
     "tests/faults/", "tests/fuzz/", "tests/contract/test_dramatiq_under_gevent.py", "tests/e2e/",
-    "tests/staged_alerts/", "tests/upgrade/", "tests/proof/", "tests/integration/", "tests/examples/", "tests/release/", "tests/docs/",
-    "tests/unit/cli/",
+    "tests/staged_alerts/", "tests/upgrade/", "tests/proof/", "tests/integration/", "tests/examples/",
+    "tests/release/", "tests/docs/", "tests/unit/cli/",
 )  # fmt: skip
 
 
