@@ -241,11 +241,22 @@ def upgraded_postgres_url(postgres_server: dict[str, Any], postgres_template: st
 
 
 def _postgres_database(server: dict[str, Any], template: str) -> Iterator[str]:
+    url = create_database(server, template)
+    yield url
+    drop_database(server, url)
+
+
+def create_database(server: dict[str, Any], template: str) -> str:
+    """Return the URL of a new copy of a database."""
     name = f"test_{uuid4().hex[:12]}"
     # Files are copied: PostgreSQL's default writes each page into its log, which takes twice the time here.
     _sql(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield server["url"].rpartition("/")[0] + f"/{name}"
-    _sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+    return str(server["url"]).rpartition("/")[0] + f"/{name}"
+
+
+def drop_database(server: dict[str, Any], url: str) -> None:
+    """Drop a database, even while it is in use."""
+    _sql(server, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
 def _sql(server: dict[str, Any], statement: str) -> None:
