@@ -16,9 +16,7 @@ import pytest
 from dramatiq import Worker
 from dramatiq.broker import Broker
 from dramatiq.worker import has_results_middleware
-from tests.conftest import create_database, drop_database
 from tests.contract.schedule_world import ScheduleWorld
-from tests.lent_database import LentDatabase
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
@@ -247,26 +245,10 @@ def schedule(schedule_database: Database) -> ScheduleWorld:
     return ScheduleWorld(schedule_database)
 
 
-@pytest.fixture(scope="session")
-def lent_databases(postgres_server: dict[str, Any], postgres_template: str) -> Iterator[list[LentDatabase]]:
-    """Databases with the current schema that nobody uses now."""
-    free: list[LentDatabase] = []
-    yield free
-    for each in free:
-        drop_database(postgres_server, each.url)
-
-
 @pytest.fixture
-def upgraded_postgres_url(
-    postgres_server: dict[str, Any], postgres_template: str, lent_databases: list[LentDatabase]
-) -> Iterator[str]:
-    """postgresql:// URL of a database with the current schema that nobody else uses: one for test after test."""
-    lent = lent_databases.pop() if lent_databases else LentDatabase(create_database(postgres_server, postgres_template))
-    yield lent.url
-    if lent.returned():
-        lent_databases.append(lent)
-    else:
-        drop_database(postgres_server, lent.url)
+def upgraded_postgres_url(lent_postgres_url: str) -> str:
+    """Here no process lives longer than its test, so one database serves them all."""
+    return lent_postgres_url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
