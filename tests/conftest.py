@@ -24,6 +24,7 @@ from uuid import uuid4
 
 import pytest
 from tests.distribution import dealt
+from tests.lent_database import LentDatabase
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
@@ -240,12 +241,49 @@ def upgraded_postgres_url(postgres_server: dict[str, Any], postgres_template: st
     yield from _postgres_database(postgres_server, postgres_template)
 
 
+@pytest.fixture(scope="session")
+def lent_databases(postgres_server: dict[str, Any]) -> Iterator[list[LentDatabase]]:
+    """Databases with the current schema that nobody uses now."""
+    free: list[LentDatabase] = []
+    yield free
+    for each in free:
+        _drop_database(postgres_server, each.url)
+
+
+@pytest.fixture
+def lent_postgres_url(
+    postgres_server: dict[str, Any], postgres_template: str, lent_databases: list[LentDatabase]
+) -> Iterator[str]:
+    """postgresql:// URL of a database with the current schema, emptied after the test and used by the next one.
+
+    For tests that leave no process behind: it would disturb another test.
+    """
+    if lent_databases:
+        lent = lent_databases.pop()
+    else:
+        lent = LentDatabase(_create_database(postgres_server, postgres_template))
+    yield lent.url
+    if lent.returned():
+        lent_databases.append(lent)
+    else:
+        _drop_database(postgres_server, lent.url)
+
+
 def _postgres_database(server: dict[str, Any], template: str) -> Iterator[str]:
+    url = _create_database(server, template)
+    yield url
+    _drop_database(server, url)
+
+
+def _create_database(server: dict[str, Any], template: str) -> str:
     name = f"test_{uuid4().hex[:12]}"
     # Files are copied: PostgreSQL's default writes each page into its log, which takes twice the time here.
     _sql(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield server["url"].rpartition("/")[0] + f"/{name}"
-    _sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+    return str(server["url"]).rpartition("/")[0] + f"/{name}"
+
+
+def _drop_database(server: dict[str, Any], url: str) -> None:
+    _sql(server, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
 def _sql(server: dict[str, Any], statement: str) -> None:

@@ -9,10 +9,11 @@ from itertools import groupby
 
 import pytest
 
-#: Folders whose tests start processes or browsers, the slowest first.
+#: Folders, and files, whose tests start processes or browsers, the slowest first.
 LONG = (
-    "tests/faults/", "tests/fuzz/", "tests/e2e/", "tests/upgrade/", "tests/proof/", "tests/integration/",
-    "tests/examples/", "tests/release/", "tests/docs/", "tests/unit/cli/",
+    "tests/faults/", "tests/fuzz/", "tests/contract/test_dramatiq_under_gevent.py", "tests/e2e/",
+    "tests/staged_alerts/", "tests/upgrade/", "tests/proof/", "tests/integration/", "tests/examples/",
+    "tests/release/", "tests/docs/", "tests/unit/cli/",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 from dramatiq import Worker
 from dramatiq.broker import Broker
+from dramatiq.worker import has_results_middleware
 from tests.contract.schedule_world import ScheduleWorld
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -164,6 +165,7 @@ class World:
         self.exit.close()
         self.journal.close()
         dramatiq.set_broker(None)
+        has_results_middleware.cache_clear()  # it keeps brokers, and with them all that they have opened
 
 
 PLACES = (
@@ -241,6 +243,12 @@ def schedule_database(upgraded: Database) -> Database:
 def schedule(schedule_database: Database) -> ScheduleWorld:
     """An empty schedule on a database of each kind, whose clock stands still."""
     return ScheduleWorld(schedule_database)
+
+
+@pytest.fixture
+def upgraded_postgres_url(lent_postgres_url: str) -> str:
+    """Here no process lives longer than its test, so one database serves them all."""
+    return lent_postgres_url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

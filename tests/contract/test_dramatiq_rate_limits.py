@@ -34,11 +34,12 @@ def _backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     if request.param == "stub":
         yield StubBackend()
         return
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
     with closing(
         open_database(url, default_path=tmp_path / "central.db", pool_size=8, timeout=20.0, deferral_wait=1.0)
     ) as database:
-        upgrade(database, ENGINE_SCHEMA)
+        if url is None:
+            upgrade(database, ENGINE_SCHEMA)
         yield DatabaseBackend(lambda: database)
 
 

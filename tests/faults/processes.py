@@ -39,6 +39,7 @@ class Process:
         self._news = threading.Condition()
         self._over = False
         self._asked_to_stop = False
+        self._reaped = False
         self.popen = subprocess.Popen(
             list(command),
             env=self._env,
@@ -81,7 +82,9 @@ class Process:
         return self.popen.poll() is None
 
     def tree(self) -> list[psutil.Process]:
-        """It and all its children."""
+        """It and all its children; nobody once it has ended: its number may be another's by then."""
+        if not self.running:
+            return []
         try:
             root = psutil.Process(self.popen.pid)
             return [root, *root.children(recursive=True)]
@@ -97,8 +100,6 @@ class Process:
     def kill(self) -> None:
         """kill -9 of it and all its children."""
         self.signal(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):  # children whose parent is gone
-            os.killpg(self.popen.pid, signal.SIGKILL)
         self._reap()
 
     def wait(self, timeout: float) -> int | None:
@@ -124,9 +125,12 @@ class Process:
         return in_time
 
     def _reap(self) -> None:
-        self.popen.wait()
-        with contextlib.suppress(ProcessLookupError):
+        if self._reaped:  # its group's number may be another's by now
+            return
+        self._reaped = True
+        with contextlib.suppress(ProcessLookupError):  # children whose parent is gone
             os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
         self._reader.join(10)
         for stream in (self.popen.stdin, self.popen.stdout):
             assert stream

@@ -65,7 +65,7 @@ class Node:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("lent_postgres_url") if request.param == "postgresql" else None
     database = open_database(url, default_path=tmp_path / "central.db", pool_size=8, timeout=30)
     upgrade(database, SCHEMA)
     yield database

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
 from dramatiq import Middleware
@@ -22,7 +22,6 @@ from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.groups import Group
 from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.engine.middleware.boot import Boot
-from growbin_jobs.engine.middleware.ensure_keeper import exec_keeper
 from growbin_jobs.engine.middleware.stack import stack
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal
@@ -205,13 +204,6 @@ class Engine:
     def source(self) -> str | None:
         """Its import string ``module:variable``; None where no module has it as a variable."""
         return self.config.source or _import_string(self)
-
-    def become_keeper(self) -> NoReturn:
-        """Replace this process, forked by dramatiq, with a candidate for the keeper of this node."""
-        source = self.source
-        if source is None:
-            raise ConfigurationError("The keeper cannot find this engine. Make it a module's variable.")
-        exec_keeper(source, self.config.node_dir)
 
     def _class_of(self, middleware: type[Middleware] | str | None) -> type[Middleware] | None:
         if not isinstance(middleware, str):

@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from growbin_jobs.engine.threads import native
 
@@ -22,6 +22,12 @@ T = TypeVar("T")
 
 _is_worker_process = False
 _is_isolated_process = False
+
+#: What makes the functions of :func:`once_a_process` begin anew in a child, as long as somebody has them.
+_beginnings: weakref.WeakKeyDictionary[Callable[[], Any], Callable[[], None]] = weakref.WeakKeyDictionary()
+
+#: What they had made in the parents, kept for ever: what ends with the child's copy may still be the parent's.
+_inherited: list[object] = []
 
 
 def declare_worker_process() -> None:
@@ -44,7 +50,6 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
     """
     lock = threading.Lock()
     made: list[T] = []
-    inherited: list[T] = []
 
     def get() -> T:
         if not made:
@@ -57,11 +62,11 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
         # Another thread of the parent may have held it at the fork; nobody in the child would release it.
         nonlocal lock
         lock = threading.Lock()
-        # Kept for ever: what ends with the child's copy may still be the parent's.
-        inherited.extend(made)
+        _inherited.extend(made)
         made.clear()
 
-    os.register_at_fork(after_in_child=begin_anew)
+    # No hook of its own: those of a process are never given back, and would keep what was made.
+    _beginnings[get] = begin_anew
     return get
 
 
@@ -126,6 +131,8 @@ def _in_child() -> None:
         _watched.discard(something)  # unless it goes on in the child, and watches again
         _despite_errors(something.abandon)
     _paused.clear()
+    for begin_anew in list(_beginnings.values()):
+        begin_anew()
     fork_lock.release()
 
 

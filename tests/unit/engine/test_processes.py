@@ -1,5 +1,7 @@
+import gc
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -73,6 +75,19 @@ def test_what_failed_is_tried_anew():
         get()
 
     assert get() == "there"
+
+
+def test_what_nobody_has_any_more_is_let_go():
+    class Connection:
+        pass
+
+    get = once_a_process(Connection)
+    connection = weakref.ref(get())
+
+    del get
+    gc.collect()
+
+    assert connection() is None
 
 
 class Watched:

@@ -10,8 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import NoReturn
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
@@ -21,6 +19,7 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.groups import group_of
 from growbin_jobs.engine.node import registered
+from growbin_jobs.engine.node.candidate import Candidate, log_file
 from growbin_jobs.engine.node.election import has_keeper
 from growbin_jobs.engine.node.keeper_command import keeper_command
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
@@ -34,9 +33,6 @@ PATIENCE = 20.0
 
 #: Seconds between two looks.
 INTERVAL = 5.0
-
-#: What argparse exits with when it does not understand a command line.
-ARGPARSE_ERROR = 2
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -68,7 +64,7 @@ class EnsureKeeper(Middleware):
     @property
     def forks(self) -> list[Callable[[], int]]:
         source = self._source()
-        return [] if source is None else [_Candidate(source)]
+        return [] if source is None else [Candidate(source, self._folder)]
 
     def after_process_boot(self, broker: Broker) -> None:
         # Only dramatiq's command says so: a Worker in a test, or in somebody's own program, needs no keeper. What runs
@@ -119,7 +115,7 @@ class EnsureKeeper(Middleware):
         source = self._source()
         if source is None:
             return
-        command = keeper_command(source, self._folder, os.getppid(), "--at-once", log_file=_log_file())
+        command = keeper_command(source, self._folder, os.getppid(), "--at-once", log_file=log_file())
         # Not subprocess: gevent's own forks in Python, with everything that this process would have to hold still.
         # It inherits no blocked or ignored signal.
         self._started = os.posix_spawn(command[0], command, self._config.environment, setsigmask=(), setsigdef=_SIGNALS)
@@ -156,42 +152,3 @@ class EnsureKeeper(Middleware):
             version=self._config.version,
             started_at=time.time(),
         )
-
-
-class _Candidate:
-    """What dramatiq forks a process for: it takes a path out of these names, and finds the engine's method there."""
-
-    def __init__(self, source: str) -> None:
-        self.__module__, _, variable = source.partition(":")
-        self.__name__ = f"{variable}.become_keeper"
-
-    def __call__(self) -> int:
-        raise NotImplementedError("dramatiq finds it by its name")
-
-
-def exec_keeper(source: str, folder: Path) -> NoReturn:
-    """Replace this process, forked by dramatiq, with a candidate for the keeper: a fresh Python, without gevent.
-
-    Parameters:
-      source: Import string of the engine.
-      folder: The node's folder.
-    """
-    command = keeper_command(source, folder, os.getppid(), log_file=_log_file())
-    os.execv(command[0], command)  # noqa: S606 our own module
-
-
-def _log_file() -> str | None:
-    """Return the file that dramatiq was told to write its log to.
-
-    Its processes log through pipes that nobody reads any more when the workers are gone, and the keeper's last words
-    come after that. So it appends to the file itself.
-    """
-    from dramatiq.cli import make_argument_parser
-
-    try:
-        given, _ = make_argument_parser().parse_known_args()  # type: ignore[no-untyped-call]
-    except SystemExit as exit_:
-        if exit_.code != ARGPARSE_ERROR:  # dramatiq tells this process to stop, at this very moment
-            raise
-        return None  # no dramatiq's command line
-    return str(given.log_file) if given.log_file else None

@@ -7,6 +7,7 @@ import functools
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
@@ -47,7 +48,8 @@ class Interrupts:
         self._aborted: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._stopping = False
-        threading.Thread(target=self._run, name="time-limits", daemon=True).start()
+        # Ends when nobody has this any more.
+        threading.Thread(target=_look, args=(weakref.ref(self),), name="time-limits", daemon=True).start()
 
     def start(self, seconds: float, *, on_shutdown: bool = False, message_id: str = "") -> None:
         """Let the caller be struck from now on.
@@ -127,14 +129,24 @@ class Interrupts:
             return self._messages.get(whom) in self._aborted
         return whom in self._notified if exception is Shutdown else deadline <= time.monotonic()
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(INTERVAL)
-            now = time.monotonic()
-            for whom, deadline in list(self._deadlines.items()):
-                if deadline <= now:
-                    events.TIME_LIMIT_EXCEEDED.emit(thread=whom if isinstance(whom, int) else id(whom))
-                    self._strike(whom, TimeLimitExceeded)
+    def strike_late(self) -> None:
+        """Strike all whose time is over."""
+        now = time.monotonic()
+        for whom, deadline in list(self._deadlines.items()):
+            if deadline <= now:
+                events.TIME_LIMIT_EXCEEDED.emit(thread=whom if isinstance(whom, int) else id(whom))
+                self._strike(whom, TimeLimitExceeded)
+
+
+def _look(interrupts: weakref.ref[Interrupts]) -> None:
+    """Look at the clock as long as somebody has these interrupts."""
+    while True:
+        time.sleep(INTERVAL)
+        found = interrupts()
+        if found is None:
+            return
+        found.strike_late()
+        del found
 
 
 class _OfThreads(Interrupts):

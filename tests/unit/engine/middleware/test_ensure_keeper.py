@@ -1,9 +1,7 @@
 """A worker process says that it lives, and a worker that is none says nothing. Real ones: integration/test_keeper."""
 
 import os
-import sys
 import threading
-from contextlib import nullcontext
 
 import dramatiq
 import pytest
@@ -39,11 +37,10 @@ def run(broker, **options):
     return worker
 
 
-def test_dramatiq_is_asked_to_fork_a_keeper(keeper):
+def test_dramatiq_is_asked_to_fork_a_keeper(tmp_path, keeper):
     [fork] = keeper.forks
 
-    # By this name a process that has loaded nothing yet finds it.
-    assert f"{fork.__module__}:{fork.__name__}" == "growbin_jobs.app:engine.become_keeper"
+    assert (fork.source, fork.folder) == ("growbin_jobs.app:engine", tmp_path)
 
 
 def test_without_an_import_string_there_is_no_keeper_to_fork(tmp_path):
@@ -115,20 +112,6 @@ def test_while_there_is_a_keeper_none_is_started(tmp_path, broker, monkeypatch):
 
     assert started == [11]  # missed twice
     worker.stop()
-
-
-@pytest.mark.parametrize("told", [True, False], ids=["told to stop", "no dramatiq's command line"])
-def test_a_candidate_that_is_told_to_stop_while_it_reads_the_command_line_stops(monkeypatch, told):
-    class Parser:
-        def parse_known_args(self):
-            sys.exit(
-                0 if told else 2
-            )  # as dramatiq's handler of SIGTERM does, in whatever line it comes; as argparse does
-
-    monkeypatch.setattr("dramatiq.cli.make_argument_parser", Parser)
-
-    with pytest.raises(SystemExit) if told else nullcontext():
-        assert keeping._log_file() is None
 
 
 def test_while_the_keeper_that_it_has_started_lives_no_other_one_is_started(broker, monkeypatch):
