@@ -49,6 +49,39 @@ def test_an_empty_account_is_given_up_under_any_status(status, field, code):
     assert error.code == "model_quota_exhausted"
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "becomes"),
+    [
+        *((status, "x", Transient) for status in (408, 409, 421, 423, 424, 425, 444, 449, 460, 499, 500, 530, 599)),
+        *((status, "x", "model_rejected_request") for status in (400, 404, 406, 413, 414, 415, 431, 451)),
+        (407, "x", "model_rejected_request"),
+        (410, "The model m is no longer available.", "model_not_offered"),
+        (429, "余额不足,请充值", "model_quota_exhausted"),
+        (403, {"code": "insufficient_user_quota", "message": "用户额度不足"}, "model_quota_exhausted"),
+        (400, {"code": "data_inspection_failed", "message": "x"}, "model_refused"),
+        (400, "该模型不支持图片输入", "model_lacks_images"),
+    ],
+)
+def test_a_status_and_its_words_mean_one_thing(status, error, becomes):
+    found = from_response(status, {"error": error}, {}, model="m")
+
+    assert (found.code if isinstance(found, Permanent) else type(found)) == becomes
+    assert ("HTTPS_PROXY" in str(found)) == (status == 407)
+
+
+@pytest.mark.parametrize(
+    ("member", "wait"),
+    [
+        ({"retry_after_ms": 4000}, 4),
+        ({"retryAfter": 4}, 4),
+        ({"metadata": {"headers": {"X-RateLimit-Reset": "4", "X-RateLimit-Remaining": "0"}}}, 4),
+        ({"metadata": {"headers": {"Retry-After": "4"}}}, 4),
+    ],
+)
+def test_a_wait_stands_anywhere_in_an_error(member, wait):
+    assert from_response(429, {"error": {"message": "x", **member}}, {}).wait == wait
+
+
 def test_the_reason_is_quoted_for_whoever_has_to_mend_it():
     body = {"error": {"code": "unsupported_value", "message": "'temperature' does not support 0.2 with this model."}}
 
