@@ -16,8 +16,8 @@ _THOUGHTS: Final = frozenset({"thinking", "reasoning", "refusal"})
 #: many others, Mistral, Seed, Kimi, Gemma.
 _TAGS: Final = (
     ("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"), ("<seed:think>", "</seed:think>"), ("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"),
-    ("<unused94>", "<unused95>"),
+    ("<reasoning>", "</reasoning>"), ("<seed:think>", "</seed:think>"), ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"), ("<unused94>", "<unused95>"),
 )  # fmt: skip
 #: What stands before the answer itself in the form of gpt-oss; all before it are thoughts.
 _FINAL: Final = "<|channel|>final<|message|>"
