@@ -5,6 +5,7 @@ video (BT.709 and alike) counts as sRGB's, as in browsers. What is brighter than
 BT.2408) is white.
 """
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -91,23 +92,21 @@ def _decoder(curve: int, power: float) -> Callable[[float], float]:
     """Return what makes a level of 0 to 1 light, of which 1 is the white of a page."""
     power = power or _POWERS.get(curve, 0.0)
     if power:
-        return lambda level: level**power
+        return lambda level: math.pow(level, power)
     return {_PQ: _of_pq, _HLG: _of_hlg}.get(curve, _of_srgb)
 
 
 def _of_srgb(level: float) -> float:
-    return level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4
+    return level / 12.92 if level <= 0.04045 else math.pow((level + 0.055) / 1.055, 2.4)
 
 
 def _of_pq(level: float) -> float:
-    root = level ** (32 / 2523)
-    return (max(root - 0.8359375, 0.0) / (18.8515625 - 18.6875 * root)) ** (16_384 / 2610) * 10_000 / 203
+    root = math.pow(level, 32 / 2523)
+    return math.pow(max(root - 0.8359375, 0.0) / (18.8515625 - 18.6875 * root), 16_384 / 2610) * 10_000 / 203
 
 
 def _of_hlg(level: float) -> float:
-    light = (
-        level**2 / 3 if level <= 0.5 else (2.718281828459045 ** ((level - 0.55991073) / 0.17883277) + 0.28466892) / 12
-    )
+    light = level**2 / 3 if level <= 0.5 else (math.exp((level - 0.55991073) / 0.17883277) + 0.28466892) / 12
     return light / 0.265  # what the level 0.75 is
 
 
