@@ -31,6 +31,7 @@ from typing import Final
 
 from growbin_jobs.adapters.llm import vocabulary
 from growbin_jobs.adapters.llm.said import Said, read_said
+from growbin_jobs.adapters.llm.unreachable import why_unreachable
 from growbin_jobs.adapters.llm.waiting import LONGEST_ASKED, asked_wait, asks_to_wait, wait_of
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.model_catalog import find_model
@@ -45,6 +46,8 @@ _MAY_ASK_TO_WAIT: Final = frozenset({408, 409, 413, 425, 502, 503, 504, 529})
 #: Statuses below 500 that speak of the moment and not of the request: a lock, an upstream that failed (424 of Azure), a
 #: connection that somebody on the way closed (nginx's 444, 460, 499).
 _FAILED_NOW: Final = frozenset({408, 409, 421, 423, 424, 425, 444, 449, 460, 499})
+
+_MISPACKED: Final = "it is compressed otherwise than it says, or in a way that nobody asked for"
 
 
 class RateLimited(Deferred):
@@ -86,15 +89,16 @@ def from_exception(
         return from_response(error.status_code, error.body, headers, secret=secret, model=model, sent=sent)
     if AnswerTooLarge in (type(error), type(error.__cause__)):
         return unusable("it is too large")
+    if isinstance(error, httpx2.DecodingError):
+        return unusable(_MISPACKED)
     if isinstance(error, openai.APITimeoutError):
         if isinstance(error.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
             return Transient("The model's server could not be reached in time. Check OPENAI_BASE_URL and the network.")
         return Transient("The model's server did not answer within the deadline.", max_retries=BILLED_RETRIES)
     if isinstance(error, openai.APIConnectionError):
-        kind = type(error.__cause__).__name__
-        return Transient(
-            f"The connection to the model's server failed ({kind}). Check OPENAI_BASE_URL and the network."
-        )
+        if isinstance(error.__cause__, httpx2.DecodingError):
+            return unusable(_MISPACKED)
+        return Transient(why_unreachable(error))
     return Transient(f"The call of the model failed ({type(error).__name__}).")
 
 
@@ -120,6 +124,8 @@ def from_response(
     said = read_said(body)
     words, text = {code.lower() for code in said.codes}, said.text
     detail = said.quote(secret, sent)
+    if 300 <= status < 400:
+        detail = f"{detail}; it redirects{_where(headers)}, which is not followed: correct OPENAI_BASE_URL"
     if (
         status == 402
         or words & vocabulary.QUOTA
@@ -166,6 +172,12 @@ def _waiting(status: int, said: Said, headers: Mapping[str, str]) -> GrowbinErro
     if asks or busy or (slow_down and status >= 500):
         return RateLimited(f"The model's server asks to wait (HTTP {status}).", headers, said)
     return None
+
+
+def _where(headers: Mapping[str, str]) -> str:
+    """Return to which server a response redirects; not to which page there, whose address may hold a secret."""
+    address = re.match(r"https?://[\w.:\[\]-]{1,100}(?=/|$)", headers.get("location") or "", re.I | re.A)
+    return f" to {address[0]}" if address else ""
 
 
 def _tokens(pattern: re.Pattern[str], message: str) -> int | None:

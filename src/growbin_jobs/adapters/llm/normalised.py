@@ -8,7 +8,6 @@
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
 | ``" Plastics "``, ``"플라스틱"`` where ``plastic`` is one of the words asked for | ``plastic`` |
 | ``"PET bottle"`` where ``pet_bottle`` is one, ``"Item"`` for the name ``item`` | the word, the name |
-| a name that was not asked for | nothing; the others count |
 | a name twice with two values; NaN or Infinity; two objects | nothing: it is ambiguous |
 """
 
@@ -60,16 +59,13 @@ def the_object(text: str, schema: Mapping[str, Any], also: Also | None = None) -
     forms = schema.get("properties", {})
     names = set(forms)
     found = _unwrapped(_parsed(text[:_LONGEST]), names | {str(schema.get("title", ""))}, names, 0)
-    return {name: _value(value, forms.get(name, {}), schema, also or {}) for name, value in _asked_for(found, names)}
+    return {name: _value(value, forms.get(name, {}), schema, also or {}) for name, value in _by_names(found, names)}
 
 
-def _asked_for(found: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the members that were asked for, by their names; all of them where no names were given."""
+def _by_names(found: Mapping[str, Any], names: set[str]) -> list[tuple[str, Any]]:
+    """Return the members by the names that were asked for; one that was not asked for stays as it is."""
     spelled = {_letters(name): name for name in names}
-    for name, value in found.items():
-        meant = name if name in names or not names else spelled.get(_letters(name), "")
-        if meant and (meant == name or meant not in found):
-            yield meant, value
+    return list(_unique([(spelled.get(_letters(name), name), value) for name, value in found.items()]).items())
 
 
 def _letters(text: str) -> str:

@@ -1,3 +1,6 @@
+import socket
+import ssl
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,7 @@ from growbin_jobs.adapters.llm.errors import (
     from_exception,
     from_response,
 )
+from growbin_jobs.adapters.llm.unreachable import why_unreachable
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 CANARY = "my-own-servers-key"
@@ -67,6 +71,42 @@ def test_a_status_and_its_words_mean_one_thing(status, error, becomes):
 
     assert (found.code if isinstance(found, Permanent) else type(found)) == becomes
     assert ("HTTPS_PROXY" in str(found)) == (status == 407)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (ssl.SSLCertVerificationError(1, "self-signed"), "SSL_CERT_FILE"),
+        (ssl.SSLError(1, "wrong version number"), "http:// and https://"),
+        (socket.gaierror(-2, "Name or service not known"), "is not known"),
+        (ConnectionRefusedError(111, "refused"), "Nothing listens"),
+        (OSError(101, "Network is unreachable"), "failed (OSError)"),
+    ],
+)
+def test_why_a_server_cannot_be_reached_is_said_with_the_remedy(monkeypatch, cause, words):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    inner, outer = RuntimeError(), RuntimeError()
+    inner.__cause__, outer.__cause__ = cause, inner
+    assert words in why_unreachable(outer if words != "failed (OSError)" else _caused_by(cause))
+    assert "PROXY" not in why_unreachable(outer)
+    monkeypatch.setenv("https_proxy", "http://me:canary@proxy:3128")
+    assert ("HTTPS_PROXY" in why_unreachable(outer)) == (not isinstance(cause, ssl.SSLError))
+    assert "canary" not in why_unreachable(outer)
+
+
+def _caused_by(cause):
+    error = RuntimeError()
+    error.__cause__ = cause
+    return error
+
+
+def test_a_redirect_says_where_to():
+    error = from_response(308, "", {"location": "https://other.example/v1/chat/completions?key=canary"})
+
+    assert "https://other.example," in str(error)
+    assert "OPENAI_BASE_URL" in str(error)
+    assert "canary" not in str(error)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ TEXT = json.dumps(ANSWER)
         TEXT.replace("0.8", "80"),
         TEXT.replace("metal", " Metal "),
         TEXT.replace("{", '{"state": "clean", '),
-        TEXT.replace("{", '{"reason": "it shines", '),
         TEXT.replace("0.8", '"80％"'),
         TEXT.replace("0.8", '"0,8"'),
         TEXT.replace("metal", "Metals").replace('"item"', '"Item"'),
@@ -66,6 +65,7 @@ def test_a_word_is_known_by_its_letters_and_by_its_other_names_but_never_guessed
         TEXT.replace("0.8", "NaN"), TEXT.replace("0.8", "Infinity"),
         TEXT.replace("0.8", '"nan"'), TEXT.replace("{", '{"state": "dirty", '),
         f"{TEXT} or {TEXT.replace('can', 'cup')}",
+        TEXT.replace("{", '{"State": "dirty", '),
         "[" * 5000, '{"a":' * 5000, '"' * 50_000, '"\\"' * 20_000, "5", "null",
     ],
 )  # fmt: skip
