@@ -55,7 +55,8 @@ def run_checks() -> list[Finding]:
         try:
             findings += check(settings)
         except GrowbinError as error:
-            findings.append(Finding(what, "failed", str(error)))
+            if str(error) not in [one.detail for one in findings]:  # what is wrong with one part stops others, too
+                findings.append(Finding(what, "failed", str(error)))
         except Exception as error:  # its text is not ours: it may quote a password
             kind = type(error).__name__
             findings.append(Finding(what, "failed", f"The check itself failed ({kind}). Please report it as a fault."))

@@ -47,7 +47,7 @@ def connect(
         httpx2.InvalidURL,
     ):  # a kind of proxy that httpx2 does not know, or socks without its package
         raise ConfigurationError(
-            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names a proxy that cannot be used: it must be http://host:port or "
+            "HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY) names a proxy that cannot be used: it must be http://host:port or "
             "https://host:port. Correct it, or add the model's server to NO_PROXY."
         ) from None
     except OSError as error:  # ssl.SSLError too: a file that holds no certificates

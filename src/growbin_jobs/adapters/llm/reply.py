@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from growbin_jobs.adapters.llm.documents import decoded, error_in, status_in
 from growbin_jobs.adapters.llm.errors import from_response, unusable
@@ -194,12 +202,17 @@ class _Billed(BaseModel):
 
 
 class _Model(BaseModel):
-    id: str
+    id: str = Field(validation_alias=AliasChoices("id", "name"))
     shutdown_date: Any = None
 
 
 class _Models(BaseModel):
-    data: list[_Model] | None
+    data: list[_Model] | None = Field(validation_alias=AliasChoices("data", "models"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_object(cls, value: object) -> object:
+        return {"data": value} if isinstance(value, list) else value  # Together AI
 
 
 Count = Annotated[int, Field(ge=0)]

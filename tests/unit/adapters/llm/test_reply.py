@@ -219,3 +219,8 @@ def test_a_model_without_a_readable_end_has_none():
     ends = read_models(json.dumps({"data": data}).encode())
 
     assert [str(ends[name]) for name in "abc"] == ["None", "None", "2027-01-14"]
+
+
+@pytest.mark.parametrize("document", [[{"id": "a"}], {"models": [{"name": "a"}]}, {"data": [{"id": "models/a"}]}])
+def test_the_list_of_models_is_found_in_each_form(document):
+    assert read_models(json.dumps(document).encode()) == {"a": None}
