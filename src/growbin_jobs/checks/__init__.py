@@ -1,11 +1,13 @@
 """Checks for ``growbin-jobs doctor``: tries each thing that the settings name."""
 
 import os
+import pwd
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.checks.holding import check_holding
@@ -90,6 +92,11 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         raise ConfigurationError(
             f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR."
         )
+    if foreign := next((path for path in _databases(folder) if not os.access(path, os.R_OK | os.W_OK)), None):
+        raise ConfigurationError(
+            f"{foreign} is not writable for this user: another one made it, or its mode forbids it. Let an "
+            f"administrator run: chown -R {_user()} {folder}"
+        )
     free, floor = shutil.disk_usage(folder).free, settings.journal_free_floor
     found = f"{folder}, {free / 1e9:.1f} GB free"
     remedy = "Free some space, or set GROWBIN_DATA_DIR to a folder on a larger disk."
@@ -106,6 +113,19 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("data folder", "ok", found)
+
+
+def _databases(folder: Path) -> Iterator[Path]:
+    """Yield the files of databases in the data folder and in those of the nodes, with what belongs to them."""
+    for pattern in ("*.db*", "*/*.db*"):
+        yield from sorted(folder.glob(pattern))
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
