@@ -6,6 +6,8 @@ from typing import Any, Final
 
 #: Members of a message that come in pieces.
 _PIECES: Final = ("content", "refusal", "reasoning_content", "reasoning", "thinking")
+#: Where the pieces of the one call of a tool are kept meanwhile.
+_CALL: Final = "tool_calls.arguments"
 #: How such a body begins: an event, or a comment that keeps the connection open (OpenRouter).
 _BEGINNINGS: Final = ("data:", "event:", "id:", "retry:", ":")
 
@@ -21,7 +23,7 @@ def put_together(text: str) -> str:
     if not text.startswith(_BEGINNINGS):
         return text
     whole: dict[str, Any] = {}
-    message: dict[str, Any] = {}
+    pieces: dict[str, list[str]] = {}
     finish, ended = None, False
     for event in _events(text):
         if event is None:
@@ -34,9 +36,12 @@ def put_together(text: str) -> str:
         choice = choices[0] if isinstance(choices, list) and choices else None
         if isinstance(choice, dict):
             finish = choice.get("finish_reason") or finish
-            _add(message, choice.get("delta") or choice.get("message"))
-    if not whole and not message:
+            _add(pieces, choice.get("delta") or choice.get("message"))
+    if not whole and not pieces:
         return text
+    message: dict[str, Any] = {name: "".join(parts) for name, parts in pieces.items()}
+    if _CALL in message:
+        message["tool_calls"] = [{"function": {"arguments": message.pop(_CALL)}}]
     choice = {"message": message, "finish_reason": finish or ("stop" if ended else "error")}
     return json.dumps(whole | {"choices": [choice]})
 
@@ -45,7 +50,7 @@ def _events(text: str) -> Iterator[dict[str, Any] | None]:
     """Yield the object of each event; None for the word that ends the stream."""
     for line in text.splitlines():
         name, _, data = line.partition(":")
-        if name != "data":
+        if name != "data" or not data.strip():
             continue
         if data.strip() == "[DONE]":
             yield None
@@ -58,15 +63,14 @@ def _events(text: str) -> Iterator[dict[str, Any] | None]:
             yield event
 
 
-def _add(message: dict[str, Any], piece: Any) -> None:
+def _add(pieces: dict[str, list[str]], piece: Any) -> None:
     if not isinstance(piece, dict):
         return
     for name in _PIECES:
         if isinstance(part := piece.get(name), str):
-            message[name] = message.get(name, "") + part
+            pieces.setdefault(name, []).append(part)
     calls = piece.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict) and isinstance(part := function.get("arguments"), str):
-            known = message.setdefault("tool_calls", [{"function": {"arguments": ""}}])
-            known[0]["function"]["arguments"] += part
+            pieces.setdefault(_CALL, []).append(part)

@@ -20,6 +20,8 @@ _MILLISECONDS, _EXPLICIT = ("retry-after-ms", "x-ms-retry-after-ms"), ("retry-af
 #: OpenAI's names, those of a draft for HTTP (``ratelimit-reset``), Mistral's (``ratelimitbysize-reset``), Anthropic's
 #: (``anthropic-ratelimit-requests-reset``).
 _RESET = re.compile(r"((?:[\w-]+-)?rate-?limit(?:bysize)?-(?:[\w-]+-)?)reset((?:-[\w-]+)?)")
+#: Letters of a header's name that is looked at.
+_LONGEST_NAME = 100
 #: One header for all, in the drafts' two forms: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50``.
 _POLICY = re.compile(r"\b(?:remaining|r)\s*=\s*(\d+)\s*[,;]\s*(?:reset|t)\s*=\s*(\d+)")
 
@@ -99,7 +101,7 @@ def seconds_of(value: str | None) -> float | None:
 def _resets(headers: Mapping[str, str]) -> Iterator[float]:
     """Yield the waits for limits that are used up: of requests, of tokens, of a project's tokens, and others."""
     for name in headers:
-        reset = _RESET.fullmatch(name.lower())
+        reset = _RESET.fullmatch(name.lower()) if len(name) <= _LONGEST_NAME else None
         if reset is None or (headers.get(f"{reset[1]}remaining{reset[2]}") or "0").strip() != "0":
             continue
         wait = _delay(headers.get(name))

@@ -21,8 +21,10 @@ _TAGS: Final = (
 )  # fmt: skip
 #: What stands before the answer itself in the form of gpt-oss; all before it are thoughts.
 _FINAL: Final = "<|channel|>final<|message|>"
-#: A template's own marks that were not taken off.
-_MARKS: Final = re.compile(r"^(?:<\|[\w ]{1,40}\|>\s*)+|(?:\s*(?:<\|[\w ]{1,40}\|>|</s>|<(?:end_of_turn|eos)>))+$")
+#: A template's own marks that were not taken off, at either end; how many of them are looked for, and their length.
+_MARK: Final = re.compile(r"<\|[\w ]{1,40}\|>|</s>|<end_of_turn>|<eos>")
+_MOST_MARKS: Final = 8
+_LONGEST_MARK: Final = 44
 
 
 def unwrapped(content: object) -> str:
@@ -32,7 +34,7 @@ def unwrapped(content: object) -> str:
       content: Of the message: text, a part, or a list of parts and texts (vercel/ai#13703).
     """
     text = _joined(content).replace("\ufeff", "").strip()
-    text = _MARKS.sub("", _without_thoughts(text)).strip()
+    text = _without_marks(_without_thoughts(text))
     fenced = _FENCED.fullmatch(text)
     return fenced[1].strip() if fenced else text
 
@@ -58,4 +60,17 @@ def _without_thoughts(text: str) -> str:
             return answer.strip()
         if text.startswith(opening):
             return ""
+    return text
+
+
+def _without_marks(text: str) -> str:
+    for _ in range(_MOST_MARKS):
+        if first := _MARK.match(text):
+            text = text[first.end() :].lstrip()
+    for _ in range(_MOST_MARKS):
+        end = text[-_LONGEST_MARK:]
+        last = next((found for found in _MARK.finditer(end) if found.end() == len(end)), None)
+        if last is None:
+            break
+        text = text[: -len(last[0])].rstrip()
     return text

@@ -59,6 +59,11 @@ def test_nothing_is_taken_off_that_is_part_of_a_text(content):
     assert unwrapped(content) == content
 
 
+@pytest.mark.parametrize("text", ["</s>" * 90_000, "a" + " " * 400_000 + "b", "<think>" * 50_000, "<|a|>" * 80_000])
+def test_a_long_answer_takes_steps_in_proportion_to_its_length(text):
+    assert len(unwrapped(text)) <= len(text)  # in a square of it this would take minutes
+
+
 @given(st.text() | st.lists(st.text() | st.dictionaries(st.sampled_from(["type", "text"]), st.text())))
 def test_it_is_taken_off_once_and_never_fails(content):
     assert unwrapped(content) == unwrapped(content).strip()
