@@ -47,7 +47,10 @@ _MAY_ASK_TO_WAIT: Final = frozenset({408, 409, 413, 425, 502, 503, 504, 529})
 #: connection that somebody on the way closed (nginx's 444, 460, 499).
 _FAILED_NOW: Final = frozenset({408, 409, 421, 423, 424, 425, 444, 449, 460, 499})
 
-_MISPACKED: Final = "it is compressed otherwise than it says, or in a way that nobody asked for"
+_MISPACKED: Final = (
+    "What came over the connection to the model's server is compressed otherwise than it says, or in a way that nobody "
+    "asked for. Look at what is before that server."
+)
 
 
 class RateLimited(Deferred):
@@ -90,14 +93,14 @@ def from_exception(
     if AnswerTooLarge in (type(error), type(error.__cause__)):
         return unusable("it is too large")
     if isinstance(error, httpx2.DecodingError):
-        return unusable(_MISPACKED)
+        return Transient(_MISPACKED)
     if isinstance(error, openai.APITimeoutError):
         if isinstance(error.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
             return Transient("The model's server could not be reached in time. Check OPENAI_BASE_URL and the network.")
         return Transient("The model's server did not answer within the deadline.", max_retries=BILLED_RETRIES)
     if isinstance(error, openai.APIConnectionError):
         if isinstance(error.__cause__, httpx2.DecodingError):
-            return unusable(_MISPACKED)
+            return Transient(_MISPACKED)
         return Transient(why_unreachable(error))
     return Transient(f"The call of the model failed ({type(error).__name__}).")
 
