@@ -4,7 +4,9 @@ Light by design: it loads neither Pillow nor the model libraries, and boto3 or p
 """
 
 import asyncio
+import errno
 import os
+import threading
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +28,12 @@ from growbin_jobs.storage import upload_image
 from growbin_jobs.storage.uploads import checked_id
 from growbin_jobs.wiring import central_database, object_store
 
-Image = bytes | str | os.PathLike[str] | IO[bytes]
+Image = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
+
+#: What opening a path says when there is no file that could be read, whoever tries.
+_NO_FILE: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL}
+)
 
 
 def submit_analysis(
@@ -51,6 +58,7 @@ def submit_analysis(
       Permanent: When an id or the language is not valid.
       Forbidden: When the analysis id belongs to another user.
       PictureRefused: When the file is missing or too large. Everything else about the picture is checked by the worker.
+      TypeError: When ``image`` is none of these, such as a file opened as text or one that has to be awaited.
       Deferred: When the database or the object store is away.
       dramatiq.errors.BrokerConnectionError: When the message could be neither sent nor kept to be sent later.
     """
@@ -107,7 +115,7 @@ def wait(analysis_id: str, *, timeout: float = 60.0, user_id: str | None = None)
         found = find_analysis(analysis_id, user_id=user_id)
         if found is None or not found.status.is_final:
             with suppress(TimeoutError):
-                found = _seen_by(user_id, ended.result(timeout=max(0.0, timeout)))
+                found = _seen_by(user_id, ended.result(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX)))
     return _at_its_end(analysis_id, found, timeout)
 
 
@@ -176,19 +184,34 @@ def _at_its_end(analysis_id: str, found: Analysis | None, timeout: float) -> Ana
 
 
 def _read(image: Image, limit: int) -> bytes:
-    if isinstance(image, bytes):
-        data = image
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        data = bytes(image)
     elif isinstance(image, (str, os.PathLike)):
         try:
             with Path(image).open("rb") as file:
-                data = file.read(limit + 1)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                data = _contents(file, limit)
+        except ValueError:  # a NUL in the path
             raise PictureRefused("picture_missing") from None
+        except OSError as error:
+            if error.errno in _NO_FILE:
+                raise PictureRefused("picture_missing") from None
+            raise
     else:
-        data = image.read(limit + 1)
+        data = _contents(image, limit)
     if len(data) > limit:
         raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(limit / 1e6, 1))
     return data
+
+
+def _contents(file: IO[bytes], limit: int) -> bytes:
+    """Read a file to its end, or one byte more than allowed; what comes over a network is read in pieces."""
+    data, piece = bytearray(), None
+    if hasattr(file, "read"):
+        while len(data) <= limit and (piece := file.read(limit + 1 - len(data))) and isinstance(piece, bytes):
+            data += piece
+    if not isinstance(piece, bytes):
+        raise TypeError("image must be bytes, a path, or a file opened for binary reading")
+    return bytes(data)
 
 
 @once_a_process

@@ -41,6 +41,14 @@ def not_writable(stage: Stage) -> Env:
     return {}
 
 
+def another_s(stage: Stage, name: str) -> Env:
+    """A file of the data folder that root has made, say, before the service's own user came."""
+    real, file = os.access, stage.data / name
+    file.touch()
+    stage.patch.setattr(os, "access", lambda path, mode: Path(path) != file and real(path, mode))
+    return {}
+
+
 def homeless(stage: Stage) -> Env:
     def nobody(_: Any = None) -> Path:
         raise RuntimeError("no home")

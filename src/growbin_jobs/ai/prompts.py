@@ -50,6 +50,18 @@ VISION_SYSTEM = """\
 item 목록 (이름: 한국어 / 영어)
 {items}"""
 
+#: How else a model may call the categories and states, which the prompt explains in Korean.
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "plastic": ("플라스틱", "플라스틱류", "비닐", "스티로폼"),
+    "paper": ("종이", "종이류", "종이팩"),
+    "metal": ("금속", "금속류", "캔", "고철"),
+    "glass": ("유리", "유리류"),
+    "general": ("일반", "일반쓰레기", "기타", "general waste"),
+    "clean": ("깨끗함",),
+    "dirty": ("더러움",),
+    "mixed": ("섞임", "혼합"),
+}
+
 VISION_QUESTION = "이 사진에서 버리려는 물건을 판독해 주세요."
 
 #: For servers that take no JSON schema.

@@ -106,6 +106,8 @@ class OnlineVision:
         self._detail = detail
         names: Any = Literal[tuple(known.item for known in self._items)]
         self._schema = create_model("WasteAnswer", __base__=VisionAnswer, __doc__="", item=(names, ...))
+        names = {known.item: (known.ko, known.en, *prompts.OTHER_NAMES.get(known.item, ())) for known in self._items}
+        self._also = prompts.OTHER_NAMES | names
         self._form = prompts.vision_form(self._schema.model_json_schema())
 
     @property
@@ -127,5 +129,7 @@ class OnlineVision:
 
         messages = prompts.vision_messages(self._items, address or inline(), self._detail)
         options: dict[str, Any] = {"inline": inline} if address else {}
-        completion = self._client.ask(self._call, messages, self._schema, in_words=self._form, **options)
+        completion = self._client.ask(
+            self._call, messages, self._schema, in_words=self._form, also=self._also, **options
+        )
         return VisionAnswer.model_validate(completion.answer.model_dump())

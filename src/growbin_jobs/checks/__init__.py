@@ -1,11 +1,13 @@
 """Checks for ``growbin-jobs doctor``: tries each thing that the settings name."""
 
 import os
+import pwd
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.checks.holding import check_holding
@@ -55,7 +57,8 @@ def run_checks() -> list[Finding]:
         try:
             findings += check(settings)
         except GrowbinError as error:
-            findings.append(Finding(what, "failed", str(error)))
+            if str(error) not in [one.detail for one in findings]:  # what is wrong with one part stops others, too
+                findings.append(Finding(what, "failed", str(error)))
         except Exception as error:  # its text is not ours: it may quote a password
             kind = type(error).__name__
             findings.append(Finding(what, "failed", f"The check itself failed ({kind}). Please report it as a fault."))
@@ -89,6 +92,11 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         raise ConfigurationError(
             f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR."
         )
+    if foreign := next((path for path in _databases(folder) if not os.access(path, os.R_OK | os.W_OK)), None):
+        raise ConfigurationError(
+            f"{foreign} is not writable for this user: another one made it, or its mode forbids it. Let an "
+            f"administrator run: chown -R {_user()} {folder}"
+        )
     free, floor = shutil.disk_usage(folder).free, settings.journal_free_floor
     found = f"{folder}, {free / 1e9:.1f} GB free"
     remedy = "Free some space, or set GROWBIN_DATA_DIR to a folder on a larger disk."
@@ -105,6 +113,19 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("data folder", "ok", found)
+
+
+def _databases(folder: Path) -> Iterator[Path]:
+    """Yield the files of databases in the data folder and in those of the nodes, with what belongs to them."""
+    for pattern in ("*.db*", "*/*.db*"):
+        yield from sorted(folder.glob(pattern))
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

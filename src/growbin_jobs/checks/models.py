@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.address import OPENAI_URL, parted_url
-from growbin_jobs.errors import GrowbinError
+from growbin_jobs.errors import Deferred, GrowbinError, Transient
 from growbin_jobs.model_catalog import AUTO, Server, effort_for, find_model, temperature_for
 from growbin_jobs.operations.finding import Finding, Status
 from growbin_jobs.settings import Settings
@@ -41,7 +41,17 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         base_url=settings.openai_base_url,
         server=settings.model_server,
     )
-    offered = client.models(timeout=10.0)
+    try:
+        offered = client.models(timeout=10.0)
+    except Deferred as error:
+        yield Finding("models", "warning", f"{error} Try again in {error.wait or 0:.0f} s.")
+        return
+    except Transient as error:
+        remedy = (
+            "" if "OPENAI_BASE_URL" in str(error) else " If it lasts, look at that server, or correct OPENAI_BASE_URL."
+        )
+        yield Finding("models", "failed", f"{error}{remedy}")
+        return
     if not offered:
         detail = f"{client.server.title} lists no models: whether it has them is not known. Check OPENAI_BASE_URL, "
         yield Finding("models", "warning", f"{detail}which usually ends in /v1, if requests fail.")

@@ -159,6 +159,8 @@ class EngineSettings(Layout, BaseSettings):
     def _empty_is_unset(cls, value: Any, info: Any) -> Any:
         if isinstance(value, str):
             value = value.rstrip("\r\n")  # of a secret that comes from a file
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+                raise ValueError("is in quotes, which count: write it without them (Docker's env files keep them)")
         # An empty variable is how a manifest or a shell switches a setting off.
         if value == "":
             field = cls.model_fields[info.field_name]
@@ -219,16 +221,25 @@ class EngineSettings(Layout, BaseSettings):
     def unknown_variables(cls) -> list[tuple[str, str | None]]:
         """Return variables with this prefix that are no settings, and for each the name that was meant, if any.
 
-        Those of tests, ``…TEST_…``, are left out.
+        Those of tests, ``…TEST_…``, are left out. One without this prefix counts where it is nearly the name of a
+        setting that is not set.
         """
         prefix = str(cls.model_config.get("env_prefix", ""))
         known = [cls.variable(name) for name in cls.model_fields]
         # Compared without the prefix, which would make all names alike; PREFIX_DATABASE_URL is DATABASE_URL.
         by_word = {name.removeprefix(prefix): name for name in known}
-        found = []
+        found: list[tuple[str, str | None]] = []
+        spelled = {_letters(name): name for name in known if name not in os.environ}
         for name in sorted(os.environ):
             word = name.upper().removeprefix(prefix)
-            if not name.upper().startswith(prefix) or word.startswith("TEST_") or name.upper() in known:
+            if name.upper() in known:
+                continue
+            if not name.upper().startswith(prefix):
+                found += [
+                    (name, spelled[letters]) for letters in difflib.get_close_matches(_letters(name), spelled, 1, 0.9)
+                ]
+                continue
+            if word.startswith("TEST_"):
                 continue
             meant = difflib.get_close_matches(word, by_word, n=1, cutoff=0.7)
             found.append((name, by_word[meant[0]] if meant else None))
@@ -298,3 +309,8 @@ def environment() -> dict[str, str]:
 
 def _allows_none(annotation: Any) -> bool:
     return type(None) in getattr(annotation, "__args__", ())
+
+
+def _letters(name: str) -> str:
+    """Return what is left of a variable's name where its words were put together in another way."""
+    return "".join(char for char in name.upper() if char.isalnum())

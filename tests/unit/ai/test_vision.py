@@ -54,7 +54,8 @@ class Client:
         self.answer = answer
         self.asked = []
 
-    def ask(self, call, messages, schema, *, in_words, inline=None):
+    def ask(self, call, messages, schema, *, in_words, inline=None, also=None):
+        assert also["pet_bottle"] == ("페트병", "PET bottle")
         assert inline is None or inline().startswith("data:image/jpeg;base64,")
         self.asked.append((call, messages, schema, in_words))
         return Completion(schema.model_validate_json(json.dumps(self.answer)), call.model, None, None)

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -41,19 +41,32 @@ class BoundedStream(httpx2.SyncByteStream):
         self._inner.close()
 
     def _chunks(self) -> Iterator[bytes]:
-        if self._encoding not in ("gzip", "x-gzip", "deflate"):
+        if self._encoding in ("", "identity", "aws-chunked"):
             yield from self._inner
             return
-        decompress = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        if self._encoding not in ("gzip", "x-gzip", "deflate"):
+            raise httpx2.DecodingError("the body is compressed in a way that was not asked for")
         try:
-            for chunk in self._inner:
-                rest = chunk
-                while rest:
-                    yield decompress.decompress(rest, _STEP)
-                    rest = decompress.unconsumed_tail
-            yield decompress.flush()
+            yield from self._decompressed()
         except zlib.error as error:
             raise httpx2.DecodingError("the body is not compressed as it says") from error
+
+    def _decompressed(self) -> Iterator[bytes]:
+        decompress: Any = None
+        for chunk in self._inner:
+            rest = chunk
+            while rest:
+                if decompress is None or decompress.eof:  # the first stream, or one more behind it
+                    decompress = zlib.decompressobj(zlib.MAX_WBITS | 32 if _has_head(rest) else -zlib.MAX_WBITS)
+                yield decompress.decompress(rest, _STEP)
+                rest = decompress.unconsumed_tail or decompress.unused_data
+        if decompress is not None:
+            yield decompress.flush()
+
+
+def _has_head(data: bytes) -> bool:
+    """Return False for "deflate" without the head of zlib, as some servers understand it (RFC 9110 §8.4.1.2)."""
+    return data[:2] == b"\x1f\x8b" or len(data) < 2 or (data[0] & 15 == 8 and int.from_bytes(data[:2], "big") % 31 == 0)
 
 
 def bounded(response: httpx2.Response) -> httpx2.Response:

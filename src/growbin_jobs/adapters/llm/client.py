@@ -17,6 +17,7 @@ from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
 from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
+from growbin_jobs.adapters.llm.normalised import Also
 from growbin_jobs.adapters.llm.recording import note_response, recorded
 from growbin_jobs.adapters.llm.refusals import FieldRefused
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
@@ -102,6 +103,7 @@ class ModelClient:
         *,
         in_words: str,
         inline: Callable[[], str] | None = None,
+        also: Also | None = None,
     ) -> Completion[Schema]:
         """Return the model's answer in the form of a schema.
 
@@ -114,6 +116,7 @@ class ModelClient:
           schema: Forbids extra fields and has no defaults, as strict structured output demands.
           in_words: The schema as a prompt, for servers that take none. It must say "JSON" (OpenAI insists).
           inline: Makes a ``data:`` URL of the picture that the messages name by address, for servers that fetch none.
+          also: Words of the schema to their other names, which models answer where nothing holds them to it.
 
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
@@ -122,7 +125,7 @@ class ModelClient:
 
         def asked(one: Call) -> Completion[Schema]:
             return self._asking.answer(
-                Wish(one, messages, form, inline), lambda reply: validated(reply, one.model, schema)
+                Wish(one, messages, form, inline), lambda reply: validated(reply, one.model, schema, also)
             )
 
         return self._first_offered(call, asked)

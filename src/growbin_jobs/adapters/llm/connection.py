@@ -5,6 +5,7 @@ Imported at the first call only: the SDK takes 1.2 s and 45 MB, which a producer
 
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -40,9 +41,13 @@ def connect(
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
     try:
         transport = DeadlineTransport(limits=limits, proxy=proxy_for(url))
-    except (ValueError, ImportError):  # a kind of proxy that httpx2 does not know, or socks without its package
+    except (
+        ValueError,
+        ImportError,
+        httpx2.InvalidURL,
+    ):  # a kind of proxy that httpx2 does not know, or socks without its package
         raise ConfigurationError(
-            "HTTPS_PROXY or HTTP_PROXY names a proxy that cannot be used: it must be http://host:port or "
+            "HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY) names a proxy that cannot be used: it must be http://host:port or "
             "https://host:port. Correct it, or add the model's server to NO_PROXY."
         ) from None
     except OSError as error:  # ssl.SSLError too: a file that holds no certificates
@@ -100,6 +105,23 @@ def timeouts(seconds: float) -> httpx2.Timeout:
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the environment's proxy (HTTPS_PROXY, NO_PROXY), which httpx2 does not look up for a transport of ours."""
-    address = urlsplit(url)
-    return None if proxy_bypass(address.netloc) else getproxies().get(address.scheme)
+    """Return the environment's proxy, which httpx2 does not look up for a transport of ours.
+
+    HTTPS_PROXY or HTTP_PROXY, else ALL_PROXY, as everywhere; one without a scheme is ``http``.
+    """
+    address, proxies = urlsplit(url), getproxies()
+    if proxy_bypass(address.netloc) or _in_networks(address.hostname or "", proxies.get("no", "")):
+        return None
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _in_networks(host: str, excepted: str) -> bool:
+    """Return whether an address lies in one of the networks that NO_PROXY names (``10.0.0.0/8``), as in Kubernetes."""
+    for name in excepted.split(","):
+        try:
+            if "/" in name and ip_address(host) in ip_network(name.strip(), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False

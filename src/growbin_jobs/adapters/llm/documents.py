@@ -1,21 +1,30 @@
-"""The body of a 200 before it is read as an answer: its encoding, and the error that it may be instead."""
+"""The body of a 200 before it is read as an answer: its encoding, its events, and the error that it may be instead."""
 
 import codecs
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from growbin_jobs.adapters.llm import vocabulary
 from growbin_jobs.adapters.llm.said import read_said
+from growbin_jobs.adapters.llm.streamed import put_together
+
+#: Members by which an object says something and answers nothing.
+_SAYS: Final = frozenset({"detail", "message", "msg", "errmsg", "base_resp"})
 
 
 def decoded(body: bytes, headers: Mapping[str, str]) -> str:
-    """Return the text of a body: Unicode as JSON has it, with or without a byte order mark, else what the header names.
+    """Return the document of a body, put together where it came as a stream of events.
 
     Parameters:
-      body: As it came.
+      body: As it came: Unicode as JSON has it, with or without a byte order mark, else what the header names.
       headers: Of the response.
     """
+    return put_together(_text(body, headers))
+
+
+def _text(body: bytes, headers: Mapping[str, str]) -> str:
     charset = re.search(r"charset=[\"']?([\w.:-]+)", headers.get("content-type") or "", re.I)
     encodings = ["utf-8-sig", *([charset[1]] if charset else [])]
     if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -47,8 +56,8 @@ def error_in(document: str) -> Any:
         return None
     if found.get("error"):
         return {"error": found["error"]}
-    is_error = str(found.get("object", "")).casefold() == "error" or bool(found.keys() & {"detail", "message"})
-    return found if is_error and "choices" not in found else None
+    is_error = str(found.get("object", "")).casefold() == "error" or bool(found.keys() & _SAYS)
+    return found if is_error else None
 
 
 def status_in(error: Mapping[str, Any]) -> int:
@@ -61,4 +70,6 @@ def status_in(error: Mapping[str, Any]) -> int:
             return 429
         if code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599:
             return int(code)
-    return 502
+    if vocabulary.QUOTA_WORDS.search(said.text):
+        return 402
+    return 429 if vocabulary.LIMITED_WORDS.search(said.text) else 502

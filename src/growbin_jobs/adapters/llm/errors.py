@@ -10,7 +10,7 @@ more tokens than the limit ever grants                 ``Permanent`` model_reque
 401, 403; a refused key under any status               ``Permanent`` model_access_denied
 402; a spent quota or budget under any status          ``Permanent`` model_quota_exhausted
 a refusal; content filter                              ``Permanent`` model_refused
-408, 409, 5xx; no connection; it broke                 ``Transient``
+408, 409, 42x of the moment, 499, 5xx; no connection   ``Transient``
 any that asks to wait (Retry-After, RetryInfo, words)  ``Deferred`` for as long as the server asks
 overloaded, busy, loading its model                    ``Deferred``
 the deadline passed after the request was sent         ``Transient``, 2 retries: each try may have been billed
@@ -31,6 +31,7 @@ from typing import Final
 
 from growbin_jobs.adapters.llm import vocabulary
 from growbin_jobs.adapters.llm.said import Said, read_said
+from growbin_jobs.adapters.llm.unreachable import why_unreachable
 from growbin_jobs.adapters.llm.waiting import LONGEST_ASKED, asked_wait, asks_to_wait, wait_of
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.model_catalog import find_model
@@ -42,6 +43,14 @@ UNUSABLE_RETRIES = 1
 
 _LIMITED: Final = frozenset({429, 498})
 _MAY_ASK_TO_WAIT: Final = frozenset({408, 409, 413, 425, 502, 503, 504, 529})
+#: Statuses below 500 that speak of the moment and not of the request: a lock, an upstream that failed (424 of Azure), a
+#: connection that somebody on the way closed (nginx's 444, 460, 499).
+_FAILED_NOW: Final = frozenset({408, 409, 421, 423, 424, 425, 444, 449, 460, 499})
+
+_MISPACKED: Final = (
+    "What came over the connection to the model's server is compressed otherwise than it says, or in a way that nobody "
+    "asked for. Look at what is before that server."
+)
 
 
 class RateLimited(Deferred):
@@ -58,6 +67,7 @@ class RateLimited(Deferred):
 
     def __init__(self, message: str, headers: Mapping[str, str], said: Said | None = None) -> None:
         delay, text = (said.delay, said.text) if said else ("", "")
+        headers = {**(said.headers if said else {}), **headers}
         asked = asked_wait(headers, delay, text)
         self.asked = None if asked is None else min(asked, LONGEST_ASKED)
         super().__init__(message, wait=wait_of(headers, delay, text))
@@ -82,15 +92,16 @@ def from_exception(
         return from_response(error.status_code, error.body, headers, secret=secret, model=model, sent=sent)
     if AnswerTooLarge in (type(error), type(error.__cause__)):
         return unusable("it is too large")
+    if isinstance(error, httpx2.DecodingError):
+        return Transient(_MISPACKED)
     if isinstance(error, openai.APITimeoutError):
         if isinstance(error.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
             return Transient("The model's server could not be reached in time. Check OPENAI_BASE_URL and the network.")
         return Transient("The model's server did not answer within the deadline.", max_retries=BILLED_RETRIES)
     if isinstance(error, openai.APIConnectionError):
-        kind = type(error.__cause__).__name__
-        return Transient(
-            f"The connection to the model's server failed ({kind}). Check OPENAI_BASE_URL and the network."
-        )
+        if isinstance(error.__cause__, httpx2.DecodingError):
+            return Transient(_MISPACKED)
+        return Transient(why_unreachable(error))
     return Transient(f"The call of the model failed ({type(error).__name__}).")
 
 
@@ -116,6 +127,8 @@ def from_response(
     said = read_said(body)
     words, text = {code.lower() for code in said.codes}, said.text
     detail = said.quote(secret, sent)
+    if 300 <= status < 400:
+        detail = f"{detail}; it redirects{_where(headers)}, which is not followed: correct OPENAI_BASE_URL"
     if (
         status == 402
         or words & vocabulary.QUOTA
@@ -134,15 +147,17 @@ def from_response(
     if model and status in (400, 404, 500, 501) and vocabulary.NO_IMAGES.search(text):
         return Permanent("model_lacks_images", status=status, model=model, detail=detail)
     if model and (
-        (status in (400, 404) and words & vocabulary.GONE)
-        or (status == 404 and vocabulary.GONE_WORDS.search(text))
+        (status in (400, 404, 410) and words & vocabulary.GONE)
+        or (status in (404, 410) and vocabulary.GONE_WORDS.search(text))
         or (status == 400 and set(said.names) <= {"model"} and vocabulary.GONE_WORDS.search(text))
     ):
         return Permanent("model_not_offered", status=status, model=model, detail=_instead_of(model))
-    if status in (408, 409) or status >= 500:
+    if status in _FAILED_NOW or status >= 500:
         return Transient(f"The model's server failed (HTTP {status}, {detail}).")
     if status in (404, 405) and (not text or text.startswith("an HTML page") or vocabulary.WRONG_ADDRESS.search(text)):
         detail = f"{detail}; check OPENAI_BASE_URL, which usually ends in /v1"
+    if status == 407:
+        detail = f"{detail}; it is the proxy of HTTPS_PROXY or HTTP_PROXY that asks for a user and a password"
     return Permanent("model_rejected_request", status=status, detail=detail)
 
 
@@ -160,6 +175,12 @@ def _waiting(status: int, said: Said, headers: Mapping[str, str]) -> GrowbinErro
     if asks or busy or (slow_down and status >= 500):
         return RateLimited(f"The model's server asks to wait (HTTP {status}).", headers, said)
     return None
+
+
+def _where(headers: Mapping[str, str]) -> str:
+    """Return to which server a response redirects; not to which page there, whose address may hold a secret."""
+    address = re.match(r"https?://[\w.:\[\]-]{1,100}(?=/|$)", headers.get("location") or "", re.I | re.A)
+    return f" to {address[0]}" if address else ""
 
 
 def _tokens(pattern: re.Pattern[str], message: str) -> int | None:

@@ -6,13 +6,15 @@
 | a list of one object; the object below one name such as ``answer``; the object as a JSON string | the object |
 | a comma before a closing bracket | no comma |
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
-| ``" Plastic "`` where ``plastic`` is one of the words asked for | ``plastic`` |
+| ``" Plastics "``, ``"플라스틱"`` where ``plastic`` is one of the words asked for | ``plastic`` |
+| ``"PET bottle"`` where ``pet_bottle`` is one, ``"Item"`` for the name ``item`` | the word, the name |
 | a name twice with two values; NaN or Infinity; two objects | nothing: it is ambiguous |
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 _WRAPPERS: Final = frozenset(
@@ -35,23 +37,40 @@ _DECODER_DEPTH: Final = 64
 _LONGEST: Final = 100_000
 
 
+#: Words to their other names.
+Also = Mapping[str, Sequence[str]]
+
+
 class Ambiguous(ValueError):
     """The text means no one object; the message says why and quotes nothing."""
 
 
-def the_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def the_object(text: str, schema: Mapping[str, Any], also: Also | None = None) -> dict[str, Any]:
     """Return the object that an answer means.
 
     Parameters:
       text: Of the answer, unwrapped (:mod:`growbin_jobs.adapters.llm.wrapping`).
       schema: JSON Schema that the object should fit; its names and words are used to find it and to read its values.
+      also: Words of the schema to their other names, such as ``plastic`` to ``플라스틱``.
 
     Raises:
       Ambiguous: There is none, or more than one.
     """
-    names = set(schema.get("properties", {}))
+    forms = schema.get("properties", {})
+    names = set(forms)
     found = _unwrapped(_parsed(text[:_LONGEST]), names | {str(schema.get("title", ""))}, names, 0)
-    return {name: _value(value, schema.get("properties", {}).get(name, {}), schema) for name, value in found.items()}
+    return {name: _value(value, forms.get(name, {}), schema, also or {}) for name, value in _by_names(found, names)}
+
+
+def _by_names(found: Mapping[str, Any], names: set[str]) -> list[tuple[str, Any]]:
+    """Return the members by the names that were asked for; one that was not asked for stays as it is."""
+    spelled = {_letters(name): name for name in names}
+    return list(_unique([(spelled.get(_letters(name), name), value) for name, value in found.items()]).items())
+
+
+def _letters(text: str) -> str:
+    """Return what two spellings of a word share: its letters and numbers."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
 
 
 def _parsed(text: str) -> Any:
@@ -142,7 +161,7 @@ def _unwrapped(value: Any, wrappers: set[str], names: set[str], depth: int) -> d
         return _unwrapped(value[0], wrappers, names, depth + 1)
     if not isinstance(value, dict):
         raise Ambiguous("no object")
-    if not names & value.keys():
+    if not {_letters(name) for name in names} & {_letters(name) for name in value}:
         inner = [
             value[name] for name in value
             if (name in _WRAPPERS or name in wrappers) and isinstance(value[name], dict | list | str)
@@ -152,27 +171,33 @@ def _unwrapped(value: Any, wrappers: set[str], names: set[str], depth: int) -> d
     return value
 
 
-def _value(value: Any, form: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+def _value(value: Any, form: Mapping[str, Any], schema: Mapping[str, Any], also: Also) -> Any:
     reference = str(form.get("$ref", "")).rpartition("/")[2]
     form = schema.get("$defs", {}).get(reference, form)
     if form.get("type") == "number" and form.get("minimum") == 0 and form.get("maximum") == 1:
         return _share(value)
     words = [*form.get("enum", []), *([form["const"]] if "const" in form else [])]
     if isinstance(value, str) and value not in words:
-        alike = [word for word in words if isinstance(word, str) and word.casefold() == value.strip().casefold()]
+        alike = [word for word in words if isinstance(word, str) and _letters(value) in _spellings(word, also)]
         return alike[0] if len(alike) == 1 else value
     return value
+
+
+def _spellings(word: str, also: Also) -> Iterator[str]:
+    yield _letters(word)
+    yield _letters(word) + "s"
+    yield from map(_letters, also.get(word, ()))
 
 
 def _share(value: Any) -> Any:
     """Return a share of 0 to 1; as it is where it is not clear what is meant."""
     if isinstance(value, bool):
         return str(value)  # a validator would take it for 1
-    text = value.strip() if isinstance(value, str) else ""
+    text = unicodedata.normalize("NFKC", value).strip() if isinstance(value, str) else ""
     percent = text.endswith("%")
     if text:
         try:
-            value = float(text.removesuffix("%").strip())
+            value = float(text.removesuffix("%").strip().replace(",", "."))
         except ValueError:
             return text
     if isinstance(value, float) and not math.isfinite(value):

@@ -24,14 +24,14 @@ _PLAINLY: Final = frozenset({"reasoning_effort", "role.system"})
 
 #: Words of a feature that stand for nothing else, wherever they are in a sentence.
 _PLAIN: Final[dict[str, re.Pattern[str]]] = {
-    "max_completion_tokens": re.compile(r"\bmax_completion_tokens\b"),
-    "max_tokens": re.compile(r"\bmax_tokens\b"),
-    "temperature": re.compile(r"\btemperature\b", re.I),
-    "service_tier": re.compile(r"\bservice[_ ]?tier\b|\bflex\b", re.I),
+    "max_completion_tokens": re.compile(r"\bmax_?completion_?tokens\b", re.I | re.A),
+    "max_tokens": re.compile(r"\bmax_?tokens\b", re.I | re.A),
+    "temperature": re.compile(r"\btemperature\b", re.I | re.A),
+    "service_tier": re.compile(r"\bservice[_ ]?tier\b|\bflex\b", re.I | re.A),
     "reasoning_effort": re.compile(
         r"\breasoning[_. ]?effort\b|\breasoning value\b|\bthink(?:ing)? (?:value|mode|budget|level)|support thinking"
         r"|\bbudget \d+ is invalid",
-        re.I,
+        re.I | re.A,
     ),
     "image_url.detail": re.compile(r"image_url\W{1,4}detail\b|\bimage detail\b", re.I),
     "image_url.object": re.compile(r"image_url\b.{0,60}\b(?:be|expected|valid)\b.{0,12}\bstr(?:ing)?\b", re.I | re.S),
@@ -51,16 +51,33 @@ _FORMAT: Final = re.compile(
     re.I,
 )
 _GRAMMAR: Final = re.compile(r"grammar|initialize samplers|json[_ ]?schema|guided", re.I)
-#: A field's name is a common word ("store"), so that it counts in quotes, or where a name is announced.
+#: What announces a field's name, in the languages of servers; in some it stands behind the name.
+_FIELD: Final = (
+    r"(?:supplied|parameters?|fields?|arguments?|property|keys?|name|par[aâá]m[eèé]tros?|param[eè]tres?|campos?|champs?"
+    r"|feld|параметр|поле|필드|매개 ?변수|파라미터|속성|인자|항목|参数|參數|字段|欄位|属性"
+    r"|パラメータ|フィールド|プロパティ)"
+)
+#: A field's name is a common word ("store"), so that it counts in quotes, where a name is announced, or where it is all
+#: that stands before or behind a colon. ``(?a:…)``: a word ends where letters of another script begin.
 _ANNOUNCED: Final = (
-    r"(?:['\"`‘“](?:body\.)?{0}['\"`’”]"
-    r"|(?:supplied|parameters?|fields?|arguments?|property|keys?|name)\W{{1,3}}(?:body\.)?{0}\b)"
+    r"(?:['\"`‘“«‹「『](?:body\.)?{0}['\"`’”»›」』]"
+    rf"|{_FIELD}\W{{{{0,3}}}}(?a:\b)(?:body\.)?{{0}}(?a:\b)|(?a:\b){{0}}\W{{{{0,2}}}}{_FIELD}"
+    r"|^\s*(?:body\.)?{0}\s*[:：]|[:：]\s*(?:body\.)?{0}\s*[.。!]?\s*$)"
 )
 _NO_KEYWORD: Final = r"['\"`‘“]{0}['\"`’”]|\b{0} is not (?:supported|permitted|allowed)"
 
 _TOO_LONG: Final = re.compile(r"context[_ ](?:length|window|size)|prompt is too long", re.I)
+#: Where a refusal lists all that a server knows, which is not what it refuses (serde, Jackson).
+_LISTED: Final = re.compile(
+    r"(?:\bexpected one of|\bdid you mean|(?<!not )(?<!non-)\b(?:allowed|supported|valid|permitted|accepted|known)"
+    r" (?:fields|parameters|properties|keys|arguments)(?: are)?)"
+    r"\s*[:(\[{]*\s*['\"`\w][^\n]*",
+    re.I,
+)
 _AT_MOST: Final = re.compile(
-    r"(?:at most|less than or equal to|<=|up to|\bmaximum\b[^\d\n]{0,60}|range is \[\d+,)\s*`?(\d{2,7})\b", re.I
+    r"(?:at most|less than or equal to|<=|up to|\bmaximum\b[^\d\n]{0,60}|range (?:is|of)[^\d\n]{0,60}\d+,)"
+    r"\s*`?(\d{2,7})(?![\d.])|\d > (\d{2,7})\b|(\d{2,7})\s*(?:이하|以下|or (?:less|fewer))",
+    re.I,
 )
 _INSTEAD: Final = re.compile(r"\buse\W{1,3}(max_completion_tokens|max_tokens)\W{1,3}instead", re.I)
 _EFFORTS_FOLLOW: Final = re.compile(
@@ -92,6 +109,10 @@ def learnt_from(status: int, said: Said, asked: Fitted) -> Facts:
     if status not in _REFUSED | _FAILED or _TOO_LONG.search(said.text):
         return Facts()
     named = set(_named(said, asked.used))
+    if cap := {"max_completion_tokens", "max_tokens"} & asked.used:
+        other = _PLAIN["max_tokens"] if "max_completion_tokens" in cap else _PLAIN["max_completion_tokens"]
+        if not cap & named and other.search(said.text) and _smaller_caps(said.text, asked.cap):
+            named |= cap  # servers call both by one name
     if status in _FAILED:
         named = {name for name in named if name in _PLAINLY or (_is_format(name) and _GRAMMAR.search(said.text))}
     if status == 404:  # of a gateway that finds no upstream for these parameters
@@ -104,8 +125,7 @@ def _facts(named: set[str], said: Said, asked: Fitted) -> Facts:
     efforts: tuple[str, ...] | None = None
     most: int | None = None
     for cap in {"max_completion_tokens", "max_tokens"} & named:
-        found = [int(number) for number in _AT_MOST.findall(said.text)]
-        if fitting := [number for number in found if 16 <= number < asked.cap]:
+        if fitting := _smaller_caps(said.text, asked.cap):
             most = max(fitting)
             named -= {cap}
     if "reasoning_effort" in named and (efforts := _efforts(said.text, asked.body.get("reasoning_effort"))):
@@ -119,12 +139,17 @@ def _facts(named: set[str], said: Said, asked: Fitted) -> Facts:
     )
 
 
+def _smaller_caps(text: str, cap: int) -> list[int]:
+    found = [int(next(filter(None, numbers))) for numbers in _AT_MOST.findall(text)]
+    return [number for number in found if 16 <= number < cap]
+
+
 def _named(said: Said, used: frozenset[str]) -> Iterator[str]:
-    steps = {step for name in said.names for step in re.split(r"[.\[\]\s>-]+", name) if step}
-    text = said.text
+    steps = {step for name in said.names for step in re.split(r"[./\[\]\s>-]+", name) if step}
+    text = _LISTED.sub("", said.text)
     for name in used:
         if name in ("store", "strict"):
-            if name in steps or re.search(_ANNOUNCED.format(name), text):
+            if name in steps or re.search(_ANNOUNCED.format(name), text, re.I | re.M):
                 yield name
         elif name in _PLAIN:
             last = name.rpartition(".")[2]
@@ -142,7 +167,7 @@ def _named_of_format(text: str, steps: set[str], used: frozenset[str]) -> Iterat
     }  # fmt: skip
     if keywords:
         yield from keywords
-    elif "strict" in used and ("strict" in steps or re.search(_ANNOUNCED.format("strict"), text)):
+    elif "strict" in used and ("strict" in steps or re.search(_ANNOUNCED.format("strict"), text, re.I | re.M)):
         return
     elif steps & {"response_format", "json_schema"} or _FORMAT.search(text):
         yield from (name for name in used if name.startswith("response_format."))
@@ -155,7 +180,6 @@ def _is_format(name: str) -> bool:
 def _efforts(text: str, sent: object) -> tuple[str, ...]:
     """Return the efforts that a refusal offers in place of the one sent."""
     follows = _EFFORTS_FOLLOW.search(text)
-    if follows is None:
-        return ()
-    offered = re.findall(r"\w+", text[follows.start() :].lower())
-    return tuple(effort for effort in EFFORTS if effort in offered and effort != sent)
+    offered = re.findall(r"[a-z]+", text[follows.start() if follows else 0 :].lower())
+    efforts = tuple(effort for effort in EFFORTS if effort in offered and effort != sent)
+    return efforts if follows or len(efforts) > 1 else ()  # several are a list, whatever the language

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from growbin_jobs.adapters.llm.documents import decoded, error_in, status_in
 from growbin_jobs.adapters.llm.errors import from_response, unusable
@@ -108,13 +116,19 @@ def read_reply(
         raise unusable("it is not a chat completion")
     if not wire.choices:
         raise unusable("it holds no choice")
-    message, finish = wire.choices[0].message, str(wire.choices[0].finish_reason or "").casefold()
+    choice = wire.choices[0]
+    if isinstance(choice.error, Mapping) and choice.error:  # a gateway's upstream failed (OpenRouter)
+        wrong = {"error": choice.error}
+        raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
+    message, finish = choice.message, str(choice.finish_reason or "").casefold()
     if message.refusal or _refuses(message.content) or finish.startswith(_FILTERED):
         raise Permanent("model_refused")
     if finish.startswith("error"):
         raise Transient("The model's server failed while it answered.")
     cut_off = finish.startswith(_CUT_OFF)
-    content = unwrapped(message.content) or _called(message.tool_calls)
+    content = unwrapped(message.content) or _called(message.tool_calls or [{"function": message.function_call}])
+    if structured and not content:
+        content = _object(message)
     thoughts = message.reasoning_content or message.reasoning or message.thinking
     reasoning = unwrapped(thoughts)
     if not content and isinstance(thoughts, str) and "</think>" in thoughts:
@@ -162,6 +176,8 @@ class _Message(BaseModel):
     content: Any = None
     refusal: Any = None
     tool_calls: Any = None
+    function_call: Any = None
+    parsed: Any = None
     reasoning_content: Any = None
     reasoning: Any = None
     thinking: Any = None
@@ -170,6 +186,7 @@ class _Message(BaseModel):
 class _Choice(BaseModel):
     message: _Message
     finish_reason: Any = None
+    error: Any = None
 
 
 class _Completion(BaseModel):
@@ -185,15 +202,31 @@ class _Billed(BaseModel):
 
 
 class _Model(BaseModel):
-    id: str
+    id: str = Field(validation_alias=AliasChoices("id", "name"))
     shutdown_date: Any = None
 
 
 class _Models(BaseModel):
-    data: list[_Model] | None
+    data: list[_Model] | None = Field(validation_alias=AliasChoices("data", "models"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_object(cls, value: object) -> object:
+        return {"data": value} if isinstance(value, list) else value  # Together AI
 
 
 Count = Annotated[int, Field(ge=0)]
+
+
+def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+#: Odd details do not cost the counts beside them.
+_OrNone = WrapValidator(_or_none)
 
 
 class _PromptDetails(BaseModel):
@@ -208,8 +241,8 @@ class _CompletionDetails(BaseModel):
 class _Usage(BaseModel):
     prompt_tokens: Count
     completion_tokens: Count
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
+    prompt_tokens_details: Annotated[_PromptDetails | None, _OrNone] = None
+    completion_tokens_details: Annotated[_CompletionDetails | None, _OrNone] = None
 
 
 def _parse(form: type[Wire], body: str) -> Wire | None:
@@ -229,6 +262,8 @@ def _day(value: object) -> date | None:
 
 def _usage(value: object) -> Usage | None:
     # An odd count is no reason to throw away an answer that has been paid for.
+    if isinstance(value, Mapping) and "prompt_tokens" not in value and "input_tokens" in value:
+        value = {"prompt_tokens": value["input_tokens"], "completion_tokens": value.get("output_tokens")}
     if isinstance(value, Mapping) and value.get("completion_tokens") is None:
         # Some servers count what was said to the model and all, and leave the difference to the reader.
         both = (value.get("total_tokens"), value.get("prompt_tokens"))
@@ -250,6 +285,14 @@ def _usage(value: object) -> Usage | None:
 
 def _refuses(content: object) -> bool:
     return isinstance(content, list) and any(isinstance(part, dict) and part.get("refusal") for part in content)
+
+
+def _object(message: _Message) -> str:
+    """Return the object that a server has read already, as JSON: for the content, a part of it, or beside it."""
+    part = message.content[0] if isinstance(message.content, list) and len(message.content) == 1 else message.content
+    inner = part.get("json") if isinstance(part, dict) else None
+    found = next((each for each in (inner, part, message.parsed) if isinstance(each, dict)), None)
+    return json.dumps(found) if found and found.get("type") not in ("thinking", "reasoning") else ""
 
 
 def _called(calls: object) -> str:

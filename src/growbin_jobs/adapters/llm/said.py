@@ -26,9 +26,21 @@ _SHORTEST_SECRET: Final = 4
 #: Characters in a row that the quote and the request share before they count as an echo of it.
 _ECHO: Final = 24
 
-_TEXTS: Final = frozenset({"message", "msg", "detail", "error", "errors", "description", "error_description", "title"})
-_NAMES: Final = frozenset({"param", "field", "property"})
-_WORDS: Final = frozenset({"code", "type", "status", "reason"})
+_TEXTS: Final = frozenset({
+    "message", "msg", "detail", "error", "errors", "description", "error_description", "title", "status_msg", "errmsg",
+    "raw",  # what stood behind a gateway said (OpenRouter)
+})  # fmt: skip
+#: Members that point to a field of the request: OpenAI's, Google's, those of validators (Zod, Ajv, JSON:API).
+_NAMES: Final = frozenset({
+    "param", "parameter", "field", "property", "argument", "attribute", "keys", "path", "pointer", "instancePath",
+    "additionalProperty", "unevaluatedProperty",
+})  # fmt: skip
+_WORDS: Final = frozenset({"code", "type", "status", "reason", "statusCode", "status_code", "errcode"})
+#: Members that say how long to wait, with their unit.
+_DELAYS: Final = {
+    "retryDelay": "", "retry_after": "", "retryAfter": "", "retry-after": "", "retry_after_seconds": "",
+    "estimated_time": "", "retry_after_ms": "ms", "retryAfterMs": "ms",
+}  # fmt: skip
 #: Members that repeat what was sent or what the model wrote.
 _ECHOES: Final = frozenset(
     {"input", "failed_generation", "url", "ctx", "links", "body", "request", "user_id", "headers"}
@@ -55,12 +67,14 @@ class Said:
       texts: Its sentences.
       names: Fields of the request that it points to, such as ``body.store``.
       delay: The wait that it asks for in a field of its own, as written; empty where it does not.
+      headers: Those that a gateway repeats of the server behind it (OpenRouter), which may name a wait too.
     """
 
     codes: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     delay: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -110,7 +124,8 @@ def _walk(value: Any, name: str, said: Said, left: list[int], depth: int) -> Non
     elif name in _WORDS and isinstance(value, str | int) and not isinstance(value, bool):
         said.codes.append(str(value)[:100])
     elif name in _NAMES and isinstance(value, str):
-        said.names.append(value[:200])
+        if value and "completions" not in value:  # the path of the request itself
+            said.names.append(value[:200].lstrip("/#"))
     elif name in _TEXTS and isinstance(value, str):
         _read_text(value[:_LONGEST_READ], said, left, depth)
 
@@ -124,14 +139,30 @@ def _walk_members(value: Mapping[str, Any], said: Said, left: list[int], depth: 
             said.texts.append(f"{path}: {problem}"[:_LONGEST_READ])
         _walk(value.get("type"), "type", said, left, depth + 1)
         return
-    for name in ("retryDelay", "retry_after", "estimated_time"):
+    for name, unit in _DELAYS.items():
         if isinstance(delay := value.get(name), str | int | float):
-            said.delay = said.delay or str(delay)[:40]
+            said.delay = said.delay or f"{delay}"[:40] + unit
+    if isinstance(headers := value.get("headers"), Mapping):
+        said.headers |= {
+            str(name).lower()[:100]: str(word)[:100] for name, word in list(headers.items())[:_MOST_VALUES]
+        }
+    if isinstance(value.get("name"), str) and isinstance(value.get("reason"), str):  # RFC 9457's invalid-params
+        said.names.append(value["name"][:200])
     # Codes before sentences, and the error itself before what surrounds it.
     for name in sorted(map(str, value), key=lambda name: name not in _WORDS):
-        if name not in _ECHOES:
-            inner = value[name]
+        if name in _ECHOES:
+            continue
+        inner = value[name]
+        if name not in _TEXTS | _NAMES | _WORDS and inner and isinstance(inner, list) and _are_texts(inner):
+            # Rails, Django: {"store": ["is not permitted"]}
+            said.names.append(name[:200])
+            said.texts.append(f"{name}: {inner[0]}"[:_LONGEST_READ])
+        else:
             _walk(inner, name if not isinstance(inner, Mapping) or name in _TEXTS else "", said, left, depth + 1)
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values[:_MOST_VALUES])
 
 
 def _read_text(text: str, said: Said, left: list[int], depth: int) -> None:

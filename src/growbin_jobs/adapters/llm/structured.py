@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.adapters.llm.fitting import Form
-from growbin_jobs.adapters.llm.normalised import Ambiguous, the_object
+from growbin_jobs.adapters.llm.normalised import Also, Ambiguous, the_object
 from growbin_jobs.adapters.llm.reply import Completion, Reply
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -24,19 +24,20 @@ def form_of(schema: type[BaseModel], in_words: str) -> Form:
     return Form(schema.__name__, _json_schema(schema), in_words)
 
 
-def validated(reply: Reply, model: str, schema: type[Schema]) -> Completion[Schema]:
+def validated(reply: Reply, model: str, schema: type[Schema], also: Also | None = None) -> Completion[Schema]:
     """Return the answer in the form of the schema.
 
     Parameters:
       reply: What came.
       model: The one asked for.
       schema: What it must fit.
+      also: Words of the schema to their other names.
 
     Raises:
       Transient: With the fields that do not fit, and not what they say.
     """
     try:
-        found = the_object(reply.content or reply.reasoning, _json_schema(schema))
+        found = the_object(reply.content or reply.reasoning, _json_schema(schema), also)
         answer = schema.model_validate_json(json.dumps(found))
     except Ambiguous as error:
         problems = [str(error)]

@@ -11,7 +11,7 @@ from typing import Final
 QUOTA: Final = frozenset({
     "insufficient_quota", "insufficient_balance", "insufficient_credits", "credit_balance_exhausted",
     "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
-    "spend_limit_reached", "blocked_api_access",
+    "spend_limit_reached", "blocked_api_access", "insufficient_user_quota", "arrearage",
 })  # fmt: skip
 
 #: The same in words. Gemini says "exceeded your current quota" of every limit (diegosouzapw/OmniRoute#9504); a limit
@@ -19,7 +19,8 @@ QUOTA: Final = frozenset({
 QUOTA_WORDS: Final = re.compile(
     r"credit balance|insufficient (?:account )?(?:balance|credits?|funds|quota)|out of credits"
     r"|credits? (?:are|is) (?:depleted|exhausted)|spend(?:ing)? limit|requires? (?:a )?(?:billing|payment)"
-    r"|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b",
+    r"|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b"
+    r"|(?:余额|餘額|额度|配额)不足|欠费|잔액이? ?부족|크레딧이? ?부족",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -35,6 +36,9 @@ BUSY_WORDS: Final = re.compile(
     r"|capacity exceeded|high demand",
     re.IGNORECASE,
 )
+
+#: A limit of the rate that comes as a 200.
+LIMITED_WORDS: Final = re.compile(r"rate.?limit|too many requests|速率限制|请求过于频繁|요청이 너무 많", re.IGNORECASE)
 
 #: A key that is none. Gemini answers 400 to it.
 KEY: Final = frozenset({
@@ -62,7 +66,7 @@ GONE_WORDS: Final = re.compile(
 NO_IMAGES: Final = re.compile(
     r"image_url is only supported by|(?:not|n't) support (?:image|vision)|support image input"
     r"|image (?:input|content)s? (?:is|are) not supported|not a (?:multimodal|vision) model|at most 0 image"
-    r"|missing data required for image",
+    r"|missing data required for image|不支持(?:图像|图片|视觉)|이미지(?:를|는)? (?:입력(?:을|은)? )?지원하지",
     re.IGNORECASE,
 )
 
@@ -72,7 +76,7 @@ UNUSABLE: Final = frozenset({"json_validate_failed"})
 #: A content filter; Azure's is in ``innererror`` (compl-ai/compl-ai#20).
 FILTERED: Final = frozenset({
     "content_filter", "content_policy_violation", "responsibleaipolicyviolation", "content_filtered",
-    "prohibited_content",
+    "prohibited_content", "data_inspection_failed", "datainspectionfailed",
 })  # fmt: skip
 
 #: More tokens than the limit ever grants: both numbers (danielmiessler/Fabric#364, HunorLaczko/ha-groq-cloud-api#27).

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,8 +14,16 @@ DEFAULT_WAIT, SHORTEST_WAIT, LONGEST_WAIT = 20.0, 1.0, 300.0
 #: Seconds that a breaker keeps everybody away at most because a server asked for it: a day's limit comes back in a day.
 LONGEST_ASKED = 86_400.0
 
-#: OpenAI's names, those of a draft for HTTP (``ratelimit-reset``), Mistral's (``ratelimitbysize-reset``).
-_RESET = re.compile(r"((?:x-)?ratelimit(?:bysize)?-)reset((?:-[\w-]+)?)")
+#: The headers that say nothing but how long to wait, in milliseconds and as ``retry-after`` has it.
+_MILLISECONDS, _EXPLICIT = ("retry-after-ms", "x-ms-retry-after-ms"), ("retry-after", "x-retry-after")
+
+#: OpenAI's names, those of a draft for HTTP (``ratelimit-reset``), Mistral's (``ratelimitbysize-reset``), Anthropic's
+#: (``anthropic-ratelimit-requests-reset``).
+_RESET = re.compile(r"((?:[\w-]+-)?rate-?limit(?:bysize)?-(?:[\w-]+-)?)reset((?:-[\w-]+)?)")
+#: Letters of a header's name that is looked at.
+_LONGEST_NAME = 100
+#: One header for all, in the drafts' two forms: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50``.
+_POLICY = re.compile(r"\b(?:remaining|r)\s*=\s*(\d+)\s*[,;]\s*(?:reset|t)\s*=\s*(\d+)")
 
 #: Seconds of a unit in durations such as ``600ms``, ``6m0s``, ``1d2h`` (Go's, and days).
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -31,6 +39,10 @@ _IN_WORDS = re.compile(
     re.I,
 )
 _WORD_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])", re.I)
+#: One number with its unit written out, as a header's whole value.
+_WORDED = re.compile(r"\d+(?:\.\d+)? ?(?:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)", re.I)
+#: Units in the languages of other servers; beside a number they stand for nothing but a time.
+_ELSEWHERE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(초|秒|segundos?|secondes?|sekunden?)|분|分|minutos?|minuten)", re.I)
 
 #: A number larger than this is a moment in seconds since 1970, a larger still one in milliseconds.
 _MOMENT, _MOMENT_MS = 1e9, 1e11
@@ -52,7 +64,7 @@ def asked_wait(headers: Mapping[str, str], delay: str = "", text: str = "") -> f
     """Return how many seconds the server asks to wait, more than zero; None where it does not say.
 
     Read in this order: ``retry-after-ms`` and Azure's ``x-ms-retry-after-ms``, ``retry-after`` (seconds, an HTTP date,
-    or a duration), the error's own field (Google's ``retryDelay``), its sentence, and the longest
+    or a duration), the error's own field (Google's ``retryDelay``), its sentence, and the longest ``ratelimit`` or
     ``x-ratelimit-reset-…`` of whatever has nothing remaining
     (https://platform.openai.com/docs/guides/rate-limits, "Rate limits in headers").
 
@@ -61,16 +73,16 @@ def asked_wait(headers: Mapping[str, str], delay: str = "", text: str = "") -> f
       delay: A field of the error that says how long.
       text: What the error says.
     """
-    milliseconds = (_number(headers.get(name)) for name in ("retry-after-ms", "x-ms-retry-after-ms"))
-    wishes = [*(None if each is None else each / 1000 for each in milliseconds), _delay(headers.get("retry-after"))]
-    wishes += [seconds_of(delay), _in_words(text), max(_resets(headers), default=None)]
+    milliseconds = (_number(headers.get(name)) for name in _MILLISECONDS)
+    wishes = [None if each is None else each / 1000 for each in milliseconds]
+    wishes += [_delay(headers.get(name)) for name in _EXPLICIT]
+    wishes += [_delay(delay), _in_words(text), max(_resets(headers), default=None)]
     return next((wish for wish in wishes if wish is not None and wish > 0), None)
 
 
 def asks_to_wait(headers: Mapping[str, str]) -> bool:
     """Return whether a response asks to wait in a header that means nothing else."""
-    explicit = ("retry-after-ms", "x-ms-retry-after-ms", "retry-after")
-    return asked_wait({name: headers.get(name) or "" for name in explicit}) is not None
+    return asked_wait({name: headers.get(name) or "" for name in (*_MILLISECONDS, *_EXPLICIT)}) is not None
 
 
 def rate_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -89,17 +101,28 @@ def seconds_of(value: str | None) -> float | None:
 def _resets(headers: Mapping[str, str]) -> Iterator[float]:
     """Yield the waits for limits that are used up: of requests, of tokens, of a project's tokens, and others."""
     for name in headers:
-        reset = _RESET.fullmatch(name.lower())
+        reset = _RESET.fullmatch(name.lower()) if len(name) <= _LONGEST_NAME else None
         if reset is None or (headers.get(f"{reset[1]}remaining{reset[2]}") or "0").strip() != "0":
             continue
         wait = _delay(headers.get(name))
         if wait is not None:
             yield wait
+    for remaining, reset in _POLICY.findall(headers.get("ratelimit") or ""):
+        if int(remaining) == 0:
+            yield float(reset)
 
 
 def _delay(value: str | None) -> float | None:
+    """Return the seconds of a header's value; of one that came twice, or that has parameters, those of the first."""
     value = (value or "").strip()
+    wait = _wait(value)
+    return wait if wait is not None or not value else _wait(re.split("[,;]", value)[0].strip().strip('"'))
+
+
+def _wait(value: str) -> float | None:
     wait = seconds_of(value)
+    if wait is None and _WORDED.fullmatch(value):
+        wait = _sum(_WORD_PART.findall(value))
     if wait is not None and not math.isinf(wait) and wait > _MOMENT:
         return wait / (1000 if wait > _MOMENT_MS else 1) - time.time()
     if wait is not None or not value:
@@ -114,14 +137,20 @@ def _delay(value: str | None) -> float | None:
 
 
 def _in_words(text: str) -> float | None:
-    found = _IN_WORDS.search(text)
-    if found is None:
-        return None
-    parts = _WORD_PART.findall(found[1])
+    if found := _IN_WORDS.search(text):
+        return _sum(_WORD_PART.findall(found[1]))
+    if found := _ELSEWHERE.search(text):
+        return float(found[1]) * (1 if found[2] else 60)
+    return None
+
+
+def _sum(parts: Iterable[tuple[str, str]]) -> float:
     return sum(float(number) * _UNITS[{"milli": "ms"}.get(unit.lower(), unit.lower())] for number, unit in parts)
 
 
 def _duration(value: str) -> float | None:
+    if value[:1] == "P":  # ISO 8601: PT1M30S
+        value = value[1:].replace("T", "").lower()
     if _PART.sub("", value):
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))

@@ -22,15 +22,20 @@ LATER: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "Throttlin
 BAD_CREDENTIALS: Final = frozenset(
     {"AccountProblem", "InvalidAccessKeyId", "NotSignedUp", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 )
+#: Codes with status 400 that tell of credentials that were good once.
+OLD_CREDENTIALS: Final = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
 
-#: Codes with status 400 that our own configuration causes: old tokens, the wrong region.
-MISCONFIGURED: Final = frozenset(
+#: Codes with status 400 that our own configuration causes: the wrong region.
+MISCONFIGURED: Final = frozenset({"AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
+
+#: Codes of S3-compatible servers that have no room left, whatever the status.
+FULL: Final = frozenset(
     {
-        "AuthorizationHeaderMalformed",
-        "ExpiredToken",
-        "IllegalLocationConstraintException",
-        "InvalidToken",
-        "TokenRefreshRequired",
+        "QuotaExceeded",
+        "InsufficientStorage",
+        "InsufficientCapacity",
+        "XMinioStorageFull",
+        "XMinioAdminBucketQuotaExceeded",
     }
 )
 
@@ -117,11 +122,23 @@ def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
             wait=OPERATOR_WAIT,
             reason="misconfigured",
         )
+    if status == 507 or code in FULL:
+        return StoreFault(
+            f"{what}: S3 has no room left for the bucket {bucket} ({status} {code}). Free some, or raise its quota.",
+            wait=OPERATOR_WAIT,
+            reason="misconfigured",
+        )
     if status >= 500 or status == 429 or code in LATER:
         return StoreFault(f"{what}: S3 is overloaded or broken ({status} {code}).", wait=OUTAGE_WAIT, reason="failed")
     if code == "RequestTimeTooSkewed":
         return StoreFault(
             f"{what}: this machine's clock differs from S3's by more than 15 minutes ({code}). Set it.",
+            wait=OPERATOR_WAIT,
+            reason="misconfigured",
+        )
+    if code in OLD_CREDENTIALS:
+        return StoreFault(
+            f"{what}: the AWS credentials have expired ({status} {code}). Renew them, AWS_SESSION_TOKEN too.",
             wait=OPERATOR_WAIT,
             reason="misconfigured",
         )

@@ -1,6 +1,8 @@
 """Looks at a central database before it is used: its encoding, where its tables lie, and the rights of its user."""
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
@@ -69,13 +71,17 @@ def check_encoding(database: Database) -> None:
 
 
 def check_writable(database: Database) -> None:
-    """Refuse a PostgreSQL server, or a user of it, that takes nothing but reads.
+    """Refuse a PostgreSQL server, or a user of it, that takes nothing but reads, and a file of SQLite that does.
 
     Raises:
       ConfigurationError: With how to reach one that can be written to.
       Deferred: When the database is away.
     """
     if database.dialect != "postgresql":
+        file = Path(database.address.removeprefix("sqlite://"))
+        for path in (file, file.parent):  # beside it SQLite puts its log
+            if path.exists() and not os.access(path, os.W_OK):
+                raise ConfigurationError(f"{path} is not writable for this user, so the database can only be read.")
         return
 
     def ask(connection: Any) -> tuple[bool, bool]:

@@ -58,5 +58,7 @@ def _sqlite_path(url: str, setting: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc or parts.query or parts.fragment or len(parts.path) < 2:
         raise ConfigurationError(f"{setting} for SQLite must be sqlite:/// and an absolute path, and nothing more")
+    if parts.path.endswith("/:memory:"):
+        raise ConfigurationError(f"{setting} must name a file: in memory each process would have a database of its own")
     # Three slashes or four: always from the root. A path relative to a process's folder would make several databases.
     return Path("/" + unquote(parts.path).lstrip("/"))

@@ -42,10 +42,12 @@ _NO_RIGHT_CODE: Final = "42501"
 
 #: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
 _LOGIN_REFUSED: Final = {
-    "password authentication failed": "Correct user and password in {setting}.",
+    "(password|SASL) authentication failed|auth failed|no such user": "Correct user and password in {setting}.",
     "no password supplied": "Add the password to {setting}.",
     'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
-    'database ".*" does not exist': "Create the database (createdb), or correct its name in {setting}.",
+    '(?:database ".*" does not exist|no such database)': (
+        "Create the database (createdb), or correct its name in {setting}."
+    ),
     r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
     "unsupported startup parameter": (
         "It is PgBouncer: set ignore_startup_parameters = extra_float_digits,options and pool_mode = session there, "
@@ -58,7 +60,7 @@ _LOGIN_REFUSED: Final = {
 
 #: Why a server that is reached cannot serve now, and the remedy.
 _NOT_NOW: Final = {
-    "too many (clients|connections)|connection slots": (
+    "too many (clients|connections)|connection slots|no more connections allowed": (
         "Raise max_connections there (or the limit of the role or the database), or use fewer: "
         "GROWBIN_DATABASE_POOL_SIZE."
     ),
@@ -80,6 +82,7 @@ _TLS_REFUSED: Final = {
     "root certificate": "Name a file with the authority's certificate by sslrootcert=/path/ca.pem in {setting}.",
     "does not support SSL": "Turn TLS on there (ssl = on), or ask for another sslmode in {setting}.",
     "certificate file|private key file": "Correct sslcert and sslkey in {setting}.",
+    "valid client certificate": "Name one by sslcert=/path/client.crt&sslkey=/path/client.key in {setting}.",
     "invalid ssl": "Correct it in {setting}.",
 }
 

@@ -28,6 +28,8 @@ class Chunks(httpx2.SyncByteStream):
         (gzip.compress(b"plain", mtime=0), "gzip"),
         (zlib.compress(b"plain"), "deflate"),
         (b"plain", "identity"),
+        (zlib.compress(b"plain", wbits=-15), "deflate"),  # without its head, as some servers understand it
+        (gzip.compress(b"pl", mtime=0) + gzip.compress(b"ain", mtime=0), "gzip"),
     ],
 )
 def test_a_body_is_read_and_decompressed(body, encoding):
@@ -45,3 +47,6 @@ def test_no_more_is_read_than_is_allowed(body, encoding):
 def test_a_body_that_is_not_what_it_says_is_an_error_of_the_client():
     with pytest.raises(httpx2.DecodingError):
         response(b"<html>", "gzip").read()
+    for encoding in ("br", "zstd", "gzip, br"):
+        with pytest.raises(httpx2.DecodingError):
+            response(b"x", encoding).read()

@@ -18,6 +18,11 @@ from growbin_jobs.errors import ConfigurationError
         ({"api_key": "sk", "base_url": "ftp://host/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://me:sk-canary@host/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http:///v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://999.1.1.1/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://a..example/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "http://a b/v1"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "https://host/v1/models"}, "OPENAI_BASE_URL"),
+        ({"api_key": "sk", "base_url": "https://host/v1/chat/"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://host:99999/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://host:port/v1"}, "OPENAI_BASE_URL"),
         ({"api_key": "sk", "base_url": "http://[::1/v1"}, "OPENAI_BASE_URL"),
@@ -41,14 +46,22 @@ def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excepted(monkeypa
     from growbin_jobs.adapters.llm.connection import proxy_for
 
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
-    monkeypatch.setenv("no_proxy", "internal.example")
+    monkeypatch.setenv("no_proxy", "internal.example, 10.0.0.0/8,fd00::/8,x/y")
 
+    assert proxy_for("https://10.1.2.3/v1") is None
+    assert proxy_for("https://[fd00::1]:8000/v1") is None
+    assert proxy_for("https://11.1.2.3/v1") == "http://proxy:3128"
     assert proxy_for("https://api.openai.com/v1") == "http://proxy:3128"
     assert proxy_for("https://internal.example/v1") is None
     assert proxy_for("http://api.openai.com/v1") is None
+    monkeypatch.setenv("all_proxy", "other:1080")
+    assert proxy_for("http://api.openai.com/v1") == "http://other:1080"
+    assert proxy_for("https://api.openai.com/v1") == "http://proxy:3128"
 
 
-@pytest.mark.parametrize("proxy", ["socks://proxy:1080", "socks5://proxy:1080", "gopher://canary@proxy", "proxy"])
+@pytest.mark.parametrize(
+    "proxy", ["socks://proxy:1080", "socks5://proxy:1080", "gopher://canary@proxy", "http://proxy:port"]
+)
 def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", proxy)
     monkeypatch.delenv("no_proxy", raising=False)

@@ -1,3 +1,6 @@
+import socket
+import ssl
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,7 @@ from growbin_jobs.adapters.llm.errors import (
     from_exception,
     from_response,
 )
+from growbin_jobs.adapters.llm.unreachable import why_unreachable
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 CANARY = "my-own-servers-key"
@@ -47,6 +51,75 @@ def test_an_empty_account_is_given_up_under_any_status(status, field, code):
 
     assert isinstance(error, Permanent)
     assert error.code == "model_quota_exhausted"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "becomes"),
+    [
+        *((status, "x", Transient) for status in (408, 409, 421, 423, 424, 425, 444, 449, 460, 499, 500, 530, 599)),
+        *((status, "x", "model_rejected_request") for status in (400, 404, 406, 413, 414, 415, 431, 451)),
+        (407, "x", "model_rejected_request"),
+        (410, "The model m is no longer available.", "model_not_offered"),
+        (429, "余额不足,请充值", "model_quota_exhausted"),
+        (403, {"code": "insufficient_user_quota", "message": "用户额度不足"}, "model_quota_exhausted"),
+        (400, {"code": "data_inspection_failed", "message": "x"}, "model_refused"),
+        (400, "该模型不支持图片输入", "model_lacks_images"),
+    ],
+)
+def test_a_status_and_its_words_mean_one_thing(status, error, becomes):
+    found = from_response(status, {"error": error}, {}, model="m")
+
+    assert (found.code if isinstance(found, Permanent) else type(found)) == becomes
+    assert ("HTTPS_PROXY" in str(found)) == (status == 407)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (ssl.SSLCertVerificationError(1, "self-signed"), "SSL_CERT_FILE"),
+        (ssl.SSLError(1, "wrong version number"), "http:// and https://"),
+        (socket.gaierror(-2, "Name or service not known"), "is not known"),
+        (ConnectionRefusedError(111, "refused"), "Nothing listens"),
+        (OSError(101, "Network is unreachable"), "failed (OSError)"),
+    ],
+)
+def test_why_a_server_cannot_be_reached_is_said_with_the_remedy(monkeypatch, cause, words):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    inner, outer = RuntimeError(), RuntimeError()
+    inner.__cause__, outer.__cause__ = cause, inner
+    assert words in why_unreachable(outer if words != "failed (OSError)" else _caused_by(cause))
+    assert "PROXY" not in why_unreachable(outer)
+    monkeypatch.setenv("https_proxy", "http://me:canary@proxy:3128")
+    assert ("HTTPS_PROXY" in why_unreachable(outer)) == (not isinstance(cause, ssl.SSLError))
+    assert "canary" not in why_unreachable(outer)
+
+
+def _caused_by(cause):
+    error = RuntimeError()
+    error.__cause__ = cause
+    return error
+
+
+def test_a_redirect_says_where_to():
+    error = from_response(308, "", {"location": "https://other.example/v1/chat/completions?key=canary"})
+
+    assert "https://other.example," in str(error)
+    assert "OPENAI_BASE_URL" in str(error)
+    assert "canary" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("member", "wait"),
+    [
+        ({"retry_after_ms": 4000}, 4),
+        ({"retryAfter": 4}, 4),
+        ({"metadata": {"headers": {"X-RateLimit-Reset": "4", "X-RateLimit-Remaining": "0"}}}, 4),
+        ({"metadata": {"headers": {"Retry-After": "4"}}}, 4),
+    ],
+)
+def test_a_wait_stands_anywhere_in_an_error(member, wait):
+    assert from_response(429, {"error": {"message": "x", **member}}, {}).wait == wait
 
 
 def test_the_reason_is_quoted_for_whoever_has_to_mend_it():

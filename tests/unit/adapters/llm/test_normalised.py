@@ -31,10 +31,31 @@ TEXT = json.dumps(ANSWER)
         TEXT.replace("0.8", "80"),
         TEXT.replace("metal", " Metal "),
         TEXT.replace("{", '{"state": "clean", '),
+        TEXT.replace("0.8", '"80％"'),
+        TEXT.replace("0.8", '"0,8"'),
+        TEXT.replace("metal", "Metals").replace('"item"', '"Item"'),
+        TEXT.replace("metal", "금속").replace("clean", "깨끗 함"),
+        json.dumps({"answer": {name.upper(): value for name, value in ANSWER.items()}}),
     ],
 )
 def test_the_object_is_found_and_its_values_are_read(text):
-    assert the_object(text, SCHEMA) == ANSWER
+    assert the_object(text, SCHEMA, {"metal": ("금속", "캔"), "clean": ("깨끗함",)}) == ANSWER
+
+
+def test_a_word_is_known_by_its_letters_and_by_its_other_names_but_never_guessed():
+    words = ["can", "can_lid", "pet_bottle"]
+    schema = SCHEMA | {"properties": SCHEMA["properties"] | {"item": {"enum": words, "type": "string"}}}
+    also = {"metal": ("캔",), "can": ("캔", "A can"), "can_lid": ("A can",)}
+
+    def item(word):
+        return the_object(json.dumps(ANSWER | {"item": word}), schema, also)["item"]
+
+    assert [item(word) for word in ("PET-Bottle", "petBottle", "pet bottles", "can", "캔", "CAN lid")] == [
+        "pet_bottle", "pet_bottle", "pet_bottle", "can", "can", "can_lid",
+    ]  # fmt: skip
+    assert [item(word) for word in ("a can", "ca", "bottle", "cans or lids", "")] == [
+        "a can", "ca", "bottle", "cans or lids", "",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -44,6 +65,7 @@ def test_the_object_is_found_and_its_values_are_read(text):
         TEXT.replace("0.8", "NaN"), TEXT.replace("0.8", "Infinity"),
         TEXT.replace("0.8", '"nan"'), TEXT.replace("{", '{"state": "dirty", '),
         f"{TEXT} or {TEXT.replace('can', 'cup')}",
+        TEXT.replace("{", '{"State": "dirty", '),
         "[" * 5000, '{"a":' * 5000, '"' * 50_000, '"\\"' * 20_000, "5", "null",
     ],
 )  # fmt: skip

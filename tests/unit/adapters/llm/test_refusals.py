@@ -48,6 +48,19 @@ SAID = [
     ("Unsupported service_tier for this model.", {"service_tier"}),
     ("Flex processing is not available for gpt-6-luna.", {"service_tier"}),
     ("Unrecognized field: service tier", {"service_tier"}),
+    ("参数max_completion_tokens不支持", {"max_completion_tokens"}),
+    ("Unknown field 'maxCompletionTokens'", {"max_completion_tokens"}),
+    ("不支持的参数：store", {"store"}),
+    ("알 수 없는 필드: store", {"store"}),
+    ("store 필드는 지원되지 않습니다", {"store"}),
+    ("「store」はサポートされていません", {"store"}),
+    ("Paramètre inconnu : store", {"store"}),
+    ("store: Extra inputs are not permitted", {"store"}),
+    ("unknown field `store`, expected one of `temperature`, `max_tokens`, `response_format` at line 1", {"store"}),
+    ('Unrecognized field "store" (class R), (3 known properties: "temperature", "response_format"])', {"store"}),
+    ("Unsupported parameters: store. Supported parameters are: temperature, reasoning_effort", {"store"}),
+    ("Vector store: closed", set()),
+    ("The file store is full", set()),
     ("a flexible request", set()),
     ("Please store your pictures elsewhere and be strict.", set()),
     ("max_completion_tokens + input exceed the context length of 8192", set()),
@@ -66,6 +79,22 @@ def test_what_a_refusal_names_is_learnt(words, named):
 
 
 @pytest.mark.parametrize(
+    "document",
+    [
+        {"errors": {"store": ["is not permitted"]}},
+        {"store": ["Unexpected field."]},
+        {"error": {"issues": [{"code": "unrecognized_keys", "keys": ["store"], "path": []}]}},
+        {"errors": [{"instancePath": "", "params": {"additionalProperty": "store"}, "message": "no more properties"}]},
+        {"errors": [{"source": {"pointer": "/store"}, "detail": "unknown"}]},
+        {"title": "Bad Request", "invalid-params": [{"name": "store", "reason": "unknown"}]},
+        {"error": {"message": "Provider returned error", "metadata": {"raw": '{"error": {"param": "store"}}'}}},
+    ],
+)
+def test_a_validator_may_point_to_a_field_in_its_own_way(document):
+    assert learnt_from(422, read_said(document), SENT).refused.keys() == {"store"}
+
+
+@pytest.mark.parametrize(
     ("words", "efforts"),
     [
         ("`reasoning_effort` must be one of `none` or `default`", ("none", "default")),
@@ -73,6 +102,7 @@ def test_what_a_refusal_names_is_learnt(words, named):
          ("none", "low", "max")),
         ("invalid reasoning value: 'minimal' (must be \"high\", \"medium\", \"low\", or \"none\")",
          ("none", "low", "medium", "high")),
+        ("reasoning_effort 값은 low, medium, high 중 하나여야 합니다", ("low", "medium", "high")),
     ],
 )  # fmt: skip
 def test_the_efforts_that_a_refusal_offers_are_learnt(words, efforts):
@@ -82,8 +112,17 @@ def test_the_efforts_that_a_refusal_offers_are_learnt(words, efforts):
     assert fitted(WISH, facts).body["reasoning_effort"] in efforts
 
 
-def test_a_cap_that_is_too_high_is_lowered_and_not_given_up():
-    said = read_said({"error": {"message": "max_completion_tokens must be less than or equal to `512`"}})
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_completion_tokens must be less than or equal to `512`",
+        "max_completion_tokens: 1000 > 512, which is the maximum allowed number of output tokens",
+        "Range of max_tokens should be [1, 512]",
+        "max_tokens는 512 이하여야 합니다",
+    ],
+)
+def test_a_cap_that_is_too_high_is_lowered_and_not_given_up(words):
+    said = read_said({"error": {"message": words}})
 
     assert fitted(WISH, learnt_from(400, said, SENT)).body["max_completion_tokens"] == 512
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.adapters.llm.reply import Usage, read_models, read_reply
+from growbin_jobs.adapters.llm.reply import Usage, read_bill, read_models, read_reply
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 
 
@@ -39,6 +39,12 @@ def test_a_plain_answer():
         ({"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 0, 2, 0)),
         ({"prompt_tokens": 3, "completion_tokens": None, "total_tokens": 9}, Usage(3, 0, 6, 0)),
         ({"prompt_tokens": 3, "total_tokens": 1}, None),
+        ({"input_tokens": 3, "output_tokens": 2}, Usage(3, 0, 2, 0)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": "x"}, Usage(3, 0, 2, 0)),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": -1}},
+            Usage(3, 0, 2, 0),
+        ),
         (
             {
                 "prompt_tokens": 3,
@@ -54,7 +60,7 @@ def test_an_odd_count_does_not_cost_the_answer(usage, read):
     assert read_reply(body(usage=usage), {}).usage == read
 
 
-@pytest.mark.parametrize("content", [["parts"], 5, {"text": "x"}, None, [{"type": "thinking", "text": "x"}]])
+@pytest.mark.parametrize("content", [5, {"a": 1}, None, [5, {"a": "x"}], [{"type": "thinking", "text": "x"}]])
 def test_content_that_is_no_text_is_refused(content):
     with pytest.raises(Transient, match="it is empty"):
         read_reply(body({"content": content}), {})
@@ -63,6 +69,9 @@ def test_content_that_is_no_text_is_refused(content):
 @pytest.mark.parametrize(
     "message",
     [
+        {"content": ["hel", "lo"]},
+        {"content": {"type": "text", "text": "hello"}},
+        {"content": None, "function_call": {"name": "answer", "arguments": "hello"}},
         {"content": None, "reasoning_content": "<think>x</think>hello"},
         {"content": None, "tool_calls": [{"type": "function", "function": {"name": "answer", "arguments": "hello"}}]},
         {
@@ -75,6 +84,38 @@ def test_content_that_is_no_text_is_refused(content):
 )
 def test_the_answer_is_found_where_servers_put_it(message):
     assert read_reply(body(message), {}).content == "hello"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{"content": {"a": 1}}, {"content": [{"type": "json", "json": {"a": 1}}]}, {"content": None, "parsed": {"a": 1}}],
+)
+def test_an_object_is_the_answer_only_where_a_form_was_asked_for(message):
+    assert json.loads(read_reply(body(message), {}, structured=True).content) == {"a": 1}
+    with pytest.raises(Transient, match="it is empty"):
+        read_reply(body(message), {})
+
+
+def events(*pieces, end="data: [DONE]\n\n"):
+    return (": busy\n\n" + "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + end).encode()
+
+
+def test_a_stream_of_events_that_nobody_asked_for_is_put_together():
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    pieces = [{"model": "m", "choices": [{"delta": {"content": part}}], "usage": None} for part in ("hel", "lo")]
+    whole = [*pieces, {"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]
+
+    for stream in (events(*whole), events(*whole, end=""), events(*pieces)):
+        assert (read_reply(stream, {}).content, read_reply(stream, {}).model) == ("hello", "m")
+    assert read_bill(events(*whole)).usage == Usage(3, 0, 2, 0)
+    assert read_reply(b"data: " + body() + b"\n\n", {}).content == "hello"
+    called = [{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": part}}]}}]} for part in ("hel", "lo")]
+    assert read_reply(events(*called), {}).content == "hello"
+    for broken in (events(*pieces, end=""), events({"choices": []}), b"data: x", b":", events([1], None)):
+        with pytest.raises(Transient):
+            read_reply(broken, {})
+    with pytest.raises(Deferred):
+        read_reply(events(*pieces, {"error": {"code": 429, "message": "x"}}), {})
 
 
 def test_thoughts_are_the_answer_only_where_a_form_was_asked_for():
@@ -134,11 +175,22 @@ def test_a_body_is_read_in_the_encoding_that_it_has(encode, headers):
         ({"message": "upstream"}, Transient),
         ("just words", Transient),
         ({"code": "²"}, Transient),
+        ("Rate limit exceeded, try again in 7s", Deferred),
+        ({"message": "余额不足"}, Permanent),
     ],
 )
 def test_an_error_sent_as_200_is_an_error(error, becomes):
-    with pytest.raises(becomes):
-        read_reply(json.dumps({"error": error}).encode(), {})
+    choice = {"message": {"content": ""}, "finish_reason": "error", "error": error}
+    for document in ({"error": error}, {"choices": [choice]} if isinstance(error, dict) else {"msg": error}):
+        with pytest.raises(becomes):
+            read_reply(json.dumps(document).encode(), {})
+
+
+def test_other_forms_of_an_error_sent_as_200():
+    with pytest.raises(Deferred):
+        read_reply(b'{"statusCode": 429, "message": "x"}', {})
+    with pytest.raises(Permanent):
+        read_reply(b'{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}, "choices": null}', {})
 
 
 anything = st.recursive(
@@ -167,3 +219,8 @@ def test_a_model_without_a_readable_end_has_none():
     ends = read_models(json.dumps({"data": data}).encode())
 
     assert [str(ends[name]) for name in "abc"] == ["None", "None", "2027-01-14"]
+
+
+@pytest.mark.parametrize("document", [[{"id": "a"}], {"models": [{"name": "a"}]}, {"data": [{"id": "models/a"}]}])
+def test_the_list_of_models_is_found_in_each_form(document):
+    assert read_models(json.dumps(document).encode()) == {"a": None}

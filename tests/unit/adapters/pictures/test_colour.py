@@ -1,7 +1,11 @@
 """Colours come out as the profile means them, within 3 levels of a computation that knows nothing of LittleCMS."""
 
 import io
+import math
 import random
+import struct
+import zlib
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
@@ -184,3 +188,114 @@ def test_a_damaged_profile_is_no_fault_of_the_picture(icc: ModuleType, seed: int
         damaged[chance.randrange(min(len(damaged), 400))] ^= 1 << chance.randrange(8)
     data = patches(mode, [(9,) * len(mode)], "JPEG", icc_profile=bytes(damaged))
     assert prepare(data).source_format == "JPEG"
+
+
+# --- colours by what a file says of them without a profile
+
+PAGE_WHITE = 203  # cd/m²
+
+
+def pq(level: float) -> float:
+    """ITU-R BT.2100 table 4: what a level of 0 to 1 is, of the white of a page and no more."""
+    root = level ** (1 / 78.84375)
+    light = (max(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125) * 10_000
+    return min(1.0, light / PAGE_WHITE)
+
+
+def hlg(level: float) -> float:
+    """ITU-R BT.2100 table 5, of the white of a page, which has the level 0.75."""
+    light = level**2 / 3 if level <= 0.5 else (math.exp((level - 0.55991073) / 0.17883277) + 0.28466892) / 12
+    return min(1.0, light / 0.26496256)
+
+
+def png_saying(hostile: ModuleType, colours: list[tuple[int, ...]], *chunks: tuple[bytes, bytes]) -> bytes:
+    plain = patches("RGB", colours, "PNG")
+    return bytes(plain[:33] + b"".join(hostile.chunk(*chunk) for chunk in chunks) + plain[33:])
+
+
+def test_a_png_says_its_colours_in_chunks_and_the_first_of_the_standard_counts(
+    icc: ModuleType, hostile: ModuleType
+) -> None:
+    spaces, colours = icc.SPACES, random.Random(3).sample(COLOURS, 48)
+    p3, srgb = spaces["display p3"], spaces["srgb"]
+
+    def space(points: object, white: tuple[float, float], decoded: Callable[[float], float]) -> object:
+        return icc.Space(points, white, decoded)
+
+    def points(of: object) -> tuple[bytes, bytes]:
+        numbers = [value for point in (of.white, *of.primaries) for value in point]  # type: ignore[attr-defined]
+        return b"cHRM", struct.pack(">8L", *(round(value * 100_000) for value in numbers))
+
+    def gamma(number: int) -> tuple[bytes, bytes]:
+        return b"gAMA", struct.pack(">L", number)
+
+    def code(*numbers: int) -> tuple[bytes, bytes]:
+        return b"cICP", bytes(numbers)
+
+    def profile(of: object) -> tuple[bytes, bytes]:
+        return b"iCCP", b"x\0\0" + zlib.compress(icc.of_space(of))
+
+    says: list[tuple[object, list[tuple[bytes, bytes]]]] = [
+        (p3, [code(12, 13, 0, 1)]),
+        (spaces["p3 of a film projector"], [code(11, 17, 0, 1)]),
+        (space(spaces["rec. 2020"].primaries, icc.D65_XY, pq), [code(9, 16, 0, 1)]),
+        (space(spaces["rec. 2020"].primaries, icc.D65_XY, hlg), [code(9, 18, 0, 1)]),
+        (srgb, [code(1, 13, 0, 1)]),
+        (srgb, [code(2, 2, 0, 1)]),
+        (srgb, [code(99, 13, 0, 1)]),
+        (srgb, [code(12, 13, 6, 0)]),
+        (srgb, [code(12, 13)]),
+        (space(icc.SRGB_XY, icc.D65_XY, icc.power(1.0)), [gamma(100_000)]),
+        (space(icc.SRGB_XY, icc.D65_XY, icc.power(1.8)), [gamma(55_556)]),
+        (srgb, [gamma(45_455)]),
+        (srgb, [gamma(45_455), points(srgb)]),
+        (srgb, [gamma(0)]),
+        (p3, [gamma(45_455), points(p3)]),
+        (p3, [points(p3)]),
+        (space(icc.P3_XY, icc.D65_XY, icc.power(1.8)), [points(p3), gamma(55_556)]),
+        (srgb, [(b"cHRM", bytes(32))]),
+        (srgb, [(b"cHRM", struct.pack(">8L", *[30_000] * 8))]),
+        (p3, [profile(spaces["prophoto"]), code(12, 13, 0, 1), gamma(100_000)]),
+        (p3, [gamma(100_000), profile(p3), (b"sRGB", b"\0")]),
+        (srgb, [gamma(100_000), (b"sRGB", b"\0")]),
+        (p3, [(b"iCCP", b"x\0\0junk"), profile(p3)]),
+    ]
+    for meant, chunks in says:
+        expected = [meant.in_srgb(colour) for colour in colours]  # type: ignore[attr-defined]
+        assert furthest(stored(png_saying(hostile, colours, *chunks), 48), expected) <= 3, chunks
+    plain = patches("RGB", colours, "PNG")
+    behind = plain[:-12] + hostile.chunk(*profile(p3)) + plain[-12:]
+    assert prepare(behind) == prepare(plain)
+
+
+@settings(max_examples=40, deadline=None)
+@given(gamma=st.none() | st.integers(0, 2**32 - 1), points=st.lists(st.integers(0, 2**32 - 1), min_size=8, max_size=8))
+def test_any_primaries_give_a_picture(hostile: ModuleType, gamma: int | None, points: list[int]) -> None:
+    chunks = [(b"cHRM", struct.pack(">8L", *points))] + ([] if gamma is None else [(b"gAMA", struct.pack(">L", gamma))])
+    assert prepare(png_saying(hostile, COLOURS[:8], *chunks)).source_format == "PNG"
+
+
+def test_a_heic_says_its_colours_in_numbers(icc: ModuleType) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    colours = random.Random(4).sample(COLOURS, 48)
+    picture, buffer = Image.open(io.BytesIO(patches("RGB", colours, "PNG"))), io.BytesIO()
+    pillow_heif.from_pillow(picture).save(buffer, quality=100, chroma=444)
+    whole = buffer.getvalue()
+    at = whole.index(b"colrnclx") + 8
+    written = in_the_middle(prepare(whole, quality=100).original, 48)
+    for numbers, space in (((12, 13), "display p3"), ((1, 13), "srgb"), ((2, 2), "srgb")):
+        data = whole[:at] + struct.pack(">HH", *numbers) + whole[at + 4 :]
+        expected = [icc.SPACES[space].in_srgb(colour) for colour in written]
+        assert furthest(stored(data, 48), expected) <= 3, space
+
+
+def test_a_transparent_colour_of_16_bits(hostile: ModuleType) -> None:
+    def file(colour: int, *values: int) -> bytes:
+        pixel, other = (struct.pack(f">{len(values)}H", *row) for row in (values, [0x8080] * len(values)))
+        rows = (b"\0" + pixel * 32 + other * 32) * 32
+        key = hostile.chunk(b"tRNS", struct.pack(f">{len(values)}H", *values))
+        return bytes(hostile.png(64, 32, depth=16, colour=colour, rows=rows, extra=key))
+
+    for data in (file(0, 0x1234), file(2, 0x1234, 0x5678, 0x9ABC)):
+        image = Image.open(io.BytesIO(prepare(data, quality=100).original))
+        assert [image.getpixel(at) for at in ((8, 16), (56, 16))] == [(255, 255, 255), (128, 128, 128)]

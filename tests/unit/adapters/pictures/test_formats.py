@@ -4,7 +4,9 @@ from types import ModuleType
 
 import pytest
 
+from growbin_jobs.adapters.pictures import prepare
 from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, jpeg, png, webp
+from growbin_jobs.errors import PictureRefused
 
 
 def test_jpeg_facts(hostile: ModuleType) -> None:
@@ -36,6 +38,21 @@ def test_jpeg_keeps_what_stands_between_scans(hostile: ModuleType) -> None:
     assert b"\xff\x00" in plain
     padded = plain[:-2] + b"\xff\xff\xff" + plain[-2:]
     assert jpeg.read(padded).data == padded
+
+
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}, {"subsampling": 0}])
+def test_a_jpeg_without_its_end_is_taken_where_all_its_pixels_are_there(
+    hostile: ModuleType, options: dict[str, object]
+) -> None:
+    whole = hostile.encoded(hostile.scene(300, 200), quality=90, **options)
+    pixels = whole.index(b"\xff\xda") + 14
+    for end in (b"", b"\xff", b"SEFH" + bytes(999) + b"SEFT", b"\xff\xe1\xff\xff trailer"):
+        assert prepare(whole[:-2] + end).original == prepare(whole).original
+    for cut in {*range(pixels, len(whole) - 8, 397), len(whole) - 12}:
+        with pytest.raises(PictureRefused):
+            prepare(whole[:cut])
+    with pytest.raises(PictureRefused):  # a scan may be missing, and nothing would show it
+        prepare(hostile.encoded(hostile.scene(), progressive=True)[:-2])
 
 
 def test_profiles_are_honoured_up_to_their_limit(hostile: ModuleType) -> None:

@@ -33,6 +33,14 @@ def test_a_crop_does_not_hide_what_must_be_decoded(heics: ModuleType) -> None:
     assert (taken.width, taken.height) == (64, 64)
 
 
+def test_what_a_maker_puts_behind_the_boxes_is_left_aside(heics: ModuleType) -> None:
+    data = heics.simple(Image.new("RGB", (64, 64), (200, 30, 30)))
+    for trailer in (b"SEFH" + bytes(range(99)) + b"SEFT", b"\0\0\0\4junk" + data, b"\xff" * 99):
+        assert prepare(data + trailer) == prepare(data)
+    assert verdict(data + b"\0\0\xff\xffmeta") == "picture_truncated"  # a decoder may take it for one
+    assert {verdict(data[:end]) for end in range(40, len(data))} == {"picture_truncated"}
+
+
 def test_a_stream_that_is_larger_than_the_file_says(heics: ModuleType) -> None:
     assert heif.coded_size(heics.simple(Image.new("RGB", (512, 256)), claimed=(64, 64))) == (512, 256)
     assert heif.coded_size(heics.own_sps((64, 64), (512, 256))) == (512, 256)

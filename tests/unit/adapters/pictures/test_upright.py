@@ -66,6 +66,11 @@ def test_the_first_exif_block_that_says_1_to_8_decides(hostile: ModuleType) -> N
     assert of_jpeg(hostile, wrong, six, three) == 6
     assert of_jpeg(hostile, one, six) == 1
     assert of_jpeg(hostile, silent, wrong) == 1
+    entries = b"".join(struct.pack("<HHLHH", 0x0112, 3, 1, value, 0) for value in (0, 6))
+    twice = b"II*\0" + struct.pack("<LH", 8, 2) + entries + bytes(4)
+    assert of_jpeg(hostile, hostile.segment(0xE1, b"Exif\0\0" + twice)) == 6
+    for prefix in (b"Exif\0\xff", b"Exif\0\0Exif\0\0"):  # a filler of any value; twice
+        assert of_jpeg(hostile, hostile.segment(0xE1, prefix + hostile.tiff(6))) == 6
 
 
 def test_exif_goes_before_xmp_and_xmp_counts_where_exif_is_silent(hostile: ModuleType) -> None:
@@ -197,6 +202,7 @@ def test_xmp_in_all_its_spellings() -> None:
     assert xmp.orientation(packet(6).replace(b'"6"', b"'6'") + bytes(2000)) == 6
     assert xmp.orientation(packet(6).decode().encode("utf-16")) == 6
     assert xmp.orientation(packet(6)[:-40]) == 6  # cut behind it
+    assert xmp.orientation(b'\r\n <?xml version="1.0"?>' + packet(6)) == 6
 
 
 def test_xmp_that_says_nothing_of_this_picture() -> None:

@@ -12,6 +12,13 @@ _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _MAX_ENTRIES: Final = 256
 
 
+def without_prefix(block: bytes) -> bytes:
+    """Return a block without its ``Exif`` prefix, which some programs put twice; its last byte is a filler."""
+    while block.startswith(b"Exif\0"):
+        block = block[6:]
+    return block
+
+
 def begins(block: bytes) -> bool:
     """Return True where a block, without the ``Exif`` prefix, begins a TIFF structure and does not continue one."""
     return block[:4] in _BYTE_ORDERS
@@ -23,7 +30,7 @@ def orientation(block: bytes) -> int | None:
     Parameters:
       block: A TIFF structure, with or without the ``Exif`` prefix. Format: EXIF 2.32 (CIPA DC-008) §4.5, TIFF 6.0 §2.
     """
-    tiff = block.removeprefix(b"Exif\0\0")
+    tiff = without_prefix(block)
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:
         return None
@@ -35,9 +42,10 @@ def orientation(block: bytes) -> int | None:
             tag, kind, count = struct.unpack_from(f"{order}HHL", tiff, at)
             if tag == _ORIENTATION:
                 if kind not in _NUMBERS or count != 1:
-                    return None
+                    continue
                 (value,) = struct.unpack_from(order + _NUMBERS[kind], tiff, at + 8)
-                return int(value) if 1 <= value <= 8 else None
+                if 1 <= value <= 8:
+                    return int(value)
     except struct.error:
         return None
     return None

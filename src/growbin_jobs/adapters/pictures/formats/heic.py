@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged, heif
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged, heif, primaries
 from growbin_jobs.errors import PictureRefused
 
 #: Brands of HEVC stills (ISO/IEC 23008-12 B.4). AVIF shares the container but is not accepted.
@@ -34,7 +34,7 @@ def read(data: bytes) -> Contents:
     coded = heif.coded_size(data)  # before libheif reads anything
     try:
         with _open(data) as image:
-            profile = image.info.get("icc_profile") or b""
+            profile = image.info.get("icc_profile") or _of_numbers(image.info.get("nclx_profile")) or b""
             return Contents(
                 "HEIC",
                 data,
@@ -45,6 +45,13 @@ def read(data: bytes) -> Contents:
             )
     except (SyntaxError, OSError, ValueError, RuntimeError, EOFError) as error:
         raise damaged() from error
+
+
+def _of_numbers(said: object) -> bytes | None:
+    """Return the profile of an ``nclx`` box, which counts where there is no other (ISO/IEC 23008-12 §6.5.5)."""
+    if not isinstance(said, dict):
+        return None
+    return primaries.of_numbers(int(said["color_primaries"]), int(said["transfer_characteristics"]))
 
 
 def _open(data: bytes) -> Image.Image:

@@ -11,6 +11,7 @@ from typing import Final
 
 from growbin_jobs.adapters.pictures.formats import damaged, hevc
 from growbin_jobs.adapters.pictures.formats.items import Items, boxes, number
+from growbin_jobs.errors import PictureRefused
 
 #: Kinds of items that are put together in ways that no camera writes, or hold pixels as they are.
 _REFUSED: Final = frozenset({b"iovl", b"unci", b"mski"})
@@ -27,14 +28,26 @@ def coded_size(data: bytes) -> Size:
     Raises:
       PictureRefused: The boxes are damaged, or of a kind that no camera writes.
     """
-    meta = [(begin, end) for name, begin, end in boxes(data, 0, len(data)) if name == b"meta"]
-    if len(meta) != 1:
-        raise damaged()
-    file = _File(data, Items(data, *meta[0]))
+    file = _File(data, Items(data, *_meta(data)))
     found = [size for size in file.sizes() if min(size) > 0]
     if not found:
         raise damaged()
     return max(found, key=lambda size: size[0] * size[1])
+
+
+def _meta(data: bytes) -> tuple[int, int]:
+    """Return where the box with the items is; a maker's trailer behind the boxes does not count."""
+    found, last = [], 0
+    try:
+        for name, begin, last in boxes(data, 0, len(data)):
+            if name == b"meta":
+                found.append((begin, last))
+    except PictureRefused:
+        if data[last + 4 : last + 8] == b"meta":  # a decoder may take it for one
+            raise
+    if len(found) != 1:
+        raise damaged()
+    return found[0]
 
 
 @dataclass(slots=True)

@@ -17,15 +17,21 @@ _START: Final = b"\xff\xd8"
 _MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 
 _TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
+#: Stands for the end of a file whose picture has no end of its own.
+_NO_END: Final = 0
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 #: Baseline, extended and progressive Huffman coding. The others (lossless, hierarchical, arithmetic) no camera writes.
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE: Final = 0xC2
 _OTHER_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 
-_EXIF: Final = b"Exif\0\0"
+_EXIF: Final = b"Exif\0"
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _PROFILE: Final = b"ICC_PROFILE\0"
+
+#: An end, and other bytes before it, restart markers among them: a decoder that still wants some takes them for pixels.
+_END: Final = b"\xff\xd9"
+_OTHER_END: Final = b"".join(bytes((0xFF, 0xD0 + n % 8)) + bytes(range(1, 250)) for n in range(16))[2:] + _END
 
 
 def matches(data: bytes) -> bool:
@@ -47,7 +53,7 @@ def read(data: bytes) -> Contents:
     size: tuple[int, int] | None = None
     blocks, profile = upright.Blocks(), icc.Parts()
     scans, first_scan, end = 0, 0, 0
-    components, buffered = 0, False
+    components, buffered, opened = 0, False, _open
     for marker, begin, end in _segments(data):
         body = data[begin + 4 : end]
         if marker == _SOS:
@@ -55,6 +61,10 @@ def read(data: bytes) -> Contents:
             scans += 1
             # libjpeg keeps all coefficients unless the one scan holds all components (its has_multiple_scans).
             buffered = buffered or scans > 1 or body[:1] != bytes((components,))
+        elif marker == _NO_END:
+            if buffered:
+                raise damaged()  # a scan may be missing, and nothing would show it
+            opened = _open_without_end
         elif scans:
             continue  # what stands between scans stays where it is
         elif marker in _OTHER_FRAMES:
@@ -76,7 +86,9 @@ def read(data: bytes) -> Contents:
     if not size or not scans:
         raise damaged()
     kept.append(view[first_scan:end])  # the last end is the end of the image
-    return Contents("JPEG", b"".join(kept), *size, _open, scans, blocks.orientation(), profile.joined(), None, buffered)
+    return Contents(
+        "JPEG", b"".join(kept), *size, opened, scans, blocks.orientation(), profile.joined(), None, buffered
+    )
 
 
 def _is_essential(marker: int, body: bytes) -> bool:
@@ -89,8 +101,11 @@ def _is_essential(marker: int, body: bytes) -> bool:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker, begin, end) of each segment as libjpeg meets them, the end of image last."""
-    position, parts = len(_START), 0
+    """Yield (marker, begin, end) of each segment as libjpeg meets them, the end of image last.
+
+    Where that is missing behind the pixels (some makers write none, or a trailer over it), :data:`_NO_END` is last.
+    """
+    position, parts, pixels = len(_START), 0, False
     while found := _MARKER.search(data, position):
         parts = count_part(parts)
         begin, marker = found.start(), data[found.start() + 1]
@@ -102,9 +117,15 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         position = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
         if marker < 0xC0 or marker == _SOI or not begin + 4 <= position <= len(data):
-            raise damaged()
+            end = begin
+            break
+        pixels = pixels or marker == _SOS
         yield marker, begin, position
-    raise damaged()
+    else:
+        end = len(data)
+    if not pixels:
+        raise damaged()
+    yield _NO_END, end, end
 
 
 def _open(data: bytes) -> Image.Image:
@@ -112,3 +133,18 @@ def _open(data: bytes) -> Image.Image:
     # One call of the decoder for the whole file instead of one for each 64 KB: fewer fights for the GIL.
     image.decodermaxblock = len(data)
     return image
+
+
+def _open_without_end(data: bytes) -> Image.Image:
+    """Open a picture that has no end, if all its pixels are there: what stands behind them then changes none."""
+    data = data.rstrip(b"\xff")
+    if _smallest(data + _END) != _smallest(data + _OTHER_END):
+        raise ValueError("it ends too early")
+    return _open(data + _END)
+
+
+def _smallest(data: bytes) -> bytes:
+    image = _open(data)
+    image.draft(None, (1, 1))
+    image.load()
+    return image.tobytes()

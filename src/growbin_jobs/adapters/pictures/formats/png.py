@@ -9,12 +9,22 @@ from typing import Final
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, count_part, damaged, pngtext, upright
+from growbin_jobs.adapters.pictures.formats import (
+    MAX_PROFILE,
+    Contents,
+    count_part,
+    damaged,
+    pngtext,
+    primaries,
+    upright,
+)
 
 _START: Final = b"\x89PNG\r\n\x1a\n"
 
 #: What makes the pixels. Without its animation chunks an animated PNG is its default picture.
 _ESSENTIAL: Final = frozenset({b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+#: What says how its colours are meant. Behind the pixels it says nothing.
+_COLOURS: Final = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 
 
 def matches(data: bytes) -> bool:
@@ -35,19 +45,24 @@ def read(data: bytes) -> Contents:
         raise damaged()
     width, height = struct.unpack_from(">LL", data, begin + 8)
     kept: list[bytes | memoryview] = [_START, view[begin:end]]
-    blocks, texts, profile = upright.Blocks(), pngtext.Texts(), None
+    blocks, texts, pixels = upright.Blocks(), pngtext.Texts(), False
+    colours: dict[bytes, bytes] = {}
     for name, begin, end in chunks:
         body = view[begin + 8 : end - 4]
+        pixels = pixels or name == b"IDAT"
         if name == b"IHDR":
             raise damaged()  # a second header would win over the size that is judged
-        if name in _ESSENTIAL:
+        if name == b"tRNS" and data[24] == 16:
+            kept.append(_in_8_bits(bytes(body)))
+        elif name in _ESSENTIAL:
             kept.append(view[begin:end])
         elif name == b"eXIf":
             blocks.add_exif(bytes(body))
         elif name in pngtext.CHUNKS:
             texts.add(name, bytes(body))
-        elif name == b"iCCP":
-            profile = profile or _profile(bytes(body))
+        elif name in _COLOURS and not pixels and (said := _said(name, bytes(body))) is not None:
+            colours.setdefault(name, said)
+    profile = _profile(colours)
     texts.hand_over(blocks)
     return Contents("PNG", b"".join(kept), width, height, _open, 1, blocks.orientation(), profile)
 
@@ -66,7 +81,32 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             return
 
 
-def _profile(body: bytes) -> bytes | None:
+def _in_8_bits(body: bytes) -> bytes:
+    """Return the chunk of a transparent colour of 16 bits for the 8 bits that Pillow makes of such a picture."""
+    narrowed = b"tRNS" + bytes(0 if at % 2 == 0 else body[at - 1] for at in range(len(body)))
+    return struct.pack(">L", len(body)) + narrowed + struct.pack(">L", zlib.crc32(narrowed))
+
+
+def _said(name: bytes, body: bytes) -> bytes | None:
+    """Return what a chunk of :data:`_COLOURS` says; None where it is damaged."""
+    if name == b"iCCP":
+        return _unpacked(body)
+    return body if len(body) == {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}[name] else None
+
+
+def _profile(colours: dict[bytes, bytes]) -> bytes | None:
+    """Return the profile by the first of the chunks that counts (PNG 3rd ed. §4.3); None where it is sRGB."""
+    if (code := colours.get(b"cICP")) and code[2:] == b"\0\1":  # RGB in its full range
+        return primaries.of_numbers(code[0], code[1])
+    if b"iCCP" in colours or b"sRGB" in colours:
+        return colours.get(b"iCCP")
+    gamma = int.from_bytes(colours[b"gAMA"], "big") if b"gAMA" in colours else None
+    values = [number / 100_000 for number in struct.unpack(">8L", colours.get(b"cHRM", bytes(32)))]
+    white, *points = zip(values[::2], values[1::2], strict=True)
+    return primaries.of_png(gamma, (*points, white) if b"cHRM" in colours else None)  # type: ignore[arg-type]
+
+
+def _unpacked(body: bytes) -> bytes | None:
     """Unpack a colour profile, never more than :data:`MAX_PROFILE` bytes of it (PNG 3rd ed. §11.3.2.3)."""
     _, _, packed = body.partition(b"\0")
     try:

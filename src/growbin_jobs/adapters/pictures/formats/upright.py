@@ -30,7 +30,7 @@ class Blocks:
         Parameters:
           block: With or without the ``Exif`` prefix.
         """
-        piece = block.removeprefix(b"Exif\0\0")
+        piece = exif.without_prefix(block)
         if exif.begins(piece):
             if len(self._exif) < _MAX_BLOCKS:
                 self._exif.append([piece])

@@ -67,7 +67,7 @@ def orientation(packet: bytes) -> int | None:
     """
     reader = _Reader()
     try:
-        reader.parser.Parse(packet[:MAX_PACKET].rstrip(b"\0"), False)
+        reader.parser.Parse(packet[:MAX_PACKET].rstrip(b"\0").lstrip(b"\t\n\r "), False)
     except (_Stop, expat.ExpatError, ValueError, LookupError):
         # ValueError and LookupError: of an encoding that the packet names.
         return reader.found

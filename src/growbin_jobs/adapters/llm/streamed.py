@@ -1,0 +1,76 @@
+"""An answer that came as a stream of events although none was asked for: some gateways always send one."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+#: Members of a message that come in pieces.
+_PIECES: Final = ("content", "refusal", "reasoning_content", "reasoning", "thinking")
+#: Where the pieces of the one call of a tool are kept meanwhile.
+_CALL: Final = "tool_calls.arguments"
+#: How such a body begins: an event, or a comment that keeps the connection open (OpenRouter).
+_BEGINNINGS: Final = ("data:", "event:", "id:", "retry:", ":")
+
+
+def put_together(text: str) -> str:
+    """Return the chat completion that a stream of events holds, as JSON; any other text as it is.
+
+    A stream that ended before its answer did, without a reason why it stopped, says that the server failed.
+
+    Parameters:
+      text: The body of a 200. Format: server-sent events (WHATWG HTML §9.2), each an object ``chat.completion.chunk``.
+    """
+    if not text.startswith(_BEGINNINGS):
+        return text
+    whole: dict[str, Any] = {}
+    pieces: dict[str, list[str]] = {}
+    finish, ended = None, False
+    for event in _events(text):
+        if event is None:
+            ended = True
+            continue
+        if event.get("error"):
+            return json.dumps({"error": event["error"]})
+        whole |= {name: value for name, value in event.items() if value is not None and name != "choices"}
+        choices = event.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(choice, dict):
+            finish = choice.get("finish_reason") or finish
+            _add(pieces, choice.get("delta") or choice.get("message"))
+    if not whole and not pieces:
+        return text
+    message: dict[str, Any] = {name: "".join(parts) for name, parts in pieces.items()}
+    if _CALL in message:
+        message["tool_calls"] = [{"function": {"arguments": message.pop(_CALL)}}]
+    choice = {"message": message, "finish_reason": finish or ("stop" if ended else "error")}
+    return json.dumps(whole | {"choices": [choice]})
+
+
+def _events(text: str) -> Iterator[dict[str, Any] | None]:
+    """Yield the object of each event; None for the word that ends the stream."""
+    for line in text.splitlines():
+        name, _, data = line.partition(":")
+        if name != "data" or not data.strip():
+            continue
+        if data.strip() == "[DONE]":
+            yield None
+            continue
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def _add(pieces: dict[str, list[str]], piece: Any) -> None:
+    if not isinstance(piece, dict):
+        return
+    for name in _PIECES:
+        if isinstance(part := piece.get(name), str):
+            pieces.setdefault(name, []).append(part)
+    calls = piece.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict) and isinstance(part := function.get("arguments"), str):
+            pieces.setdefault(_CALL, []).append(part)
