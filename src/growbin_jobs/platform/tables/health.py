@@ -27,13 +27,13 @@ class HealthStateRow(peewee.Model):
     successes = peewee.BigIntegerField()
     recent = JsonField()
     checked_at = UtcField(null=True)
-    claimed_due = UtcField(null=True)
     last_due = UtcField(null=True)
     busy_until = UtcField(null=True)
     status = peewee.TextField(null=True)
     latency_ms = peewee.BigIntegerField(null=True)
     tls_expires_at = UtcField(null=True)
     alerted_state = peewee.TextField(null=True)
+    claimed_due = UtcField(null=True)
 
     class Meta:
         table_name = "health_states"
