@@ -28,6 +28,7 @@ from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.offline_share import OfflineShare
 from growbin_jobs.limits.paid_calls import Worker, guards, offline_share
@@ -92,6 +93,7 @@ def prepare() -> None:
 def finish() -> None:
     """Write what waits to be written, when a worker has stopped."""
     if (ledger := services().ledger) is not None:
+        afterwards.wait()
         ledger.close()
 
 

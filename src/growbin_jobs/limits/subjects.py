@@ -16,7 +16,9 @@ from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.usage import LlmUsage
 
 #: Tables whose rows are named by a user: limits, budgets and what they counted.
-_NAMED: Final = ("call_limit", "limit_minute", "limit_promise", "budget", "budget_day", "budget_entry")
+_NAMED: Final = (
+    "call_limit", "limit_minute", "limit_promise", "budget", "budget_day", "budget_entry", "budget_cover"
+)  # fmt: skip
 
 _FORGET: Final = (
     "UPDATE llm_usage SET user_id = NULL, analysis_id = NULL, message_id = NULL, request_id = NULL, "
