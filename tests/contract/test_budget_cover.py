@@ -95,7 +95,8 @@ class Machine:
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("reserve"), st.integers(1, 60), st.sampled_from(["u1", "u2", None])),
+        st.tuples(st.just("reserve"), st.integers(1, 150), st.sampled_from(["u1", "u2", None])),
+        st.tuples(st.just("reserve"), st.integers(100, 300), st.sampled_from(["u1", "u2"])),
         st.tuples(st.just("settle"), st.integers(0, 20), st.floats(0, 1)),
         st.tuples(st.just("release"), st.integers(0, 20), st.none()),
         st.tuples(st.just("cut"), st.none(), st.none()),

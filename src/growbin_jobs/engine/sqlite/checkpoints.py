@@ -62,6 +62,7 @@ class _Copier:
                 with sqlite_work():
                     connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
                     try:
+                        connection.execute("SELECT 1 FROM sqlite_schema").fetchall()  # unread, it knows of no log
                         _copy(connection, "main")
                     finally:
                         connection.close()
