@@ -58,7 +58,7 @@ class Machine:
         self.database, self.starts, self.waits = database, 0, 0
         for table in TABLES:
             self._run(f"DELETE FROM {table}")
-        self._on_disk: dict[str, list[Any]] = dict.fromkeys(TABLES, [])
+        self._on_disk: dict[str, list[Any]] = {table: [] for table in TABLES}
         self.budgets = Budgets(
             database,
             zone=ZoneInfo("Asia/Seoul"),

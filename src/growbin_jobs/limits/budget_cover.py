@@ -1,19 +1,18 @@
 """Lets reservations go without waiting for the disk, and lets nothing be spent above a cap after a power cut.
 
-For each budget of a day with a cap a *cover* is on the disk: nothing is reserved beyond it. What a power cut, or a crash
-of PostgreSQL, has undone is therefore at most what lies between the spending that is found afterwards and the cover.
-All of that counts as unknown then, before anything is reserved again: it may have been spent. A cover reaches far ahead
-of the spending and is raised before it is used up, so one write to the disk is enough for many reservations.
+For each budget of a day with a cap a *cover* is on the disk: nothing is reserved beyond it. What a power cut, or a
+crash of PostgreSQL, has undone is therefore at most what lies between the spending that is found afterwards and the
+cover. All of that counts as unknown then, before anything is reserved again: it may have been spent. A cover reaches
+far ahead of the spending and is raised before it is used up, so one write to the disk is enough for many reservations.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.budget_books import Judged
-from growbin_jobs.limits.server_change import forgot_at
+from growbin_jobs.limits.starts import start_of
 
 #: A cover reaches so many reservations ahead, or this part of the cap, whichever is more.
 _AHEAD: Final = 20
@@ -58,32 +57,6 @@ def _reach(one: Judged, amount: int) -> int:
     return max(_AHEAD * amount, (one.cap or 0) // _PART)
 
 
-def start_of(connection: Any, dialect: str) -> str:
-    """Return what is another after each start of what may forget commits that did not wait for the disk.
-
-    That is the machine for SQLite, the server for PostgreSQL, with its recovery from a crash.
-    """
-    if dialect != "postgresql":
-        return this_boot()
-    known: dict[str, Any] = connection.connection().__dict__  # a start of the server ends all connections
-    if _ATTRIBUTE not in known:
-        [(started,)] = connection.execute_sql(_STARTED).fetchall()
-        known[_ATTRIBUTE] = repr(float(started) + forgot_at(connection))
-    return str(known[_ATTRIBUTE])
-
-
-_ATTRIBUTE: Final = "growbin_start"
-_STARTED: Final = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8"
-
-
-def this_boot() -> str:
-    """Return what is another after each start of the machine."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return "unknown"
-
-
 class Covers:
     """The covers in the central database; its errors mean what :meth:`Database.run` says.
 
@@ -106,7 +79,7 @@ class Covers:
         self._database.run(work)
 
     def account(self, name: str, day: str) -> int:
-        """Count as unknown what an earlier start of the server may have forgotten of a budget; return how much it is."""
+        """Count as unknown what an earlier start may have forgotten of a budget; return how much that is."""
 
         def work(connection: Any) -> int:
             self._sql.run(connection, _OPEN, name, day)
@@ -115,7 +88,7 @@ class Covers:
             start = self.start(connection)
             if not found or found[0][1] == start:
                 return 0
-            lost = max(0, found[0][0] - spent)
+            lost = int(max(0, found[0][0] - spent))
             if lost:
                 self._sql.run(connection, _ENTRY, f"forgotten:{day}:{found[0][1]}", name, day, lost)
                 self._sql.run(connection, _TOTALS, lost, lost, name, day)

@@ -155,7 +155,10 @@ class BudgetGuard:
             logger.warning("budget.owes changes=%d", len(self._sent))
 
     def _catch_up(self) -> None:
-        """Write what is owed, and see to it that what died is ended. The database is asked anyway, so one that is away is told of by itself."""
+        """Write what is owed; see to it that what died is ended.
+
+        The database is asked anyway, so one that is away is told of by itself.
+        """
         while (change := self._next_owed()) is not None:
             try:
                 change()

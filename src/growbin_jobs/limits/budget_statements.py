@@ -32,8 +32,8 @@ asked AS MATERIALIZED (
     FROM today t, (SELECT max(d.day) AS latest FROM budget_day d JOIN asked USING (name)) l
 )"""
 
-#: One row: the clock, the day, and the budgets. Where one has no totals yet, has to be accounted for, or is not covered,
-#: nothing is reserved. It does not wait for the disk; a cover that is seen is on the disk.
+#: One row: the clock, the day, and the budgets. Where one has no totals yet, has to be accounted for, or is not
+#: covered, nothing is reserved. It does not wait for the disk; a cover that is seen is on the disk.
 _RESERVE: Final = f"""
 WITH {_DAY}, held AS MATERIALIZED (
     SELECT d.name, d.day, d.reserved, d.released, d.told, a.cap, c.covered, c.server <> %(start)s AS forgotten
@@ -157,7 +157,9 @@ class StatementBooks:
                 "lease": lease,
             }
             [(now, day, found, _, budgets, forgotten)] = self._database.run(
-                lambda one: _RESERVE_PREPARED.rows(one, values | {"start": self._covers.start(one)})
+                lambda one, values=values: _RESERVE_PREPARED.rows(  # type: ignore[misc]
+                    one, values | {"start": self._covers.start(one)}
+                )
             )
             if found:
                 return Answer(now, day, [Judged(*one) for one in budgets], forgotten or ())

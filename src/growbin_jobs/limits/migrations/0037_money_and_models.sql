@@ -7,3 +7,10 @@ CREATE TABLE budget_cover (
     server $text NOT NULL,
     PRIMARY KEY (name, day)
 );
+-- Until when the models in use are offered, as the last daily look at the server found it. ends NULL: nobody says.
+CREATE TABLE model_end (
+    model $text NOT NULL PRIMARY KEY,
+    ends $text,
+    offered $bigint NOT NULL,
+    checked_at $double NOT NULL
+);

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tests.waiting import until
 
 from growbin_jobs.engine.sqlite import checkpoints
 from growbin_jobs.engine.sqlite.checkpoints import checkpoint_beside
 from growbin_jobs.engine.sqlite.opening import open_sqlite
-from tests.waiting import until
 
 #: Bytes that are written, and of them those that must be in the file once its log was copied now and then.
 WRITTEN, COPIED = 400_000, 40_000
