@@ -17,9 +17,9 @@ from growbin_jobs.ai.vision import OnlineVision
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import GrowbinError
+from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.minutes import CentralUse
-from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.paid_calls import guards
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.limits.usage import LlmUsage
