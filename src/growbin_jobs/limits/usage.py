@@ -173,6 +173,23 @@ def requests_of_analysis(database: Database, analysis_id: str, *, limit: int = 2
     return [RequestOfAnalysis(seconds=one.pop("latency_ms") / 1000, **one) for one in map(dict, database.rows(query))]
 
 
+def cost_between(database: Database, since: datetime, until: datetime) -> tuple[int, int]:
+    """Return what the requests sent in a span of time cost, in micro-dollars, and how many of them have no price.
+
+    It reads requests, whatever day they are counted on.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    row = LlmUsage
+    query = row.select(
+        peewee.fn.COALESCE(peewee.fn.SUM(row.cost), 0).alias("cost"),
+        (peewee.fn.COUNT(row.id) - peewee.fn.COUNT(row.cost)).alias("unpriced"),
+    ).where(row.sent_at >= since, row.sent_at < until)
+    [sums] = database.rows(query)
+    return int(sums["cost"]), int(sums["unpriced"])
+
+
 def spent(
     database: Database,
     *,

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-import peewee
-
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.limits.usage import cost_between
 
 #: Share of a day's bill by which ours may differ, and micro-dollars below which nobody cares.
 MOST_DRIFT: Final = 0.02
@@ -47,14 +45,10 @@ def compare(database: Database, billed: Mapping[date, int], first: date, last: d
     Raises:
       Deferred: The database is away.
     """
-    row, found, day = LlmUsage, [], first
+    found, day = [], first
     while day <= last:
         begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        query = row.select(
-            peewee.fn.COALESCE(peewee.fn.SUM(row.cost), 0).alias("ours"),
-            (peewee.fn.COUNT(row.id) - peewee.fn.COUNT(row.cost)).alias("unpriced"),
-        ).where(row.sent_at >= begin, row.sent_at < begin + timedelta(days=1))
-        [sums] = database.rows(query)
-        found.append(BilledDay(day, int(sums["ours"]), billed.get(day, 0), int(sums["unpriced"])))
+        ours, unpriced = cost_between(database, begin, begin + timedelta(days=1))
+        found.append(BilledDay(day, ours, billed.get(day, 0), unpriced))
         day += timedelta(days=1)
     return found
