@@ -51,4 +51,6 @@ def ours_all_guards(address: str, most: int, window: float) -> Callable[[], bool
             ending.note(record, None)
         return True
 
+    for _ in range(_USERS):  # the first request of a user's day waits for the disk once; it is no part of this
+        ask()
     return ask

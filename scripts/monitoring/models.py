@@ -68,6 +68,21 @@ ALERTS = [
         "money",
     ),
     Alert(
+        "GrowbinModelEndsSoon", "warning", "1h",
+        "min by (model) (growbin_model_days_left) <= «model_warn_days» "
+        "and min by (model) (growbin_model_days_left) > «model_error_days»",
+        "{{ $labels.model }} leaves its server's API in {{ $value }} days.",
+        "Its successor has to be tried and set before; the catalogue names it.",
+        "money",
+    ),
+    Alert(
+        "GrowbinModelEnds", "critical", "1h",
+        "min by (model) (growbin_model_days_left) <= «model_error_days»",
+        "{{ $labels.model }} leaves its server's API in {{ $value }} days, or has left it.",
+        "From that day on all work of the model waits, unless a successor is set.",
+        "money",
+    ),
+    Alert(
         "GrowbinLimitSaturated", "warning", "30m",
         "max by (limit) (growbin_limit_used_last_minute) / "
         "(max by (limit) (growbin_limit_units * 60 / growbin_limit_window_seconds) > 0) >= «limit_saturated»",

@@ -37,6 +37,11 @@ PAGE = Dashboard(
         )),
         Row("Model servers", (
             Panel(
+                "Models end in", "Days until a model in use leaves its server's API, where that is known.", "d",
+                (("min by (model) (growbin_model_days_left)", "{{model}}"),), "stat", 6, 5,
+                ((None, "red"), (15.0, "orange"), (61.0, "green")),
+            ),
+            Panel(
                 "Requests", "Requests to model servers, by how they end.", "reqps",
                 (("sum by (purpose, status) (rate(gpt_api_calls_total[$__rate_interval]))", "{{purpose}} {{status}}"),),
                 stacked=True,

@@ -67,6 +67,7 @@ ACTORS: dict[Route, ActorSpec] = {
                 (names.CHECK_AGENT, names.STORAGE, 3, 5.0, 60.0),
                 (names.CHECK_ALL_MODELS, names.AI, 3, 5.0, 60.0),
                 (names.CHECK_MODEL, names.AI, 3, 5.0, 120.0),
+                (names.CHECK_MODEL_ENDS, names.AI, 10, 60.0, 120.0),
                 (names.AGGREGATE_DAILY, names.STORAGE, 5, 30.0, 3600.0),
                 (names.AGGREGATE_WEEKLY, names.STORAGE, 5, 30.0, 3600.0),
                 (names.AGGREGATE_MONTHLY, names.STORAGE, 5, 30.0, 3600.0),

@@ -69,7 +69,8 @@ MODELS = [
 BY_STATEMENTS = {
     "llm_usage", "model_rehearsal",
     "breaker", "breaker_failure", "budget", "budget_day", "budget_entry", "call_limit", "limit_lease", "limit_minute",
-    "limit_promise", "limit_reserve", "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer",
+    "limit_promise", "limit_reserve", "limit_server", "llm_usage_rolled", "llm_usage_sum", "model_answer", "model_end",
+    "budget_cover",
     "server_facts", "audit", "audit_chain", "task_reruns", "bulk_jobs", "bulk_items", "control_history",
     "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
 }  # fmt: skip

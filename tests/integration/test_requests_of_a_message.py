@@ -17,6 +17,7 @@ from growbin_jobs.ai.vision import OnlineVision
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import GrowbinError
+from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.minutes import CentralUse
 from growbin_jobs.limits.paid_calls import guards
@@ -92,6 +93,7 @@ def test_a_call_sends_at_most_three_requests_each_granted_and_booked_once(stub, 
         stub._scripts.clear()
     ledger.close()
     sent = len(stub.requests) - sent_before
+    assert afterwards.wait(30)
     granted, rows = (after - earlier for after, earlier in zip(books(database), before, strict=True))
 
     assert 1 <= sent <= MOST_OF_ONE_CALL

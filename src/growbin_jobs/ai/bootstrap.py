@@ -5,6 +5,7 @@ Producers import the actors and never come here, so they load neither the SDK no
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.offline_share import OfflineShare
 from growbin_jobs.limits.paid_calls import Worker, guards, offline_share
@@ -38,6 +40,7 @@ from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.model_ends import ModelEnd
 from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, fetched_files, gate_database, guarded_object_store
@@ -92,6 +95,7 @@ def prepare() -> None:
 def finish() -> None:
     """Write what waits to be written, when a worker has stopped."""
     if (ledger := services().ledger) is not None:
+        afterwards.wait()
         ledger.close()
 
 
@@ -117,6 +121,27 @@ def usage_ledger(settings: Settings, database: Database) -> UsageLedger:
         folder=settings.node_dir / "usage",
         told=_count_and_trace if settings.traces else count_request,
     )
+
+
+def look_at_model_ends() -> list[ModelEnd]:
+    """Ask the models' server until when it offers those of the settings, and keep and tell that.
+
+    Raises:
+      GrowbinError: The server or the database is away, or the server refuses the key.
+    """
+    from growbin_jobs.operations.model_ends import look_at_ends, models_in_use
+
+    settings = _settings.current()
+    if not settings.models_online:
+        return []
+    key = settings.openai_api_key
+    client = ModelClient(
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        server=settings.model_server,
+    )
+    listed, today = client.models(timeout=30.0), datetime.now(ZoneInfo(settings.timezone)).date()
+    return look_at_ends(central_database(settings), models_in_use(settings), listed, client.server, today)
 
 
 def _count_and_trace(row: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Actors of the agent platform in the AI group: health of models."""
+"""Actors of the agent platform in the AI group: health of models, and until when they are offered."""
 
 from typing import Any
 
@@ -25,6 +25,21 @@ def check_all_models(due: str, since: str | None = None, until: str | None = Non
     models = bootstrap.registry().model_ids()
     bootstrap.send_checks(names.CHECK_MODEL, "model", models, due=due, every=MODELS_EVERY)
     return {"models": len(models)}
+
+
+@periodic(names.CHECK_MODEL_ENDS)
+def check_model_ends(due: str, since: str | None = None, until: str | None = None) -> dict[str, Any]:  # noqa: ARG001
+    """Look until when the models in use are offered; it costs nothing. Offline models never end.
+
+    Parameters:
+      due: When the job was due.
+      since: The begin of its data interval.
+      until: Its end.
+    """
+    from growbin_jobs.ai import bootstrap
+
+    found = bootstrap.look_at_model_ends()
+    return {one.model: one.ends.isoformat() if one.ends else None for one in found}
 
 
 @actor(names.CHECK_MODEL)

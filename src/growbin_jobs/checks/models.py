@@ -1,6 +1,6 @@
 """Checks of models and of their money, for ``growbin-jobs doctor``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,14 +12,11 @@ from growbin_jobs.adapters.llm.address import OPENAI_URL, parted_url
 from growbin_jobs.errors import Deferred, GrowbinError, Transient
 from growbin_jobs.model_catalog import AUTO, Server, effort_for, find_model, temperature_for
 from growbin_jobs.operations.finding import Finding, Status
+from growbin_jobs.operations.model_ends import ERROR_DAYS, WARN_DAYS, end_of, is_offered, models_in_use
 from growbin_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from growbin_jobs.operations.model_servers import KnownServer
-
-#: Days before a model's announced end from which on it is an error, and a warning.
-_ERROR_DAYS = 14
-_WARN_DAYS = 60
 
 #: Budgets that are named, those that spent most first.
 _MOST_BUDGETS = 5
@@ -55,24 +52,19 @@ def check_models(settings: Settings) -> Iterator[Finding]:
     if not offered:
         detail = f"{client.server.title} lists no models: whether it has them is not known. Check OPENAI_BASE_URL, "
         yield Finding("models", "warning", f"{detail}which usually ends in /v1, if requests fail.")
-    for model in dict.fromkeys((settings.vision_model, settings.text_model)):
-        if not _is_offered(model, offered, client.server):
+    for model in models_in_use(settings):
+        if not is_offered(model, offered, client.server):
             yield Finding(
                 "models",
                 "failed",
                 f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL.",
             )
         else:
-            found = _end_of(model, _announced(model, offered), datetime.now(UTC).date())
+            found = _judged(model, end_of(model, offered), datetime.now(UTC).date())
             yield found if found.status == "ok" else _with_rehearsals(settings, model, found)
     yield from _not_sent(settings)
     yield from _not_taken(settings, client.server)
     yield from _not_priced(settings)
-
-
-def _is_offered(model: str, offered: Mapping[str, date | None], server: Server) -> bool:
-    """Return whether a list of models has one; where it lists others (Azure's deployments) nobody can tell."""
-    return not offered or server.name == "azure" or bool({model, f"{model}:latest"} & offered.keys())
 
 
 #: What an answer loses where the server does not take it.
@@ -162,17 +154,6 @@ def check_budgets(settings: Settings) -> Iterator[Finding]:
         yield Finding("budgets", "ok", f"{len(days)} in use today" if days else "none in use today")
 
 
-def _announced(model: str, offered: Mapping[str, date | None]) -> date | None:
-    """Return the day of a model's end as the server announces it, for the name itself or else for its snapshots."""
-    if offered.get(model) is not None:
-        return offered[model]
-    known = find_model(model)
-    others = {name: end for name, end in offered.items() if name != model}
-    snapshots = [end for name, end in others.items() if known is not None and find_model(name) is known]
-    # An alias lives as long as its last snapshot.
-    return max((end for end in snapshots if end), default=None) if all(snapshots) else None
-
-
 def _with_rehearsals(settings: Settings, model: str, found: Finding) -> Finding:
     """Add how the successors did in a rehearsal, or that they should be rehearsed."""
     from growbin_jobs.models.rehearsals import Rehearsals
@@ -195,10 +176,9 @@ def _with_rehearsals(settings: Settings, model: str, found: Finding) -> Finding:
     return replace(found, detail=f"{found.detail} {told}")
 
 
-def _end_of(model: str, announced: date | None, today: date) -> Finding:
-    """Judge the day on which a model leaves the API: as the server announces it, else as the catalogue knows it."""
+def _judged(model: str, end: date | None, today: date) -> Finding:
+    """Judge the day on which a model leaves the API; None: nobody says."""
     known = find_model(model)
-    end = announced or (known.shutdown if known else None)
     if end is None:
         return Finding("models", "ok", model)
     named = " or ".join(known.successors) if known and known.successors else "on the provider's deprecations page"
@@ -206,7 +186,7 @@ def _end_of(model: str, announced: date | None, today: date) -> Finding:
     days = (end - today).days
     if days < 0:
         return Finding("models", "failed", f"{model} left the API on {end}. {remedy}")
-    if days <= _WARN_DAYS:
-        status: Status = "failed" if days <= _ERROR_DAYS else "warning"
+    if days <= WARN_DAYS:
+        status: Status = "failed" if days <= ERROR_DAYS else "warning"
         return Finding("models", status, f"{model} leaves the API on {end}, in {days} days. {remedy}")
     return Finding("models", "ok", f"{model}, until {end}")

@@ -12,6 +12,7 @@ from rich.text import Text
 from growbin_jobs.cli.console import MOST_ROWS, one_line, out, say
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.limits.usage import Spent
+from growbin_jobs.operations.billed_costs import BilledDay
 from growbin_jobs.reasons import Language
 
 #: Columns of the bars.
@@ -70,6 +71,17 @@ def print_sums(by: str, sums: Sequence[Spent], language: Language, *, zone: str)
     if unpriced:
         say(word("have no price", language, requests=unpriced), "yellow")
     say(word("days of", language, zone=zone), "dim")
+
+
+def print_billed(days: Sequence[BilledDay]) -> None:
+    """Print what was billed beside what we have counted, by UTC day."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("UTC", "USD", "billed", "drift", "unpriced"):
+        table.add_column(name, justify="left" if name == "UTC" else "right", no_wrap=True)
+    for one in days:
+        drift = Text(f"{one.drift:+.1%}" if one.billed else "", "red" if one.differs else "")
+        table.add_row(str(one.day), dollars(one.ours), dollars(one.billed), drift, _unpriced(one.unpriced))
+    out.print(table)
 
 
 def dollars(micro: int) -> str:

@@ -42,6 +42,7 @@ class Judged:
       spent: Before.
       has_room: Whether the amount fits.
       percent: Of the cap that must be told now; None: nothing.
+      covered: See :mod:`growbin_jobs.limits.budget_cover`; None: it has no cover.
     """
 
     name: str
@@ -49,28 +50,36 @@ class Judged:
     spent: int
     has_room: bool
     percent: int | None
+    covered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a reservation; the amount is reserved in all budgets when all have room, else in none.
 
+    Nothing was done where ``forgotten`` names a budget, or where all have room and one of them is not covered.
+
     Attributes:
       now: The clock, in seconds since 1970.
       day: Of the budgets, as ``2026-11-28``.
       budgets: In the order of their names.
+      forgotten: Those that have to be accounted for first; see :meth:`.budget_cover.Covers.account`.
     """
 
     now: float
     day: str
     budgets: Sequence[Judged]
+    forgotten: Sequence[str] = ()
 
 
 class Books(Protocol):
     """The books in one database. Its errors mean what :meth:`Database.run` says."""
 
     def reserve(self, reservation: str, asked: Sequence[Asked], amount: int, lease: float) -> Answer:
-        """Reserve an amount in all budgets or in none; see :meth:`growbin_jobs.limits.budgets.Budgets.reserve`."""
+        """Reserve an amount in all budgets or in none; see :meth:`growbin_jobs.limits.budgets.Budgets.reserve`.
+
+        It never waits for the disk: nothing is reserved in a budget that is not covered.
+        """
         ...
 
     def end(self, reservation: str, end: End, cost: int, usage_id: str | None) -> None:

@@ -7,7 +7,9 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +18,8 @@ from growbin_jobs.adapters.llm.guards import Held, PlannedRequest
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import Deferred, Permanent
+from growbin_jobs.limits import afterwards
+from growbin_jobs.limits.afterwards import at_once
 from growbin_jobs.limits.bookkeeping import SPENT
 from growbin_jobs.limits.budget_caps import caps_of
 from growbin_jobs.limits.budgets import TOTAL, USER, Budgets, Reserved
@@ -66,6 +70,8 @@ class BudgetGuard:
       exhausted: ``defer``: a message waits for the next day; ``refuse``: it is given up.
       unknown_price: ``warn``: a model without a price is asked all the same, in no budget; ``refuse``: the message
         waits until it has one.
+      later: Does what no caller need wait for; see :mod:`growbin_jobs.limits.afterwards`.
+      settled: Waits until that is done, and returns False where nothing was to be waited for.
     """
 
     def __init__(
@@ -76,8 +82,12 @@ class BudgetGuard:
         zone: ZoneInfo,
         exhausted: Literal["defer", "refuse"] = "defer",
         unknown_price: Literal["warn", "refuse"] = "warn",
+        later: Callable[[Callable[[], object]], object] = at_once,
+        settled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._budgets = budgets
+        self._later = later
+        self._settled = settled
         self._prices = prices
         self._zone = zone
         self._exhausted = exhausted
@@ -107,11 +117,16 @@ class BudgetGuard:
         names = [TOTAL, *([USER + user] if user else [])]
         try:
             reserved = self._budgets.reserve(reservation, names, worst)
+            if reserved.refused_by is not None and self._settled():  # what our own requests have given back meanwhile
+                told, reserved = reserved.told, self._budgets.reserve(reservation, names, worst)
+                reserved = replace(reserved, told=(*told, *reserved.told))
         except Deferred:
             # It may have been written all the same.
             self._sent.append(lambda: self._budgets.release(reservation))
             raise
         _tell(reserved)
+        if reserved.covers:
+            self._later(partial(self._budgets.cover, reserved))
         if reserved.refused_by is not None:
             raise self._refusal(reserved)
         return _Reservation(self, reservation, request)
@@ -125,11 +140,11 @@ class BudgetGuard:
         if record.service_tier:
             self._served_tiers[request.model] = record.service_tier
         micro = None if cost is None else cost.micro_dollars
-        self.book(lambda: self._budgets.settle(reservation, micro, usage_id=record.id))
+        self._later(lambda: self.book(lambda: self._budgets.settle(reservation, micro, usage_id=record.id)))
 
     def release(self, reservation: str) -> None:
         """Give back what a request that was not sent had reserved."""
-        self.book(lambda: self._budgets.release(reservation))
+        self._later(lambda: self.book(lambda: self._budgets.release(reservation)))
 
     def book(self, change: Callable[[], None]) -> None:
         """Change the books now, or as soon as the database is back."""
@@ -140,7 +155,10 @@ class BudgetGuard:
             logger.warning("budget.owes changes=%d", len(self._sent))
 
     def _catch_up(self) -> None:
-        """Write what is owed; end what died. The database is asked anyway, so one that is away is told of by itself."""
+        """Write what is owed; see to it that what died is ended.
+
+        The database is asked anyway, so one that is away is told of by itself.
+        """
         while (change := self._next_owed()) is not None:
             try:
                 change()
@@ -154,7 +172,11 @@ class BudgetGuard:
             due = time.monotonic() >= self._expire_at
             if due:
                 self._expire_at = time.monotonic() + _EXPIRE_EVERY
-        if due and (expired := self._budgets.expire()):
+        if due:
+            self._later(self._expire)
+
+    def _expire(self) -> None:
+        if expired := self._budgets.expire():
             logger.warning("budget.unknown entries=%d: their processes did not end them", expired)
 
     def _next_owed(self) -> Callable[[], None] | None:
@@ -223,7 +245,7 @@ class _Nothing:
 
 
 def budget_guard(settings: Settings, database: Database) -> BudgetGuard:
-    """Return the guard that keeps the budgets of the settings.
+    """Return the guard that keeps the budgets of the settings; it books in :mod:`growbin_jobs.limits.afterwards`.
 
     Parameters:
       settings: Caps, days and prices.
@@ -237,6 +259,8 @@ def budget_guard(settings: Settings, database: Database) -> BudgetGuard:
         zone=zone,
         exhausted=settings.budget_spent,
         unknown_price=settings.unknown_price,
+        later=afterwards.do,
+        settled=afterwards.wait_if_busy,
     )
 
 

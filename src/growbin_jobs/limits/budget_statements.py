@@ -11,6 +11,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.prepared import Prepared
 from growbin_jobs.limits.bookkeeping import NEARLY, SPENT
 from growbin_jobs.limits.budget_books import EACH_USER, EXPIRED_AT_ONCE, Answer, Asked, Clock, End, Judged
+from growbin_jobs.limits.budget_cover import Covers
 
 #: The day of the budgets; see :func:`growbin_jobs.limits.bookkeeping.day_of`.
 _DAY: Final = """
@@ -31,42 +32,51 @@ asked AS MATERIALIZED (
     FROM today t, (SELECT max(d.day) AS latest FROM budget_day d JOIN asked USING (name)) l
 )"""
 
-#: One row: the clock, the day, and the budgets. Where one has no totals yet, nothing is reserved.
+#: One row: the clock, the day, and the budgets. Where one has no totals yet, has to be accounted for, or is not
+#: covered, nothing is reserved. It does not wait for the disk; a cover that is seen is on the disk.
 _RESERVE: Final = f"""
 WITH {_DAY}, held AS MATERIALIZED (
-    SELECT d.name, d.day, d.reserved, d.released, d.told, a.cap
-    FROM budget_day d JOIN asked a USING (name) JOIN day USING (day) ORDER BY d.day, d.name FOR UPDATE OF d
+    SELECT d.name, d.day, d.reserved, d.released, d.told, a.cap, c.covered, c.server <> %(start)s AS forgotten
+    FROM budget_day d JOIN asked a USING (name) JOIN day USING (day) LEFT JOIN budget_cover c USING (name, day)
+    ORDER BY d.day, d.name FOR UPDATE OF d
 ), judged AS MATERIALIZED (
-    SELECT name, day, cap, told, reserved - released AS spent,
+    SELECT name, day, cap, told, reserved - released AS spent, covered, coalesce(forgotten, false) AS forgotten,
            cap IS NULL OR reserved - released + %(amount)s <= cap AS has_room,
            CASE WHEN reserved - released + %(amount)s > cap THEN {SPENT}
                 WHEN (reserved - released + %(amount)s) * 100::numeric >= cap * {NEARLY}::numeric THEN {NEARLY}
                 ELSE 0 END AS percent
     FROM held
 ), verdict AS MATERIALIZED (
-    SELECT count(*) = %(count)s AS found, coalesce(bool_and(has_room), false) AS granted FROM judged
+    SELECT count(*) = %(count)s AS found, coalesce(bool_and(has_room), false) AS granted,
+           NOT coalesce(bool_or(forgotten), false) AND coalesce(
+               NOT bool_and(has_room) OR bool_and(cap IS NULL OR coalesce(spent + %(amount)s <= covered, false)), false
+           ) AS ready,
+           set_config('synchronous_commit', 'off', true) AS disk
+    FROM judged
 ), booked AS (
     UPDATE budget_day d
     SET cap = j.cap,
         reserved = d.reserved + CASE WHEN v.granted THEN %(amount)s ELSE 0 END,
         told = CASE WHEN v.granted OR NOT j.has_room THEN greatest(d.told, j.percent) ELSE d.told END
-    FROM judged j, verdict v WHERE v.found AND d.name = j.name AND d.day = j.day
+    FROM judged j, verdict v WHERE v.found AND v.ready AND d.name = j.name AND d.day = j.day
 ), entered AS (
     INSERT INTO budget_entry (id, name, day, state, amount, settled, expires_at)
     SELECT %(reservation)s, j.name, j.day, 'open', %(amount)s, 0, day.now + %(lease)s
-    FROM judged j, verdict v, day WHERE v.found AND v.granted
+    FROM judged j, verdict v, day WHERE v.found AND v.ready AND v.granted
 )
-SELECT day.now, day.day, v.found, v.granted,
-       (SELECT json_agg(json_build_array(name, cap, spent, has_room, CASE WHEN percent > told THEN percent END)
-                        ORDER BY name COLLATE "C") FROM judged)
+SELECT day.now, day.day, v.found, v.disk,
+       (SELECT json_agg(json_build_array(name, cap, spent, has_room, CASE WHEN percent > told THEN percent END, covered)
+                        ORDER BY name COLLATE "C") FROM judged),
+       (SELECT json_agg(name) FROM judged WHERE forgotten)
 FROM day, verdict v
 """  # noqa: S608 - our own words
 
 #: Makes the totals of the day; each budget's first reservation of a day needs it.
 _OPEN_DAY: Final = f"""
-WITH {_DAY}
+WITH disk AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)), {_DAY}
 INSERT INTO budget_day (name, day, cap, reserved, settled, released, unknown, told)
-SELECT a.name, day.day, a.cap, 0, 0, 0, 0, 0 FROM asked a, day ORDER BY a.name ON CONFLICT (name, day) DO NOTHING
+SELECT a.name, day.day, a.cap, 0, 0, 0, 0, 0 FROM asked a, day, disk ORDER BY a.name
+ON CONFLICT (name, day) DO NOTHING
 RETURNING name
 """  # noqa: S608 - our own words
 
@@ -103,7 +113,7 @@ SELECT coalesce(sum(entries), 0)::bigint, (SELECT count(*) FROM disk) FROM sums
 
 _TYPES: Final = {
     "names": "text[]", "caps": "bigint[]", "users": "boolean[]", "each_user": "text", "count": "bigint",
-    "now": "float8", "zone": "text", "reservation": "text", "amount": "bigint", "lease": "float8",
+    "now": "float8", "zone": "text", "reservation": "text", "amount": "bigint", "lease": "float8", "start": "text",
     "end": "text", "cost": "bigint",
     "usage_id": "text",
 }  # fmt: skip
@@ -123,10 +133,12 @@ class StatementBooks:
       database: The central one, PostgreSQL.
       zone: Whose days they are; the server must know it too.
       clock: None: the database's.
+      covers: Of the budgets.
     """
 
-    def __init__(self, database: Database, zone: ZoneInfo, clock: Clock) -> None:
+    def __init__(self, database: Database, zone: ZoneInfo, clock: Clock, covers: Covers) -> None:
         self._database = database
+        self._covers = covers
         self._zone = zone.key
         self._clock = clock
 
@@ -144,9 +156,13 @@ class StatementBooks:
                 "amount": amount,
                 "lease": lease,
             }
-            [(now, day, found, _, budgets)] = self._prepared(_RESERVE_PREPARED, values)
+            [(now, day, found, _, budgets, forgotten)] = self._database.run(
+                lambda one, values=values: _RESERVE_PREPARED.rows(  # type: ignore[misc]
+                    one, values | {"start": self._covers.start(one)}
+                )
+            )
             if found:
-                return Answer(now, day, [Judged(*one) for one in budgets])
+                return Answer(now, day, [Judged(*one) for one in budgets], forgotten or ())
             self._rows(_OPEN_DAY, values)
 
     def end(self, reservation: str, end: End, cost: int, usage_id: str | None) -> None:

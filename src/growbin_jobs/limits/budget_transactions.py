@@ -1,6 +1,6 @@
 """The books of the budgets on SQLite, which has one writer at a time: each change is one short transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits import bookkeeping
 from growbin_jobs.limits.bookkeeping import Entry, Totals, day_of, has_room, to_tell
 from growbin_jobs.limits.budget_books import EACH_USER, EXPIRED_AT_ONCE, Answer, Asked, Clock, End, Judged
+from growbin_jobs.limits.budget_cover import Covers, is_covered
 
 
 class TransactionBooks:
@@ -18,16 +19,18 @@ class TransactionBooks:
       database: The central one, SQLite.
       zone: Whose days they are.
       clock: None: the database's.
+      covers: Of the budgets.
     """
 
-    def __init__(self, database: Database, zone: ZoneInfo, clock: Clock) -> None:
+    def __init__(self, database: Database, zone: ZoneInfo, clock: Clock, covers: Covers) -> None:
         self._database = database
+        self._covers = covers
         self._zone = zone
         self._clock = clock
 
     def reserve(self, reservation: str, asked: Sequence[Asked], amount: int, lease: float) -> Answer:
         return self._database.transaction(
-            lambda connection: self._reserve(connection, reservation, asked, amount, lease)
+            lambda connection: self._reserve(connection, reservation, asked, amount, lease), durable=False
         )
 
     def end(self, reservation: str, end: End, cost: int, usage_id: str | None) -> None:
@@ -62,13 +65,15 @@ class TransactionBooks:
         now = self._now(connection)
         names = [one.name for one in asked]
         day = str(self._day(connection, now, names))
+        covers, start = _covers(connection, names, day), self._covers.start(connection)
         caps = _caps(connection, asked)
-        budgets = [_judge(connection, name, day, caps[name], amount) for name in names]
+        budgets = [_judge(connection, name, day, caps[name], amount, covers) for name in names]
+        forgotten = [name for name, (_, of) in covers.items() if of != start]
         granted = all(one.has_room for one in budgets)
+        if forgotten or (granted and not all(is_covered(one, amount) for one in budgets)):
+            return Answer(now, day, budgets, forgotten)
         for one in budgets:
-            if one.percent is not None and (granted or not one.has_room):
-                values = (one.percent, one.name, day)
-                connection.execute_sql("UPDATE budget_day SET told = ? WHERE name = ? AND day = ?", values)
+            _keep(connection, one, day, told=granted or not one.has_room)
             if granted:
                 _add(connection, one.name, day, Entry(amount).totals)
                 connection.execute_sql(
@@ -90,17 +95,40 @@ class TransactionBooks:
         return float(now)
 
 
-def _judge(connection: Any, name: str, day: str, cap: int | None, amount: int) -> Judged:
+def _judge(
+    connection: Any, name: str, day: str, cap: int | None, amount: int, covers: Mapping[str, tuple[int, str]]
+) -> Judged:
     """Return what a budget says, whose totals begin with the first reservation of a day."""
-    [row] = _rows(
+    rows = _rows(
         connection,
-        "INSERT INTO budget_day (name, day, cap, reserved, settled, released, unknown, told)"
-        " VALUES (?, ?, ?, 0, 0, 0, 0, 0) ON CONFLICT (name, day) DO UPDATE SET cap = excluded.cap"
-        " RETURNING reserved, settled, released, unknown, told",
-        *(name, day, cap),
+        "SELECT reserved, settled, released, unknown, told FROM budget_day WHERE name = ? AND day = ?",
+        *(name, day),
     )
-    totals, told = Totals(*row[:4]), row[4]
-    return Judged(name, cap, totals.spent, has_room(totals, amount, cap), to_tell(totals.spent + amount, cap, told))
+    *numbers, told = rows[0] if rows else (0, 0, 0, 0, 0)
+    totals, covered = Totals(*numbers), covers.get(name)
+    return Judged(
+        name,
+        cap,
+        totals.spent,
+        has_room(totals, amount, cap),
+        to_tell(totals.spent + amount, cap, told),
+        covered[0] if covered else None,
+    )
+
+
+def _keep(connection: Any, one: Judged, day: str, *, told: bool) -> None:
+    """Write what a budget has said; its totals begin with that."""
+    connection.execute_sql(
+        "INSERT INTO budget_day (name, day, cap, reserved, settled, released, unknown, told)"
+        " VALUES (?, ?, ?, 0, 0, 0, 0, ?) ON CONFLICT (name, day)"
+        " DO UPDATE SET cap = excluded.cap, told = max(told, excluded.told)",
+        (one.name, day, one.cap, one.percent or 0 if told else 0),
+    )
+
+
+def _covers(connection: Any, names: Sequence[str], day: str) -> dict[str, tuple[int, str]]:
+    sql = f"SELECT name, covered, server FROM budget_cover WHERE name IN ({_marks(names)}) AND day = ?"  # noqa: S608
+    return {name: (covered, server) for name, covered, server in _rows(connection, sql, *names, day)}
 
 
 def _caps(connection: Any, asked: Sequence[Asked]) -> dict[str, int | None]:

@@ -15,6 +15,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.bookkeeping import seconds_left
 from growbin_jobs.limits.budget_books import EACH_USER as EACH_USER
 from growbin_jobs.limits.budget_books import Asked, Books
+from growbin_jobs.limits.budget_cover import Covers, cover_of, is_covered, is_short
 from growbin_jobs.limits.budget_statements import StatementBooks
 from growbin_jobs.limits.budget_transactions import TransactionBooks
 
@@ -46,12 +47,15 @@ class Reserved:
       cap: Of that budget, in micro-dollars.
       seconds_left: Until the budgets' day ends.
       told: What has to be told now.
+      covers: Name, day and amount of covers that :meth:`Budgets.cover` should raise soon: so the next reservations
+        need not wait for the disk.
     """
 
     refused_by: str | None
     cap: int | None
     seconds_left: float
     told: tuple[Told, ...]
+    covers: tuple[tuple[str, str, int], ...] = ()
 
 
 class Budgets:
@@ -62,6 +66,7 @@ class Budgets:
       zone: Whose days they are.
       defaults: Caps in micro-dollars by name (``total``, ``each-user``) where none was set at run time.
       clock: Seconds since 1970; None: the database's, which is the same for all nodes.
+      covers: Of the budgets, see :mod:`growbin_jobs.limits.budget_cover`; None: made here.
     """
 
     def __init__(
@@ -71,10 +76,12 @@ class Budgets:
         zone: ZoneInfo,
         defaults: Mapping[str, int | None] | None = None,
         clock: Callable[[], float] | None = None,
+        covers: Covers | None = None,
     ) -> None:
         self._zone = zone
         self._defaults = dict(defaults or {})
-        self._books = _books(database, zone, clock)
+        self._covers = covers or Covers(database)
+        self._books = _books(database, zone, clock, self._covers)
 
     def reserve(self, reservation: str, names: Sequence[str], amount: int, *, lease: float = LEASE) -> Reserved:
         """Reserve an amount in several budgets of today: in all of them, or in none.
@@ -85,8 +92,17 @@ class Budgets:
           amount: In micro-dollars: the most that the request can cost.
           lease: Seconds until it counts as unknown, unless it was settled or released.
         """
-        answer = self._books.reserve(reservation, [self._asked(name) for name in sorted(names)], amount, lease)
-        refused = [one for one in answer.budgets if not one.has_room]
+        asked = [self._asked(name) for name in sorted(names)]
+        while True:
+            answer = self._books.reserve(reservation, asked, amount, lease)
+            refused = [one for one in answer.budgets if not one.has_room]
+            bare = [one for one in answer.budgets if not (refused or is_covered(one, amount))]
+            if not (answer.forgotten or bare):
+                break
+            for name in answer.forgotten:
+                self._covers.account(name, answer.day)
+            for one in bare if not answer.forgotten else ():
+                self._covers.raise_to(one.name, answer.day, cover_of(one, amount))
         told = tuple(
             Told(one.name, one.percent, one.spent + (0 if refused else amount), one.cap)
             for one in refused or answer.budgets
@@ -95,7 +111,13 @@ class Budgets:
         left = seconds_left(answer.now, self._zone, date.fromisoformat(answer.day))
         if refused:
             return Reserved(refused[0].name, refused[0].cap, left, told)
-        return Reserved(None, None, left, told)
+        short = ((one.name, answer.day, cover_of(one, amount)) for one in answer.budgets if is_short(one, amount))
+        return Reserved(None, None, left, told, tuple(short))
+
+    def cover(self, reserved: Reserved) -> None:
+        """Let the covers of a reservation's budgets reach further; it waits for the disk."""
+        for name, day, covered in reserved.covers:
+            self._covers.raise_to(name, day, covered)
 
     def settle(self, reservation: str, cost: int | None, *, usage_id: str | None = None) -> None:
         """Account for a request that has ended, on the day of its reservation; a second time changes nothing.
@@ -124,7 +146,7 @@ class Budgets:
         return Asked(name, self._defaults.get(EACH_USER if is_users else name), is_users)
 
 
-def _books(database: Database, zone: ZoneInfo, clock: Callable[[], float] | None) -> Books:
+def _books(database: Database, zone: ZoneInfo, clock: Callable[[], float] | None, covers: Covers) -> Books:
     if database.dialect != "postgresql":
-        return TransactionBooks(database, zone, clock)
-    return StatementBooks(database, zone, clock)
+        return TransactionBooks(database, zone, clock, covers)
+    return StatementBooks(database, zone, clock, covers)

@@ -21,6 +21,7 @@ from growbin_jobs.limits.offline_leases import LASTS
 from growbin_jobs.limits.offline_reserve import Granted, Reserves
 from growbin_jobs.limits.port import Answer, Charge
 from growbin_jobs.limits.sql import SqlLimits
+from growbin_jobs.limits.starts import this_boot as _boot
 
 #: Seconds between two renewals by one process.
 RENEWAL: Final = 20.0
@@ -157,11 +158,3 @@ class OfflineShare:
                 self._opened = open_database(None, default_path=self._path, pool_size=4, timeout=1.0)
                 upgrade(self._opened, _SCHEMA)
             return self._opened
-
-
-def _boot() -> str:
-    """Return what is another after each start of the machine."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return "unknown"

@@ -7,6 +7,7 @@ import apsw
 
 from growbin_jobs.adapters.llm.guards import Guard
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.breaker_guards import breaker_guard
 from growbin_jobs.limits.breaker_last_look import LastLook
 from growbin_jobs.limits.budget_caps import Caps, caps_of
@@ -115,4 +116,4 @@ def use_guard(settings: Settings, database: Database, limits: NamedLimits, worke
     logs: list[UseLog] = [CentralUse(database, settings.node)]
     if worker.write_journal is not None:
         logs.append(JournalUse(worker.write_journal))
-    return UseGuard(limits, logs)
+    return UseGuard(limits, logs, later=afterwards.do)

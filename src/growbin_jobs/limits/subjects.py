@@ -16,7 +16,9 @@ from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.usage import LlmUsage
 
 #: Tables whose rows are named by a user: limits, budgets and what they counted.
-_NAMED: Final = ("call_limit", "limit_minute", "limit_promise", "budget", "budget_day", "budget_entry")
+_NAMED: Final = (
+    "call_limit", "limit_minute", "limit_promise", "budget", "budget_day", "budget_entry", "budget_cover"
+)  # fmt: skip
 
 _FORGET: Final = (
     "UPDATE llm_usage SET user_id = NULL, analysis_id = NULL, message_id = NULL, request_id = NULL, "
@@ -100,8 +102,16 @@ class SubjectUsage:
                 ]
                 gone: dict[Any, None] = dict.fromkeys((row.user_id, row.analysis_id, row.message_id, row.request_id))
                 forget = row.update(gone).where(*same)
-                found += int(self._database.run(lambda one, forget=forget: forget.execute(one)))  # type: ignore[misc]
+                found += self._database.transaction(
+                    lambda one, forget=forget, user=each["user_id"]: self._forget_late(one, forget, user)  # type: ignore[misc]
+                )
         return found
+
+    def _forget_late(self, connection: Any, forget: Any, user_id: str | None) -> int:
+        if user_id is not None:
+            self._sql.run(connection, _MERGE, user_id)
+            self._sql.run(connection, _DELETE, user_id)
+        return int(forget.execute(connection))
 
 
 def _names(user_id: str) -> tuple[str, str]:

@@ -1,16 +1,16 @@
 """Table ``llm_usage``, one row for each HTTP request to a model server, and sums over it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limits.usage_sums import RETURNED, add
 
 GroupBy = Literal["day", "model", "user", "purpose"]
 _COLUMN: Final[dict[GroupBy, str]] = {"day": "day", "model": "model", "user": "user_id", "purpose": "purpose"}
@@ -56,7 +56,7 @@ _WRITTEN: Final = {field.name: field.db_value for field in LlmUsage._meta.sorted
 
 
 def insert(database: Database, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows; those that are there already stay as they are.
+    """Write rows and add them to the sums; those that are there already stay as they are.
 
     Raises:
       Deferred: The database is away.
@@ -65,10 +65,14 @@ def insert(database: Database, rows: Sequence[Mapping[str, Any]]) -> None:
     one = f"({', '.join('?' for _ in _WRITTEN)})"
     sql = (
         f"INSERT INTO llm_usage ({', '.join(_WRITTEN)}) VALUES {', '.join(one for _ in rows)}"  # noqa: S608 - our own
-        " ON CONFLICT DO NOTHING"
+        f" ON CONFLICT DO NOTHING RETURNING {RETURNED}"
     )
     values = [written(row[name]) for row in rows for name, written in _WRITTEN.items()]
-    database.run(lambda connection: SqlWords(database.dialect).run(connection, sql, *values))
+
+    def work(connection: Any) -> None:
+        add(connection, database.dialect, SqlWords(database.dialect).rows(connection, sql, *values))
+
+    database.transaction(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,23 @@ def requests_of_analysis(database: Database, analysis_id: str, *, limit: int = 2
     return [RequestOfAnalysis(seconds=one.pop("latency_ms") / 1000, **one) for one in map(dict, database.rows(query))]
 
 
+def cost_between(database: Database, since: datetime, until: datetime) -> tuple[int, int]:
+    """Return what the requests sent in a span of time cost, in micro-dollars, and how many of them have no price.
+
+    It reads requests, whatever day they are counted on.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    row = LlmUsage
+    query = row.select(
+        peewee.fn.COALESCE(peewee.fn.SUM(row.cost), 0).alias("cost"),
+        (peewee.fn.COUNT(row.id) - peewee.fn.COUNT(row.cost)).alias("unpriced"),
+    ).where(row.sent_at >= since, row.sent_at < until)
+    [sums] = database.rows(query)
+    return int(sums["cost"]), int(sums["unpriced"])
+
+
 def spent(
     database: Database,
     *,
@@ -188,35 +209,38 @@ def spent(
     Raises:
       Deferred: The database is away.
     """
-    rows = database.run(lambda connection: _sums(connection, database.dialect, by, since, until, limit))
+    key = _COLUMN[by]
+    statement = f"""
+        SELECT {key}, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost) AS money, sum(unpriced),
+            sum(tokens_cached), sum(tokens_reasoning)
+        FROM {"llm_usage_sum" if by == "user" else "llm_usage_total"} WHERE day >= ? AND day <= ?
+        GROUP BY {key} ORDER BY money DESC, {key}{"" if limit is None else " LIMIT ?"}
+    """  # noqa: S608 - our own words
+    days = (since.isoformat() if since else "", until.isoformat() if until else "9999")
+    values = (*days, *(() if limit is None else (limit,)))
+    rows = database.run(lambda connection: SqlWords(database.dialect).rows(connection, statement, *values))
     found = [Spent(key or None, *map(int, numbers)) for key, *numbers in rows]
     # Sorted here: where rows without a key come, and how text is ordered, differs between databases.
     return sorted(found, key=lambda each: (0 if by == "day" else -each.micro_dollars, each.key or ""))
 
 
-def _sums(
-    connection: Any, dialect: Dialect, by: GroupBy, since: date | None, until: date | None, limit: int | None
-) -> list[tuple[Any, ...]]:
-    """Return sums over the days that have been added up, and over the single requests of those after."""
-    sql, key = SqlWords(dialect), _COLUMN[by]
-    [(watermark,)] = sql.rows(connection, "SELECT coalesce(max(day), '') FROM llm_usage_rolled")
-    first, last = (since.isoformat() if since else ""), (until.isoformat() if until else "9999")
-    added_up = "llm_usage_sum" if by == "user" else "llm_usage_total"  # without users it has a thousandth of the rows
-    statement = f"""
-        SELECT who, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost) AS cost, sum(unpriced),
-            sum(tokens_cached), sum(tokens_reasoning)
-        FROM (
-            SELECT {key} AS who, sum(requests) AS requests, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out,
-                sum(cost) AS cost, sum(unpriced) AS unpriced, sum(tokens_cached) AS tokens_cached,
-                sum(tokens_reasoning) AS tokens_reasoning
-            FROM {added_up} WHERE day >= ? AND day <= ? AND day <= ? GROUP BY {key}
-            UNION ALL
-            SELECT coalesce({key}, ''), count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
-                coalesce(sum(cost), 0), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END),
-                coalesce(sum(tokens_cached), 0), coalesce(sum(tokens_reasoning), 0)
-            FROM llm_usage WHERE day >= ? AND day <= ? AND day > ? GROUP BY 1
-        ) AS parts
-        GROUP BY who ORDER BY cost DESC{"" if limit is None else " LIMIT ?"}
-    """  # noqa: S608
-    days = (first, last, watermark)
-    return sql.rows(connection, statement, *days, *days, *(() if limit is None else (limit,)))
+def spent_by_users(
+    database: Database, *, since: date | None = None, until: date | None = None, most: int
+) -> Sequence[Spent]:
+    """Return what the users spent for whom most was paid, and at the end, without a key, all the rest together.
+
+    Parameters:
+      since, until: See :func:`spent`.
+      most: Users that are named.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    # Both at the same moment on PostgreSQL would take a transaction; what is paid for between them is in the rest.
+    named = [one for one in spent(database, by="user", since=since, until=until, limit=most + 1) if one.key][:most]
+    every = spent(database, by="purpose", since=since, until=until)
+    rest = [sum(getattr(one, name) for one in every) - sum(getattr(one, name) for one in named) for name in _NUMBERS]
+    return [*named, Spent(None, *rest)] if any(rest) else named
+
+
+_NUMBERS: Final = tuple(field.name for field in fields(Spent) if field.name != "key")

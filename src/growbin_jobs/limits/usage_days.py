@@ -1,14 +1,17 @@
-"""Adds up the usage of each day that has ended, and deletes single requests and reservations after their time."""
+"""Looks whether the sums of usage are right, and deletes single requests and reservations after their time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limits.usage_sums import make_anew
 
 #: Days whose requests are counted again: rows may come late from a node that was away.
 COUNTED_AGAIN: Final = 35
@@ -16,48 +19,55 @@ COUNTED_AGAIN: Final = 35
 #: Days that reservations are kept: as long as the books of a day can be compared.
 ENTRIES_KEPT: Final = 35
 
-_SUMS: Final = """
-INSERT INTO llm_usage_sum
-    (day, model, purpose, user_id, requests, unpriced, tokens_in, tokens_cached, tokens_reasoning, tokens_out, cost)
-SELECT day, model, purpose, coalesce(user_id, ''), count(*), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END),
-       coalesce(sum(tokens_in), 0), coalesce(sum(tokens_cached), 0), coalesce(sum(tokens_reasoning), 0),
-       coalesce(sum(tokens_out), 0), coalesce(sum(cost), 0)
-FROM llm_usage WHERE day = ? GROUP BY day, model, purpose, coalesce(user_id, '')
-"""
-
-_DAY: Final = """
-INSERT INTO llm_usage_total
-    (day, model, purpose, requests, unpriced, tokens_in, tokens_cached, tokens_reasoning, tokens_out, cost)
-SELECT day, model, purpose, sum(requests), sum(unpriced), sum(tokens_in), sum(tokens_cached), sum(tokens_reasoning),
-       sum(tokens_out), sum(cost)
-FROM llm_usage_sum WHERE day = ? GROUP BY day, model, purpose
-"""
+_COUNT: Final = "SELECT count(*) FROM llm_usage WHERE day = ?"
+_ADDED: Final = "SELECT coalesce(sum(requests), 0) FROM llm_usage_total WHERE day = ?"
+_ROLLED: Final = "SELECT requests FROM llm_usage_rolled WHERE day = ?"
+_CLOSE: Final = (
+    "INSERT INTO llm_usage_rolled (day, requests) VALUES (?, ?)"
+    " ON CONFLICT (day) DO UPDATE SET requests = excluded.requests"
+)
 
 
 def roll_up(database: Database, today: date) -> int:
-    """Add up the days before yesterday, where that was not done yet or rows have come since. Safe to run at once.
+    """See to it that the sums of each day are those of its requests, and close the days before yesterday.
+
+    Sums are kept with each row that is written (:mod:`growbin_jobs.limits.usage_sums`). Those of a day are made anew
+    where it has more requests than were added: a node of an older release has written them. Safe to run at once.
 
     Parameters:
       database: The central one.
       today: In the zone of the ledger.
 
     Returns:
-      How many days were added up.
+      The days that were closed or made anew.
 
     Raises:
       Deferred: The database is away.
     """
     sql = SqlWords(database.dialect)
-    first, last = (today - timedelta(days=days) for days in (COUNTED_AGAIN, 2))
-    counts = "SELECT day, count(*) FROM llm_usage WHERE day >= ? AND day <= ? GROUP BY day"
-    done = "SELECT day, requests FROM llm_usage_rolled WHERE day >= ?"
-    found = database.run(lambda one: dict(sql.rows(one, counts, str(first), str(last))))
-    rolled = database.run(lambda one: dict(sql.rows(one, done, str(first))))
-    # Fewer than were added up: the others have been deleted since.
-    due = sorted(day for day, requests in found.items() if requests > rolled.get(day, 0))
-    for day in due:
-        database.transaction(lambda connection, day=day: _roll(sql, connection, day))  # type: ignore[misc]
-    return len(due)
+    changed = 0
+    for back in range(COUNTED_AGAIN, -1, -1):  # a day at a time: a day of ten million takes a second
+        day = (today - timedelta(days=back)).isoformat()
+        found, added, closed = (_one(database, sql, question, day) for question in (_COUNT, _ADDED, _ROLLED))
+        # Fewer than were added up: the others have been deleted since.
+        anew, close = (found or 0) > (added or 0), back >= 2 and bool(found) and (found or 0) > (closed or 0)
+        if anew or close:
+            database.transaction(partial(_mend, sql, database.dialect, day, anew=anew, close=close))
+            changed += 1
+    return changed
+
+
+def _one(database: Database, sql: SqlWords, question: str, day: str) -> int | None:
+    rows = database.run(lambda connection: sql.rows(connection, question, day))
+    return int(rows[0][0]) if rows else None
+
+
+def _mend(sql: SqlWords, dialect: Dialect, day: str, connection: Any, *, anew: bool, close: bool) -> None:
+    if anew:
+        make_anew(connection, dialect, day)
+    if close:
+        [(requests,)] = sql.rows(connection, _ADDED, day)
+        sql.run(connection, _CLOSE, day, int(requests))
 
 
 def prune(database: Database, *, requests_before: date, entries_before: date) -> int:
@@ -103,23 +113,3 @@ class KeepUsage:
             entries_before=today - timedelta(days=ENTRIES_KEPT),
         )
         return {"days": added, "deleted": deleted} if added or deleted else {}
-
-
-def _roll(sql: SqlWords, connection: Any, day: str) -> None:
-    # First, so that two keepers do it one after the other.
-    sql.run(
-        connection,
-        "INSERT INTO llm_usage_rolled (day, requests) VALUES (?, 0)"
-        " ON CONFLICT (day) DO UPDATE SET requests = excluded.requests",
-        day,
-    )
-    sql.run(connection, "DELETE FROM llm_usage_sum WHERE day = ?", day)
-    sql.run(connection, _SUMS, day)
-    sql.run(connection, "DELETE FROM llm_usage_total WHERE day = ?", day)
-    sql.run(connection, _DAY, day)
-    sql.run(
-        connection,
-        "UPDATE llm_usage_rolled SET requests = (SELECT coalesce(sum(requests), 0) FROM llm_usage_sum WHERE day = ?)"
-        " WHERE day = ?",
-        *(day, day),
-    )

@@ -9,6 +9,7 @@ from typing import Final
 
 from growbin_jobs.adapters.llm.guards import Held, PlannedRequest
 from growbin_jobs.adapters.llm.meter import ModelRequest
+from growbin_jobs.limits.afterwards import at_once
 from growbin_jobs.limits.minutes import UseLog
 from growbin_jobs.limits.named import NamedLimits, costs
 
@@ -31,10 +32,19 @@ class UseGuard:
       limits: Which limits a request takes.
       logs: Where the counts are kept.
       clock: Seconds since 1970.
+      later: Does what no caller need wait for; see :mod:`growbin_jobs.limits.afterwards`.
     """
 
-    def __init__(self, limits: NamedLimits, logs: Sequence[UseLog], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        limits: NamedLimits,
+        logs: Sequence[UseLog],
+        *,
+        clock: Callable[[], float] = time.time,
+        later: Callable[[Callable[[], object]], object] = at_once,
+    ) -> None:
         self._limits = limits
+        self._later = later
         self._waiting = [(log, Counter[tuple[int, str]]()) for log in logs]
         self._clock = clock
         self._lock = threading.Lock()
@@ -68,7 +78,7 @@ class UseGuard:
         """Note the end of a request; one that was not sent does not count."""
         self._count({} if sent else {key: -number for key, number in units.items()}, -1)
         if self._under_way == 0 or self._clock() - self._written_at >= _PAUSE:
-            self.flush()
+            self._later(self.flush)
 
     def _count(self, units: dict[tuple[int, str], int], change: int) -> None:
         with self._lock:

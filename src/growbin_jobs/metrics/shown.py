@@ -83,7 +83,7 @@ EXPORTER: Final = row(
 CLUSTER_SOURCE: Final = row(
     "growbin_cluster_source_up", "gauge", "source", "cluster",
     "1 where a source could be read, else 0: its metrics are missing then, and are not 0.",
-    source=("broker", "schedule", "workers", "limits", "breakers", "budgets", "usage"),
+    source=("broker", "schedule", "workers", "limits", "breakers", "budgets", "usage", "models"),
 )  # fmt: skip
 QUEUE_MESSAGES: Final = row(
     "growbin_queue_messages", "gauge", "queue state", "cluster",
@@ -152,4 +152,8 @@ BUDGET_SPENT: Final = row(
 COST_TODAY: Final = row(
     "growbin_llm_cost_today_dollars", "gauge", "model", "cluster", "What requests to a model have cost today.",
     "dollars",
+)  # fmt: skip
+MODEL_DAYS_LEFT: Final = row(
+    "growbin_model_days_left", "gauge", "model", "cluster",
+    "Days until a model in use leaves its server's API; 0: the server has it no longer; missing where nobody says.",
 )  # fmt: skip

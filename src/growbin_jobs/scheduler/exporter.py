@@ -1,4 +1,4 @@
-"""What one scheduler shows for all nodes: queues, schedule, workers, limits, breakers, budgets; and its own health.
+"""What one scheduler shows for all nodes: queues, schedule, workers, limits, breakers, money, models; its own health.
 
 Of several schedulers the one that leads shows it (:class:`growbin_jobs.scheduler.presence.Presence`): sums do not
 multiply. What cannot be read is missing, and is not 0.
@@ -25,6 +25,7 @@ from growbin_jobs.metrics.counts import process_counts
 from growbin_jobs.metrics.exposition import Reading, render
 from growbin_jobs.metrics.listening import listen_to_events
 from growbin_jobs.metrics.server import Server
+from growbin_jobs.models.model_ends import ModelEnds
 from growbin_jobs.operations.limit_states import limit_states
 from growbin_jobs.scheduler.overview import Overview, Trouble
 from growbin_jobs.scheduler.presence import present
@@ -85,6 +86,7 @@ class ClusterPage:
             Source("breakers", lambda: list(_breakers(database))),
             Source("budgets", lambda: list(_budgets(database, zone))),
             Source("usage", lambda: list(_usage(database, zone)), every=30.0),
+            Source("models", lambda: list(_models(database, zone)), every=60.0),
         ]
 
     def checks(self) -> list[Check]:
@@ -169,6 +171,15 @@ def _budgets(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
 def _usage(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
     for one in spent(database, by="model", since=datetime.now(zone).date()):
         yield Reading(shown.COST_TODAY, (one.key or "unknown",), one.micro_dollars / _MICRO)
+
+
+def _models(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+    today = datetime.now(zone).date()
+    for one in ModelEnds(database).all():
+        if not one.offered:
+            yield Reading(shown.MODEL_DAYS_LEFT, (one.model,), 0.0)
+        elif one.ends is not None:
+            yield Reading(shown.MODEL_DAYS_LEFT, (one.model,), float((one.ends - today).days))
 
 
 def _is_of_user(name: str) -> bool:

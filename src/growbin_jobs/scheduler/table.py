@@ -43,6 +43,14 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
         done_within=MODELS_EVERY,
     ),
     ScheduledJob(
+        name=names.CHECK_MODEL_ENDS.actor,
+        when=Cron("0 8 * * *"),
+        route=names.CHECK_MODEL_ENDS,
+        overlap=Overlap.SKIP,
+        max_run=30 * _MINUTE,
+        done_within=_HOUR,
+    ),
+    ScheduledJob(
         name=names.AGGREGATE_DAILY.actor,
         when=Cron("5 0 * * *"),
         route=names.AGGREGATE_DAILY,

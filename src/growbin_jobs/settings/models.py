@@ -18,6 +18,11 @@ class ModelSettings(BaseModel):
         description="Key for the models. Unset, and no OPENAI_BASE_URL: the offline classifier and the rule's own "
         "sentences.",
     )
+    openai_admin_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("OPENAI_ADMIN_KEY", "openai_admin_key"),
+        description="Admin key of the OpenAI organization, for `growbin-jobs usage --billed` alone; workers need none.",
+    )
     openai_base_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),

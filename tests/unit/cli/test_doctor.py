@@ -12,9 +12,7 @@ import pytest
 from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.learning import Learnt
 from growbin_jobs.checks.models import (
-    _announced,
-    _end_of,
-    _is_offered,
+    _judged,
     _not_sent,
     _not_taken,
     _with_rehearsals,
@@ -27,6 +25,7 @@ from growbin_jobs.model_catalog import find_server
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.rehearsals import Rehearsals
 from growbin_jobs.models.server_facts import ServerFacts
+from growbin_jobs.operations.model_ends import _announced, end_of, is_offered
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -79,7 +78,7 @@ def test_the_table_keeps_brackets_and_fits(invoke):
     ],
 )
 def test_a_model_s_end_is_judged_by_the_days_that_are_left(model, announced, status, named):
-    finding = _end_of(model, announced, date(2026, 11, 28))
+    finding = _judged(model, end_of(model, {model: announced}), date(2026, 11, 28))
 
     assert finding.status == status
     assert named in finding.detail
@@ -105,7 +104,7 @@ def test_an_alias_ends_with_its_last_snapshot(offered, end):
 
 def test_a_model_that_ends_names_how_its_successor_did(invoke, tmp_path):
     settings = load(data_dir=tmp_path / "data", vision_model="gpt-5")
-    found = _end_of("gpt-5", None, date(2026, 11, 28))
+    found = _judged("gpt-5", end_of("gpt-5", {}), date(2026, 11, 28))
     assert "growbin-jobs models rehearse gpt-6-luna" in _with_rehearsals(settings, "gpt-5", found).detail
 
     rehearsals = Rehearsals(central_database(settings))
@@ -131,7 +130,7 @@ def test_what_the_model_refuses_is_named():
 
 
 @pytest.mark.parametrize(
-    ("model", "kind", "offered", "is_offered"),
+    ("model", "kind", "offered", "expected"),
     [
         ("llava", "ollama", {"llava:latest": None}, True),
         ("llava", "ollama", {"llava:7b": None}, False),
@@ -139,8 +138,8 @@ def test_what_the_model_refuses_is_named():
         ("m", "openai", {}, True),
     ],
 )
-def test_whether_a_server_offers_a_model(model, kind, offered, is_offered):
-    assert _is_offered(model, offered, find_server(kind, "")) is is_offered
+def test_whether_a_server_offers_a_model(model, kind, offered, expected):
+    assert is_offered(model, offered, find_server(kind, "")) is expected
 
 
 def test_what_the_server_does_not_take_and_what_it_said_is_named(invoke, tmp_path):

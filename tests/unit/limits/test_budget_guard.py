@@ -252,8 +252,8 @@ def test_a_reservation_that_may_have_been_written_is_given_back(
     guard.admit(planned(user=None)).release()
     whole = database.transaction
 
-    def cut(work):
-        whole(work)
+    def cut(work, **durability):
+        whole(work, **durability)
         raise Deferred("the connection broke after the commit", wait=5)
 
     with monkeypatch.context() as away:

@@ -11,6 +11,7 @@ from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
+from growbin_jobs.engine.sqlite.checkpoints import checkpoint_beside
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids, open_sqlite
 from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
@@ -146,6 +147,7 @@ class _Session(APSWDatabase):  # type: ignore[misc]
         # The message is acknowledged on the strength of this commit: it must survive a power cut.
         connection.pragma("synchronous", "FULL")
         expect_random_ids(connection)
+        checkpoint_beside(connection, Path(self.database))
         return connection
 
 

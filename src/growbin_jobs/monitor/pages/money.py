@@ -33,11 +33,10 @@ def page(
     people = may_see_people(request)
     chosen: Literal["day", "model", "purpose", "user"] = "day" if by == "user" and not people else by
     budgets = [each for each in money.budgets_of(services) if people or not each.name.startswith("user:")]
-    spent = money.spent_of(services, chosen, days, limit=USERS if chosen == "user" else None)
-    whole = spent if chosen != "user" else money.spent_of(services, "model", days)
+    spent = money.spent_of(services, chosen, days, most=USERS)
     return render(
         request, "money.html", limits=money.limits_of(services), budgets=budgets, spent=spent, by=chosen, days=days,
         breakers=money.breakers_of(services, words_for(request).language), choices=DAYS, people=people,
-        most=max((each.micro_dollars for each in spent), default=0), total=sum(each.micro_dollars for each in whole),
-        unpriced=sum(each.unpriced for each in whole), users=USERS, sparkline=charts.sparkline,
+        most=max((each.micro_dollars for each in spent), default=0), total=sum(each.micro_dollars for each in spent),
+        unpriced=sum(each.unpriced for each in spent), users=USERS, sparkline=charts.sparkline,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.limits.breaker_store import BreakerStore
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budget_report import BudgetDay, budgets_today
-from growbin_jobs.limits.usage import GroupBy, Spent, spent
+from growbin_jobs.limits.usage import GroupBy, Spent, spent, spent_by_users
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.breakers import list_breakers
 from growbin_jobs.operations.limit_states import LimitState, limit_states
@@ -57,16 +57,19 @@ def breakers_of(services: Services, language: Language) -> list[BreakerAnswer]:
     ]  # fmt: skip
 
 
-def spent_of(services: Services, by: GroupBy, days: int, *, limit: int | None = None) -> Sequence[Spent]:
+def spent_of(services: Services, by: GroupBy, days: int, *, most: int | None = None) -> Sequence[Spent]:
     """Return what requests cost in the last days, today included.
 
     Parameters:
-      limit: Only so many, those that cost most; None: all.
+      most: Only so many users are named, those that cost most; the rest is one row without a key. None: all.
 
     Raises:
       Deferred: The database is away.
     """
-    return spent(services.database, by=by, since=today(services) - timedelta(days=days - 1), limit=limit)
+    since = today(services) - timedelta(days=days - 1)
+    if by == "user" and most is not None:
+        return spent_by_users(services.database, since=since, most=most)
+    return spent(services.database, by=by, since=since)
 
 
 def budgets_of(services: Services) -> Sequence[BudgetDay]:

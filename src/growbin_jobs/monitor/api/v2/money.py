@@ -47,8 +47,12 @@ def usage(
     request: Request,
     by: Annotated[GroupBy, Query(description="By user only with the right to see personal data.")] = "day",
     days: Annotated[int, Query(ge=1, le=3660)] = 30,
+    most: Annotated[int, Query(ge=1, le=10_000, description="Users that are named; all others are one row.")] = 1000,
 ) -> Response:
-    """Return what requests to model servers cost, in micro-dollars."""
+    """Return what requests to model servers cost, in micro-dollars.
+
+    Of users those are named that cost most; the row without a key is all the rest, nobody's requests included.
+    """
     if by == "user" and not may_see_people(request):
         return problem(403, "You may not see personal data: ask by day, model or purpose.")
-    return StrictAnswer(money.spent_of(request.app.state.services, by, days))
+    return StrictAnswer(money.spent_of(request.app.state.services, by, days, most=most))

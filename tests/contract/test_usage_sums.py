@@ -1,0 +1,130 @@
+"""Sums of usage are those of the requests, to the micro-dollar, whatever is written, late, twice, or deleted."""
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limits.subjects import SubjectUsage
+from growbin_jobs.limits.usage import GroupBy, LlmUsage, insert, spent, spent_by_users
+from growbin_jobs.limits.usage_days import prune, roll_up
+
+TODAY = date(2026, 11, 28)
+WAYS: tuple[GroupBy, ...] = ("day", "model", "user", "purpose")
+
+requests = st.lists(
+    st.tuples(
+        st.integers(0, 40),  # id: the same one comes again
+        st.integers(0, 4),  # days ago
+        st.sampled_from(["m1", "m2"]),
+        st.sampled_from(["vision", "text"]),
+        st.sampled_from(["u1", "u2", None]),
+        st.one_of(st.none(), st.integers(0, 2**40)),
+    ),
+    min_size=1,
+    max_size=6,
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), requests),
+        st.tuples(st.just("write"), requests),
+        st.tuples(st.just("an older release writes"), requests),
+        st.tuples(st.just("look"), st.none()),
+        st.tuples(st.just("erase"), st.sampled_from(["u1", "u2"])),
+        st.tuples(st.just("prune"), st.integers(0, 4)),
+    ),
+    max_size=12,
+)
+
+
+def row(number: int, ago: int, model: str, purpose: str, user: str | None, cost: int | None) -> dict[str, Any]:
+    day = TODAY - timedelta(days=ago)
+    tokens = None if cost is None else number + 1
+    return dict.fromkeys(field.name for field in LlmUsage._meta.sorted_fields) | {
+        "id": f"r{number}", "sent_at": datetime(day.year, day.month, day.day, 3, tzinfo=UTC), "day": str(day),
+        "node": "n1", "purpose": purpose, "user_id": user, "model": model, "outcome": "answered", "billed": "yes",
+        "latency_ms": 5, "tokens_in": tokens, "tokens_cached": tokens, "tokens_out": tokens, "cost": cost,
+    }  # fmt: skip
+
+
+def sums_of(rows: list[dict[str, Any]], by: str) -> dict[str | None, tuple[int, ...]]:
+    column = {"user": "user_id"}.get(by, by)
+    found: dict[str | None, list[int]] = defaultdict(lambda: [0] * 5)
+    for one in rows:
+        numbers = (1, one["cost"] or 0, int(one["cost"] is None), one["tokens_in"] or 0, one["tokens_out"] or 0)
+        found[one[column]] = [old + new for old, new in zip(found[one[column]], numbers, strict=True)]
+    return {key: tuple(numbers) for key, numbers in found.items()}
+
+
+def said(database: Database, by: GroupBy) -> dict[str | None, tuple[int, ...]]:
+    return {
+        one.key: (one.requests, one.micro_dollars, one.unpriced, one.tokens_in, one.tokens_out)
+        for one in spent(database, by=by)
+    }
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_any_history_is_added_up_exactly(database: Database, todo: list) -> None:
+    for table in ("llm_usage", "llm_usage_sum", "llm_usage_total", "llm_usage_rolled"):
+        database.run(lambda one, table=table: one.execute_sql(f"DELETE FROM {table}"))
+    kept: dict[str, dict[str, Any]] = {}
+    unseen, pruned = False, set[str]()
+
+    for what, detail in todo:
+        if what == "look":
+            roll_up(database, TODAY)
+            unseen = False
+        elif what == "erase":
+            database.transaction(lambda one, user=detail: SubjectUsage(database).erase_batch(one, user))
+            for each in kept.values():
+                each["user_id"] = None if each["user_id"] == detail else each["user_id"]
+        elif what == "prune":
+            if unseen:
+                continue
+            prune(database, requests_before=TODAY - timedelta(days=detail), entries_before=TODAY)
+            left = {one["id"] for one in database.rows(LlmUsage.select(LlmUsage.id))}
+            pruned |= kept.keys() - left
+        else:
+            rows = [one for one in (row(*each) for each in detail) if one["id"] not in pruned]
+            if not rows or (pruned and what != "write"):
+                continue  # what is deleted does not come again, and what others wrote is found by the count before that
+            if what == "write":
+                insert(database, rows)
+            else:
+                old = LlmUsage.insert_many(rows).on_conflict_ignore()
+                database.run(lambda one, old=old: old.execute(one))
+                unseen = True
+            for each in rows:
+                kept.setdefault(each["id"], dict(each))
+        if not unseen:
+            for by in WAYS:
+                assert said(database, by) == sums_of(list(kept.values()), by)
+
+
+def test_users_beyond_the_most_are_one_row(database: Database) -> None:
+    insert(database, [row(number, 0, "m1", "text", f"u{number}", 10 * number) for number in range(1, 6)])
+    insert(database, [row(9, 0, "m1", "text", None, 1)])
+
+    def names(most: int) -> list[tuple[str | None, int, int]]:
+        return [(one.key, one.micro_dollars, one.requests) for one in spent_by_users(database, most=most)]
+
+    assert names(2) == [("u5", 50, 1), ("u4", 40, 1), (None, 61, 4)]
+    assert names(5) == [("u5", 50, 1), ("u4", 40, 1), ("u3", 30, 1), ("u2", 20, 1), ("u1", 10, 1), (None, 1, 1)]
+    assert sum(money for _, money, _ in names(1)) == 151
+
+
+def test_writers_at_once_lose_nothing(database: Database) -> None:
+    def write(number: int) -> None:
+        insert(database, [row(100 * number + each, each % 3, "m1", "text", f"u{each % 7}", each) for each in range(50)])
+        roll_up(database, TODAY)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(8)))
+
+    assert sum(one.requests for one in spent(database, by="user")) == 400
+    assert sum(one.micro_dollars for one in spent(database, by="model")) == 8 * sum(range(50))
