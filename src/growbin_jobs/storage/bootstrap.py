@@ -30,7 +30,7 @@ from growbin_jobs.storage.ownership import Ownership
 from growbin_jobs.storage.rulebook import Rulebook
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Uploads
-from growbin_jobs.wiring import central_database, guarded_object_store
+from growbin_jobs.wiring import central_database, fetched_files, guarded_object_store
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.webhooks.posting import Posted
@@ -136,4 +136,5 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
         ),
         model_side=settings.vision_side,
         threads=settings.picture_threads,
+        kept=fetched_files(settings),
     )
