@@ -16,6 +16,7 @@ from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
+from growbin_jobs.engine.fast.malloc import FreeMemory
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.metrics.pipeline import count_analysis
@@ -137,4 +138,5 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
         model_side=settings.vision_side,
         threads=settings.picture_threads,
         kept=fetched_files(settings),
+        made=FreeMemory().used,
     )

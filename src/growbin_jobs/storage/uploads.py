@@ -60,6 +60,7 @@ class Uploads:
       model_side: Largest side of the picture for the model, which is part of its key.
       threads: Pictures that are decoded at the same time.
       kept: Gets what the model sees, where stage 2 runs on this node: it then need not fetch it; None: nothing is kept.
+      made: Called after each decoding, which has needed much memory for a moment.
       in_flight: Pictures that are held in memory at the same time. A gevent worker runs 1000 messages at once; read
         all together they would be gigabytes that only wait for ``threads`` decoders. Of uploaded files, which are
         several times as large as what is made of them, twice ``threads`` and four are held.
@@ -74,6 +75,7 @@ class Uploads:
         model_side: int = 1024,
         threads: int = 2,
         kept: Kept | None = None,
+        made: Callable[[], object] = lambda: None,
         in_flight: int = 16,
     ) -> None:
         self._objects = objects
@@ -82,6 +84,7 @@ class Uploads:
         self._model_side = model_side
         self._threads = threads
         self._kept = kept
+        self._made = made
         self._slots = threading.BoundedSemaphore(in_flight)
         self._files = threading.BoundedSemaphore(2 * threads + 4)
 
@@ -113,6 +116,7 @@ class Uploads:
             try:
                 with self._files:
                     prepared = offload_to("pictures", self._threads, self._prepare, self._sources.read(image_path))
+                self._made()
             except PictureRefused as refusal:
                 if refusal.code == "picture_missing" and all(map(self._objects.exists, keys)):
                     return stored
