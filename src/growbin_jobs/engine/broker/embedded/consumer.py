@@ -71,26 +71,31 @@ class EmbeddedConsumer(Claims, Consumer):
         self._fetched: deque[EmbeddedDelivery] = deque()
         self._undecodable: list[tuple[int, str]] = []
         self._ailing = False
+        self._looked = False  # and found nothing, and nothing has happened since
+        self._look_at = 0.0
         self._pauses = Pauses() if pauses is None else pauses
         self._unwatch = self._pauses.watch(self._wakeup.wake)
 
     def __next__(self) -> EmbeddedDelivery | None:
-        """Return the next message, or None after the timeout.
+        """Return the next message, or None where there is none after the timeout, or after the next look before that.
 
         Raises:
           ConnectionClosed: If it is closed, or the file is gone.
         """
-        end = time.monotonic() + self._timeout
+        end, waited = time.monotonic() + self._timeout, False
         while True:
             if self.closed:
                 raise ConnectionClosed(f"The consumer of {self._queue_name} is closed.")  # type: ignore[no-untyped-call]
-            pause = self._fetch()
+            if not self._looked:
+                self._look_at = self._fetch() + time.monotonic()
             if self._fetched:
                 return self._fetched.popleft()
-            left = end - time.monotonic()
-            if left <= 0:
+            self._looked = True
+            now = time.monotonic()
+            if now >= end or waited:  # the next call goes on from here, so that there is one look for each wait
                 return None
-            self._wakeup.wait(min(left, pause))
+            waited = not self._wakeup.wait(min(end, self._look_at) - now)
+            self._looked = False
 
     def _fetch(self) -> float:
         """Claim what there is room for; return the seconds after which to look again unless the wakeup rings."""
