@@ -1,4 +1,4 @@
-"""The node's cache of pictures for stage 2: what stage 1 has made on this node, or a run has fetched, is not fetched."""
+"""The node's cache of pictures for stage 2: what stage 1 made on this node, or a run has fetched, is not fetched."""
 
 import contextlib
 import hashlib

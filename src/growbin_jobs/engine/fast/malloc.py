@@ -1,7 +1,6 @@
 """Let all threads of a worker share one arena of glibc's malloc, and give back what a busy time has left free."""
 
 import ctypes
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,16 +21,15 @@ IDLE = 5.0
 class OneArena(Middleware):
     """Spare a worker most of malloc's arenas.
 
-    By default each native thread gets an arena of its own, up to eight for each core. What one of them has freed the others
-    cannot use: two threads that decode pictures give megabytes back to the system and ask for them again with each picture,
-    which took a tenth of a small picture's CPU time. Python's own objects do not come from there, so that threads
-    hardly ever wait for the one. Where ``MALLOC_ARENA_MAX`` is set, or malloc is another one, nothing is changed.
-    Only in processes of the ``dramatiq`` command, as :class:`~growbin_jobs.engine.fast.gc_tuning.GcTuning`.
+    By default each native thread gets an arena of its own, up to eight for each core, and what was freed in one is no
+    use to the others: threads that decode pictures give megabytes back to the system, and ask for them again with each
+    picture, which took a tenth of a small picture's CPU time. Python's own objects do not come from there, so that
+    threads hardly ever wait for the one. Where malloc is another one nothing is changed. Only in processes of the ``dramatiq`` command, as :class:`~growbin_jobs.engine.fast.gc_tuning.GcTuning`.
     """
 
     def after_process_boot(self, broker: Broker) -> None:
         call = _of_glibc("mallopt")
-        if call is not None and not os.environ.get("MALLOC_ARENA_MAX"):
+        if call is not None:
             call(_M_ARENA_MAX, 1)
 
 

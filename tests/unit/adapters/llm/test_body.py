@@ -27,7 +27,10 @@ parts = st.one_of(
 )
 messages = st.lists(
     st.fixed_dictionaries(
-        {"role": st.sampled_from(["system", "user"]), "content": st.one_of(st.text(max_size=30), st.lists(parts, max_size=3))}
+        {
+            "role": st.sampled_from(["system", "user"]),
+            "content": st.one_of(st.text(max_size=30), st.lists(parts, max_size=3)),
+        }
     ),
     max_size=3,
 )
@@ -56,7 +59,9 @@ def test_a_picture_that_is_no_base64_is_escaped(odd):
 def test_many_pictures_keep_their_order():
     pictures = [f"{JPEG}{number:04}" for number in range(12)]
     content = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
-    assert json.loads(encoded({"messages": [{"role": "user", "content": content}]}))["messages"][0]["content"] == content
+    assert (
+        json.loads(encoded({"messages": [{"role": "user", "content": content}]}))["messages"][0]["content"] == content
+    )
 
 
 def test_a_body_without_a_picture_is_encoded_as_it_is(monkeypatch):
