@@ -24,7 +24,8 @@ class OneArena(Middleware):
     By default each native thread gets an arena of its own, up to eight for each core, and what was freed in one is no
     use to the others: threads that decode pictures give megabytes back to the system, and ask for them again with each
     picture, which took a tenth of a small picture's CPU time. Python's own objects do not come from there, so that
-    threads hardly ever wait for the one. Where malloc is another one nothing is changed. Only in processes of the ``dramatiq`` command, as :class:`~growbin_jobs.engine.fast.gc_tuning.GcTuning`.
+    threads hardly ever wait for the one. Where malloc is another one nothing is changed. Only in processes of the
+    ``dramatiq`` command, as :class:`~growbin_jobs.engine.fast.gc_tuning.GcTuning`.
     """
 
     def after_process_boot(self, broker: Broker) -> None:
