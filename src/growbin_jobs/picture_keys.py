@@ -31,6 +31,16 @@ def model_picture(stored: str, side: int) -> str:
     return f"{stored.rpartition('/')[0]}/model-{side}.jpg"
 
 
+def kept_picture(address: str, side: int) -> str:
+    """Return under which key the node keeps the picture for the model, for stage 2.
+
+    Parameters:
+      address: Of the stored picture.
+      side: See :func:`model_picture`.
+    """
+    return f"{side}:{address}"
+
+
 def spool_key(analysis_id: str) -> str:
     """Return the key of the copy that ``submit_analysis`` makes of a picture."""
     return f"{SPOOL_PREFIX}{analysis_id}"

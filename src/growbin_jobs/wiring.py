@@ -118,7 +118,7 @@ def _kept_files(settings: Settings) -> "FileCache":
 
 
 def fetched_files(settings: Settings) -> "FileCache | None":
-    """Return the node's cache of pictures that stage 2 has fetched; None where nothing is fetched from elsewhere."""
+    """Return the node's cache of pictures for stage 2; None where nothing is fetched from elsewhere."""
     if not (settings.object_store_url or "").startswith("s3:") or not settings.file_cache_megabytes:
         return None
     return _kept_files(settings)

@@ -63,7 +63,7 @@ def test_what_nobody_told_of_is_closed_and_costs_no_row(breakers: BreakerStore) 
     breakers.unused("m", probe=1)
     breakers.told("m", by_server=500.0, per_minute=100.0)
 
-    assert breakers.admit("m", per_minute=100.0, message_id="a") == Admission()
+    assert breakers.admit("m", per_minute=100.0, message_id="a") == Admission(settled=True)
     assert breakers.may_send("m") == 0
     assert not breakers.reset("m")
     assert breakers.all() == []
@@ -74,7 +74,7 @@ def test_an_outage_from_its_beginning_to_its_end(breakers: BreakerStore, passes:
     waits = [breakers.admit("m").wait for _ in range(3)]
     assert all(FIRST_PAUSE - 2 < wait <= FIRST_PAUSE for wait in waits)
     assert 0 < breakers.may_send("m") <= FIRST_PAUSE
-    assert breakers.admit("another") == Admission()
+    assert breakers.admit("another") == Admission(settled=True)
 
     passes(FIRST_PAUSE)
     probe = breakers.admit("m")
@@ -87,6 +87,23 @@ def test_an_outage_from_its_beginning_to_its_end(breakers: BreakerStore, passes:
     assert 0 <= now - closed.changed_at < 60
     assert breakers.admit("m", per_minute=100.0).wait == 0
     assert 5 < breakers.admit("m", per_minute=100.0).wait <= 6, "a tenth of the limit"
+
+
+def test_a_success_need_not_be_told_that_changes_nothing(breakers: BreakerStore, passes: Passes) -> None:
+    assert breakers.admit("m").settled
+    fails(breakers, 1)
+    assert not breakers.admit("m").settled
+    passes(5)
+    breakers.succeeded("m", age=1.0)
+    assert breakers.admit("m").settled
+
+    before = breakers.all()[0][0]
+    for age in (0.0, 1.0, 100.0):
+        breakers.succeeded("m", age=age)
+    assert breakers.all()[0][0] == before
+
+    fails(breakers)
+    assert not breakers.admit("m").settled, "it is open"
 
 
 def test_an_operator_s_cause_and_his_reset(breakers: BreakerStore) -> None:

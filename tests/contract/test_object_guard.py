@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.test_breakers import move_back
@@ -12,6 +13,7 @@ from growbin_jobs.adapters.objects.port import PROBE, StoreFault
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, NotFound, Permanent
+from growbin_jobs.limits.breaker import Admission
 from growbin_jobs.limits.breaker_failures import FIRST_PAUSE, OPERATOR_PAUSE, THRESHOLDS
 from growbin_jobs.limits.breaker_store import BreakerStore, MemoryBreakers
 from growbin_jobs.limits.breakers import Breakers
@@ -278,3 +280,34 @@ def test_a_store_that_works_serves_while_the_breakers_are_away(
     node.put("a", b"x", content_type=JPEG)
 
     assert node.get("a") == b"x"
+
+
+@pytest.mark.parametrize(("seconds", "questions"), [(FRESH, 1), (2 * FRESH, 2)])
+def test_while_one_asks_the_others_go_by_what_was_known_a_moment_ago(
+    cluster: Cluster, seconds: float, questions: int
+) -> None:
+    node, admit = cluster.node(), cluster.breakers.admit
+    node.put("a", b"x", content_type=JPEG)
+    cluster.passes(seconds)
+    asked: list[str] = []
+
+    def slow(name: str, **options: Any) -> Admission:
+        asked.append(name)
+        if len(asked) == 1:
+            node.put("b", b"x", content_type=JPEG)  # as another thread does meanwhile
+        return admit(name, **options)
+
+    cluster.breakers.admit = slow  # type: ignore[method-assign]
+    node.put("a", b"x", content_type=JPEG)
+    assert (len(asked), len(cluster.objects.asked)) == (questions, 3)
+
+
+def test_an_outage_that_one_finds_holds_the_others_at_once(cluster: Cluster) -> None:
+    node, other = cluster.node(), cluster.node()
+    node.put("a", b"x", content_type=JPEG)
+    opened(cluster, other)
+    cluster.passes(FRESH)
+    refused(lambda: node.get("a"))
+    asked = len(cluster.objects.asked)
+    refused(lambda: node.get("a"))
+    assert len(cluster.objects.asked) == asked

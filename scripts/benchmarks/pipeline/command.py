@@ -50,7 +50,8 @@ def command(
     \b
     All get the same private RabbitMQ (quorum queues), PostgreSQL, S3 server and model server, on the same cores: there
     the S3 server, whose work is the same for all, takes as much as the workers of growbin_jobs. With --apart nobody
-    takes CPU time from the workers, as where those servers are other machines. A
+    takes CPU time from the workers, as where those servers are other machines. Models think equally long for all, and
+    both may ask them 84 times at once: three processes of 28 threads here, one of 84 there. A
     producer puts each photo into S3, writes the analysis's row and sends the message. The systems take turns within
     each round, with and without kill -9 of a random worker process. Each photo is another one.
 

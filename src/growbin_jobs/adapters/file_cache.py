@@ -1,16 +1,17 @@
-"""The node's cache of files that were fetched from elsewhere: a run that comes again fetches nothing again."""
+"""The node's cache of pictures for stage 2: what stage 1 made on this node, or a run has fetched, is not fetched."""
 
 import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from growbin_jobs.adapters.journal_cache import JournalCache
 from growbin_jobs.engine.journal.tables import file_cache as table
+from growbin_jobs.engine.threads import offload
 from growbin_jobs.errors import Deferred
 
 _DIGEST: Final = hashlib.sha256
@@ -42,16 +43,26 @@ class FileCache:
         self._most = most
         self._clock = clock
 
+    def open(self) -> None:
+        """Make the folder, which says that files are read on this node: see :attr:`is_read`."""
+        with contextlib.suppress(OSError):  # no room is no reason to fail
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether files are read on this node, so that it makes sense to keep them for another process."""
+        return self._folder.is_dir()
+
     def get(self, key: str) -> bytes | None:
         """Return the file's bytes while it is fresh and whole, else None."""
         path = self._path(key)
-        if not path.exists():  # nearly always: a first run has kept nothing, and asks no database
+        if not path.exists():  # nothing was kept: no database is asked
             return None
         row = self._rows.run(lambda connection: table.get(connection, key, now=self._clock()))
         if row is None:
             return None
         try:
-            content = path.read_bytes()
+            content = offload(path.read_bytes)
         except OSError:
             return None
         data, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
@@ -63,7 +74,7 @@ class FileCache:
             return
         path = self._path(key)
         try:
-            self._write(path, data)
+            offload(self._write, path, data)
         except OSError:  # no room is no reason to fail
             return
         dropped = self._rows.run(
@@ -71,8 +82,13 @@ class FileCache:
                 connection, key, path.name, len(data), now=self._clock(), ttl=self._ttl, most=self._most
             )
         )
-        for name in [path.name] if dropped is None else dropped:
-            (self._folder / name).unlink(missing_ok=True)
+        if unwanted := [path.name] if dropped is None else dropped:
+            offload(self._unlink, unwanted)
+
+    def discard(self, key: str) -> None:
+        """Delete a file that nobody needs any more; its row goes with its time. One that is not there is fine."""
+        with contextlib.suppress(OSError):  # it goes with its time
+            offload(self._unlink, [self._path(key).name])
 
     def prune(self) -> int:
         """Delete files that nobody needs any more; their rows go with the journal's.
@@ -108,6 +124,10 @@ class FileCache:
         """Prune, as a periodic job of the keeper."""
         files = self.prune()
         return {"files": files} if files else {}
+
+    def _unlink(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()

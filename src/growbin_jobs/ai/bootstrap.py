@@ -65,13 +65,16 @@ def services() -> Services:
     ledger = usage_ledger(settings, database) if settings.models_online else None
     gate = gate_database(settings)
     share = offline_share(settings, gate)
+    kept = fetched_files(settings)
+    if kept is not None:
+        kept.open()  # from now on stage 1 keeps pictures for us
     vision, text = _online(settings, cache, database, ledger, gate, share) if ledger else _offline(settings, cache)
     return Services(
         pictures=Pictures(
             model_pictures(
                 settings,
                 guarded_object_store(settings, database, engine.waiting_room.running, alone=share.is_leased),
-                kept=fetched_files(settings),
+                kept=kept,
             ),
             vision,
             transport=settings.vision_transport,

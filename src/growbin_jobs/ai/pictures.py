@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from growbin_jobs.ai.vision import Vision
 from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.messages import VisionAnswer
-from growbin_jobs.picture_keys import model_picture, owner_of_stored
+from growbin_jobs.picture_keys import kept_picture, model_picture, owner_of_stored
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.objects import ObjectStore
@@ -16,7 +16,7 @@ ADDRESS_EXPIRES = 600
 
 
 class Kept(Protocol):
-    """Keeps what was fetched, for the next run. It may forget anything at any time, and never raises."""
+    """Keeps what stage 1 has made on this node, or a run has fetched. It may forget anything, and never raises."""
 
     def get(self, key: str) -> bytes | None:
         """Return what was kept, or None."""
@@ -24,6 +24,10 @@ class Kept(Protocol):
 
     def put(self, key: str, data: bytes) -> None:
         """Keep something."""
+        ...
+
+    def discard(self, key: str) -> None:
+        """Forget something."""
         ...
 
 
@@ -35,7 +39,7 @@ class ModelPictures:
       shrink: Makes what the model sees of a stored picture that has none beside it: of an earlier version of stage 1,
         or of another ``GROWBIN_VISION_SIDE``.
       side: Largest side that the model is to see, in pixels.
-      kept: Has what an earlier run has fetched on this node; None: nothing is kept.
+      kept: Has what stage 1 has made on this node, or an earlier run has fetched; None: nothing is kept.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class ModelPictures:
           Permanent: ``object_missing``, or an address that is not valid.
           Transient, Deferred: See :mod:`growbin_jobs.errors`.
         """
-        if self._kept is not None and (kept := self._kept.get(self._key(s3_path))) is not None:
+        if self._kept is not None and (kept := self._kept.get(kept_picture(s3_path, self._side))) is not None:
             return kept
         try:
             return self._made(s3_path) or self._shrink(self._objects.get(s3_path))
@@ -66,7 +70,12 @@ class ModelPictures:
     def keep(self, s3_path: str, picture: bytes) -> None:
         """Keep what was fetched, since it will be wanted again: the run has come to nothing."""
         if self._kept is not None:
-            self._kept.put(self._key(s3_path), picture)
+            self._kept.put(kept_picture(s3_path, self._side), picture)
+
+    def discard(self, s3_path: str) -> None:
+        """Keep nothing: the run has ended."""
+        if self._kept is not None:
+            self._kept.discard(kept_picture(s3_path, self._side))
 
     def publish(self, s3_path: str, picture: bytes) -> str:
         """Return an address where a model's server can read the picture for :data:`ADDRESS_EXPIRES` seconds."""
@@ -82,9 +91,6 @@ class ModelPictures:
             return self._objects.get(model_picture(s3_path, self._side))
         except NotFound:
             return None
-
-    def _key(self, s3_path: str) -> str:
-        return f"{self._side}:{s3_path}"
 
 
 class Pictures:
@@ -122,8 +128,10 @@ class Pictures:
             address = self._pictures.publish(s3_path, picture) if self._transport == "presigned_url" else None
             seen = self._vision.answer(picture, address)
         except Permanent:
+            self._pictures.discard(s3_path)
             raise
         except BaseException:
             self._pictures.keep(s3_path, picture)
             raise
+        self._pictures.discard(s3_path)
         return seen.answer, seen.model

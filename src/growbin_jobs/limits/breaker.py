@@ -91,6 +91,8 @@ class Admission(NamedTuple):
       reason: Why nobody sends, while it is not closed.
       gives_way: Only this message has to wait, not all of them.
       probing: The pause is over, and a probe is under way.
+      settled: A success would have changed nothing. If that is so when a request is admitted, its success is not told:
+        it proves nothing about a failure that came after that.
     """
 
     wait: float = 0.0
@@ -99,6 +101,7 @@ class Admission(NamedTuple):
     reason: str = ""
     gives_way: bool = False
     probing: bool = False
+    settled: bool = False
 
 
 def admit(breaker: Breaker, now: float, *, per_minute: float = 0.0, message_id: str = "") -> tuple[Admission, Breaker]:
@@ -155,6 +158,11 @@ def succeeded(breaker: Breaker, now: float, *, sent_at: float, probe: int | None
     if breaker.failures == 0 and not proves:
         return breaker
     return replace(breaker, failures=0, reason="", proven_at=max(breaker.proven_at, sent_at))
+
+
+def is_settled(breaker: Breaker) -> bool:
+    """Return whether a success, whenever it was sent, changes nothing."""
+    return breaker.state == "closed" and breaker.failures == 0 and breaker.proven_at > breaker.failed_at
 
 
 def unused(breaker: Breaker, now: float, *, probe: int) -> Breaker:

@@ -77,13 +77,13 @@ class BreakerGuard:
     def admit(self, request: PlannedRequest) -> Held:
         """See :class:`growbin_jobs.adapters.llm.guards.Guard`."""
         name = self.name_of(request.model)
-        probe = self._ask(name, request)
-        if probe.look_up and probe.probe is not None:
-            self._first_look_up(name, request, probe.probe)
-        if probe.probe is not None:
-            self._probes[id(request)] = probe.probe
+        admission = self._ask(name, request)
+        if admission.look_up and admission.probe is not None:
+            self._first_look_up(name, request, admission.probe)
+        if admission.probe is not None:
+            self._probes[id(request)] = admission.probe
         self._admitted[id(request)] = self._clock()
-        return _Admitted(self, name, request, probe.probe)
+        return _Admitted(self, name, request, admission.probe, admission.settled)
 
     def check_again(self, request: PlannedRequest) -> None:
         """Refuse a request that was admitted, has waited for its turn, and would be sent into an outage.
@@ -127,15 +127,27 @@ class BreakerGuard:
     # --- after it
 
     def ended(
-        self, name: str, request: PlannedRequest, probe: int | None, record: ModelRequest, failure: BaseException | None
+        self,
+        name: str,
+        request: PlannedRequest,
+        probe: int | None,
+        record: ModelRequest,
+        failure: BaseException | None,
+        *,
+        settled: bool = False,
     ) -> GrowbinError | None:
-        """Tell the breaker how a request ended; return what its message is told in place of the failure."""
+        """Tell the breaker how a request ended; return what its message is told in place of the failure.
+
+        Parameters:
+          settled: See :class:`~growbin_jobs.limits.breaker.Admission`.
+        """
         self._forget(request)
         found = evidence(record, failure)
         if found.says == "fails":
             return self._failed(name, request, probe, record, failure, found)
         if found.says == "answers":
-            self._breakers.succeeded(name, age=record.latency, probe=probe)
+            if not settled:
+                self._breakers.succeeded(name, age=record.latency, probe=probe)
             self._lower(name, request, record)
         elif probe is not None:
             self._breakers.unused(name, probe=probe)
@@ -190,12 +202,13 @@ class _Admitted:
     name: str
     request: PlannedRequest
     probe: int | None
+    settled: bool
 
     def release(self) -> None:
         self.guard.not_sent(self.name, self.request, self.probe)
 
     def settle(self, record: ModelRequest, failure: BaseException | None) -> GrowbinError | None:
-        return self.guard.ended(self.name, self.request, self.probe, record, failure)
+        return self.guard.ended(self.name, self.request, self.probe, record, failure, settled=self.settled)
 
 
 def tell_opened(breaker: Breaker, wait: float) -> None:

@@ -65,9 +65,11 @@ class MemoryBreakers:
         self._past: dict[tuple[str, str], Past] = {}
 
     def admit(self, name: str, *, per_minute: float = 0.0, message_id: str = "") -> Admission:
-        return self._change(
-            name, lambda known, now: transitions.admit(known, now, per_minute=per_minute, message_id=message_id)
-        )
+        def ask(known: Breaker, now: float) -> tuple[Admission, Breaker]:
+            admission, after = transitions.admit(known, now, per_minute=per_minute, message_id=message_id)
+            return admission._replace(settled=name not in self._breakers or transitions.is_settled(after)), after
+
+        return self._change(name, ask)
 
     def may_send(self, name: str) -> float:
         with self._lock:

@@ -44,14 +44,16 @@ class Breakers:
     def admit(self, name: str, *, per_minute: float = 0.0, message_id: str = "") -> Admission:
         known = self._read(name)
         if known is None:
-            return Admission()
+            return Admission(settled=True)
 
         def ask(breaker: Breaker, now: float) -> tuple[Admission, Breaker]:
             return transitions.admit(breaker, now, per_minute=per_minute, message_id=message_id)
 
         admission, after = ask(*known)
         # The usual case, and a refusal, write nothing and lock nothing.
-        return admission if after == known[0] else self._change(name, lambda _, breaker, now: ask(breaker, now))
+        if after == known[0]:
+            return admission._replace(settled=transitions.is_settled(after))
+        return self._change(name, lambda _, breaker, now: ask(breaker, now))
 
     def may_send(self, name: str) -> float:
         known = self._read(name)

@@ -63,7 +63,7 @@ class GuardedObjects:
         self._breakers = breakers
         self._message_id = message_id
         self._clock = clock
-        self._closed_until = self._told_until = -FRESH
+        self._closed_until = self._told_until = self._asked_until = -FRESH
 
     def put(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> str:
         with self._asked():
@@ -130,15 +130,17 @@ class GuardedObjects:
           Deferred: The store is not asked for now.
         """
         now = self._clock()
-        if now < self._closed_until:
+        if now < self._closed_until or self._another_asks(now):
             return None
         try:
             admission = self._breakers.admit(NAME, message_id=self._message_id())
         except Away:
+            self._closed_until = -FRESH
             if not self._alone():
                 raise
             return None
         if admission.wait > 0:
+            self._closed_until = -FRESH
             wait = min(admission.wait, PROBE_TAKES) if admission.probing else admission.wait
             raise _away(admission.reason, wait, for_all=not admission.gives_way)
         if admission.probe is None:
@@ -148,6 +150,19 @@ class GuardedObjects:
             noted = self._note(Failure(reason, self._clock() - now, probe=admission.probe))
             raise _away(noted.breaker.reason, noted.wait or SUSPECTED_WAIT, for_all=True)
         return admission.probe
+
+    def _another_asks(self, now: float) -> bool:
+        """Return whether the caller may go by what was known a moment ago, since another one is asking; else it asks.
+
+        Sixteen uploads would ask at the same time, once a second. An answer that does not come is waited for by all,
+        after as long again.
+        """
+        if now >= self._closed_until + FRESH:
+            return False
+        if now < self._asked_until:
+            return True
+        self._asked_until = now + FRESH
+        return False
 
     def _trial(self) -> str:
         """Try the store out; return what is wrong with it, empty where it works."""

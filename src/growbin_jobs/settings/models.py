@@ -88,7 +88,8 @@ class ModelSettings(BaseModel):
     )
     file_cache_megabytes: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=256,
-        description="Megabytes of pictures from S3 that a node keeps for runs of stage 2 that come again. 0: none.",
+        description="Megabytes of pictures that a node keeps for stage 2, which then need not fetch them from S3. "
+        "0: none.",
     )
     file_cache_ttl: Seconds = Field(default=3600.0, description="Seconds that such a picture is kept.")
     offline_runtime: Literal["auto", "onnxruntime", "numpy"] = Field(

@@ -16,6 +16,7 @@ from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
+from growbin_jobs.engine.fast.malloc import FreeMemory
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.metrics.pipeline import count_analysis
@@ -30,7 +31,7 @@ from growbin_jobs.storage.ownership import Ownership
 from growbin_jobs.storage.rulebook import Rulebook
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Uploads
-from growbin_jobs.wiring import central_database, guarded_object_store
+from growbin_jobs.wiring import central_database, fetched_files, guarded_object_store
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.webhooks.posting import Posted
@@ -136,4 +137,6 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
         ),
         model_side=settings.vision_side,
         threads=settings.picture_threads,
+        kept=fetched_files(settings),
+        made=FreeMemory().used,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from growbin_jobs.engine.threads import offload_to
 from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
-from growbin_jobs.picture_keys import model_picture, spool_key, stored_folder
+from growbin_jobs.picture_keys import kept_picture, model_picture, spool_key, stored_folder
 from growbin_jobs.storage.sources import PictureSources
 
 if TYPE_CHECKING:
@@ -33,6 +33,23 @@ class Prepared(Protocol):
     def for_model(self) -> bytes: ...
 
 
+class Kept(Protocol):
+    """The node's cache of pictures for stage 2; it never raises."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether stage 2 runs on this node."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep a picture."""
+        ...
+
+    def discard(self, key: str) -> None:
+        """Forget a picture."""
+        ...
+
+
 class Uploads:
     """Stores pictures. Running twice for one analysis writes the same objects with the same bytes.
 
@@ -42,6 +59,8 @@ class Uploads:
       prepare: Makes the JPEGs of an uploaded file; called off gevent's hub.
       model_side: Largest side of the picture for the model, which is part of its key.
       threads: Pictures that are decoded at the same time.
+      kept: Gets what the model sees, where stage 2 runs on this node: it then need not fetch it; None: nothing is kept.
+      made: Called after each decoding, which has needed much memory for a moment.
       in_flight: Pictures that are held in memory at the same time. A gevent worker runs 1000 messages at once; read
         all together they would be gigabytes that only wait for ``threads`` decoders. Of uploaded files, which are
         several times as large as what is made of them, twice ``threads`` and four are held.
@@ -55,6 +74,8 @@ class Uploads:
         *,
         model_side: int = 1024,
         threads: int = 2,
+        kept: Kept | None = None,
+        made: Callable[[], object] = lambda: None,
         in_flight: int = 16,
     ) -> None:
         self._objects = objects
@@ -62,6 +83,8 @@ class Uploads:
         self._prepare = prepare
         self._model_side = model_side
         self._threads = threads
+        self._kept = kept
+        self._made = made
         self._slots = threading.BoundedSemaphore(in_flight)
         self._files = threading.BoundedSemaphore(2 * threads + 4)
 
@@ -93,6 +116,7 @@ class Uploads:
             try:
                 with self._files:
                     prepared = offload_to("pictures", self._threads, self._prepare, self._sources.read(image_path))
+                self._made()
             except PictureRefused as refusal:
                 if refusal.code == "picture_missing" and all(map(self._objects.exists, keys)):
                     return stored
@@ -100,6 +124,8 @@ class Uploads:
             made = {keys[0]: prepared.original, keys[1]: prepared.thumbnail}
             for key, content in (made | {model_picture(keys[0], self._model_side): prepared.for_model}).items():
                 self._objects.put(key, content, content_type=CONTENT_TYPE, cache_control=CACHE_CONTROL)
+            if self._kept is not None and self._kept.is_read:
+                self._kept.put(kept_picture(stored.s3_path, self._model_side), prepared.for_model)
         return stored
 
     def discard_spooled(self, image_path: str) -> None:
@@ -110,10 +136,14 @@ class Uploads:
         self._sources.discard(image_path)
 
     def discard_stored(self, user_id: str, analysis_id: str) -> None:
-        """Delete the two pictures of an analysis and its spooled copy; what is gone is fine."""
+        """Delete all pictures of an analysis and its spooled copy; what is gone is fine."""
         folder = stored_folder(checked_id("user_id", user_id), checked_id("analysis_id", analysis_id))
-        for key in (f"{folder}/original.jpg", f"{folder}/thumbnail.jpg", spool_key(analysis_id)):
+        original = f"{folder}/original.jpg"
+        for_model = model_picture(original, self._model_side)
+        for key in (original, f"{folder}/thumbnail.jpg", for_model, spool_key(analysis_id)):
             self._objects.delete(key)
+        if self._kept is not None:
+            self._kept.discard(kept_picture(self._objects.address(original), self._model_side))
 
     def discard_refused(self, analysis_id: str) -> None:
         """Delete the copy that ``submit_analysis`` made of a picture that was refused; one that is gone is fine.

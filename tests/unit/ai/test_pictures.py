@@ -1,6 +1,7 @@
 """Stage 2 sends what stage 1 has made for the model, and fetches it once."""
 
 import io
+from contextlib import nullcontext
 
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from growbin_jobs.ai.pictures import ModelPictures, Pictures
 from growbin_jobs.ai.vision import Seen
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.messages import VisionAnswer
-from growbin_jobs.picture_keys import model_picture
+from growbin_jobs.picture_keys import kept_picture, model_picture
 
 ANSWER = VisionAnswer(category="paper", item="paper", state="clean", confidence=0.5)
 KEY = "uploads/u1/a1/original.jpg"
@@ -102,6 +103,29 @@ def test_a_run_that_ended_keeps_nothing(stored, tmp_path):
         pictures.classify(objects.address(KEY))
     pictures.classify(objects.address(KEY))
     assert not (tmp_path / "files").exists()
+
+
+@pytest.mark.parametrize("error", [None, Permanent("model_refused")])
+def test_what_stage_1_has_kept_on_this_node_is_not_fetched_and_goes_when_the_run_has_ended(stored, tmp_path, error):
+    objects, made = stored
+    kept = FileCache(tmp_path / "task_queue.db", tmp_path / "files", ttl=60, most=10**6)
+    kept.put(kept_picture(objects.address(KEY), 1024), made.for_model)
+    vision = Vision(*([error] if error else []))
+    with pytest.raises(Permanent) if error else nullcontext():
+        Pictures(ModelPictures(objects, never, side=1024, kept=kept), vision).classify(objects.address(KEY))
+
+    assert vision.saw == [made.for_model]
+    assert objects.gets == []
+    assert list((tmp_path / "files").iterdir()) == []
+
+
+def test_what_stage_1_has_kept_for_another_side_is_not_taken(stored, tmp_path):
+    objects, made = stored
+    kept = FileCache(tmp_path / "task_queue.db", tmp_path / "files", ttl=60, most=10**6)
+    kept.put(kept_picture(objects.address(KEY), 512), b"another")
+    vision = Vision()
+    Pictures(ModelPictures(objects, never, side=1024, kept=kept), vision).classify(objects.address(KEY))
+    assert vision.saw == [made.for_model]
 
 
 def test_a_picture_that_is_gone_is_permanent(stored):

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from growbin_jobs.adapters.file_cache import FileCache
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.adapters.pictures import prepare
 from growbin_jobs.errors import Deferred, Permanent, PictureRefused
 from growbin_jobs.messages import StoredPicture
+from growbin_jobs.picture_keys import kept_picture
 from growbin_jobs.storage.sources import PictureSources
 from growbin_jobs.storage.uploads import Prepared, Uploads
 
@@ -68,6 +70,24 @@ def test_twice_is_like_once(uploads: Uploads, objects: FolderStore, spool: Path)
     assert uploads.store("u1", f"{spool}/photo.png", "a1") == first
     assert (objects.get(ORIGINAL), objects.get(THUMBNAIL)) == content
     assert sorted(entry.key for entry in objects.list()) == sorted([ORIGINAL, THUMBNAIL, FOR_MODEL])
+
+
+def test_what_the_model_sees_is_kept_for_stage_2_where_that_runs_on_this_node(
+    objects: FolderStore, spool: Path, tmp_path: Path
+) -> None:
+    kept = FileCache(tmp_path / "task_queue.db", tmp_path / "files", ttl=60, most=10**6)
+    uploads = Uploads(objects, PictureSources([spool], objects, max_bytes=1_000_000), prepare, kept=kept)
+    key = kept_picture(uploads.store("u1", f"{spool}/photo.png", "a1").s3_path, 1024)
+    assert kept.get(key) is None
+    assert not (tmp_path / "files").exists(), "nobody reads files here"
+
+    kept.open()  # as stage 2 does when it starts
+    uploads.store("u1", f"{spool}/photo.png", "a1")
+    assert kept.get(key) == objects.get(FOR_MODEL)
+
+    uploads.discard_stored("u1", "a1")
+    assert kept.get(key) is None
+    assert list(objects.list()) == [], "all pictures of an analysis that was erased meanwhile"
 
 
 @pytest.mark.parametrize("where", ["file", "object"])

@@ -32,6 +32,7 @@ from growbin_jobs.model_catalog import AUTO, Server, Tier, find_server
 if TYPE_CHECKING:
     import httpx2
     import openai
+    from openai.resources.models import ModelsWithRawResponse
 
 Answer = TypeVar("Answer")
 
@@ -165,7 +166,7 @@ class ModelClient:
         """
         with self._deadline(timeout):
             try:
-                raw = self._send(timeout, lambda http: http.models.with_raw_response.list().http_response)
+                raw = self._send(timeout, lambda http, limit: _models(http, limit).list().http_response)
             except Permanent as error:
                 if error.code == "model_rejected_request" and error.params["status"] in (404, 405, 501):
                     return {}
@@ -186,7 +187,7 @@ class ModelClient:
         record = ModelRequest(model, "look_up")
         with self._deadline(timeout):
             try:
-                self._send(timeout, lambda http: http.models.with_raw_response.retrieve(model).http_response, record)
+                self._send(timeout, lambda http, limit: _models(http, limit).retrieve(model).http_response, record)
             except Permanent as error:
                 if error.code != "model_rejected_request":  # a server that has no such page says nothing by that
                     raise
@@ -227,7 +228,7 @@ class ModelClient:
             self._postpone(time.monotonic() - began)
             raw = self._send(
                 call.timeout,
-                lambda http: completions(http, body),
+                lambda http, seconds: completions(http, body, seconds),
                 record,
                 ending,
                 wish=wish,
@@ -247,7 +248,7 @@ class ModelClient:
     def _send(
         self,
         timeout: float,
-        request: Callable[["openai.OpenAI"], "httpx2.Response"],
+        request: Callable[["openai.OpenAI", "httpx2.Timeout"], "httpx2.Response"],
         record: ModelRequest | None = None,
         ending: Ending | None = None,
         wish: Wish | None = None,
@@ -264,7 +265,7 @@ class ModelClient:
         begun = nullcontext() if record is None or ending is None else admitted_again(record, ending, self._postpone)
         try:
             with begun:
-                response = request(http.with_options(timeout=timeouts(timeout)))
+                response = request(http, timeouts(timeout))
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             if ending is not None and isinstance(ending.refusal, GrowbinError):
                 raise ending.refusal from None
@@ -304,3 +305,8 @@ class ModelClient:
         from growbin_jobs.adapters.llm.connection import connect
 
         return connect(self._url, self._key, query=self._query, key_header=self._knowledge.server.key_header)
+
+
+def _models(http: "openai.OpenAI", timeout: "httpx2.Timeout") -> "ModelsWithRawResponse":
+    """Return the SDK's calls that ask for models, which are rare."""
+    return http.with_options(timeout=timeout).models.with_raw_response

@@ -11,7 +11,9 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai
+from openai._types import RequestOptions
 
+from growbin_jobs.adapters.llm.body import encoded
 from growbin_jobs.adapters.llm.bounded import bounded
 from growbin_jobs.adapters.llm.deadline import DeadlineTransport
 from growbin_jobs.adapters.llm.meter import BEGAN
@@ -76,20 +78,23 @@ def connect(
     )
 
 
-def completions(client: openai.OpenAI, body: Mapping[str, object]) -> httpx2.Response:
+def completions(client: openai.OpenAI, body: Mapping[str, object], timeout: httpx2.Timeout) -> httpx2.Response:
     """Ask for a chat completion and return the response as it came.
 
     ``client.chat.completions.create`` walks through each message, part and schema by the types of its parameters, which
-    takes longer than the rest of a request. The body is in the API's own form already.
+    takes longer than the rest of a request. The body is in the API's own form already. Nor is a client made for each
+    timeout, as ``with_options`` does.
 
     Parameters:
       client: From :func:`connect`.
       body: Of the request.
+      timeout: Of each step.
 
     Raises:
       openai.OpenAIError: As the SDK's own methods.
     """
-    return client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+    options: RequestOptions = {"timeout": timeout}
+    return client.post("/chat/completions", cast_to=httpx2.Response, content=encoded(body), options=options)
 
 
 def _note_beginning(response: httpx2.Response) -> None:

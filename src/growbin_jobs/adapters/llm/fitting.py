@@ -137,8 +137,8 @@ def _format(form: Form | None, refused: frozenset[str] | set[str], used: set[str
         used.add("response_format.json_schema")
         if "schema.heeded" not in refused:
             used.add("schema.heeded")
-        schema = _plain(form.schema, refused)
-        used.update(f"schema.{word}" for word in _keywords(schema))
+        schema, words = _FITTED_SCHEMAS.of(form.schema, frozenset(refused))
+        used.update(words)
         wrapped: dict[str, Any] = {"name": form.name, "schema": schema}
         if "strict" not in refused:
             used.add("strict")
@@ -148,6 +148,35 @@ def _format(form: Form | None, refused: frozenset[str] | set[str], used: set[str
         used.add("response_format.json_object")
         return {"type": "json_object"}
     return None
+
+
+class _FittedSchemas:
+    """Remembers schemas without what is refused: a worker has two or three, and fits one to each request twice."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._known: dict[tuple[int, frozenset[str]], tuple[object, Mapping[str, Any], frozenset[str]]] = {}
+
+    def of(self, schema: Mapping[str, Any], refused: frozenset[str]) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """Return the schema without it, and the features that it uses. Nobody changes either.
+
+        Parameters:
+          schema: Known by its identity: nobody changes it.
+          refused: Features that the server refuses.
+        """
+        key = id(schema), refused
+        known = self._known.get(key)
+        if known is not None and known[0] is schema:  # kept alive here, so that no other one gets its id
+            return known[1], known[2]
+        plain = _plain(schema, refused)
+        words = frozenset(f"schema.{word}" for word in _keywords(plain))
+        if len(self._known) >= self._most:
+            self._known = {}
+        self._known[key] = schema, plain, words
+        return plain, words
+
+
+_FITTED_SCHEMAS: Final = _FittedSchemas()
 
 
 def _plain(schema: Any, refused: frozenset[str] | set[str]) -> Any:

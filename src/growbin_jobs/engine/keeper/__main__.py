@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
+from growbin_jobs.engine.keeper.lifetime import KeeperLifetime
 from growbin_jobs.engine.node.election import Election
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _elected(election: Election, lifetime: KeeperLifetime, *, at_once: bool) -> 
     while not won.is_set():
         if lifetime.is_over():
             return False
-        lifetime.wait(LOOK)
+        lifetime.wait()
     return True
 
 

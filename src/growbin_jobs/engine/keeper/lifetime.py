@@ -13,8 +13,8 @@ from typing import Any
 from growbin_jobs.engine.node.presence import present
 from growbin_jobs.engine.node.repeated_signals import Once
 
-#: Seconds between two looks whether a lifetime is over.
-LOOK = 0.2
+#: Seconds between two looks whether a lifetime is over: before anybody has told it to stop, and after that.
+LOOK, LAST_LOOK = 1.0, 0.2
 
 #: After this many stop signals the keeper exits without finishing: the first one, the one that dramatiq sends when its
 #: workers are gone, and one from somebody who does not want to wait.
@@ -44,9 +44,9 @@ class KeeperLifetime:
         for signum in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._tell)
 
-    def wait(self, seconds: float) -> None:
-        """Wait, or until a signal comes."""
-        self._wake.wait(seconds)
+    def wait(self) -> None:
+        """Wait until the next look, or until a signal comes."""
+        self._wake.wait(LAST_LOOK if self._signals or self._awaited is not None else LOOK)
         self._wake.clear()
 
     def wake(self) -> None:

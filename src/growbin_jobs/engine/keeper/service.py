@@ -33,7 +33,7 @@ from growbin_jobs.engine.keeper.bulk import WorkBulk
 from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, ForgetControl, Prune, Sweep
-from growbin_jobs.engine.keeper.lifetime import LOOK, KeeperLifetime
+from growbin_jobs.engine.keeper.lifetime import KeeperLifetime
 from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, SampleQueues
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
@@ -163,7 +163,7 @@ class Keeper:
     def _serve(self, runner: Runner, lifetime: KeeperLifetime) -> int:
         events.KEEPER_SERVING.emit(node=self.journal.node, database=self.database.address)
         while not lifetime.is_over():
-            lifetime.wait(LOOK)
+            lifetime.wait()
             runner.check_clock()
         runner.pause()
         self._mirror.stop()

@@ -25,6 +25,7 @@ middleware                  before the actor                          after the 
 ``FastWorkQueue``           (at boot) hands messages to the workers   –
 ``DebugLines``              (at boot) no debug lines for messages     –
 ``GcTuning``                (at boot) keeps Python from garbage       –
+``OneArena``                (at boot) lets threads share free memory  –
 ``Boot``                    (at boot) builds the group's services     –
 ``Watch``                   (at boot) says that the process is well   –
 ``Observation``             (at boot) starts who observes it          –
@@ -56,6 +57,7 @@ from growbin_jobs.engine.control.obeying import Obeying
 from growbin_jobs.engine.fast.debug_lines import DebugLines
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.held_items import FastWorkQueue
+from growbin_jobs.engine.fast.malloc import OneArena
 from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
@@ -133,6 +135,7 @@ def stack(
         FastWorkQueue(),
         DebugLines(),
         GcTuning(),
+        OneArena(),
         boot,
         Watch(config.node_dir, journal, time_limit.interrupts),
         Observation(config, journal),

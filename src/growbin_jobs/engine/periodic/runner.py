@@ -24,6 +24,12 @@ logger = logging.getLogger(__name__)
 #: Seconds by which the clock may be set before all jobs are scheduled anew.
 CLOCK_JUMP = 5.0
 
+#: Jobs with an interval of at most so many seconds are due at the same moments, a node's own, wherever their intervals
+#: allow it: each moment wakes the timer, which costs more than most of these jobs.
+SHORT = 5.0
+#: The window for these moments.
+SHORT_WINDOW = timedelta(seconds=0.5)
+
 
 class Runner:
     """Runs each job in a thread of its own, one run of a job at a time.
@@ -83,4 +89,6 @@ class Runner:
         interval = {Every: getattr(when, "seconds", 0.0), Daily: 86_400.0}.get(type(when))
         if self._node is None or interval is None:
             return timedelta(0)
+        if interval <= SHORT:
+            return spread(self._node, "short", SHORT_WINDOW)
         return spread(self._node, job, window_of(timedelta(seconds=interval)))

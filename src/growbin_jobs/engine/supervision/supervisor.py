@@ -14,11 +14,15 @@ from typing import IO
 
 from growbin_jobs.engine.supervision import tether
 from growbin_jobs.engine.supervision.child import FAILED_STARTS, READY, Child, describe_end
+from growbin_jobs.engine.supervision.ends import Ends
 
 __all__ = ["FAILED_STARTS", "READY", "STOP_MARGIN", "Supervisor"]
 
 #: Seconds beyond the workers' own shutdown timeout: a worker looks once a second whether it is to stop.
 STOP_MARGIN = 15.0
+
+#: Seconds between two looks at the children, whose ends are seen at once: while one of them starts, and later.
+LOOK_AT_STARTING, LOOK = 0.1, 1.0
 
 #: Exit code of a worker that cannot import its module (``dramatiq.cli``).
 CANNOT_IMPORT = 2
@@ -65,6 +69,7 @@ class Supervisor:
         self._say = say
         self._install = install
         self._stopping = threading.Event()
+        self._ends = Ends()
         self.restarts = 0
 
     def __enter__(self) -> "Supervisor":
@@ -83,10 +88,11 @@ class Supervisor:
 
     def run(self) -> int:
         """Watch the children until :meth:`request_stop`; return the exit code."""
-        while not self._stopping.wait(0.1):
+        while not self._stopping.is_set():
             code = self.tend()
             if code is not None:
                 return code
+            self._ends.wait([child.process.pid for child in self._children if child.process], self._look_in())
         return 0
 
     def tend(self) -> int | None:
@@ -114,6 +120,7 @@ class Supervisor:
     def request_stop(self) -> None:
         """Let :meth:`run` return; safe in a signal handler."""
         self._stopping.set()
+        self._ends.wake()
 
     def stop(self) -> None:
         """Let the children drain, and end those that do not within the grace time. Twice is safe."""
@@ -139,6 +146,13 @@ class Supervisor:
         for child in self._children:
             if child.process is not None:
                 child.process.send_signal(signal.SIGTERM)  # dramatiq: the second one ends its workers at once
+
+    def _look_in(self) -> float:
+        """Return the seconds until there may be something to do beside what an end asks for."""
+        now = time.monotonic()
+        waits = [max(0.0, child.restart_at - now) for child in self._children if child.process is None]
+        starting = any(child.process is not None and not child.ready for child in self._children)
+        return min(*waits, LOOK_AT_STARTING if starting else LOOK, LOOK)
 
     def _ended(self, child: Child, code: int) -> int | None:
         assert child.process is not None

@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 #: Messages claimed in one transaction at most.
 CLAIM_BATCH = 256
 
+#: Seconds until an empty queue is looked at again where nobody wakes its consumer: whoever brought a message was killed
+#: before it could.
+LOOK_AGAIN = 3.0
+
 #: Characters of a dead letter's reason.
 REASON_LENGTH = 500
 
@@ -71,26 +75,36 @@ class EmbeddedConsumer(Claims, Consumer):
         self._fetched: deque[EmbeddedDelivery] = deque()
         self._undecodable: list[tuple[int, str]] = []
         self._ailing = False
+        self._looked = False  # and found nothing, and nothing has happened since
+        self._look_at = 0.0
+        self._claim_at = 0.0
         self._pauses = Pauses() if pauses is None else pauses
         self._unwatch = self._pauses.watch(self._wakeup.wake)
 
     def __next__(self) -> EmbeddedDelivery | None:
-        """Return the next message, or None after the timeout.
+        """Return the next message, or None where there is none after the last look within the timeout.
 
         Raises:
           ConnectionClosed: If it is closed, or the file is gone.
         """
-        end = time.monotonic() + self._timeout
+        end, waited = time.monotonic() + self._timeout, False
         while True:
             if self.closed:
                 raise ConnectionClosed(f"The consumer of {self._queue_name} is closed.")  # type: ignore[no-untyped-call]
-            pause = self._fetch()
+            if not self._looked:
+                self._look_at = self._fetch() + time.monotonic()
             if self._fetched:
                 return self._fetched.popleft()
-            left = end - time.monotonic()
-            if left <= 0:
+            self._looked = True
+            now = time.monotonic()
+            # Not another wait for what is left of the timeout: the next call goes on from here, so that an idle
+            # consumer wakes once a second and not at two moments of each.
+            if now >= end or (waited and end - now <= REAP_INTERVAL and not self._wakeup.rings):
                 return None
-            self._wakeup.wait(min(left, pause))
+            waited = not self._wakeup.wait(min(end, self._look_at) - now)
+            self._looked = False
+            if not waited:
+                self._claim_at = 0.0
 
     def _fetch(self) -> float:
         """Claim what there is room for; return the seconds after which to look again unless the wakeup rings."""
@@ -105,14 +119,15 @@ class EmbeddedConsumer(Claims, Consumer):
                 return min(pause, paused)
             room = self._prefetch - len(self._unsettled)
             if room > 0 and not self._arrived:
-                pause = min(pause, self._claim(min(room, CLAIM_BATCH)))
+                left = self._claim_at - time.monotonic()
+                pause = min(pause, left if left > 0 else self._claim(min(room, CLAIM_BATCH)))
             if self._arrived and not self._hand_out():
                 pause = REAP_INTERVAL
         except QueueUnavailable as error:
             # Not raised: Dramatiq would close this consumer and so run twice whatever is being worked on.
             if not self._ailing:
                 logger.critical("embedded.fetch_failed queue=%s retries=yes error=%s", self._queue_name, error)
-            self._ailing = True
+            self._ailing, self._claim_at = True, 0.0
             return REAP_INTERVAL
         if self._ailing:
             logger.warning("embedded.fetch_recovered queue=%s", self._queue_name)
@@ -122,10 +137,10 @@ class EmbeddedConsumer(Claims, Consumer):
     def _claim(self, limit: int) -> float:
         now = current_millis()
         due = self._session.read(lambda queue: queue.next_due(self._queue_name))
-        if due is None:
-            return REAP_INTERVAL
-        if due > now:
-            return (due - now) / 1000
+        if due is None or due > now:
+            left = LOOK_AGAIN if due is None else min((due - now) / 1000, LOOK_AGAIN)
+            self._claim_at = time.monotonic() + left
+            return left
         for claimed in self._session.write(partial(self._claim_in, limit=limit, now=now)):
             self._unsettled.add(claimed.seq)
             try:

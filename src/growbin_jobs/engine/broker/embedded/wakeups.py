@@ -51,14 +51,24 @@ class WakeupFifo:
         self._lock = _allocate_lock()  # the committer's native thread takes it too
         self._closed = False
 
-    def wait(self, seconds: float) -> None:
-        """Wait to be woken; under gevent only the calling greenlet does."""
+    @property
+    def rings(self) -> bool:
+        """Whether it was woken since the last wait."""
+        return self._wait(0.0)
+
+    def _wait(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
-        poll.poll(max(0.0, seconds) * 1000)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait to be woken, and return whether that was so; under gevent only the calling greenlet waits."""
+        if not self._wait(seconds):
+            return False
         with self._lock, suppress(BlockingIOError):
             if not self._closed:
                 os.read(self._reader, 65536)
+        return True
 
     def wake(self) -> None:
         """Wake the consumer; safe from any thread, also after it was closed."""
