@@ -38,6 +38,7 @@ class FastHooks(Broker):
         self._after: dict[str, Hooks] = {}
         self._before_plain: dict[str, Hooks] = {}
         self._after_plain: dict[str, Hooks] = {}
+        self._heard: dict[str, bool] = {}
         super().__init__(middleware=middleware)
 
     def add_middleware(
@@ -69,7 +70,7 @@ class FastHooks(Broker):
 
     def choose_hooks_anew(self) -> None:
         """Ask the middleware again what concerns it: it has come to know something, or there is another one."""
-        for known in (self._before, self._after, self._before_plain, self._after_plain):
+        for known in (self._before, self._after, self._before_plain, self._after_plain, self._heard):
             known.clear()
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
@@ -112,6 +113,13 @@ class FastHooks(Broker):
             except Exception:
                 self.logger.critical("Unexpected failure in after_%s of %r.", signal, hook, exc_info=True)
 
+    def heard(self, signal: str) -> bool:
+        """Return whether any middleware has something to do before or after a signal."""
+        known = self._heard.get(signal)
+        if known is None:
+            known = self._heard[signal] = bool(self._having("before_" + signal) or self._having("after_" + signal))
+        return known
+
     def _plain(self, known: dict[str, Hooks], name: str, actor_name: str) -> Hooks:
         """Return the hooks of runs without options, and note them for this actor."""
         actor = self.actors.get(actor_name)
@@ -135,3 +143,19 @@ class FastHooks(Broker):
 
 def _only_options(hook: Callable[..., Any]) -> bool:
     return bool(getattr(getattr(hook, "__self__", None), "only_options", False))
+
+
+def acknowledge_without_signals(broker: FastHooks, thread: Any) -> None:
+    """Let Dramatiq's consumer thread acknowledge without the signals before and after it, where nobody hears them."""
+    settle = thread.post_process_message
+
+    def post_process_message(message: Any) -> None:
+        if message.failed or broker.heard("ack"):
+            settle(message)
+            return
+        try:
+            thread.consumer.ack(message)
+        except Exception:  # Dramatiq logs it, or tries again
+            settle(message)
+
+    thread.post_process_message = post_process_message

@@ -16,7 +16,7 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import ConsumerClosed
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
-from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher
+from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, settle_now
 from growbin_jobs.engine.delivery.admission import is_time
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
@@ -160,7 +160,10 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     def settle(self, pending_ack: PendingAck) -> None:
         """Publish the outbox of a delivery, then settle it. Returns at once; from any thread."""
-        self._outbox_publisher.submit(pending_ack, _settle)
+        if pending_ack.outbox:
+            self._outbox_publisher.submit(pending_ack, _settle)
+        else:  # nothing to wait for: the publishing connection's thread need not know
+            settle_now(pending_ack, _settle)
 
 
 def _settle(delivery: Delivery, disposition: Disposition) -> None:

