@@ -61,6 +61,9 @@ def has_ended(delivery: Identified, known: TaskHistory) -> bool:
     return retries <= known.retry_count and deferrals <= known.deferrals
 
 
+_REQUEUE = Disposition.REQUEUE  # found once: Python 3.11 takes long to find a member in its class
+
+
 class Run(Generic[D]):
     """One run of a message, however often it was delivered here.
 
@@ -100,7 +103,7 @@ class Run(Generic[D]):
           settle: Called with each of the others and the disposition.
         """
         self._settle = settle  # first: whoever sees a disposition needs it
-        if disposition is Disposition.REQUEUE:
+        if disposition is _REQUEUE:
             self._chances.append(None)  # the next delivery may try
         else:
             self._disposition = disposition

@@ -76,10 +76,9 @@ class FastHooks(Broker):
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, first to last; only a ``MiddlewareError`` stops it."""
         if signal == "process_message" and not args[0].options:
-            hooks = self._before_plain.get(args[0].actor_name)
-            if hooks is None:
-                hooks = self._plain(self._before_plain, "before_process_message", args[0].actor_name)
-        elif signal == "enqueue" and not args[0].options:
+            self._before_plain_run(args[0])
+            return
+        if signal == "enqueue" and not args[0].options:
             hooks = self._before.get("enqueue without options")
             if hooks is None:
                 hooks = self._before["enqueue without options"] = tuple(
@@ -99,19 +98,41 @@ class FastHooks(Broker):
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, last to first."""
-        if signal == "process_message" and not args[0].options and not args[0].failed and "exception" not in kwargs:
-            hooks = self._after_plain.get(args[0].actor_name)
-            if hooks is None:
-                hooks = self._plain(self._after_plain, "after_process_message", args[0].actor_name)
-        else:
-            hooks = self._after.get(signal)
-            if hooks is None:
-                hooks = self._after[signal] = self._having("after_" + signal)[::-1]
+        if signal == "process_message" and "exception" not in kwargs and not args[0].options and not args[0].failed:
+            self._after_plain_run(args[0], kwargs.get("result"))
+            return
+        hooks = self._after.get(signal)
+        if hooks is None:
+            hooks = self._after[signal] = self._having("after_" + signal)[::-1]
         for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
             except Exception:
                 self.logger.critical("Unexpected failure in after_%s of %r.", signal, hook, exc_info=True)
+
+    # Nearly all runs are these, and to pass arguments on as they came takes a third of what telling them does.
+
+    def _before_plain_run(self, message: Any) -> None:
+        hooks = self._before_plain.get(message.actor_name)
+        if hooks is None:
+            hooks = self._plain(self._before_plain, "before_process_message", message.actor_name)
+        for hook in hooks:
+            try:
+                hook(self, message)
+            except MiddlewareError:
+                raise
+            except Exception:
+                self.logger.critical("Unexpected failure in before_process_message of %r.", hook, exc_info=True)
+
+    def _after_plain_run(self, message: Any, result: Any) -> None:
+        hooks = self._after_plain.get(message.actor_name)
+        if hooks is None:
+            hooks = self._plain(self._after_plain, "after_process_message", message.actor_name)
+        for hook in hooks:
+            try:
+                hook(self, message, result=result)
+            except Exception:
+                self.logger.critical("Unexpected failure in after_process_message of %r.", hook, exc_info=True)
 
     def heard(self, signal: str) -> bool:
         """Return whether any middleware has something to do before or after a signal."""

@@ -14,6 +14,7 @@ from dramatiq.broker import Consumer, MessageProxy
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import ConsumerClosed
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import ACK
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, settle_now
@@ -147,7 +148,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a delivery on its own channel, or requeue it; a stale one is left alone. Nothing here waits."""
-        _release(message, Disposition.ACK)
+        _release(message, ACK)
 
     def nack(self, message: MessageProxy) -> None:
         """Move a delivery to the dead letters, or requeue it; otherwise as :meth:`ack`."""

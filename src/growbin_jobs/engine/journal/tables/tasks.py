@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskHistory, TaskState
+from growbin_jobs.engine.delivery.records import COMPLETED, Finish, OutboxMessage, Started, TaskHistory, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, retries
 from growbin_jobs.engine.journal.tables.outbox import take_numbers
 
@@ -187,7 +187,7 @@ Row = tuple[str | bytes | float | None, ...]
 
 def finish_many(connection: apsw.Connection, records: Sequence[Finish]) -> list[tuple[OutboxMessage, ...]]:
     """Write ends as :func:`finish` does, with few statements for those that completed at the first try."""
-    first_tries = [record for record in records if record.state is TaskState.COMPLETED]
+    first_tries = [record for record in records if record.state is COMPLETED]
     if len(first_tries) < 2 or len({record.task_id for record in records}) < len(records):
         ends = []
         for record in records:
