@@ -122,10 +122,11 @@ class Delivery(_Proxy):
         self._body = body
 
     @property
-    def __class__(self) -> type[MessageProxy]:  # type: ignore[override]
+    def __class__(self) -> type[MessageProxy]:  # type: ignore[misc]
         return MessageProxy
 
-    fail, stuff_exception, clear_exception = MessageProxy.fail, MessageProxy.stuff_exception, MessageProxy.clear_exception
+    fail = MessageProxy.fail
+    stuff_exception, clear_exception = MessageProxy.stuff_exception, MessageProxy.clear_exception
     __eq__, __lt__ = MessageProxy.__eq__, MessageProxy.__lt__
 
     #: A delivery is itself, however equal its message is to another one's.

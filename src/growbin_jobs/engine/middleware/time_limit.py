@@ -214,8 +214,8 @@ def _set_exception(thread: int, exception: type[BaseException] | None) -> None:
     )
 
 
-#: Of the next call of an actor's function in this thread or greenlet: the seconds of its message and its id; None: it is
-#: no message that runs. A context variable, since under gevent each look at a local one takes its time.
+#: Of the next call of an actor's function in this thread or greenlet: the seconds of its message and its id; None: it
+#: is no message that runs. A context variable, since under gevent each look at a local one takes its time.
 _message: ContextVar[tuple[float, str] | None] = ContextVar("time_limit", default=None)
 
 #: It is told of a shutdown.

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from growbin_jobs.engine.delivery.disposition import Disposition
 
-
 ACK = Disposition.ACK  # found once: Python 3.11 takes long to find a member in its class
 
 
