@@ -110,7 +110,7 @@ class Run(Generic[D]):
         self._settle_waiting(disposition)
 
     def _settle_waiting(self, disposition: Disposition) -> None:
-        while True:
+        while self._waiting:  # nearly never, and an exception takes longer than to look
             try:
                 delivery = self._waiting.pop(0)
             except IndexError:
