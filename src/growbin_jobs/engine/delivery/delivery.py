@@ -121,9 +121,11 @@ class Delivery(_Proxy):
         self.consumer = consumer
         self._body = body
 
-    @property
-    def __class__(self) -> type[MessageProxy]:  # type: ignore[misc]
-        return MessageProxy
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[MessageProxy]:
+            return MessageProxy
 
     fail = MessageProxy.fail
     stuff_exception, clear_exception = MessageProxy.stuff_exception, MessageProxy.clear_exception
