@@ -481,6 +481,7 @@ def test_depths_count_what_is_ready_and_what_is_dead(place: Place) -> None:
     consumer.nack(*receive(consumer))
     eventually(lambda: broker.depths()[place.queue].dead == 1)
     consumer.close()
+    eventually(lambda: broker.depths()[place.queue].ready == 2)  # a quorum queue takes it back after it has answered
 
     depth = broker.depths()[place.queue]
 

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from hashlib import sha1
+from operator import itemgetter
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -48,7 +49,8 @@ _KINDS: dict[str, type] = {
     "message_id": str,
     "message_timestamp": int,
 }
-_TYPES = [*_KINDS.values()]
+_NAMES = _KINDS.keys()
+_values, _TYPES = itemgetter(*_KINDS), (*_KINDS.values(),)
 
 
 class Undecodable(ValueError):
@@ -79,7 +81,7 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
     fields = _fields(body)
     if queue_name is not None:
         fields["queue_name"] = queue_name
-    if [*map(type, map(fields.__getitem__, _KINDS))] != _TYPES:
+    if (*map(type, _values(fields)),) != _TYPES:
         _check_kinds(fields)
     names = fields["actor_name"] + fields["message_id"]
     if not names.isascii() or "\0" in names:
@@ -102,10 +104,13 @@ def _check_names(fields: dict[str, Any]) -> None:
             raise Undecodable(f"{field} holds a NUL character")
 
 
+_new_message, _set = Message.__new__, object.__setattr__
+
+
 def assemble(fields: dict[str, Any]) -> Message[Any]:
-    """Return the message with these fields, all of them; ``args`` is a tuple."""
-    message: Message[Any] = Message.__new__(Message)
-    vars(message).update(fields)
+    """Return the message with these fields, all of them, which are its own from now on; ``args`` is a tuple."""
+    message: Message[Any] = _new_message(Message)
+    _set(message, "__dict__", fields)
     return message
 
 
@@ -118,7 +123,7 @@ def _fields(body: bytes) -> dict[str, Any]:
         except (ValueError, RecursionError):
             pass  # white space around it; else Dramatiq says what is wrong
         else:
-            whole = end == len(text) and type(fields) is dict and fields.keys() == _KINDS.keys()
+            whole = end == len(text) and type(fields) is dict and fields.keys() == _NAMES
             if whole and type(fields["args"]) is list:
                 return fields
             if type(fields) is dict and not isinstance(fields.get("args", []), list):

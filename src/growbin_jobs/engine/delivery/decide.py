@@ -10,8 +10,8 @@ from dramatiq.errors import BrokerConnectionError
 from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import GivenUp, ending
-from growbin_jobs.engine.delivery.lifecycle import Life, State, Step, advance
-from growbin_jobs.engine.delivery.records import DROPPED, Finish, OutboxMessage, TaskState
+from growbin_jobs.engine.delivery.lifecycle import DECIDE, RUNNING, Life, Step, advance
+from growbin_jobs.engine.delivery.records import COMPLETED, DROPPED, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted, has_ended
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, is_a, places
@@ -58,7 +58,7 @@ class Decisions:
         """
         life = delivery.life
         assert life is not None
-        if life.state is not State.RUNNING or life.outbox is None:
+        if life.state is not RUNNING or life.outbox is None:
             # Settled without a run, or decided before: Dramatiq calls twice when it is interrupted in between.
             return
         if life.outbox.inherited:
@@ -124,9 +124,12 @@ class Decisions:
         result: Any,
         exception: BaseException | None,
     ) -> None:
-        error = None if exception is None else describe(exception)
         assert life.outbox is not None
         next_run = life.outbox.next_run
+        if exception is None and next_run is None and not delivery.failed:  # nearly always
+            self._write(delivery, COMPLETED, None, result=result, outbox=outbox)
+            return
+        error = None if exception is None else describe(exception)
         if delivery.failed and delivery.given_up is not None and delivery.given_up[0] in DROPPED:
             self._dropped(delivery, delivery.given_up[0], outbox)
         elif delivery.failed:
@@ -134,8 +137,6 @@ class Decisions:
         elif next_run is not None:
             deferred = next_run[1] == life.run.key[1]
             self._write(delivery, TaskState.FAILED, error or "sent itself again", outbox=outbox, deferred=deferred)
-        elif exception is None:
-            self._write(delivery, TaskState.COMPLETED, None, result=result, outbox=outbox)
         else:
             # A failure that no middleware has decided about; a stale delivery comes again anyway.
             delivery.requeue("undecided")
@@ -181,14 +182,15 @@ class Decisions:
     ) -> None:
         life = delivery.life
         assert life is not None
-        given_up = _given_up(delivery, error or "", exception) if state is TaskState.DEAD else None
+        given_up = None if state is COMPLETED else _given_up(delivery, state, error or "", exception)
         record: Finish = ending(
             delivery, state, worker=self._journal.worker, started_at=life.started_at or time.time(), result=result,
             error=error, outbox=outbox, given_up=given_up, deferred=deferred,
         )  # fmt: skip
-        if advance(delivery, Step.DECIDE):
+        if advance(delivery, DECIDE):
             life.record = record
-            self._tell(delivery, life, outcome or ("deferred" if deferred else state), len(outbox))
+            if events.ENDED.listeners:
+                self._tell(delivery, life, outcome or ("deferred" if deferred else state), len(outbox))
 
     def _tell(self, delivery: Delivery, life: Life, outcome: str, messages: int) -> None:
         if events.ENDED.listeners:
@@ -198,7 +200,9 @@ class Decisions:
             )  # fmt: skip
 
 
-def _given_up(delivery: Delivery, error: str, exception: BaseException | None) -> GivenUp:
+def _given_up(delivery: Delivery, state: TaskState, error: str, exception: BaseException | None) -> GivenUp | None:
+    if state is not TaskState.DEAD:
+        return None
     if delivery.given_up is None:
         attempts = counted(delivery.options, "retries") + 1
         delivery.give_up("retries_exhausted", {"attempts": attempts, "detail": error})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
@@ -15,7 +14,6 @@ from growbin_jobs.engine.delivery.lifecycle import Life
 from growbin_jobs.engine.delivery.records import OutboxMessage
 
 
-@dataclass(eq=False, slots=True)
 class PendingAck:
     """What must reach the broker before a delivery is settled, and what then becomes of the delivery.
 
@@ -29,15 +27,21 @@ class PendingAck:
       pause: Seconds until the next try, when one has failed.
     """
 
-    outbox: tuple[OutboxMessage, ...]
-    delivery: Delivery
-    disposition: Disposition
-    then: Callable[[PendingAck, BaseException | None], None]
-    unconfirmed: list[OutboxMessage] = field(init=False)
-    pause: float = 0.0
+    __slots__ = ("delivery", "disposition", "outbox", "pause", "then", "unconfirmed")
 
-    def __post_init__(self) -> None:
-        self.unconfirmed = list(self.outbox)
+    def __init__(
+        self,
+        outbox: tuple[OutboxMessage, ...],
+        delivery: Delivery,
+        disposition: Disposition,
+        then: Callable[[PendingAck, BaseException | None], None],
+    ) -> None:
+        self.outbox = outbox
+        self.delivery = delivery
+        self.disposition = disposition
+        self.then = then
+        self.unconfirmed = list(outbox)
+        self.pause = 0.0
 
 
 class DeliveringConsumer(Protocol):
@@ -80,8 +84,17 @@ class Return(NamedTuple):
     after: float = 0.0
 
 
-class Delivery(MessageProxy):
-    """A message as one consumer delivered it.
+if TYPE_CHECKING:
+    _Proxy = MessageProxy
+else:
+    _Proxy = object
+
+
+class Delivery(_Proxy):
+    """A message as one consumer delivered it. It is a ``MessageProxy`` to whoever asks ``isinstance``.
+
+    It does not inherit from that one, whose ``__getattr__`` makes Python look up each attribute the long way: some
+    eighty times for each message.
 
     Dramatiq acknowledges on whatever consumer a queue has at that moment. After a reconnect that is another one
     than the one that delivered, and the tag names another message: that message is lost. So a delivery remembers
@@ -95,17 +108,28 @@ class Delivery(MessageProxy):
     """
 
     # On the class, since most deliveries never set most of them, and all are made in a hurry.
+    failed = False
+    _exception: BaseException | None = None
     life: Life | None = None
     given_up: tuple[str, Mapping[str, str | int | float]] | None = None
     kept_result: str | None = None
     returned: Return | None = None
 
     def __init__(self, message: Message[Any], consumer: DeliveringConsumer, body: bytes | None = None) -> None:
-        super().__init__(message)
-        # MessageProxy finds the message's fields by __getattr__, and they are asked for some twenty times.
         vars(self).update(vars(message))
+        self._message = message
         self.consumer = consumer
         self._body = body
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[MessageProxy]:
+            return MessageProxy
+
+    fail = MessageProxy.fail
+    stuff_exception, clear_exception = MessageProxy.stuff_exception, MessageProxy.clear_exception
+    __eq__, __lt__ = MessageProxy.__eq__, MessageProxy.__lt__
 
     #: A delivery is itself, however equal its message is to another one's.
     __hash__ = object.__hash__
@@ -147,3 +171,13 @@ class Delivery(MessageProxy):
           reason, counted, limited, after: See :class:`Return`.
         """
         self.returned = Return(reason, counted, limited, after)
+
+
+def _of_message(name: str) -> Any:
+    return property(lambda delivery: getattr(delivery._message, name))
+
+
+# What MessageProxy finds by its __getattr__: copy, encode, and the other parts of a message that are no fields.
+for _name in set(dir(Message)) - set(dir(Delivery)):
+    if not _name.startswith("__"):
+        setattr(Delivery, _name, _of_message(_name))

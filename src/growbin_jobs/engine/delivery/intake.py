@@ -14,7 +14,7 @@ from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.decide import take_run
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import created_at
-from growbin_jobs.engine.delivery.lifecycle import Life, Step, advance
+from growbin_jobs.engine.delivery.lifecycle import BEGIN, Life, Step, advance
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import Health, Started, TaskHistory
 from growbin_jobs.engine.delivery.runs import Runs, counted
@@ -177,7 +177,7 @@ class Start:
                 waited=max(0.0, life.started_at - (created_at(delivery) or life.started_at)),
                 retries=counted(options, "retries"), deferrals=counted(options, "deferrals"),
             )  # fmt: skip
-        return advance(delivery, Step.BEGIN)
+        return advance(delivery, BEGIN)
 
 
 def _started(delivery: Delivery, journal: StartLedger) -> Started:

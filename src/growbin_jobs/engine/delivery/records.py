@@ -28,6 +28,9 @@ class TaskState(StrEnum):
     DEAD = "dead"
 
 
+#: By name, since Python 3.11 takes long to find a member in its class, and each message asks for these.
+COMPLETED, FAILED, DEAD = TaskState.COMPLETED, TaskState.FAILED, TaskState.DEAD
+
 #: What the row of a completed task has as its error when a person dropped its message: before it ran, or while it did.
 #: It is final as ``completed`` is, and no success.
 REVOKED: Final = "revoked"
@@ -141,9 +144,9 @@ class Finish:
     delivery_tag: int | None = None
 
     def __post_init__(self) -> None:
-        if (self.dead is None) == (self.state is TaskState.DEAD):
+        if (self.dead is None) == (self.state is DEAD):
             raise ValueError("a message that was given up, and no other, says why in `dead`")
-        if self.state in (TaskState.PENDING, TaskState.RUNNING):
+        if self.state not in (COMPLETED, FAILED, DEAD):
             raise ValueError(f"{self.state} is not the end of a run")
 
 

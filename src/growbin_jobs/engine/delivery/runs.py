@@ -61,6 +61,9 @@ def has_ended(delivery: Identified, known: TaskHistory) -> bool:
     return retries <= known.retry_count and deferrals <= known.deferrals
 
 
+_REQUEUE = Disposition.REQUEUE  # found once: Python 3.11 takes long to find a member in its class
+
+
 class Run(Generic[D]):
     """One run of a message, however often it was delivered here.
 
@@ -100,14 +103,14 @@ class Run(Generic[D]):
           settle: Called with each of the others and the disposition.
         """
         self._settle = settle  # first: whoever sees a disposition needs it
-        if disposition is Disposition.REQUEUE:
+        if disposition is _REQUEUE:
             self._chances.append(None)  # the next delivery may try
         else:
             self._disposition = disposition
         self._settle_waiting(disposition)
 
     def _settle_waiting(self, disposition: Disposition) -> None:
-        while True:
+        while self._waiting:  # nearly never, and an exception takes longer than to look
             try:
                 delivery = self._waiting.pop(0)
             except IndexError:

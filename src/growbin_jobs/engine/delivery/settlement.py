@@ -27,7 +27,7 @@ from growbin_jobs.engine.delivery.codec import encode
 from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
-from growbin_jobs.engine.delivery.lifecycle import Life, State, Step, advance
+from growbin_jobs.engine.delivery.lifecycle import COMMITTED, DECIDED, RELEASE, SETTLED, Life, State, Step, advance
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskHistory, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.foreign_errors import describe
@@ -86,12 +86,12 @@ class Settlement:
             if life.state is not State.LEFT:
                 advance(delivery, Step.LEAVE)
             return
-        if life.state is not State.DECIDED:  # nearly always it is
+        if life.state is not DECIDED:  # nearly always it is
             self._end_undecided(delivery, life)
         state = life.state
-        if not advance(delivery, Step.RELEASE):
+        if not advance(delivery, RELEASE):
             return
-        if state is State.DECIDED:
+        if state is DECIDED:
             self._commit(delivery)
         elif state is State.DUPLICATE:
             life.run.wait(delivery)
@@ -156,7 +156,7 @@ class Settlement:
             self._uncommitted(delivery, error)
             return
         crashpoint("commit.after")
-        if advance(delivery, Step.COMMITTED):
+        if advance(delivery, COMMITTED):
             if events.COMMITTED.listeners:
                 events.COMMITTED.emit(delivery, messages=len(outbox))
             if outbox and events.PUBLISHED.listeners:
@@ -215,7 +215,7 @@ class Settlement:
                 events.UNCONFIRMED.emit(delivery, next_try_in=pause, error=describe(error))
                 self.failed.append((time.monotonic() + pause, pending_ack))
             return
-        if not advance(delivery, Step.SETTLED):
+        if not advance(delivery, SETTLED):
             return
         life = delivery.life
         assert life is not None

@@ -9,6 +9,7 @@ from typing import Any
 from dramatiq import Middleware
 from dramatiq.broker import Broker
 
+from growbin_jobs.engine.fast.hooks import FastHooks, acknowledge_without_signals
 from growbin_jobs.engine.fast.work_queue import WorkQueue, look_for_delayed_only_where_there_are_any
 from growbin_jobs.engine.pauses import Pauses
 
@@ -113,6 +114,8 @@ class FastWorkQueue(Middleware):
 
     def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
         look_for_delayed_only_where_there_are_any(thread)
+        if isinstance(broker, FastHooks):
+            acknowledge_without_signals(broker, thread)
 
 
 def _be_patient(worker: Any) -> None:

@@ -81,6 +81,7 @@ def _serve(lifetime: KeeperLifetime, engine: str, log_file: str | None) -> int:
     # It logs every run of every job, and each time that one is still running when it is due again.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     try:
+        from growbin_jobs.engine.fast.gc_tuning import collect_seldom
         from growbin_jobs.engine.keeper.service import Keeper
 
         config = _config(engine)
@@ -89,7 +90,7 @@ def _serve(lifetime: KeeperLifetime, engine: str, log_file: str | None) -> int:
 
             install_json_logs(config.node)
         keeper = Keeper(config)
-        gc.freeze()
+        collect_seldom()
         gc.enable()
         return keeper.serve(lifetime)
     except ConfigurationError as error:

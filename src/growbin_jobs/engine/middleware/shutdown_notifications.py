@@ -9,7 +9,7 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import ShutdownNotifications as DramatiqShutdownNotifications
 
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
-from growbin_jobs.engine.middleware.time_limit import INSTEAD, TimeLimit
+from growbin_jobs.engine.middleware.time_limit import INSTEAD, TimeLimit, notified
 
 
 class ShutdownNotifications(InPlaceOf, DramatiqShutdownNotifications):
@@ -28,7 +28,6 @@ class ShutdownNotifications(InPlaceOf, DramatiqShutdownNotifications):
 
     def __init__(self, time_limit: TimeLimit, *, notify_shutdown: bool = False) -> None:
         self.notify_shutdown = notify_shutdown
-        self._local = time_limit.local
         self._interrupts = time_limit.interrupts
 
     def adopt(self, other: Any) -> None:
@@ -49,11 +48,12 @@ class ShutdownNotifications(InPlaceOf, DramatiqShutdownNotifications):
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         if not message.failed:
-            self._local.notified = self.should_notify(broker.get_actor(message.actor_name), message)  # type: ignore[no-untyped-call]
+            actor = broker.get_actor(message.actor_name)
+            notified.set(self.should_notify(actor, message))  # type: ignore[no-untyped-call]
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        self._local.notified = False
+        notified.set(False)
 
     after_skip_message = after_process_message

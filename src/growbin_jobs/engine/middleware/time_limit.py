@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Hashable
+from contextvars import ContextVar
 from typing import Any
 
 from dramatiq import Actor
@@ -213,17 +214,12 @@ def _set_exception(thread: int, exception: type[BaseException] | None) -> None:
     )
 
 
-class _Limits(threading.local):
-    """What holds for the next call of an actor's function in this thread or greenlet.
+#: Of the next call of an actor's function in this thread or greenlet: the seconds of its message and its id; None: it
+#: is no message that runs. A context variable, since under gevent each look at a local one takes its time.
+_message: ContextVar[tuple[float, str] | None] = ContextVar("time_limit", default=None)
 
-    Attributes:
-      message: Its seconds and its id, in one, since under gevent each look here takes its time; None: it is no
-        message that runs.
-      notified: It is told of a shutdown.
-    """
-
-    message: tuple[float, str] | None = None
-    notified: bool = False
+#: It is told of a shutdown.
+notified: ContextVar[bool] = ContextVar("notify_shutdown", default=False)
 
 
 #: Told to an application that adds another middleware of this purpose: what it does instead.
@@ -244,7 +240,6 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
         # Not the base class's: it makes a thread, and this one makes its own in each process that runs something.
         self.time_limit = time_limit
         self.interrupts = once_a_process(make_interrupts)
-        self.local = _Limits()
         self._seconds: dict[str, float] = {}  # of messages without options, by actor
 
     def adopt(self, other: Any) -> None:
@@ -267,30 +262,30 @@ class TimeLimit(InPlaceOf, DramatiqTimeLimit):
             seconds = (message.options.get("time_limit") or options.get("time_limit") or self.time_limit) / 1000
             if not message.options:
                 self._seconds[message.actor_name] = seconds
-        self.local.message = seconds, message.message_id
+        _message.set((seconds, message.message_id))
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        self.local.message = None
+        _message.set(None)
 
     after_skip_message = after_process_message
 
     def _limited(self, actor: Callable[..., Any]) -> Callable[..., Any]:
-        local, interrupts = self.local, self.interrupts
+        interrupts = self.interrupts
 
         @functools.wraps(actor)
         def run(*args: Any, **kwargs: Any) -> Any:
-            message, mine = local.message, None
+            message, mine = _message.get(), None
             # Not where it is called directly, or by another actor whose clock runs already.
             if message is not None:
-                local.message = None
-                if notified := local.notified:
-                    local.notified = False
+                _message.set(None)
+                if on_shutdown := notified.get():
+                    notified.set(False)
                 mine = interrupts()
             try:
                 if message is not None and mine is not None:
-                    mine.start(message[0], on_shutdown=notified, message_id=message[1])
+                    mine.start(message[0], on_shutdown=on_shutdown, message_id=message[1])
                 return actor(*args, **kwargs)
             except BaseException as error:
                 if can_be_judged(error):

@@ -24,7 +24,7 @@ CACHE_SIZE = -8_000
 
 #: Pages in the write-ahead log before they are copied into the database. An index of random ids has few rows of a
 #: transaction on a page, so that what is copied seldom saves a sixth of all the time that ends take.
-LOG_PAGES = 4_000
+LOG_PAGES = 8_000
 
 
 def check_sqlite() -> None:

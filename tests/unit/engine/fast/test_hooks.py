@@ -9,7 +9,7 @@ from dramatiq import Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
-from growbin_jobs.engine.fast.hooks import FastHooks
+from growbin_jobs.engine.fast.hooks import FastHooks, acknowledge_without_signals
 
 
 class Noting(Middleware):
@@ -21,6 +21,14 @@ class Noting(Middleware):
         self.told.append(("before", self.name, message))
 
     def after_ack(self, broker, message):
+        self.told.append(("after", self.name, message))
+
+
+class NotingRuns(Noting):
+    before_process_message, before_ack = Noting.before_ack, Middleware.before_ack
+    after_ack = Middleware.after_ack
+
+    def after_process_message(self, broker, message, *, result=None, exception=None):
         self.told.append(("after", self.name, message))
 
 
@@ -36,6 +44,15 @@ class Failing(Middleware):
         raise self.error
 
     after_ack = before_ack
+
+    def before_process_message(self, broker, message, *, result=None, exception=None):
+        raise self.error
+
+    after_process_message = before_process_message
+
+
+#: A run without options, which takes a way of its own.
+RUN = SimpleNamespace(options={}, failed=False, actor_name="a")
 
 
 @pytest.fixture(params=[FastHooks, Broker], ids=["ours", "dramatiq"])
@@ -72,13 +89,14 @@ def test_who_is_added_later_is_told_too(open_broker):
     assert [name for _, name, _ in told] == ["added", "first", "first", "added"]
 
 
-def test_a_failure_is_logged_and_the_others_are_told(open_broker, caplog):
+@pytest.mark.parametrize(("signal", "noting"), [("ack", Noting), ("process_message", NotingRuns)])
+def test_a_failure_is_logged_and_the_others_are_told(open_broker, caplog, signal, noting):
     told = []
-    broker = open_broker(middleware=[Failing(KeyError("oops")), Noting("next", told), Failing(KeyError("oops"))])
+    broker = open_broker(middleware=[Failing(KeyError("oops")), noting("next", told), Failing(KeyError("oops"))])
 
     with caplog.at_level(logging.CRITICAL):
-        broker.emit_before("ack", "m")
-        broker.emit_after("ack", "m")
+        broker.emit_before(signal, RUN)
+        broker.emit_after(signal, RUN)
 
     assert [when for when, _, _ in told] == ["before", "after"]
     failures = [each.getMessage() for each in caplog.records if each.levelno == logging.CRITICAL]
@@ -86,12 +104,13 @@ def test_a_failure_is_logged_and_the_others_are_told(open_broker, caplog):
     assert all("Unexpected failure in" in each for each in failures)
 
 
-def test_only_a_middleware_error_before_stops_it(open_broker):
+@pytest.mark.parametrize(("signal", "noting"), [("ack", Noting), ("process_message", NotingRuns)])
+def test_only_a_middleware_error_before_stops_it(open_broker, signal, noting):
     told = []
-    broker = open_broker(middleware=[Failing(MiddlewareError("stop")), Noting("next", told)])
+    broker = open_broker(middleware=[Failing(MiddlewareError("stop")), noting("next", told)])
 
     with pytest.raises(MiddlewareError):
-        broker.emit_before("ack", "m")
+        broker.emit_before(signal, RUN)
 
     assert told == []
 
@@ -196,3 +215,53 @@ def test_a_position_holds_wherever_a_middleware_is_added():
     broker.emit_after("ack", None)
 
     assert told == ["before outer", "before own", "before inner", "after inner", "after own", "after outer"]
+
+
+class Thread:
+    """Dramatiq's consumer thread, as far as it acknowledges."""
+
+    def __init__(self, broker):
+        self.broker = broker
+        self.consumer = self
+        self.done = []
+        self.refusal = None
+        acknowledge_without_signals(broker, self)
+
+    def ack(self, message):
+        if self.refusal:
+            raise self.refusal
+        self.done.append("acknowledged")
+
+    def post_process_message(self, message):
+        self.done.append("as Dramatiq does it")
+
+
+@pytest.mark.parametrize(
+    ("middleware", "failed", "refusal", "done"),
+    [
+        ([Silent()], False, None, "acknowledged"),
+        ([Silent()], True, None, "as Dramatiq does it"),
+        ([Noting("one", [])], False, None, "as Dramatiq does it"),
+        ([Silent()], False, OSError(), "as Dramatiq does it"),
+    ],
+    ids=["nobody hears of it", "it has failed", "a middleware hears of it", "it cannot be done"],
+)
+def test_a_message_is_acknowledged_without_signals_where_nobody_hears_them(middleware, failed, refusal, done):
+    thread = Thread(FastHooks(middleware=middleware))
+    thread.refusal = refusal
+
+    thread.post_process_message(SimpleNamespace(failed=failed))
+
+    assert thread.done == [done]
+
+
+def test_who_comes_later_hears_of_what_is_acknowledged_from_then_on():
+    told = []
+    broker = FastHooks(middleware=[])
+    thread = Thread(broker)
+    thread.post_process_message(SimpleNamespace(failed=False))
+    broker.add_middleware(Noting("late", told))
+
+    thread.post_process_message(SimpleNamespace(failed=False))
+
+    assert thread.done == ["acknowledged", "as Dramatiq does it"]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from growbin_jobs.engine.delivery.disposition import Disposition
 
+ACK = Disposition.ACK  # found once: Python 3.11 takes long to find a member in its class
+
 
 class AckCommand(NamedTuple):
     """One ``basic.ack`` or ``basic.nack``.
@@ -55,7 +57,7 @@ class AckBatch:
             if tag < self.low or tag in self._above_low:
                 continue
             self._above_low.add(tag)
-            if disposition is Disposition.ACK:
+            if disposition is ACK:
                 acknowledged.add(tag)
             else:
                 yield AckCommand(tag, disposition)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from itertools import takewhile
 from typing import Any
 
 import pika
@@ -170,7 +169,11 @@ class ConfirmChannel:
             self._answer(method.delivery_tag, method.multiple, taken=False)
 
     def _answer(self, tag: int, multiple: bool, *, taken: bool) -> None:
-        tags = list(takewhile(lambda each: each <= tag, self._unconfirmed)) if multiple else [tag]
+        tags = []
+        for one in self._unconfirmed if multiple else (tag,):
+            if one > tag:
+                break
+            tags.append(one)
         for one in tags:
             publication = self._unconfirmed.pop(one, None)
             if publication is not None:

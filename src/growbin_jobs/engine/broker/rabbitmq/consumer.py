@@ -14,9 +14,10 @@ from dramatiq.broker import Consumer, MessageProxy
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import ConsumerClosed
+from growbin_jobs.engine.broker.rabbitmq.ack_batching import ACK
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
-from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher
+from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, settle_now
 from growbin_jobs.engine.delivery.admission import is_time
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
@@ -147,7 +148,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a delivery on its own channel, or requeue it; a stale one is left alone. Nothing here waits."""
-        _release(message, Disposition.ACK)
+        _release(message, ACK)
 
     def nack(self, message: MessageProxy) -> None:
         """Move a delivery to the dead letters, or requeue it; otherwise as :meth:`ack`."""
@@ -160,7 +161,10 @@ class RabbitConsumer(ConsumingChannel, Consumer):
 
     def settle(self, pending_ack: PendingAck) -> None:
         """Publish the outbox of a delivery, then settle it. Returns at once; from any thread."""
-        self._outbox_publisher.submit(pending_ack, _settle)
+        if pending_ack.outbox:
+            self._outbox_publisher.submit(pending_ack, _settle)
+        else:  # nothing to wait for: the publishing connection's thread need not know
+            settle_now(pending_ack, _settle)
 
 
 def _settle(delivery: Delivery, disposition: Disposition) -> None:

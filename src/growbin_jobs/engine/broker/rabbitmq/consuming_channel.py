@@ -15,6 +15,7 @@ from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq import frames
 from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch, AckCommand
 from growbin_jobs.engine.broker.rabbitmq.completion import resolve
+from growbin_jobs.engine.broker.rabbitmq.loop_thread import waker
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.delivery.disposition import Disposition
 
@@ -51,6 +52,7 @@ class ConsumingChannel:
         self._acks = AckBatch()
         self._received = 0
         self._flush_scheduled = False
+        self._wake, self._unhook = waker(partial(link.call, self._send_acks))
         self._channel: Channel | None = None
         self._reason = ""
         self._gone: Future[None] = Future()
@@ -94,12 +96,13 @@ class ConsumingChannel:
             logger.warning("consumer.close_unanswered queue=%s", self._queue_name)
 
     def _settle(self, tag: int, disposition: Disposition) -> None:
+        """Send an ack or a rejection soon; from native threads too."""
         if self.closed:  # RabbitMQ has it back, and on another channel the tag is another message
             return
         self._acks.add(tag, disposition)
         if not self._flush_scheduled:
             self._flush_scheduled = True
-            self._link.call(self._send_acks)
+            self._wake()
 
     # --- on the link's thread
 
@@ -150,6 +153,7 @@ class ConsumingChannel:
 
     def _close_channel(self) -> None:
         if self._channel is not None and self._channel.is_open:
+            self._send_acks()
             self._channel.close()
         else:
             resolve(self._gone, None)
@@ -158,6 +162,7 @@ class ConsumingChannel:
         if channel is self._channel:
             self.closed = True
             self._reason = self._reason or str(reason)
+            self._unhook()
             resolve(self._gone, None)
             self._inbox.put(None)
 

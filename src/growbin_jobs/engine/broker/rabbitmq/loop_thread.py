@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from growbin_jobs.engine.broker.rabbitmq.loop import SocketLoop
+from growbin_jobs.engine.threads import gevent_active
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +129,20 @@ class LoopThread:
             what()
         self._woken = True
         self._loop.add_callback_threadsafe(self._run_calls)
+
+
+def waker(wake: Callable[[], None]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return ``wake``, which gives a loop's thread a call, in a form that native threads may call, and what ends it.
+
+    pika's loop is a greenlet where gevent is, and only the hub's own thread may wake that.
+    """
+    if not gevent_active():
+        return wake, lambda: None
+    from gevent import get_hub
+
+    watcher = get_hub().loop.async_(ref=False)
+    watcher.start(wake)
+    return watcher.send, watcher.stop  # never closed: a late send to a closed one may crash
 
 
 def _let_go_of_connections() -> None:

@@ -14,13 +14,13 @@ from typing import Protocol
 from growbin_jobs.engine.broker.errors import QueueMissing
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.broker.rabbitmq.completion import Completion
+from growbin_jobs.engine.broker.rabbitmq.loop_thread import waker
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
 from growbin_jobs.engine.broker.rabbitmq.publisher import Publisher
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.records import OutboxMessage
-from growbin_jobs.engine.threads import gevent_active
 
 
 class Declarations(Protocol):
@@ -61,7 +61,7 @@ class OutboxPublisher:
         self._woken = False
         link = self._publisher.link
         link.call(lambda: None)  # starts its thread, which the hub could not
-        self._wake, self._unhook = _waker(partial(link.call, self._run))
+        self._wake, self._unhook = waker(partial(link.call, self._run))
 
     def submit(self, pending_ack: PendingAck, settle: Settle) -> None:
         """Publish an outbox, then settle its delivery, then call ``then``. Returns at once."""
@@ -178,17 +178,3 @@ def settle_now(pending_ack: PendingAck, settle: Settle) -> None:
     settle(pending_ack.delivery, pending_ack.disposition)
     crashpoint("ack.after")
     pending_ack.then(pending_ack, None)
-
-
-def _waker(wake: Callable[[], None]) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return ``wake`` in a form that native threads may call, and what ends it.
-
-    pika's loop is a greenlet where gevent is, and only the hub's own thread may wake that.
-    """
-    if not gevent_active():
-        return wake, lambda: None
-    from gevent import get_hub
-
-    watcher = get_hub().loop.async_(ref=False)
-    watcher.start(wake)
-    return watcher.send, watcher.stop  # never closed: a late send to a closed one may crash

@@ -15,8 +15,9 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 
 COLUMNS = "message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq"
 
+#: OR FAIL, as in ``tasks.FIRST_END_ROWS``.
 PUT_ROWS = (
-    "INSERT INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)",
+    "INSERT OR FAIL INTO outbox (message_id, task_name, queue_name, body, parent_id, due_at, ordinal, seq, created_at)",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT (message_id) WHERE parent_id IS NULL DO NOTHING",
 )

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import apsw
 
-from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskHistory, TaskState
+from growbin_jobs.engine.delivery.records import COMPLETED, Finish, OutboxMessage, Started, TaskHistory, TaskState
 from growbin_jobs.engine.journal.tables import attempts, dead_letters, outbox, retries
 from growbin_jobs.engine.journal.tables.outbox import take_numbers
 
@@ -40,8 +40,10 @@ _END = (
     "task_id, task_name, queue_name, payload, status, delivery_tag, created_at, started_at, completed_at, error,"
     " retry_count, result, worker, deferrals, due_at, seq"
 )
+#: OR FAIL, since whatever fails undoes its whole transaction or savepoint. Otherwise SQLite copies each page that the
+#: statement is about to change, so as to undo that one alone: a twentieth of what ends cost, a tenth with follow-ups.
 FIRST_END_ROWS = (
-    f"INSERT INTO task_wal ({_END})",
+    f"INSERT OR FAIL INTO task_wal ({_END})",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "ON CONFLICT DO NOTHING",
 )
@@ -185,7 +187,7 @@ Row = tuple[str | bytes | float | None, ...]
 
 def finish_many(connection: apsw.Connection, records: Sequence[Finish]) -> list[tuple[OutboxMessage, ...]]:
     """Write ends as :func:`finish` does, with few statements for those that completed at the first try."""
-    first_tries = [record for record in records if record.state is TaskState.COMPLETED]
+    first_tries = [record for record in records if record.state is COMPLETED]
     if len(first_tries) < 2 or len({record.task_id for record in records}) < len(records):
         ends = []
         for record in records:
