@@ -128,5 +128,8 @@ def test_prometheus_scrapes_a_node_and_a_scheduler(node: Node) -> None:
     assert node.shown() <= set(CATALOGUE)
 
 
-#: Shown only where a model server is asked: limits, breakers, budgets.
-NEEDS_MONEY = ("growbin_limit_", "growbin_breaker_", "growbin_budget_", "growbin_llm_", "growbin_schedule_job_last_run")
+#: Shown only where a model server is asked: limits, breakers, budgets, until when its models are offered.
+NEEDS_MONEY = (
+    "growbin_limit_", "growbin_breaker_", "growbin_budget_", "growbin_llm_", "growbin_model_days_left",
+    "growbin_schedule_job_last_run",
+)  # fmt: skip

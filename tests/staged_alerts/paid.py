@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from staged_alerts.play import Play, Stage
-from staged_alerts.site import Site
+from staged_alerts.site import CENTRAL, Site
 
 
 def photos(number: int) -> Callable[[Site], None]:
@@ -77,6 +78,13 @@ def _limit(site: Site) -> None:
     site.hand_in("photos 32")
 
 
+def _models_end(site: Site) -> None:
+    """Let a look at the models have found that one ends within the week, and one in some weeks."""
+    found = "INSERT INTO model_end (model, ends, offered, checked_at) VALUES (?, ?, 1, 0)"
+    for model, days in (("old", 5), ("not so old", 40)):
+        site.by_hand(CENTRAL, found, model, f"{datetime.now(UTC).date() + timedelta(days=days)}")
+
+
 SPENT_MONEY = Play(
     "spent-money",
     lambda folder: all_groups(
@@ -87,6 +95,7 @@ SPENT_MONEY = Play(
         Stage("most of the budget is spent", frozenset({"GrowbinBudgetNearlySpent"}), _budget_of(0.9)),
         Stage("all of it is spent", frozenset({"GrowbinBudgetSpent"}), _budget_of(1.0)),
         Stage("the limit is used up", frozenset({"GrowbinLimitSaturated"}), _limit),
+        Stage("models end", frozenset({"GrowbinModelEndsSoon", "GrowbinModelEnds"}), _models_end),
     ),
 )
 

@@ -19,7 +19,7 @@ def test_it_lends_no_more_than_its_size() -> None:
 
 
 def test_the_most_recently_used_goes_out_first() -> None:
-    pool = Pool[str](3, timeout=0.01)
+    pool = Pool[str](3, timeout=60.0)
     for _ in range(3):
         pool.acquire()
     for name in ("one", "two", "three"):
@@ -28,7 +28,7 @@ def test_the_most_recently_used_goes_out_first() -> None:
 
 
 def test_a_closed_session_leaves_its_place() -> None:
-    pool = Pool[str](1, timeout=0.01)
+    pool = Pool[str](1, timeout=60.0)
     pool.acquire()
     pool.release(None)
     assert pool.acquire() is None
