@@ -91,11 +91,11 @@ SPENT_MONEY = Play(
         folder, {"GROWBIN_TEXT_MODEL": "stub-ok", "GROWBIN_VISION_LIMIT": "8", "GROWBIN_BUDGET_PER_DAY": "1000"}
     ),
     (
+        Stage("models end", frozenset({"GrowbinModelEndsSoon", "GrowbinModelEnds"}), _models_end),
         Stage("a model has no price", frozenset({"GrowbinPriceUnknown"}), photos(1)),
         Stage("most of the budget is spent", frozenset({"GrowbinBudgetNearlySpent"}), _budget_of(0.9)),
         Stage("all of it is spent", frozenset({"GrowbinBudgetSpent"}), _budget_of(1.0)),
         Stage("the limit is used up", frozenset({"GrowbinLimitSaturated"}), _limit),
-        Stage("models end", frozenset({"GrowbinModelEndsSoon", "GrowbinModelEnds"}), _models_end),
     ),
 )
 
