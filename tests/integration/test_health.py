@@ -144,7 +144,8 @@ def test_a_worker_that_is_frozen_or_dead_is_found(node: Node) -> None:
     until(lambda: "worker.consumer_died queue=work" in node.log.read_text(), "it is said")
     node.send("work", "d")
     until(lambda: node.has("d.ended"), "another process works")
-    assert pid not in [int(path.name) for path in (node.data / "n1" / "beats").iterdir()]
+    beats = node.data / "n1" / "beats"
+    until(lambda: pid not in [int(path.name) for path in beats.iterdir()], "the file of the one that has ended is gone")
 
 
 def test_a_process_that_lost_its_files_is_replaced_and_punishes_nobody(node: Node) -> None:

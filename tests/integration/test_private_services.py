@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def folders(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 def _listening(pids: list[int]) -> set[tuple[str, int]]:
     processes = [psutil.Process(pid) for pid in pids]
     family = [*processes, *(child for process in processes for child in process.children(recursive=True))]
-    connections = [connection for process in family for connection in process.net_connections("inet")]
+    connections = []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):  # a helper of a server, which has ended meanwhile
+            connections += process.net_connections("inet")
     return {(item.laddr.ip, item.laddr.port) for item in connections if item.status == psutil.CONN_LISTEN}
 
 
