@@ -1,37 +1,22 @@
 """A power cut undoes reservations that did not wait for the disk; nothing is spent above a cap all the same."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.budget_cover import Covers
 from growbin_jobs.limits.budget_report import budget_days, imbalances
 from growbin_jobs.limits.budgets import EACH_USER, TOTAL, Budgets
-from growbin_jobs.models import SCHEMA
 
 TODAY = date(2026, 11, 28)
 NOON = datetime(2026, 11, 28, 3, tzinfo=UTC).timestamp()
 CAPS = {TOTAL: 1000, "user:u1": 300, "user:u2": 300}
 TABLES = ("budget_day", "budget_entry", "budget_cover")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=30)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 class _WatchedCovers(Covers):

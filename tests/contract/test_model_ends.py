@@ -1,31 +1,17 @@
 """Until when models are offered: kept and told of by the daily look."""
 
 import logging
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.model_catalog import UNKNOWN_SERVER
-from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.model_ends import ModelEnd, ModelEnds
 from growbin_jobs.operations.model_ends import look_at_ends
 
 TODAY = date(2026, 11, 28)
 GPT_5_ENDS = date(2026, 12, 11)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
-    database = open_database(url, default_path=tmp_path / "central.db", pool_size=4, timeout=30)
-    upgrade(database, SCHEMA)
-    yield database
-    database.close()
 
 
 def look(database: Database, models: list[str], listed: dict[str, date | None]) -> list[ModelEnd]:

@@ -106,8 +106,9 @@ class OnlineVision:
         self._detail = detail
         names: Any = Literal[tuple(known.item for known in self._items)]
         self._schema = create_model("WasteAnswer", __base__=VisionAnswer, __doc__="", item=(names, ...))
-        names = {known.item: (known.ko, known.en, *prompts.OTHER_NAMES.get(known.item, ())) for known in self._items}
-        self._also = prompts.OTHER_NAMES | names
+        self._also = prompts.OTHER_NAMES | {
+            known.item: (known.ko, known.en, *prompts.OTHER_NAMES.get(known.item, ())) for known in self._items
+        }
         self._form = prompts.vision_form(self._schema.model_json_schema())
 
     @property

@@ -7,7 +7,7 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Queue
 from typing import Final
 
 from growbin_jobs.engine.processes import once_a_process
@@ -22,19 +22,15 @@ Work = Callable[[], object]
 
 class _Afterwards:
     def __init__(self) -> None:
-        self._waiting: SimpleQueue[Work] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._open = 0
+        self._waiting: Queue[Work] = Queue()
         threading.Thread(target=self._run, name="paid-calls", daemon=True).start()
         atexit.register(self.wait)
 
     @property
     def is_busy(self) -> bool:
-        return self._open > 0
+        return self._waiting.unfinished_tasks > 0
 
     def do(self, work: Work) -> None:
-        with self._lock:
-            self._open += 1
         self._waiting.put(work)
 
     def wait(self, seconds: float = LONGEST) -> bool:
@@ -49,8 +45,8 @@ class _Afterwards:
                 work()
             except Exception:
                 logger.exception("limits.not_written")
-            with self._lock:
-                self._open -= 1
+            finally:
+                self._waiting.task_done()
 
 
 _afterwards = once_a_process(_Afterwards)

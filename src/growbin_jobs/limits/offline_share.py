@@ -21,7 +21,7 @@ from growbin_jobs.limits.offline_leases import LASTS
 from growbin_jobs.limits.offline_reserve import Granted, Reserves
 from growbin_jobs.limits.port import Answer, Charge
 from growbin_jobs.limits.sql import SqlLimits
-from growbin_jobs.limits.starts import this_boot as _boot
+from growbin_jobs.limits.starts import this_boot
 
 #: Seconds between two renewals by one process.
 RENEWAL: Final = 20.0
@@ -115,7 +115,7 @@ class OfflineShare:
             return False
         wanted, sql = set(names or ()), "SELECT name FROM limit_lease WHERE node = ? AND until > ? AND units > 0"
         try:
-            rows = self._database().run(lambda one: self._sql.rows(one, sql, _boot(), self._clock()))
+            rows = self._database().run(lambda one: self._sql.rows(one, sql, this_boot(), self._clock()))
         except Deferred:
             return False
         leased = {name for (name,) in rows}
@@ -129,7 +129,7 @@ class OfflineShare:
 
     def _keep(self, leases: dict[str, Granted], *, ends: float) -> None:
         """Write what the node has to its file, and let its limits follow."""
-        database, boot = self._database(), _boot()
+        database, boot = self._database(), this_boot()
         made = {limit.name for limit in SqlLimits(database).limits()}
         for name, granted in leases.items():
             if granted.rate is not None:

@@ -87,7 +87,7 @@ def test_it_is_renewed_now_and_then_and_ends_where_it_was_not(node: Node) -> Non
 
 def test_a_machine_that_was_started_anew_has_none(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.process().renew(["vision"])
-    monkeypatch.setattr(offline_share, "_boot", lambda: "another")
+    monkeypatch.setattr(offline_share, "this_boot", lambda: "another")
     node.now = 5.0
     assert not node.process().is_leased()
 

@@ -43,11 +43,8 @@ def connect(
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
     try:
         transport = DeadlineTransport(limits=limits, proxy=proxy_for(url))
-    except (
-        ValueError,
-        ImportError,
-        httpx2.InvalidURL,
-    ):  # a kind of proxy that httpx2 does not know, or socks without its package
+    except (ValueError, ImportError, httpx2.InvalidURL):
+        # A kind of proxy that httpx2 does not know, or socks without its package.
         raise ConfigurationError(
             "HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY) names a proxy that cannot be used: it must be http://host:port or "
             "https://host:port. Correct it, or add the model's server to NO_PROXY."

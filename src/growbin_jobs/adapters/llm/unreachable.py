@@ -2,12 +2,9 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import Final
 from urllib.request import getproxies
 
-#: Links of a chain of causes that are followed.
-_DEEPEST: Final = 8
+from growbin_jobs.engine.foreign_errors import causes
 
 
 def why_unreachable(error: BaseException) -> str:
@@ -16,9 +13,8 @@ def why_unreachable(error: BaseException) -> str:
     Parameters:
       error: Of the SDK or an HTTP library; what the operating system or TLS said is found among its causes.
     """
-    causes = list(_causes(error))
     kind = type(error.__cause__ or error).__name__
-    for cause in causes:
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             said = getattr(cause, "verify_message", "no reason given")
             return (
@@ -32,15 +28,6 @@ def why_unreachable(error: BaseException) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return f"Nothing listens at the address of the model's server. {_look()}"
     return f"The connection to the model's server failed ({kind}). {_look()}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    for _ in range(_DEEPEST):
-        if found is None:
-            return
-        yield found
-        found = found.__cause__ or found.__context__
 
 
 def _look() -> str:
