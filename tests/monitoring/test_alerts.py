@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from growbin_jobs.operations.model_ends import ERROR_DAYS, WARN_DAYS
+
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "monitoring" / "rules" / "growbin.yaml"
 CASES = yaml.safe_load((ROOT / "monitoring" / "alert_tests.yaml").read_text())
@@ -18,6 +20,12 @@ def rules():
 
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def test_alerts_and_doctor_warn_of_a_models_end_on_the_same_day():
+    thresholds = yaml.safe_load((ROOT / "monitoring" / "thresholds.yaml").read_text())
+
+    assert (thresholds["model_warn_days"], thresholds["model_error_days"]) == (WARN_DAYS, ERROR_DAYS)
 
 
 def promtool(*arguments):

@@ -276,10 +276,11 @@ def test_any_primaries_give_a_picture(hostile: ModuleType, gamma: int | None, po
 
 
 def test_a_heic_says_its_colours_in_numbers(icc: ModuleType) -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
+    from pillow_heif import from_pillow
+
     colours = random.Random(4).sample(COLOURS, 48)
     picture, buffer = Image.open(io.BytesIO(patches("RGB", colours, "PNG"))), io.BytesIO()
-    pillow_heif.from_pillow(picture).save(buffer, quality=100, chroma=444)
+    from_pillow(picture).save(buffer, quality=100, chroma=444)
     whole = buffer.getvalue()
     at = whole.index(b"colrnclx") + 8
     written = in_the_middle(prepare(whole, quality=100).original, 48)
