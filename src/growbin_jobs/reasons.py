@@ -120,8 +120,8 @@ _OF_PLATFORM: dict[str, dict[Language, str]] = {
         "en": "The archive {archive} is damaged: {detail}. Restore the object from a backup of the object store.",
     },
     "retention_not_counted": {
-        "ko": "{source} 자료를 지우지 않았습니다. {periods} 집계가 아직 없습니다. growbin-jobs stats backfill을 실행하세요. "
-        "주간·월간 집계는 --kind weekly, --kind monthly를 붙입니다.",
+        "ko": "{source} 자료를 지우지 않았습니다. {periods} 집계가 아직 없습니다. growbin-jobs stats backfill을 "
+        "실행하세요. 주간·월간 집계는 --kind weekly, --kind monthly를 붙입니다.",
         "en": "Nothing of {source} was deleted: {periods} is not counted yet. Run growbin-jobs stats backfill, with "
         "--kind weekly or --kind monthly where it is a week or a month.",
     },
