@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from growbin_jobs.cli.console import MOST_ROWS, out, print_json, say
+from growbin_jobs.cli.console import MOST_ROWS, print_json, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language as chosen
 
@@ -84,9 +84,8 @@ def events(
       growbin-jobs health events
       growbin-jobs health events agent:7 --limit 10
     """
-    from rich.table import Table
-
     from growbin_jobs.cli.recorded import shown
+    from growbin_jobs.cli.rows import print_rows
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.platform import bootstrap
@@ -99,13 +98,19 @@ def events(
     if not rows:
         say("No state has changed.")
         return
-    table = Table("at", "target", "before", "after", "told", "reason", title=f"times in {zone_name()}")
-    for row in rows:
-        told = "yes" if row["alert"] else ""
-        table.add_row(
-            local(row["at"]), row["target"], row["before"], row["after"], told, shown(row["reason"], language)
-        )
-    out.print(table)
+    columns: dict[str, JustifyMethod] = dict.fromkeys(("at", "target", "before", "after", "told", "reason"), "left")
+    cells = [
+        [
+            local(row["at"]),
+            row["target"],
+            row["before"],
+            row["after"],
+            "yes" if row["alert"] else "",
+            shown(row["reason"], language),
+        ]
+        for row in rows
+    ]
+    print_rows(f"times in {zone_name()}", columns, cells, folds="reason")
 
 
 def check(

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import out, print_json, print_line, say
+from growbin_jobs.cli.console import print_json, print_line, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from growbin_jobs.models.weekly_report import WeeklyReports
     from growbin_jobs.operations.reports.pages import ReportPages
 
@@ -29,7 +31,7 @@ def list_(json: Json = False) -> None:
       growbin-jobs reports list
       growbin-jobs reports list --json | jq '.[0].by_category'
     """
-    from rich.table import Table
+    from growbin_jobs.cli.rows import print_rows
 
     reports, pages = _both()
     found = reports.all()
@@ -39,14 +41,17 @@ def list_(json: Json = False) -> None:
     if not found:
         say("There is no weekly report yet.")
         return
-    table = Table()
-    for name in ("week", "analyses", "failed", "page"):
-        is_number = name in ("analyses", "failed")
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=name in ("week", "page"))
-    for each in found:
-        failed = str(each.by_status.get("failed", 0))
-        table.add_row(each.week, str(each.analyses), failed, pages.address(each.week, language(), "html"))
-    out.print(table)
+    columns: dict[str, JustifyMethod] = {"week": "left", "analyses": "right", "failed": "right", "page": "left"}
+    cells = [
+        [
+            each.week,
+            str(each.analyses),
+            str(each.by_status.get("failed", 0)),
+            pages.address(each.week, language(), "html"),
+        ]
+        for each in found
+    ]
+    print_rows("weekly reports", columns, cells)
 
 
 def show(

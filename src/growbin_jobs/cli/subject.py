@@ -13,6 +13,8 @@ from growbin_jobs.cli.person import language, name_of_person
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rich.console import JustifyMethod
+
     from growbin_jobs.operations.subjects.erasing import Erased
     from growbin_jobs.operations.subjects.person import Held, Person
 
@@ -126,8 +128,7 @@ def erasures(json: Json = False) -> None:
       growbin-jobs subject erasures
       growbin-jobs subject erasures --json | jq '.[] | select(.done_at == null)'
     """
-    from rich.table import Table
-
+    from growbin_jobs.cli.rows import print_rows
     from growbin_jobs.cli.times import local, zone_name
     from growbin_jobs.models.erasures import Erasures
     from growbin_jobs.operations.json_ready import as_json
@@ -139,14 +140,18 @@ def erasures(json: Json = False) -> None:
     if not found:
         say("Nothing was erased yet.")
         return
-    table = Table(title=f"times in {zone_name()}")
-    for name in ("hash", "asked", "by", "done", "erased"):
-        table.add_column(name)
-    for each in found:
-        done = local(each.done_at) if each.done_at else "no"
-        things = str(sum(each.erased.values()))
-        table.add_row(each.subject_hash[:16], local(each.asked_at), each.asked_by, done, things)
-    out.print(table)
+    columns: dict[str, JustifyMethod] = dict.fromkeys(("hash", "asked", "by", "done", "erased"), "left")
+    cells = [
+        [
+            each.subject_hash[:16],
+            local(each.asked_at),
+            each.asked_by,
+            local(each.done_at) if each.done_at else "no",
+            str(sum(each.erased.values())),
+        ]
+        for each in found
+    ]
+    print_rows(f"times in {zone_name()}", columns, cells)
 
 
 def _tell(erased: "Erased") -> None:
