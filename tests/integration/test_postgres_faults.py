@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from tests.waiting import freeze
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
@@ -330,14 +331,14 @@ def test_a_server_that_freezes_in_a_statement_holds_nobody(upgraded_postgres_url
     """Its kernel answers TCP; it says nothing, and no timeout of its own comes."""
     database, frozen = opened(upgraded_postgres_url, timeout=0.5), list[int]()
 
-    def freeze(connection: Any) -> None:
+    def stand_still(connection: Any) -> None:
         frozen.append(connection.execute_sql("SELECT pg_backend_pid()").fetchone()[0])
-        os.kill(frozen[0], signal.SIGSTOP)  # a process of this test's own server
+        freeze(frozen[0])  # a process of this test's own server
         connection.execute_sql("SELECT 1")
 
     try:
         with pytest.raises(Away, match="was lost"):
-            database.run(freeze)
+            database.run(stand_still)
         assert database.run(lambda connection: connection.execute_sql("SELECT 1").fetchone()) == (1,)
     finally:
         for pid in frozen:

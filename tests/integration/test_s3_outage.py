@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import freeze
 
 from growbin_jobs.adapters.objects import s3
 from growbin_jobs.adapters.objects.s3 import S3Store
@@ -39,7 +40,7 @@ def test_frozen_and_killed_servers_make_us_wait_and_nothing_is_lost(own_server: 
     store = S3Store(own_server["bucket"], endpoint_url=own_server["endpoint_url"], timeout=1.0)
     store.put("a", b"before", content_type=JPEG)
 
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     for _ in range(2):
         with pytest.raises(Deferred, match="cannot be reached"):
             store.get("a")

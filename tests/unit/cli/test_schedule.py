@@ -147,12 +147,28 @@ def test_what_cannot_be_done_is_said_in_a_sentence(command, words):
     assert "Traceback" not in done.stderr
 
 
+def end_by(database, moment):
+    """All that is on its way is to have ended by then."""
+    database.run(LedgerRow.update(done_by=moment).where(LedgerRow.state == RunState.SENT).execute)
+
+
 def test_a_verification_of_what_is_on_its_way_is_well(invoke, registered):
+    end_by(registered, datetime.now(UTC) + timedelta(hours=1))
+
     done = invoke("schedule", "verify", "--json")
 
     verdict = json.loads(done.stdout)
     assert (done.exit_code, verdict["findings"]) == (0, [])
     assert verdict["checked"] >= 19
+
+
+def test_what_is_on_its_way_for_too_long_is_a_hole(invoke, registered):
+    end_by(registered, datetime.now(UTC) - timedelta(seconds=1))
+
+    done = invoke("schedule", "verify", "--json")
+
+    assert done.exit_code == 1
+    assert {each["detail"].partition(" since")[0] for each in json.loads(done.stdout)["findings"]} == {"sent"}
 
 
 def test_a_hole_is_an_exit_code(invoke, registered):

@@ -85,10 +85,11 @@ class Pool(Generic[S]):
             try:
                 return waiter.get(timeout=min(left, self._grows_after) if self._free else left)
             except Empty:
+                # Asked first: whoever was held up until the end finds a free place all the same.
+                if self._may_open(waiter):
+                    return None
                 if time.monotonic() >= end:
                     raise
-            if self._may_open(waiter):
-                return None
 
     def _may_open(self, waiter: SimpleQueue[S | None]) -> bool:
         with self._lock:
