@@ -3,13 +3,13 @@
 ::
 
     metrics/owners/NAME   a lock that the process NAME holds until it dies (engine/node/process_lock.py)
-    metrics/NAME          its counts, replaced five times a second, and for the last time at its end
+    metrics/NAME          its counts, replaced up to five times a second, and for the last time at its end
     metrics/folded        the counts of all that have died, and which of them are in it
 
 A process replaces its file as a whole, so that nobody reads half of one. The keeper adds the files of the dead to
 ``folded``, replaces that, and deletes them then; killed in between, it finds their names in ``folded`` and does not add
-them again. A file that cannot be read is put aside. What was counted in the last 0.2 s before a ``kill -9`` is lost:
-counts may be that much too low, and never fall.
+them again. A file that cannot be read is put aside. What was counted in the last 0.2 s before a ``kill -9`` is lost,
+or in the last second where the process was idle before: counts may be that much too low, and never fall.
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ class CountFile:
         with fork_lock:
             watch_forks(self)
 
-    def write(self) -> None:
+    def write(self) -> bool:
         """Replace the file where something was counted since the last time.
+
+        Returns:
+          Whether anything was.
 
         Raises:
           OSError: It was not written; the next one has all of it.
@@ -68,6 +71,7 @@ class CountFile:
         if not is_same and self._owner is not None:
             _replace(self._path, _encode(now))
             self._written = now
+        return not is_same
 
     def let_go(self) -> None:
         """Leave the file to the keeper, as a process that has ended. May be called twice."""

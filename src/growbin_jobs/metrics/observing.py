@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 #: Seconds between two writes of a process's counts: so much of them a ``kill -9`` loses. One takes some 0.2 ms.
 INTERVAL = 0.2
 
+#: The same while nothing is counted: a process that is idle looks once a second.
+IDLE = 1.0
+
 
 class Metrics:
     """See the module; an engine has it among ``EngineConfig.observers``.
@@ -96,13 +99,13 @@ class Writing:
             self._done.acquire(timeout=5.0)
 
     def _run(self) -> None:
-        last = False
+        last, pause = False, INTERVAL
         while not last:
-            last = self._stop.acquire(timeout=INTERVAL)
+            last = self._stop.acquire(timeout=pause)
             try:
                 if self._file is None:
                     self._file = CountFile(self._folder, self._counts)
-                self._file.write()
+                pause = INTERVAL if self._file.write() else min(2 * pause, IDLE)
                 self._said = False
             except Exception as error:
                 if not self._said:

@@ -10,6 +10,7 @@ from growbin_jobs.engine.central.driver import Dialect, Driver
 from growbin_jobs.engine.central.pool import Pool
 from growbin_jobs.engine.errors import Away, ConfigurationError
 from growbin_jobs.engine.processes import once_a_process
+from growbin_jobs.engine.sqlite.file_changes import FileChanges
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.listening import Listener
@@ -129,6 +130,10 @@ class Database:
             if session is not None:
                 self._driver.close(session)
             return None
+
+    def changes(self) -> FileChanges | None:
+        """Return what tells without a question whether somebody has written; None where only a server knows."""
+        return None if self._driver.path is None else FileChanges(self._driver.path)
 
     def close(self) -> None:
         """Close this process's idle connections; the next operation connects anew."""

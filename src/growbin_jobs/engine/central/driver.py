@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import peewee
@@ -33,6 +34,10 @@ class Driver(Protocol):
     sessions: int
     patience: float
     deferral_wait: float
+
+    @property
+    def path(self) -> Path | None:
+        """The file of an embedded one; None: it has a server."""
 
     def open(self) -> peewee.Database:
         """Connect. Raises ConfigurationError or Away: what is wrong and how to mend it."""

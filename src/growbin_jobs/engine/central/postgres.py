@@ -101,6 +101,7 @@ class PostgresDriver:
     """
 
     dialect: Dialect = "postgresql"
+    path = None
 
     def __init__(
         self, url: str, *, pool_size: int, timeout: float, deferral_wait: float, setting: str = "DATABASE_URL"

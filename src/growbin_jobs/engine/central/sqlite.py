@@ -58,24 +58,24 @@ class SqliteDriver:
         setting: str = "DATABASE_URL",
         folder_setting: str = "GROWBIN_DATA_DIR",
     ) -> None:
-        self._path = path
+        self.path = path
         self.setting = setting
         self._folder_setting = folder_setting
         self.deferral_wait = deferral_wait
         self.address = f"sqlite://{path.absolute()}"
 
     def open(self) -> peewee.Database:
-        session: peewee.Database = _Session(str(self._path))
+        session: peewee.Database = _Session(str(self.path))
         try:
             session.connect()
         except OSError as error:
             raise ConfigurationError(
-                f"The database {self._path} cannot be opened: {error.strerror}. "
+                f"The database {self.path} cannot be opened: {error.strerror}. "
                 f"Set {self._folder_setting} or {self.setting} to a folder that this user may write."
             ) from None
         except (apsw.Error, peewee.PeeweeException) as error:
             found = type(_cause(error))
-            sentence = f"The database {self._path} cannot be opened: {_AWAY.get(found, found.__name__)}. "
+            sentence = f"The database {self.path} cannot be opened: {_AWAY.get(found, found.__name__)}. "
             sentence += f"Name another file in {self.setting}, or mend this one."
             if found in (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError):
                 raise Away(sentence, wait=self.deferral_wait) from None
@@ -84,7 +84,7 @@ class SqliteDriver:
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
         # Waiting for the file's lock would stop gevent's hub.
-        result: T = offload_to(f"central-database {self._path}", SESSIONS, _at_work, function, arguments)
+        result: T = offload_to(f"central-database {self.path}", SESSIONS, _at_work, function, arguments)
         return result
 
     @contextmanager
@@ -114,12 +114,12 @@ class SqliteDriver:
         if not isinstance(cause, apsw.Error):
             return error
         if type(cause) in _AWAY:
-            return Away(f"The database {self._path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
+            return Away(f"The database {self.path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
         if isinstance(cause, _REFUSED):
             return Permanent("request_invalid", detail=f"the database refuses a value ({type(cause).__name__})")
         if isinstance(cause, apsw.SQLError) and "no such" in str(cause):
             return Away(
-                f"The database {self._path} is behind in its schema. Run: growbin-jobs db upgrade",
+                f"The database {self.path} is behind in its schema. Run: growbin-jobs db upgrade",
                 wait=self.deferral_wait,
             )
         return Transient(f"SQLite refuses a statement ({type(cause).__name__})")

@@ -39,6 +39,7 @@ class Mirror:
         self._written: Instructions | None = None
         self._away = False
         self._listener: Listener | None = None
+        self._changes = control.database.changes()
         self._next_try = 0.0
         self._stopping = threading.Event()
 
@@ -80,7 +81,8 @@ class Mirror:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self.copy()
+                if self._changes is None or self._changes.any() or not self._file.path.exists():
+                    self.copy()
             except (GrowbinError, OSError) as error:
                 self._say_once(describe(error))
             except Exception as error:  # a keeper without a control channel would be worse than a line in the log
@@ -94,6 +96,8 @@ class Mirror:
             self._listener.close()
 
     def _say_once(self, error: str) -> None:
+        if self._changes is not None:
+            self._changes.forget()
         if not self._away:
             logger.warning("control.waits workers go on with what they were told last error=%s", error)
         self._away = True

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 #: Seconds that an idle worker sleeps where nothing but an item may interest it. 1000 greenlets that look each second,
 #: as Dramatiq lets them, keep a fiftieth of a core busy for nothing.
-PATIENCE: Final = 30.0
+PATIENCE: Final = 300.0
 
 
 class WorkQueue:

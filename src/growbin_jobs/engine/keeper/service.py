@@ -48,6 +48,7 @@ from growbin_jobs.engine.opening import open_broker, open_central, open_journal
 from growbin_jobs.engine.periodic.runner import Runner
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
+from growbin_jobs.engine.sqlite.file_changes import FileChanges
 from growbin_jobs.engine.task_progress.copying import CopyProgress, ForgetProgress
 from growbin_jobs.engine.task_progress.table import TaskProgress
 
@@ -87,8 +88,9 @@ class Keeper:
         progress = TaskProgress(database)
         self._mirror = Mirror(Control(database), ControlFile(config.node_dir))
         self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
+        changes = FileChanges(self.journal.path)
         self._jobs = (
-            PeriodicJob("copy", Copy(self.sync), Every(config.sync_interval), at_once=True),
+            PeriodicJob("copy", Copy(self.sync, changes), Every(config.sync_interval), at_once=True),
             PeriodicJob("sweep", Sweep(self.sync), Every(300)),
             PeriodicJob("relay", self.relay, Every(5), at_once=True, level=logging.INFO),
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
