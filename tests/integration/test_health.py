@@ -42,10 +42,10 @@ class Node:
 
     def start(self, pool: str, threads: int) -> None:
         code = (
-            "import sys; from dataclasses import replace; from growbin_jobs.cli.workers import supervisor_of;"
+            "import sys; from dataclasses import replace; from growbin_jobs.cli.workers import plan_of;"
             "import health_app as app; config = replace(app.engine.config, source='health_app:engine');"
             f"group = replace(app.engine.groups[0], pool={pool!r}, threads={threads}, module='health_app');"
-            "import signal; s = supervisor_of(config, [group]);"
+            "import signal; s = plan_of(config, [group]).supervisor();"
             "signal.signal(signal.SIGTERM, lambda *_: s.request_stop())\n"
             "with s: s.run()"
         )

@@ -74,7 +74,7 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.analyze import finish, hand_in
     from growbin_jobs.cli.command_line import monitor_command, sized
-    from growbin_jobs.cli.workers import supervisor_of
+    from growbin_jobs.cli.workers import plan_of
     from growbin_jobs.errors import GrowbinError
     from growbin_jobs.wiring import engine_config
 
@@ -84,13 +84,13 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
-    supervisor = supervisor_of(
+    plan = plan_of(
         engine_config(settings),
         [sized(group, settings) for group in names.GROUPS.values()],
-        log=log,
         scheduler=keep,
         monitor=monitor_command(settings) if keep else None,
     )
+    supervisor = plan.supervisor(log)
     signals: list[int] = []
 
     def leave(signum: int, _frame: Any) -> None:

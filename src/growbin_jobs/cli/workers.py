@@ -1,22 +1,16 @@
 """``growbin-jobs worker`` and ``growbin-jobs up``."""
 
-import os
-import signal
-import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from growbin_jobs.cli.console import say
-from growbin_jobs.engine.node.repeated_signals import Once
+from growbin_jobs.cli.supervised import Notice, Plan, become_supervisor
 from growbin_jobs.names import GROUPS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from growbin_jobs.engine.config import EngineConfig
     from growbin_jobs.engine.groups import Group
-    from growbin_jobs.engine.supervision.supervisor import Supervisor
 
 _READY = "Ready. Try, in another terminal: growbin-jobs analyze photo.jpg"
 
@@ -63,13 +57,7 @@ def worker(
         for each in groups:
             print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
-    supervisor = supervisor_of(config, groups)
-    stops = _Stops(supervisor)
-    with supervisor:
-        code = supervisor.run()
-    if stops.start_anew:
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 ourselves
-    raise typer.Exit(code)
+    become_supervisor(plan_of(config, groups))
 
 
 def up(
@@ -94,7 +82,6 @@ def up(
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import monitor_command, sized
-    from growbin_jobs.cli.ready import ReadyNotice
     from growbin_jobs.wiring import engine_config
 
     if module is None:
@@ -106,17 +93,18 @@ def up(
             say("The monitor is not installed: pip install 'growbin-jobs[monitor]'.", "dim")
     else:
         (config, groups), models, shown = _of_module(module, None), "", None
-    supervisor = supervisor_of(config, groups, scheduler=module is None, monitor=shown)
-    _Stops(supervisor, hangup_stops=True)
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
-    say(f"Workers of {' and '.join(names)}; broker: {where}{models}. Ctrl-C stops.", "bold")
-    words = _READY if module is None else "Ready."
-    ready = ReadyNotice(config.node_dir, names, lambda: say(words, "bold green"))
-    with supervisor, ready:
-        code = supervisor.run()
-        say("Stopping: running work may finish…" if code == 0 else "Stopping.")
-    raise typer.Exit(code)
+    become_supervisor(
+        plan_of(config, groups, scheduler=module is None, monitor=shown),
+        notice=Notice(
+            f"Workers of {' and '.join(names)}; broker: {where}{models}. Ctrl-C stops.",
+            _READY if module is None else "Ready.",
+            str(config.node_dir),
+            names,
+        ),
+        hangup_stops=True,
+    )
 
 
 def _of_growbin(name: str | None) -> "tuple[EngineConfig, list[Group]]":
@@ -156,59 +144,30 @@ def _of_module(module: str, only: str | None) -> "tuple[EngineConfig, list[Group
     return replace(engine.config, source=engine.source), groups
 
 
-def supervisor_of(
+def plan_of(
     config: "EngineConfig",
     groups: "list[Group]",
     *,
-    log: "Path | None" = None,
     scheduler: bool = False,
     monitor: "list[str] | None" = None,
-) -> "Supervisor":
-    """Return a supervisor of groups and their keeper, not started yet.
+) -> Plan:
+    """Return what a supervisor runs for groups, with their keeper.
 
     Parameters:
       config: Of this node.
       groups: With the numbers that they run with.
-      log: File for what the processes say; None: stderr.
       scheduler: Run one of Growbin's schedulers, too.
       monitor: Command of a monitor to run, too.
     """
     from growbin_jobs.cli.command_line import INSTALL, scheduler_command
     from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
-    from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN, Supervisor
+    from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN
 
-    return Supervisor(
+    return Plan(
         supervised_commands(config, groups)
         | ({_SCHEDULER: scheduler_command()} if scheduler else {})
         | ({_MONITOR: monitor} if monitor else {}),
-        grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         companions=[KEEPER, _SCHEDULER, _MONITOR],
-        log=log,
-        say=lambda words: say(words, "yellow"),
+        grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         install=INSTALL,
     )
-
-
-class _Stops:
-    """Signals of a supervisor: the first one lets the workers drain, a second one ends them at once.
-
-    Parameters:
-      supervisor: Of the workers.
-      hangup_stops: A closed terminal too: the workers have sessions of their own and would go on without us.
-    """
-
-    def __init__(self, supervisor: "Supervisor", *, hangup_stops: bool = False) -> None:
-        self._supervisor = supervisor
-        self._hangup_stops = hangup_stops
-        self._signals = 0
-        self._once = Once()
-        self.start_anew = False
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(signum, self._stop)
-
-    def _stop(self, signum: int, _frame: Any) -> None:
-        if signum == signal.SIGTERM and not self._once.counts():
-            return
-        self._signals += 1
-        self.start_anew = signum == signal.SIGHUP and not self._hangup_stops
-        self._supervisor.request_stop() if self._signals == 1 else self._supervisor.kill()

@@ -2,6 +2,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 from uuid import uuid4
 
@@ -141,6 +142,26 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum)
 
     assert groups == {"growbin_jobs.storage", "growbin_jobs.ai"}
     assert sum("growbin_jobs.engine.keeper" in words for words in running) == 1
+    assert process.wait() == 0
+    assert "Stopping: running work may finish" in said
+    assert processes_of(node) == []
+
+
+def test_a_supervisor_has_loaded_nothing_that_only_its_command_needs():
+    loaded = "import sys, growbin_jobs.cli.supervised; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+
+    assert {"pydantic", "typer", "rich", "dramatiq", "peewee", "gevent"} & set(done.stdout.split()) == set()
+
+
+def test_a_stop_that_comes_while_up_turns_into_its_supervisor_is_obeyed(start, processes_of):
+    node = uuid4().hex
+    process = start("up", GROWBIN_NODE=node)
+    await_words(process, "Workers of storage and ai")
+
+    process.send_signal(signal.SIGTERM)
+    said = process.stderr.read()
+
     assert process.wait() == 0
     assert "Stopping: running work may finish" in said
     assert processes_of(node) == []
