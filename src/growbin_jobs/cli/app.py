@@ -3,11 +3,10 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from growbin_jobs import __version__
 from growbin_jobs.cli import (
@@ -45,37 +44,20 @@ from growbin_jobs.cli import (
     workers,
 )
 from growbin_jobs.cli.console import complain, print_line
+from growbin_jobs.cli.made_late import put_below
 from growbin_jobs.errors import GrowbinError
+
+_Each = TypeVar("_Each")
 
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
-class _NoTypesOfFlags:
-    """For a command whose help shows no type for options that take no value."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
-        for parameter in found:
-            if getattr(parameter, "is_bool_flag", False):
-                parameter.metavar = ""
-        return found
-
-
-class _Command(_NoTypesOfFlags, TyperCommand):
-    pass
-
-
-class _Group(_NoTypesOfFlags, TyperGroup):
-    pass
-
-
 def _group(help_: str) -> typer.Typer:
-    return typer.Typer(cls=_Group, help=help_, no_args_is_help=True, context_settings=_HELP)
+    return typer.Typer(help=help_, no_args_is_help=True, context_settings=_HELP)
 
 
 app = typer.Typer(
     name="growbin-jobs",
-    cls=_Group,
     help="Workers of the recycling app, and the commands that look after them.",
     epilog="Start with `growbin-jobs up`, and in another terminal `growbin-jobs analyze photo.jpg`.",
     no_args_is_help=True,
@@ -99,8 +81,8 @@ GROUPS = {
     "health": _group("Health of agents and models."),
     "stats": _group("Statistics of days, weeks and months."),
     "platform": _group("The agent platform."),
-    "monitor": typer.Typer(cls=_Group, callback=monitor.serve, invoke_without_command=True, context_settings=_HELP),
-    "prove": typer.Typer(cls=_Group, callback=prove.prove, invoke_without_command=True, context_settings=_HELP),
+    "monitor": typer.Typer(callback=monitor.serve, invoke_without_command=True, context_settings=_HELP),
+    "prove": typer.Typer(callback=prove.prove, invoke_without_command=True, context_settings=_HELP),
     "monitor token": _group("Tokens that let scripts into the monitor."),
     "webhooks": _group("Webhooks: who is told of what goes wrong."),
     "audit": _group("The audit: who did and saw what."),
@@ -207,12 +189,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "webhooks resume": webhooks.resume,
     "webhooks remove": webhooks.remove,
 }
-for _path, _function in COMMANDS.items():
-    _parent, _, _name = _path.rpartition(" ")
-    (GROUPS[_parent] if _parent else app).command(_name, cls=_Command)(_function)
-for _path, _typer in GROUPS.items():
-    _parent, _, _name = _path.rpartition(" ")
-    (GROUPS[_parent] if _parent else app).add_typer(_typer, name=_name)
+
+
+def _below(path: str, table: Mapping[str, _Each]) -> dict[str, _Each]:
+    """Return the part of a table that is right below a path, by the last word."""
+    words = ((each.rpartition(" "), value) for each, value in table.items())
+    return {name: value for (parent, _, name), value in words if parent == path}
+
+
+for _path, _typer in {"": app, **GROUPS}.items():
+    put_below(_typer, _below(_path, COMMANDS), _below(_path, GROUPS))
 
 
 def _show_version(wanted: bool) -> None:

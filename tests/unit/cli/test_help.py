@@ -60,6 +60,16 @@ print(json.dumps(sorted(sys.modules)))
     }
 
 
+def test_only_the_command_that_is_asked_for_is_made(invoke, monkeypatch):
+    """To make them all takes longer than most of them run."""
+    made, make = [], typer.main.get_command_from_info
+    spy = lambda command_info, **options: made.append(command_info.name) or make(command_info, **options)  # noqa: E731
+    monkeypatch.setattr(typer.main, "get_command_from_info", spy)
+
+    assert invoke("monitor", "token", "list", "-h").exit_code == 0
+    assert made == ["list"]
+
+
 def test_without_a_command_it_shows_them_all(invoke):
     shown = invoke().output
 
