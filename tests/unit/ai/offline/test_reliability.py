@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_sample_images
 
 from growbin_jobs.ai.offline import head as head_module
 
@@ -67,6 +66,8 @@ def _jpeg(image):
 
 
 def test_strange_pictures_are_not_called_recyclable_with_confidence(classifier):
+    from sklearn.datasets import load_sample_images  # every process of pytest would load it with this module
+
     wood_and_cloth = [scene(number) for number in range(SCENES, SCENES + 16)]
     temple_and_flower = [Image.fromarray(each) for each in load_sample_images().images]
     slope = np.linspace(0, 255, 512 * 384 * 3).reshape(384, 512, 3).astype(np.uint8)
