@@ -123,7 +123,8 @@ def migrations(schema: Schema) -> tuple[Migration, ...]:
 def upgrade(database: Database, schema: Schema) -> list[str]:
     """Bring the database to the current schema; does nothing where it is current or newer.
 
-    Any number of processes may run it at once: each migration is one transaction under a lock.
+    Any number of processes may run it at once, under a lock. On PostgreSQL, where others work meanwhile, each migration
+    is one transaction. On SQLite, which has one writer, all together are one: to commit each took most of the time.
 
     Returns:
       The names of the migrations that this call applied.
@@ -136,9 +137,9 @@ def upgrade(database: Database, schema: Schema) -> list[str]:
       Transient: When it refuses a statement of a migration. Nothing of that migration is left behind.
     """
     _look(database, schema)
-    applied = []
-    while name := database.transaction(lambda connection: _apply_next(connection, database.dialect, schema)):
-        applied.append(name)
+    applied: list[str] = []
+    while names := database.transaction(lambda connection: _apply_next(connection, database.dialect, schema)):
+        applied += names
     return applied
 
 
@@ -210,9 +211,9 @@ def _present(connection: Any, dialect: Dialect) -> dict[int, int | None]:
     return {row["version"]: row.get("incompatible_below") for row in rows}
 
 
-def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> str | None:
+def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> list[str]:
     if dialect != "postgresql":
-        return _apply_one(connection, dialect, schema)
+        return _apply(connection, dialect, schema)
     from growbin_jobs.engine.central.silent_servers import patient
 
     with patient(connection.connection(), 2 * _LONGEST.total_seconds()):
@@ -221,23 +222,29 @@ def _apply_next(connection: Any, dialect: Dialect, schema: Schema) -> str | None
         connection.execute_sql(f"SET LOCAL statement_timeout = {int(_LONGEST.total_seconds() * 1000)}")
         connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute_sql("SET LOCAL lock_timeout = '10s'")
-        return _apply_one(connection, dialect, schema)
+        return _apply(connection, dialect, schema, at_most=1)
 
 
-def _apply_one(connection: Any, dialect: Dialect, schema: Schema) -> str | None:
+def _apply(connection: Any, dialect: Dialect, schema: Schema, *, at_most: int | None = None) -> list[str]:
+    """Apply the first migrations that are missing, and return their names."""
     present = _present(connection, dialect)
-    following = next((migration for migration in migrations(schema) if migration.version not in present), None)
-    if following is None:
-        return None
+    following = [migration for migration in migrations(schema) if migration.version not in present][:at_most]
+    if not following:
+        return []
     if present:
         stay_in_schema_of(connection, dialect, SchemaVersion._meta.table_name)
     else:
         connection.execute_sql(Template(_FIRST).substitute(COLUMN_TYPES[dialect]))
     add_column(connection, dialect, SchemaVersion._meta.table_name, "incompatible_below", "INTEGER")
-    connection.execute_sql(following.sql(dialect))
-    row = {
-        "version": following.version, "name": following.name, "applied_at": datetime.now(UTC),
-        "incompatible_below": following.incompatible_below,
-    }  # fmt: skip
-    SchemaVersion.insert(row).execute(connection)
-    return following.name
+    for migration in following:
+        connection.execute_sql(migration.sql(dialect))
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "version": each.version, "name": each.name, "applied_at": now,
+            "incompatible_below": each.incompatible_below,
+        }
+        for each in following
+    ]  # fmt: skip
+    SchemaVersion.insert_many(rows).execute(connection)
+    return [migration.name for migration in following]
