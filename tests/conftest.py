@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from tests.distribution import dealt
 from tests.lent_database import LentDatabase
@@ -45,6 +46,12 @@ sys.dont_write_bytecode = False
 
 # Until all tests are collected: they and the modules stay.
 gc.disable()
+
+# Its deadline of an example, and its check that examples are made quickly, would fail on a machine that is busy.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], parent=hypothesis.settings.default
+)
+hypothesis.settings.load_profile("busy")
 
 #: What the table of a delivery's life does not allow fails a test; a worker logs it.
 lifecycle.strict = True

@@ -300,7 +300,9 @@ def content(analysis: Analysis) -> dict[str, object]:
 
 
 # One database serves all examples: each uses ids of its own.
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(calls=st.lists(st.sampled_from(list(STAGES)), min_size=1, max_size=14))
 def test_any_order_and_repetition_gives_the_row_of_the_run_in_order(database: Database, calls: list[str]) -> None:
     analyses = Analyses(database)

@@ -91,7 +91,9 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps)
 def test_nothing_is_spent_above_a_cap_however_often_the_power_is_cut(database: Database, todo: list) -> None:
     machine = Machine(database)

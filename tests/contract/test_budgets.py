@@ -276,7 +276,9 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps)
 def test_any_history_is_that_of_a_slow_exact_model(database: Database, todo: list) -> None:
     for table in ("budget_day", "budget_entry"):

@@ -19,7 +19,7 @@ JPEG = "image/jpeg"
 
 # The store of a test serves all examples of a property: each writes below a name of its own.
 examples = count()
-same_store = [HealthCheck.function_scoped_fixture]
+same_store = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.services)])

@@ -67,7 +67,9 @@ def said(database: Database, by: GroupBy) -> dict[str | None, tuple[int, ...]]:
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps)
 def test_any_history_is_added_up_exactly(database: Database, todo: list) -> None:
     for table in ("llm_usage", "llm_usage_sum", "llm_usage_total", "llm_usage_rolled"):

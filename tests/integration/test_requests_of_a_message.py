@@ -72,7 +72,9 @@ def books(database):
 @example(["no_json_schema", "length", "ok", "ok", "ok", "ok"])
 @example(["length", "no_json_schema", "always_length", "ok", "ok", "ok"])
 @example(["no_json_schema", "always_length", "always_length", "always_length", "ok", "ok"])
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_a_call_sends_at_most_three_requests_each_granted_and_booked_once(stub, database, folder, behaviours):
     database.run(lambda connection: connection.execute_sql("DELETE FROM breaker"))  # of the examples before
     settings = _settings.load(limits={"vision": Rate(10**9, 1.0)}, openai_base_url=stub.url)

@@ -94,7 +94,9 @@ def test_a_chain_on_one_node_leads_to_its_first_task(database: Database, a: Node
     ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(order=st.permutations(range(5)), nodes=st.lists(st.integers(0, 1), min_size=5, max_size=5))
 def test_a_chain_over_nodes_leads_to_its_first_task_in_whatever_order_they_tell(
     database: Database, a: Node, b: Node, order: list[int], nodes: list[int]

@@ -292,7 +292,9 @@ FACTS = st.tuples(st.integers(0, 6 * 24 * 60 * 60 - 1), st.sampled_from("abc"), 
     [("Asia/Kolkata", datetime(2026, 3, 5, tzinfo=UTC)), ("Australia/Lord_Howe", datetime(2026, 4, 1, tzinfo=UTC)),
      ("America/New_York", datetime(2026, 10, 29, tzinfo=UTC))],
 )  # fmt: skip
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_rows_agree_with_a_slow_count_in_zones_of_half_hours_and_long_days(database, zone, begin, data) -> None:
     """Facts come before and after the first count, and before a backfill: no row must tell the difference."""

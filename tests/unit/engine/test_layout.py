@@ -28,7 +28,9 @@ def test_odd_names_of_folders_are_allowed(name, tmp_path):
     assert EngineConfig(data_dir=tmp_path, node=name).node_dir.parent == tmp_path
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.text(max_size=300) | st.text("./\\\0 \n~%a한", max_size=8))
 @example("x" * 200)
 def test_a_journal_is_below_the_data_folder_or_nowhere(tmp_path, name):

@@ -147,7 +147,9 @@ def test_a_forked_child_lets_go_of_its_parent_s_file(tmp_path: Path) -> None:
     file.let_go()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.sampled_from(["start", "count", "write", "die", "read"]), max_size=40), st.randoms())
 def test_no_sum_ever_falls(tmp_path_factory: pytest.TempPathFactory, steps: list[str], chance) -> None:
     folder = tmp_path_factory.mktemp("node")
