@@ -16,7 +16,10 @@ from growbin_jobs.limits.usage import LlmUsage, insert
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
-TODAY = datetime.now(UTC).date()
+
+def today() -> date:
+    """The day in which a test runs, which need not be that in which it was collected."""
+    return datetime.now(UTC).date()
 
 
 class Costs:
@@ -72,9 +75,10 @@ def costs() -> Iterator[Costs]:
 
 
 def test_all_pages_are_read_and_amounts_are_exact(costs: Costs) -> None:
-    costs.dollars = {TODAY - timedelta(days=ago): [0.1, "0.2"] for ago in range(5)}
+    now = today()
+    costs.dollars = {now - timedelta(days=ago): [0.1, "0.2"] for ago in range(5)}
 
-    assert billed_days(costs.url, "admin", TODAY - timedelta(days=4), TODAY) == dict.fromkeys(costs.dollars, 300_000)
+    assert billed_days(costs.url, "admin", now - timedelta(days=4), now) == dict.fromkeys(costs.dollars, 300_000)
     assert [asked.get("page") for _, _, asked in costs.asked] == [None, "2", "4"]
     assert {(path, key) for path, key, _ in costs.asked} == {("/v1/organization/costs", "Bearer admin")}
 
@@ -90,7 +94,7 @@ def test_all_pages_are_read_and_amounts_are_exact(costs: Costs) -> None:
 def test_what_is_no_answer_is_said_so(costs: Costs, status: int, body: bytes, error: type[Exception]) -> None:
     costs.status, costs.body = status, body
     with pytest.raises(error) as caught:
-        billed_days(costs.url, "sk-admin-secret", TODAY, TODAY)
+        billed_days(costs.url, "sk-admin-secret", today(), today())
     assert "sk-admin" not in str(caught.value)
 
 
@@ -98,21 +102,22 @@ def test_what_is_no_answer_is_said_so(costs: Costs, status: int, body: bytes, er
 def test_a_day_that_differs_from_the_bill_is_told(invoke, tmp_path, monkeypatch, costs: Costs, billed, code) -> None:
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin")
     monkeypatch.setenv("OPENAI_BASE_URL", costs.url)
-    yesterday = TODAY - timedelta(days=1)
+    now = today()
+    yesterday = now - timedelta(days=1)
     row = dict.fromkeys(field.name for field in LlmUsage._meta.sorted_fields) | {
         "id": "r", "sent_at": datetime.combine(yesterday, time(23, 59), UTC), "day": str(yesterday), "node": "n",
         "purpose": "vision", "model": "m", "outcome": "answered", "billed": "yes", "latency_ms": 1, "cost": 1_000_000,
     }  # fmt: skip
     insert(central_database(load(data_dir=tmp_path / "data")), [row])
     # Today is not over, so that it may differ.
-    costs.dollars = {yesterday: [billed], TODAY: [7]}
+    costs.dollars = {yesterday: [billed], now: [7]}
 
     done = invoke("usage", "--billed", "--since", str(yesterday), "--json")
 
     assert done.exit_code == code
     days = json.loads(done.stdout)
     assert [(each["day"], each["ours"], each["differs"]) for each in days] == [
-        (str(yesterday), 1_000_000, bool(code)), (str(TODAY), 0, True),
+        (str(yesterday), 1_000_000, bool(code)), (str(now), 0, True),
     ]  # fmt: skip
     assert invoke("usage", "--billed", "--since", str(yesterday)).exit_code == code
 
