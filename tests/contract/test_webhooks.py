@@ -64,7 +64,7 @@ class World:
         watch = Watch(self.database, worker, measured, Sender("test", "https://jobs.example"))
         return watch.run_once().get("messages", 0)
 
-    def send(self, worker: str = "a", *, allowed: Any = LOOPBACK, timeout: float = 1.0) -> dict[str, int]:
+    def send(self, worker: str = "a", *, allowed: Any = LOOPBACK, timeout: float = 30.0) -> dict[str, int]:
         return SendWebhooks(self.database, worker, Prober(allowed=allowed), lambda _: SECRET, timeout).run_once()
 
     def run(self, sql: str, *values: Any) -> None:

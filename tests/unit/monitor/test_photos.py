@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.monitor.data import put
@@ -89,7 +90,7 @@ def test_neither_another_one_s_photo_nor_what_is_no_photo_comes(signed_in, fille
 def test_a_month_is_reviewed(signed_in, filled):
     ada = signed_in("ada")
     ada.get("/photos/original/a1", params={"reason": "the user asks"})
-    month = datetime.now(UTC).astimezone().strftime("%Y-%m")
+    month = datetime.now(ZoneInfo(filled.settings.timezone)).strftime("%Y-%m")
 
     found = ada.get("/api/v2/audit/review", params={"month": month}).json()
     page = ada.get("/audit/review", params={"month": month})
