@@ -21,6 +21,7 @@ from growbin_jobs.engine.central.dead_letter_rows import (
     view_of,
 )
 from growbin_jobs.engine.central.fields import storable
+from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.task_copy import iso
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import DeadLetterRecord, TaskState
@@ -153,9 +154,13 @@ class DeadLetters:
         """
         rows = sorted({row[0]: row for row in (_row(node, *each) for each in letters)}.values())
         dialect = self.database.dialect
-        self.database.transaction(
-            lambda connection: bulk.insert(connection, dialect, "dead_letters", _COPIED, rows, _TAKE_OVER)
-        )
+        minutes = {int(record.died_at // 60) for _, record in letters}  # their errors are counted by code and place
+
+        def work(connection: peewee.Database) -> None:
+            bulk.insert(connection, dialect, "dead_letters", _COPIED, rows, _TAKE_OVER)
+            touch(connection, dialect, minutes)
+
+        self.database.transaction(work)
 
     def taken(self, *, now: datetime, limit: int = 200) -> Found:
         """Return those about which somebody has decided and nobody has done it, oldest decision first."""

@@ -5,7 +5,7 @@ A minute without a row was not asked about; that is not the same as an empty que
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -101,11 +101,22 @@ class QueueMinutes:
         query = QueueMinuteRow.insert_many(rows).on_conflict_ignore()
         self.database.run(lambda connection: query.execute(connection))
 
-    def read(self, since: datetime, until: datetime, *, queue: str | None = None) -> list[QueueMinute]:
-        """Return what was told of a time, from the one to before the other, in order."""
+    def deepest(self, since: datetime, until: datetime, number: int) -> list[str]:
+        """Return the queues in which most messages waited in a time, the deepest first; at most so many."""
+        row = QueueMinuteRow
+        query = row.select(row.queue_name).where((row.minute >= since) & (row.minute < until)).group_by(row.queue_name)
+        query = query.order_by(peewee.fn.SUM(row.ready).desc(), row.queue_name).limit(number)
+        return [each["queue_name"] for each in self.database.rows(query)]
+
+    def read(self, since: datetime, until: datetime, *, queues: Collection[str] | None = None) -> list[QueueMinute]:
+        """Return what was told of a time, from the one to before the other, in order.
+
+        Parameters:
+          queues: Only of these; None: of all.
+        """
         row = QueueMinuteRow
         query = row.select().where((row.minute >= since) & (row.minute < until)).order_by(row.minute, row.queue_name)
-        query = query if queue is None else query.where(row.queue_name == queue)
+        query = query if queues is None else query.where(row.queue_name.in_(list(queues)))
         names = [field.name for field in fields(QueueMinute)]
         return [QueueMinute(**{name: each[name] for name in names}) for each in self.database.rows(query)]
 
