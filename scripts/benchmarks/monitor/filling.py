@@ -30,6 +30,11 @@ _LARGE = ("tasks", "task_attempts", "dead_letters", "waste_analysis", "llm_usage
 #: A number from 0 to 1 for each n, always the same.
 _CHANCE = "(hashint8extended({number}, {seed}) & 1048575) / 1048576.0"
 
+#: Classes of errors; some of their texts name what varies.
+_CLASSES = ("KeyError", "APITimeoutError", "RateLimited", "ValueError", "S3Error", "ConnectionError", "JSONDecodeError",
+            "PictureError", "TimeLimitExceeded", "OperationalError", "UnicodeError")  # fmt: skip
+_ERRORS, _KINDS = ", ".join(f"'{name}'" for name in _CLASSES), len(_CLASSES)
+
 #: Numbers n are tasks, four of them an analysis. One task in 200,000 is a weekly report, one in a thousand has a long
 #: message. Of a hundred, one was given up.
 _TASKS = f"""
@@ -44,7 +49,8 @@ SELECT id, node, actor, queue,
         || '}},"options":{{}},"message_id":"' || id || '","message_timestamp":' || floor(extract(epoch FROM at) * 1000)
         || '}}',
     state, at, CASE WHEN mod(n, 997) <> 0 THEN began END, CASE WHEN state <> 'running' THEN began + run END,
-    CASE WHEN state IN ('dead', 'failed') THEN (ARRAY['KeyError', 'APITimeoutError', 'RateLimited'])[1 + mod(n, 3)] END,
+    CASE WHEN state IN ('dead', 'failed') THEN (ARRAY[{_ERRORS}])[1 + mod(n / 4, {_KINDS})]
+        || CASE mod(n / 4, 3) WHEN 0 THEN '' ELSE ': request ' || n || ' of ' || mod(n / 4, 5000) END END,
     0, CASE WHEN state = 'completed' THEN '{{"ok":true}}' END, 'w/' || mod(n, 4), at + run + interval '2 s', 0, 0, n,
     CASE WHEN mod(n, 4) <> 0 THEN md5((n - 1)::text)::uuid::text END,
     CASE WHEN mod(n, 4) <> 0 THEN md5((n / 4 * 4)::text)::uuid::text END
@@ -82,8 +88,30 @@ INSERT INTO dead_letters (id, node, letter, task_id, task_name, queue_name, body
 SELECT task_id, node, 1, task_id, task_name, queue_name, convert_to(payload, 'UTF8'), 'retries_exhausted',
     '{"attempts": 3, "detail": "' || error || '"}', error,
     E'Traceback (most recent call last):\\n  File "/srv/app/src/' || task_name || '.py", line ' || mod(seq, 90)
-        || ', in ' || task_name || E'\\n    await send(picture)\\n' || error || E'\\n', completed_at, 1
+        || ', in step_' || mod(seq / 4, 5) || E'\\n    await send(picture)\\n' || error || E'\\n', completed_at, 1
 FROM tasks WHERE status = 'dead' AND seq >= %(first)s
+"""
+
+#: The causes of failed runs, as keepers find them, and how often each was seen in each minute and hour.
+_CAUSES = """
+CREATE TEMPORARY TABLE caused AS
+SELECT run.*, hashtextextended(concat_ws('|', task_name, code, class, place, title), 0) AS cause
+FROM (
+    SELECT a.task_id, a.node, a.ended_at, a.task_name, a.outcome, split_part(a.error, ':', 1) AS class,
+        CASE WHEN a.error LIKE '%%:%%' THEN split_part(a.error, ':', 1) || ': request … of …' ELSE a.error END AS title,
+        CASE a.outcome WHEN 'dead' THEN 'retries_exhausted' ELSE '' END AS code,
+        CASE a.outcome WHEN 'dead' THEN a.task_name || '.py:step_' || mod(t.seq / 4, 5) ELSE '' END AS place
+    FROM task_attempts a JOIN tasks t USING (task_id)
+) AS run;
+INSERT INTO error_causes SELECT cause, task_name, code, class, place, title, max(ended_at)
+FROM caused GROUP BY 1, 2, 3, 4, 5, 6;
+INSERT INTO error_minutes SELECT date_trunc('hour', ended_at), date_trunc('minute', ended_at), cause, node, count(*),
+    count(*) FILTER (WHERE outcome = 'dead'), min(ended_at), max(ended_at), max(task_id)
+FROM caused WHERE ended_at < %(since)s GROUP BY 1, 2, 3, 4;
+INSERT INTO error_hours SELECT hour, cause, node, sum(runs), sum(dead), min(first_at), max(last_at), max(sample)
+FROM error_minutes WHERE hour < date_trunc('hour', %(since)s::timestamptz) GROUP BY 1, 2, 3;
+INSERT INTO error_hours_due VALUES (date_trunc('hour', %(since)s::timestamptz), 1);
+DROP TABLE caused
 """
 
 _ANALYSES = f"""
@@ -150,8 +178,10 @@ FROM generate_series(1, 500) AS n
 """
 
 _MINUTES_DUE = (
-    "INSERT INTO minutes_due (minute, touched) SELECT DISTINCT date_trunc('minute', completed_at), 1 FROM tasks"
-    " WHERE completed_at > %(since)s AND completed_at < %(now)s ON CONFLICT DO NOTHING"
+    "INSERT INTO minutes_due (minute, touched) SELECT DISTINCT date_trunc('minute', at), 1 FROM"
+    " (SELECT completed_at AS at FROM tasks WHERE completed_at > %(since)s AND completed_at < %(now)s"
+    " UNION ALL SELECT ended_at FROM task_attempts WHERE ended_at > %(since)s AND ended_at < %(now)s) AS ended"
+    " ON CONFLICT DO NOTHING"
 )
 
 _QUEUE_MINUTES = """
@@ -160,6 +190,9 @@ FROM generate_series(date_trunc('minute', %(since)s::timestamptz), %(now)s, inte
     unnest(ARRAY['user_input', 'vision_analysis', 'rule_retrieval', 'response_generation']) AS queue
 ON CONFLICT DO NOTHING
 """
+
+#: Who works, and what keepers have noted.
+_WORKS = (_WORKERS, _GONE, _MINUTES_DUE, _QUEUE_MINUTES)
 
 Statement = tuple[str, dict[str, Any]]
 
@@ -231,7 +264,18 @@ def run(database: Database, statement: str, values: dict[str, Any] | None = None
 
 
 def _rest(known: dict[str, Any]) -> Iterator[Statement]:
-    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _GONE, _MINUTES_DUE, _QUEUE_MINUTES):
+    for statement in (
+        _ATTEMPTS,
+        _LETTERS,
+        _CAUSES,
+        _ANALYSES,
+        _REQUESTS,
+        *_DAYS,
+        _WORKERS,
+        _GONE,
+        _MINUTES_DUE,
+        _QUEUE_MINUTES,
+    ):
         yield statement, known
     for job in JOBS:
         if job.route is not None:
@@ -262,4 +306,4 @@ def _rows(database: Database, statement: str) -> list[tuple[str, ...]]:
 
 
 def _mark(tasks: int) -> str:
-    return f"filled by scripts/bench monitor with {tasks} tasks"
+    return f"filled by scripts/bench monitor (2) with {tasks} tasks"

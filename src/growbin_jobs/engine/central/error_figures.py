@@ -71,7 +71,9 @@ def figures_of(failures: Iterable[Failure]) -> dict[Cause, ErrorFigures]:
     """Return the figures of failed runs, those that ended last first."""
     found: dict[Cause, ErrorFigures] = {}
     for each in failures:
-        its = found.setdefault(each.cause, ErrorFigures(each.cause, each.at, each.at))
+        if each.cause not in found:
+            found[each.cause] = ErrorFigures(each.cause, each.at, each.at)
+        its = found[each.cause]
         its.add(each.at, 1, int(each.dead), each.at, each.at)
         its.nodes[each.node] += 1
         if len(its.samples) < SAMPLES and each.task_id not in its.samples:
@@ -165,8 +167,9 @@ class _Reading:
             assert first is not None
             assert last is not None
             cause = causes[number]
-            its = self._found.setdefault(cause, ErrorFigures(cause, first, last))
-            its.add(begin, int(runs), int(dead), first, last)
+            if cause not in self._found:  # one is not made for each row: they are thousands
+                self._found[cause] = ErrorFigures(cause, first, last)
+            self._found[cause].add(begin, int(runs), int(dead), first, last)
         nodes = f"SELECT cause, node, sum(runs) FROM ({self._counts}) AS counts GROUP BY cause, node"  # noqa: S608
         for number, node, runs in self._rows(nodes, *self._values):
             self._found[causes[number]].nodes[node] += int(runs)
