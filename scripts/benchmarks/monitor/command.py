@@ -33,7 +33,7 @@ def command(
     pages: Annotated[int, typer.Option(help="Pages that are open at once; 0 leaves them out.", min=0)] = 200,
     seconds: Annotated[float, typer.Option(help="For so long they are watched, after as long a beginning.")] = 30.0,
     copies: Annotated[
-        int, typer.Option(help="Rounds of copying a journal into that table, with its indexes and without; 0: none.")
+        int, typer.Option(help="Pairs of copying a journal into that table and one without its indexes; 0: none.")
     ] = 0,
     keep: Annotated[
         Path | None, typer.Option(help="Folder in which the database stays, and is found filled the next time.")
@@ -47,7 +47,6 @@ def command(
     A private PostgreSQL (fsync off) makes the tasks itself: 30 days with their analyses, requests, dead letters and
     figures; one in a hundred was given up. Each search is a page of 50 and its count. The monitor is a process of its
     own. CPU is what PostgreSQL and the monitor compute for one answer: other work on the machine hardly changes that.
-    --copies drops indexes of the database: do it last.
 
     \b
     Examples:

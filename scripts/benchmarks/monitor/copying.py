@@ -5,6 +5,8 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,57 +21,59 @@ from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import tasks
 
 #: Rows of one round.
-ROWS = 40_000
+ROWS = 20_000
 
-_NODE = "copied-by-bench"
+_NODE, _BARE = "copied-by-bench", "tasks_without_indexes"
 
 
 def copying(database: Database, folder: Path, rounds: int) -> dict[str, Any]:
     """Return rows a second of the copy with all indexes of ``tasks``, and with that of its key alone.
 
-    Both in turn in the same table, each round the other way round, so that a slower minute of the machine is in both;
-    with the computing time of PostgreSQL and of this process, which other work disturbs less. What was copied is
-    deleted, and the indexes are made again.
+    The second one is a copy of the table, which takes its name in turn: so both are as large, and each round has both,
+    the other way round than the round before. With the computing time of PostgreSQL and of this process, which other
+    work disturbs less. What was copied is deleted, and the copy of the table dropped.
     """
-    found = database.run(lambda connection: connection.execute_sql(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tasks' AND indexname <> 'tasks_pkey'"
-    ))  # fmt: skip
-    indexes = dict(found.fetchall())
-    each: dict[str, list[_Copied]] = {"all": [], "key only": []}
-    has_them = True
-    for turn in range(rounds):
-        for way in each if turn % 2 == 0 else reversed(each):
-            if has_them and way == "key only":
-                for name in indexes:
-                    run(database, f"DROP INDEX {name}")
-            elif not has_them and way == "all":
-                _make(database, indexes)
-            has_them = way == "all"
-            report.note(f"copy {turn + 1}, indexes: {way}…")
-            each[way].append(_copied(database, folder, len(each[way]) + (0 if has_them else 1000)))
-    if not has_them:
-        _make(database, indexes)
-    run(database, f"DELETE FROM tasks WHERE node = '{_NODE}'")
-    rates = {way: statistics.median(one.rate for one in its) for way, its in each.items()}
+    report.note("a copy of the table without indexes…")
+    run(database, f"CREATE TABLE {_BARE} (LIKE tasks INCLUDING DEFAULTS)")
+    try:
+        run(database, f"INSERT INTO {_BARE} SELECT * FROM tasks")
+        run(database, f"ALTER TABLE {_BARE} ADD PRIMARY KEY (task_id)")
+        run(database, f"VACUUM ANALYZE {_BARE}")
+        each: dict[str, list[_Copied]] = {"all": [], "key only": []}
+        for turn in range(rounds + 1):
+            for way in each if turn % 2 else reversed(each):
+                report.note(f"copy {turn}, indexes: {way}…")
+                with _in_place(database) if way == "key only" else nullcontext():
+                    done = _copied(database, folder, turn)
+                if turn:  # the first one warms up
+                    each[way].append(done)
+        run(database, f"DELETE FROM tasks WHERE node = '{_NODE}'")
+    finally:
+        run(database, f"DROP TABLE {_BARE}")
     pairs = list(zip(each["all"], each["key only"], strict=True))
+    ratios, cpu_ratios = [a.rate / b.rate for a, b in pairs], [a.cpu / b.cpu for a, b in pairs]
     return {
-        "rates": rates, "each": {way: [one.rate for one in its] for way, its in each.items()},
+        "rates": {way: statistics.median(one.rate for one in its) for way, its in each.items()},
         "cpu_us_a_row": {way: statistics.median(one.cpu for one in its) * 1e6 / ROWS for way, its in each.items()},
-        "ratio": statistics.median(with_.rate / without.rate for with_, without in pairs),
-        "ratios": sorted(with_.rate / without.rate for with_, without in pairs),
-        "cpu_ratio": statistics.median(with_.cpu / without.cpu for with_, without in pairs),
-        "cpu_ratios": sorted(with_.cpu / without.cpu for with_, without in pairs),
+        "ratio": statistics.median(ratios), "ratios": sorted(ratios),
+        "cpu_ratio": statistics.median(cpu_ratios), "cpu_ratios": sorted(cpu_ratios),
     }  # fmt: skip
+
+
+@contextmanager
+def _in_place(database: Database) -> Iterator[None]:
+    """Let the copy of the table have its name for a while."""
+    aside = f"{_BARE}_aside"
+    run(database, f"ALTER TABLE tasks RENAME TO {aside}; ALTER TABLE {_BARE} RENAME TO tasks")
+    try:
+        yield
+    finally:
+        run(database, f"ALTER TABLE tasks RENAME TO {_BARE}; ALTER TABLE {aside} RENAME TO tasks")
 
 
 class _Copied(NamedTuple):
     rate: float
     cpu: float
-
-
-def _make(database: Database, indexes: dict[str, str]) -> None:
-    for definition in indexes.values():
-        run(database, definition)
 
 
 def _copied(database: Database, folder: Path, seed: int) -> _Copied:

@@ -30,14 +30,6 @@ _NOT_DUE: Final = "NOT EXISTS (SELECT 1 FROM minutes_due WHERE minutes_due.minut
 _HOURS: Final = f"SELECT hour AS at, {_COLUMNS} FROM error_hours WHERE hour >= ? AND hour < ?"  # noqa: S608 constants
 _MINUTES: Final = f"SELECT minute AS at, {_COLUMNS} FROM error_minutes WHERE {_NOT_DUE}"  # noqa: S608 constants only
 
-#: The newest tasks of each cause.
-_SAMPLES: Final = f"""
-    SELECT cause, sample FROM (
-        SELECT cause, sample, row_number() OVER (PARTITION BY cause ORDER BY last_at DESC) AS place
-        FROM ({{counts}}) AS counts
-    ) AS placed WHERE place <= {SAMPLES} ORDER BY cause, place
-"""  # noqa: S608 constants only
-
 
 @dataclass(slots=True)
 class ErrorFigures:
@@ -60,11 +52,18 @@ class ErrorFigures:
     nodes: Counter[str] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
 
-    def add(self, at: datetime, runs: int, dead: int, first_at: datetime, last_at: datetime) -> None:
-        """Add runs that ended in the time that began at a moment."""
-        self.runs, self.dead = self.runs + runs, self.dead + dead
-        self.times[at] += runs
-        self.first_at, self.last_at = min(self.first_at, first_at), max(self.last_at, last_at)
+    def add(self, at: datetime, runs: int, dead: int, first: Any, last: Any, sample: str) -> None:
+        """Add runs that ended in the time that began at a moment; later ones have to be added first.
+
+        Parameters:
+          first, last: When the first and the last one ended, as the database says it.
+          sample: The task of one of them.
+        """
+        self.runs, self.dead = self.runs + int(runs), self.dead + int(dead)
+        self.times[at] += int(runs)
+        self.first_at, self.last_at = min(self.first_at, _moment(first)), max(self.last_at, _moment(last))
+        if len(self.samples) < SAMPLES and sample not in self.samples:
+            self.samples.append(sample)
 
 
 def figures_of(failures: Iterable[Failure]) -> dict[Cause, ErrorFigures]:
@@ -73,11 +72,8 @@ def figures_of(failures: Iterable[Failure]) -> dict[Cause, ErrorFigures]:
     for each in failures:
         if each.cause not in found:
             found[each.cause] = ErrorFigures(each.cause, each.at, each.at)
-        its = found[each.cause]
-        its.add(each.at, 1, int(each.dead), each.at, each.at)
-        its.nodes[each.node] += 1
-        if len(its.samples) < SAMPLES and each.task_id not in its.samples:
-            its.samples.append(each.task_id)
+        found[each.cause].add(each.at, 1, int(each.dead), each.at, each.at, each.task_id)
+        found[each.cause].nodes[each.node] += 1
     return found
 
 
@@ -131,14 +127,13 @@ class _Reading:
 
     def __init__(self, connection: Any, words: SqlWords, since: datetime, until: datetime) -> None:
         self._connection, self._words, self._since, self._until = connection, words, since, until
-        self._moment = UtcField().python_value
         self._counts, self._values = "", list[str]()
         self._found: dict[Cause, ErrorFigures] = {}
 
     def all(self, window: int) -> tuple[list[ErrorFigures], bool]:
-        due = [self._moment(minute) for (minute,) in self._due("minutes_due", "minute")]
-        hours = {self._moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
-        hours |= {hour_of(minute) for minute in due if minute is not None}
+        due = [_moment(minute) for (minute,) in self._due("minutes_due", "minute")]
+        hours = {_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
+        hours |= {hour_of(minute) for minute in due}
         self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours})
         runs = list(islice(self._uncounted(due), window + 1))
         self._found = figures_of(runs[:window])
@@ -149,34 +144,28 @@ class _Reading:
         sql = f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? ORDER BY {column} DESC"  # noqa: S608
         return self._rows(sql, stored(hour_of(self._since)), stored(self._until))
 
-    def _uncounted(self, due: Sequence[datetime | None]) -> Iterator[Failure]:
+    def _uncounted(self, due: Sequence[datetime]) -> Iterator[Failure]:
         """Yield the failed runs of minutes that have a note, the newest first."""
         for begin, end in _joined(due):
             yield from failures(self._connection, self._words, max(begin, self._since), min(end, self._until))
 
     def _read_counts(self) -> None:
-        times = self._rows(
-            "SELECT cause, at, sum(runs), sum(dead), min(first_at), max(last_at)"  # noqa: S608 constants only
-            f" FROM ({self._counts}) AS counts GROUP BY cause, at",
+        sums = self._rows(
+            "SELECT cause, at, sum(runs), sum(dead), min(first_at), max(last_at), max(sample)"  # noqa: S608 constants
+            f" FROM ({self._counts}) AS counts GROUP BY cause, at ORDER BY at DESC",
             *self._values,
         )
-        causes = self._causes(sorted({row[0] for row in times}))
-        for number, at, runs, dead, first_at, last_at in times:
-            begin, first, last = self._moment(at), self._moment(first_at), self._moment(last_at)
-            assert begin is not None
-            assert first is not None
-            assert last is not None
+        causes, moments = self._causes(sorted({row[0] for row in sums})), dict[Any, datetime]()
+        for number, at, *counts in sums:
+            if at not in moments:
+                moments[at] = _moment(at)
             cause = causes[number]
             if cause not in self._found:  # one is not made for each row: they are thousands
-                self._found[cause] = ErrorFigures(cause, first, last)
-            self._found[cause].add(begin, int(runs), int(dead), first, last)
+                self._found[cause] = ErrorFigures(cause, _moment(counts[2]), _moment(counts[3]))
+            self._found[cause].add(moments[at], *counts)
         nodes = f"SELECT cause, node, sum(runs) FROM ({self._counts}) AS counts GROUP BY cause, node"  # noqa: S608
         for number, node, runs in self._rows(nodes, *self._values):
             self._found[causes[number]].nodes[node] += int(runs)
-        for number, sample in self._rows(_SAMPLES.format(counts=self._counts), *self._values):
-            its = self._found[causes[number]]
-            if len(its.samples) < SAMPLES and sample not in its.samples:
-                its.samples.append(sample)
 
     def _causes(self, numbers: Sequence[int]) -> dict[int, Cause]:
         found = dict.fromkeys(numbers, OTHERS)  # also what was forgotten meanwhile
@@ -214,12 +203,11 @@ def _counts(since: datetime, until: datetime, due: Collection[str]) -> tuple[str
     return " UNION ALL ".join((*statements, edge, edge)), values
 
 
-def _joined(minutes: Sequence[datetime | None], long: timedelta = MINUTE) -> Iterator[tuple[datetime, datetime]]:
+def _joined(minutes: Sequence[datetime], long: timedelta = MINUTE) -> Iterator[tuple[datetime, datetime]]:
     """Yield minutes or hours, the newest first, as spans: those that follow each other are one."""
     begin: datetime | None = None
     end: datetime | None = None
     for minute in minutes:
-        assert minute is not None
         if begin is not None and minute + long == begin:
             begin = minute
             continue
@@ -228,3 +216,9 @@ def _joined(minutes: Sequence[datetime | None], long: timedelta = MINUTE) -> Ite
         begin, end = minute, minute + long
     if begin is not None and end is not None:
         yield begin, end
+
+
+def _moment(value: Any) -> datetime:
+    found = UtcField().python_value(value)
+    assert found is not None
+    return found
