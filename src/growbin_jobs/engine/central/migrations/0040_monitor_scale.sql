@@ -45,3 +45,8 @@ CREATE TABLE error_hours_due (
 INSERT INTO minutes_due (minute, touched)
 SELECT DISTINCT minute, 1 FROM task_minutes WHERE outcome IN ('failed', 'dead', 'crashed')
 ON CONFLICT DO NOTHING;
+
+-- Nearly every task ends as completed, and an entry for each was a quarter of what PostgreSQL takes to insert it. Those
+-- are found by tasks_created_at. SQLite takes a partial index only where a statement repeats its condition.
+$postgresql DROP INDEX tasks_status_created_at;
+$postgresql CREATE INDEX tasks_status_created_at ON tasks (status, created_at) WHERE status <> 'completed';
