@@ -32,8 +32,8 @@ COUNTED: Final = 100_000
 _NODES: Final = 500
 
 _READ: Final = (
-    "node", "ended_at", "outcome", "task_name", "queue_name", "started_at", "worker", "retry_count", "deferrals", "due_at",
-    "waited", "error",
+    "node", "ended_at", "outcome", "task_name", "queue_name", "started_at", "worker", "retry_count", "deferrals",
+    "due_at", "waited", "error",
 )  # fmt: skip
 _OF_NODE: Final = f"""
     SELECT {", ".join(_READ[:-1])}, substr(error, 1, 5000) FROM task_attempts WHERE task_id = ? AND node = ?
