@@ -155,7 +155,7 @@ class Minutes:
         # Not by peewee, which takes five times as long for a row: six hours are thousands.
         sql = f"SELECT {columns} FROM task_minutes WHERE {wanted} ORDER BY minute"  # noqa: S608 names of ours
         rows = self.database.run(lambda connection: self._words.rows(connection, sql, *values))
-        found = [_view(row) for row in rows]
+        found = _views(rows)
         return found if step <= MINUTE else _together(found, step)
 
     def _compute(self, connection: peewee.Database, minute: datetime, kept_from: datetime) -> int:
@@ -174,15 +174,22 @@ class Minutes:
         return 1
 
 
-def _view(row: Sequence[Any]) -> TaskMinute:
-    minute, queue, actor, outcome, runs, waits, wait_seconds, run_seconds, wait_buckets, run_buckets = row
-    at = UtcField().python_value(minute)
-    assert at is not None
-    return TaskMinute(
-        minute=at, queue_name=queue, task_name=actor, outcome=outcome, runs=runs, waits=waits,
-        wait_seconds=wait_seconds, run_seconds=run_seconds, wait_buckets=json.loads(wait_buckets),
-        run_buckets=json.loads(run_buckets),
-    )  # fmt: skip
+def _views(rows: Sequence[Sequence[Any]]) -> list[TaskMinute]:
+    # All histograms are parsed at once: one by one that took a third of the time of an overview.
+    buckets = iter(json.loads(f"[{','.join(text for row in rows for text in row[8:])}]"))
+    moments = {minute: UtcField().python_value(minute) for minute in {row[0] for row in rows}}
+    found = []
+    for minute, queue, actor, outcome, runs, waits, wait_seconds, run_seconds, *_ in rows:
+        at = moments[minute]
+        assert at is not None
+        found.append(
+            TaskMinute(
+                minute=at, queue_name=queue, task_name=actor, outcome=outcome, runs=runs, waits=waits,
+                wait_seconds=wait_seconds, run_seconds=run_seconds, wait_buckets=next(buckets),
+                run_buckets=next(buckets),
+            )
+        )  # fmt: skip
+    return found
 
 
 def _folded(minute: datetime, rows: Iterable[Sequence[Any]]) -> list[TaskMinute]:
