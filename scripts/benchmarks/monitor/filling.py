@@ -9,6 +9,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from benchmarks.monitor.statements import (
+    ANALYSES,
+    ATTEMPTS,
+    CAUSES,
+    DAYS,
+    GONE,
+    LEDGER,
+    LETTERS,
+    MINUTES_DUE,
+    QUEUE_MINUTES,
+    REQUESTS,
+    TASKS,
+    WORKERS,
+)
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.upgrade import upgrade
@@ -27,139 +41,8 @@ FIGURES = timedelta(hours=24)
 #: Tables that get more rows than one statement makes in a moment; their indexes are made afterwards.
 _LARGE = ("tasks", "task_attempts", "dead_letters", "waste_analysis", "llm_usage", "schedule_ledger", "audit")
 
-#: A number from 0 to 1 for each n, always the same.
-_CHANCE = "(hashint8extended({number}, {seed}) & 1048575) / 1048576.0"
-
-#: Numbers n are tasks, four of them an analysis. One task in 200,000 is a weekly report, one in a thousand has a long
-#: message. Of a hundred, one was given up.
-_TASKS = f"""
-INSERT INTO tasks (task_id, node, task_name, queue_name, payload, status, created_at, started_at, completed_at, error,
-    retry_count, result, worker, synced_at, deferrals, crashes, seq, parent_id, root_id)
-SELECT id, node, actor, queue,
-    '{{"queue_name":"' || queue || '","actor_name":"' || actor || '","args":["user-' || mod(n / 4, 5000)
-        || '","s3://growbin/spool/' || n || CASE mod(n, 4) WHEN 0 THEN '","analysis-' || n / 4 ELSE '' END
-        || '"],"kwargs":{{"client_id":' || mod(n, 900000)
-        || CASE WHEN mod(n, 1000) = 7 THEN ',"text":"' || (SELECT string_agg(md5((n + x)::text), '') FROM
-            generate_series(1, 600) AS x) || '"' ELSE '' END
-        || '}},"options":{{}},"message_id":"' || id || '","message_timestamp":' || floor(extract(epoch FROM at) * 1000)
-        || '}}',
-    state, at, CASE WHEN mod(n, 997) <> 0 THEN began END, CASE WHEN state <> 'running' THEN began + run END,
-    CASE WHEN state IN ('dead', 'failed') THEN (ARRAY['KeyError', 'APITimeoutError', 'RateLimited'])[1 + mod(n, 3)] END,
-    0, CASE WHEN state = 'completed' THEN '{{"ok":true}}' END, 'w/' || mod(n, 4), at + run + interval '2 s', 0, 0, n,
-    CASE WHEN mod(n, 4) <> 0 THEN md5((n - 1)::text)::uuid::text END,
-    CASE WHEN mod(n, 4) <> 0 THEN md5((n / 4 * 4)::text)::uuid::text END
-FROM (
-    SELECT n, md5(n::text)::uuid::text AS id, 'node-' || mod(n, 7) AS node, at, at + wait * interval '2 s' AS began,
-        run * interval '9 s' AS run,
-        CASE WHEN mod(n, 200000) = 99 THEN 'reports.weekly' ELSE
-            (ARRAY['upload_image', 'analyze_image', 'retrieve_rule', 'generate_response'])[1 + mod(n, 4)]
-            END AS actor,
-        CASE WHEN mod(n, 200000) = 99 THEN 'reports' ELSE
-            (ARRAY['user_input', 'vision_analysis', 'rule_retrieval', 'response_generation'])[1 + mod(n, 4)]
-            END AS queue,
-        CASE WHEN roll < 0.985 THEN 'completed' WHEN roll < 0.995 THEN 'dead' WHEN roll < 0.9995 THEN 'failed'
-            ELSE 'running' END AS state
-    FROM (
-        SELECT n, %(end)s::timestamptz - (%(count)s - n) * (%(span)s::interval / %(count)s) AS at,
-            {_CHANCE.format(number="n", seed=1)} AS roll, {_CHANCE.format(number="n", seed=2)} AS wait,
-            {_CHANCE.format(number="n", seed=3)} AS run
-        FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
-    ) AS rolled
-) AS task
-"""
-
-_ATTEMPTS = """
-INSERT INTO task_attempts (task_id, node, ended_at, outcome, task_name, queue_name, started_at, worker, error,
-    retry_count, deferrals)
-SELECT task_id, node, completed_at - interval '1 min' * (2 - run), CASE WHEN run = 2 THEN status ELSE 'failed' END,
-    task_name, queue_name, started_at, worker, error, run, 0
-FROM tasks CROSS JOIN generate_series(0, 2) AS run WHERE status IN ('dead', 'failed') AND seq >= %(first)s
-"""
-
-_LETTERS = """
-INSERT INTO dead_letters (id, node, letter, task_id, task_name, queue_name, body, code, params, error, traceback,
-    died_at, seq)
-SELECT task_id, node, 1, task_id, task_name, queue_name, convert_to(payload, 'UTF8'), 'retries_exhausted',
-    '{"attempts": 3, "detail": "' || error || '"}', error,
-    E'Traceback (most recent call last):\\n  File "/srv/app/src/' || task_name || '.py", line ' || mod(seq, 90)
-        || ', in ' || task_name || E'\\n    await send(picture)\\n' || error || E'\\n', completed_at, 1
-FROM tasks WHERE status = 'dead' AND seq >= %(first)s
-"""
-
-_ANALYSES = f"""
-INSERT INTO waste_analysis (id, user_id, status, category, item, state, confidence, vision_model, response,
-    response_source, response_model, language, failed_stage, error_code, created_at, updated_at, completed_at)
-SELECT 'analysis-' || n, 'user-' || mod(n, 5000), status, 'plastic', 'pet_bottle', 'dirty', 0.93, 'gpt-6-luna',
-    '라벨을 떼고 헹군 뒤 압착해서 배출하세요.', 'model', 'gpt-6-luna', 'ko',
-    CASE status WHEN 'failed' THEN 'vision' END, CASE status WHEN 'failed' THEN 'retries_exhausted' END, at,
-    at + interval '9 s',
-    CASE WHEN status = 'completed' THEN at + interval '9 s' END
-FROM (
-    SELECT n, %(end)s::timestamptz - (%(count)s - n * 4) * (%(span)s::interval / %(count)s) AS at,
-        CASE WHEN {_CHANCE.format(number="n", seed=4)} < 0.98 THEN 'completed' ELSE 'failed' END AS status
-    FROM generate_series(%(first)s / 4, %(last)s / 4) AS n
-) AS analysis
-"""
-
-_REQUESTS = """
-INSERT INTO llm_usage (id, sent_at, day, node, purpose, analysis_id, user_id, message_id, attempt, model, outcome,
-    billed, status, latency_ms, tokens_in, tokens_cached, tokens_reasoning, tokens_out, cost)
-SELECT 'request-' || n, at, to_char(at AT TIME ZONE %(zone)s, 'YYYY-MM-DD'), 'node-' || mod(n, 7),
-    CASE mod(n, 2) WHEN 0 THEN 'vision' ELSE 'text' END, 'analysis-' || n / 2,
-    'user-' || mod(n / 2, 5000), md5((n * 2 + 1)::text)::uuid::text, 1, 'gpt-6-luna', 'answered', 'yes', 200,
-    800 + mod(n, 8000), 900 + mod(n, 700), 600,
-    120, 40 + mod(n, 360), 700 + mod(n, 3500)
-FROM (
-    SELECT n, %(end)s::timestamptz - (%(count)s - n * 2) * (%(span)s::interval / %(count)s) AS at
-    FROM generate_series(%(first)s / 2, %(last)s / 2) AS n
-) AS request
-"""
-
-_DAYS = (
-    "INSERT INTO llm_usage_sum SELECT day, model, purpose, user_id, count(*), 0, sum(tokens_in), sum(tokens_cached),"
-    " sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage WHERE day < %(yesterday)s GROUP BY 1, 2, 3, 4",
-    "INSERT INTO llm_usage_total SELECT day, model, purpose, sum(requests), sum(unpriced), sum(tokens_in),"
-    " sum(tokens_cached), sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage_sum GROUP BY 1, 2, 3",
-    "INSERT INTO llm_usage_rolled SELECT day, sum(requests) FROM llm_usage_total GROUP BY day",
-)
-
-_LEDGER = """
-INSERT INTO schedule_ledger (job, due, state, message_id, revision, tzdata, data_since, data_until, not_before, done_by,
-    covers_from, covers, manual, fence, sent_at, started_at, ended_at)
-SELECT %(job)s, due, 'done', 'due-' || %(job)s || extract(epoch FROM due), 1, '2026a', due - %(every)s::interval, due,
-    due, due + %(every)s::interval, due, 1, 0, 1, due, due, due + interval '2 s'
-FROM generate_series(%(begin)s::timestamptz, %(end)s::timestamptz, %(every)s::interval) AS due
-"""
-
-_WORKERS = """
-INSERT INTO workers (node, group_name, version, pids, processes, threads, queues, running, unsynced, owed, lag,
-    started_at, seen_at)
-SELECT 'node-' || n, CASE mod(n, 2) WHEN 0 THEN 'storage' ELSE 'ai' END, '1.0.0', '[71, 72]', 2, 100,
-    '["user_input", "vision_analysis"]', 12, 3, 0, 0.4, %(end)s::timestamptz - interval '5 h', %(end)s
-FROM generate_series(0, 6) AS n
-"""
-
-#: Pods that came and went.
-_GONE = """
-INSERT INTO workers (node, group_name, version, pids, processes, threads, queues, running, unsynced, owed, lag,
-    started_at, seen_at, stopped_at)
-SELECT 'pod-' || n, 'storage', '1.0.0', '[]', 0, 0, '["user_input"]', 0, mod(n, 3), 0, 0.4,
-    %(end)s::timestamptz - interval '2 days', %(end)s::timestamptz - interval '1 day',
-    %(end)s::timestamptz - interval '1 day'
-FROM generate_series(1, 500) AS n
-"""
-
-_MINUTES_DUE = (
-    "INSERT INTO minutes_due (minute, touched) SELECT DISTINCT date_trunc('minute', completed_at), 1 FROM tasks"
-    " WHERE completed_at > %(since)s AND completed_at < %(now)s ON CONFLICT DO NOTHING"
-)
-
-_QUEUE_MINUTES = """
-INSERT INTO queue_minutes SELECT minute, queue, 20 + extract(minute FROM minute), 4, 2, 0, 3.5
-FROM generate_series(date_trunc('minute', %(since)s::timestamptz), %(now)s, interval '1 min') AS minute,
-    unnest(ARRAY['user_input', 'vision_analysis', 'rule_retrieval', 'response_generation']) AS queue
-ON CONFLICT DO NOTHING
-"""
+#: Who works, and what keepers have noted.
+_WORKS = (WORKERS, GONE, MINUTES_DUE, QUEUE_MINUTES)
 
 Statement = tuple[str, dict[str, Any]]
 
@@ -185,7 +68,7 @@ def fill(database: Database, tasks: int, *, zone: str, told: Callable[[int], Non
     indexes = _without_indexes(database)
     for first in range(0, tasks, BATCH):
         last = min(first + BATCH, tasks) - 1
-        run(database, _TASKS, known | {"first": first, "last": last})
+        run(database, TASKS, known | {"first": first, "last": last})
         told(last + 1)
     for statement, values in _rest(known):
         run(database, statement, values)
@@ -207,7 +90,7 @@ def go_on(database: Database, tasks: int, *, since: datetime, zone: str) -> None
     [(newest,)] = _rows(database, "SELECT max(seq) FROM tasks WHERE node LIKE 'node-_'")
     last = tasks + int((now - since) / (SPAN / tasks))
     known = _known(tasks, since, now, zone) | {"first": int(newest) + 1, "last": last, "since": since}
-    for statement in (_TASKS, _ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, _MINUTES_DUE, _QUEUE_MINUTES):
+    for statement in (TASKS, ATTEMPTS, LETTERS, ANALYSES, REQUESTS, MINUTES_DUE, QUEUE_MINUTES):
         run(database, statement, known)
     run(database, "UPDATE workers SET seen_at = %(now)s WHERE stopped_at IS NULL", known)
     run(database, "VACUUM ANALYZE")
@@ -231,12 +114,23 @@ def run(database: Database, statement: str, values: dict[str, Any] | None = None
 
 
 def _rest(known: dict[str, Any]) -> Iterator[Statement]:
-    for statement in (_ATTEMPTS, _LETTERS, _ANALYSES, _REQUESTS, *_DAYS, _WORKERS, _GONE, _MINUTES_DUE, _QUEUE_MINUTES):
+    for statement in (
+        ATTEMPTS,
+        LETTERS,
+        CAUSES,
+        ANALYSES,
+        REQUESTS,
+        *DAYS,
+        WORKERS,
+        GONE,
+        MINUTES_DUE,
+        QUEUE_MINUTES,
+    ):
         yield statement, known
     for job in JOBS:
         if job.route is not None:
             every = getattr(job.when, "seconds", 86_400)
-            yield _LEDGER, known | {"job": job.name, "every": timedelta(seconds=every), "begin": known["end"] - SPAN}
+            yield LEDGER, known | {"job": job.name, "every": timedelta(seconds=every), "begin": known["end"] - SPAN}
 
 
 def _without_indexes(database: Database) -> list[str]:
@@ -262,4 +156,4 @@ def _rows(database: Database, statement: str) -> list[tuple[str, ...]]:
 
 
 def _mark(tasks: int) -> str:
-    return f"filled by scripts/bench monitor with {tasks} tasks"
+    return f"filled by scripts/bench monitor (2) with {tasks} tasks"

@@ -24,8 +24,14 @@ def served(database_url: str, folder: Path) -> Iterator[tuple[str, int]]:
     )  # fmt: skip
     try:
         assert process.stderr is not None
-        url = next(found[1] for line in process.stderr if (found := re.search(r"Monitor: (http\S+?)/?  ", line)))
-        yield url, process.pid
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if found := re.search(r"Monitor: (http\S+?)/?  ", line):
+                break
+        else:
+            raise SystemExit(f"The monitor did not start:\n{''.join(said)}")
+        yield found[1], process.pid
     finally:
         process.terminate()
         process.communicate(timeout=20)

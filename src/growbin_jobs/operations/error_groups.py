@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.search.failures import WINDOW, Failure, failures
+from growbin_jobs.engine.central.error_causes import Cause
+from growbin_jobs.engine.central.error_figures import (
+    SAMPLES,
+    WINDOW,
+    ErrorFigures,
+    error_figures,
+    failures_at,
+)
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 
-#: What differs between two failures of one cause: ids, numbers, texts in quotation marks, paths, addresses.
-_VARYING: Final = re.compile(
-    r"""[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-f]+|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b"""
-    r"""|'[^']*'|"[^"]*"|\w+://\S+|(?<!\w)/[\w./-]+|\d+(?:[.,:]\d+)*""",
-    re.IGNORECASE,
-)
-_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line \d+, in (?P<function>.+)')
-_CLASS: Final = re.compile(r"[A-Za-z_][\w.]*")
 BUCKETS: Final = 24
-_SAMPLES: Final = 5
+
+#: Groups that are shown, those with most failures.
+MOST_GROUPS: Final = 200
 
 #: Code, class of the error, place, and the error's text where these do not name it.
-Cause = tuple[str, str, str, str]
+GroupCause = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ class ErrorGroup:
       error_class: Of the last error; empty: not known.
       place: ``file:function`` where it was raised, without the line, which moves; empty: not known.
       count: Of runs that failed; with ``dead`` of them the message was given up.
-      first_at, last_at: When it was seen first and last in the time that was looked at.
+      first_at, last_at: When it was seen first and last in the time that was looked at, to the minute at its beginning.
       trend: Failures in each of equal parts of that time, oldest first.
       is_new: It was not seen before the newest version began to work.
       actors, nodes: Where, with how many.
@@ -66,15 +65,18 @@ class ErrorGroup:
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroups:
-    """All groups of a time, those with most failures first.
+    """The groups of a time, those with most failures first.
 
     Attributes:
-      window: Only the newest so many failures were looked at; None: all.
+      groups: At most :data:`MOST_GROUPS`.
+      number: How many groups there are.
+      window: Of the last minutes only the newest so many failures were looked at; None: all.
       version: The newest one that works, and since when; None: not known.
       version_at: Since when it works.
     """
 
     groups: list[ErrorGroup]
+    number: int
     window: int | None
     version: str | None
     version_at: datetime | None
@@ -90,14 +92,14 @@ def error_groups(database: Database, *, since: datetime, until: datetime) -> Err
     Raises:
       Deferred: The database is away.
     """
-    found, more = failures(database, since=since, until=until)
+    found, more = error_figures(database, since=since, until=until)
     version, version_at = newest_version(Workers(database).all())
     groups = grouped(found, since=since, until=until, version_at=version_at)
-    return ErrorGroups(groups, WINDOW if more else None, version, version_at)
+    return ErrorGroups(groups[:MOST_GROUPS], len(groups), WINDOW if more else None, version, version_at)
 
 
 def grouped(
-    found: Iterable[Failure], *, since: datetime, until: datetime, version_at: datetime | None = None
+    found: Iterable[ErrorFigures], *, since: datetime, until: datetime, version_at: datetime | None = None
 ) -> list[ErrorGroup]:
     """Return failures as groups, those with most failures first.
 
@@ -108,40 +110,41 @@ def grouped(
     return sorted(groups, key=lambda group: (-group.count, group.key))
 
 
-def tasks_of_group(database: Database, key: str, *, since: datetime, until: datetime) -> list[str]:
+def tasks_of_group(
+    database: Database, key: str, *, since: datetime, until: datetime, window: int = WINDOW
+) -> list[str]:
     """Return the tasks of a group, each once, those that failed last first.
 
     Parameters:
       key: Of the group.
       since, until: As :func:`error_groups`.
+      window: Of the hours in which it was seen at most so many failed runs are read, the newest.
 
     Raises:
       Deferred: The database is away.
     """
-    found, _ = failures(database, since=since, until=until)
+    found, _ = error_figures(database, since=since, until=until)
     its = next((its for cause, its in _members(found).items() if _key(cause) == key), [])
-    return list(dict.fromkeys(failure.task_id for failure in its))
+    causes = {each.cause.number for each in its}
+    times = {at for each in its for at in each.times}
+    runs = failures_at(database, times, since=since, until=until, window=window)
+    return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in causes))
 
 
-def _members(found: Iterable[Failure]) -> dict[Cause, list[Failure]]:
-    known, titles = list(found), lru_cache(maxsize=None)(without_what_varies)  # most failures have the words of others
-    causes: defaultdict[tuple[str, str], set[Cause]] = defaultdict(set)  # of deaths, by actor and error
-    of_deaths: dict[int, Cause] = {}
-    for number, failure in enumerate(known):
-        if failure.state == "dead":
-            title = titles(failure.error)
-            of_deaths[number] = cause = _cause(failure, title)
-            causes[failure.actor, title].add(cause)
-    members: defaultdict[Cause, list[Failure]] = defaultdict(list)
-    for number, failure in enumerate(known):
-        title = titles(failure.error)
-        likely = causes.get((failure.actor, title), ())
-        cause = next(iter(likely)) if len(likely) == 1 else of_deaths.get(number) or _cause(failure, title)
-        members[cause].append(failure)
+def _members(found: Iterable[ErrorFigures]) -> dict[GroupCause, list[ErrorFigures]]:
+    known = list(found)
+    causes: defaultdict[tuple[str, str], set[GroupCause]] = defaultdict(set)  # of deaths, by actor and error
+    for each in known:
+        if each.dead:
+            causes[each.cause.actor, each.cause.title].add(_cause(each.cause))
+    members: defaultdict[GroupCause, list[ErrorFigures]] = defaultdict(list)
+    for each in known:
+        likely = causes.get((each.cause.actor, each.cause.title), ())
+        members[next(iter(likely)) if len(likely) == 1 else _cause(each.cause)].append(each)
     return members
 
 
-def _key(cause: Cause) -> str:
+def _key(cause: GroupCause) -> str:
     return hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -157,60 +160,43 @@ def newest_version(workers: Iterable[WorkerGroup]) -> tuple[str | None, datetime
     return newest, began[newest]
 
 
-def place_of(traceback: str) -> tuple[str, str]:
-    """Return the class of the last error of a traceback and where it was raised; empty where it does not say."""
-    frames = list(_FRAME.finditer(traceback))
-    last = next((line.strip() for line in reversed(traceback.splitlines()) if line.strip()), "")
-    named = _CLASS.match(last) if not last.startswith("File ") else None
-    if not frames:
-        return (named[0] if named else "", "")
-    file = frames[-1]["file"].rpartition("site-packages/")[2].rpartition("/src/")[2]
-    return (named[0] if named else "", f"{file}:{frames[-1]['function'].strip()}")
-
-
-def without_what_varies(text: str) -> str:
-    """Return an error's text as all failures of its cause have it."""
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return _VARYING.sub("…", first[:300])[:200]
-
-
-def _cause(failure: Failure, title: str) -> Cause:
-    error_class, place = place_of(failure.traceback)
-    if not error_class:
-        named = _CLASS.match(failure.error)
-        whole = named is not None and failure.error[named.end() :][:1] in ("", ":")
-        error_class = named[0] if named and whole else ""
+def _cause(cause: Cause) -> GroupCause:
     # Where the place is known the text adds nothing but what varies.
-    return (failure.code, error_class, place, "" if place and error_class else title)
+    return (cause.code, cause.error_class, cause.place, "" if cause.place and cause.error_class else cause.title)
 
 
 def _group(
-    cause: Cause, its: list[Failure], since: datetime, until: datetime, version_at: datetime | None
+    cause: GroupCause, its: Sequence[ErrorFigures], since: datetime, until: datetime, version_at: datetime | None
 ) -> ErrorGroup:
     code, error_class, place, title = cause
-    moments = [each.at for each in its]
-    first, last = min(moments), max(moments)
+    first, last = min(each.first_at for each in its), max(each.last_at for each in its)
+    actors, nodes, times = Counter[str](), Counter[str](), Counter[datetime]()
+    for each in its:
+        actors[each.cause.actor] += each.runs
+        nodes.update(each.nodes)
+        times.update(each.times)
+    newest = sorted(its, key=lambda each: each.last_at, reverse=True)
     return ErrorGroup(
         key=_key(cause),
-        title=title or without_what_varies(its[0].error) or error_class or code,
+        title=title or newest[0].cause.title or error_class or code,
         code=code,
         error_class=error_class,
         place=place,
-        count=len(its),
-        dead=sum(each.state == "dead" for each in its),
+        count=sum(each.runs for each in its),
+        dead=sum(each.dead for each in its),
         first_at=first,
         last_at=last,
-        trend=_trend(moments, since, until),
+        trend=_trend(times, since, until),
         is_new=version_at is not None and first >= version_at > since,
-        actors=dict(Counter(each.actor for each in its).most_common(20)),
-        nodes=dict(Counter(each.node for each in its).most_common(20)),
-        samples=[each.task_id for each in its[:_SAMPLES]],
+        actors=dict(actors.most_common(20)),
+        nodes=dict(nodes.most_common(20)),
+        samples=list(dict.fromkeys(sample for each in newest for sample in each.samples))[:SAMPLES],
     )
 
 
-def _trend(moments: Iterable[datetime], since: datetime, until: datetime) -> list[int]:
+def _trend(times: Counter[datetime], since: datetime, until: datetime) -> list[int]:
     width = max((until - since) / BUCKETS, timedelta(seconds=1))
     counts = [0] * BUCKETS
-    for moment in moments:
-        counts[min(BUCKETS - 1, max(0, int((moment - since) / width)))] += 1
+    for at, runs in times.items():
+        counts[min(BUCKETS - 1, max(0, int((at - since) / width)))] += runs
     return counts

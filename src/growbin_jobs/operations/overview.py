@@ -23,6 +23,9 @@ from growbin_jobs.engine.delivery.records import TaskState
 #: What an overview shows.
 SPAN: Final = timedelta(hours=1)
 
+#: Queues of which it is said how deep they were, the deepest.
+_QUEUES: Final = 20
+
 #: Parts of an actor's trend.
 _TREND: Final = 30
 
@@ -87,7 +90,7 @@ class Overview:
       sampled: Of the last minutes only the newest ends were read, so that numbers are too small.
       minutes: One for each step, also those without ends.
       actors: Those with most ends first.
-      queues: What the broker said of its queues, by the minute; a minute without a row was not asked about.
+      queues: What the broker said of the deepest queues, by the minute; a minute without a row was not asked about.
     """
 
     since: datetime
@@ -120,6 +123,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     begin = end - max(1, int(span.total_seconds()) // step) * step
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
     figures, sampled = _figures(database, since, last)
+    queues = QueueMinutes(database)
     ends, failures = sum(each.runs for each in figures), sum(each.runs for each in figures if _is_bad(each))
     return Overview(
         since=since,
@@ -133,7 +137,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
         sampled=sampled,
         minutes=_points(figures, begin, end, step),
         actors=_actors(figures, begin, end),
-        queues=QueueMinutes(database).read(since, last),
+        queues=queues.read(since, last, queues=queues.deepest(since, last, _QUEUES)),
     )
 
 

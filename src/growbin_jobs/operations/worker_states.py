@@ -59,7 +59,8 @@ def worker_states(workers: Workers, *, now: datetime | None = None) -> WorkerSta
     states = [_state(group, moment) for group in workers.all()]
     gone = [state for state in states if state.presence is Presence.GONE]
     left = {state.group.node: state.left for state in gone}
-    return WorkerStates([state for state in states if state not in gone], gone, sum(left.values()))
+    present = [state for state in states if state.presence is not Presence.GONE]
+    return WorkerStates(present, gone, sum(left.values()))
 
 
 def _state(group: WorkerGroup, now: datetime) -> WorkerState:

@@ -219,7 +219,7 @@ def test_queues_are_sampled_once_a_minute_by_whoever_comes_first(database: Datab
         ("user_input", 0, 2, 5, 0), ("vision", 3, None, None, 1),
     ]  # fmt: skip
     assert [each.oldest for each in found] == [0.0, pytest.approx(20.0)]
-    assert len(QueueMinutes(database).read(START, START + HOUR, queue="vision")) == 2
+    assert len(QueueMinutes(database).read(START, START + HOUR, queues=["vision"])) == 2
     assert QueueMinutes(database).read(START + timedelta(minutes=5), START + HOUR) == []
     assert forgotten(database, START + timedelta(minutes=1))["queue_minutes"] == 2
 

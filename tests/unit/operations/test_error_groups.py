@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from growbin_jobs.engine.central.search.failures import Failure
-from growbin_jobs.operations.error_groups import BUCKETS, grouped, place_of
+from growbin_jobs.engine.central.error_causes import cause_of, place_of
+from growbin_jobs.engine.central.error_figures import figures_of
+from growbin_jobs.engine.central.failed_runs import Failure
+from growbin_jobs.operations import error_groups
+from growbin_jobs.operations.error_groups import BUCKETS, ErrorGroup
 
 START = datetime(2026, 11, 28, tzinfo=UTC)
 TRACEBACK = """  File "/srv/app/.venv/lib/python3.11/site-packages/orders/jobs.py", line {line}, in mail
@@ -13,9 +16,13 @@ KeyError
 """
 
 
-def failure(number: int, error: str, *, minutes: float = 0, **fields: str) -> Failure:
+def failure(number: int, error: str, *, minutes: float = 0, dead: bool = True, **fields: str) -> Failure:
     at = START + timedelta(minutes=minutes)
-    return Failure(f"t{number}", "mail", "mails", "n1", fields.pop("state", "dead"), at, error, **fields)
+    return Failure(f"t{number}", "n1", dead, at, cause_of("mail", error, **fields))
+
+
+def grouped(found: list[Failure], **span: datetime) -> list[ErrorGroup]:
+    return error_groups.grouped(figures_of(found).values(), **span)
 
 
 def trace(file: str) -> str:
@@ -29,7 +36,7 @@ def test_three_causes_with_varying_ids_are_three_groups():
         found.append(
             failure(number, f"https://api.example/{number}/x answered {500 + number % 4} after {number / 7} s")
         )
-        found.append(failure(number, "ValueError", state="failed"))
+        found.append(failure(number, "ValueError", dead=False))
 
     groups = grouped(found, since=START, until=START + timedelta(hours=1))
     assert [group.count for group in groups] == [500, 500, 500]
@@ -44,7 +51,7 @@ def test_the_same_words_at_two_places_are_two_groups():
 
 def test_runs_that_failed_before_a_message_was_given_up_are_in_its_group():
     found = [failure(1, "KeyError", traceback=trace("a.py"), code="retries_exhausted")]
-    found += [failure(1, "KeyError", state="failed"), failure(2, "KeyError", state="failed")]
+    found += [failure(1, "KeyError", dead=False), failure(2, "KeyError", dead=False)]
 
     [group] = grouped(found, since=START, until=START + timedelta(hours=1))
     assert (group.count, group.dead, group.code, group.place) == (3, 1, "retries_exhausted", "a.py:f")

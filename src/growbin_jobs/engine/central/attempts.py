@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.fields import UtcField, storable
 from growbin_jobs.engine.central.minutes_due import touch
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.task_copy import iso
 from growbin_jobs.engine.delivery.records import Outcome
 from growbin_jobs.engine.errors import Permanent
@@ -21,6 +22,24 @@ from growbin_jobs.engine.journal.tables.attempts import UnsyncedAttempt
 
 #: Longest task id: it has to fit into an index of PostgreSQL.
 _ID_LIMIT: Final = 1000
+
+
+#: Attempts of a task that are read, the newest; counted are at most so many.
+MOST: Final = 200
+COUNTED: Final = 100_000
+
+#: Nodes of a task that are looked at.
+_NODES: Final = 500
+
+_READ: Final = (
+    "node", "ended_at", "outcome", "task_name", "queue_name", "started_at", "worker", "retry_count", "deferrals",
+    "due_at", "waited", "error",
+)  # fmt: skip
+_OF_NODE: Final = f"""
+    SELECT {", ".join(_READ[:-1])}, substr(error, 1, 5000) FROM task_attempts WHERE task_id = ? AND node = ?
+    ORDER BY ended_at DESC LIMIT ?
+"""  # noqa: S608 names of ours
+_NUMBER: Final = f"SELECT count(*) FROM (SELECT 1 FROM task_attempts WHERE task_id = ? LIMIT {COUNTED}) AS known"  # noqa: S608
 
 
 class AttemptRow(peewee.Model):
@@ -51,7 +70,8 @@ class TaskAttempt:
     """A run that did not complete, on whichever node. Times are aware, in UTC.
 
     Attributes:
-      number: Its place among those of its task that are known, from 1 on.
+      number: Its place among those of its task that are known, from 1 on; where more than :data:`COUNTED` are known, at
+        least that.
       started_at, worker, retry_count, deferrals: Of the run; None of a crash whose start nobody saw.
       ended_at: Of a crash: when it was found.
       due_at: When the run that follows is due; None: at once, or there is none.
@@ -110,29 +130,55 @@ class Attempts:
 
         self.database.transaction(work)
 
-    def of_task(self, task_id: str) -> list[TaskAttempt]:
-        """Return the attempts of a task on all nodes, in the order in which they ended."""
-        return self.of_tasks([task_id]).get(task_id, [])
+    def of_task(self, task_id: str, *, most: int = MOST) -> list[TaskAttempt]:
+        """Return the newest attempts of a task on all nodes, in the order in which they ended.
 
-    def of_tasks(self, task_ids: Collection[str]) -> dict[str, list[TaskAttempt]]:
-        """Return the attempts of some tasks, by task; those that have none are left out."""
-        row, letter, wanted = AttemptRow, DeadLetterRow, list(task_ids)
-        query = row.select().where(row.task_id.in_(wanted)).order_by(row.task_id, row.ended_at, row.node)
-        deaths = letter.select(letter.task_id, letter.node, letter.died_at, letter.traceback)
-        deaths = deaths.where(letter.task_id.in_(wanted))
-        rows = self.database.rows(query)
-        traces = {
-            (each["task_id"], each["node"], each["died_at"]): each["traceback"]
-            for each in (self.database.rows(deaths) if rows else ())
-        }
-        found: dict[str, list[TaskAttempt]] = {}
-        names = {field.name for field in fields(TaskAttempt)} - {"number", "traceback"}
-        for each in rows:
-            of_task = found.setdefault(each["task_id"], [])
-            values = {name: each[name] for name in names} | {"outcome": Outcome(each["outcome"])}
-            trace = traces.get((each["task_id"], each["node"], each["ended_at"]), "")
-            of_task.append(TaskAttempt(number=len(of_task) + 1, traceback=trace, **values))
-        return found
+        Parameters:
+          most: At most so many.
+        """
+        words = SqlWords(self.database.dialect)
+
+        def read(connection: peewee.Database) -> tuple[list[Any], int]:
+            # Node by node, each from its end: sorted as one, a million runs of a task would be read.
+            nodes = _nodes(words, connection, task_id)
+            rows = [row for node in nodes for row in words.rows(connection, _OF_NODE, task_id, node, most)]
+            [(number,)] = words.rows(connection, _NUMBER, task_id)
+            return rows, int(number)
+
+        rows, number = self.database.run(read)
+        views: list[dict[str, Any]] = [dict(zip(_READ, row, strict=True)) | {"task_id": task_id} for row in rows]
+        for each in views:
+            each |= {name: UtcField().python_value(each[name]) for name in ("ended_at", "started_at", "due_at")}
+        newest = sorted(views, key=lambda each: (each["ended_at"], each["node"]))[-most:]
+        traces = self._traces(task_id, newest[0]["ended_at"]) if newest else {}
+        first = max(number, len(newest)) - len(newest) + 1
+        return [
+            TaskAttempt(
+                number=at, traceback=traces.get((each["node"], each["ended_at"]), ""),
+                **(each | {"outcome": Outcome(each["outcome"])}),
+            )
+            for at, each in enumerate(newest, first)
+        ]  # fmt: skip
+
+    def _traces(self, task_id: str, since: datetime) -> dict[tuple[str, datetime], str]:
+        letter = DeadLetterRow
+        deaths = letter.select(letter.node, letter.died_at, letter.traceback)
+        deaths = deaths.where((letter.task_id == task_id) & (letter.died_at >= since))
+        rows = self.database.rows(deaths.order_by(letter.died_at.desc()).limit(MOST))
+        return {(each["node"], each["died_at"]): each["traceback"] for each in rows}
+
+
+def _nodes(words: SqlWords, connection: peewee.Database, task_id: str) -> list[str]:
+    """Return the nodes on which a task has run, each found by one look into the index."""
+    found: list[str] = []
+    while len(found) < _NODES:
+        after, values = ("AND node > ?", [found[-1]]) if found else ("", [])
+        sql = f"SELECT min(node) FROM task_attempts WHERE task_id = ? {after}"  # noqa: S608 constants only
+        [(node,)] = words.rows(connection, sql, task_id, *values)
+        if node is None:
+            break
+        found.append(node)
+    return found
 
 
 def _row(node: str, each: UnsyncedAttempt) -> tuple[Any, ...]:

@@ -96,6 +96,15 @@ class Database:
 
         return self.run(in_transaction)
 
+    def snapshot(self, work: Callable[[peewee.Database], T]) -> T:
+        """Like :meth:`run`, for work that reads several times: all of it sees the database as it was at one moment."""
+
+        def in_snapshot(connection: peewee.Database) -> T:
+            with self._driver.snapshot(connection):
+                return work(connection)
+
+        return self.run(in_snapshot)
+
     def rows(self, query: Any) -> list[dict[str, Any]]:
         """Run one peewee query and return its rows; for what a write changed, give it a ``RETURNING``.
 

@@ -21,10 +21,14 @@ from growbin_jobs.engine.central.dead_letter_rows import (
     view_of,
 )
 from growbin_jobs.engine.central.fields import storable
+from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.task_copy import iso
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import DeadLetterRecord, TaskState
 from growbin_jobs.engine.errors import NotFound
+
+#: Dead letters of one task that are read, the newest.
+_OF_TASK: Final = 50
 
 #: ``list`` is a method below.
 Found = list[CentralDeadLetter]
@@ -99,9 +103,12 @@ class DeadLetters:
         return [view_of(each) for each in self.database.rows(query)] if letter_ids else []
 
     def of_task(self, task_id: str) -> Found:
-        """Return all dead letters that a task has come to, on all nodes, oldest first, with their messages."""
-        query = DeadLetterRow.select().where(DeadLetterRow.task_id == task_id).order_by(DeadLetterRow.died_at)
-        return [view_of(row) for row in self.database.rows(query)]
+        """Return the newest dead letters of a task on all nodes, oldest first, without messages and tracebacks."""
+        row = DeadLetterRow
+        columns = [field for field in row._meta.sorted_fields if field.name not in ("body", "traceback")]
+        nothing = (peewee.Value(b"").alias("body"), peewee.Value("").alias("traceback"))
+        query = row.select(*columns, *nothing).where(row.task_id == task_id).order_by(row.died_at.desc())
+        return [view_of(each) for each in reversed(self.database.rows(query.limit(_OF_TASK)))]
 
     def count_open(self, *, most: int = 100_000) -> int:
         """Return how many dead letters nobody has dealt with, counted up to a limit."""
@@ -153,9 +160,13 @@ class DeadLetters:
         """
         rows = sorted({row[0]: row for row in (_row(node, *each) for each in letters)}.values())
         dialect = self.database.dialect
-        self.database.transaction(
-            lambda connection: bulk.insert(connection, dialect, "dead_letters", _COPIED, rows, _TAKE_OVER)
-        )
+        minutes = {int(record.died_at // 60) for _, record in letters}  # their errors are counted by code and place
+
+        def work(connection: peewee.Database) -> None:
+            bulk.insert(connection, dialect, "dead_letters", _COPIED, rows, _TAKE_OVER)
+            touch(connection, dialect, minutes)
+
+        self.database.transaction(work)
 
     def taken(self, *, now: datetime, limit: int = 200) -> Found:
         """Return those about which somebody has decided and nobody has done it, oldest decision first."""

@@ -48,6 +48,9 @@ class Driver(Protocol):
     def transaction(self, session: peewee.Database, *, durable: bool) -> AbstractContextManager[object]:
         """Return a transaction of a connection; one that is not durable may be undone by a power cut soon after."""
 
+    def snapshot(self, session: peewee.Database) -> AbstractContextManager[object]:
+        """Return a transaction that reads, in which every statement sees the database as it was at the first."""
+
     def is_alive(self, session: peewee.Database) -> bool:
         """Return False when an idle connection was closed by the other side, without asking the server."""
 

@@ -158,6 +158,13 @@ class PostgresDriver:
                 connection.execute_sql("SET LOCAL synchronous_commit TO off")
             yield
 
+    @contextmanager
+    def snapshot(self, session: peewee.Database) -> Iterator[None]:
+        connection: Any = session  # peewee has no types
+        with connection.atomic():
+            connection.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
     def is_alive(self, session: peewee.Database) -> bool:
         # An idle server says nothing unless it closes the connection; asking it would cost a round trip each time.
         connection = _raw(session)

@@ -5,7 +5,7 @@ A minute without a row was not asked about; that is not the same as an empty que
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ import peewee
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField, storable
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import TaskState
 
@@ -101,13 +102,30 @@ class QueueMinutes:
         query = QueueMinuteRow.insert_many(rows).on_conflict_ignore()
         self.database.run(lambda connection: query.execute(connection))
 
-    def read(self, since: datetime, until: datetime, *, queue: str | None = None) -> list[QueueMinute]:
-        """Return what was told of a time, from the one to before the other, in order."""
+    def deepest(self, since: datetime, until: datetime, number: int) -> list[str]:
+        """Return the queues in which most messages waited in a time, the deepest first; at most so many."""
         row = QueueMinuteRow
-        query = row.select().where((row.minute >= since) & (row.minute < until)).order_by(row.minute, row.queue_name)
-        query = query if queue is None else query.where(row.queue_name == queue)
-        names = [field.name for field in fields(QueueMinute)]
-        return [QueueMinute(**{name: each[name] for name in names}) for each in self.database.rows(query)]
+        query = row.select(row.queue_name).where((row.minute >= since) & (row.minute < until)).group_by(row.queue_name)
+        query = query.order_by(peewee.fn.SUM(row.ready).desc(), row.queue_name).limit(number)
+        return [each["queue_name"] for each in self.database.rows(query)]
+
+    def read(self, since: datetime, until: datetime, *, queues: Collection[str] | None = None) -> list[QueueMinute]:
+        """Return what was told of a time, from the one to before the other, in order.
+
+        Parameters:
+          queues: Only of these; None: of all.
+        """
+        columns = ", ".join(field.name for field in fields(QueueMinute))
+        wanted, values = "minute >= ? AND minute < ?", [*map(UtcField().db_value, (since, until))]
+        if queues is not None:
+            if not queues:
+                return []
+            wanted += f" AND queue_name IN ({', '.join('?' * len(queues))})"
+            values += map(storable, queues)
+        # Not by peewee, which takes five times as long for a row: six hours are thousands.
+        sql = f"SELECT {columns} FROM queue_minutes WHERE {wanted} ORDER BY minute, queue_name"  # noqa: S608 our names
+        words = SqlWords(self.database.dialect)
+        return [_view(row) for row in self.database.run(lambda connection: words.rows(connection, sql, *values))]
 
     def _waiting_since(self, now: datetime) -> dict[str, datetime]:
         """Return since when the oldest message of each queue waits, as far as it is a pending task that is due."""
@@ -119,6 +137,13 @@ class QueueMinutes:
             at = each["due_at"] or each["created_at"]
             since[each["queue_name"]] = min(at, since.get(each["queue_name"], at))
         return since
+
+
+def _view(row: Sequence[Any]) -> QueueMinute:
+    minute = UtcField().python_value(row[0])
+    assert minute is not None
+    names = (field.name for field in fields(QueueMinute))
+    return QueueMinute(**(dict(zip(names, row, strict=True)) | {"minute": minute}))
 
 
 def _age(depth: Depth, since: datetime | None, now: datetime) -> float | None:

@@ -98,6 +98,11 @@ class SqliteDriver:
             if not durable:
                 _raw(session).pragma("synchronous", "FULL")
 
+    @contextmanager
+    def snapshot(self, session: peewee.Database) -> Iterator[None]:
+        with session.atomic("DEFERRED"):  # it reads, so it takes no lock that others wait for
+            yield
+
     def is_alive(self, session: peewee.Database) -> bool:  # noqa: ARG002 - a file does not hang up
         return True
 

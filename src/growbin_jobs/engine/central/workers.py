@@ -1,6 +1,6 @@
 """Who works: one row for each node and worker group, kept fresh by the node's keeper."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,6 +10,7 @@ import peewee
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import JsonField, UtcField
+from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Without a heartbeat for so long a node is silent: nobody knows whether it lives. It reports every 10 s.
 SILENCE: Final = timedelta(seconds=45)
@@ -123,9 +124,10 @@ class Workers:
 
     def all(self) -> list[WorkerGroup]:
         """Return every group that was ever seen and not forgotten, by node."""
-        return [
-            _view(row) for row in self.database.rows(WorkerRow.select().order_by(WorkerRow.node, WorkerRow.group_name))
-        ]
+        # Not by peewee, which takes five times as long for a row: pods come and go by the thousand.
+        sql = f"SELECT {', '.join(_FIELDS)} FROM workers ORDER BY node, group_name"  # noqa: S608 names of ours
+        words = SqlWords(self.database.dialect)
+        return [_view(row) for row in self.database.run(lambda connection: words.rows(connection, sql))]
 
     def forget(self, *, stopped_before: datetime) -> int:
         """Delete rows of groups that stopped long ago and left nothing behind.
@@ -141,5 +143,13 @@ class Workers:
         return deleted
 
 
-def _view(row: Mapping[str, Any]) -> WorkerGroup:
-    return WorkerGroup(**{field.name: row[field.name] for field in fields(WorkerGroup)})
+_FIELDS: Final = tuple(field.name for field in fields(WorkerGroup))
+_READ: Final = {
+    **dict.fromkeys(("pids", "queues", "reserved_tasks"), JsonField().python_value),
+    **dict.fromkeys(("started_at", "seen_at", "stopped_at"), UtcField().python_value),
+}
+
+
+def _view(row: Sequence[Any]) -> WorkerGroup:
+    values = dict(zip(_FIELDS, row, strict=True))
+    return WorkerGroup(**(values | {name: read(values[name]) for name, read in _READ.items()}))

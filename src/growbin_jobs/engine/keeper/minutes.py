@@ -114,5 +114,8 @@ class ForgetOld:
             OldRows("dead_letters", ("id",), "died_at < ?", (letters,)),
             OldRows("task_reruns", ("task_id",), "at < ? AND sent_at IS NOT NULL", (letters,)),
             OldRows("task_minutes", ("minute", "queue_name", "task_name", "outcome"), "minute < ?", (minutes,)),
+            OldRows("error_minutes", ("hour", "minute", "cause", "node"), "minute < ?", (minutes,)),
+            OldRows("error_hours", ("hour", "cause", "node"), "hour < ?", (minutes,)),
+            OldRows("error_causes", ("cause",), "seen_at < ?", (minutes,)),
             OldRows("queue_minutes", ("minute", "queue_name"), "minute < ?", (minutes,)),
         ]  # fmt: skip

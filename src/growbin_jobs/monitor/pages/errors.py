@@ -16,6 +16,9 @@ from growbin_jobs.operations.error_groups import error_groups
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
+#: Groups that the page shows.
+MOST = 50
+
 #: Times that can be chosen, in hours.
 HOURS = (1, 6, 24, 72, 168)
 
@@ -40,6 +43,6 @@ def page(
     groups = [group for group in found.groups if group.is_new] if only == "new" else found.groups
     return render(
         request, "errors.html", found=found, groups=groups, hours=hours, choices=HOURS, only=only, since=since,
-        sparkline=charts.sparkline, affected=affected,
+        sparkline=charts.sparkline, affected=affected, most=MOST,
         hit=affected_by(services.database, affected, since=since, until=now) if affected else None,
     )  # fmt: skip

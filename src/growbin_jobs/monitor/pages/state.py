@@ -20,24 +20,38 @@ from growbin_jobs.monitor.reading.state import queues_of, workers_of
 from growbin_jobs.monitor.reading.task_query import may_see_messages
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.readable_json import pretty
+from growbin_jobs.operations.worker_states import Presence
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
+
+#: Rows that a page shows of workers and of queues.
+MOST = 200
 
 _Text = Annotated[str, Query(max_length=1000)]
 
 
 @router.get("/workers")
-def workers(request: Request, json: Annotated[str, Query(max_length=10)] = "") -> Response:
-    """Show who works; those that are gone are folded. With ``json`` it answers as Flower's page does."""
+def workers(request: Request, json: Annotated[str, Query(max_length=10)] = "", find: _Text = "") -> Response:
+    """Show who works, the silent first; those that are gone are folded. With ``json`` it answers as Flower's page does.
+
+    Parameters:
+      find: Only those whose node or group has this in its name.
+    """
     found = workers_of(request.app.state.services)
     if json:
         return StrictAnswer(worker_table(found, worker_counts_of(request.app.state.services)))
-    return render(request, "workers.html", found=found, now=datetime.now(UTC))
+    present = [each for each in found.present if find in f"{each.group.node}/{each.group.group_name}"]
+    present.sort(key=lambda each: each.presence is not Presence.SILENT)
+    return render(request, "workers.html", found=found, present=present, find=find, most=MOST, now=datetime.now(UTC))
 
 
 @router.get("/queues")
-def queues(request: Request) -> Response:
-    """Show what each queue holds and who takes from it."""
+def queues(request: Request, find: _Text = "") -> Response:
+    """Show what each queue holds and who takes from it; where there are many, those in which most waits.
+
+    Parameters:
+      find: Only those that have this in their name.
+    """
     services: Any = request.app.state.services
     newest = letters_of(
         services, words_for(request).language, queue=None, actor=None, code=None, node=None, dealt_with=False,
@@ -45,7 +59,13 @@ def queues(request: Request) -> Response:
     )  # fmt: skip
     found = queues_of(services, workers_of(services))
     told = history(services.database, limit=20)
-    return render(request, "queues.html", found=found, newest=newest, pauses=pauses_of(services), told=told)
+    chosen = [queue for queue in found.queues if find in queue.name]
+    if len(chosen) > MOST:
+        chosen.sort(key=lambda queue: -(queue.ready or 0))
+    return render(
+        request, "queues.html", found=found, queues=chosen, find=find, most=MOST, newest=newest,
+        pauses=pauses_of(services), told=told,
+    )  # fmt: skip
 
 
 @router.get("/dead-letters")

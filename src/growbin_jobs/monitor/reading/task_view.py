@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from growbin_jobs.engine.central.attempts import Attempts, TaskAttempt
 from growbin_jobs.engine.central.dead_letter_rows import CentralDeadLetter
@@ -15,6 +16,9 @@ from growbin_jobs.monitor.reading.lost_tasks import with_lost
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.waiting import Waiting, why_task_waits
 
+#: Runs of a task that are shown.
+MOST_ATTEMPTS: Final = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
@@ -22,7 +26,7 @@ class TaskView:
 
     Attributes:
       waiting: Why it has not ended; None: it has.
-      attempts: Its runs that did not complete, oldest first.
+      attempts: Its runs that did not complete, the newest of them, oldest first; their numbers say how many there are.
       family: The first task of its chain and all that were sent in it; empty where it is alone.
       letters: The dead letters that it has come to, oldest first.
       message, result: Their beginning; None where there is none, or the asker may not see it.
@@ -59,7 +63,7 @@ def task_view(services: Services, task_id: str, *, messages: bool) -> TaskView:
     return TaskView(
         task=task,
         waiting=why_task_waits(found.task, services.database, now=datetime.now(UTC)),
-        attempts=Attempts(services.database).of_task(task.task_id),
+        attempts=Attempts(services.database).of_task(task.task_id, most=MOST_ATTEMPTS),
         family=with_lost(services, family) if len(family) > 1 else [],
         letters=DeadLetters(services.database).of_task(task.task_id),
         message=found.payload if messages else None,

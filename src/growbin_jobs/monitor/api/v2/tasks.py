@@ -71,7 +71,7 @@ class TaskAnswer:
 
     Attributes:
       waiting: Why it has not ended; null: it has.
-      attempts: Its runs that did not complete, oldest first.
+      attempts: Its runs that did not complete, oldest first, the newest 50; their numbers say how many there are.
       family: The first task of its chain and all that were sent in it.
       message, result: Null where there is none or you may not see it.
       hidden: You may not see message and result.

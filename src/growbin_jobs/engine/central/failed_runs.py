@@ -1,0 +1,82 @@
+"""Failed runs as the journals told of them, each with its cause as far as anybody knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from growbin_jobs.engine.central.error_causes import Cause, cause_of
+from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.sql_words import SqlWords
+
+#: Failed runs that are read at once.
+PAGE: Final = 5_000
+
+_SHOWN: Final = 500
+
+#: Characters of a traceback that are read, from its end: the last frame and the error.
+_TAIL: Final = 3000
+
+_RUNS: Final = f"""
+    SELECT task_id, task_name, node, outcome, ended_at, substr(error, 1, {_SHOWN}) FROM task_attempts
+    WHERE ended_at >= ? AND ended_at < ? AND outcome <> 'deferred' ORDER BY ended_at DESC LIMIT ?
+"""  # noqa: S608 a number of ours
+
+#: What ended in the same microsecond as the last run of a page.
+_SAME: Final = f"""
+    SELECT task_id, task_name, node, outcome, ended_at, substr(error, 1, {_SHOWN}) FROM task_attempts
+    WHERE ended_at = ? AND outcome <> 'deferred'
+"""  # noqa: S608 a number of ours
+
+
+class Failure(NamedTuple):
+    """A run that failed.
+
+    Attributes:
+      dead: Its message was given up.
+      at: When it ended.
+    """
+
+    task_id: str
+    node: str
+    dead: bool
+    at: datetime
+    cause: Cause
+
+
+def failures(connection: Any, words: SqlWords, since: datetime, until: datetime) -> Iterator[Failure]:
+    """Yield the failed runs of a time, the newest first, read page by page.
+
+    Parameters:
+      connection: Of a snapshot or a transaction.
+      since, until: From the one to before the other, aware.
+    """
+    moments = UtcField()
+    begin, end = moments.db_value(since), moments.db_value(until)
+    while True:
+        rows = words.rows(connection, _RUNS, begin, end, PAGE)
+        whole = len(rows) < PAGE
+        if not whole:
+            last = rows[-1][4]
+            rows = [row for row in rows if row[4] != last] + words.rows(connection, _SAME, last)
+            end = moments.db_value(moments.python_value(last))
+        letters = _letters(connection, words, rows) if any(row[3] == "dead" for row in rows) else {}
+        for task_id, actor, node, outcome, at, error in rows:
+            dead, ended = outcome == "dead", moments.python_value(at)
+            assert ended is not None
+            code, traceback = letters.get((task_id, node, at), ("", "")) if dead else ("", "")
+            yield Failure(task_id, node, dead, ended, cause_of(actor, error or "", code=code, traceback=traceback))
+        if whole:
+            return
+
+
+def _letters(connection: Any, words: SqlWords, runs: list[Any]) -> dict[tuple[str, str, Any], tuple[str, str]]:
+    """Return code and traceback of the letters that were written when some runs ended, by task, node and moment.
+
+    They are not joined to the runs: most of those have no letter, and PostgreSQL would look for one for each.
+    """
+    end = "right(traceback, ?)" if words.dialect == "postgresql" else "substr(traceback, -1 * ?)"
+    sql = f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at <= ?"  # noqa: S608
+    rows = words.rows(connection, sql, _TAIL, min(run[4] for run in runs), max(run[4] for run in runs))
+    return {(task_id, node, at): (code or "", traceback or "") for task_id, node, at, code, traceback in rows}
