@@ -3,7 +3,7 @@
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +54,8 @@ class Measurement:
       seconds: From the moment the workers may go until RabbitMQ holds nothing any more.
       chains_per_second: Of that time.
       cpu_us_per_task, broker_cpu_us_per_task: CPU time of all worker processes, and of RabbitMQ, in microseconds. Less
-        shaken by what else the machine does than the rate is.
+        shaken by what else the machine does than the rate is. RabbitMQ's is that of handing the tasks out, and not of
+        taking them before the workers may go, nor of being asked afterwards whether it holds any.
       connections: Most connections to RabbitMQ of one process.
       peak_mb: Largest resident memory of one process so far.
       lost, duplicates: Last stages that never ran, and that ran again.
@@ -111,13 +112,13 @@ def measure(
         _prepare_database(system, env, folder / "log")
         with Workers(commands(system, pool), env, folder / "log") as workers:
             _wait_for_consumers(vhost, workers, pool)
-            session = Session(system, vhost, workers, tally)
+            session = Session(system, vhost, workers, tally, rabbit.cpu_seconds)
             session.drain(everyone, STAGES)
             for length in lengths:
                 rate = session.rate(max(everyone // 2, TRIAL // length), length, size.tasks // length)
                 number = int(min(rate * size.seconds, size.tasks / length))
-                cpu, broker_cpu = workers.cpu_seconds(), rabbit.cpu_seconds()
-                chains, _, seconds = session.drain(max(number, 1), length)
+                cpu = workers.cpu_seconds()
+                chains, _, seconds, broker_cpu = session.drain(max(number, 1), length)
                 tasks = len(chains) * length
                 yield Measurement(
                     system=system,
@@ -127,7 +128,7 @@ def measure(
                     seconds=seconds,
                     chains_per_second=len(chains) / seconds,
                     cpu_us_per_task=(workers.cpu_seconds() - cpu) / tasks * 1e6,
-                    broker_cpu_us_per_task=(rabbit.cpu_seconds() - broker_cpu) / tasks * 1e6,
+                    broker_cpu_us_per_task=broker_cpu / tasks * 1e6,
                     connections=workers.connections(rabbit.port),
                     peak_mb=workers.peak_mb(),
                     lost=len(chains) - tally.finished(chains),
@@ -164,22 +165,30 @@ class Drained(NamedTuple):
     Attributes:
       ran: Seconds until the last stage of the last chain had run.
       acknowledged: Seconds until RabbitMQ held nothing any more, which it counts now and then.
+      broker_cpu: Seconds of CPU that RabbitMQ has used until the last stage had run.
     """
 
     chains: range
     ran: float
     acknowledged: float
+    broker_cpu: float
 
 
 class Session:
     """Drains of one set of workers, one after the other, each with chains of its own.
 
+    Parameters:
+      broker_cpu: Returns the CPU seconds that RabbitMQ has used so far.
+
     Attributes:
       tasks: Tasks that these workers have been given so far.
     """
 
-    def __init__(self, system: str, vhost: Vhost, workers: Workers, tally: Tally) -> None:
+    def __init__(
+        self, system: str, vhost: Vhost, workers: Workers, tally: Tally, broker_cpu: Callable[[], float]
+    ) -> None:
         self.tasks = 0
+        self._broker_cpu = broker_cpu
         self._system = system
         self._vhost = vhost
         self._workers = workers
@@ -209,11 +218,11 @@ class Session:
             self._vhost.load(stage_name(1), (first_message(self._system, chain, length) for chain in chains))
         finally:
             self._workers.thaw()
-        begin = time.monotonic()
+        begin, broker_cpu = time.monotonic(), self._broker_cpu()
         self._until_all_ran(chains)
-        ran = time.monotonic() - begin
+        ran, broker_cpu = time.monotonic() - begin, self._broker_cpu() - broker_cpu
         # A task ends with its acknowledgement, after its journal row and the next stage's message.
-        return Drained(chains, ran, self._when_empty() - begin)
+        return Drained(chains, ran, self._when_empty() - begin, broker_cpu)
 
     def _until_all_ran(self, chains: range) -> None:
         ran, progress, empty_since = 0, time.monotonic(), None

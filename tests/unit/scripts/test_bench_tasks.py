@@ -190,12 +190,18 @@ class Fake:
     def __init__(self, tally: Tally, lose: int, keep: int) -> None:
         self.tally, self.lose, self.keep = tally, lose, keep
         self.loaded: list[bytes] = []
+        self.cpu = 0.0
+
+    def cpu_seconds(self) -> float:
+        self.cpu += 1.0
+        return self.cpu
 
     def freeze(self) -> None:
         self.loaded.clear()
 
     def load(self, _queue: str, messages: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
         self.loaded += [body for body, _ in messages]
+        self.cpu += 1000.0
 
     def thaw(self) -> None:
         for body in self.loaded[self.lose :]:
@@ -220,8 +226,14 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_chains_that_are_nowhere_any_more_count_as_lost(tmp_path: Path) -> None:
     tally = Tally(tmp_path / "tally", 100)
     fake: Any = Fake(tally, lose=3, keep=0)
-    chains = Session("a", fake, fake, tally).drain(10, 4).chains
+    chains = Session("a", fake, fake, tally, fake.cpu_seconds).drain(10, 4).chains
     assert tally.finished(chains) == 7
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_the_broker_spends_on_loading_is_not_counted(tmp_path: Path) -> None:
+    fake: Any = Fake(Tally(tmp_path / "tally", 100), lose=0, keep=0)
+    assert Session("a", fake, fake, fake.tally, fake.cpu_seconds).drain(10, 4).broker_cpu == 1.0
 
 
 @pytest.mark.usefixtures("hurried")
@@ -230,14 +242,14 @@ def test_a_drain_that_does_not_come_to_an_end_is_given_up(tmp_path: Path, lose: 
     tally = Tally(tmp_path / "tally", 100)
     fake: Any = Fake(tally, lose, keep=5)
     with pytest.raises(MeasurementFailed, match=words):
-        Session("a", fake, fake, tally).drain(10, 4)
+        Session("a", fake, fake, tally, fake.cpu_seconds).drain(10, 4)
 
 
 @pytest.mark.usefixtures("hurried")
 def test_every_drain_has_chains_of_its_own(tmp_path: Path) -> None:
     tally = Tally(tmp_path / "tally", 100)
     fake: Any = Fake(tally, lose=0, keep=0)
-    session = Session("a", fake, fake, tally)
+    session = Session("a", fake, fake, tally, fake.cpu_seconds)
     assert [session.drain(number, 4)[0] for number in (10, 20)] == [range(10), range(10, 30)]
     assert tally.duplicates(range(30)) == 0
     assert session.tasks == 120
@@ -246,13 +258,13 @@ def test_every_drain_has_chains_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("hurried")
 def test_trials_grow_until_they_take_long_enough_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake: Any = Fake(Tally(tmp_path / "tally", 100), lose=0, keep=0)
-    session = Session("a", fake, fake, fake.tally)
+    session = Session("a", fake, fake, fake.tally, fake.cpu_seconds)
     took = iter([0.1, 0.4, 0.6])
     asked = []
 
     def drain(number: int, _length: int) -> Drained:
         asked.append(number)
-        return Drained(range(number), next(took), 9.0)
+        return Drained(range(number), next(took), 9.0, 0.0)
 
     monkeypatch.setattr(session, "drain", drain)
     assert session.rate(10, 4, 1000) == 80 / 0.6
