@@ -9,7 +9,7 @@ from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.delivery.endings import GivenUp, ending
+from growbin_jobs.engine.delivery.endings import GivenUp, completion, ending
 from growbin_jobs.engine.delivery.lifecycle import DECIDE, RUNNING, Life, Step, advance
 from growbin_jobs.engine.delivery.records import COMPLETED, DROPPED, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted, has_ended
@@ -127,7 +127,11 @@ class Decisions:
         assert life.outbox is not None
         next_run = life.outbox.next_run
         if exception is None and next_run is None and not delivery.failed:  # nearly always
-            self._write(delivery, COMPLETED, None, result=result, outbox=outbox)
+            started_at = life.started_at or time.time()
+            record = completion(
+                delivery, worker=self._journal.worker, started_at=started_at, result=result, outbox=outbox
+            )
+            self._keep(delivery, life, record, COMPLETED)
             return
         error = None if exception is None else describe(exception)
         if delivery.failed and delivery.given_up is not None and delivery.given_up[0] in DROPPED:
@@ -174,7 +178,6 @@ class Decisions:
         state: TaskState,
         error: str | None,
         *,
-        result: Any = None,
         outbox: tuple[OutboxMessage, ...] = (),
         exception: BaseException | None = None,
         deferred: bool = False,
@@ -182,15 +185,18 @@ class Decisions:
     ) -> None:
         life = delivery.life
         assert life is not None
-        given_up = None if state is COMPLETED else _given_up(delivery, state, error or "", exception)
-        record: Finish = ending(
-            delivery, state, worker=self._journal.worker, started_at=life.started_at or time.time(), result=result,
-            error=error, outbox=outbox, given_up=given_up, deferred=deferred,
+        given_up = _given_up(delivery, state, error or "", exception)
+        record = ending(
+            delivery, state, worker=self._journal.worker, started_at=life.started_at or time.time(), error=error,
+            outbox=outbox, given_up=given_up, deferred=deferred,
         )  # fmt: skip
+        self._keep(delivery, life, record, outcome or ("deferred" if deferred else state))
+
+    def _keep(self, delivery: Delivery, life: Life, record: Finish, outcome: str) -> None:
         if advance(delivery, DECIDE):
             life.record = record
             if events.ENDED.listeners:
-                self._tell(delivery, life, outcome or ("deferred" if deferred else state), len(outbox))
+                self._tell(delivery, life, outcome, len(record.outbox))
 
     def _tell(self, delivery: Delivery, life: Life, outcome: str, messages: int) -> None:
         if events.ENDED.listeners:

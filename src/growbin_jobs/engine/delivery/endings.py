@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from growbin_jobs.engine.delivery.delivery import Delivery
-from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
+from growbin_jobs.engine.delivery.records import COMPLETED, Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.foreign_errors import places
 from growbin_jobs.engine.text import well_formed
@@ -84,6 +84,41 @@ def ending(
         due_at=_retry_due_at(delivery, outbox) if outbox else None,
         delivery_tag=getattr(delivery, "tag", None),
     )
+
+
+_new_finish = Finish.__new__
+
+
+def completion(
+    delivery: Delivery, *, worker: str, started_at: float, result: Any = None, outbox: tuple[OutboxMessage, ...] = ()
+) -> Finish:
+    """Return what :func:`ending` returns for a run that came to a good end, as nearly all do.
+
+    The record is filled in and not constructed: to pass eighteen arguments by name takes six times as long.
+
+    Parameters:
+      delivery, worker, started_at, result, outbox: As there.
+    """
+    options = delivery.options
+    record = _new_finish(Finish)
+    record.task_id = delivery.message_id
+    record.task_name = delivery.actor_name
+    record.queue_name = delivery.queue_name
+    record.payload = delivery.body.decode("utf-8", "replace")
+    record.state = COMPLETED
+    record.worker = worker
+    record.started_at = started_at
+    record.completed_at = time.time()
+    record.created_at = created_at(delivery)
+    record.error = record.dead = None
+    record.result = delivery.kept_result if delivery.kept_result is not None else _as_json(result)
+    record.retry_count = counted(options, "retries") if options else 0
+    record.deferrals = counted(options, "deferrals") if options else 0
+    record.outbox = outbox
+    record.deferred = False
+    record.due_at = _retry_due_at(delivery, outbox) if outbox else None
+    record.delivery_tag = getattr(delivery, "tag", None)
+    return record
 
 
 def created_at(delivery: Delivery) -> float | None:

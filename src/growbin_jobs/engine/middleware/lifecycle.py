@@ -90,6 +90,7 @@ class Lifecycle(Middleware):
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         if getattr(message, "life", None) is not None:
+            crashpoint("actor.after")
             self._decisions.decide(message, result, exception)
 
     def after_skip_message(self, broker: Broker, message: Any) -> None:
@@ -125,6 +126,7 @@ class OutboxScope(Middleware):
     """
 
     position = 1
+    only_failures = True
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         life = getattr(message, "life", None)
@@ -135,7 +137,6 @@ class OutboxScope(Middleware):
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        crashpoint("actor.after")
         if exception is not None:
             life = getattr(message, "life", None)
             if life is not None and life.outbox is not None:

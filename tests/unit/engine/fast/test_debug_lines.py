@@ -1,6 +1,7 @@
 import logging
 from types import SimpleNamespace
 
+import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
@@ -33,3 +34,21 @@ def test_debug_lines_are_written_where_they_are_wanted(thread, signal, caplog):
     thread.logger.debug("Received message %s", "m")
 
     assert caplog.messages == ["Received message m"]
+
+
+@pytest.mark.parametrize(("level", "lines"), [(logging.INFO, []), (logging.DEBUG, ["Received args=() kwargs={}."])])
+def test_actors_of_a_worker_speak_as_the_level_is_when_it_boots(level, lines, caplog):
+    broker = StubBroker(middleware=[DebugLines()])
+
+    @dramatiq.actor(broker=broker)
+    def act():
+        """Does nothing."""
+
+    act.logger = logging.getLogger("test_debug_lines")
+    for each in (logging.DEBUG if level == logging.INFO else logging.INFO, level):
+        act.logger.setLevel(each)
+        broker.emit_before("worker_boot", None)
+    caplog.clear()
+    act()
+
+    assert caplog.messages[:1] == lines
