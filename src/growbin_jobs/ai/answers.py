@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.attribution import asking
+from growbin_jobs.ai.batching import has_time, put_down
 from growbin_jobs.ai.freshness import wished
 from growbin_jobs.ai.single_flight import SingleFlight
 from growbin_jobs.errors import Away, Deferred
@@ -71,6 +72,14 @@ class SharedStore(Protocol):
 
         Raises:
           Deferred: The store is away; nobody may pay for what another has perhaps.
+        """
+        ...
+
+    def look(self, key: str) -> str | None:
+        """Return the answer, or None; no right to ask is taken.
+
+        Raises:
+          Deferred: The store is away.
         """
         ...
 
@@ -156,14 +165,26 @@ class Answers(Generic[T]):
 
         Raises:
           Permanent, Transient, Deferred: What ``ask`` raises, or that another caller's question takes too long.
+          AskedInBatch: The message has time, and nobody has the answer (:mod:`growbin_jobs.ai.batching`).
         """
         wish = wished()
         if wish is not None:  # no answer of before has this key; one that is paid for now is kept for a retry
             question = question._replace(key=hashlib.sha256(f"{question.key}:{wish}".encode()).hexdigest())
+        if has_time():
+            if (kept := self._kept(question)) is not None:
+                self._hit(question.model)
+                return Answered(kept, from_store=True)
+            put_down(question)
         answered, shared = self._flights.do(question.key, lambda: self._kept_or_asked(question, ask))
         if shared or answered.from_store:
             self._hit(question.model)
         return answered._replace(from_store=True) if shared else answered
+
+    def _kept(self, question: Question) -> T | None:
+        kept = self._read(self._store.get(question.key)) if self._store is not None else None
+        if kept is None and self._shared is not None:
+            kept = self._read(self._shared.look(question.key))
+        return kept
 
     def _kept_or_asked(self, question: Question, ask: Callable[[], T]) -> Answered[T]:
         kept = self._read(self._store.get(question.key)) if self._store is not None else None
