@@ -21,6 +21,7 @@ from growbin_jobs.engine.delivery.reruns import TIER
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import Deferred, Forbidden, GrowbinError, NotFound, Permanent, PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
 from growbin_jobs.operations.analysis_endings import AnalysisEndings
 from growbin_jobs.operations.turn import Turn, turn_of
 from growbin_jobs.picture_keys import spool_key
@@ -148,12 +149,30 @@ def find_turn(analysis: Analysis) -> Turn | None:
     """Return what an analysis waits for: a limit of paid calls, its place there, and about when it starts.
 
     Returns:
-      None where it waits for no limit: it is done, another stage has it, or nothing limits the models.
+      None where it waits for no limit: it is done, another stage has it, it waits for a batch, or nothing limits the
+      models.
 
     Raises:
       Deferred: The database is away.
     """
+    if any(one.back_at is None for one in find_batches(analysis)):
+        return None
     return turn_of(analysis, analyses().database)
+
+
+def find_batches(analysis: Analysis) -> list[InBatch]:
+    """Return how the questions of an analysis were put into batches, the first ones first.
+
+    Returns:
+      Nothing where nobody asked for the tier ``batch``. ``analysis.tier`` and ``analysis.tier_reason`` say the same in
+      short.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    if analysis.tier is None:
+        return []
+    return BatchQuestions(analyses().database).of_analysis(analysis.id)
 
 
 def http_status(error: BaseException) -> int:

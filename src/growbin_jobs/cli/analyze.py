@@ -160,5 +160,8 @@ def status(
         raise NotFound(
             f"There is no analysis {analysis_id!r} in this database; `growbin-jobs settings` shows which one it is."
         )
-    turn = client.find_turn(found)
-    print_json(report.as_json(found, turn=turn)) if json else report.show(found, turn=turn)
+    turn, batches = client.find_turn(found), client.find_batches(found)
+    if json:
+        print_json(report.as_json(found, turn=turn, batches=batches))
+    else:
+        report.show(found, turn=turn, batches=batches)

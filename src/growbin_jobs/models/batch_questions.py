@@ -21,7 +21,7 @@ from growbin_jobs.engine.central.reruns import Kind, Reruns, Wish
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.delivery.reruns import FRESH, TIER, again, encoded
 from growbin_jobs.models.analysis_tier import note_tier
-from growbin_jobs.models.batch_life import Why
+from growbin_jobs.models.batch_life import WINDOW, Why
 
 #: Of the ids under which messages are sent again.
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "growbin-jobs:batches")
@@ -85,6 +85,26 @@ class Waiting:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InBatch:
+    """How a question of an analysis is asked in a batch. Moments are in seconds since 1970, of the database's clock.
+
+    Attributes:
+      batch: The server's id of the batch, else our own; None: it waits for the next one.
+      state: How far that is, in the server's word where it has it.
+      put_at, back_at: When it was put down, and when its message was sent again.
+      done_by: When the server has it answered at the latest; None: it does not have it.
+      why: Why it is asked in the standard tier after all; None: it is not.
+    """
+
+    batch: str | None
+    state: str
+    put_at: float
+    back_at: float | None
+    done_by: float | None
+    why: str | None
+
+
 class BatchQuestions:
     """The only writer of both tables. Every method raises Deferred when the database is away.
 
@@ -141,6 +161,22 @@ class BatchQuestions:
         )
         rows = self.database.run(lambda connection: self._sql.rows(connection, sql))
         return [Waiting(model=model, number=number, seconds=float(seconds)) for model, number, seconds in rows]
+
+    def of_analysis(self, analysis_id: str) -> list[InBatch]:
+        """Return how the questions of an analysis are asked in batches, the first ones first."""
+        sql = (
+            "SELECT coalesce(b.server_id, b.id), coalesce(b.outcome, b.server_status, b.state, 'waiting'), w.put_at,"
+            " w.back_at, CASE WHEN b.ended_at IS NULL THEN b.sent_at + ? END, w.why FROM model_batch_waiter w"
+            " LEFT JOIN model_batch_question q ON q.key = w.key AND w.back_at IS NULL"
+            " LEFT JOIN model_batch b ON b.id = coalesce(w.batch_id, q.batch_id) WHERE w.analysis_id = ?"
+            " ORDER BY w.put_at, w.message_id"
+        )
+        values = (WINDOW, storable(analysis_id))
+        rows = self.database.run(lambda connection: self._sql.rows(connection, sql, *values))
+        return [
+            InBatch(batch=batch, state=state, put_at=put_at, back_at=back_at, done_by=done_by, why=why)
+            for batch, state, put_at, back_at, done_by, why in rows
+        ]
 
     def waiting_for(self, model: str, *, limit: int = PAGE) -> list[str]:
         """Return the keys of questions to a model that no batch has yet."""

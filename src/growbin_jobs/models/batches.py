@@ -6,7 +6,7 @@ nothing any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -238,6 +238,26 @@ class Batches:
         if not rows:
             raise LeaseLost(batch.id)
         return _batch(rows[0])
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBatches:
+    """A periodic job: delete what has been done for long. The keepers of all nodes do it.
+
+    Attributes:
+      database: Returns the central one.
+    """
+
+    database: Callable[[], Database]
+
+    def run_once(self) -> dict[str, int]:
+        """Delete it.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        deleted = Batches(self.database()).prune()
+        return {"deleted": deleted} if deleted else {}
 
 
 def _batch(row: Sequence[Any]) -> Batch:

@@ -16,7 +16,7 @@ AGENTS_EVERY: Final = 10 * _MINUTE
 MODELS_EVERY: Final = 15 * _MINUTE
 
 #: Between two looks at what waits for a batch, and at batches that are due.
-BATCHES_EVERY: Final = _MINUTE
+BATCHES_EVERY: Final = 5 * _MINUTE
 
 #: Facts are counted from what was recorded, so a missed day can be made up for; beyond this its facts may be deleted.
 _FACTS: Final = RunAll(most=62, max_age=62 * _DAY)

@@ -79,7 +79,7 @@ class MoneySettings(BaseModel):
         "limit that for each model. 0: no limit of ours.",
     )
     batch_poll: Seconds = Field(
-        default=60.0,
+        default=300.0,
         description="Seconds until the server is first asked how far a batch is; each pause is longer than the one "
         "before, up to 15 minutes.",
     )

@@ -9,6 +9,7 @@ from growbin_jobs.adapters.llm.prepared import Prepared
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision
+from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Rule, VisionAnswer, parse
 from growbin_jobs.models.batch_questions import BatchQuestion
 
@@ -39,9 +40,11 @@ class BatchRequests:
           Permanent: ``object_missing``.
           Transient, Deferred: The picture cannot be had now.
         """
-        if question.purpose == "vision":
-            return self._vision.prepared(self._picture(question.asks["s3_path"]))
-        return self.reader(question)
+        if question.purpose != "vision":
+            return self.reader(question)
+        if "s3_path" not in question.asks:  # its user was erased meanwhile
+            raise Permanent("object_missing")
+        return self._vision.prepared(self._picture(question.asks["s3_path"]))
 
     def reader(self, question: BatchQuestion) -> Prepared[Any]:
         """Return the request for reading its reply: nothing is fetched for that."""
