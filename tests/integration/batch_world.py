@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import growbin_jobs
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
-from growbin_jobs.ai import batches as batches_package
 from growbin_jobs.ai.answers import Answers
-from growbin_jobs.ai.batches.putting_down import BatchDesk
-from growbin_jobs.ai.batches.requests import BatchRequests
-from growbin_jobs.ai.batches.work import BatchWork, batch_work
+from growbin_jobs.ai.batch_desk import BatchDesk
+from growbin_jobs.ai.batch_requests import BatchRequests
+from growbin_jobs.ai.batch_work import BatchWork, batch_work
 from growbin_jobs.ai.batching import AskedInBatch, putting_down
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText
@@ -45,7 +45,7 @@ from growbin_jobs.settings import Settings, load
 KEY = "sk-canary-0123456789"
 MODEL = "gpt-5"
 ITEMS = [KnownItem("general", "기타", "other"), KnownItem("pet_bottle", "페트병", "PET bottle")]
-RULE = Path(batches_package.__file__).parents[2] / "rules" / "pet_bottle.json"
+RULE = Path(growbin_jobs.__file__).parent / "rules" / "pet_bottle.json"
 
 
 def stub_module() -> Any:
@@ -71,7 +71,7 @@ class Killed(BaseException):
 @contextmanager
 def killed_at(point: str | None, times: int = 1) -> Iterator[None]:
     """Let the work on batches end at a crash point as if its process were killed there."""
-    from growbin_jobs.ai.batches import looking_after, making, reading
+    from growbin_jobs.ai import batch_looking_after, batch_making, batch_reading
 
     left = times
 
@@ -82,8 +82,8 @@ def killed_at(point: str | None, times: int = 1) -> Iterator[None]:
             if left == 0:
                 raise Killed
 
-    modules: list[Any] = [making, reading, looking_after]
-    real = making.crashpoint
+    modules: list[Any] = [batch_making, batch_reading, batch_looking_after]
+    real = batch_making.crashpoint
     for module in modules:
         module.crashpoint = crashpoint
     try:

@@ -99,7 +99,7 @@ def test_pictures_and_texts_are_answered_in_batches_at_half_the_price(world: Wor
 def test_a_process_that_is_killed_leaves_one_batch_that_is_paid_once(
     world: World, stub: Any, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("growbin_jobs.ai.batches.reading._PAGE", 5)
+    monkeypatch.setattr("growbin_jobs.ai.batch_reading._PAGE", 5)
     for number in range(12):
         world.ask(number)
     world.make(killed=point)
@@ -220,7 +220,7 @@ def test_a_budget_refuses_before_the_batch_is_made(make_world: Callable[..., Wor
     world.ask(1)
     world.make()
     assert (stub.batches.made, stub.batches.files, world.sent_again()) == ({}, {}, [])
-    assert world.questions.waiting()[0].number == 1
+    assert (world.questions.waiting()[0].number, world.batches.all()) == (1, [])
 
     richer = make_world(budget_per_day=1.0)
     richer.make()

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from growbin_jobs.adapters.llm.attribution import asking
 from growbin_jobs.ai.batching import has_time, put_down
 from growbin_jobs.ai.freshness import wished
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.ai.single_flight import SingleFlight
 from growbin_jobs.errors import Away, Deferred
 
@@ -37,8 +38,8 @@ class AnswerStore(Protocol):
         """Keep an answer.
 
         Parameters:
-          key: See :class:`Question`.
-          prompt: See :class:`Question`.
+          key: See :class:`growbin_jobs.ai.questions.Question`.
+          prompt: See :class:`growbin_jobs.ai.questions.Question`.
           response: JSON.
           model: The model's name.
         """
@@ -94,20 +95,6 @@ class SharedStore(Protocol):
     def forget(self, key: str) -> None:
         """Drop an answer that cannot be used; never raises."""
         ...
-
-
-class Question(NamedTuple):
-    """What identifies an answer.
-
-    Attributes:
-      key: Digest of everything that decides the answer: model, prompt, schema, sampling, picture or text.
-      prompt: The prompt's version, with a digest of what else decides; never the picture.
-      model: The model's name.
-    """
-
-    key: str
-    prompt: str
-    model: str
 
 
 class Answered(NamedTuple, Generic[T]):

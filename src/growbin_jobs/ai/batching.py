@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from growbin_jobs.ai.answers import Question
+from growbin_jobs.ai.questions import Question
 
 #: What a stage returns whose question waits for a batch: the message comes again, under another id.
 ASKED_IN_BATCH = {"asked_in": "batch"}

@@ -23,9 +23,9 @@ from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
-from growbin_jobs.ai.batches.putting_down import BatchDesk
-from growbin_jobs.ai.batches.requests import BatchRequests
-from growbin_jobs.ai.batches.work import BatchWork, batch_work
+from growbin_jobs.ai.batch_desk import BatchDesk
+from growbin_jobs.ai.batch_requests import BatchRequests
+from growbin_jobs.ai.batch_work import BatchWork, batch_work
 from growbin_jobs.ai.pictures import ModelPictures, Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel

@@ -16,7 +16,8 @@ from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.adapters.llm.prepared import Prepared, plain
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai import prompts
-from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.answers import Answers
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.reasons import Language
 

@@ -13,8 +13,9 @@ from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.prepared import Prepared, structured
 from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai import prompts
-from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import Detail, KnownItem
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.messages import VisionAnswer
 
 

@@ -218,6 +218,11 @@ class Batches:
         if not self._sql.run(connection, sql, State.DONE.value, outcome, batch.id, batch.fence):
             raise LeaseLost(batch.id)
 
+    def discard(self, batch: Batch) -> None:
+        """Delete a batch that asks nothing: what it had collected is answered, or has no room in a budget."""
+        sql = "DELETE FROM model_batch WHERE id = ? AND fence = ?"
+        self.database.run(lambda connection: self._sql.run(connection, sql, batch.id, batch.fence))
+
     def prune(self) -> int:
         """Delete what has been done for :data:`KEPT_DAYS`; return how many batches."""
         old, seconds = "ended_at IS NOT NULL AND ended_at < $now - ?", KEPT_DAYS * 86_400.0

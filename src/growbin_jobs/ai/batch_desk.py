@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from growbin_jobs.adapters.llm.attribution import attribution
-from growbin_jobs.ai.answers import Question
 from growbin_jobs.ai.batching import PutDown
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.engine.delivery.reruns import TIER
 from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.model_catalog import Purpose

@@ -7,9 +7,9 @@ import time
 
 from growbin_jobs.adapters.llm.batches import BatchServer, Missing, ServerBatch
 from growbin_jobs.adapters.llm.client import ModelClient
-from growbin_jobs.ai.batches.ending import EndBatches
-from growbin_jobs.ai.batches.kept import Kept
-from growbin_jobs.ai.batches.reading import ReadResults
+from growbin_jobs.ai.batch_ending import EndBatches
+from growbin_jobs.ai.batch_lease import Kept
+from growbin_jobs.ai.batch_reading import ReadResults
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.models.batch_life import (
@@ -119,12 +119,3 @@ class LookAfterBatches:
                 is_complete = False
         crashpoint("batch.read")
         self._ending.end(batch, status, why if is_complete else Why.LOST, cost_is_known=is_complete)
-        self._tidy_up(batch)
-
-    def _tidy_up(self, batch: Batch) -> None:
-        """Delete the files at the server: they hold people's pictures, and are not needed any more."""
-        for file_id in filter(None, (batch.input_file, batch.output_file, batch.error_file)):
-            try:
-                self._server.delete(file_id)
-            except GrowbinError as error:
-                logger.warning("batch.file_not_deleted id=%s file=%s: %s", batch.id, file_id, error)

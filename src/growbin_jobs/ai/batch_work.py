@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from growbin_jobs.adapters.llm.batches import MOST_BYTES
 from growbin_jobs.adapters.llm.client import ModelClient
-from growbin_jobs.ai.batches.ending import EndBatches
-from growbin_jobs.ai.batches.input_file import InputFile
-from growbin_jobs.ai.batches.looking_after import LookAfterBatches
-from growbin_jobs.ai.batches.making import MakeBatches, Sizes
-from growbin_jobs.ai.batches.reading import ReadResults
-from growbin_jobs.ai.batches.requests import BatchRequests
+from growbin_jobs.ai.batch_ending import EndBatches
+from growbin_jobs.ai.batch_input_file import InputFile
+from growbin_jobs.ai.batch_looking_after import LookAfterBatches
+from growbin_jobs.ai.batch_making import MakeBatches, Sizes
+from growbin_jobs.ai.batch_reading import ReadResults
+from growbin_jobs.ai.batch_requests import BatchRequests
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.batch_money import batch_money
 from growbin_jobs.models.answers import SharedAnswers
@@ -54,7 +54,7 @@ def batch_work(
     """
     made, questions = Batches(database, lease=lease), BatchQuestions(database)
     money = batch_money(settings, database, told=told)
-    ending = EndBatches(made, questions, money)
+    ending = EndBatches(made, questions, money, lambda: client.batches)
     file = InputFile(
         questions, money, client, requests, most_bytes=MOST_BYTES, refuses=settings.budget_spent == "refuse"
     )

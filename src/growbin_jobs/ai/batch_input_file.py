@@ -9,7 +9,7 @@ from typing import BinaryIO
 from growbin_jobs.adapters.llm.batch_lines import request_line
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.estimate import input_tokens
-from growbin_jobs.ai.batches.requests import BatchRequests
+from growbin_jobs.ai.batch_requests import BatchRequests
 from growbin_jobs.errors import Permanent, Transient
 from growbin_jobs.limits.batch_money import BatchMoney
 from growbin_jobs.models.batch_life import Why

@@ -12,7 +12,7 @@ from growbin_jobs.adapters.llm.batch_lines import Result, lines_of, read_result
 from growbin_jobs.adapters.llm.batches import BatchServer
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.ai.batches.requests import BatchRequests
+from growbin_jobs.ai.batch_requests import BatchRequests
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.limits.batch_money import BatchMoney

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from growbin_jobs.adapters.llm.batches import BatchServer, Missing, ServerBatch
 from growbin_jobs.adapters.llm.client import ModelClient
-from growbin_jobs.ai.batches.ending import EndBatches
-from growbin_jobs.ai.batches.input_file import InputFile
-from growbin_jobs.ai.batches.kept import Kept
+from growbin_jobs.ai.batch_ending import EndBatches
+from growbin_jobs.ai.batch_input_file import InputFile
+from growbin_jobs.ai.batch_lease import Kept
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError, Permanent
 from growbin_jobs.models.batch_life import MADE_IN, State, Why
@@ -146,7 +146,12 @@ class MakeBatches:
     def _make(self, batch: Batch, kept: Kept) -> int:
         try:
             if batch.state is State.CREATING:
-                if (found := self._found(batch)) is not None:
+                try:
+                    found = self._found(batch)
+                except Missing:  # a server without a list of its batches
+                    self._ending.end(batch, "lost", Why.LOST, cost_is_known=False)
+                    return 0
+                if found is not None:
                     return self._sent(batch, found)
                 batch = self._batches.change(batch, state=State.UPLOADED.value)
             if batch.cancelled_by is not None:
@@ -179,7 +184,7 @@ class MakeBatches:
             number, tokens = self._file.write(batch.id, file, most_tokens=room, check=kept.check)
             size = file.tell()
             if not number:
-                self._ending.end(batch, "empty", Why.NOT_ASKED)
+                self._batches.discard(batch)
                 return None
             batch = self._batches.change(batch, requests=number, tokens=tokens)
             crashpoint("batch.built")
