@@ -36,8 +36,8 @@ class Batching:
         until(lambda: set(self.ledger.registry.states()) >= {route.actor for route in JOBS}, "the jobs are known")
 
     def go_on(self):
-        """Let leases end, the server answer, and both jobs run, unless they still have to."""
-        self.sql("UPDATE model_batch SET leased_until = 0, next_at = 0")
+        """Let pauses end, the server answer, and both jobs run, unless they still have to."""
+        self.sql("UPDATE model_batch SET next_at = 0")
         self.openai.batches.run()
         for route in JOBS:
             rows = self.ledger_states(route)
@@ -95,6 +95,7 @@ def test_a_backfill_is_asked_in_batches_and_paid_once_though_its_worker_is_kille
 
     until(lambda: "SIGKILL" in batching.stack.log("ai") or batching.go_on(), "the worker is killed", every=2.0)
     batching.stack.kill("ai")
+    batching.sql("UPDATE model_batch SET leased_until = 0")  # two minutes pass; nobody works on one now
     batching.stack.start("ai", threads=4)
     until(lambda: batching.completed(ids) or batching.go_on(), "all are completed", seconds=300, every=2.0)
     # Each message was delivered once: one that puts its question down, and one that comes back with the answer.
@@ -103,6 +104,8 @@ def test_a_backfill_is_asked_in_batches_and_paid_once_though_its_worker_is_kille
 
     assert {one.status.value for one in batching.stack.wait(ids, timeout=1).values()} == {"completed"}
     books = openai.stats()
+    ours = [batch["metadata"]["growbin_batch"] for batch in openai.batches.made.values()]
+    assert len(ours) == len(set(ours))
     assert (books["requests"], set(books["batches"]["paid"].values())) == (0, {1})
     rows = batching.stack.database.rows(LlmUsage.select())
     assert Counter(row["purpose"] for row in rows)["vision"] == 4

@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.integration.batch_world import KEY, World, picture, stub_module
 
 from growbin_jobs.engine.central.database import Database
@@ -23,9 +23,18 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.crashpoints import POINTS
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import State
+from growbin_jobs.models.batches import Batch
 
-PICTURES = st.integers(0, 4)
-DIES = st.sampled_from([None] * 4 + sorted(point for point in POINTS if point.startswith("batch.")))
+PICTURES = st.integers(0, 9)
+AWAY = st.sampled_from([None, None, None, 500])
+POINTS_OF_RESULTS = {"batch.booked", "batch.settled", "batch.read"}
+MAKE_DIES, LOOK_DIES = (
+    st.sampled_from([None, None, *sorted(points)])
+    for points in (
+        {point for point in POINTS if point.startswith("batch.")} - POINTS_OF_RESULTS,
+        POINTS_OF_RESULTS,
+    )
+)
 
 
 class BatchMachine(RuleBasedStateMachine):
@@ -41,42 +50,46 @@ class BatchMachine(RuleBasedStateMachine):
         self.stub: Any = stub_module().StubOpenAI(key=KEY).start()
         self.world = World(self.database, self.stub, self.folder)
         self.waiting: Counter[str] = Counter()
-        self.answered: set[int] = set()
 
-    @rule(number=PICTURES, user=st.sampled_from(["u1", "u2"]))
-    def ask(self, number: int, user: str) -> None:
-        if self.world.ask(number, user=user) is None:
-            self.waiting[f"a{number}-{user}"] += 1
+    @rule(numbers=st.sets(PICTURES, min_size=1, max_size=4), user=st.sampled_from(["u1", "u2"]))
+    def ask(self, numbers: set[int], user: str) -> None:
+        for number in numbers:
+            if self.world.ask(number, user=user) is None:
+                self.waiting[f"a{number}-{user}"] += 1
 
     @rule(number=PICTURES)
     def ask_at_once(self, number: int) -> None:
         assert self.world.ask(number, user="u3", tier=None) is not None
 
-    @rule(dies=DIES)
-    def make(self, dies: str | None) -> None:
-        self.world.make(killed=dies)
-
-    @rule(dies=DIES, times=st.integers(1, 2))
-    def look(self, dies: str | None, times: int) -> None:
-        self.world.look(killed=dies, times=times)
-
-    @rule()
-    def pass_time(self) -> None:
+    @precondition(lambda self: self.world.questions.waiting() or self.going_on())
+    @rule(dies=MAKE_DIES, away=AWAY)
+    def make(self, dies: str | None, away: int | None) -> None:
+        self.stub.batches.refuses = away
         self.world.pass_time()
+        self.world.make(killed=dies)
+        self.stub.batches.refuses = None
 
+    @precondition(lambda self: self.going_on())
+    @rule(dies=LOOK_DIES, times=st.integers(1, 2), away=AWAY)
+    def look(self, dies: str | None, times: int, away: int | None) -> None:
+        self.stub.batches.refuses = away
+        self.world.pass_time()
+        self.world.look(killed=dies, times=times)
+        self.stub.batches.refuses = None
+
+    @precondition(lambda self: self.going_on())
     @rule(end=st.sampled_from(["completed", "expired", "cancelled"]), only=st.integers(0, 3))
     def end(self, end: str, only: int) -> None:
         self.stub.batches.run(end=end, only=None if end == "completed" else only)
 
-    @rule(status=st.sampled_from([None, None, 500, 503]))
-    def fail(self, status: int | None) -> None:
-        self.stub.batches.refuses = status
-
+    @precondition(lambda self: self.going_on())
     @rule()
     def cancel(self) -> None:
-        for batch in self.world.batches.all():
-            if batch.state is not State.DONE:
-                self.world.batches.cancel(batch.id, by="op")
+        for batch in self.going_on():
+            self.world.batches.cancel(batch.id, by="op")
+
+    def going_on(self) -> list[Batch]:
+        return [batch for batch in self.world.batches.all() if batch.state is not State.DONE]
 
     @rule()
     def come_back(self) -> None:
@@ -100,13 +113,15 @@ class BatchMachine(RuleBasedStateMachine):
     @invariant()
     def no_answer_is_paid_twice(self) -> None:
         assert set(self.stub.batches.paid.values()) <= {1}
-        for number in range(5):  # a batch that had it already, and one who could not wait
+        for number in range(10):  # a batch that had it already, and one who could not wait
             digest = hashlib.sha256(picture(number)).hexdigest()
             assert self.stub.images[digest] <= 1
 
     def teardown(self) -> None:
         try:
             self._drain()
+            self.no_batch_is_made_twice()
+            self.no_answer_is_paid_twice()
             assert +self.waiting == Counter()
             rows = self.world.usage()
             assert len(rows) == sum(self.stub.batches.paid.values())
@@ -121,7 +136,6 @@ class BatchMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def _drain(self) -> None:
-        self.stub.batches.refuses = None
         for _ in range(12):
             self.world.pass_time()
             self.world.make()
@@ -129,7 +143,7 @@ class BatchMachine(RuleBasedStateMachine):
             self.world.pass_time()
             self.world.look()
             self.come_back()
-            if not +self.waiting and all(batch.state is State.DONE for batch in self.world.batches.all()):
+            if not +self.waiting and not self.going_on():
                 return
 
 
@@ -140,6 +154,6 @@ def test_the_life_of_batches(tmp_path: Path) -> None:
     BatchMachine.template = tmp_path / "central.db"
     machine: Any = BatchMachine.TestCase
     machine.settings = settings(
-        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
     machine().runTest()
