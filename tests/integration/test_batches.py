@@ -15,6 +15,7 @@ from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import State
+from growbin_jobs.models.batch_subject import SubjectBatches
 
 MADE_AT = ("batch.built", "batch.uploaded", "batch.creating", "batch.created")
 READ_AT = ("batch.booked", "batch.settled", "batch.read")
@@ -272,6 +273,49 @@ def test_a_batch_that_the_server_has_forgotten_keeps_its_money_spent(world: Worl
     assert (message["options"]["service_tier"], world.batch().outcome) == ("standard", "lost")
     reserved, settled, released, unknown = world.money()
     assert (reserved, settled, released) == (unknown, 0, 0)
+
+
+def test_what_is_held_about_a_person_is_shown_and_erased_and_others_still_get_their_answers(
+    world: World, stub: Any
+) -> None:
+    for number, user in ((1, "alice"), (2, "alice"), (2, "bob")):
+        world.ask(number, user=user)
+    world.make()
+    for number, user in ((3, "alice"), (3, "bob")):
+        world.ask(number, user=user)
+    subject = SubjectBatches(world.database)
+    assert len(list(subject.rows("alice"))) == 3
+    assert world.database.transaction(lambda one: subject.erase(one, "alice")) == {"model_batch_waiter": 3}
+    assert list(subject.rows("alice")) == []
+    stub.batches.run()
+    world.pass_time()
+    world.look()
+
+    messages = world.sent_again()
+    assert {(message["args"][0], message["options"]["service_tier"]) for message in messages} == {
+        ("a2-bob", "batch"), ("a3-bob", "standard")
+    }  # fmt: skip
+    assert {row["user_id"] for row in world.usage()} == {None, "bob"}
+    assert world.money()[3] == 0
+
+
+def test_what_is_done_is_forgotten_after_a_month(world: World, stub: Any) -> None:
+    world.ask(1)
+    world.make()
+    stub.batches.run()
+    world.pass_time()
+    world.look()
+    world.ask(2)
+    assert world.batches.prune() == 0
+    for table, column in (
+        ("model_batch", "ended_at"),
+        ("model_batch_waiter", "back_at"),
+        ("model_batch_question", "put_at"),
+    ):
+        sql = f"UPDATE {table} SET {column} = 1 WHERE {column} IS NOT NULL"
+        world.database.run(lambda one, sql=sql: one.execute_sql(sql))  # type: ignore[misc]
+    assert world.batches.prune() == 1
+    assert (world.batches.all(), world.questions.waiting()[0].number) == ([], 1)
 
 
 def test_a_process_that_was_paused_beyond_its_lease_changes_nothing(world: World, stub: Any) -> None:
