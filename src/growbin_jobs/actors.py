@@ -8,7 +8,7 @@ from dramatiq.middleware import CurrentMessage
 from growbin_jobs import names
 from growbin_jobs.app import engine, settings
 from growbin_jobs.engine.actors import ActorSpec
-from growbin_jobs.engine.delivery.reruns import FRESH
+from growbin_jobs.engine.delivery.reruns import FRESH, TIER
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.failure_recording import record_failure_of
 
@@ -68,6 +68,8 @@ ACTORS: dict[Route, ActorSpec] = {
                 (names.CHECK_ALL_MODELS, names.AI, 3, 5.0, 60.0),
                 (names.CHECK_MODEL, names.AI, 3, 5.0, 120.0),
                 (names.CHECK_MODEL_ENDS, names.AI, 10, 60.0, 120.0),
+                (names.MAKE_BATCHES, names.AI, 3, 5.0, 3600.0),
+                (names.LOOK_AFTER_BATCHES, names.AI, 3, 5.0, 3600.0),
                 (names.AGGREGATE_DAILY, names.STORAGE, 5, 30.0, 3600.0),
                 (names.AGGREGATE_WEEKLY, names.STORAGE, 5, 30.0, 3600.0),
                 (names.AGGREGATE_MONTHLY, names.STORAGE, 5, 30.0, 3600.0),
@@ -92,9 +94,16 @@ def fresh_wish() -> str | None:
     return wish if isinstance(wish, str) else None
 
 
+def tier_wish() -> str | None:
+    """Return the price tier that the message which runs here wants, or None."""
+    message = CurrentMessage.get_current_message()
+    wish = None if message is None else message.options.get(TIER)
+    return wish if isinstance(wish, str) else None
+
+
 def carrying_on(message: Message[Any]) -> Message[Any]:
-    """Return a message that follows from the one that runs here, with its wish for fresh answers."""
-    wish = fresh_wish()
-    if wish is not None:
-        message.options[FRESH] = wish
+    """Return a message that follows from the one that runs here, with its wishes: for fresh answers, for a tier."""
+    for name, wish in ((FRESH, fresh_wish()), (TIER, tier_wish())):
+        if wish is not None:
+            message.options[name] = wish
     return message

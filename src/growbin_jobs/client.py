@@ -10,16 +10,18 @@ import threading
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final, get_args
+from typing import IO, Any, Final, Literal, get_args
 
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.app import settings
 from growbin_jobs.engine.central.first_messages import tell_sent
+from growbin_jobs.engine.delivery.reruns import TIER
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import Deferred, Forbidden, GrowbinError, NotFound, Permanent, PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
+from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
 from growbin_jobs.operations.analysis_endings import AnalysisEndings
 from growbin_jobs.operations.turn import Turn, turn_of
 from growbin_jobs.picture_keys import spool_key
@@ -37,7 +39,12 @@ _NO_FILE: Final = frozenset(
 
 
 def submit_analysis(
-    user_id: str, image: Image, *, analysis_id: str | None = None, language: Language | None = None
+    user_id: str,
+    image: Image,
+    *,
+    analysis_id: str | None = None,
+    language: Language | None = None,
+    tier: Literal["batch"] | None = None,
 ) -> str:
     """Hand in a picture and return at once.
 
@@ -50,12 +57,14 @@ def submit_analysis(
       image: The picture: its bytes, a path, or a file opened for binary reading.
       analysis_id: Your own id for it (same alphabet), to make repeated calls one analysis. Default: a new one.
       language: Of the advice, and of the sentence if it fails: ``ko`` or ``en``. Default: the workers'.
+      tier: ``batch`` for what has a day's time: its models are asked in batches, at the batch tier's price, and in the
+        standard tier where the server has none. Default: at once.
 
     Returns:
       The analysis id.
 
     Raises:
-      Permanent: When an id or the language is not valid.
+      Permanent: When an id, the language or the tier is not valid.
       Forbidden: When the analysis id belongs to another user.
       PictureRefused: When the file is missing or too large. Everything else about the picture is checked by the worker.
       TypeError: When ``image`` is none of these, such as a file opened as text or one that has to be awaited.
@@ -66,10 +75,13 @@ def submit_analysis(
     analysis_id = checked_id("analysis_id", analysis_id if analysis_id is not None else uuid.uuid4().hex)
     if language not in (None, *get_args(Language)):
         raise Permanent("request_invalid", detail=f"language must be one of {', '.join(get_args(Language))}")
+    if tier not in (None, "batch"):
+        raise Permanent("request_invalid", detail="tier must be batch, or left out")
     data = _read(image, settings.upload_max_bytes)
     analyses().accept(analysis_id, user_id, language)
     address = _store().put(spool_key(analysis_id), data, content_type="application/octet-stream")
-    message = upload_image.send(user_id, address, analysis_id)
+    options: dict[str, Any] = {} if tier is None else {TIER: tier}
+    message = upload_image.send_with_options(args=(user_id, address, analysis_id), **options)
     if settings.broker_url is not None:  # the embedded broker's messages are told of by keepers
         with suppress(GrowbinError):  # it is sent, whether the monitor sees it already or not
             tell_sent(analyses().database, message, node=settings.node)
@@ -137,12 +149,30 @@ def find_turn(analysis: Analysis) -> Turn | None:
     """Return what an analysis waits for: a limit of paid calls, its place there, and about when it starts.
 
     Returns:
-      None where it waits for no limit: it is done, another stage has it, or nothing limits the models.
+      None where it waits for no limit: it is done, another stage has it, it waits for a batch, or nothing limits the
+      models.
 
     Raises:
       Deferred: The database is away.
     """
+    if any(one.back_at is None for one in find_batches(analysis)):
+        return None
     return turn_of(analysis, analyses().database)
+
+
+def find_batches(analysis: Analysis) -> list[InBatch]:
+    """Return how the questions of an analysis were put into batches, the first ones first.
+
+    Returns:
+      Nothing where nobody asked for the tier ``batch``. ``analysis.tier`` and ``analysis.tier_reason`` say the same in
+      short.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    if analysis.tier is None:
+        return []
+    return BatchQuestions(analyses().database).of_analysis(analysis.id)
 
 
 def http_status(error: BaseException) -> int:

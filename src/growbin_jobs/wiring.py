@@ -55,6 +55,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
             partial(_spool_cleanup, settings),
             partial(_usage_upkeep, settings),
             partial(_audit_upkeep, settings),
+            _batches_upkeep,
             partial(_files_upkeep, settings),
             partial(_erasures, settings),
             _tell_counts,
@@ -91,6 +92,14 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
     job = KeepAudit(partial(open_central, config), settings.keep_audit_days)
     return PeriodicJob("audit", job, Daily(0, 40), level=logging.INFO)
+
+
+def _batches_upkeep(config: EngineConfig) -> PeriodicJob:
+    import logging
+
+    from growbin_jobs.models.batches import KeepBatches
+
+    return PeriodicJob("batches", KeepBatches(partial(open_central, config)), Daily(0, 50), level=logging.INFO)
 
 
 def _tell_counts(config: EngineConfig) -> PeriodicJob:

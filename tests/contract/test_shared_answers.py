@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.waiting import until
 
-from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.answers import Answers
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade

@@ -212,6 +212,8 @@ OTHERS = [
     Fault("no scheduler runs", {}, "schedule", "No scheduler runs. Start one: growbin-jobs scheduler", "warning"),
     Fault("something due waits", spoil.overdue, "schedule", r"has waited for \d+ s. Start one: growbin-jobs scheduler"),
     Fault("a budget is nearly spent", spoil.nearly_spent, "budgets", "0.1000 USD left today. Raise it", "warning"),
+    Fault("a batch cannot be made", lambda s: s.model(200, _LIST % b"gpt-6-luna", **_GOOD) | spoil.stuck_batch(s), "batches", "b1: .*refuses the key.*growbin-jobs batches list", "warning"),
+    Fault("nobody makes a batch of what waits", lambda s: s.model(200, _LIST % b"gpt-6-luna", **_GOOD) | spoil.forgotten_questions(s), "batches", "1 requests to gpt-6-luna wait for a batch.*growbin-jobs schedule list", "warning"),
     Fault("the books do not agree", spoil.wrong_books, "budgets", "not what the reservations add up to"),
     Fault("a user of the monitor is none", _set(MONITOR_USERS="kim"), "monitor", "GROWBIN_MONITOR_USERS|hash-password"),
     Fault("OIDC without the monitor's address", _set(MONITOR_OIDC_ISSUER="https://i.example", MONITOR_OIDC_CLIENT_ID="x", MONITOR_OIDC_CLIENT_SECRET="y"), "monitor", "GROWBIN_MONITOR_PUBLIC_URL"),

@@ -24,6 +24,8 @@ from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.limits.breaker_failures import Failure
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budgets import Budgets
+from growbin_jobs.models.batch_questions import BatchQuestion, BatchQuestions, Waiter
+from growbin_jobs.models.batches import Batches
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -142,6 +144,23 @@ def wrong_books(stage: Stage) -> Env:
     nearly_spent(stage)
     with closing(central_database(_settings(stage))) as database:
         database.run(lambda one: one.execute_sql("UPDATE budget_day SET unknown = 1"))
+    return {}
+
+
+def stuck_batch(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        batches = Batches(database)
+        batch = database.transaction(lambda connection: batches.begin(connection, "b1", "gpt-6-luna"))
+        batches.rest(batch, 300.0, problem="The model's server refuses the key.")
+    return {}
+
+
+def forgotten_questions(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        questions = BatchQuestions(database)
+        waiter = Waiter(message_id="m", analysis_id=None, user_id=None, attempt=1, body="{}")
+        questions.put_down(BatchQuestion("key", "q1", "vision", "gpt-6-luna", "p", {}), waiter)
+        database.run(lambda one: one.execute_sql("UPDATE model_batch_question SET put_at = 0"))
     return {}
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for OpenAI's Chat Completions over HTTP, for tests: answers, misbehaves on demand, and keeps the books.
+"""A stand-in for OpenAI's Chat Completions and batches, for tests: answers, misbehaves on demand, keeps the books.
 
 Run it (``python tests/stubs/openai_server.py [--port N]``): it prints its address, ending in ``/v1``, as its first
 line. Or use :class:`StubOpenAI` in the test's own process.
@@ -18,6 +18,7 @@ import argparse
 import base64
 import functools
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -31,11 +32,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 #: The part of OpenAI's public API description that this stub serves (its $comment tells where it comes from), beside
 #: the project or in it. It is no part of the project: where it is missing, :func:`violations` alone judges requests.
@@ -303,6 +305,168 @@ def _parts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from message["content"]
 
 
+class Batches:
+    """Files and batches of the stub, with books of their own: what is paid for is counted here, answer by answer.
+
+    A batch stays where it is until a test runs it (:meth:`run`, ``POST /_stub/batches/run``).
+    """
+
+    def __init__(self, stub: StubOpenAI) -> None:
+        self._stub = stub
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self.files: dict[str, bytes] = {}
+        self.made: dict[str, dict[str, Any]] = {}
+        self.paid: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        #: HTTP status that all pages answer instead, such as 404 for a server without batches.
+        self.refuses: int | None = None
+        #: Code of why the next batches fail as a whole.
+        self.fails_with: str | None = None
+
+    def serve(self, method: str, path: str, raw: bytes, content_type: str) -> Reply:
+        if self.refuses is not None:
+            return error(self.refuses, None, "Invalid URL" if self.refuses == 404 else None)
+        url = urlsplit(path)
+        _, _, kind, *rest = url.path.split("/")
+        with self._lock:
+            self.calls[f"{method} {kind}{''.join(f'/{part}' for part in rest[1:])}{'/ID' if rest else ''}"] += 1
+            if kind == "files":
+                return self._files(method, rest, raw, content_type)
+            return self._batches(method, rest, raw, dict(parse_qsl(url.query)))
+
+    def run(self, *, end: str = "completed", only: int | None = None, behaviours: Sequence[str] = ()) -> int:
+        """Answer what open batches ask, and end them; return how many batches.
+
+        Parameters:
+          end: ``completed``, ``expired`` or ``cancelled``.
+          only: How many requests of each are answered before that; None: all.
+          behaviours: How the first requests of each are treated, one each (:data:`BEHAVIOURS`).
+        """
+        with self._lock:
+            open_ = [batch for batch in self.made.values() if batch["status"] in ("in_progress", "cancelling")]
+            for batch in open_:
+                self._answer(batch, end, only, behaviours)
+            return len(open_)
+
+    def stats(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                "files": len(self.files),
+                "batches": [batch["status"] for batch in self.made.values()],
+                "paid": dict(self.paid),
+                "calls": dict(self.calls),
+            }
+
+    def _files(self, method: str, rest: list[str], raw: bytes, content_type: str) -> Reply:
+        if method == "POST":
+            form = message_from_bytes(f"content-type: {content_type}\r\n\r\n".encode() + raw)
+            parts = {part.get_param("name", header="content-disposition"): part for part in form.get_payload()}
+            content = parts["file"].get_payload(decode=True)
+            if parts["purpose"].get_payload() != "batch":
+                return error(400, None, "bad purpose")
+            file_id = f"file-{next(self._numbers)}"
+            self.files[file_id] = content
+            return self._document(self._file(file_id, parts["file"].get_filename()))
+        if rest[0] not in self.files:
+            return error(404, None, f"No such File object: {rest[0]}")
+        if method == "DELETE":
+            del self.files[rest[0]]
+            return self._document({"id": rest[0], "object": "file", "deleted": True})
+        return Reply(body=self.files[rest[0]], content_type="application/octet-stream")
+
+    def _file(self, file_id: str, name: object) -> dict[str, Any]:
+        size = len(self.files[file_id])
+        return {
+            "id": file_id, "object": "file", "bytes": size, "created_at": int(time.time()), "filename": name,
+            "purpose": "batch", "status": "processed",
+        }  # fmt: skip
+
+    def _batches(self, method: str, rest: list[str], raw: bytes, query: dict[str, str]) -> Reply:
+        if not rest and method == "POST":
+            return self._create(json.loads(raw))
+        if not rest:
+            newest = sorted(self.made.values(), key=lambda one: -int(one["id"].partition("_")[2]))
+            first = next((place for place, one in enumerate(newest, 1) if one["id"] == query.get("after")), 0)
+            page = newest[first : first + int(query.get("limit", "20"))]
+            return self._document({"object": "list", "data": page, "has_more": first + len(page) < len(newest)})
+        batch = self.made.get(rest[0])
+        if batch is None:
+            return error(404, None, f"No batch found with id '{rest[0]}'.")
+        if rest[1:] == ["cancel"]:
+            if batch["status"] not in ("validating", "in_progress", "cancelling"):
+                return error(409, None, f"Cannot cancel a batch with status '{batch['status']}'.")
+            batch["status"] = "cancelling"
+        return self._document(batch)
+
+    def _create(self, body: dict[str, Any]) -> Reply:
+        problems = self._stub.check("CreateBatchRequest", body)
+        if body.keys() - {"input_file_id", "endpoint", "completion_window", "metadata"} or problems:
+            self._stub.violations += problems or ["a parameter of batches that nobody knows"]
+            return error(400, "invalid_request")
+        if body["endpoint"] != "/v1/chat/completions" or body["completion_window"] != "24h":
+            return error(400, "invalid_request")
+        if body["input_file_id"] not in self.files:
+            return error(400, "invalid_input_file")
+        problem = self.fails_with or self._wrong(self.files[body["input_file_id"]])
+        now = int(time.time())
+        batch = {
+            "id": f"batch_{next(self._numbers)}", "object": "batch", "endpoint": body["endpoint"],
+            "completion_window": "24h", "status": "failed" if problem else "in_progress", "created_at": now,
+            "input_file_id": body["input_file_id"], "metadata": body.get("metadata"), "output_file_id": None,
+            "error_file_id": None, "expires_at": now + 86_400,
+            "errors": {"object": "list", "data": [{"code": problem, "message": "stub"}]} if problem else None,
+        }  # fmt: skip
+        self.made[batch["id"]] = batch
+        return self._document(batch)
+
+    def _wrong(self, content: bytes) -> str | None:
+        """Return what a server finds wrong with an input file; requests are held against OpenAI's own schema."""
+        lines = [json.loads(line) for line in content.splitlines()]
+        ids, models = [line["custom_id"] for line in lines], {line["body"]["model"] for line in lines}
+        found = [problem for line in lines for problem in self._stub.check("BatchRequestInput", line)]
+        for line in lines:
+            body = line["body"]
+            if {line["method"], line["url"]} != {"POST", "/v1/chat/completions"}:
+                found.append("a request of a batch goes elsewhere")
+            if "service_tier" in body:
+                found.append("a request of a batch names a tier")
+            found += self._stub.check("CreateChatCompletionRequest", body) or violations(body)
+        self._stub.violations += found
+        if found:
+            return "invalid_json_line"
+        if len(ids) != len(set(ids)):
+            return "duplicate_custom_id"
+        if len(lines) > 50_000 or len(content) > 200_000_000 or not lines:
+            return "invalid_file_size"
+        return "mismatched_model" if len(models) > 1 else None
+
+    def _answer(self, batch: dict[str, Any], end: str, only: int | None, behaviours: Sequence[str]) -> None:
+        lines = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
+        outputs, errors = [], []
+        for place, line in enumerate(lines):
+            if only is not None and place >= only:
+                error_of = {"code": f"batch_{end}", "message": "stub"}
+                errors.append({"id": "r", "custom_id": line["custom_id"], "response": None, "error": error_of})
+                continue
+            asked = Asked(line["body"], {}, _picture(line["body"]))
+            reply = behave(behaviours[place] if place < len(behaviours) else "ok", asked)
+            response = {"status_code": reply.status, "request_id": f"req_{place}", "body": json.loads(reply.body)}
+            found = {"id": "r", "custom_id": line["custom_id"], "response": response, "error": None}
+            (outputs if reply.status == 200 else errors).append(found)
+            if reply.status == 200:
+                self.paid[asked.image or hashlib.sha256(asked.content().encode()).hexdigest()] += 1
+        self._stub._random.shuffle(outputs)  # in any order
+        for name, found_lines in (("output_file_id", outputs), ("error_file_id", errors)):
+            if found_lines:
+                batch[name] = f"file-{next(self._numbers)}"
+                self.files[batch[name]] = b"".join(json.dumps(one).encode() + b"\n" for one in found_lines)
+        batch["status"] = end
+
+    def _document(self, document: object) -> Reply:
+        return Reply(body=json.dumps(document).encode())
+
+
 class StubOpenAI:
     """The server and its books.
 
@@ -341,6 +505,7 @@ class StubOpenAI:
         self._held = threading.Condition(self._lock)
         self._released = threading.Event()
         self._validators = _validators(schema)
+        self.batches = Batches(self)
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.stub = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -390,6 +555,7 @@ class StubOpenAI:
                 "violations": list(self.violations),
                 "connections": self.connections,
                 "holding": self.holding,
+                "batches": self.batches.stats(),
             }
 
     def take(self, body: dict[str, Any], headers: dict[str, str]) -> Reply:
@@ -469,9 +635,14 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.server.stub.connections += 1
 
+    def do_DELETE(self) -> None:
+        self._send(self.server.stub.batches.serve("DELETE", self.path, b"", ""))
+
     def do_GET(self) -> None:
         stub = self.server.stub
-        if self.path == f"{urlsplit(stub.url).path}/models":
+        if re.match(r"/v1/(files|batches)\b", self.path):
+            self._send(stub.batches.serve("GET", self.path, b"", ""))
+        elif self.path == f"{urlsplit(stub.url).path}/models":
             data = [
                 {"id": name, "object": "model", "created": 1, "owned_by": "stub", "shutdown_date": end}
                 for name, end in stub.models.items()
@@ -495,12 +666,17 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(length)
         if len(raw) < length:  # who asked was killed before all of it was sent
             return
+        if re.match(r"/v1/(files|batches)\b", self.path):
+            self._send(stub.batches.serve("POST", self.path, raw, self.headers.get("content-type", "")))
+            return
         body = json.loads(raw) if raw else {}
         if urlsplit(self.path).path == f"{urlsplit(stub.url).path}/chat/completions":
             self._send(stub.take(body, {name.lower(): value for name, value in self.headers.items()}))
         elif self.path == "/_stub/script":
             stub.script(*body["behaviours"], kind=body.get("kind"))
             self._json({})
+        elif self.path == "/_stub/batches/run":
+            self._json({"batches": stub.batches.run(**body)})
         elif self.path == "/_stub/release":
             stub.release()
             self._json({})

@@ -7,11 +7,13 @@ from dramatiq.middleware import CurrentMessage
 from growbin_jobs import names
 from growbin_jobs.actors import actor, carrying_on, fresh_wish
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
+from growbin_jobs.ai.batching import ASKED_IN_BATCH, AskedInBatch, PutDown, putting_down
 from growbin_jobs.ai.freshness import fresh_answers
 from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Rule, VisionAnswer, parse
+from growbin_jobs.model_catalog import Purpose
 from growbin_jobs.picture_keys import owner_of_stored
 
 if TYPE_CHECKING:
@@ -55,14 +57,19 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
       s3_path: Address of the picture that stage 1 stored.
 
     Returns:
-      ``{"category", "item", "state", "confidence"}``
+      ``{"category", "item", "state", "confidence"}``; ``{"asked_in": "batch"}`` where the message has time: it comes
+      again with the answer.
     """
     owner = owner_of_stored(s3_path)
     if owner is not None and owner.analysis_id != analysis_id:
         raise Permanent("request_invalid", detail="s3_path is the picture of another analysis")
     here = services()
-    with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, owner.user_id if owner else None)):
-        answer, model = here.pictures.classify(s3_path)
+    whom = _on_behalf_of(analysis_id, owner.user_id if owner else None)
+    with fresh_answers(fresh_wish()), attributed(whom), putting_down(_desk("vision", {"s3_path": s3_path})):
+        try:
+            answer, model = here.pictures.classify(s3_path)
+        except AskedInBatch:
+            return ASKED_IN_BATCH
     here.analyses.classified(analysis_id, answer, model, user_id=owner.user_id if owner else None)
     content = answer.model_dump()
     broker.enqueue(carrying_on(message_for(names.RETRIEVE_RULE, analysis_id, answer.item, content)))
@@ -79,18 +86,30 @@ def generate_response(analysis_id: str, rules: dict[str, Any], vision: dict[str,
       vision: The answer of stage 2.
 
     Returns:
-      The advice: ``{"text", "language", "source", "model"}``
+      The advice: ``{"text", "language", "source", "model"}``; or as in stage 2.
     """
     here = services()
     rule = parse(Rule, rules)
     seen = parse(VisionAnswer, vision) if vision is not None else None
     asker = here.analyses.asker(analysis_id)
-    with fresh_answers(fresh_wish()), attributed(_on_behalf_of(analysis_id, asker.user_id)):
-        advice = here.responses.compose(rule, seen, asker.language or settings.language)
+    language = asker.language or settings.language
+    asks = {"rule": rules, "vision": vision, "language": language}
+    whom = _on_behalf_of(analysis_id, asker.user_id)
+    with fresh_answers(fresh_wish()), attributed(whom), putting_down(_desk("text", asks)):
+        try:
+            advice = here.responses.compose(rule, seen, language)
+        except AskedInBatch:
+            return ASKED_IN_BATCH
     here.analyses.completed(analysis_id, advice)
     if settings.completion_url:  # also where it was completed before: that run may have died before it could send
         broker.enqueue(message_for(names.TELL_COMPLETION, analysis_id))
     return advice.model_dump()
+
+
+def _desk(purpose: Purpose, asks: dict[str, Any]) -> PutDown | None:
+    """Return what puts the question of the message that runs here down; None where it is asked at once."""
+    message, desk = CurrentMessage.get_current_message(), services().desk
+    return None if message is None or desk is None else desk.for_message(message.asdict(), purpose, asks)
 
 
 def _on_behalf_of(analysis_id: str, user_id: str | None) -> Attribution:

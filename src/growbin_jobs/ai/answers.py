@@ -15,7 +15,9 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.attribution import asking
+from growbin_jobs.ai.batching import has_time, put_down
 from growbin_jobs.ai.freshness import wished
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.ai.single_flight import SingleFlight
 from growbin_jobs.errors import Away, Deferred
 
@@ -36,8 +38,8 @@ class AnswerStore(Protocol):
         """Keep an answer.
 
         Parameters:
-          key: See :class:`Question`.
-          prompt: See :class:`Question`.
+          key: See :class:`growbin_jobs.ai.questions.Question`.
+          prompt: See :class:`growbin_jobs.ai.questions.Question`.
           response: JSON.
           model: The model's name.
         """
@@ -74,6 +76,14 @@ class SharedStore(Protocol):
         """
         ...
 
+    def look(self, key: str) -> str | None:
+        """Return the answer, or None; no right to ask is taken.
+
+        Raises:
+          Deferred: The store is away.
+        """
+        ...
+
     def keep(self, key: str, fence: int, *, prompt: str, response: str, model: str) -> None:
         """Share an answer, and let go of the lease; never raises."""
         ...
@@ -85,20 +95,6 @@ class SharedStore(Protocol):
     def forget(self, key: str) -> None:
         """Drop an answer that cannot be used; never raises."""
         ...
-
-
-class Question(NamedTuple):
-    """What identifies an answer.
-
-    Attributes:
-      key: Digest of everything that decides the answer: model, prompt, schema, sampling, picture or text.
-      prompt: The prompt's version, with a digest of what else decides; never the picture.
-      model: The model's name.
-    """
-
-    key: str
-    prompt: str
-    model: str
 
 
 class Answered(NamedTuple, Generic[T]):
@@ -156,14 +152,26 @@ class Answers(Generic[T]):
 
         Raises:
           Permanent, Transient, Deferred: What ``ask`` raises, or that another caller's question takes too long.
+          AskedInBatch: The message has time, and nobody has the answer (:mod:`growbin_jobs.ai.batching`).
         """
         wish = wished()
         if wish is not None:  # no answer of before has this key; one that is paid for now is kept for a retry
             question = question._replace(key=hashlib.sha256(f"{question.key}:{wish}".encode()).hexdigest())
+        if has_time():
+            if (kept := self._kept(question)) is not None:
+                self._hit(question.model)
+                return Answered(kept, from_store=True)
+            put_down(question)
         answered, shared = self._flights.do(question.key, lambda: self._kept_or_asked(question, ask))
         if shared or answered.from_store:
             self._hit(question.model)
         return answered._replace(from_store=True) if shared else answered
+
+    def _kept(self, question: Question) -> T | None:
+        kept = self._read(self._store.get(question.key)) if self._store is not None else None
+        if kept is None and self._shared is not None:
+            kept = self._read(self._shared.look(question.key))
+        return kept
 
     def _kept_or_asked(self, question: Question, ask: Callable[[], T]) -> Answered[T]:
         kept = self._read(self._store.get(question.key)) if self._store is not None else None

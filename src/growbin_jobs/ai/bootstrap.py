@@ -3,7 +3,7 @@
 Producers import the actors and never come here, so they load neither the SDK nor the classifier.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -12,14 +12,20 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
+from growbin_jobs.actors import tier_wish
 from growbin_jobs.adapters.file_cache import FileCache
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
+from growbin_jobs.adapters.llm.guards import Guard
+from growbin_jobs.adapters.llm.learning import Memory
 from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 from growbin_jobs.ai.answers import Answers
+from growbin_jobs.ai.batch_desk import BatchDesk
+from growbin_jobs.ai.batch_requests import BatchRequests
+from growbin_jobs.ai.batch_work import BatchWork, batch_work
 from growbin_jobs.ai.pictures import ModelPictures, Pictures
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import CachedTextModel, OnlineText, TextModel
@@ -28,6 +34,7 @@ from growbin_jobs.ai.vision import OnlineVision, Vision
 from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
+from growbin_jobs.engine.middleware.waiting_room import Running
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.ledger import UsageLedger
@@ -40,6 +47,7 @@ from growbin_jobs.model_catalog import Purpose, effort_for, temperature_for
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.batch_questions import BatchQuestions
 from growbin_jobs.models.model_ends import ModelEnd
 from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings
@@ -54,6 +62,7 @@ class Services:
     responses: TextModel
     analyses: Analyses
     ledger: UsageLedger | None
+    desk: BatchDesk | None = None
 
 
 @once_a_process
@@ -68,7 +77,8 @@ def services() -> Services:
     kept = fetched_files(settings)
     if kept is not None:
         kept.open()  # from now on stage 1 keeps pictures for us
-    vision, text = _online(settings, cache, database, ledger, gate, share) if ledger else _offline(settings, cache)
+    client = model_client(settings, ledger, _worker(), database=gate, share=share) if ledger else None
+    vision, text = _online(settings, cache, database, client, share) if client else _offline(settings, cache)
     return Services(
         pictures=Pictures(
             model_pictures(
@@ -82,7 +92,24 @@ def services() -> Services:
         responses=text,
         analyses=Analyses(database, ended=count_analysis),
         ledger=ledger,
+        desk=BatchDesk(BatchQuestions(database), client.has_batches) if client else None,
     )
+
+
+@once_a_process
+def batches() -> BatchWork | None:
+    """Return what makes batches and looks after them; None without a model server."""
+    settings = _settings.current()
+    if not settings.models_online:
+        return None
+    database = central_database(settings)
+    client = bare_client(settings, ServerFacts(gate_database(settings)))
+    pictures = model_pictures(
+        settings, guarded_object_store(settings, database, engine.waiting_room.running), kept=fetched_files(settings)
+    )
+    text = OnlineText(client, call=call_for("text", settings))
+    requests = BatchRequests(online_vision(settings, client), text, pictures.fetch)
+    return batch_work(settings, database, client, requests, told=count_request)
 
 
 def prepare() -> None:
@@ -171,20 +198,35 @@ def model_client(
       database: Where limits, breakers, budgets and what servers refuse are kept; None: opened here.
       share: What the node may send while that is away; None: made here.
     """
-    key = settings.openai_api_key
     database = database or gate_database(settings)
-    connect = partial(
-        ModelClient,
+    # On the few connections of the gate: at their first call all threads of a process look there at once.
+    memory = ServerFacts(database)
+    guarding = guards(settings, database, worker, look_up=bare_client(settings, memory).look_up, share=share)
+    client = bare_client(settings, memory, meter=meter, guards=guarding)
+    client.warm_up()
+    return client
+
+
+def bare_client(
+    settings: Settings, memory: Memory, *, meter: Meter | None = None, guards: Sequence[Guard] = ()
+) -> ModelClient:
+    """Return a client of the model server by the settings.
+
+    Parameters:
+      settings: Which server.
+      memory: Where is kept what it refuses.
+      meter: Gets a record of each request; None: nobody does.
+      guards: Must agree before one is sent; none: requests that cost nothing, or whose money is reserved otherwise.
+    """
+    key = settings.openai_api_key
+    return ModelClient(
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         server=settings.model_server,
-        # On the few connections of the gate: at their first call all threads of a process look there at once.
-        memory=ServerFacts(database),
+        memory=memory,
+        meter=meter,
+        guards=guards,
     )
-    guarding = guards(settings, database, worker, look_up=connect().look_up, share=share)
-    client = connect(meter=meter, guards=guarding)
-    client.warm_up()
-    return client
 
 
 def online_vision(
@@ -205,11 +247,10 @@ def online_vision(
 
 
 def _online(
-    settings: Settings, cache: GptCache, database: Database, ledger: UsageLedger, gate: Database, share: OfflineShare
+    settings: Settings, cache: GptCache, database: Database, client: ModelClient, share: OfflineShare
 ) -> tuple[Vision, TextModel]:
     from growbin_jobs.adapters.llm.deadline import deadline
 
-    client = model_client(settings, ledger, _worker(), database=gate, share=share)
     shared = SharedAnswers(database, ttl=settings.answer_ttl)
     ask_alone = share.is_leased
     seen = Answers(
@@ -251,7 +292,13 @@ def _call(purpose: Purpose, settings: Settings, model: str) -> Call:
 def _worker() -> Worker:
     """Return what the guards use of the worker in which they stand."""
     room = engine.waiting_room
-    return Worker(room=room, running=room.running, bulk=names.BULK_QUEUES, write_journal=engine.journal.write)
+
+    def running() -> Running | None:
+        found = room.running()
+        # What has time has it in each stage, though only stage 2 has a queue for that.
+        return found._replace(queue=names.ANALYZE_IMAGE_BULK.queue) if found and tier_wish() is not None else found
+
+    return Worker(room=room, running=running, bulk=names.BULK_QUEUES, write_journal=engine.journal.write)
 
 
 def _offline(settings: Settings, cache: GptCache) -> tuple[Vision, TextModel]:

@@ -42,6 +42,36 @@ def check_model_ends(due: str, since: str | None = None, until: str | None = Non
     return {one.model: one.ends.isoformat() if one.ends else None for one in found}
 
 
+@periodic(names.MAKE_BATCHES)
+def make_batches(due: str, since: str | None = None, until: str | None = None) -> dict[str, int]:  # noqa: ARG001
+    """Make batches of what waits for one, and have the server create them.
+
+    Parameters:
+      due: When the job was due.
+      since: The begin of its data interval.
+      until: Its end.
+    """
+    from growbin_jobs.ai import bootstrap
+
+    work = bootstrap.batches()
+    return {} if work is None else work.making.run_once()
+
+
+@periodic(names.LOOK_AFTER_BATCHES)
+def look_after_batches(due: str, since: str | None = None, until: str | None = None) -> dict[str, int]:  # noqa: ARG001
+    """Ask how far batches are that are due, and read the results of those that have ended.
+
+    Parameters:
+      due: When the job was due.
+      since: The begin of its data interval.
+      until: Its end.
+    """
+    from growbin_jobs.ai import bootstrap
+
+    work = bootstrap.batches()
+    return {} if work is None else work.looking_after.run_once()
+
+
 @actor(names.CHECK_MODEL)
 def check_model_health(model_id: str | int, due: str | None = None, expires: str | None = None) -> dict[str, Any]:
     """Check one model, 30 s in all: real traffic first, then a request that costs nothing, a paid chat only if asked.

@@ -13,8 +13,11 @@ from typing import Protocol
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.errors import unusable
+from growbin_jobs.adapters.llm.prepared import Prepared, plain
+from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai import prompts
-from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.answers import Answers
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.reasons import Language
 
@@ -64,6 +67,20 @@ class OnlineText:
             prompts.text_messages(rule, vision, language),
             check=partial(checked, rule=rule, language=language),
         )
+        return self.answer_of(completion, language)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._call.model
+
+    def prepared(self, rule: Rule, vision: VisionAnswer | None, language: Language) -> Prepared[str]:
+        """Return what a batch asks for; the parameters are those of :meth:`compose`."""
+        messages = prompts.text_messages(rule, vision, language)
+        return plain(self._call, messages, partial(checked, rule=rule, language=language))
+
+    def answer_of(self, completion: Completion[str], language: Language) -> Advice:
+        """Return the answer of a reply that was read."""
         return Advice(text=completion.answer, language=language, source="model", model=self._call.model)
 
 

@@ -8,11 +8,14 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import create_model
 
-from growbin_jobs.adapters.llm.call import Call
+from growbin_jobs.adapters.llm.call import Call, Message
 from growbin_jobs.adapters.llm.client import ModelClient
+from growbin_jobs.adapters.llm.prepared import Prepared, structured
+from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.ai import prompts
-from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import Detail, KnownItem
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.messages import VisionAnswer
 
 
@@ -126,11 +129,28 @@ class OnlineVision:
 
     def classify(self, picture: bytes, address: str | None = None) -> VisionAnswer:
         def inline() -> str:
-            return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
+            return _data_url(picture)
 
-        messages = prompts.vision_messages(self._items, address or inline(), self._detail)
         options: dict[str, Any] = {"inline": inline} if address else {}
         completion = self._client.ask(
-            self._call, messages, self._schema, in_words=self._form, also=self._also, **options
+            self._call, self._messages(address or inline()), self._schema, in_words=self._form, also=self._also,
+            **options,
+        )  # fmt: skip
+        return self.answer_of(completion)
+
+    def prepared(self, picture: bytes) -> Prepared[Any]:
+        """Return what a batch asks of a picture; without one (empty) it serves to read the reply."""
+        return structured(
+            self._call, self._messages(_data_url(picture)), self._schema, in_words=self._form, also=self._also
         )
+
+    def answer_of(self, completion: Completion[Any]) -> VisionAnswer:
+        """Return the answer of a reply that was read."""
         return VisionAnswer.model_validate(completion.answer.model_dump())
+
+    def _messages(self, url: str) -> list[Message]:
+        return prompts.vision_messages(self._items, url, self._detail)
+
+
+def _data_url(picture: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")

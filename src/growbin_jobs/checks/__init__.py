@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.checks.batches import check_batches
 from growbin_jobs.checks.holding import check_holding
 from growbin_jobs.checks.models import check_budgets, check_models
 from growbin_jobs.checks.places import check_clock, check_folders, check_journal, check_monitor, check_packages
@@ -42,6 +43,7 @@ def run_checks() -> list[Finding]:
         ("rules", _rules),
         ("models", check_models),
         ("budgets", check_budgets),
+        ("batches", check_batches),
         ("pauses", check_holding),
         ("statistics", _statistics),
         ("workers", _workers),

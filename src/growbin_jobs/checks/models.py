@@ -71,6 +71,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
 _LOSSES: Final = {
     "response_format.json_schema": "the form of an answer is asked for in words, and checked here only",
     "max_tokens": "answers have no cap",
+    "batches": "what has time is asked by itself, in the standard tier",
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,10 @@ def analyze(
     language: Annotated[
         str | None, typer.Option(help="Of the advice: ko or en. Default: the workers'.", metavar="ko|en")
     ] = None,
+    tier: Annotated[
+        Literal["batch"] | None,
+        typer.Option(help="batch: for photos that have a day's time, at half the price where the server has batches."),
+    ] = None,
 ) -> None:
     """Hand in photos and show how to sort what is on them.
 
@@ -35,8 +39,9 @@ def analyze(
       growbin-jobs analyze --json *.jpg | jq -r .category
       growbin-jobs analyze --language en bottle.jpg
       growbin-jobs status $(growbin-jobs analyze --no-wait bottle.jpg)
+      growbin-jobs analyze --no-wait --tier batch archive/*.jpg
     """
-    labels, complete = hand_in(photos, user=user, json=json, language=language)
+    labels, complete = hand_in(photos, user=user, json=json, language=language, tier=tier)
     if no_wait:
         with _ids_kept(labels):
             for analysis_id, photo in labels.items():
@@ -61,7 +66,9 @@ def _ids_kept(labels: Iterable[str]) -> Iterator[None]:
         raise
 
 
-def hand_in(photos: Sequence[Path], *, user: str, json: bool, language: Any = None) -> tuple[dict[str, str], bool]:
+def hand_in(
+    photos: Sequence[Path], *, user: str, json: bool, language: Any = None, tier: Any = None
+) -> tuple[dict[str, str], bool]:
     """Hand in photos; say which were not accepted, and why.
 
     Returns:
@@ -80,7 +87,7 @@ def hand_in(photos: Sequence[Path], *, user: str, json: bool, language: Any = No
             code, sentence = None, outage
             try:
                 if not outage:
-                    labels[client.submit_analysis(user, photo, language=language)] = str(photo)
+                    labels[client.submit_analysis(user, photo, language=language, tier=tier)] = str(photo)
                     continue
             except PictureRefused as error:
                 code, sentence = error.code, _not_there(photo) if error.code == "picture_missing" else str(error)
@@ -153,5 +160,8 @@ def status(
         raise NotFound(
             f"There is no analysis {analysis_id!r} in this database; `growbin-jobs settings` shows which one it is."
         )
-    turn = client.find_turn(found)
-    print_json(report.as_json(found, turn=turn)) if json else report.show(found, turn=turn)
+    turn, batches = client.find_turn(found), client.find_batches(found)
+    if json:
+        print_json(report.as_json(found, turn=turn, batches=batches))
+    else:
+        report.show(found, turn=turn, batches=batches)

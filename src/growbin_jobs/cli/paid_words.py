@@ -57,6 +57,21 @@ _WORDS: Final[Words] = {
     },
     "of the past": {"en": "{requests} requests of the last 7 days", "ko": "지난 7일의 요청 {requests}건"},
     "assumed": {"en": "assumed, nothing was sent yet", "ko": "아직 보낸 것이 없어 가정한 값"},
+    # batches
+    "no batches": {"en": "No batch was made yet.", "ko": "아직 만든 배치가 없습니다."},
+    "batch": {"en": "batch", "ko": "배치"},
+    "state": {"en": "state", "ko": "상태"},
+    "answered": {"en": "answered", "ko": "응답"},
+    "in standard": {"en": "in standard", "ko": "표준"},
+    "made": {"en": "made", "ko": "생성"},
+    "batch waits": {
+        "en": "{number} requests to {model} wait for the next batch, the first of them for {seconds} s.",
+        "ko": "{model} 요청 {number}건이 다음 배치를 기다립니다. 가장 오래된 것은 {seconds}초째입니다.",
+    },
+    "batch ends": {
+        "en": "The batch {id} ends within minutes. What it has not answered is asked in the standard tier.",
+        "ko": "배치 {id}은(는) 몇 분 안에 끝납니다. 응답하지 못한 요청은 표준 등급으로 보냅니다.",
+    },
     # the proof
     "promised": {"en": "promised", "ko": "약속"},
     "most in any": {"en": "most in any", "ko": "한 구간 최대"},

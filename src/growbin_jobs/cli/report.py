@@ -1,7 +1,7 @@
 """An analysis on a terminal and as JSON."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,7 +13,8 @@ from rich.text import Text
 from growbin_jobs.cli.console import one_line, out
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.models.analysis import Analysis
-from growbin_jobs.operations.json_ready import as_json as turn_as_json
+from growbin_jobs.models.batch_questions import InBatch
+from growbin_jobs.operations.json_ready import as_json as ready
 from growbin_jobs.operations.turn import Turn
 from growbin_jobs.states import AnalysisStatus
 
@@ -21,15 +22,20 @@ from growbin_jobs.states import AnalysisStatus
 _MARK = re.compile(r"(\d+\.|[-*•]) ")
 
 
-def as_json(analysis: Analysis, photo: str | None = None, *, turn: Turn | None = None) -> dict[str, Any]:
+def as_json(
+    analysis: Analysis, photo: str | None = None, *, turn: Turn | None = None, batches: Sequence[InBatch] = ()
+) -> dict[str, Any]:
     """Return what ``--json`` prints for one analysis."""
-    waits = {"turn": turn_as_json(turn)} if turn is not None else {}
+    waits: dict[str, Any] = {"turn": ready(turn)} if turn is not None else {}
+    waits |= {"batches": [ready(one) for one in batches]} if batches else {}
     return ({"photo": photo} if photo is not None else {}) | analysis.as_dict() | waits
 
 
-def show(analysis: Analysis, photo: str | None = None, *, turn: Turn | None = None) -> None:
+def show(
+    analysis: Analysis, photo: str | None = None, *, turn: Turn | None = None, batches: Sequence[InBatch] = ()
+) -> None:
     """Print one analysis for a person."""
-    parts: list[RenderableType] = [_facts(analysis, turn)]
+    parts: list[RenderableType] = [_facts(analysis, turn, batches)]
     if analysis.response is not None:
         parts += [Text(), *_paragraphs(analysis.response), Text()]
         parts.append(Text(f"advice by {analysis.response_source}: {analysis.response_model}", style="dim"))
@@ -37,13 +43,17 @@ def show(analysis: Analysis, photo: str | None = None, *, turn: Turn | None = No
     out.print(Panel(Group(*parts), title=title, subtitle=Text(analysis.id) if photo else None, title_align="left"))
 
 
-def _facts(analysis: Analysis, turn: Turn | None) -> Table:
+def _facts(analysis: Analysis, turn: Turn | None, batches: Sequence[InBatch]) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
     facts.add_row("status", Text(analysis.status.value, style=_colour(analysis.status)))
     if turn is not None:
         facts.add_row("waits for", Text(_turn(turn)))
+    for one in batches:
+        facts.add_row("batch", Text(one_line(_batch(one))))
+    if analysis.tier == "standard":
+        facts.add_row("tier", Text(f"standard, not batch: {analysis.tier_reason}"))
     if analysis.category is not None:
         for name in ("category", "item", "state"):
             facts.add_row(name, Text(str(getattr(analysis, name))))
@@ -59,6 +69,16 @@ def _turn(turn: Turn) -> str:
     if turn.starts_at is None:
         return f"{words}; stopped by {turn.stopped_by}"
     return f"{words}; starts at about {local(turn.starts_at)} ({zone_name()})"
+
+
+def _batch(one: InBatch) -> str:
+    if one.batch is None:
+        words = "an answer came before one was made" if one.back_at else "waits for the next one"
+        return f"{words}; since {local(one.put_at)} ({zone_name()})"
+    if one.back_at is not None:
+        return f"{one.batch} ({one.state}): {one.why or 'answered'}"
+    latest = f"; done by {local(one.done_by)} ({zone_name()}) at the latest" if one.done_by else ""
+    return f"waits in {one.batch} ({one.state}){latest}"
 
 
 def _paragraphs(text: str) -> Iterator[RenderableType]:

@@ -38,6 +38,13 @@ point                        what has happened                                 w
 ``erase.batch``              some rows are anonymous                           as above
 ``erase.archive``            an archive was written anew                       the old objects are deleted
 ``erase.picture``            a picture is deleted                              as above
+``batch.built``              a batch's file is built                           it is built and sent anew
+``batch.uploaded``           its file is at the server, that is not noted      it is sent anew
+``batch.creating``           it is about to be created                         it is looked for, then created
+``batch.created``            it is created, that is not noted                  it is found, and not created again
+``batch.booked``             some results are paid, their answers not kept     they are booked once, and kept
+``batch.settled``            some answers are kept, their messages sent        the others follow
+``batch.read``               all are, the batch is not done                    it is done
 ===========================  ================================================  ======================================
 """
 
@@ -54,6 +61,8 @@ POINTS: Final = frozenset(
         "archive.begun", "archive.body", "archive.put", "archive.verified", "archive.deleted",
         "retention.rows", "partition.filled", "partition.dropped",
         "erase.analyses", "erase.messages", "erase.batch", "erase.archive", "erase.picture",
+        "batch.built", "batch.uploaded", "batch.creating", "batch.created", "batch.booked", "batch.settled",
+        "batch.read",
     }
 )  # fmt: skip
 

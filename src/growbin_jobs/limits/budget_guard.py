@@ -124,7 +124,7 @@ class BudgetGuard:
             # It may have been written all the same.
             self._sent.append(lambda: self._budgets.release(reservation))
             raise
-        _tell(reserved)
+        tell(reserved)
         if reserved.covers:
             self._later(partial(self._budgets.cover, reserved))
         if reserved.refused_by is not None:
@@ -264,7 +264,8 @@ def budget_guard(settings: Settings, database: Database) -> BudgetGuard:
     )
 
 
-def _tell(reserved: Reserved) -> None:
+def tell(reserved: Reserved) -> None:
+    """Log the percentages of caps that a reservation has reached."""
     for told in reserved.told:
         logger.warning(
             "budget.%s kind=%s percent=%d spent_usd=%.4f cap_usd=%.4f see=growbin-jobs budgets list",

@@ -8,7 +8,7 @@ from typing import Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.limits.usage import LlmUsage, is_by_itself
 
 #: Days of the past that say what a request takes.
 _DAYS: Final = 7
@@ -51,7 +51,7 @@ def needs_of_the_past(database: Database, now: datetime | None = None) -> list[N
             peewee.fn.AVG(row.tokens_in + row.tokens_out).alias("tokens"),
             peewee.fn.AVG(row.cost).alias("cost"),
         )
-        .where((row.outcome == "answered") & (row.sent_at >= since) & row.purpose.in_(list(_ASSUMED)))
+        .where((row.outcome == "answered") & (row.sent_at >= since) & row.purpose.in_(list(_ASSUMED)) & is_by_itself())
         .group_by(row.purpose)
     )
     found = {one["purpose"]: one for one in database.rows(query)}

@@ -51,6 +51,15 @@ class LlmUsage(peewee.Model):
         table_name = "llm_usage"
 
 
+#: The price tier of a request in a batch, asked and served: a server's answers in a batch name another one, or none.
+BATCH: Final = "batch"
+
+
+def is_by_itself() -> Any:
+    """Return the condition of rows that were HTTP requests of their own: those of batches count in no limit."""
+    return LlmUsage.tier_asked.is_null() | (LlmUsage.tier_asked != BATCH)
+
+
 #: How each column's value is written; peewee composes an INSERT of so many columns in longer than it takes to run.
 _WRITTEN: Final = {field.name: field.db_value for field in LlmUsage._meta.sorted_fields}
 

@@ -17,7 +17,8 @@ def count_request(row: Mapping[str, Any]) -> None:
     """
     counts, model = process_counts(), str(row["model"])[:100]
     counts.inc(counted.MODEL_CALLS, model, row["purpose"], row["outcome"])
-    counts.observe(counted.MODEL_REQUEST_SECONDS, model, row["purpose"], value=row["latency_ms"] / 1000)
+    if row.get("tier_asked") != "batch":  # for that nobody waited
+        counts.observe(counted.MODEL_REQUEST_SECONDS, model, row["purpose"], value=row["latency_ms"] / 1000)
     for kind, column in _TOKENS.items():
         counts.inc(counted.MODEL_TOKENS, model, kind, by=row[column] or 0)
     if row["cost"] is not None:

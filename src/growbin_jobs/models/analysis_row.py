@@ -31,6 +31,8 @@ class WasteAnalysis(peewee.Model):
     created_at = UtcField()
     updated_at = UtcField()
     completed_at = UtcField(null=True)
+    tier = peewee.TextField(null=True)
+    tier_reason = peewee.TextField(null=True)
     #: When all that is personal was taken out; from then on no stage writes into the row.
     erased_at = UtcField(null=True)
 

@@ -30,6 +30,8 @@ class Analysis:
       language: Of ``response`` and ``error``; before there is one, what was asked for, None: the workers'.
       rules: The whole rule that was found, as in ``rules/{item}.json``.
       response_source: ``model`` or ``rule``.
+      tier: Price tier in which it is asked: ``batch``, or ``standard`` after that; None: as everything.
+      tier_reason: Why it is asked in the standard tier after all (:class:`growbin_jobs.models.batch_life.Why`).
     """
 
     id: str
@@ -54,6 +56,8 @@ class Analysis:
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None
+    tier: str | None = None
+    tier_reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ISO 8601, the status as its word."""

@@ -93,21 +93,33 @@ class SharedAnswers:
     def keep(self, key: str, fence: int, *, prompt: str, response: str, model: str) -> None:
         """Share an answer. It has been paid for: a database that is away costs only that the others ask again."""
         self._renewer().drop(key, fence)
-        values = (key, self._ttl, storable(prompt), storable(response), storable(model))
         self._calmly(
-            "keep",
-            lambda connection: self._sql.run(
-                connection,
-                "INSERT INTO model_answer (key, fence, leased_until, expires_at, prompt, response, model)"
-                " VALUES (?, 1, 0, $now + ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
-                " SET leased_until = 0, expires_at = excluded.expires_at, prompt = excluded.prompt,"
-                " response = excluded.response, model = excluded.model",
-                *values,
-            ),
+            "keep", lambda connection: self.put(connection, key, prompt=prompt, response=response, model=model)
         )
         self._puts += 1
         if self._puts % _PRUNE_EVERY == 0:
             self.prune()
+
+    def look(self, key: str) -> str | None:
+        """Return the answer, or None; no right to ask is taken.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        sql = "SELECT response FROM model_answer WHERE key = ? AND response IS NOT NULL AND expires_at > $now"
+        rows = self._database.run(lambda connection: self._sql.rows(connection, sql, key))
+        return rows[0][0] if rows else None
+
+    def put(self, connection: Any, key: str, *, prompt: str, response: str, model: str) -> None:
+        """Share an answer, with a connection and perhaps inside of a transaction, whoever has the lease."""
+        self._sql.run(
+            connection,
+            "INSERT INTO model_answer (key, fence, leased_until, expires_at, prompt, response, model)"
+            " VALUES (?, 1, 0, $now + ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
+            " SET leased_until = 0, expires_at = excluded.expires_at, prompt = excluded.prompt,"
+            " response = excluded.response, model = excluded.model",
+            *(key, self._ttl, storable(prompt), storable(response), storable(model)),
+        )
 
     def give_up(self, key: str, fence: int) -> None:
         """Let others ask: the call of this holder has failed."""

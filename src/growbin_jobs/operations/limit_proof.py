@@ -9,7 +9,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.audit import Finding, Sent, audit
 from growbin_jobs.limits.budget_report import Imbalance, imbalances
 from growbin_jobs.limits.promises import Promises
-from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.limits.usage import LlmUsage, is_by_itself
 
 #: Rows that are read at a time.
 _PAGE: Final = 10_000
@@ -118,7 +118,7 @@ def _rows(database: Database, since: datetime, until: datetime | None) -> Iterat
     while True:
         # The first comparison is for the index, the second one parts what was sent in the same microsecond.
         behind = (row.sent_at > after_time) | (row.id > after_id)
-        later = (row.sent_at >= after_time) & behind
+        later = (row.sent_at >= after_time) & behind & is_by_itself()
         if until is not None:
             later &= row.sent_at < until
         page = database.rows(row.select(*columns).where(later).order_by(row.sent_at, row.id).limit(_PAGE))

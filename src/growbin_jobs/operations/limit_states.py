@@ -1,6 +1,7 @@
 """What the limits of paid calls are, how much of them is used, and what waits for them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
@@ -9,6 +10,7 @@ from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.minutes import CentralUse
 from growbin_jobs.limits.promises import Promise, Promises
 from growbin_jobs.limits.sql import SqlLimits
+from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.states import AnalysisStatus
 
@@ -64,12 +66,17 @@ def limit_states(database: Database) -> list[LimitState]:
     return found
 
 
+def is_by_itself() -> Any:
+    """Return the condition of analyses that do not wait for a batch: they wait for their turn."""
+    return WasteAnalysis.tier.is_null() | (WasteAnalysis.tier != BATCH)
+
+
 def waiting_for(database: Database, name: str) -> int | None:
     """Return how many analyses wait for a limit, or are being answered; None: it is none that they wait for."""
     status = WAITS_IN.get(name)
     if status is None:
         return None
-    query = WasteAnalysis.select().where(WasteAnalysis.status == status.value)
+    query = WasteAnalysis.select().where((WasteAnalysis.status == status.value) & is_by_itself())
     return database.run(lambda connection: int(query.count(connection)))
 
 

@@ -7,7 +7,7 @@ from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models.analysis import Analysis, WasteAnalysis
-from growbin_jobs.operations.limit_states import WAITS_IN, now_of
+from growbin_jobs.operations.limit_states import WAITS_IN, is_by_itself, now_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,9 @@ def turn_of(analysis: Analysis, database: Database) -> Turn | None:
     if limit is None:
         return None
     before = WasteAnalysis.select().where(
-        (WasteAnalysis.status == analysis.status.value) & (WasteAnalysis.created_at < analysis.created_at)
+        (WasteAnalysis.status == analysis.status.value)
+        & (WasteAnalysis.created_at < analysis.created_at)
+        & is_by_itself()
     )
     place = 1 + database.run(lambda connection: int(before.count(connection)))
     breakers = [each for each, _ in Breakers(database).all() if each.name.startswith("model:")]

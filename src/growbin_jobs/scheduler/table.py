@@ -15,6 +15,9 @@ _MINUTE: Final = timedelta(minutes=1)
 AGENTS_EVERY: Final = 10 * _MINUTE
 MODELS_EVERY: Final = 15 * _MINUTE
 
+#: Between two looks at what waits for a batch, and at batches that are due.
+BATCHES_EVERY: Final = 5 * _MINUTE
+
 #: Facts are counted from what was recorded, so a missed day can be made up for; beyond this its facts may be deleted.
 _FACTS: Final = RunAll(most=62, max_age=62 * _DAY)
 
@@ -49,6 +52,18 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
         overlap=Overlap.SKIP,
         max_run=30 * _MINUTE,
         done_within=_HOUR,
+    ),
+    *(
+        ScheduledJob(
+            name=route.actor,
+            when=Every(int(BATCHES_EVERY.total_seconds())),
+            route=route,
+            catch_up=RunLatest(BATCHES_EVERY),
+            overlap=Overlap.SKIP,
+            max_run=_HOUR,
+            done_within=_HOUR,
+        )
+        for route in (names.MAKE_BATCHES, names.LOOK_AFTER_BATCHES)
     ),
     ScheduledJob(
         name=names.AGGREGATE_DAILY.actor,

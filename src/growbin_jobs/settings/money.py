@@ -62,6 +62,27 @@ class MoneySettings(BaseModel):
         description="Seconds after which a central database that has not answered about a limit counts as away "
         "(PostgreSQL): paid calls wait.",
     )
+    backfill_tier: Literal["standard", "batch"] = Field(
+        default="standard",
+        description="Price tier of the pictures beyond GROWBIN_BULK_AFTER: standard asks for each by itself, batch "
+        "collects them and has them answered within a day, at the price that `batch` has in the prices file.",
+    )
+    batch_requests: Annotated[int, Field(gt=0, le=50_000)] = Field(
+        default=10_000, description="Most requests of one batch; OpenAI takes 50,000, and files of 200 MB."
+    )
+    batch_gather: Annotated[float, Field(ge=0)] = Field(
+        default=300.0, description="Seconds that requests are gathered for a batch, from the first of them on."
+    )
+    batch_tokens: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="Most tokens, by estimate, of all batches that are at the server at once; more wait here. Servers "
+        "limit that for each model. 0: no limit of ours.",
+    )
+    batch_poll: Seconds = Field(
+        default=300.0,
+        description="Seconds until the server is first asked how far a batch is; each pause is longer than the one "
+        "before, up to 15 minutes.",
+    )
     bulk_after: Count = Field(
         default=20,
         description="Analyses that one user may have under way; more pictures of that user wait in a queue of their "

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from growbin_jobs import names
-from growbin_jobs.actors import actor, carrying_on
+from growbin_jobs.actors import actor, carrying_on, tier_wish
 from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.engine.delivery.reruns import TIER
 from growbin_jobs.errors import Permanent, PictureRefused
 from growbin_jobs.messages import FAILED_USER, VisionAnswer, parse
 from growbin_jobs.periodic_actors import due_times
@@ -63,8 +64,12 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
             raise
         here.uploads.discard_stored(user_id, analysis_id)  # it was erased while its pictures were stored
         return {"refused": error.code}
-    route = names.ANALYZE_IMAGE_BULK if here.is_bulk(user_id) else names.ANALYZE_IMAGE
-    broker.enqueue(carrying_on(message_for(route, analysis_id, picture.s3_path)))
+    is_bulk = here.is_bulk(user_id)
+    route = names.ANALYZE_IMAGE_BULK if is_bulk or tier_wish() is not None else names.ANALYZE_IMAGE
+    message = carrying_on(message_for(route, analysis_id, picture.s3_path))
+    if is_bulk and settings.backfill_tier == "batch":
+        message.options.setdefault(TIER, "batch")
+    broker.enqueue(message)
     if deletable:
         here.uploads.discard_spooled(image_path)
     return picture.model_dump()

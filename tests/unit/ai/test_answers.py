@@ -6,8 +6,9 @@ import pytest
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.attribution import attribution
-from growbin_jobs.ai.answers import Answers, Question
+from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.freshness import fresh_answers
+from growbin_jobs.ai.questions import Question
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.models.answers import Claim

@@ -22,6 +22,8 @@ def test_the_jobs_are_due_when_they_must_be():
         "health.check_all_agents": "every 600 s",
         "llm.check_all_models": "every 900 s",
         "llm.check_ends": "0 8 * * *",
+        "llm.make_batches": "every 300 s",
+        "llm.look_after_batches": "every 300 s",
         "statistics.aggregate_daily": "5 0 * * *",
         "statistics.aggregate_weekly": "0 1 * * 1",
         "statistics.aggregate_monthly": "30 1 1 * *",

@@ -63,7 +63,7 @@ class Asking:
                 known = self._knowledge.facts(model)
                 asked = fitted(wish, known, tier)
                 try:
-                    found = self._post(wish, asked, partial(self._read, wish, asked, read))
+                    found = self._post(wish, asked, partial(self.read, wish, asked, read))
                 except FieldRefused as refused:
                     logger.warning("model.learnt model=%s refused=%s", model, ",".join(refused.facts.refused))
                     self._knowledge.learn(model, refused.facts)
@@ -87,12 +87,22 @@ class Asking:
             return refused
         return None
 
-    def _read(
+    def read(
         self, wish: Wish, asked: Fitted, read: Callable[[Reply], Completion[Answer]], reply: Reply
     ) -> Completion[Answer]:
         """Return what a reply says; learn a higher cap, or that the schema has to be said in words besides.
 
         An answer outside the schema is paid for: whether to ask again is the queue's business, which counts that.
+
+        Parameters:
+          wish: The request.
+          asked: As it was sent.
+          read: Reads the reply, or raises ``Transient`` where it cannot be used.
+          reply: What came.
+
+        Raises:
+          FieldRefused: It was cut off, and the cap can be raised.
+          Transient: It cannot be used.
         """
         if reply.cut_off:
             self._teach(wish, asked, Facts(refused={f"cap.{wish.call.max_tokens}": "it cut an answer off"}))

@@ -2,6 +2,8 @@
 
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import httpx2
@@ -13,8 +15,26 @@ LARGEST: Final = 8_000_000
 _STEP: Final = 262_144
 
 
+#: Bytes that the responses of this thread or greenlet may have.
+_most: ContextVar[int] = ContextVar("growbin_largest_body", default=LARGEST)
+
+
+@contextmanager
+def allowing(most: int) -> Iterator[None]:
+    """Let responses inside be larger, which are read piece by piece.
+
+    Parameters:
+      most: Bytes of a body, decompressed.
+    """
+    token = _most.set(most)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
 class AnswerTooLarge(httpx2.DecodingError):
-    """The body is larger than :data:`LARGEST`."""
+    """The body is larger than is allowed: :data:`LARGEST`, where nobody has said otherwise."""
 
 
 class BoundedStream(httpx2.SyncByteStream):
@@ -23,17 +43,19 @@ class BoundedStream(httpx2.SyncByteStream):
     Parameters:
       inner: As it comes from the connection.
       encoding: ``content-encoding`` of the response.
+      most: Bytes of the body.
     """
 
-    def __init__(self, inner: httpx2.SyncByteStream, encoding: str) -> None:
+    def __init__(self, inner: httpx2.SyncByteStream, encoding: str, most: int = LARGEST) -> None:
         self._inner = inner
         self._encoding = encoding
+        self._most = most
 
     def __iter__(self) -> Iterator[bytes]:
         size = 0
         for chunk in self._chunks():
             size += len(chunk)
-            if size > LARGEST:
+            if size > self._most:
                 raise AnswerTooLarge("the body is too large")
             yield chunk
 
@@ -77,7 +99,7 @@ def bounded(response: httpx2.Response) -> httpx2.Response:
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     assert isinstance(response.stream, httpx2.SyncByteStream)
-    response.stream = BoundedStream(response.stream, encoding)
+    response.stream = BoundedStream(response.stream, encoding, _most.get())
     if encoding:
         del response.headers["content-encoding"]
         response.headers.pop("content-length", None)

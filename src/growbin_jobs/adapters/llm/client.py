@@ -1,28 +1,31 @@
 """Calls a language model over OpenAI's Chat Completions; knows nothing of waste."""
 
+import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from growbin_jobs.adapters.llm.address import OPENAI_URL, parted_url
 from growbin_jobs.adapters.llm.asking import Asking
 from growbin_jobs.adapters.llm.call import Call, Message
-from growbin_jobs.adapters.llm.errors import from_exception
+from growbin_jobs.adapters.llm.errors import from_exception, from_response
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.facts import Facts
-from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
+from growbin_jobs.adapters.llm.fitting import BATCHES, Fitted, Wish, fitted
 from growbin_jobs.adapters.llm.guards import Ending, Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.normalised import Also
+from growbin_jobs.adapters.llm.prepared import Prepared, plain, structured
 from growbin_jobs.adapters.llm.recording import note_response, recorded
 from growbin_jobs.adapters.llm.refusals import FieldRefused
 from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill, read_models, read_reply
 from growbin_jobs.adapters.llm.said import read_said
-from growbin_jobs.adapters.llm.structured import Schema, form_of, validated
+from growbin_jobs.adapters.llm.structured import Schema
 from growbin_jobs.adapters.llm.successors import first_offered
 from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
 from growbin_jobs.engine.processes import once_a_process
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     import httpx2
     import openai
     from openai.resources.models import ModelsWithRawResponse
+
+    from growbin_jobs.adapters.llm.batches import BatchServer
 
 Answer = TypeVar("Answer")
 
@@ -122,12 +127,10 @@ class ModelClient:
         Raises:
           Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
         """
-        form = form_of(schema, in_words)
 
         def asked(one: Call) -> Completion[Schema]:
-            return self._asking.answer(
-                Wish(one, messages, form, inline), lambda reply: validated(reply, one.model, schema, also)
-            )
+            request = structured(one, messages, schema, in_words=in_words, inline=inline, also=also)
+            return self._asking.answer(request.wish, request.read)
 
         return self._first_offered(call, asked)
 
@@ -146,10 +149,8 @@ class ModelClient:
         """
 
         def asked(one: Call) -> Completion[str]:
-            return self._asking.answer(
-                Wish(one, messages),
-                lambda reply: Completion(check(reply.content), reply.model or one.model, reply.usage, reply.request_id),
-            )
+            request = plain(one, messages, check)
+            return self._asking.answer(request.wish, request.read)
 
         return self._first_offered(call, asked)
 
@@ -204,6 +205,66 @@ class ModelClient:
         """
         return self._knowledge.facts(model)
 
+    def in_a_batch(self, request: Prepared[Answer]) -> Fitted:
+        """Return a request as it stands in a batch: without a price tier, by what is known of the server.
+
+        Raises:
+          Deferred: The memory of that is away.
+        """
+        return fitted(request.wish, self._knowledge.facts(request.wish.call.model))
+
+    def read_from_batch(
+        self, request: Prepared[Answer], status: int, body: Mapping[str, Any], record: ModelRequest
+    ) -> Completion[Answer]:
+        """Return the answer that a batch gives to a request, read as a live one; what a refusal teaches is learnt.
+
+        Parameters:
+          request: As it was asked; the picture may be left out.
+          status: Of HTTP, as the batch says.
+          body: Of the response.
+          record: Gets the tokens and the model that answered.
+
+        Raises:
+          Permanent, Transient, Deferred: See :mod:`growbin_jobs.adapters.llm.errors`.
+        """
+        wish, asked = request.wish, self.in_a_batch(request)
+        try:
+            if status != HTTPStatus.OK:
+                failure = from_response(status, body, {}, secret=self._key, model=wish.call.model, sent=asked.texts)
+                raise self._asking.lesson(wish, asked, status, body) or failure
+            raw = json.dumps(body).encode()
+            record.usage, record.served_model, _ = read_bill(raw)
+            headers = {"x-request-id": record.request_id} if record.request_id else {}
+            return self._asking.read(wish, asked, request.read, self._reply(wish, asked, raw, headers))
+        except FieldRefused as refused:
+            self._knowledge.learn(wish.call.model, refused.facts)
+            raise
+
+    def has_batches(self, model: str) -> bool:
+        """Return whether the server may be asked in batches: it has not refused them yet.
+
+        Raises:
+          Deferred: The memory of that is away.
+        """
+        return BATCHES not in self._knowledge.facts(model).refused
+
+    def learn_no_batches(self, model: str, words: str) -> None:
+        """Remember that the server has no batches.
+
+        Parameters:
+          model: Of the batch that it refused.
+          words: What it said.
+        """
+        logger.warning("model.learnt model=%s refused=%s", model, BATCHES)
+        self._knowledge.learn(model, Facts(refused={BATCHES: words}))
+
+    @property
+    def batches(self) -> "BatchServer":
+        """The calls that make batches and fetch their results."""
+        from growbin_jobs.adapters.llm.batches import BatchServer
+
+        return BatchServer(self._http, self._key)
+
     def _first_offered(self, call: Call, ask: Callable[[Call], Completion[Answer]]) -> Completion[Answer]:
         calls = (call, *call.successors)
         with self._deadline(call.timeout):
@@ -235,15 +296,18 @@ class ModelClient:
                 asked=asked,
             )
             record.usage, record.served_model, record.service_tier = read_bill(raw.content)
-            reply = read_reply(
-                raw.content,
-                raw.headers,
-                secret=self._key,
-                model=call.model,
-                sent=asked.texts,
-                structured=wish.form is not None,
-            )
-            return read(reply)  # here: an answer that does not fit is paid for, and is none that anybody keeps
+            # Read here: an answer that does not fit is paid for, and is none that anybody keeps.
+            return read(self._reply(wish, asked, raw.content, raw.headers))
+
+    def _reply(self, wish: Wish, asked: Fitted, body: bytes, headers: Mapping[str, str]) -> Reply:
+        return read_reply(
+            body,
+            headers,
+            secret=self._key,
+            model=wish.call.model,
+            sent=asked.texts,
+            structured=wish.form is not None,
+        )
 
     def _send(
         self,

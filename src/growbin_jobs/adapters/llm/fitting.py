@@ -19,6 +19,7 @@ feature                            without it
 ``image_url.http``                 the picture inside the request
 ``role.system``                    the prompt at the beginning of the user's message
 ``cap.N``                          four times N: N tokens have cut an answer off
+``batches``                        asked one by one: the server has no batches
 =================================  ==================================================================
 """
 
@@ -32,6 +33,9 @@ from growbin_jobs.model_catalog import Tier, nearest_effort
 
 #: By how much the cap on tokens is raised for a model that was cut off.
 CAP_RAISE: Final = 4
+
+#: Feature of the server and not of a request: many of them in one file, answered within a day.
+BATCHES: Final = "batches"
 
 #: Keywords of JSON Schema that some servers do not know and an answer's form can do without: it is validated here too.
 _DISPENSABLE: Final = (

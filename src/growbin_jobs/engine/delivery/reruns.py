@@ -16,6 +16,9 @@ _TIES = ("group_completion_uuid", "group_completion_callbacks", "pipe_target", "
 #: Option of a message that must not be served with an answer of before; its value tells one such wish from others.
 FRESH: Final = "fresh_answers"
 
+#: Option of a message that has time: the price tier in which its model is asked.
+TIER: Final = "service_tier"
+
 
 def rerun(body: bytes) -> bytes:
     """Return the encoded message with its retries and its waiting time counted anew, under the same id.

@@ -123,6 +123,7 @@ class Erasing:
         crashpoint("erase.messages")
         pseudonym = erasure.pseudonym or "erased"
         for batch in (
+            partial(person.batches.erase, user_id=person.user_id),
             partial(person.usage.erase_batch, user_id=person.user_id),
             partial(person.facts.erase_batch, user_id=person.user_id, pseudonym=pseudonym),
         ):

@@ -17,6 +17,7 @@ from growbin_jobs.limits.subjects import SubjectUsage
 from growbin_jobs.messages import owner_of
 from growbin_jobs.models.analysis_subject import SubjectAnalyses
 from growbin_jobs.models.audit import Audit
+from growbin_jobs.models.batch_subject import SubjectBatches
 from growbin_jobs.models.erasures import Refs, ref_hash
 from growbin_jobs.names import SPOOL_PREFIX
 from growbin_jobs.operations.json_ready import as_json
@@ -67,6 +68,7 @@ class Person:
         self.user_id = user_id
         self.facts, self.usage = SubjectFacts(database), SubjectUsage(database)
         self.analyses, self.messages = SubjectAnalyses(database), CentralMessages(database)
+        self.batches = SubjectBatches(database)
         self._database, self._objects = database, objects
 
     def archives(self, leave: Callable[[Any, str], object] = lambda _connection, _key: None) -> ArchiveSubjects:
@@ -78,6 +80,7 @@ class Person:
         yield from (("waste_analysis", row) for row in self.analyses.rows(self.user_id))
         yield from self.facts.rows(self.user_id)
         yield from self.usage.rows(self.user_id)
+        yield from self.batches.rows(self.user_id)
         yield from self._messages()
         for found in self.archives().find(self.user_id):
             yield from ((f"archived {found.source}", row) for row in found.rows)
