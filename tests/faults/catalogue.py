@@ -192,8 +192,8 @@ FAULTS: tuple[Fault, ...] = (
 
 #: Faults of the list that are proven elsewhere, or cannot be yet.
 ELSEWHERE: dict[int, str] = {
-    9: "a worker dies between the answer to a paid call and its keeping: what came is lost and asked for once more, and "
-    "the first request stays in the accounts as unknown. `tests/e2e/test_faults.py` kills workers in model calls, "
+    9: "a worker dies between the answer to a paid call and its keeping: what came is lost and asked for once more, "
+    "and the first request stays in the accounts as unknown. `tests/e2e/test_faults.py` kills workers in model calls, "
     "`tests/contract/test_killed_callers.py` those that hold a grant, `tests/contract/test_shared_answers.py` those "
     "that hold the right to ask",
     33: "S3 and models that fail, hang or talk nonsense: `tests/e2e/test_faults.py` and "
