@@ -25,7 +25,7 @@ _NEW = """
 INSERT INTO tasks (task_id, node, task_name, queue_name, payload, status, created_at, started_at, completed_at,
     retry_count, result, worker, synced_at, deferrals, crashes, seq)
 SELECT gen_random_uuid()::text, node, task_name, queue_name, payload, 'completed', now(), now(), now(), 0, result,
-    worker, now(), 0, 0, seq FROM tasks WHERE status = 'completed' ORDER BY created_at DESC LIMIT %s
+    worker, now(), 0, 0, seq FROM (SELECT * FROM tasks ORDER BY created_at DESC LIMIT %s) AS newest
 """
 
 
@@ -60,6 +60,8 @@ class _Pages:
             await asyncio.sleep(seconds)
             passed, cpu = time.monotonic() - at, self._cpu() - cpu
             for task in opened:
+                if task.done():
+                    task.result()  # what it raised: nothing was measured
                 task.cancel()
             await asyncio.gather(*opened, return_exceptions=True)
         took = sorted(self._answers) or [0.0]
@@ -94,8 +96,7 @@ class _Pages:
             connection.connection().cursor().execute(_NEW, (RATE,))
 
         while True:
-            with suppress(OSError):
-                await asyncio.to_thread(self._database.run, some)
+            await asyncio.to_thread(self._database.run, some)
             await asyncio.sleep(1.0)
 
     def _cpu(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.usage import LlmUsage
@@ -94,7 +94,7 @@ class SubjectUsage:
         query = query.where(row.sent_at >= since, row.user_id.is_null(False) | row.analysis_id.is_null(False))
         found = 0
         for each in self._database.rows(query.group_by(row.user_id, row.analysis_id)):
-            at = UtcField().python_value(each["sent_at"])
+            at = utc_moment(each["sent_at"])
             if at is not None and is_erased(each["user_id"], each["analysis_id"], at):
                 same = [
                     column.is_null() if value is None else column == value

@@ -12,7 +12,7 @@ import peewee
 from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
-from growbin_jobs.engine.central.fields import UtcField, storable
+from growbin_jobs.engine.central.fields import UtcField, storable, utc_moment
 from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.task_copy import iso
@@ -148,7 +148,7 @@ class Attempts:
         rows, number = self.database.run(read)
         views: list[dict[str, Any]] = [dict(zip(_READ, row, strict=True)) | {"task_id": task_id} for row in rows]
         for each in views:
-            each |= {name: UtcField().python_value(each[name]) for name in ("ended_at", "started_at", "due_at")}
+            each |= {name: utc_moment(each[name]) for name in ("ended_at", "started_at", "due_at")}
         newest = sorted(views, key=lambda each: (each["ended_at"], each["node"]))[-most:]
         traces = self._traces(task_id, newest[0]["ended_at"]) if newest else {}
         first = max(number, len(newest)) - len(newest) + 1

@@ -19,7 +19,7 @@ from growbin_jobs.engine.central.cause_counts import CauseCount, added_up, one
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.failed_runs import failures
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -74,7 +74,7 @@ class ErrorCounts:
         rows = self._words.rows(connection, f"SELECT {columns} FROM error_minutes WHERE hour = ?", hour)  # noqa: S608
         found = added_up((((row[0], row[1]), CauseCount(*row[2:])) for row in rows), OTHERS.number)
         if OTHERS.number in {cause for cause, _ in found}:
-            self._name(connection, [OTHERS], UtcField().python_value(hour))
+            self._name(connection, [OTHERS], utc_moment(hour))
         self._words.run(connection, "DELETE FROM error_hours WHERE hour = ?", hour)
         self._insert(connection, "error_hours", ("hour", *_COUNTS), (hour,), found)
         self._words.run(connection, "DELETE FROM error_hours_due WHERE hour = ?", hour)

@@ -13,7 +13,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_counts import HOUR, hour_of, stored
 from growbin_jobs.engine.central.failed_runs import Failure, failures
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -52,16 +52,23 @@ class ErrorFigures:
     nodes: Counter[str] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
 
-    def add(self, at: datetime, runs: int, dead: int, first: Any, last: Any, sample: str) -> None:
-        """Add runs that ended in the time that began at a moment; later ones have to be added first.
+    def add(self, runs: int, dead: int, first: datetime, last: datetime) -> None:
+        """Add runs.
 
         Parameters:
-          first, last: When the first and the last one ended, as the database says it.
+          dead: Of them, so many after which the message was given up.
+          first, last: When the first and the last one ended.
+        """
+        self.runs, self.dead = self.runs + runs, self.dead + dead
+        self.first_at, self.last_at = min(self.first_at, first), max(self.last_at, last)
+
+    def place(self, at: datetime, runs: int, sample: str) -> None:
+        """Say that so many of them ended in the time that began at a moment; later ones have to be said first.
+
+        Parameters:
           sample: The task of one of them.
         """
-        self.runs, self.dead = self.runs + int(runs), self.dead + int(dead)
-        self.times[at] += int(runs)
-        self.first_at, self.last_at = min(self.first_at, _moment(first)), max(self.last_at, _moment(last))
+        self.times[at] += runs
         if len(self.samples) < SAMPLES and sample not in self.samples:
             self.samples.append(sample)
 
@@ -72,7 +79,8 @@ def figures_of(failures: Iterable[Failure]) -> dict[Cause, ErrorFigures]:
     for each in failures:
         if each.cause not in found:
             found[each.cause] = ErrorFigures(each.cause, each.at, each.at)
-        found[each.cause].add(each.at, 1, int(each.dead), each.at, each.at, each.task_id)
+        found[each.cause].add(1, int(each.dead), each.at, each.at)
+        found[each.cause].place(each.at, 1, each.task_id)
         found[each.cause].nodes[each.node] += 1
     return found
 
@@ -150,22 +158,26 @@ class _Reading:
             yield from failures(self._connection, self._words, max(begin, self._since), min(end, self._until))
 
     def _read_counts(self) -> None:
-        sums = self._rows(
-            "SELECT cause, at, sum(runs), sum(dead), min(first_at), max(last_at), max(sample)"  # noqa: S608 constants
-            f" FROM ({self._counts}) AS counts GROUP BY cause, at ORDER BY at DESC",
-            *self._values,
-        )
+        # What is needed once a cause is not asked for each of its hours: they are tens of thousands.
+        sums = self._summed("cause, node, sum(runs), sum(dead), min(first_at), max(last_at)", by="cause, node")
         causes, moments = self._causes(sorted({row[0] for row in sums})), dict[Any, datetime]()
-        for number, at, *counts in sums:
+        figures: dict[int, ErrorFigures] = {}
+        for number, node, runs, dead, first, last in sums:
+            cause, first_at, last_at = causes[number], _moment(first), _moment(last)
+            if number not in figures:
+                figures[number] = self._found.setdefault(cause, ErrorFigures(cause, first_at, last_at))
+            figures[number].add(int(runs), int(dead), first_at, last_at)
+            figures[number].nodes[node] += int(runs)
+        for number, at, runs, sample in self._summed(
+            "cause, at, sum(runs), max(sample)", by="cause, at ORDER BY at DESC"
+        ):
             if at not in moments:
                 moments[at] = _moment(at)
-            cause = causes[number]
-            if cause not in self._found:  # one is not made for each row: they are thousands
-                self._found[cause] = ErrorFigures(cause, _moment(counts[2]), _moment(counts[3]))
-            self._found[cause].add(moments[at], *counts)
-        nodes = f"SELECT cause, node, sum(runs) FROM ({self._counts}) AS counts GROUP BY cause, node"  # noqa: S608
-        for number, node, runs in self._rows(nodes, *self._values):
-            self._found[causes[number]].nodes[node] += int(runs)
+            figures[number].place(moments[at], int(runs), sample)
+
+    def _summed(self, what: str, *, by: str) -> list[Any]:
+        sql = f"SELECT {what} FROM ({self._counts}) AS counts GROUP BY {by}"  # noqa: S608 constants only
+        return self._rows(sql, *self._values)
 
     def _causes(self, numbers: Sequence[int]) -> dict[int, Cause]:
         found = dict.fromkeys(numbers, OTHERS)  # also what was forgotten meanwhile
@@ -219,6 +231,6 @@ def _joined(minutes: Sequence[datetime], long: timedelta = MINUTE) -> Iterator[t
 
 
 def _moment(value: Any) -> datetime:
-    found = UtcField().python_value(value)
+    found = utc_moment(value)
     assert found is not None
     return found

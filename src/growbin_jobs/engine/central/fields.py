@@ -50,10 +50,15 @@ class UtcField(peewee.Field):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def python_value(self, value: Any) -> datetime | None:
-        if value is None:
-            return None
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)  # nearly always it is, and lists are long
+        return utc_moment(value)
+
+
+def utc_moment(value: Any) -> datetime | None:
+    """Return a time as a database gives it, aware, in UTC."""
+    if value is None:
+        return None
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)  # nearly always it is, and lists are long
 
 
 class BytesField(peewee.Field):

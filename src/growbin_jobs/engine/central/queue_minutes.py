@@ -14,7 +14,7 @@ import peewee
 
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import UtcField, storable
+from growbin_jobs.engine.central.fields import UtcField, storable, utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import TaskState
@@ -140,7 +140,7 @@ class QueueMinutes:
 
 
 def _view(row: Sequence[Any]) -> QueueMinute:
-    minute = UtcField().python_value(row[0])
+    minute = utc_moment(row[0])
     assert minute is not None
     names = (field.name for field in fields(QueueMinute))
     return QueueMinute(**(dict(zip(names, row, strict=True)) | {"minute": minute}))

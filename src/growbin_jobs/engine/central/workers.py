@@ -9,7 +9,7 @@ import peewee
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import JsonField, UtcField
+from growbin_jobs.engine.central.fields import JsonField, UtcField, utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Without a heartbeat for so long a node is silent: nobody knows whether it lives. It reports every 10 s.
@@ -146,7 +146,7 @@ class Workers:
 _FIELDS: Final = tuple(field.name for field in fields(WorkerGroup))
 _READ: Final = {
     **dict.fromkeys(("pids", "queues", "reserved_tasks"), JsonField().python_value),
-    **dict.fromkeys(("started_at", "seen_at", "stopped_at"), UtcField().python_value),
+    **dict.fromkeys(("started_at", "seen_at", "stopped_at"), utc_moment),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import UtcField, utc_moment
 from growbin_jobs.engine.central.search.cursors import Place
 from growbin_jobs.engine.central.search.expressions import ALL, And, Expression, Term, both
 
@@ -47,7 +47,7 @@ def is_indexed(term: Term) -> bool:
 
 def moment_of(value: Any) -> datetime:
     """Return a moment of the table."""
-    found = UtcField().python_value(value)
+    found = utc_moment(value)
     assert found is not None
     return found
 
