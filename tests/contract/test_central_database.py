@@ -74,6 +74,7 @@ BY_STATEMENTS = {
     "server_facts", "audit", "audit_chain", "task_reruns", "bulk_jobs", "bulk_items", "control_history",
     "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
     "error_causes", "error_minutes", "error_hours", "error_hours_due",
+    "model_batch", "model_batch_question", "model_batch_waiter",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.
