@@ -31,10 +31,10 @@ class WasteAnalysis(peewee.Model):
     created_at = UtcField()
     updated_at = UtcField()
     completed_at = UtcField(null=True)
-    tier = peewee.TextField(null=True)
-    tier_reason = peewee.TextField(null=True)
     #: When all that is personal was taken out; from then on no stage writes into the row.
     erased_at = UtcField(null=True)
+    tier = peewee.TextField(null=True)
+    tier_reason = peewee.TextField(null=True)
 
     class Meta:
         table_name = "waste_analysis"

@@ -121,7 +121,8 @@ def check_place(database: Database, tables: Iterable[str], first: str) -> None:
         elsewhere = None if found else connection.execute_sql(_ELSEWHERE, (first,)).fetchone()
         return elsewhere, connection.execute_sql(_MAY_MAKE, (names, names, found)).fetchone()
 
-    elsewhere, (schema, may_make, user, foreign, owner) = database.run(look)
+    # At one moment: what another process makes between two questions would look as if it lay elsewhere.
+    elsewhere, (schema, may_make, user, foreign, owner) = database.snapshot(look)
     if elsewhere is not None:
         _refuse_elsewhere(database.address, *elsewhere)
     if schema is None:
