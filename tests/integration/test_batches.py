@@ -243,6 +243,25 @@ def test_batches_keep_to_their_sizes(make_world: Callable[..., World], stub: Any
     assert sorted(batch.requests for batch in small.batches.all()) == [1, 1, 3, 3], "one fits, however large"
 
 
+def test_what_had_no_room_in_a_file_is_reserved_anew_for_the_next_one(
+    make_world: Callable[..., World], stub: Any
+) -> None:
+    world = make_world(batch_tokens=1)  # one request in each batch, and one batch at a time
+    for number in range(2):
+        world.ask(number)
+    for _ in range(2):
+        world.make()
+        total, settled, released, unknown = world.money()
+        assert (total - settled - released - unknown > 0, unknown) == (True, 0)
+        stub.batches.run()
+        world.pass_time()
+        world.look()
+
+    assert len(world.batches.all()) == len(world.usage()) == 2
+    total, settled, released, unknown = world.money()
+    assert (settled, total) == (sum(row["cost"] for row in world.usage()), settled + released)
+
+
 def test_an_outage_of_the_server_costs_nothing_but_time(world: World, stub: Any) -> None:
     world.ask(1)
     stub.batches.refuses = 503
@@ -261,6 +280,56 @@ def test_an_outage_of_the_server_costs_nothing_but_time(world: World, stub: Any)
     world.pass_time()
     world.look()
     assert (world.batch().outcome, set(stub.batches.paid.values())) == ("completed", {1})
+
+
+def test_a_refused_key_ends_no_batch_however_long_it_lasts(world: World, stub: Any) -> None:
+    world.ask(1)
+    world.make(killed="batch.creating")
+    stub.batches.refuses = 401
+    world.database.run(lambda one: one.execute_sql("UPDATE model_batch SET made_at = made_at - 200000"))
+    world.pass_time()
+    world.make()
+    assert (world.batch().state, world.sent_again()) == (State.CREATING, [])
+
+
+@pytest.mark.parametrize("refusal", [400, 500])
+def test_a_server_that_does_not_say_whether_it_has_a_batch_is_asked_until_it_does(
+    world: World, stub: Any, refusal: int
+) -> None:
+    world.ask(1)
+    world.make(killed="batch.created")
+    stub.batches.refuses = refusal
+    world.pass_time()
+    world.make()
+    assert (world.batch().state, world.sent_again()) == (State.CREATING, [])
+    stub.batches.refuses = None
+    world.pass_time()
+    world.make()
+    assert (world.batch().state, len(stub.batches.made)) == (State.SENT, 1)
+
+
+def test_a_batch_that_is_surely_not_made_is_given_up_and_one_that_may_be_costs_what_nobody_knows(
+    world: World, stub: Any
+) -> None:
+    def age(hours: float) -> None:
+        older = f"UPDATE model_batch SET made_at = made_at - {hours * 3600}"
+        world.database.run(lambda one: one.execute_sql(older))
+        world.pass_time()
+
+    world.ask(1)
+    world.make(killed="batch.creating")
+    age(3)
+    world.make()
+    assert (world.batch().outcome, stub.batches.made, len(world.sent_again())) == ("not_made", {}, 1)
+    assert world.money()[3] == 0
+
+    world.ask(2)
+    world.make(killed="batch.created")
+    stub.batches.refuses = 500
+    age(48)
+    world.make()
+    assert {batch.outcome for batch in world.batches.all()} == {"not_made", "lost"}
+    assert (len(world.sent_again()), world.money()[3] > 0) == (1, True)
 
 
 def test_a_batch_that_the_server_has_forgotten_keeps_its_money_spent(world: World, stub: Any) -> None:

@@ -22,7 +22,7 @@ class BatchDesk:
 
     Parameters:
       questions: The tables.
-      has_batches: Returns whether the server of a model is known to have none.
+      has_batches: Returns whether a model may be asked in batches: its server has not refused them yet.
     """
 
     def __init__(self, questions: BatchQuestions, has_batches: Callable[[str], bool]) -> None:

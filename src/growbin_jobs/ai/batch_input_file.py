@@ -23,6 +23,8 @@ class _Page:
     Attributes:
       ends: They are settled; None: their messages come back and see for themselves.
       back: They wait for another batch, behind the others.
+      full: They wait for another batch, where they stand.
+      unused: Requests for which something may be reserved.
     """
 
     ends: dict[str, Why | None] = field(default_factory=dict)
@@ -125,16 +127,16 @@ class InputFile:
         )
         if refusal is None:
             return request_line(question.id, asked.body), tokens
-        spent.add(waiter.user_id if refusal == "user" else None)
         if self._refuses and refusal != "price":
             left.ends[question.key] = Why.BUDGET_SPENT
-            spent.discard(waiter.user_id if refusal == "user" else None)
         else:
+            spent.add(waiter.user_id if refusal == "user" else None)
             left.back.append(question.key)
         return None
 
     def _leave(self, left: _Page) -> None:
-        self._money.release(left.unused)
+        # Their money last: a process that dies in between leaves too much reserved, and nothing asked without.
         self._questions.settle(left.ends)
         self._questions.take_back(left.back, behind=True)
         self._questions.take_back(left.full)
+        self._money.release(left.unused)

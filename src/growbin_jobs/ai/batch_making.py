@@ -17,7 +17,7 @@ from growbin_jobs.ai.batch_input_file import InputFile
 from growbin_jobs.ai.batch_lease import Kept
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError, Permanent
-from growbin_jobs.models.batch_life import MADE_IN, State, Why
+from growbin_jobs.models.batch_life import LOST_AFTER, MADE_IN, State, Why
 from growbin_jobs.models.batch_questions import PAGE, BatchQuestions, Waiting
 from growbin_jobs.models.batches import Batch, Batches, LeaseLost
 
@@ -31,7 +31,7 @@ _OPERATOR_WAIT: Final = 300.0
 #: by then.
 _WAIT: Final = 60.0
 
-#: Seconds after which a batch that could not be made is asked in the standard tier.
+#: Seconds after which a batch that could not be made, and surely was not, is asked in the standard tier.
 _GIVEN_UP_AFTER: Final = 2 * 3_600.0
 
 #: Seconds by which the server's clock may differ from ours.
@@ -144,19 +144,24 @@ class MakeBatches:
         return 0
 
     def _make(self, batch: Batch, kept: Kept) -> int:
-        try:
-            if batch.state is State.CREATING:
-                try:
-                    found = self._found(batch)
-                except Missing:  # a server without a list of its batches
-                    self._ending.end(batch, "lost", Why.LOST, cost_is_known=False)
-                    return 0
-                if found is not None:
-                    return self._sent(batch, found)
-                batch = self._batches.change(batch, state=State.UPLOADED.value)
-            if batch.cancelled_by is not None:
-                self._ending.end(batch, "cancelled", Why.CANCELLED)
+        if batch.state is State.CREATING:
+            try:
+                found = self._found(batch)
+            except LeaseLost:
+                raise
+            except GrowbinError as error:
+                self._not_known(batch, error)
                 return 0
+            if found is not None:
+                return self._sent(batch, found)
+            if time.time() - batch.made_at > _GIVEN_UP_AFTER:
+                self._ending.end(batch, "not_made", Why.NOT_TAKEN)
+                return 0
+            batch = self._batches.change(batch, state=State.UPLOADED.value)
+        if batch.cancelled_by is not None:
+            self._ending.end(batch, "cancelled", Why.CANCELLED)
+            return 0
+        try:
             if batch.state is State.COLLECTING:
                 uploaded = self._upload(batch, kept)
                 if uploaded is None:
@@ -207,13 +212,26 @@ class MakeBatches:
         logger.info("batch.sent id=%s server_id=%s requests=%d", batch.id, created.id, batch.requests)
         return 1
 
+    def _not_known(self, batch: Batch, error: GrowbinError) -> None:
+        """Decide what becomes of a batch of which the server does not say whether it was created."""
+        logger.warning("batch.not_found id=%s: %s", batch.id, error)
+        if _needs_an_operator(error):
+            self._batches.rest(batch, _OPERATOR_WAIT, problem=str(error))
+        # A server without a list of its batches, or one that has not answered for longer than any batch takes.
+        elif isinstance(error, Missing) or time.time() - batch.made_at > LOST_AFTER:
+            self._ending.end(batch, "lost", Why.LOST, cost_is_known=False)
+        else:
+            self._batches.rest(batch, max(_WAIT, getattr(error, "wait", 0.0)), problem=str(error))
+
     def _failed(self, batch: Batch, error: GrowbinError) -> None:
         """Decide what becomes of a batch that could not be made."""
         logger.warning("batch.not_made id=%s state=%s: %s", batch.id, batch.state, error)
         if isinstance(error, Missing):
             self._client.learn_no_batches(batch.model, str(error))
             self._ending.end(batch, "no_batches", Why.NO_BATCHES)
-        elif isinstance(error, Permanent) and error.code in _OPERATOR:
+        elif _needs_an_operator(error):
+            if batch.state is State.CREATING:  # it was refused, so it was not created
+                batch = self._batches.change(batch, state=State.UPLOADED.value)
             self._batches.rest(batch, _OPERATOR_WAIT, problem=str(error))
         elif isinstance(error, Permanent):
             self._ending.end(batch, "not_taken", Why.NOT_TAKEN)
@@ -221,3 +239,7 @@ class MakeBatches:
             self._ending.end(batch, "not_made", Why.NOT_TAKEN)
         else:
             self._batches.rest(batch, max(_WAIT, getattr(error, "wait", 0.0)), problem=str(error))
+
+
+def _needs_an_operator(error: GrowbinError) -> bool:
+    return isinstance(error, Permanent) and error.code in _OPERATOR

@@ -211,20 +211,24 @@ class BatchQuestions:
         return self._sql.run(connection, sql, storable(model), most, batch_id)
 
     def take_back(self, keys: Sequence[str], *, behind: bool = False) -> None:
-        """Let questions wait for another batch.
+        """Let questions wait for another batch, each as another request: what was reserved for this one is given back.
 
         Parameters:
           keys: Which.
           behind: They wait behind the others from now on.
         """
         put_at = ", put_at = $now" if behind else ""
-        for start in range(0, len(keys), PAGE):
-            page = list(keys[start : start + PAGE])
-            sql = (
-                f"UPDATE model_batch_question SET state = 'waiting', batch_id = NULL{put_at}"  # noqa: S608
-                f" WHERE state = 'batched' AND key IN ({_marks(page)})"
-            )
-            self.database.run(lambda connection, sql=sql, page=page: self._sql.run(connection, sql, *page))  # type: ignore[misc]
+        sql = (
+            f"UPDATE model_batch_question SET id = ?, state = 'waiting', batch_id = NULL{put_at}"  # noqa: S608
+            " WHERE state = 'batched' AND key = ?"
+        )
+
+        def work(connection: Any) -> None:
+            for key in sorted(keys):
+                self._sql.run(connection, sql, uuid.uuid4().hex, key)
+
+        if keys:
+            self.database.transaction(work)
 
     def is_asked_elsewhere(self, key: str) -> bool:
         """Return whether somebody has the answer to a question, or asks for it at this moment."""
@@ -251,11 +255,6 @@ class BatchQuestions:
             f" AND id IN ({_marks(ids)})"
         )
         return {question.id: question for question in self._questions(sql, batch_id, *ids)}
-
-    def count(self, batch_id: str) -> int:
-        """Return how many questions of a batch are not settled."""
-        sql = "SELECT count(*) FROM model_batch_question WHERE batch_id = ? AND state = 'batched'"
-        return int(self.database.run(lambda connection: self._sql.rows(connection, sql, batch_id))[0][0])
 
     def first_waiters(self, keys: Sequence[str]) -> dict[str, Waiter]:
         """Return for each key the message that has waited longest."""

@@ -27,7 +27,6 @@ _COLUMNS: Final = (
     " tokens, answered, standard, cancelled_by, looks, fence, next_at, made_at, sent_at, ended_at"
 )
 
-
 _RETURNING: Final = f" RETURNING {_COLUMNS}"
 _MINE: Final = " WHERE id = ? AND fence = ?"
 

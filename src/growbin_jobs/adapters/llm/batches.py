@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=BaseModel)
 
-#: What one input file may hold (https://developers.openai.com/api/docs/guides/batch).
-MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000
+#: Bytes of one input file at most (https://developers.openai.com/api/docs/guides/batch).
+MOST_BYTES: Final = 200_000_000
 
 #: Seconds for one short call, and for a file to be sent or fetched.
-SHORT, FILE = 30.0, 900.0
+_SHORT, _FILE = 30.0, 900.0
 
 #: In a batch's metadata: our own id of it.
 OUR_ID: Final = "growbin_batch"
@@ -111,7 +111,7 @@ class BatchServer:
             files = http.files.with_raw_response
             return files.create(file=(name, file, "application/jsonl"), purpose="batch", timeout=limit).http_response
 
-        return self._asked(_File, send, FILE).id
+        return self._asked(_File, send, _FILE).id
 
     def create(self, our_id: str, file_id: str, *, begin: Callable[[], None]) -> ServerBatch:
         """Make a batch of an input file.
@@ -133,7 +133,7 @@ class BatchServer:
             "metadata": {OUR_ID: our_id},
         }
         with before_first_byte(begin):
-            return self._asked(ServerBatch, _posting("/batches", body), SHORT)
+            return self._asked(ServerBatch, _posting("/batches", body), _SHORT)
 
     def retrieve(self, batch_id: str) -> ServerBatch:
         """Return how far a batch is.
@@ -141,7 +141,7 @@ class BatchServer:
         Raises:
           Missing: The server does not know it.
         """
-        return self._asked(ServerBatch, _getting(f"/batches/{batch_id}"), SHORT)
+        return self._asked(ServerBatch, _getting(f"/batches/{batch_id}"), _SHORT)
 
     def cancel(self, batch_id: str) -> ServerBatch:
         """Let the server go on with no more of a batch; what it has answered is paid for.
@@ -149,7 +149,7 @@ class BatchServer:
         Raises:
           Missing: The server does not know it.
         """
-        return self._asked(ServerBatch, _posting(f"/batches/{batch_id}/cancel", {}), SHORT)
+        return self._asked(ServerBatch, _posting(f"/batches/{batch_id}/cancel", {}), _SHORT)
 
     def find(self, our_id: str, *, since: float) -> list[ServerBatch]:
         """Return the batches that have our id in their metadata, the oldest first; there should be one at most.
@@ -165,7 +165,7 @@ class BatchServer:
         after = ""
         for _ in range(_MOST_PAGES):
             query = {"limit": str(_PAGE)} | ({"after": after} if after else {})
-            page = self._asked(_Batches, _getting("/batches", query), SHORT)
+            page = self._asked(_Batches, _getting("/batches", query), _SHORT)
             found += [one for one in page.data if one.metadata.get(OUR_ID) == our_id]
             if not page.data or not page.has_more or page.data[-1].created_at < since:
                 break
@@ -186,9 +186,9 @@ class BatchServer:
         from growbin_jobs.adapters.llm.deadline import deadline
 
         http = self._http()
-        with self._translated(), deadline(FILE), allowing(_LARGEST_FILE):
+        with self._translated(), deadline(_FILE), allowing(_LARGEST_FILE):
             files = http.files.with_streaming_response
-            with files.content(file_id, timeout=timeouts(FILE)) as response:
+            with files.content(file_id, timeout=timeouts(_FILE)) as response:
                 yield response.iter_bytes()
 
     def delete(self, file_id: str) -> None:
@@ -196,7 +196,7 @@ class BatchServer:
         try:
             self._asked(_File, lambda http, limit: http.delete(
                 f"/files/{file_id}", cast_to=_response_type(), options={"timeout": limit}
-            ), SHORT)  # fmt: skip
+            ), _SHORT)  # fmt: skip
         except Missing:
             return
 

@@ -14,7 +14,6 @@ LARGEST: Final = 8_000_000
 #: Bytes that are decompressed at once.
 _STEP: Final = 262_144
 
-
 #: Bytes that the responses of this thread or greenlet may have.
 _most: ContextVar[int] = ContextVar("growbin_largest_body", default=LARGEST)
 

@@ -26,7 +26,7 @@ CREATE TABLE model_batch (
 );
 CREATE INDEX model_batch_next_at ON model_batch (state, next_at);
 -- One row for each answer, by the key of model_answer. id: of the request, in the batch, in llm_usage and in the budgets'
--- books; a question that is put down again after its end gets a new one.
+-- books; a question that is put down again after its end, or waits for another batch, gets a new one.
 CREATE TABLE model_batch_question (
     key $text NOT NULL PRIMARY KEY,
     id $text NOT NULL,
