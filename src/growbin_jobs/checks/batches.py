@@ -6,7 +6,7 @@ from typing import Final
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
 
-#: Seconds that what waits may wait beyond its time of gathering: the job runs each minute.
+#: Seconds that what waits may wait beyond its time of gathering: the job runs every five minutes.
 _LATE: Final = 900.0
 
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.forgetting import OldRows, forget, moment
+from growbin_jobs.engine.central.fields import stored_moment
+from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.scheduler.registry import Clock
 from growbin_jobs.scheduler.rows import OPEN, database_time
 
@@ -38,7 +39,7 @@ class Forget:
 
     def old_rows(self, now: datetime) -> list[OldRows]:
         """Return what is to be deleted at a time."""
-        before = moment(now - self.keep)
+        before = stored_moment(now - self.keep)
         still_open = ", ".join(f"'{state.value}'" for state in OPEN)
         return [
             OldRows("schedule_ledger", ("job", "due"), f"due < ? AND state NOT IN ({still_open})", (before,)),

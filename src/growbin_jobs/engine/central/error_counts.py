@@ -19,7 +19,7 @@ from growbin_jobs.engine.central.cause_counts import CauseCount, added_up, one
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.failed_runs import failures
-from growbin_jobs.engine.central.fields import utc_moment
+from growbin_jobs.engine.central.fields import stored_moment, utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -105,4 +105,4 @@ def hour_of(moment: datetime) -> datetime:
 
 def stored(value: Any) -> Any:
     """Return a value as it is stored: a moment, aware, as both databases compare it; another one as it is."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+    return stored_moment(value) if isinstance(value, datetime) else value

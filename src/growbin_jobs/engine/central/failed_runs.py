@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from growbin_jobs.engine.central.error_causes import Cause, cause_of
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import stored_moment, utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Failed runs that are read at once.
@@ -52,18 +52,19 @@ def failures(connection: Any, words: SqlWords, since: datetime, until: datetime)
       connection: Of a snapshot or a transaction.
       since, until: From the one to before the other, aware.
     """
-    moments = UtcField()
-    begin, end = moments.db_value(since), moments.db_value(until)
+    begin, end = stored_moment(since), stored_moment(until)
     while True:
         rows = words.rows(connection, _RUNS, begin, end, PAGE)
         whole = len(rows) < PAGE
         if not whole:
             last = rows[-1][4]
             rows = [row for row in rows if row[4] != last] + words.rows(connection, _SAME, last)
-            end = moments.db_value(moments.python_value(last))
+            ended = utc_moment(last)
+            assert ended is not None
+            end = stored_moment(ended)
         letters = _letters(connection, words, rows) if any(row[3] == "dead" for row in rows) else {}
         for task_id, actor, node, outcome, at, error in rows:
-            dead, ended = outcome == "dead", moments.python_value(at)
+            dead, ended = outcome == "dead", utc_moment(at)
             assert ended is not None
             code, traceback = letters.get((task_id, node, at), ("", "")) if dead else ("", "")
             yield Failure(task_id, node, dead, ended, cause_of(actor, error or "", code=code, traceback=traceback))

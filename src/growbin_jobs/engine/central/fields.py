@@ -47,10 +47,15 @@ class UtcField(peewee.Field):
             return None
         if not isinstance(value, datetime) or value.utcoffset() is None:
             raise TypeError(f"{self.name} needs a datetime with a time zone, got {type(value).__name__}")
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return stored_moment(value)
 
     def python_value(self, value: Any) -> datetime | None:
         return utc_moment(value)
+
+
+def stored_moment(moment: datetime) -> str:
+    """Return an aware time as both databases take and compare it."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def utc_moment(value: Any) -> datetime | None:

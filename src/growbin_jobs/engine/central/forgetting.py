@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
@@ -94,11 +93,6 @@ def measure(database: Database, old: OldRows) -> Measured:
     sample = database.run(lambda one: sql.rows(one, some, *old.values))
     bytes_ = sum(len(json.dumps(list(row), default=_plain)) for row in sample)
     return Measured(old.table, int(rows), round(bytes_ / len(sample) * rows) if sample else 0)
-
-
-def moment(at: datetime) -> str:
-    """Return a time as it is compared with columns of times on both databases."""
-    return at.isoformat(timespec="microseconds")
 
 
 def _plain(value: Any) -> str:

@@ -20,7 +20,7 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.error_counts import ErrorCounts
-from growbin_jobs.engine.central.fields import JsonField, UtcField, storable, utc_moment
+from growbin_jobs.engine.central.fields import JsonField, UtcField, storable, stored_moment, utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE, MinuteDueRow
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -147,7 +147,7 @@ class Minutes:
           since, until: From the one, to before the other.
           step: Figures of so long a time are put together: whole minutes, counted from 1970 on.
         """
-        wanted, values = "minute >= ? AND minute < ?", [*map(UtcField().db_value, (since, until))]
+        wanted, values = "minute >= ? AND minute < ?", [*map(stored_moment, (since, until))]
         for column, name in (("queue_name", queue), ("task_name", actor)):
             if name is not None:
                 wanted, values = f"{wanted} AND {column} = ?", [*values, storable(name)]
@@ -159,12 +159,12 @@ class Minutes:
         return found if step <= MINUTE else _together(found, step)
 
     def _compute(self, connection: peewee.Database, minute: datetime, kept_from: datetime) -> int:
-        at = minute.isoformat(timespec="microseconds")
+        at = stored_moment(minute)
         # Who holds the note computes; what is copied meanwhile waits with its own note until it is deleted.
         if not self._words.rows(connection, "SELECT 1 FROM minutes_due WHERE minute = ? $free", at):
             return 0
         if minute >= kept_from:
-            until = (minute + MINUTE).isoformat(timespec="microseconds")
+            until = stored_moment(minute + MINUTE)
             found = _folded(minute, self._words.rows(connection, self._figures, at, until, at, until))
             TaskMinuteRow.delete().where(TaskMinuteRow.minute == minute).execute(connection)
             if found:

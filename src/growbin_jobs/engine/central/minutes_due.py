@@ -13,7 +13,7 @@ import peewee
 
 from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.driver import Dialect
-from growbin_jobs.engine.central.fields import UtcField
+from growbin_jobs.engine.central.fields import UtcField, stored_moment
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)
@@ -39,7 +39,7 @@ def touch(connection: peewee.Database, dialect: Dialect, minutes: Iterable[int])
       minutes: Since 1970, UTC.
     """
     # An update and not DO NOTHING: it waits for the one who computes the minute, and is not deleted with his note.
-    rows = [((EPOCH + each * MINUTE).isoformat(timespec="microseconds"), 1) for each in sorted(minutes)
+    rows = [(stored_moment(EPOCH + each * MINUTE), 1) for each in sorted(minutes)
             if 0 <= each < _LAST]  # fmt: skip
     if rows:
         conflict = "(minute) DO UPDATE SET touched = minutes_due.touched + 1"

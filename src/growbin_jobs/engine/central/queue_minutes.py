@@ -14,7 +14,7 @@ import peewee
 
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import UtcField, storable, utc_moment
+from growbin_jobs.engine.central.fields import UtcField, storable, stored_moment, utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import TaskState
@@ -116,7 +116,7 @@ class QueueMinutes:
           queues: Only of these; None: of all.
         """
         columns = ", ".join(field.name for field in fields(QueueMinute))
-        wanted, values = "minute >= ? AND minute < ?", [*map(UtcField().db_value, (since, until))]
+        wanted, values = "minute >= ? AND minute < ?", [*map(stored_moment, (since, until))]
         if queues is not None:
             if not queues:
                 return []

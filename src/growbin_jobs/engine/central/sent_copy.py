@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.driver import Dialect
-from growbin_jobs.engine.central.fields import storable
+from growbin_jobs.engine.central.fields import storable, stored_moment
 from growbin_jobs.engine.central.task_copy import Family, iso
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.errors import Permanent
@@ -65,7 +65,7 @@ def absorb(
         _copy(connection, unique, families, node, at)
         return
     unsent = (None, None)
-    now = at.astimezone(UTC).isoformat(timespec="microseconds")
+    now = stored_moment(at)
     rows = [
         (
             each.message_id, node, each.task_name, each.queue_name, each.body.decode("utf-8", "replace"),

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from growbin_jobs.engine.broker.port import BrokerPort
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.forgetting import OldRows, forget, moment
+from growbin_jobs.engine.central.fields import stored_moment
+from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
 
@@ -99,8 +100,8 @@ class ForgetOld:
 
     def old_rows(self, now: datetime) -> list[OldRows]:
         """Return what is to be deleted at a time."""
-        letters, minutes = moment(now.astimezone(UTC) - self.letters), moment(now.astimezone(UTC) - self.minutes)
-        attempts = moment(now.astimezone(UTC) - self.tasks)
+        letters, minutes = stored_moment(now - self.letters), stored_moment(now - self.minutes)
+        attempts = stored_moment(now - self.tasks)
         task_is_gone = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = task_attempts.task_id)"
         return [
             OldRows(
