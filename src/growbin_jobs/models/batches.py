@@ -6,12 +6,14 @@ nothing any more.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import storable
+from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.errors import Conflict, NotFound
 from growbin_jobs.models.batch_life import State
@@ -222,19 +224,6 @@ class Batches:
         sql = "DELETE FROM model_batch WHERE id = ? AND fence = ?"
         self.database.run(lambda connection: self._sql.run(connection, sql, batch.id, batch.fence))
 
-    def prune(self) -> int:
-        """Delete what has been done for :data:`KEPT_DAYS`; return how many batches."""
-        old, seconds = "ended_at IS NOT NULL AND ended_at < $now - ?", KEPT_DAYS * 86_400.0
-
-        def work(connection: Any) -> int:
-            waited = "back_at IS NOT NULL AND back_at < $now - ?"
-            self._sql.run(connection, f"DELETE FROM model_batch_waiter WHERE {waited}", seconds)  # noqa: S608
-            gone = "state = 'done' AND put_at < $now - ?"
-            self._sql.run(connection, f"DELETE FROM model_batch_question WHERE {gone}", seconds)  # noqa: S608
-            return self._sql.run(connection, f"DELETE FROM model_batch WHERE {old}", seconds)  # noqa: S608
-
-        return self.database.transaction(work)
-
     def _changed(self, batch: Batch, sql: str, *values: object) -> Batch:
         rows = self.database.transaction(
             lambda connection: self._sql.rows(connection, sql + _MINE + _RETURNING, *values, batch.id, batch.fence)
@@ -242,6 +231,16 @@ class Batches:
         if not rows:
             raise LeaseLost(batch.id)
         return _batch(rows[0])
+
+
+def old_rows(now: float) -> list[OldRows]:
+    """Return what has been done for :data:`KEPT_DAYS` at a time, in seconds since 1970."""
+    before = (now - KEPT_DAYS * 86_400.0,)
+    return [
+        OldRows("model_batch_waiter", ("message_id",), "back_at IS NOT NULL AND back_at < ?", before),
+        OldRows("model_batch_question", ("key",), "state = 'done' AND put_at < ?", before),
+        OldRows("model_batch", ("id",), "ended_at IS NOT NULL AND ended_at < ?", before),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +254,12 @@ class KeepBatches:
     database: Callable[[], Database]
 
     def run_once(self) -> dict[str, int]:
-        """Delete it.
+        """Delete it; return how many rows by table.
 
         Raises:
           Deferred: The database is away.
         """
-        deleted = Batches(self.database()).prune()
-        return {"deleted": deleted} if deleted else {}
+        return forget(self.database(), old_rows(time.time()))
 
 
 def _batch(row: Sequence[Any]) -> Batch:
