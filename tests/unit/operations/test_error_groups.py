@@ -43,6 +43,15 @@ def test_three_causes_with_varying_ids_are_three_groups():
     assert len({group.key for group in groups}) == 3
 
 
+def test_no_address_of_a_person_is_in_the_title_of_a_group():
+    found = [
+        failure(number, f"no box for {name}@mail.example.kr") for number, name in enumerate(("minji", "j.silva+1"))
+    ]
+
+    [group] = grouped(found, since=START, until=START + timedelta(hours=1))
+    assert group.title == "no box for …"
+
+
 def test_the_same_words_at_two_places_are_two_groups():
     found = [failure(1, "KeyError", traceback=trace("a.py")), failure(2, "KeyError", traceback=trace("b.py"))]
 

@@ -7,9 +7,11 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-#: What differs between two failures of one cause: ids, numbers, texts in quotation marks, paths, addresses.
+#: What differs between two failures of one cause: ids, numbers, texts in quotation marks, paths, addresses. Those of
+#: people too: they may be erased while their failures stay counted.
 _VARYING: Final = re.compile(
-    r"""[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-f]+|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b"""
+    r"""[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*"""
+    r"""|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-f]+|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b"""
     r"""|'[^']*'|"[^"]*"|\w+://\S+|(?<!\w)/[\w./-]+|\d+(?:[.,:]\d+)*""",
     re.IGNORECASE,
 )
