@@ -26,8 +26,9 @@ def check_schedule(settings: Settings) -> Iterator[Finding]:
     elif not watched.nodes:
         yield Finding("schedule", "warning", "No scheduler runs. Start one: growbin-jobs scheduler, or growbin-jobs up")
     else:
+        count = "1 scheduler" if len(watched.nodes) == 1 else f"{len(watched.nodes)} schedulers"
         nodes = ", ".join(dict.fromkeys(watched.nodes))
-        yield Finding("schedule", "ok", f"{len(watched.nodes)} schedulers, on {nodes}")
+        yield Finding("schedule", "ok", f"{count} on {nodes}")
     for job in Overview(database, ONCE, ZoneInfo(settings.timezone)).jobs():
         if job.last is not None and job.last.trouble is Trouble.FAILED:
             what = f"{job.job} of {job.last.due.isoformat(timespec='seconds')} {job.last.state}: {job.last.reason}"

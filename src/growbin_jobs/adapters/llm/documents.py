@@ -65,9 +65,9 @@ def status_in(error: Mapping[str, Any]) -> int:
     said = read_said(error)
     if "unexpected endpoint" in said.text.casefold():
         return 404
+    if vocabulary.names(vocabulary.SLOW_DOWN, said.codes):
+        return 429
     for code in said.codes:
-        if code in ("rate_limit_exceeded", "rate_limit_error"):
-            return 429
         if code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599:
             return int(code)
     if vocabulary.QUOTA_WORDS.search(said.text):

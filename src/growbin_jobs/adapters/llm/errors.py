@@ -125,34 +125,37 @@ def from_response(
       sent: Texts of the request, which are not quoted either.
     """
     said = read_said(body)
-    words, text = {code.lower() for code in said.codes}, said.text
+    codes, text = said.codes, said.text
     detail = said.quote(secret, sent)
     if 300 <= status < 400:
         detail = f"{detail}; it redirects{_where(headers)}, which is not followed: correct OPENAI_BASE_URL"
     if (
         status == 402
-        or words & vocabulary.QUOTA
-        or any(word.startswith("billing_") for word in words)
-        or (status in (400, 403, 429) and vocabulary.QUOTA_WORDS.search(text))
+        or vocabulary.names(vocabulary.QUOTA, codes)
+        or (400 <= status < 500 and vocabulary.QUOTA_WORDS.search(text))
     ):
         return Permanent("model_quota_exhausted", detail=detail)
-    if words & vocabulary.FILTERED:
+    if vocabulary.names(vocabulary.FILTERED, codes) or (
+        status in (400, 403, 422, 451) and vocabulary.FILTER_WORDS.search(text)
+    ):
         return Permanent("model_refused")
-    if status in (401, 403) or (status in (400, 404) and (words & vocabulary.KEY or vocabulary.KEY_WORDS.search(text))):
+    if status in (401, 403) or (
+        status in (400, 404) and (vocabulary.names(vocabulary.KEY, codes) or vocabulary.ACCESS_WORDS.search(text))
+    ):
         return Permanent("model_access_denied", status=status, detail=detail)
-    if words & vocabulary.UNUSABLE:
+    if vocabulary.names(vocabulary.UNUSABLE, codes):
         return unusable("the server found that it does not keep to the form")
     if (waiting := _waiting(status, said, headers)) is not None:
         return waiting
-    if model and status in (400, 404, 500, 501) and vocabulary.NO_IMAGES.search(text):
+    if model and status in (400, 404, 415, 422, 500, 501) and vocabulary.NO_IMAGES.search(text):
         return Permanent("model_lacks_images", status=status, model=model, detail=detail)
     if model and (
-        (status in (400, 404, 410) and words & vocabulary.GONE)
+        (status in (400, 404, 410) and vocabulary.names(vocabulary.GONE, codes))
         or (status in (404, 410) and vocabulary.GONE_WORDS.search(text))
         or (status == 400 and set(said.names) <= {"model"} and vocabulary.GONE_WORDS.search(text))
     ):
         return Permanent("model_not_offered", status=status, model=model, detail=_instead_of(model))
-    if status in _FAILED_NOW or status >= 500:
+    if status in _FAILED_NOW or status >= 500 or vocabulary.ENDED_WORDS.search(text):
         return Transient(f"The model's server failed (HTTP {status}, {detail}).")
     if status in (404, 405) and (not text or text.startswith("an HTML page") or vocabulary.WRONG_ADDRESS.search(text)):
         detail = f"{detail}; check OPENAI_BASE_URL, which usually ends in /v1"
@@ -163,7 +166,7 @@ def from_response(
 
 def _waiting(status: int, said: Said, headers: Mapping[str, str]) -> GrowbinError | None:
     """Return what a response that limits the rate becomes; None for any other."""
-    slow_down = bool({code.lower() for code in said.codes} & vocabulary.SLOW_DOWN)
+    slow_down = vocabulary.names(vocabulary.SLOW_DOWN, said.codes)
     if status in _LIMITED or (status == 413 and slow_down):
         limit, requested = (_tokens(pattern, said.text) for pattern in (vocabulary.LIMIT, vocabulary.REQUESTED))
         if limit is not None and requested is not None and requested > limit > 0:

@@ -1,34 +1,50 @@
 """The words of model servers' errors: codes and types, and what they say where they have none.
 
-Codes are compared in lower case. Where a server's words are not those of OpenAI's page of error codes
-(https://platform.openai.com/docs/guides/error-codes), the report that they are from is named.
+Codes are compared as :func:`plain` has them, so that ``model_not_found`` and ``ModelNotFound`` are one. Where a
+server's words are not those of OpenAI's page of error codes (https://platform.openai.com/docs/guides/error-codes), the
+report that they are from is named.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-#: An account that has nothing left; so does any code that begins with ``billing_``.
-QUOTA: Final = frozenset({
-    "insufficient_quota", "insufficient_balance", "insufficient_credits", "credit_balance_exhausted",
-    "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
-    "spend_limit_reached", "blocked_api_access", "insufficient_user_quota", "arrearage",
-})  # fmt: skip
+
+def plain(code: str) -> str:
+    """Return the letters and digits of a code, in lower case."""
+    return re.sub(r"[^a-z0-9]+", "", code.lower())
+
+
+def names(pattern: re.Pattern[str], codes: Iterable[str]) -> bool:
+    """Return whether one of an error's codes is of a kind."""
+    return any(pattern.search(plain(code)) for code in codes)
+
+
+#: An account that has nothing left, or that nobody has paid for (Moonshot, Alibaba, Volcengine, LiteLLM's budgets).
+QUOTA: Final = re.compile(
+    r"^billing|insufficient\w*(?:quota|balance|credits?|funds)|(?:balance|credits?)\w*(?:exhausted|depleted|insufficient)"
+    r"|spendlimit|organizationusagelimitexceeded|exceededcurrentquota|budgetexceeded|overbudget|overdue|arrear"
+    r"|paymentrequired|freetieronly|setlimitexceeded|blockedapiaccess"
+)
 
 #: The same in words. Gemini says "exceeded your current quota" of every limit (diegosouzapw/OmniRoute#9504); a limit
 #: of 0 is one that no waiting lifts (UKGovernmentBEIS/inspect_ai#5526).
 QUOTA_WORDS: Final = re.compile(
     r"credit balance|insufficient (?:account )?(?:balance|credits?|funds|quota)|out of credits"
-    r"|credits? (?:are|is) (?:depleted|exhausted)|spend(?:ing)? limit|requires? (?:a )?(?:billing|payment)"
-    r"|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b"
-    r"|(?:余额|餘額|额度|配额)不足|欠费|잔액이? ?부족|크레딧이? ?부족",
+    r"|balance (?:is )?(?:insufficient|too low|exhausted|negative|overdue)|check your account balance"
+    r"|credits? (?:are|is|have|has)? ?(?:been )?(?:depleted|exhausted|expired|used up|run out)"
+    r"|used all available credits"
+    r"|(?:n't|not|no) (?:have )?(?:any |enough )credits|monthly (?:included )?credits|spend(?:ing)? limit"
+    r"|requires? (?:a )?(?:billing|payment)|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b"
+    r"|over budget|budget (?:has been |is )?exceeded|exceeded ?budget|past invoices"
+    r"|(?:over|past) ?due (?:balance|payment)"
+    r"|account\b.{0,60}\bis suspended|free tier\b.{0,40}\bexhausted|daily free allocation"
+    r"|(?:余额|餘額|额度|配额)不足|欠费|잔액이? ?부족|크레딧이? ?부족|残高(?:が)?不足",
     re.IGNORECASE | re.DOTALL,
 )
 
 #: The server asks everybody to send less.
-SLOW_DOWN: Final = frozenset({
-    "slow_down", "server_overloaded", "overloaded_error", "too_many_requests_error", "queue_exceeded",
-    "rate_limit_error", "rate_limit_exceeded", "throttling_error", "ratelimitreached",
-})  # fmt: skip
+SLOW_DOWN: Final = re.compile(r"slowdown|overload|toomanyrequests|queueexceeded|ratelimit|throttl")
 
 #: It is there and takes no more now: llama.cpp "Loading model", Ollama "server busy", Gemini "overloaded".
 BUSY_WORDS: Final = re.compile(
@@ -41,24 +57,25 @@ BUSY_WORDS: Final = re.compile(
 LIMITED_WORDS: Final = re.compile(r"rate.?limit|too many requests|速率限制|请求过于频繁|요청이 너무 많", re.IGNORECASE)
 
 #: A key that is none. Gemini answers 400 to it.
-KEY: Final = frozenset({
-    "invalid_api_key", "api_key_invalid", "authentication_error", "unauthorized", "invalid_authentication",
-})  # fmt: skip
-KEY_WORDS: Final = re.compile(
+KEY: Final = re.compile(r"invalidapikey|apikeyinvalid|authenticationerror|^unauthorized|invalidauthentication")
+#: The same in words; a country that is not served (Gemini); a gateway's rules for data that no server keeps to
+#: (OpenRouter).
+ACCESS_WORDS: Final = re.compile(
     r"api[ _-]?key (?:not valid|not found|expired|missing|is (?:not valid|invalid|missing))"
     r"|(?:invalid|incorrect|missing) (?:or invalid )?(?:api[ _-]?key|authorization)"
-    r"|access denied due to invalid subscription key",
+    r"|access denied due to invalid subscription key"
+    r"|\b(?:location|country|region|territory)\b.{0,40}\bnot supported|matching your data policy",
     re.IGNORECASE,
 )
 
 #: A model that the server does not offer, or has not loaded (LM Studio, tinyhumansai/openhuman#4181).
-GONE: Final = frozenset({
-    "model_not_found", "model_deprecated", "model_retired", "model_decommissioned", "deploymentnotfound",
-    "invalid_model", "model_not_loaded",
-})  # fmt: skip
+GONE: Final = re.compile(
+    r"model(?:notfound|deprecated|retired|decommissioned|notloaded|notsupported)|deploymentnotfound|(?:invalid|unknown)model"
+)
 GONE_WORDS: Final = re.compile(
     r"\b(?:model|deployment)s?\b.{0,200}?(?:deprecated|retired|not exist\b|not found|shut ?down|decommissioned"
-    r"|no longer|is not a valid model)|\binvalid model\b|not a valid model|\bno models? (?:is |are )?loaded",
+    r"|no longer|is not a valid model)|\b(?:invalid|unknown) model\b|not a valid model|\bno models? (?:is |are )?loaded"
+    r"|\bfunction\b.{0,80}\bnot found for account",  # NVIDIA's
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -66,18 +83,29 @@ GONE_WORDS: Final = re.compile(
 NO_IMAGES: Final = re.compile(
     r"image_url is only supported by|(?:not|n't) support (?:image|vision)|support image input"
     r"|image (?:input|content)s? (?:is|are) not supported|not a (?:multimodal|vision) model|at most 0 image"
-    r"|missing data required for image|不支持(?:图像|图片|视觉)|이미지(?:를|는)? (?:입력(?:을|은)? )?지원하지",
+    r"|missing data required for image|unknown variant\W{1,3}image_url"
+    r"|image_url\W{0,3} (?:is )?not (?:supported|allowed)|content\b.{0,40}\b(?:must be|expected) a string"
+    r"|不支持(?:图像|图片|视觉)|이미지(?:를|는)? (?:입력(?:을|은)? )?지원하지",
     re.IGNORECASE,
 )
 
+#: A model that ended at this request and is started anew for another (LM Studio).
+ENDED_WORDS: Final = re.compile(r"\b(?:model|engine|runner)\b.{0,20}\b(?:crashed|unloaded|is dead)\b", re.IGNORECASE)
+
 #: Groq found that the model's answer does not keep to the form (build-with-groq/g1#23).
-UNUSABLE: Final = frozenset({"json_validate_failed"})
+UNUSABLE: Final = re.compile("jsonvalidatefailed")
 
 #: A content filter; Azure's is in ``innererror`` (compl-ai/compl-ai#20).
-FILTERED: Final = frozenset({
-    "content_filter", "content_policy_violation", "responsibleaipolicyviolation", "content_filtered",
-    "prohibited_content", "data_inspection_failed", "datainspectionfailed",
-})  # fmt: skip
+FILTERED: Final = re.compile(
+    r"contentfilter|contentpolicy|responsibleai|prohibitedcontent|datainspectionfailed|moderationblocked"
+)
+#: The same in words (OpenAI's ``invalid_prompt``, Zhipu, Moonshot, OpenRouter).
+FILTER_WORDS: Final = re.compile(
+    r"\b(?:prompt|input|content|image|request)s?\b.{0,30}\bflagged\b|\bsafety system\b"
+    r"|(?:usage|content|safety|acceptable use) polic(?:y|ies)|inappropriate content|considered high risk"
+    r"|敏感内容|违规内容|부적절한|유해한",
+    re.IGNORECASE,
+)
 
 #: More tokens than the limit ever grants: both numbers (danielmiessler/Fabric#364, HunorLaczko/ha-groq-cloud-api#27).
 LIMIT: Final = re.compile(r"\bLimit:? (\d[\d,]*)", re.IGNORECASE)

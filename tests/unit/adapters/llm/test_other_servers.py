@@ -1,0 +1,77 @@
+"""What servers said in public reports and documents, and what it means: one line for each."""
+
+import pytest
+
+from growbin_jobs.adapters.llm.documents import error_in, status_in
+from growbin_jobs.adapters.llm.errors import RateLimited, from_response
+from growbin_jobs.errors import Transient
+
+QUOTA, REFUSED, ACCESS = "model_quota_exhausted", "model_refused", "model_access_denied"
+GONE, BLIND, REJECTED = "model_not_offered", "model_lacks_images", "model_rejected_request"
+
+
+def _error(message, **members):
+    return {"error": {"message": message, **members}}
+
+
+SAID = [
+    (429, _error("您的账户已欠费，请充值后重试。", code="1113"), QUOTA),
+    (429, _error("您当前使用该API的并发数过高，请降低并发", code="1302"), RateLimited),
+    (400, _error("系统检测到输入或生成内容可能包含不安全或敏感内容", code="1301"), REFUSED),
+    (429, _error("Your account is suspended, check your plan", type="exceeded_current_quota_error"), QUOTA),
+    (429, _error("You exceeded your current token quota, please check your account balance"), QUOTA),
+    (429, _error("The engine is currently overloaded", type="engine_overloaded_error"), RateLimited),
+    (400, _error("The request was rejected because it was considered high risk"), REFUSED),
+    (422, _error("messages[0]: unknown variant `image_url`, expected `text` at line 1"), BLIND),
+    (400, _error("messages[1].content: invalid type: sequence, expected a string"), BLIND),
+    (404, _error("No endpoints found matching your data policy.", code=404), ACCESS),
+    (404, _error("No endpoints found that support image input", code=404), BLIND),
+    (403, _error("Input flagged", code=403, metadata={"reasons": ["violence"]}), REFUSED),
+    (403, _error("This key was flagged as leaked."), ACCESS),
+    (403, {"code": "The caller may not", "error": "Your newly created teams doesn't have any credits yet."}, QUOTA),
+    (429, {"code": "Exhausted", "error": "Your team has used all available credits."}, QUOTA),
+    (400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***."}, ACCESS),
+    (400, _error("Unknown model: foo", code="unknown_model"), GONE),
+    (400, _error("The requested model 'x' is not supported by any provider", code="model_not_supported"), GONE),
+    (404, {"status": 404, "title": "Not Found", "detail": "Function 'abc': Not found for account 'xyz'"}, GONE),
+    (404, _error("x", code="ModelNotFound"), GONE),
+    (400, _error("Access denied, make sure your account is in good standing.", code="Arrearage"), QUOTA),
+    (403, _error("The free tier of the model has been exhausted.", code="AllocationQuota.FreeTierOnly"), QUOTA),
+    (429, _error("You exceeded your current requests list.", code="limit_requests"), RateLimited),
+    (429, {"status": {"code": "42901", "message": "Too many requests - rate exceeded"}}, RateLimited),
+    (403, _error("API key suspended due to insufficient credit.", type="insufficient_credit_error"), QUOTA),
+    (412, _error("Account foo is suspended, possibly due to failure to pay past invoices."), QUOTA),
+    (400, _error("Budget has been exceeded! Current cost: 12.2, Max budget: 10.0", type="budget_exceeded"), QUOTA),
+    (403, _error("The request failed because of the account.", code="AccountOverdueError"), QUOTA),
+    (403, {"code": 30001, "message": "Sorry, your account balance is insufficient"}, QUOTA),
+    (429, {"errors": [{"message": "you have used up your daily free allocation", "code": 4006}]}, QUOTA),
+    (429, _error("Resource exhausted. Please try again later.", status="RESOURCE_EXHAUSTED"), RateLimited),
+    (400, [_error("User location is not supported for the API use.", status="FAILED_PRECONDITION")], ACCESS),
+    (400, _error("Invalid prompt: your prompt was flagged as potentially violating our usage policy."), REFUSED),
+    (400, _error("Invalid prompt: expected an array", code="invalid_prompt"), REJECTED),
+    (400, _error("x", code="moderation_blocked"), REFUSED),
+    (400, {"error": "Model unloaded."}, Transient),
+    (400, {"error": "The model has crashed without additional information. (Exit code: 6)"}, Transient),
+    (429, {"error": "Model is overloaded", "error_type": "overloaded"}, RateLimited),
+    (400, _error("image exceeds 5 MB maximum: 5812 bytes > 5242880 bytes"), REJECTED),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "becomes"), SAID)
+def test_what_a_server_says_means_what_people_would_read_in_it(status, body, becomes):
+    found = from_response(status, body, {}, model="m")
+
+    assert getattr(found, "code", None) == becomes or type(found) is becomes
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}', 402),
+        ('{"error": {"type": "overloaded_error", "message": "Overloaded"}}', 429),
+        ('{"error": {"message": "no", "code": "Throttling.RateQuota"}}', 429),
+        ('{"error": {"message": "no", "code": "502"}}', 502),
+    ],
+)
+def test_an_error_in_a_200_has_the_status_that_it_should_have_had(body, status):
+    assert status_in(error_in(body)) == status
