@@ -5,12 +5,14 @@
 | the object, and sentences or a code fence around it | the object, where there is exactly one |
 | a list of one object; the object below one name such as ``answer``; the object as a JSON string | the object |
 | a comma before a closing bracket | no comma |
+| the object as Python writes it: ``{'item': None}`` | the object |
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
 | ``" Plastics "``, ``"플라스틱"`` where ``plastic`` is one of the words asked for | ``plastic`` |
 | ``"PET bottle"`` where ``pet_bottle`` is one, ``"Item"`` for the name ``item`` | the word, the name |
 | a name twice with two values; NaN or Infinity; two objects | nothing: it is ambiguous |
 """
 
+import ast
 import json
 import math
 import unicodedata
@@ -35,6 +37,8 @@ _WRAPPERS: Final = frozenset(
 _DECODER_DEPTH: Final = 64
 #: Characters of an answer that are looked at.
 _LONGEST: Final = 100_000
+#: Of one that is read as Python: an answer is short, and the parser is not made for foreign text.
+_LONGEST_LITERAL: Final = 4_000
 
 
 #: Words to their other names.
@@ -94,7 +98,23 @@ def _object_or_none(text: str) -> Any:
             raise
         except ValueError:
             continue
-    return None
+    return _of_python(text)
+
+
+def _of_python(text: str) -> Any:
+    """Return the object that a Python literal is, as models write it that saw more programs than JSON; else None."""
+    if len(text) > _LONGEST_LITERAL or "\\" in text:  # Python warns of escapes that it does not know
+        return None
+    try:
+        tree = ast.parse(text, mode="eval")
+        value = ast.literal_eval(tree)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            names = [ast.dump(key) for key in node.keys if key]
+            _unique(list(zip(names, map(ast.dump, node.values), strict=True)))
+    return value
 
 
 def _without_trailing_commas(text: str) -> str:

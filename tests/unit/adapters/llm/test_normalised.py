@@ -25,6 +25,8 @@ TEXT = json.dumps(ANSWER)
         json.dumps({"VisionAnswer": ANSWER}),
         json.dumps({"name": "VisionAnswer", "arguments": TEXT}),
         TEXT.replace("}", ",\n }"),
+        str(ANSWER),
+        f"```python\nanswer = {ANSWER}\n```",
         TEXT.replace("0.8", '"0.8"'),
         TEXT.replace("0.8", '"80%"'),
         TEXT.replace("0.8", '"80 %"'),
@@ -66,6 +68,7 @@ def test_a_word_is_known_by_its_letters_and_by_its_other_names_but_never_guessed
         TEXT.replace("0.8", '"nan"'), TEXT.replace("{", '{"state": "dirty", '),
         f"{TEXT} or {TEXT.replace('can', 'cup')}",
         TEXT.replace("{", '{"State": "dirty", '),
+        str(ANSWER).replace("{", "{'state': 'dirty', "), "{" + "-" * 3000 + "1}", "{'item': " + "(" * 3000 + "}",
         "[" * 5000, '{"a":' * 5000, '"' * 50_000, '"\\"' * 20_000, "5", "null",
     ],
 )  # fmt: skip
