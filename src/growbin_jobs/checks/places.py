@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.text import number_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
@@ -114,4 +115,8 @@ def check_monitor(settings: Settings) -> Iterator[Finding]:
 
     # Where nobody is named who could sign in, `growbin-jobs up` prints a link.
     config = make_config(settings, sign_in_links=True)
-    yield Finding("monitor", "ok", f"{len(config.users)} users with passwords, {len(config.allow.entries)} rules")
+    yield Finding(
+        "monitor",
+        "ok",
+        f"{number_of(len(config.users), 'user')} with passwords, {number_of(len(config.allow.entries), 'rule')}",
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+from growbin_jobs.engine.text import number_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
@@ -26,9 +27,8 @@ def check_schedule(settings: Settings) -> Iterator[Finding]:
     elif not watched.nodes:
         yield Finding("schedule", "warning", "No scheduler runs. Start one: growbin-jobs scheduler, or growbin-jobs up")
     else:
-        count = "1 scheduler" if len(watched.nodes) == 1 else f"{len(watched.nodes)} schedulers"
         nodes = ", ".join(dict.fromkeys(watched.nodes))
-        yield Finding("schedule", "ok", f"{count} on {nodes}")
+        yield Finding("schedule", "ok", f"{number_of(len(watched.nodes), 'scheduler')} on {nodes}")
     for job in Overview(database, ONCE, ZoneInfo(settings.timezone)).jobs():
         if job.last is not None and job.last.trouble is Trouble.FAILED:
             what = f"{job.job} of {job.last.due.isoformat(timespec='seconds')} {job.last.state}: {job.last.reason}"

@@ -23,6 +23,16 @@ def well_formed(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
+def number_of(count: int, noun: str) -> str:
+    """Return a count with its noun, which has its "s" unless there is one: ``1 message``, ``2 messages``.
+
+    Parameters:
+      count: How many.
+      noun: In the singular.
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def plain(value: object) -> str | int | float:
     """Return a value as text or number that JSON and every database can hold.
 

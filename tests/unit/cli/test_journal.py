@@ -236,7 +236,7 @@ def test_sync_copies_at_once(invoke, node, central):
 
     done = invoke("journal", "sync")
 
-    assert (done.exit_code, done.stdout) == (0, "1 rows copied, 0 refused, 0 left.\n")
+    assert (done.exit_code, done.stdout) == (0, "1 row copied, 0 refused, 0 left.\n")
     assert central.get("a").node == node.name
 
 
