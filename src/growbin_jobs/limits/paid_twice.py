@@ -14,6 +14,10 @@ from typing import Any, Final
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limits.usage import BATCH
+
+#: How long a batch may have a question: its window, and what it takes to be read.
+_IN_A_BATCH: Final = timedelta(days=2)
 
 _QUESTION: Final = "coalesce(question, analysis_id, message_id)"
 _KEY: Final = f"{_QUESTION}, purpose, model"
@@ -26,8 +30,8 @@ _COUNTS: Final = """SELECT
         AND question IS NULL AND analysis_id IS NULL AND message_id IS NULL THEN 1 ELSE 0 END), 0)
     FROM llm_usage WHERE sent_at >= ? AND sent_at < ?"""
 _TWICE: Final = f"SELECT {_QUESTION} FROM llm_usage WHERE {_PAID} GROUP BY {_KEY} HAVING count(*) > 1"  # noqa: S608
-_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at, coalesce(analysis_id, message_id, '') FROM llm_usage WHERE {_PAID}
-    AND {_QUESTION} IN ({_TWICE}) ORDER BY 1, 2, 3, 4"""  # noqa: S608
+_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at, coalesce(analysis_id, message_id, ''), tier_asked FROM llm_usage
+    WHERE {_PAID} AND {_QUESTION} IN ({_TWICE}) ORDER BY 1, 2, 3, 4"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class PaidAnswers:
       unknown: Nobody knows whether they were billed.
       nameless: Of the answers, those that belong to no analysis and no message.
       again: Of the answers, those that were asked for again after their time.
+      beside_a_batch: Of the answers, those that were asked for at once while a batch at the server had the question.
       doubles: Those that were paid for again within their time.
     """
 
@@ -66,6 +71,7 @@ class PaidAnswers:
     unknown: int
     nameless: int
     again: int
+    beside_a_batch: int
     doubles: list[Double]
 
 
@@ -87,19 +93,22 @@ def paid_answers(database: Database, since: datetime, until: datetime, *, lifeti
     has_some = database.run(lambda connection: sql.rows(connection, f"{_TWICE} LIMIT 1", oldest, end))
     rows = has_some and database.run(lambda connection: sql.rows(connection, _SUSPECTS, oldest, end, oldest, end))
     doubles: list[Double] = []
-    again, last = 0, dict[tuple[str, str, str], tuple[datetime, str]]()
-    for question, purpose, model, sent, whose in rows:
+    again, beside, last = 0, 0, dict[tuple[str, str, str], tuple[datetime, str, bool]]()
+    for question, purpose, model, sent, whose, tier in rows:
         at: Any = field.python_value(sent)
         key = (str(question), str(purpose), str(model))
+        in_batch = tier == BATCH
         if key in last and at >= since:
-            before, payer = last[key]
-            if at - before < lifetime:
+            before, payer, was_in_batch = last[key]
+            if was_in_batch and not in_batch and at - before < _IN_A_BATCH:
+                beside += 1  # who is at a screen does not wait for a day; a batch cannot take one question back
+            elif at - before < lifetime:
                 doubles.append(Double(*key, at, at - before, payer, str(whose)))
             else:
                 again += 1
-        last[key] = (at, str(whose))
+        last[key] = (at, str(whose), in_batch)
     answers, without_answer, unknown, nameless = map(int, counts)
     return PaidAnswers(
         answers=answers, without_answer=without_answer, unknown=unknown, nameless=nameless, again=again,
-        doubles=doubles,
+        beside_a_batch=beside, doubles=doubles,
     )  # fmt: skip
