@@ -450,3 +450,11 @@ def test_what_is_asked_at_once_while_a_batch_has_it_is_shared_at_once_and_booked
     now = datetime.now(UTC)
     found = paid_answers(world.database, now - timedelta(days=1), now, lifetime=timedelta(hours=1))
     assert (found.answers, found.beside_a_batch, found.doubles) == (3, 1, [])
+
+    # Once the batch is done its answer is there for all, and to pay again is a fault.
+    world.database.run(lambda one: one.execute_sql("DELETE FROM model_answer"))
+    assert world.ask(0, tier=None, user="again") is not None
+    world.usage()
+    now = datetime.now(UTC)
+    found = paid_answers(world.database, now - timedelta(days=1), now, lifetime=timedelta(hours=1))
+    assert (found.beside_a_batch, [each.second for each in found.doubles]) == (1, ["a0-again"])

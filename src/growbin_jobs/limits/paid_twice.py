@@ -8,16 +8,13 @@ analysis, or their message: each asks each model one question for each purpose.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.usage import BATCH
-
-#: How long a batch may have a question: its window, and what it takes to be read.
-_IN_A_BATCH: Final = timedelta(days=2)
 
 _QUESTION: Final = "coalesce(question, analysis_id, message_id)"
 _KEY: Final = f"{_QUESTION}, purpose, model"
@@ -30,8 +27,14 @@ _COUNTS: Final = """SELECT
         AND question IS NULL AND analysis_id IS NULL AND message_id IS NULL THEN 1 ELSE 0 END), 0)
     FROM llm_usage WHERE sent_at >= ? AND sent_at < ?"""
 _TWICE: Final = f"SELECT {_QUESTION} FROM llm_usage WHERE {_PAID} GROUP BY {_KEY} HAVING count(*) > 1"  # noqa: S608
-_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at, coalesce(analysis_id, message_id, ''), tier_asked FROM llm_usage
-    WHERE {_PAID} AND {_QUESTION} IN ({_TWICE}) ORDER BY 1, 2, 3, 4"""  # noqa: S608
+#: How long a batch may have a question of which nobody knows any more when it was done.
+_IN_A_BATCH: Final = timedelta(days=2)
+
+#: When the batch of a request was done, in seconds since 1970; NULL: it is not, or nobody knows any more.
+_ENDED: Final = """(SELECT b.ended_at FROM model_batch_question q JOIN model_batch b ON b.id = q.batch_id
+    WHERE q.id = llm_usage.id)"""
+_SUSPECTS: Final = f"""SELECT {_KEY}, sent_at, coalesce(analysis_id, message_id, ''), tier_asked, {_ENDED}
+    FROM llm_usage WHERE {_PAID} AND {_QUESTION} IN ({_TWICE}) ORDER BY 1, 2, 3, 4"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +97,20 @@ def paid_answers(database: Database, since: datetime, until: datetime, *, lifeti
     rows = has_some and database.run(lambda connection: sql.rows(connection, _SUSPECTS, oldest, end, oldest, end))
     doubles: list[Double] = []
     again, beside, last = 0, 0, dict[tuple[str, str, str], tuple[datetime, str, bool]]()
-    for question, purpose, model, sent, whose, tier in rows:
+    for question, purpose, model, sent, whose, tier, ended in rows:
         at: Any = field.python_value(sent)
         key = (str(question), str(purpose), str(model))
-        in_batch = tier == BATCH
         if key in last and at >= since:
-            before, payer, was_in_batch = last[key]
-            if was_in_batch and not in_batch and at - before < _IN_A_BATCH:
+            before, payer, waited_for = last[key]
+            if tier != BATCH and (at < before or (waited_for and at - before < _IN_A_BATCH)):
                 beside += 1  # who is at a screen does not wait for a day; a batch cannot take one question back
             elif at - before < lifetime:
                 doubles.append(Double(*key, at, at - before, payer, str(whose)))
             else:
                 again += 1
-        last[key] = (at, str(whose), in_batch)
+        # The answer of a batch is there when that is done.
+        there = datetime.fromtimestamp(ended, UTC) if tier == BATCH and ended is not None else at
+        last[key] = (there, str(whose), tier == BATCH and ended is None)
     answers, without_answer, unknown, nameless = map(int, counts)
     return PaidAnswers(
         answers=answers, without_answer=without_answer, unknown=unknown, nameless=nameless, again=again,
