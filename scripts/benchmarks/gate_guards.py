@@ -27,7 +27,7 @@ def ours_all_guards(address: str, most: int, window: float) -> Callable[[], bool
     from growbin_jobs.engine.central.opening import open_database
     from growbin_jobs.limits.paid_calls import guards
     from growbin_jobs.rates import Rate
-    from growbin_jobs.wiring import GATE_CONNECTIONS
+    from growbin_jobs.wiring import GATE_CONNECTIONS, GATE_GROWS_AFTER
 
     settings = _settings.load(
         limits={"vision": Rate(most, window), "project": Rate(10 * most, window)},
@@ -38,7 +38,8 @@ def ours_all_guards(address: str, most: int, window: float) -> Callable[[], bool
     )
     url = address if address.startswith("postgresql://") else None
     # What is slow is measured, not refused.
-    database = open_database(url, default_path=Path(address), pool_size=GATE_CONNECTIONS, timeout=5)
+    pool = {"pool_size": GATE_CONNECTIONS, "grows_after": GATE_GROWS_AFTER}
+    database = open_database(url, default_path=Path(address), timeout=5, **pool)
     chain = guards(settings, database, look_up=lambda _model: None)
     asked = iter(range(10**9))
 

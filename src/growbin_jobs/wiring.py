@@ -30,6 +30,10 @@ ERASURES_EVERY = 15
 #: Connections to PostgreSQL of one process for its gate: each serves some hundred questions a second.
 GATE_CONNECTIONS = 4
 
+#: Seconds that one of its questions waits for a connection in use before one more is opened. A request is under way
+#: behind it, while the thread of :mod:`growbin_jobs.limits.afterwards` uses a connection for those that have ended.
+GATE_GROWS_AFTER = 0.005
+
 
 class HasId(Protocol):
     """A message, as far as the object store's breaker knows it."""
@@ -196,8 +200,10 @@ def gate_database(settings: Settings) -> Database:
 
     It has connections of its own, so that it waits for nobody else's.
     """
+    config = engine_config(settings)
     return open_central(
-        replace(engine_config(settings), database_timeout=settings.limit_timeout, database_pool_size=GATE_CONNECTIONS)
+        replace(config, database_timeout=settings.limit_timeout, database_pool_size=GATE_CONNECTIONS),
+        grows_after=GATE_GROWS_AFTER,
     )
 
 

@@ -288,9 +288,15 @@ def test_each_paid_answer_was_paid_once(database: Database) -> None:
     paid(database, 3, outcome="unusable")
     paid(database, 4, outcome="rate_limited", billed="no")
     paid(database, 3700)  # its time was over
+    paid(database, 10, analysis_id="a4", question="q4", tier_asked="batch")
+    paid(database, 20, analysis_id="a5", question="q4")  # a batch had it, and somebody did not wait for that
     part = answers(database)
     assert (part.verdict, part.counted) == (
-        Verdict.HOLDS, {"paid answers": 6, "paid, and not usable": 1, "asked again after their time": 1},
+        Verdict.HOLDS,
+        {
+            "paid answers": 8, "paid, and not usable": 1, "asked again after their time": 1,
+            "asked at once beside a batch": 1,
+        },
     )  # fmt: skip
 
     paid(database, 3800)

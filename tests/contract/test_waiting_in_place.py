@@ -224,3 +224,31 @@ def test_a_failure_after_the_wait_is_an_ordinary_failure(real_world):
     real_world.until(real_world.dead)
     assert real_world.dead()[0].code == "retries_exhausted"
     assert not real_world.broker.pauses.any
+
+
+def test_a_message_that_does_not_wait_makes_room_for_another_one(real_world):
+    """As where somebody has the answer already: a narrow queue must not come to a stand by that."""
+    turns, done = Turns(room_of(real_world)), []
+
+    @real_world.actor
+    def limited(number):
+        if number % 3 == 0 or number < 2:  # the first two narrow the queue
+            turns.wait()
+        done.append(number)
+
+    for number in range(2):
+        limited.send(number)
+    real_world.work(threads=4)
+    for _ in range(2):
+        assert turns.arrived.acquire(timeout=PATIENCE)
+    for number in range(2, 14):
+        limited.send(number)
+
+    turns.let_one_go()
+    assert turns.arrived.acquire(timeout=PATIENCE), "what follows the first one does not wait, and then one does"
+    assert real_world.broker.pauses.is_narrow(real_world.queue)
+    for _ in range(3):
+        turns.let_one_go()
+        assert turns.arrived.acquire(timeout=PATIENCE)
+    turns.let_all_go()
+    real_world.until(lambda: sorted(done) == list(range(14)))

@@ -211,6 +211,8 @@ OTHERS = [
     Fault("no worker of one group runs", spoil.one_group, "workers", "No worker of group ai runs.*growbin-jobs worker ai", "warning"),
     Fault("no scheduler runs", {}, "schedule", "No scheduler runs. Start one: growbin-jobs scheduler", "warning"),
     Fault("something due waits", spoil.overdue, "schedule", r"has waited for \d+ s. Start one: growbin-jobs scheduler"),
+    Fault("nothing can be sent under a limit", _set(LIMITS="tokens:text=100/min"), "budgets", "tokens:text=100/min nothing could be sent: .*Write more than 1602/min"),
+    Fault("the prices have no tier", lambda s: s.junk.write_text('{"unit": "USD per 1,000,000 tokens", "tiers": {}, "models": {}}') and _set(PRICES_FILE=str(s.junk)), "budgets", "GROWBIN_PRICES_FILE.*lacks 'default'"),
     Fault("a budget is nearly spent", spoil.nearly_spent, "budgets", "0.1000 USD left today. Raise it", "warning"),
     Fault("a batch cannot be made", lambda s: s.model(200, _LIST % b"gpt-6-luna", **_GOOD) | spoil.stuck_batch(s), "batches", "b1: .*refuses the key.*growbin-jobs batches list", "warning"),
     Fault("nobody makes a batch of what waits", lambda s: s.model(200, _LIST % b"gpt-6-luna", **_GOOD) | spoil.forgotten_questions(s), "batches", "1 requests to gpt-6-luna wait for a batch.*growbin-jobs schedule list", "warning"),

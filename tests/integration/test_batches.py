@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.integration.batch_world import KEY, World, picture, stub_module
 from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import State
@@ -398,3 +400,61 @@ def test_a_process_that_was_paused_beyond_its_lease_changes_nothing(world: World
     with pytest.raises(Exception, match="Another process works"):
         world.batches.sent(old, "batch_of_nobody", "in_progress", 1.0)
     assert world.batch().server_id in stub.batches.made
+
+
+def test_what_is_asked_at_once_before_a_batch_is_created_is_taken_out_of_its_file(world: World, stub: Any) -> None:
+    for number in range(3):
+        world.ask(number)
+    world.make(killed="batch.creating")  # the file is at the server, and no batch is made of it
+    assert len(stub.batches.files) == 1
+    assert world.ask(1, tier=None, user="at a screen") is not None
+    world.pass_time()
+    world.make()
+
+    assert [batch.requests for batch in world.batches.all()] == [2]
+    assert len(stub.batches.files) == 1, "the file before is deleted"
+    world.make()
+    assert [message["args"][0] for message in world.sent_again()] == ["a1-u1"], "its message has the answer at once"
+    stub.batches.run()
+    world.pass_time()
+    world.look()
+
+    assert len(world.sent_again()) == 2
+    assert (len(stub.batches.paid), len(stub.requests)) == (2, 1), "nothing is paid for twice"
+    reserved, settled, released, unknown = world.money()
+    assert (reserved, unknown) == (settled + released, 0)
+
+
+def test_what_is_asked_at_once_while_a_batch_has_it_is_shared_at_once_and_booked_when_the_batch_comes(
+    world: World, stub: Any
+) -> None:
+    for number in range(2):
+        world.ask(number, user=f"u{number}")
+    world.make()
+    assert world.ask(1, tier=None, user="at a screen") is not None
+    world.make()
+    [message] = world.sent_again()
+    assert (message["args"][0], world.run(message).from_cache) == ("a1-u1", True), "it does not wait for the batch"
+    assert world.ask(1, user="later").from_cache
+
+    stub.batches.run()
+    world.pass_time()
+    world.look()
+    world.look()
+
+    assert [message["args"][0] for message in world.sent_again()] == ["a0-u0"]
+    assert sorted(row["user_id"] for row in world.usage()) == ["u0", "u1"], "the batch's answer is booked for its user"
+    assert [row["user_id"] for row in world.usage("standard")] == ["at a screen"]
+    reserved, settled, released, unknown = world.money()
+    assert (reserved, unknown) == (settled + released, 0)
+    now = datetime.now(UTC)
+    found = paid_answers(world.database, now - timedelta(days=1), now, lifetime=timedelta(hours=1))
+    assert (found.answers, found.beside_a_batch, found.doubles) == (3, 1, [])
+
+    # Once the batch is done its answer is there for all, and to pay again is a fault.
+    world.database.run(lambda one: one.execute_sql("DELETE FROM model_answer"))
+    assert world.ask(0, tier=None, user="again") is not None
+    world.usage()
+    now = datetime.now(UTC)
+    found = paid_answers(world.database, now - timedelta(days=1), now, lifetime=timedelta(hours=1))
+    assert (found.beside_a_batch, [each.second for each in found.doubles]) == (1, ["a0-again"])

@@ -1,6 +1,7 @@
 import os
 import pwd
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -89,6 +90,17 @@ def test_a_wrong_value_names_its_variable(monkeypatch, variable, value):
 
     with pytest.raises(ConfigurationError, match=variable):
         module.load()
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e20", "-1", "9" * 400])
+def test_no_number_is_without_bounds(value):
+    """Neither dates nor a database know such numbers, so they would fail later, and somewhere else."""
+    fields = module.Settings.model_fields.items()
+    numbers = [name for name, each in fields if {int, float} & {each.annotation, *get_args(each.annotation)}]
+    assert len(numbers) > 60
+    for name in numbers:
+        with pytest.raises(ConfigurationError, match=module.Settings.variable(name)):
+            module.load(**{name: value})
 
 
 def test_a_model_call_must_end_before_its_stage_does(monkeypatch):

@@ -65,10 +65,14 @@ class EndBatches:
     def _tidy_up(self, batch: Batch) -> None:
         """Delete the files at the server: they hold people's pictures, and are not needed any more."""
         for file_id in filter(None, (batch.input_file, batch.output_file, batch.error_file)):
-            try:
-                self._server().delete(file_id)
-            except GrowbinError as error:
-                logger.warning("batch.file_not_deleted id=%s file=%s: %s", batch.id, file_id, error)
+            self.delete(batch, file_id)
+
+    def delete(self, batch: Batch, file_id: str) -> None:
+        """Delete a file at the server; where that fails it is told, and nothing more."""
+        try:
+            self._server().delete(file_id)
+        except GrowbinError as error:
+            logger.warning("batch.file_not_deleted id=%s file=%s: %s", batch.id, file_id, error)
 
     def _settle(self, connection: object, batch: Batch, ends: dict[str, Why | None]) -> Batch:
         self._questions.settle_in(connection, ends)

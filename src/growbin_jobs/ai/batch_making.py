@@ -34,6 +34,9 @@ _WAIT: Final = 60.0
 #: Seconds after which a batch that could not be made, and surely was not, is asked in the standard tier.
 _GIVEN_UP_AFTER: Final = 2 * 3_600.0
 
+#: Times that a file is built anew since somebody asks a question of it otherwise meanwhile: it may hold thousands.
+_BUILT_ANEW: Final = 3
+
 #: Seconds by which the server's clock may differ from ours.
 _CLOCKS: Final = 3_600.0
 
@@ -162,12 +165,10 @@ class MakeBatches:
             self._ending.end(batch, "cancelled", Why.CANCELLED)
             return 0
         try:
-            if batch.state is State.COLLECTING:
-                uploaded = self._upload(batch, kept)
-                if uploaded is None:
-                    return 0
-                batch = uploaded
-            batch = self._batches.change(batch, state=State.CREATING.value)
+            uploaded = self._uploaded(batch, kept)
+            if uploaded is None:
+                return 0
+            batch = self._batches.change(uploaded, state=State.CREATING.value)
             crashpoint("batch.creating")
             assert batch.input_file is not None
             created = self._server.create(batch.id, batch.input_file, begin=kept.check)
@@ -179,8 +180,21 @@ class MakeBatches:
             self._failed(batch, error)
         return 0
 
+    def _uploaded(self, batch: Batch, kept: Kept) -> Batch | None:
+        """Return a batch whose file is at the server, without what somebody asks otherwise; None: nothing is left."""
+        uploaded: Batch | None = batch
+        if batch.state is State.COLLECTING:
+            uploaded = self._upload(batch, kept)
+        for _ in range(_BUILT_ANEW):
+            if uploaded is None or not self._questions.any_asked_elsewhere(uploaded.id):
+                break
+            uploaded = self._upload(self._batches.change(uploaded, state=State.COLLECTING.value), kept)
+        return uploaded
+
     def _upload(self, batch: Batch, kept: Kept) -> Batch | None:
         """Build the file and send it; None where nothing is left to be asked."""
+        if batch.input_file is not None:
+            self._ending.delete(batch, batch.input_file)
         room = float("inf")
         if self._sizes.tokens:
             room = self._sizes.tokens - self._batches.tokens_at_the_server()

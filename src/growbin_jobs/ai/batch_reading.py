@@ -87,7 +87,7 @@ class ReadResults:
         questions = self._questions.by_ids(batch.id, list(results))
         if not questions:
             return batch
-        waiters = self._questions.first_waiters([question.key for question in questions.values()])
+        waiters = self._questions.first_waiters([question.key for question in questions.values()], also_back=True)
         ends: dict[str, Why | None] = {}
         answers: list[tuple[BatchQuestion, str]] = []
         records: list[ModelRequest] = []

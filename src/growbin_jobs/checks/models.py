@@ -132,11 +132,17 @@ def _not_priced(settings: Settings) -> Iterator[Finding]:
 
 
 def check_budgets(settings: Settings) -> Iterator[Finding]:
-    """Look at today's budgets: what is left of them, and whether the books agree."""
+    """Look at the limits and prices that are set, at what is left of today's budgets, and whether the books agree."""
     from growbin_jobs.limits.bookkeeping import NEARLY
     from growbin_jobs.limits.budget_report import budgets_today, imbalances
+    from growbin_jobs.limits.named import named_limits
+    from growbin_jobs.limits.prices import load_prices
     from growbin_jobs.wiring import central_database
 
+    # Where the models could not be looked at, nothing has read these yet.
+    load_prices(settings.prices_file)
+    for limit in named_limits(settings).configured():
+        limit.parameters  # noqa: B018 - refuses what cannot be kept
     today = datetime.now(ZoneInfo(settings.timezone)).date()
     try:
         database = central_database(settings)

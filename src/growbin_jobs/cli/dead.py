@@ -24,7 +24,9 @@ Cluster = Annotated[bool, typer.Option("--cluster", help="Those of all nodes, by
 Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
 Actor = Annotated[str | None, typer.Option(help="Only of this actor.")]
 Code = Annotated[str | None, typer.Option(help="Only with this reason, such as retries_exhausted.")]
-Hours = Annotated[float | None, typer.Option(help="Only those that died in the last so many hours.", min=0)]
+Hours = Annotated[
+    float | None, typer.Option(help="Only those that died in the last so many hours.", min=0, max=876_000)
+]
 All = Annotated[bool, typer.Option("--all", help="All of them, or all that the other options leave.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

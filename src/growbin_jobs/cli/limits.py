@@ -20,6 +20,9 @@ Name = Annotated[str, typer.Argument(help="Such as vision, text, project, model:
 #: Seconds of the units of ``--last``.
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
+#: Seconds that it may reach back.
+_LONGEST = 3650 * 86_400
+
 
 def list_(json: Json = False) -> None:
     """List the limits: what was granted in the last minute on all nodes, and what waits.
@@ -86,7 +89,7 @@ def set_(
 
 
 def plan(
-    pictures: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 1000,
+    pictures: Annotated[int, typer.Option(help="How many pictures.", min=1, max=100_000_000)] = 1000,
     vision: Annotated[str | None, typer.Option(help="What if the limit of vision were this, such as 60/min.")] = None,
     text: Annotated[str | None, typer.Option(help="What if the limit of text were this.")] = None,
     json: Json = False,
@@ -200,4 +203,7 @@ def _span(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,6})\s*(s|m|min|h|d)", text.strip(), re.ASCII)
     if found is None:
         raise typer.BadParameter(f"{text!r} is no length of time. Write one such as 30m, 24h or 7d.")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    seconds = int(found[1]) * _UNITS[found[2]]
+    if not 0 < seconds <= _LONGEST:
+        raise typer.BadParameter(f"{text!r} is not between 1s and 3650d.")
+    return timedelta(seconds=seconds)

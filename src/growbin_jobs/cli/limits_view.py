@@ -48,13 +48,12 @@ def print_states(states: Sequence[LimitState], language: Language) -> None:
 
 def print_plan(plan: Plan, language: Language) -> None:
     """Print what so many pictures take."""
-    ends = datetime.now(UTC) + timedelta(seconds=plan.seconds)
     print_title(word("pictures", language, number=plan.pictures))
     span, rate = timedelta(seconds=round(plan.seconds)), f"{plan.per_minute:g}"
     decides = word("decides", language, limit=plan.limit, rate=rate) if plan.limit else word("none", language)
     unknown = plan.micro_dollars is None
     facts = [
-        (word("takes", language), word("until", language, span=span, end=local(ends), zone=zone_name())),
+        (word("takes", language), _until(span, language)),
         (word("limit", language), decides),
         (word("threads", language), word("suffice", language, threads=plan.threads)),
         (word("costs", language), word("cost not known", language) if unknown else dollars(plan.micro_dollars or 0)),
@@ -65,6 +64,14 @@ def print_plan(plan: Plan, language: Language) -> None:
         words = word("need", language, seconds=f"{need.seconds:g}", tokens=need.tokens, source=source)
         facts.append((need.purpose, words))
     print_facts([(name, one_line(value)) for name, value in facts])
+
+
+def _until(span: timedelta, language: Language) -> str:
+    try:
+        ends = local(datetime.now(UTC) + span)
+    except OverflowError:  # after the year 9999
+        return str(span)
+    return word("until", language, span=span, end=ends, zone=zone_name())
 
 
 def print_proof(proof: Proof, language: Language) -> None:

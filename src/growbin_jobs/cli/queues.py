@@ -51,7 +51,9 @@ def pause(
     name: Name,
     why: Why,
     actor: IsActor = False,
-    minutes: Annotated[float | None, typer.Option(help="It goes on by itself after so many.", min=0.01)] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="It goes on by itself after so many.", min=0.01, max=5_256_000)
+    ] = None,
     json: Json = False,
     _engine: EngineName = None,
 ) -> None:

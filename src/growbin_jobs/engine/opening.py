@@ -9,6 +9,7 @@ from dramatiq import Middleware
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.broker.port import Checked
+from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.text import number_of
@@ -102,8 +103,12 @@ def open_journal(config: EngineConfig, worker: str | None = None) -> Journal:
     )
 
 
-def open_central(config: EngineConfig) -> Database:
+def open_central(config: EngineConfig, *, grows_after: float = GROWS_AFTER) -> Database:
     """Return the central database that the configuration names; it connects when it is first used.
+
+    Parameters:
+      config: Which one.
+      grows_after: Seconds to wait for a connection in use before one more is opened (PostgreSQL).
 
     Raises:
       ConfigurationError: When the URL cannot be read, or the driver is not installed.
@@ -118,4 +123,5 @@ def open_central(config: EngineConfig) -> Database:
         deferral_wait=config.deferral_wait,
         setting=config.named("database_url"),
         folder_setting=config.named("data_dir"),
+        grows_after=grows_after,
     )

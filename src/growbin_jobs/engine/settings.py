@@ -10,7 +10,7 @@ import difflib
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -21,10 +21,15 @@ from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.secret_files import folder_of_secrets
 
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Retries = Annotated[int, Field(ge=0)]
-Days = Annotated[float, Field(gt=0)]
+#: What is longer is a slip of the hand, and neither dates nor the numbers of a database reach as far.
+LONGEST_SECONDS: Final = 10 * 365 * 86_400.0
+LONGEST_DAYS: Final = 100 * 365.0
+LARGEST_COUNT: Final = 1_000_000_000
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS)]
+Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
+Retries = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Days = Annotated[float, Field(gt=0, le=LONGEST_DAYS)]
 
 #: Bytes. Less than 10 MB would not leave the journal room to end what runs; more than 1 TB is a slip of the hand.
 FreeDisk = Annotated[int, Field(ge=10_000_000, le=1_000_000_000_000)]
@@ -67,7 +72,7 @@ class EngineSettings(Layout, BaseSettings):
     publish_timeout: Seconds = Field(
         default=30.0, description="Seconds to wait until RabbitMQ has confirmed a message."
     )
-    send_patience: Annotated[float, Field(ge=0)] = Field(
+    send_patience: Annotated[float, Field(ge=0, le=LONGEST_SECONDS)] = Field(
         default=0.5,
         description="Seconds in which RabbitMQ confirms nothing until a message is kept in this node's journal, to be "
         "sent when RabbitMQ is back. 0: messages are not kept, sending fails after the publish timeout.",

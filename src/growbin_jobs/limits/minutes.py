@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 import apsw
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.prepared import Prepared
 from growbin_jobs.engine.journal.tables import rate_limit_log
 
 #: Units by the beginning of the minute and the limit's name.
@@ -16,7 +17,8 @@ _KEPT: Final = 2 * 86_400
 
 #: On PostgreSQL all counts are one statement. In one order everywhere, so that two processes never wait for each other.
 #: They do not wait for the disk: nothing is decided by them.
-_ADD: Final = """
+_ADD: Final = Prepared(
+    """
 WITH disk AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
 forgotten AS (DELETE FROM limit_minute WHERE minute < %(kept_from)s)
 INSERT INTO limit_minute (name, minute, node, units)
@@ -24,7 +26,14 @@ SELECT name, minute, %(node)s, units
 FROM unnest(%(names)s::text[], %(minutes)s::bigint[], %(units)s::bigint[]) AS counted (name, minute, units), disk
 ORDER BY name, minute
 ON CONFLICT (name, minute, node) DO UPDATE SET units = limit_minute.units + excluded.units
-"""
+RETURNING name
+""",
+    names="text[]",
+    minutes="bigint[]",
+    units="bigint[]",
+    node="text",
+    kept_from="bigint",
+)
 
 #: On SQLite they are one transaction.
 _ADD_ROW: Final = (
@@ -67,11 +76,7 @@ class CentralUse:
         if self._postgresql:
             names, minutes, units = map(list, zip(*rows, strict=True))
             values = {"names": names, "minutes": minutes, "units": units, "node": self._node, "kept_from": kept_from}
-
-            def at_once(connection: Any) -> None:
-                connection.execute_sql(_ADD, values)
-
-            self._database.run(at_once)
+            self._database.run(lambda connection: _ADD.rows(connection, values))
             return
 
         def work(connection: Any) -> None:

@@ -79,10 +79,14 @@ class NamedLimits:
     Parameters:
       rates: By name.
       largest_request: Tokens of the largest request that is sent; a token limit lets at least one go at once.
+      answers: Tokens that an answer may take, by purpose: each request counts them.
     """
 
-    def __init__(self, rates: Mapping[str, Rate], *, largest_request: int = 10_000) -> None:
+    def __init__(
+        self, rates: Mapping[str, Rate], *, largest_request: int = 10_000, answers: Mapping[str, int] | None = None
+    ) -> None:
         self._largest = largest_request
+        self._answers = dict(answers or {})
         self._limits = {name: self.named(name, rate) for name, rate in rates.items()}
 
     def named(self, name: str, rate: Rate) -> NamedLimit:
@@ -91,6 +95,22 @@ class NamedLimits:
             return NamedLimit(name, rate)
         wanted = max(rate.most * _TOKEN_BURST, min(self._largest, rate.most * _LARGEST_BURST))
         return NamedLimit(name, rate, float(max(1, math.floor(wanted))))
+
+    def check(self, limit: NamedLimit) -> None:
+        """Refuse a limit under which no request could ever be sent.
+
+        Raises:
+          ConfigurationError: It counts tokens, and fewer may go at once than an answer may take.
+        """
+        scope = limit.name.removeprefix(TOKENS)
+        answer = self._answers.get(scope, min(self._answers.values(), default=0))
+        if limit.counts_tokens and limit.burst <= answer:
+            least = Rate(math.ceil((answer + 1) / _LARGEST_BURST), limit.rate.window)
+            raise ConfigurationError(
+                f"Under the limit {limit.name}={limit.rate} nothing could be sent: an answer alone may take {answer} "
+                f"tokens, and what is asked comes to that. Write more than {least}, or lower "
+                "GROWBIN_VISION_MAX_TOKENS and GROWBIN_TEXT_MAX_TOKENS."
+            )
 
     @property
     def rates(self) -> dict[str, Rate]:
@@ -120,7 +140,7 @@ def named_limits(settings: Settings) -> NamedLimits:
     """Return the limits of the settings.
 
     Raises:
-      ConfigurationError: When a name is wrong.
+      ConfigurationError: When a name is wrong, or nothing could be sent under a limit.
     """
     rates = dict(settings.limits)
     for name, most in (("vision", settings.vision_limit), ("text", settings.text_limit)):
@@ -128,7 +148,11 @@ def named_limits(settings: Settings) -> NamedLimits:
             rates.setdefault(name, Rate(most))
     cap = max(settings.vision_max_tokens, settings.text_max_tokens) * _CAP_RAISE
     picture = math.ceil(MOST_PATCHES * TOKENS_A_PATCH)
-    return NamedLimits(rates, largest_request=cap + picture + _PROMPT)
+    answers = {"vision": settings.vision_max_tokens, "text": settings.text_max_tokens}
+    limits = NamedLimits(rates, largest_request=cap + picture + _PROMPT, answers=answers)
+    for name, rate in rates.items():
+        limits.check(limits.named(name, rate))
+    return limits
 
 
 def costs(request: PlannedRequest, limits: NamedLimits, *, input_tokens: float | None = None) -> dict[str, float]:

@@ -4,7 +4,8 @@ A price holds from its day until the next one of the same model, so a new price 
 a price tier that is not in the file has no price: None, never zero.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
@@ -19,6 +20,9 @@ from growbin_jobs.model_catalog import find_model
 
 #: Dollars for a million tokens: a price by the token (0.0000001), or by a thousand millions, is a slip of the unit.
 LEAST, MOST = Decimal("0.001"), Decimal(1000)
+
+#: The tier of a request whose response names none.
+DEFAULT_TIER: Final = "default"
 
 _FILE: Final = Path(__file__).with_suffix(".json")
 
@@ -49,7 +53,7 @@ class Price(BaseModel):
     output: Dollars
     cached: Dollars | None = None
     cache_write: Dollars | None = None
-    long_above: int | None = None
+    long_above: Annotated[int, Field(gt=0)] | None = None
     long_input: Factor = Decimal(1)
     long_output: Factor = Decimal(1)
 
@@ -75,11 +79,19 @@ class Prices(BaseModel):
     sources: str = ""
     tiers: Mapping[str, Factor]
     regional: Factor = Decimal(1)
-    models: Mapping[str, tuple[Price, ...]]
+    models: Mapping[Annotated[str, Field(min_length=1)], tuple[Price, ...]]
+
+    @model_validator(mode="after")
+    def _has_a_default_tier(self) -> "Prices":
+        if DEFAULT_TIER not in self.tiers:
+            raise ValueError(f"tiers lacks {DEFAULT_TIER!r}: without it no request has a price")
+        return self
 
     @model_validator(mode="after")
     def _days_differ(self) -> "Prices":
         for name, prices in self.models.items():
+            if not prices:
+                raise ValueError(f"{name} has no price: leave it out")
             if len({price.since for price in prices}) != len(prices):
                 raise ValueError(f"{name} has two prices from the same day")
         return self
@@ -97,7 +109,7 @@ class Prices(BaseModel):
           regional: Whether the data stays in one region, which costs more.
         """
         name, price = self._price(model, day)
-        factor = self.tiers.get(tier or "default")
+        factor = self.tiers.get(tier or DEFAULT_TIER)
         if price is None or factor is None:
             return None
         if regional:
@@ -160,14 +172,29 @@ def _installed() -> Prices:
 
 def _read(path: Path) -> Prices:
     try:
-        return Prices.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        json.loads(text or "null", object_pairs_hook=_once)
+        return Prices.model_validate_json(text)
     except OSError as error:
         raise ConfigurationError(f"The prices {path} (GROWBIN_PRICES_FILE) cannot be read: {error.strerror}.") from None
+    except json.JSONDecodeError as error:
+        problems = f"It is no JSON: {error}"
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+            ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"]))) for problem in error.errors()
         )
-        raise ConfigurationError(f"The prices {path} (GROWBIN_PRICES_FILE) are wrong. {problems}") from None
+    except ValueError as error:
+        problems = str(error)
+    raise ConfigurationError(f"The prices {path} (GROWBIN_PRICES_FILE) are wrong. {problems}")
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name that is there twice: JSON takes the last one, and the prices of the first would be gone."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is there twice")
+    return found
 
 
 def _or(value: Decimal | None, other: Decimal) -> Decimal:

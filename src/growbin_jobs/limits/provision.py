@@ -75,6 +75,7 @@ class Provision:
             limit = self._limits.named(checked_name(name), rate)
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
+        self._limits.check(limit)
         limit.parameters  # noqa: B018 - refuses what cannot be kept before anything is written
         self._promises.set(name, rate)
         self._apply(limit)

@@ -51,6 +51,7 @@ class UseGuard:
         self._writing = threading.Lock()
         self._under_way = 0
         self._written_at = 0.0
+        self._is_due = False
 
     def admit(self, request: PlannedRequest) -> Held:
         """Count a request in all its limits."""
@@ -61,6 +62,7 @@ class UseGuard:
 
     def flush(self) -> None:
         """Write what is counted, where no other thread does."""
+        self._is_due = False  # before the counts are looked at: who counts from now on asks for another writing
         if not self._writing.acquire(blocking=False):
             return
         try:
@@ -77,7 +79,10 @@ class UseGuard:
     def ended(self, units: dict[tuple[int, str], int], *, sent: bool) -> None:
         """Note the end of a request; one that was not sent does not count."""
         self._count({} if sent else {key: -number for key, number in units.items()}, -1)
-        if self._under_way == 0 or self._clock() - self._written_at >= _PAUSE:
+        with self._lock:
+            is_due = not self._is_due and (self._under_way == 0 or self._clock() - self._written_at >= _PAUSE)
+            self._is_due |= is_due
+        if is_due:
             self._later(self.flush)
 
     def _count(self, units: dict[tuple[int, str], int], change: int) -> None:

@@ -181,17 +181,23 @@ class BatchQuestions:
     def waiting_for(self, model: str, *, limit: int = PAGE) -> list[str]:
         """Return the keys of questions to a model that no batch has yet."""
         sql = "SELECT key FROM model_batch_question WHERE state = 'waiting' AND model = ? ORDER BY put_at, key LIMIT ?"
-        return [row[0] for row in self.database.run(lambda one: self._sql.rows(one, sql, storable(model), limit))]
+        return self._keys(sql, storable(model), limit)
 
     def answered_meanwhile(self) -> int:
-        """Send the messages again whose question somebody else has answered before a batch took it; return how many."""
-        sql = (
-            "SELECT q.key FROM model_batch_question q JOIN model_answer a ON a.key = q.key WHERE q.state = 'waiting'"
-            " AND a.response IS NOT NULL AND a.expires_at > $now LIMIT ?"
+        """Send the messages again whose question somebody else has answered meanwhile; return how many.
+
+        A question that a batch has already stays in it: its result is booked when it comes, and nobody waits for it.
+        """
+        answered = (
+            "SELECT q.key FROM model_batch_question q JOIN model_answer a ON a.key = q.key WHERE q.state = ?"
+            " AND a.response IS NOT NULL AND a.expires_at > $now"
         )
+        waited_for = " AND EXISTS (SELECT 1 FROM model_batch_waiter w WHERE w.key = q.key AND w.back_at IS NULL)"
         sent = 0
-        while keys := [row[0] for row in self.database.run(lambda one: self._sql.rows(one, sql, PAGE))]:
+        while keys := self._keys(f"{answered} LIMIT ?", "waiting", PAGE):
             sent += self.settle(dict.fromkeys(keys, None), states=("waiting",))
+        while keys := self._keys(f"{answered}{waited_for} LIMIT ?", "batched", PAGE):
+            sent += self.database.transaction(lambda one, keys=keys: self._wait_no_more(one, keys))  # type: ignore[misc]
         return sent
 
     def give_to(self, connection: Any, batch_id: str, model: str, *, most: int) -> int:
@@ -238,6 +244,15 @@ class BatchQuestions:
         )
         return bool(self.database.run(lambda connection: self._sql.rows(connection, sql, key)))
 
+    def any_asked_elsewhere(self, batch_id: str) -> bool:
+        """Return whether somebody has the answer to a question of a batch, or asks for it at this moment."""
+        sql = (
+            "SELECT 1 FROM model_batch_question q JOIN model_answer a ON a.key = q.key WHERE q.batch_id = ?"
+            " AND q.state = 'batched' AND (a.leased_until > $now"
+            " OR (a.response IS NOT NULL AND a.expires_at > $now)) LIMIT 1"
+        )
+        return bool(self.database.run(lambda connection: self._sql.rows(connection, sql, batch_id)))
+
     def of_batch(self, batch_id: str, *, after: str = "", limit: int = PAGE) -> list[BatchQuestion]:
         """Return questions of a batch that are not settled, a page in the order of their ids."""
         sql = (
@@ -256,12 +271,18 @@ class BatchQuestions:
         )
         return {question.id: question for question in self._questions(sql, batch_id, *ids)}
 
-    def first_waiters(self, keys: Sequence[str]) -> dict[str, Waiter]:
-        """Return for each key the message that has waited longest."""
+    def first_waiters(self, keys: Sequence[str], *, also_back: bool = False) -> dict[str, Waiter]:
+        """Return for each key the message that has waited longest.
+
+        Parameters:
+          keys: Of questions.
+          also_back: Where none waits any more, the last one that did.
+        """
         if not keys:
             return {}
-        sql = "SELECT key, message_id, analysis_id, user_id, attempt FROM model_batch_waiter WHERE back_at IS NULL"
-        sql += f" AND key IN ({_marks(keys)}) ORDER BY put_at DESC, message_id DESC"
+        sql = "SELECT key, message_id, analysis_id, user_id, attempt FROM model_batch_waiter"
+        sql += f" WHERE key IN ({_marks(keys)})" + ("" if also_back else " AND back_at IS NULL")
+        sql += " ORDER BY CASE WHEN back_at IS NULL THEN 1 ELSE 0 END, coalesce(back_at, -put_at), message_id DESC"
         rows = self.database.run(lambda connection: self._sql.rows(connection, sql, *keys))
         return {
             key: Waiter(message_id=message, analysis_id=analysis, user_id=user, attempt=attempt, body="")
@@ -293,6 +314,18 @@ class BatchQuestions:
             for question_id, batch_id in self._sql.rows(connection, sql, key, *states):
                 sent += self._send_again(connection, key, question_id, batch_id, ends[key])
         return sent
+
+    def _wait_no_more(self, connection: Any, keys: Sequence[str]) -> int:
+        """Send the messages again that wait for questions of batches whose answers are there; they stay in these."""
+        sql = "SELECT id, batch_id FROM model_batch_question WHERE key = ? AND state = 'batched' $lock"
+        return sum(
+            self._send_again(connection, key, question_id, batch_id, None)
+            for key in sorted(keys)
+            for question_id, batch_id in self._sql.rows(connection, sql, key)
+        )
+
+    def _keys(self, sql: str, *values: object) -> list[str]:
+        return [row[0] for row in self.database.run(lambda connection: self._sql.rows(connection, sql, *values))]
 
     def _send_again(self, connection: Any, key: str, question_id: str, batch_id: str | None, why: Why | None) -> int:
         sql = (

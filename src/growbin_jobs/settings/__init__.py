@@ -8,13 +8,13 @@ checked against this package. Each module has those of one part.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from growbin_jobs.engine.data_folder import data_folder
-from growbin_jobs.engine.settings import EngineSettings
+from growbin_jobs.engine.settings import Days, EngineSettings
 from growbin_jobs.names import GROUPS
 from growbin_jobs.settings.models import ModelSettings
 from growbin_jobs.settings.money import MoneySettings
@@ -51,7 +51,7 @@ class Settings(
         description="postgresql://user:password@host:5432/name. Unset: a SQLite file in the data folder.",
     )
     timezone: str = Field(default="Asia/Seoul", description="Time zone of everything that is due at a time of day.")
-    keep_dead_letters_days: Annotated[float, Field(gt=0)] = Field(
+    keep_dead_letters_days: Days = Field(
         default=90.0,
         description="Days that the journal keeps dead letters, and the spool the pictures that they need.",
     )

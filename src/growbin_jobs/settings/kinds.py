@@ -54,7 +54,6 @@ def _secret_address(value: SecretStr) -> SecretStr:
 
 #: An amount of money in dollars, to a micro-dollar.
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
-Days = Annotated[float, Field(gt=0)]
 
 #: Values separated by commas.
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]

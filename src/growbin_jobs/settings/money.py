@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from growbin_jobs.engine.settings import Count, Seconds
+from growbin_jobs.engine.settings import LARGEST_COUNT, LONGEST_DAYS, LONGEST_SECONDS, Count, Seconds
 from growbin_jobs.settings.kinds import Dollars, HomePath, Rates
 
 
@@ -16,7 +16,7 @@ class MoneySettings(BaseModel):
         description="File with your own prices of models, in the form of the one that is installed "
         "(`growbin_jobs/limits/prices.json`). Unset: that one.",
     )
-    usage_days: Count = Field(
+    usage_days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = Field(
         default=400,
         description="Days that single requests to models are kept (`llm_usage`); the sums of each day stay.",
     )
@@ -41,10 +41,10 @@ class MoneySettings(BaseModel):
         "unknown cost; refuse waits until it has one.",
     )
 
-    vision_limit: Annotated[int, Field(ge=0)] = Field(
+    vision_limit: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
         default=100, description="Most vision requests in any minute, of all nodes together. 0: no limit."
     )
-    text_limit: Annotated[int, Field(ge=0)] = Field(
+    text_limit: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
         default=200, description="Most text requests in any minute, of all nodes together. 0: no limit."
     )
     limits: Rates = Field(
@@ -70,10 +70,10 @@ class MoneySettings(BaseModel):
     batch_requests: Annotated[int, Field(gt=0, le=50_000)] = Field(
         default=10_000, description="Most requests of one batch; OpenAI takes 50,000, and files of 200 MB."
     )
-    batch_gather: Annotated[float, Field(ge=0)] = Field(
+    batch_gather: Annotated[float, Field(ge=0, le=LONGEST_SECONDS)] = Field(
         default=300.0, description="Seconds that requests are gathered for a batch, from the first of them on."
     )
-    batch_tokens: Annotated[int, Field(ge=0)] = Field(
+    batch_tokens: Annotated[int, Field(ge=0, le=1_000_000_000_000_000)] = Field(
         default=0,
         description="Most tokens, by estimate, of all batches that are at the server at once; more wait here. Servers "
         "limit that for each model. 0: no limit of ours.",

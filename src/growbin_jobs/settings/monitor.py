@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr
 
+from growbin_jobs.engine.settings import LONGEST_DAYS
 from growbin_jobs.settings.kinds import HomePath, Names, ProxyNetworks, Site
 
 
@@ -55,7 +56,7 @@ class MonitorSettings(BaseModel):
     monitor_environment: str = Field(
         default="", description="Shown on every page of the monitor, such as production (which is red) or staging."
     )
-    keep_audit_days: Annotated[float, Field(ge=730)] = Field(
+    keep_audit_days: Annotated[float, Field(ge=730, le=LONGEST_DAYS)] = Field(
         default=1096.0,
         description="Days that the audit keeps who did and saw what; at least 730 (개인정보의 안전성 확보조치 기준 "
         "제8조).",

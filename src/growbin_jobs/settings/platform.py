@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.settings.kinds import Days, Names, Networks, SecretAddress
+from growbin_jobs.engine.settings import LONGEST_DAYS, Days
+from growbin_jobs.settings.kinds import Names, Networks, SecretAddress
 from growbin_jobs.settings.references import referenced
 
 
@@ -48,7 +49,7 @@ class PlatformSettings(BaseModel):
         default=365.0, description="Days until daily statistics are archived; weeks and months stay."
     )
     keep_health_days: Days = Field(default=365.0, description="Days that changes of health are kept.")
-    keep_ledger_days: Annotated[float, Field(ge=96)] = Field(
+    keep_ledger_days: Annotated[float, Field(ge=96, le=LONGEST_DAYS)] = Field(
         default=100.0,
         description="Days that settled due times are kept: longer than the 95 days after which a message of a due time "
         "is not run any more.",

@@ -63,6 +63,7 @@ def test_a_share_is_kept_back_for_nodes_that_are_cut_off_and_given_back():
         (("vision", "many"), 2, "is no rate"),
         (("tokens:", "5"), 1, "names no limit"),
         (("project", "--default"), 1, "say nothing of project"),
+        (("tokens:vision", "10"), 1, "nothing could be sent"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, code, words):
@@ -99,8 +100,17 @@ def test_verify_fails_when_a_promise_was_broken():
     assert (proof["kept"], proof["limits"][0]["worst"]) == (False, 6)
 
 
-def test_a_length_of_time_that_is_none_is_refused():
-    assert limits("verify", "--last", "1x").exit_code == 2
+@pytest.mark.parametrize("length", ["1x", "0h", "-5h", "999999d", "1.5h", "٣h"])
+def test_a_length_of_time_that_is_none_is_refused(length):
+    assert limits("verify", f"--last={length}").exit_code == 2
+
+
+def test_a_plan_that_ends_after_all_years_says_how_long_it_takes():
+    limits("set", "project", "1/day")
+
+    planned = limits("plan", "--pictures", "100000000")
+    assert planned.exit_code == 0
+    assert "days" in planned.stdout
 
 
 def test_status_says_what_an_analysis_waits_for(command, tmp_path):

@@ -99,3 +99,13 @@ def test_the_users_limit_of_an_odd_id_is_not_that_of_another():
     odd = [costs(planned(user=user), every) for user in ("a", "a:b", "*", "tokens:user:a", "사용자")]
 
     assert len({name for each in odd for name in each}) == 2 * len(odd)
+
+
+@pytest.mark.parametrize(
+    "listed", ["tokens:vision=2000/min", "tokens:text=10/h", "tokens:project=1600", "tokens:user:*=5"]
+)
+def test_a_limit_under_which_nothing_could_be_sent_is_refused_with_what_would_do(listed):
+    with pytest.raises(ConfigurationError, match=r"nothing could be sent.* Write more than [0-9]+/"):
+        named_limits(_settings.load(limits=parse_rates(listed)))
+
+    assert named_limits(_settings.load(limits=parse_rates("tokens:vision=2100/min, tokens:project=1700")))

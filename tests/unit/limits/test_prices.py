@@ -106,6 +106,10 @@ def price(**changes):
         ({"unit": "USD per token"}, "unit"),
         ({"models": {"m": [price()["models"]["m"][0]] * 2}}, "two prices from the same day"),
         ({"tiers": {"default": "0"}}, "tiers.default"),
+        ({"tiers": {"flex": "0.5"}}, "tiers lacks 'default'"),
+        ({"models": {"m": []}}, "m has no price"),
+        ({"models": {"": []}}, "at least 1 character"),
+        ({"models": {"m": [{"from": "2026-01-01", "input": "1", "output": "1", "long_above": 0}]}}, "long_above"),
     ],
 )
 def test_a_wrong_price_file_is_refused_and_says_where(tmp_path, wrong, named):
@@ -122,3 +126,13 @@ def test_a_free_model_costs_nothing_which_is_not_unknown(tmp_path):
 def test_a_missing_file_is_a_wrong_configuration(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_prices(tmp_path / "none.json")
+
+
+def test_a_model_that_is_named_twice_is_refused_as_its_first_prices_would_be_gone(tmp_path):
+    row = '[{"from": "2026-01-01", "input": "1", "output": "1"}]'
+    path = tmp_path / "prices.json"
+    tiers = '"tiers": {"default": "1"}'
+    path.write_text(f'{{"unit": "USD per 1,000,000 tokens", {tiers}, "models": {{"m": {row}, "m": {row}}}}}')
+
+    with pytest.raises(ConfigurationError, match=r"are wrong\. m is there twice"):
+        load_prices(path)

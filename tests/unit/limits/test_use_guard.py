@@ -85,3 +85,17 @@ def test_threads_count_together():
     place.guard.flush()
 
     assert [log.kept[120, "vision"] for log in place.logs] == [800, 800]
+
+
+def test_one_writing_waits_at_a_time_however_many_requests_end_before_it():
+    place, waiting = Place(), []
+    place.guard = UseGuard(LIMITS, place.logs, clock=lambda: place.now, later=waiting.append)
+    for _ in range(10):
+        place.send()
+    [flush] = waiting
+    flush()
+    place.send()
+
+    assert len(waiting) == 2, "what ended after the writing is written too"
+    waiting[1]()
+    assert place.logs[0].kept[120, "vision"] == 11

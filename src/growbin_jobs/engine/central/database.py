@@ -27,7 +27,9 @@ class Database:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._pool = once_a_process(lambda: Pool[peewee.Database](driver.sessions, driver.patience))
+        self._pool = once_a_process(
+            lambda: Pool[peewee.Database](driver.sessions, driver.patience, grows_after=driver.grows_after)
+        )
 
     @property
     def dialect(self) -> Dialect:

@@ -26,6 +26,7 @@ class Driver(Protocol):
       address: Where it is, for people: without user, without password.
       sessions: Connections in use at the same time in one process, at most.
       patience: Seconds to wait for one of them.
+      grows_after: Seconds to wait for one that is in use before one more is opened.
       deferral_wait: Seconds until the next try that an error asks for.
     """
 
@@ -33,6 +34,7 @@ class Driver(Protocol):
     address: str
     sessions: int
     patience: float
+    grows_after: float
     deferral_wait: float
 
     @property

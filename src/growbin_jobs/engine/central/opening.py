@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import ConfigurationError
 
 
@@ -16,6 +17,7 @@ def open_database(
     deferral_wait: float = 5.0,
     setting: str = "DATABASE_URL",
     folder_setting: str = "GROWBIN_DATA_DIR",
+    grows_after: float = GROWS_AFTER,
 ) -> Database:
     """Return the central database that a URL names, without connecting.
 
@@ -28,6 +30,7 @@ def open_database(
       deferral_wait: Seconds until the next try that an error asks for.
       setting: Name of the setting that holds the URL, for sentences that say what to correct.
       folder_setting: Name of the one that moves the embedded default.
+      grows_after: Seconds to wait for a connection in use before one more is opened (PostgreSQL).
 
     Raises:
       ConfigurationError: When the URL cannot be read, or psycopg2 is not installed. It never quotes the URL.
@@ -38,7 +41,14 @@ def open_database(
 
         assert url is not None
         return Database(
-            PostgresDriver(url, pool_size=pool_size, timeout=timeout, deferral_wait=deferral_wait, setting=setting)
+            PostgresDriver(
+                url,
+                pool_size=pool_size,
+                timeout=timeout,
+                deferral_wait=deferral_wait,
+                setting=setting,
+                grows_after=grows_after,
+            )
         )
     if scheme == "sqlite":
         from growbin_jobs.engine.central.sqlite import SqliteDriver

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 S = TypeVar("S")
 
-#: Seconds that the first in the line waits for a connection in use before it opens one more, and between two openings.
+#: Seconds that the first in the line waits for a connection in use, where nobody says otherwise.
 #: A statement takes a few milliseconds, and opening a connection costs the server as much as twenty of them.
 GROWS_AFTER: Final = 0.2
 
@@ -21,17 +21,18 @@ class Pool(Generic[S]):
     goes out first; the others grow idle.
 
     There are no more sessions than the work needs: where others are in use, their end is waited for, for
-    :data:`GROWS_AFTER` seconds.
+    ``grows_after`` seconds.
 
     Parameters:
       size: Sessions in use at the same time, at most.
       timeout: Seconds that :meth:`acquire` waits.
+      grows_after: Seconds that the first in the line waits before it opens one more, and between two openings.
     """
 
-    def __init__(self, size: int, timeout: float) -> None:
+    def __init__(self, size: int, timeout: float, *, grows_after: float = GROWS_AFTER) -> None:
         self._lock = threading.Lock()
         self._timeout = timeout
-        self._grows_after = min(GROWS_AFTER, timeout / 10)
+        self._grows_after = min(grows_after, timeout / 10)
         self._grown_at = 0.0
         self._size = self._free = size
         self._idle: list[S] = []

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import peewee
 
 from growbin_jobs.engine.central.driver import Dialect, TooSlow
+from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 
@@ -95,6 +96,8 @@ class PostgresDriver:
       pool_size: Connections in use at the same time in one process, at most.
       timeout: Seconds to connect, to wait for a free connection, and for one statement.
       deferral_wait: Seconds until the next try that an error asks for.
+      setting: Name of the setting that holds the URL.
+      grows_after: Seconds to wait for a connection in use before one more is opened.
 
     Raises:
       ConfigurationError: When the URL cannot be read.
@@ -104,13 +107,21 @@ class PostgresDriver:
     path = None
 
     def __init__(
-        self, url: str, *, pool_size: int, timeout: float, deferral_wait: float, setting: str = "DATABASE_URL"
+        self,
+        url: str,
+        *,
+        pool_size: int,
+        timeout: float,
+        deferral_wait: float,
+        setting: str = "DATABASE_URL",
+        grows_after: float = GROWS_AFTER,
     ) -> None:
         named = _read_url(url, setting)
         self.setting = setting
         self.deferral_wait = deferral_wait
         self.sessions = pool_size
         self.patience = timeout
+        self.grows_after = grows_after
         where = f"{named.get('host', 'localhost')}:{named.get('port', 5432)}"
         self.address = f"postgresql://{where}/{named.get('dbname', '')}"
         milliseconds = math.ceil(timeout * 1000)

@@ -10,6 +10,7 @@ import peewee
 from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 
 from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.sqlite.checkpoints import checkpoint_beside
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids, open_sqlite
@@ -49,6 +50,7 @@ class SqliteDriver:
     dialect: Dialect = "sqlite"
     sessions = SESSIONS
     patience = BUSY_TIMEOUT
+    grows_after = GROWS_AFTER
 
     def __init__(
         self,

@@ -97,7 +97,6 @@ class ActorPauses(Middleware):
         seconds = self._aside(said)
         if put_aside(message, "actor_paused", seconds):
             events.PUT_ASIDE.emit(message, seconds=seconds)
-            broker.pauses.let_pass(message.queue_name)  # type: ignore[attr-defined]  # another one begins in its place
             raise SkipMessage
 
     def _aside(self, said: Instruction) -> float:

@@ -5,6 +5,7 @@ The order matters: ``before_`` hooks run down this list, ``after_`` hooks run up
 ==========================  ========================================  ====================================
 middleware                  before the actor                          after the actor
 ==========================  ========================================  ====================================
+``WaitingRoom``             (narrow queues) notes what was let pass   lets another pass if it did not wait
 ``EnsureKeeper``            (at boot) sees that there is a keeper     (at the end) leaves last of all
 ``ActorPauses``             puts aside what a paused actor is to do   –
 ``Lifecycle``               begins a delivery or skips it             notes the end, last of all
@@ -32,7 +33,6 @@ middleware                  before the actor                          after the 
 ``AsyncIO``                 (at boot) starts an event loop            –
 ``TimeLimit``               sets the limit                            –
 ``ShutdownNotifications``   notes who is told of a shutdown           –
-``WaitingRoom``             (at boot) where actors wait for a turn    –
 ``Outages``                 notes whether it is the one that tries    pauses its queue while a service is away
 ``ProgressReports``         (at boot) where actors say how far they are –
 ``OpenFiles``               (at boot) allows more open files          –

@@ -4,7 +4,8 @@ Who waits here keeps its worker thread and its delivery: it is not put off, and 
 notice once. Its time limit stands still, and a worker that stops lets it go at once.
 
 Only so many threads wait for the messages of one queue. When they do, the queue is narrowed in this process: another
-message begins when one goes on, and the other queues have the other threads.
+message begins when one goes on, and the other queues have the other threads. Another one begins also for a message that
+ends without having waited: it had no need to, since somebody has the answer already, or it failed before.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from dramatiq import Middleware, Worker
+from dramatiq import Actor, Middleware, Worker
 from dramatiq.broker import Broker
 from dramatiq.middleware import CurrentMessage
 
@@ -85,6 +86,9 @@ class WaitingRoom(Middleware):
       interrupts: Returns the clocks of time limits.
     """
 
+    #: Outside of all others: a message that one of them does not let run has begun, and makes room for another one.
+    position = -3
+
     def __init__(self, interrupts: Callable[[], Interrupts]) -> None:
         self._interrupts = interrupts
         self._pauses = Pauses()
@@ -92,10 +96,14 @@ class WaitingRoom(Middleware):
         self._stopping = False
         self._wakeups: set[Wakeup] = set()
         self._waiting: Counter[str] = Counter()
+        self._narrowed: set[str] = set()
+        self._let_pass: set[str] = set()
+        self._choose_hooks_anew: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         self._pauses = getattr(broker, "pauses", self._pauses)
+        self._choose_hooks_anew = getattr(broker, "choose_hooks_anew", self._choose_hooks_anew)
         self._threads = worker.worker_threads
         self._stopping = False
 
@@ -103,6 +111,33 @@ class WaitingRoom(Middleware):
         self._stopping = True
         for wakeup in tuple(self._wakeups):
             wakeup.wake()
+
+    def concerns(self, actor: Actor[Any, Any]) -> bool:
+        """Return whether runs concern it now (:mod:`growbin_jobs.engine.fast.hooks`)."""
+        return bool(self._narrowed)
+
+    def before_process_message(self, broker: Broker, message: Any) -> None:
+        queue = message.queue_name
+        if queue not in self._narrowed:
+            return
+        with self._lock:
+            if self._pauses.is_narrow(queue):
+                self._let_pass.add(message.message_id)
+            else:
+                self._widened(queue)
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: Any,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        self._makes_room(message.queue_name, message.message_id)
+
+    def after_skip_message(self, broker: Broker, message: Any) -> None:
+        self._makes_room(message.queue_name, message.message_id)
 
     def wake(self, message_ids: Collection[str]) -> None:
         """End the waits of messages that are aborted: what is raised in a thread arrives when it goes on."""
@@ -123,6 +158,8 @@ class WaitingRoom(Middleware):
             with self._lock:
                 if not self._waiting[running.queue] and self._pauses.is_narrow(running.queue):
                     self._pauses.widen(running.queue)
+                    self._widened(running.queue)
+            self._makes_room(running.queue, running.message_id)
 
     @contextmanager
     def waiting(self, share: float = 0.5) -> Iterator[Wakeup]:
@@ -141,7 +178,7 @@ class WaitingRoom(Middleware):
         wakeup = Wakeup(lambda: self._stopping, running.message_id if running is not None else None)
         most = max(1, int(self._threads * share))
         if running is not None:
-            self._enter(running.queue, most)
+            self._enter(running, most)
         left = self._interrupts().stand_still() if running else None
         self._wakeups.add(wakeup)
         try:
@@ -154,13 +191,19 @@ class WaitingRoom(Middleware):
                 self._leave(running.queue)
                 self._interrupts().go_on(left)
 
-    def _enter(self, queue: str, most: int) -> None:
+    def _enter(self, running: Running, most: int) -> None:
+        queue = running.queue
         with self._lock:
+            # Its place is taken now, or too many were let pass: another one begins when somebody leaves.
+            self._let_pass.discard(running.message_id)
             if self._waiting[queue] >= most:
                 raise Returned("Enough threads wait for this queue.", reason="no_room")
             self._waiting[queue] += 1
             if self._waiting[queue] == most or self._pauses.is_narrow(queue):
                 self._pauses.narrow(queue)
+                self._narrowed.add(queue)
+                if len(self._narrowed) == 1:
+                    self._choose_hooks_anew()
 
     def _leave(self, queue: str) -> None:
         with self._lock:
@@ -170,3 +213,17 @@ class WaitingRoom(Middleware):
             if self._waiting[queue] == 0 and self._pauses.is_narrow(queue):
                 # The next one is on its way. Should it not have to wait, nobody would let another one pass.
                 self._pauses.narrow(queue, LINGERS)
+
+    def _makes_room(self, queue: str, message_id: str) -> None:
+        """Let another message begin for one that was let pass and did not wait."""
+        if message_id not in self._let_pass:
+            return
+        with self._lock:
+            self._let_pass.discard(message_id)
+            if not self._pauses.left(queue):  # who has paused it, such as for an outage, says who begins after that
+                self._pauses.let_pass(queue)
+
+    def _widened(self, queue: str) -> None:
+        self._narrowed.discard(queue)
+        if not self._narrowed:
+            self._choose_hooks_anew()

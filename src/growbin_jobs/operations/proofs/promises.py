@@ -122,7 +122,7 @@ def prove_paid_answers(
         "each paid answer was paid for once while it was kept",
         counted={
             "paid answers": found.answers, "paid, and not usable": found.without_answer,
-            "asked again after their time": found.again,
+            "asked again after their time": found.again, "asked at once beside a batch": found.beside_a_batch,
         },
         wrong=[
             Wrong(

@@ -136,3 +136,12 @@ def test_an_interrupted_waiter_gives_back_what_it_was_handed(handed_over: str, m
     expected = None if handed_over in ("place", "session that was already taken") else "one"
     assert pool.acquire() == expected
     assert not pool._waiting
+
+
+def test_a_pool_that_grows_soon_opens_a_second_session_for_the_first_who_waits() -> None:
+    pool = Pool[str](2, timeout=30, grows_after=0.001)
+    pool.acquire()
+    assert pool.acquire() is None
+    pool.release("one")
+    pool.release("two")
+    assert [pool.acquire(), pool.acquire()] == ["two", "one"], "both are kept"
