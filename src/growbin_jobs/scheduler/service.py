@@ -41,7 +41,7 @@ LONGEST_SLEEP: Final = timedelta(seconds=5)
 DEAD_AFTER: Final = 120.0
 
 #: Seconds between two checks of the clock and of the timer.
-WATCH: Final = 0.5
+WATCH: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
