@@ -44,6 +44,8 @@ class Committer(Generic[S]):
         self._requests: SimpleQueue[Request[S, Any] | None] = SimpleQueue()
         self._refusal: BaseException | None = None
         self._store: S | None = None
+        self._look: Callable[[S], object] | None = None
+        self._look_every = self._look_at = 0.0
         #: Held while SQLite is at work. A fork must wait for it: a mutex of SQLite's that is held at the fork stays
         #: locked in the child for ever.
         self.busy = native("_thread", "allocate_lock")()
@@ -53,6 +55,15 @@ class Committer(Generic[S]):
     def closed(self) -> bool:
         """True when calls are refused."""
         return self._refusal is not None
+
+    def look_every(self, seconds: float, look: Callable[[S], object]) -> None:
+        """Run a call in the thread now and then, outside of transactions, whether there are requests or not.
+
+        Parameters:
+          look: Nobody hears of its result. What it raises closes the committer.
+        """
+        self._look_every, self._look = seconds, look
+        self._requests.put(Request(lambda _: None, writes=False, durable=False))  # the thread may wait for ever so far
 
     def read(self, call: Callable[[S], T]) -> T:
         """Run a call outside of transactions and return its result.
@@ -136,7 +147,9 @@ class Committer(Generic[S]):
             while more:
                 batch, more = self._next_batch()
                 with self.busy:
-                    self._run_batch(store, transactions, batch)
+                    if batch:
+                        self._run_batch(store, transactions, batch)
+                    self._look_if_due(store)
         except BaseException as error:
             refusal = error
         finally:
@@ -147,9 +160,16 @@ class Committer(Generic[S]):
             self._refuse_waiting(refusal)
 
     def _next_batch(self) -> tuple[list[Request[S, Any]], bool]:
-        """Wait for a call; return it with all that wait behind it, and whether more may come."""
+        """Wait for a call; return it with all that wait behind it, and whether more may come.
+
+        None of them where it is time to look before one comes.
+        """
         batch: list[Request[S, Any]] = []
-        call = self._requests.get()
+        try:
+            left = None if self._look is None else max(0.0, self._look_at - time.monotonic())
+            call = self._requests.get(timeout=left)
+        except Empty:
+            return batch, True
         end = time.monotonic() + self._linger
         while call is not None:
             batch.append(call)
@@ -171,6 +191,11 @@ class Committer(Generic[S]):
             if left <= 0.0:
                 raise
             return self._requests.get(timeout=left)
+
+    def _look_if_due(self, store: S) -> None:
+        if self._look is not None and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + self._look_every
+            self._look(store)
 
     def _run_batch(self, store: S, transactions: Transactions[S], batch: list[Request[S, Any]]) -> None:
         try:

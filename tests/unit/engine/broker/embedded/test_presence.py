@@ -5,8 +5,8 @@ import select
 import threading
 from pathlib import Path
 
-from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo, wake_all
 from growbin_jobs.engine.node.process_lock import ProcessLock, find_dead, known
+from growbin_jobs.engine.node.wakeups import WakeupFifo, wake_all
 
 
 def test_a_living_process_is_not_found_dead(tmp_path: Path) -> None:

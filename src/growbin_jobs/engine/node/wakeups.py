@@ -1,4 +1,4 @@
-"""Wakes consumers of other processes: each waits at a FIFO of its own, and whoever brings a message writes to it.
+"""Wakes who waits in other processes, each at a FIFO of its own: whoever brings a message, for instance, writes to it.
 
 FIFOs and not Unix sockets, whose paths may be no longer than about 100 bytes.
 """
@@ -25,11 +25,11 @@ def _prefix(queue: str) -> str:
 
 
 class WakeupFifo:
-    """What one consumer waits at. A wake-up before the wait is not lost: it ends the wait at once.
+    """What one waiter waits at, such as a consumer. A wake-up before the wait is not lost: it ends the wait at once.
 
     Parameters:
       folder: Where the wakeups of all processes are; made, with its parent, where it is missing.
-      queue: Whose messages ring it.
+      queue: Whose messages ring it, or another name of what is waited for.
 
     Raises:
       OSError: If the FIFO cannot be made.
@@ -44,26 +44,18 @@ class WakeupFifo:
         unopened = folder / f".{name}"
         os.mkfifo(unopened, 0o600)
         self._reader = os.open(unopened, os.O_RDONLY | os.O_NONBLOCK)
-        # A writer that stays keeps the reader from seeing an end of file; it is also how the consumer rings itself.
+        # A writer that stays keeps the reader from seeing an end of file; it is also how this process rings.
         self._writer = os.open(unopened, os.O_WRONLY | os.O_NONBLOCK)
         unopened.rename(self._path)
         # A descriptor's number is given out again once it is closed: nobody may use it then.
         self._lock = _allocate_lock()  # the committer's native thread takes it too
         self._closed = False
 
-    @property
-    def rings(self) -> bool:
-        """Whether it was woken since the last wait."""
-        return self._wait(0.0)
-
-    def _wait(self, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self._reader, select.POLLIN)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
-
     def wait(self, seconds: float) -> bool:
         """Wait to be woken, and return whether that was so; under gevent only the calling greenlet waits."""
-        if not self._wait(seconds):
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        if not poll.poll(max(0.0, seconds) * 1000):
             return False
         with self._lock, suppress(BlockingIOError):
             if not self._closed:
@@ -71,7 +63,7 @@ class WakeupFifo:
         return True
 
     def wake(self) -> None:
-        """Wake the consumer; safe from any thread, also after it was closed."""
+        """Wake the waiter; safe from any thread, also after it was closed."""
         with self._lock:
             if not self._closed:
                 _wake(self._writer)
@@ -95,11 +87,11 @@ class WakeupFifo:
 
 
 def wake_all(folder: Path, queues: Iterable[str]) -> None:
-    """Wake all consumers of some queues, in every process; remove the FIFOs of dead ones."""
+    """Wake all who wait for some queues, in every process; remove the FIFOs of dead ones."""
     prefixes = tuple(_prefix(queue) for queue in queues)
     if not prefixes:
         return
-    # Who is not woken looks by itself a second later: no reason to fail what was committed.
+    # Who is not woken looks by itself a little later: no reason to fail what was committed.
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [entry.path for entry in entries if entry.name.startswith(prefixes)]:
             _wake_at(path)
