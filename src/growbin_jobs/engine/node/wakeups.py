@@ -49,18 +49,28 @@ class WakeupFifo:
         unopened.rename(self._path)
         # A descriptor's number is given out again once it is closed: nobody may use it then.
         self._lock = _allocate_lock()  # the committer's native thread takes it too
-        self._closed = False
+        self._closed = self._has_waiter = False
 
     def wait(self, seconds: float) -> bool:
-        """Wait to be woken, and return whether that was so; under gevent only the calling greenlet waits."""
-        poll = select.poll()
-        poll.register(self._reader, select.POLLIN)
-        if not poll.poll(max(0.0, seconds) * 1000):
-            return False
-        with self._lock, suppress(BlockingIOError):
-            if not self._closed:
-                os.read(self._reader, 65536)
-        return True
+        """Wait to be woken or closed, and return whether that was so. In one thread, or under gevent one greenlet."""
+        with self._lock:
+            if self._closed:
+                return True
+            self._has_waiter = True
+        woken = False
+        try:
+            poll = select.poll()
+            poll.register(self._reader, select.POLLIN)
+            woken = bool(poll.poll(max(0.0, seconds) * 1000))
+        finally:
+            with self._lock:
+                self._has_waiter = False
+                if self._closed:
+                    self._close_ends()
+                elif woken:
+                    with suppress(BlockingIOError):
+                        os.read(self._reader, 65536)
+        return woken
 
     def wake(self) -> None:
         """Wake the waiter; safe from any thread, also after it was closed."""
@@ -69,19 +79,24 @@ class WakeupFifo:
                 _wake(self._writer)
 
     def close(self) -> None:
-        """Remove the FIFO."""
+        """Remove the FIFO, and wake who waits at it."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             self._path.unlink(missing_ok=True)
-            os.close(self._reader)
-            os.close(self._writer)
+            if self._has_waiter:  # it closes them: nobody would ever be woken by a descriptor that is closed
+                _wake(self._writer)
+            else:
+                self._close_ends()
 
     def abandon(self) -> None:
         """In a forked child: it is the parent's."""
         self._lock = _allocate_lock()  # another thread of the parent may have held it
         self._closed = True
+        self._close_ends()
+
+    def _close_ends(self) -> None:
         os.close(self._reader)
         os.close(self._writer)
 

@@ -36,11 +36,15 @@ class Committer(Generic[S]):
       open_store: Makes the store, in the thread. If it fails, every call fails with its error and the committer is
         closed.
       linger: Seconds that submitted calls wait for more to share their commit, while nobody waits for one of them.
+      ended: Called in the thread once calls are refused, for whatever reason.
     """
 
-    def __init__(self, open_store: Callable[[], S], *, linger: float = 0.0) -> None:
+    def __init__(
+        self, open_store: Callable[[], S], *, linger: float = 0.0, ended: Callable[[], object] = lambda: None
+    ) -> None:
         self._open_store = open_store
         self._linger = linger
+        self._ended = ended
         self._requests: SimpleQueue[Request[S, Any] | None] = SimpleQueue()
         self._refusal: BaseException | None = None
         self._store: S | None = None
@@ -158,6 +162,7 @@ class Committer(Generic[S]):
                     store.connection.close()
             self._refusal = refusal
             self._refuse_waiting(refusal)
+            self._ended()
 
     def _next_batch(self) -> tuple[list[Request[S, Any]], bool]:
         """Wait for a call; return it with all that wait behind it, and whether more may come.

@@ -140,7 +140,7 @@ class EmbeddedSession:
         self._turn = 0
         self._written = FileChanges.of_database(path)
         self._ending = False
-        self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups))
+        self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups), ended=self.wake_all)
         self.settlements = Settlements(partial(self._committer.submit, durable=True))
         watch_forks(self)
 
@@ -243,9 +243,6 @@ class EmbeddedSession:
         except (apsw.Error, OSError):
             self._written.forget()
             self.wake_all()
-        except Closed:
-            self.wake_all()
-            raise
 
     def _give_back(self) -> None:
         consumers, owner = tuple(self._closed_consumers), self._owner

@@ -285,6 +285,42 @@ def test_patience_ends_at_once(broker: EmbeddedBroker) -> None:
     assert found == [None]
 
 
+def test_a_consumer_that_waits_is_told_at_once_that_the_broker_was_closed(broker: EmbeddedBroker) -> None:
+    broker.be_patient(True)
+    refusals: list[ConnectionClosed] = []
+    consumer, waiting = consume(broker), threading.Event()
+    wait_there = consumer._wakeup.wait
+
+    def wait(seconds: float) -> bool:
+        waiting.set()
+        return wait_there(seconds)
+
+    consumer._wakeup.wait = wait  # type: ignore[method-assign]
+
+    def take() -> None:
+        try:
+            next(consumer)
+        except ConnectionClosed as error:
+            refusals.append(error)
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    assert waiting.wait(30)
+    broker.close()
+    taking.join(30)
+    assert len(refusals) == 1
+
+
+def test_a_consumer_that_waits_is_told_at_once_that_the_file_is_gone(broker: EmbeddedBroker, path: Path) -> None:
+    broker.be_patient(True)
+    consumer = consume(broker)
+    for made in path.parent.glob("broker.db*"):
+        if made.is_file():
+            made.unlink()
+    with pytest.raises(ConnectionClosed, match="closed"):
+        next(consumer)
+
+
 # --- messages
 
 
