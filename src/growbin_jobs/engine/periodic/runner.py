@@ -49,6 +49,8 @@ class _Threads(BaseExecutor):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._idle: list[_Thread] = []
+        self.ended = threading.Event()  # set while no job runs
+        self.ended.set()
 
     def submit_job(self, job: Any, run_times: list[datetime]) -> None:
         # One that still runs is not asked: what it has not seen must be left for the next run.
@@ -60,7 +62,11 @@ class _Threads(BaseExecutor):  # type: ignore[misc]
 
         def run() -> None:
             self._run_job_success(job.id, run_job(job, job._jobstore_alias, run_times, self._logger.name))
+            with self._lock:
+                if not self._instances:
+                    self.ended.set()
 
+        self.ended.clear()  # under the same lock, and until it is released this job does not count as running
         thread.run(run)
 
 
@@ -110,11 +116,12 @@ class Runner:
         self._node = node
         self._owner = owner
         self._clock = ClockWatch(CLOCK_JUMP)
+        self._threads = _Threads()
         self._scheduler = BackgroundScheduler(
             timezone=zone,
             # What is due is in our hands; a store of APScheduler's would be a second truth.
             jobstores={"default": MemoryJobStore()},
-            executors={"default": _Threads()},
+            executors={"default": self._threads},
             # Its default grace of 1 s loses runs on a busy machine (apscheduler#146).
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
@@ -135,6 +142,19 @@ class Runner:
     def pause(self) -> None:
         """Start no job any more; those that run go on."""
         self._scheduler.pause()
+        self._scheduler.get_jobs()  # takes a lock that the timer has while it starts jobs: it starts none after this
+
+    def end(self, seconds: float) -> bool:
+        """Start no job any more, and wait until those that run have ended.
+
+        Parameters:
+          seconds: At most.
+
+        Returns:
+          Whether they have.
+        """
+        self.pause()
+        return self._threads.ended.wait(seconds)
 
     def _schedule(self) -> None:
         for each in self._jobs:

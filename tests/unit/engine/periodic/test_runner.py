@@ -109,3 +109,15 @@ def test_a_thread_waits_for_the_next_job_and_several_run_at_once() -> None:
     assert threading.active_count() <= before + 1 + 3  # the timer, and one for each job
     held.may_end.release()
     runner.pause()
+
+
+def test_an_end_waits_for_what_runs_and_nothing_begins_after_it() -> None:
+    job, other = Held(), Counted(3)
+    runner = Runner([PeriodicJob("held", job, Every(0.02)), PeriodicJob("other", other, Every(0.02))], ZoneInfo("UTC"))
+    runner.start()
+    assert job.began.acquire(timeout=30)
+    assert other.done.wait(30)
+    assert not runner.end(0.0)
+    job.may_end.release()
+    assert runner.end(30.0)
+    assert not job.began.acquire(blocking=False)
