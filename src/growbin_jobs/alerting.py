@@ -36,5 +36,6 @@ def _alerts(settings: Settings, config: EngineConfig) -> PeriodicJob:
     sender = Sender(settings.monitor_environment, settings.monitor_public_url or "")
     prober = Prober(allowed=networks(settings.webhook_networks))
     watch = Watch(database, worker, measures(database, ZoneInfo(settings.timezone)), sender)
-    job = Alerts(watch, SendWebhooks(database, worker, prober, settings.webhook_secret))
-    return PeriodicJob("alerts", job, Every(2), level=logging.INFO)
+    changes = database.changes()
+    job = Alerts(watch, SendWebhooks(database, worker, prober, settings.webhook_secret), changes=changes)
+    return PeriodicJob("alerts", job, Every(2), level=logging.INFO, changes=changes)

@@ -328,3 +328,27 @@ def watch(database: Database) -> None:
         ]
     for statement in statements:
         database.run(lambda connection, sql=statement: connection.execute_sql(sql))
+
+
+class Changes:
+    def __init__(self) -> None:
+        self.forgotten = 0
+
+    def any(self) -> bool:
+        return True
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+def test_a_keeper_looks_again_for_a_job_whose_time_has_not_come(database):
+    """Nobody writes when it has."""
+    changes = Changes()
+    worker = WorkBulk(database, "w", changes)
+    assert (worker.run_once(), changes.forgotten) == ({}, 0)
+    letters(database, 2)
+    draft = bulk_preview.preview(database, "retry", Choice(), by="kim", prices=OFFLINE)
+    bulk.start(database, draft.id, by="kim", typed=2, grace=3600.0)
+    assert (worker.run_once(), changes.forgotten) == ({}, 1)
+    bulk.undo(database, draft.id)
+    assert (worker.run_once(), changes.forgotten) == ({}, 1)

@@ -108,6 +108,11 @@ class Deliveries:
         taken = self._database.run(lambda connection: self._sql.run(connection, sql, worker, LEASE, found[0][0]))
         return self.get(found[0][0]) if taken else None
 
+    def any_waiting(self) -> bool:
+        """Return whether there are messages that nobody has sent, due or not."""
+        sql = "SELECT 1 FROM webhook_deliveries WHERE state = 'waiting' LIMIT 1"
+        return bool(self._database.run(lambda connection: self._sql.rows(connection, sql)))
+
     def delivered(self, delivery: Delivery, *, status: int) -> None:
         """Note that the receiver has it."""
         sql = (

@@ -9,6 +9,7 @@ from typing import Final
 
 from growbin_jobs.alerts.sending import SendWebhooks
 from growbin_jobs.alerts.watching import Watch
+from growbin_jobs.engine.periodic.timetable import Changes
 
 #: Seconds between two looks at the rules.
 LOOK: Final = 10.0
@@ -20,11 +21,13 @@ class Alerts:
 
     Attributes:
       clock: Seconds that never go back.
+      changes: Those that decide whether this is run; None: it always is.
     """
 
     watch: Watch
     send: SendWebhooks
     clock: Callable[[], float] = time.monotonic
+    changes: Changes | None = None
     _looked_at: float = field(default=float("-inf"), init=False)
 
     def run_once(self) -> dict[str, int]:
@@ -37,4 +40,7 @@ class Alerts:
         if self.clock() - self._looked_at >= LOOK:
             self._looked_at = self.clock()
             done = self.watch.run_once()
-        return done | self.send.run_once()
+        done |= self.send.run_once()
+        if self.changes is not None and self.send.any_waiting():  # nobody writes when it is due
+            self.changes.forget()
+        return done

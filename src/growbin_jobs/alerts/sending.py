@@ -56,6 +56,14 @@ class SendWebhooks:
                 done[self._send(deliveries, hook, delivery)] += 1
         return {word: count for word, count in done.items() if count}
 
+    def any_waiting(self) -> bool:
+        """Return whether something is to be sent, now or later.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        return Deliveries(self.database).any_waiting()
+
     def _send(self, deliveries: Deliveries, hook: Webhook, delivery: Delivery) -> str:
         posted = self._post(hook, delivery)
         if posted.problem is None and posted.status is not None:

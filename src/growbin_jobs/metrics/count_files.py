@@ -9,7 +9,7 @@
 A process replaces its file as a whole, so that nobody reads half of one. The keeper adds the files of the dead to
 ``folded``, replaces that, and deletes them then; killed in between, it finds their names in ``folded`` and does not add
 them again. A file that cannot be read is put aside. What was counted in the last 0.2 s before a ``kill -9`` is lost,
-or in the last second where the process was idle before: counts may be that much too low, and never fall.
+or in the last two seconds where the process was idle before: counts may be that much too low, and never fall.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between two writes of a process's counts: so much of them a ``kill -9`` loses. One takes some 0.2 ms.
 INTERVAL = 0.2
 
-#: The same while nothing is counted: a process that is idle looks once a second.
-IDLE = 1.0
+#: The same while nothing is counted.
+IDLE = 2.0
 
 
 class Metrics:

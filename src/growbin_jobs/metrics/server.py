@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import selectors
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +48,8 @@ class Server:
         self._checks = checks
         self._named = named
         self._stop = threading.Event()
-        self._http: ThreadingHTTPServer | None = None
+        self._http: _Http | None = None
+        self._thread: threading.Thread | None = None
         self._said = False
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -58,13 +61,16 @@ class Server:
     def start(self) -> None:
         """Serve from now on, in a thread."""
         self._open()
-        threading.Thread(target=self._run, name="metrics-server", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="metrics-server", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Serve no more."""
         self._stop.set()
         if self._http is not None:
-            self._http.shutdown()
+            self._http.tell_to_stop()
+            if self._thread is not None:
+                self._thread.join()
             self._http.server_close()
 
     def _open(self) -> None:
@@ -93,7 +99,7 @@ class Server:
                 return
             self._open()
         if not self._stop.is_set():
-            self._http.serve_forever(poll_interval=0.2)
+            self._http.serve_until_told()
 
     def answer(self, path: str, accept: str) -> tuple[int, bytes, str]:
         """Return status, body and content type of a path."""
@@ -113,6 +119,28 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 32
+    timeout = 0  # of handle_request(), which is called when there is one
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._told, self._tell = os.pipe()
+        super().__init__(address, handler)
+
+    def serve_until_told(self) -> None:
+        """Serve, and sleep where nobody asks: ``serve_forever`` looks every moment whether it has to stop."""
+        with selectors.DefaultSelector() as selector:
+            for readable in (self._told, self):
+                selector.register(readable, selectors.EVENT_READ)
+            while self._told not in [key.fd for key, _ in selector.select()]:
+                self.handle_request()
+
+    def tell_to_stop(self) -> None:
+        """Let :meth:`serve_until_told` return; from any thread."""
+        os.write(self._tell, b"!")
+
+    def server_close(self) -> None:
+        super().server_close()
+        for end in (self._told, self._tell):
+            os.close(end)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of who went away before the answer, as a scraper does whose time is over."""

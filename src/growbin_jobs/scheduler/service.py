@@ -41,7 +41,10 @@ LONGEST_SLEEP: Final = timedelta(seconds=5)
 DEAD_AFTER: Final = 120.0
 
 #: Seconds between two checks of the clock and of the timer.
-WATCH: Final = 0.5
+WATCH: Final = 1.0
+
+#: Seconds that a look may still take when the scheduler is told to stop.
+LAST_LOOK: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Scheduler:
             if time.monotonic() - self.tick.looked_at > DEAD_AFTER:
                 logger.critical("scheduler.timer_died seconds=%.0f: ends, to be started anew", DEAD_AFTER)
                 return os.EX_SOFTWARE
-        self._runner.pause()
+        self._runner.end(LAST_LOOK)  # what is claimed and not sent would wait for the end of its lease
         with suppress(Deferred):
             self.presence.leave()
         logger.info("scheduler.done process=%s", self.process)

@@ -72,6 +72,12 @@ class BulkWork:
         taken = self._database.run(lambda connection: self._sql.run(connection, sql, *values))
         return self._jobs.get(found[0][0]) if taken else None
 
+    def any_left(self) -> bool:
+        """Return whether there are jobs that have not ended: they are due some time, or somebody works on them."""
+        sql = "SELECT 1 FROM bulk_jobs WHERE state IN (?, ?) LIMIT 1"
+        states = (BulkState.WAITING.value, BulkState.RUNNING.value)
+        return bool(self._database.run(lambda connection: self._sql.rows(connection, sql, *states)))
+
     def step(self, job: BulkJob) -> Step:
         """Do some of its targets, as many as its pace allows now."""
         return self._database.transaction(lambda connection: self._step(connection, job))

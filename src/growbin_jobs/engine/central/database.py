@@ -144,7 +144,7 @@ class Database:
 
     def changes(self) -> FileChanges | None:
         """Return what tells without a question whether somebody has written; None where only a server knows."""
-        return None if self._driver.path is None else FileChanges(self._driver.path)
+        return None if self._driver.path is None else FileChanges.of_database(self._driver.path)
 
     def close(self) -> None:
         """Close this process's idle connections; the next operation connects anew."""

@@ -174,6 +174,10 @@ class DeadLetters:
         query = DeadLetterRow.select().where(IS_TO_DO & due).order_by(DeadLetterRow.taken_at).limit(limit)
         return [view_of(each) for each in self.database.rows(query)]
 
+    def any_to_do(self) -> bool:
+        """Return whether there are any about which somebody has decided and nobody has done it, due or not."""
+        return bool(self.database.rows(DeadLetterRow.select(DeadLetterRow.id).where(IS_TO_DO).limit(1)))
+
     def decided(self, letter_ids: Collection[str]) -> Found:
         """Return those of some letters about which somebody has decided, done or not."""
         row = DeadLetterRow

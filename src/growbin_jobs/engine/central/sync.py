@@ -50,6 +50,9 @@ class Copied:
     refused: int = 0
     behind: bool = False
 
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.refused or self.behind)
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:

@@ -1,4 +1,7 @@
-"""The file of a node that holds what its workers are to obey. The keeper writes it, each worker process reads it."""
+"""The file of a node that holds what its workers are to obey. The keeper writes it, each worker process reads it.
+
+Each process waits at a FIFO of its own, in the folder ``wakeups`` beside the file, which the keeper's write rings.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from pathlib import Path
 
 from growbin_jobs.engine.control.instructions import Instructions, from_json, to_json
+from growbin_jobs.engine.node.wakeups import WakeupFifo, wake_all
 
 #: Its name in the node's folder; it never changes.
 NAME = "control.json"
@@ -20,10 +24,11 @@ class ControlFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        self._wakeups = folder / "wakeups"
         self._seen: tuple[int, int, int] | None = None
 
     def write(self, instructions: Instructions) -> None:
-        """Put instructions in the place of what was there: whoever reads has the old ones or the new ones.
+        """Put instructions in the place of what was there, and wake those who wait: they read the old or the new ones.
 
         Raises:
           OSError: If it cannot be written, for instance on a full disk; the old ones stay.
@@ -38,6 +43,15 @@ class ControlFile:
             beside.replace(self.path)
         finally:
             beside.unlink(missing_ok=True)
+        wake_all(self._wakeups, [NAME])
+
+    def open_wakeup(self) -> WakeupFifo:
+        """Return what a write rings, in any process.
+
+        Raises:
+          OSError: If it cannot be made.
+        """
+        return WakeupFifo(self._wakeups, NAME)
 
     def read(self) -> Instructions | None:
         """Return what is to be obeyed; None where nobody has ever written it.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.instructions import Instructions
 from growbin_jobs.engine.control.table import CHANNEL, Control
-from growbin_jobs.engine.errors import GrowbinError
 from growbin_jobs.engine.foreign_errors import describe
 
 if TYPE_CHECKING:
@@ -26,7 +25,10 @@ AGAIN = 10.0
 
 
 class Mirror:
-    """Keeps a node's file as the database has it, in a thread of its own. One connection is enough for it.
+    """Keeps a node's file as the database has it.
+
+    With a server in a thread of its own, with one connection (:meth:`start`). With a file as a periodic job, every
+    :data:`UNTOLD` seconds, which tells by itself whether it has anything to do.
 
     Parameters:
       control: The table.
@@ -42,6 +44,20 @@ class Mirror:
         self._changes = control.database.changes()
         self._next_try = 0.0
         self._stopping = threading.Event()
+
+    @property
+    def has_thread(self) -> bool:
+        """True where it needs :meth:`start`; else it is a job."""
+        return self._changes is None
+
+    def any(self) -> bool:
+        """Return whether it may have something to copy; see :class:`growbin_jobs.engine.periodic.timetable.Changes`."""
+        return self._changes is None or self._changes.any() or not self._file.path.exists()
+
+    def forget(self) -> None:
+        """Let the next answer of :meth:`any` be yes."""
+        if self._changes is not None:
+            self._changes.forget()
 
     def start(self) -> None:
         """Begin, and go on until :meth:`stop`."""
@@ -78,26 +94,26 @@ class Mirror:
         except (OSError, ValueError):
             return None
 
+    def run_once(self) -> None:
+        """Copy, and say where that fails, once: workers go on with what they know."""
+        try:
+            self.copy()
+        except Exception as error:  # a keeper without a control channel would be worse than a line in the log
+            self._say_once(describe(error))
+        else:
+            if self._away:
+                logger.warning("control.back the database has been read")
+            self._away = False
+
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                if self._changes is None or self._changes.any() or not self._file.path.exists():
-                    self.copy()
-            except (GrowbinError, OSError) as error:
-                self._say_once(describe(error))
-            except Exception as error:  # a keeper without a control channel would be worse than a line in the log
-                self._say_once(describe(error))
-            else:
-                if self._away:
-                    logger.warning("control.back the database has been read")
-                self._away = False
+            self.run_once()
             self._wait()
         if self._listener is not None:
             self._listener.close()
 
     def _say_once(self, error: str) -> None:
-        if self._changes is not None:
-            self._changes.forget()
+        self.forget()
         if not self._away:
             logger.warning("control.waits workers go on with what they were told last error=%s", error)
         self._away = True

@@ -11,12 +11,14 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.instructions import Action, Instruction, Target
 from growbin_jobs.engine.foreign_errors import describe
+from growbin_jobs.engine.node.wakeups import WakeupFifo
 from growbin_jobs.engine.pauses import Pauses
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the file.
-INTERVAL = 0.5
+#: Seconds between two looks while there is something to obey, which may come to its end, and while there is not: then a
+#: write of the file wakes this process, unless the keeper was killed in between.
+INTERVAL, QUIET = 0.5, 2.0
 
 #: Of the pauses of a queue (:meth:`Pauses.pause`).
 CAUSE = "control"
@@ -67,10 +69,17 @@ class Obeying:
           What ends it.
         """
         self._pauses, self._changed = pauses, changed
+        wakeup = self._open_wakeup()  # before the look, so that nothing can come in between
         self.look()
         stopping = threading.Event()
-        threading.Thread(target=self._run, args=(stopping,), daemon=True, name="control").start()
-        return stopping.set
+        threading.Thread(target=self._run, args=(stopping, wakeup), daemon=True, name="control").start()
+
+        def end() -> None:
+            stopping.set()
+            if wakeup is not None:
+                wakeup.wake()
+
+        return end
 
     def look(self) -> None:
         """Look whether something has changed or come to its end, and obey."""
@@ -83,12 +92,25 @@ class Obeying:
             if aborted:  # at each look: it may just have begun
                 self._abort(aborted)
 
-    def _run(self, stopping: threading.Event) -> None:
-        while not stopping.wait(INTERVAL):
+    def _open_wakeup(self) -> WakeupFifo | None:
+        try:
+            return self._file.open_wakeup()
+        except OSError as error:
+            logger.warning("control.no_wakeup this process looks at the file by itself error=%s", describe(error))
+            return None
+
+    def _run(self, stopping: threading.Event, wakeup: WakeupFifo | None) -> None:
+        while not stopping.is_set():
+            if wakeup is None:
+                stopping.wait(INTERVAL)
+            else:
+                wakeup.wait(INTERVAL if self._obeyed else QUIET)
             try:
                 self.look()
             except Exception:  # a bug; without this thread nothing would be obeyed any more
                 logger.exception("control.failed")
+        if wakeup is not None:
+            wakeup.close()
 
     def _read(self) -> None:
         try:

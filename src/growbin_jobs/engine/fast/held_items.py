@@ -107,10 +107,10 @@ class FastWorkQueue(Middleware):
         pauses = getattr(broker, "pauses", None)
         room = max(1, worker.queue_prefetch // 2)
         worker.work_queue = WorkQueue() if pauses is None else HoldingWorkQueue(pauses, room=room)
-        _be_patient(worker)
+        _be_patient(broker, worker)
 
     def before_worker_shutdown(self, broker: Broker, worker: Any) -> None:
-        worker.work_queue.hurry()
+        _hurry(broker, worker)
 
     def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
         look_for_delayed_only_where_there_are_any(thread)
@@ -118,16 +118,28 @@ class FastWorkQueue(Middleware):
             acknowledge_without_signals(broker, thread)
 
 
-def _be_patient(worker: Any) -> None:
+def _be_patient(broker: Broker, worker: Any) -> None:
     """Let idle threads sleep for long, except while the worker is paused: they say that they have seen it."""
-    queue, pause, resume = worker.work_queue, worker.pause, worker.resume
+    pause, resume = worker.pause, worker.resume
 
     def hurried() -> None:
-        queue.hurry()
+        _hurry(broker, worker)
         pause()
 
     def resumed() -> None:
-        queue.patient = True
+        be_patient()
         resume()
 
-    worker.pause, worker.resume, queue.patient = hurried, resumed, True
+    def be_patient() -> None:
+        worker.work_queue.patient = True
+        if hasattr(broker, "be_patient"):
+            broker.be_patient(True)
+
+    worker.pause, worker.resume = hurried, resumed
+    be_patient()
+
+
+def _hurry(broker: Broker, worker: Any) -> None:
+    worker.work_queue.hurry()
+    if hasattr(broker, "be_patient"):
+        broker.be_patient(False)

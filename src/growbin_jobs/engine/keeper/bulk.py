@@ -10,6 +10,7 @@ from growbin_jobs.engine.central.bulk_jobs import BulkJob
 from growbin_jobs.engine.central.bulk_work import BulkWork
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.deeds import deeds
+from growbin_jobs.engine.periodic.timetable import Changes
 
 #: Seconds that one run works on one job, so that others have their turn; and that it waits for a pace.
 TURN, PATIENCE = 5.0, 0.5
@@ -21,10 +22,12 @@ class WorkBulk:
 
     Attributes:
       worker: Name of this process, which no other one has.
+      changes: Those that decide whether this is run; None: it always is.
     """
 
     database: Database
     worker: str
+    changes: Changes | None = None
 
     def run_once(self) -> dict[str, int]:
         """Do some targets of one job.
@@ -34,7 +37,11 @@ class WorkBulk:
         """
         work = BulkWork(self.database, deeds(self.database), self.worker)
         job = work.take()
-        return {} if job is None else {"targets": self._work_on(work, job)}
+        if job is not None:
+            return {"targets": self._work_on(work, job)}
+        if self.changes is not None and work.any_left():  # nobody writes when its time has come
+            self.changes.forget()
+        return {}
 
     def _work_on(self, work: BulkWork, job: BulkJob) -> int:
         end, done = time.monotonic() + TURN, 0

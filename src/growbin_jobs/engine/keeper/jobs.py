@@ -13,7 +13,6 @@ from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.file import opening as files
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import prune
-from growbin_jobs.engine.sqlite.file_changes import FileChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,6 @@ class Copy:
     """Copy what has changed to the central database."""
 
     sync: Sync
-    changes: FileChanges
 
     def run_once(self) -> Copied:
         """Copy until nothing is left, or for as long as one run of the sync takes.
@@ -29,16 +27,7 @@ class Copy:
         Raises:
           Deferred: The database or the journal is away.
         """
-        if not self.changes.any():
-            return Copied()
-        try:
-            copied = self.sync.run_once()
-        except BaseException:
-            self.changes.forget()
-            raise
-        if copied.behind:
-            self.changes.forget()
-        return copied
+        return self.sync.run_once()
 
 
 @dataclass(frozen=True, slots=True)

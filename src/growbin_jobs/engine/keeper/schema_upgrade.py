@@ -21,6 +21,13 @@ class SchemaUpgrade:
     schema: Schema
     _done: bool = field(default=False, init=False)
 
+    def any(self) -> bool:
+        """Return whether it has anything to do; see :class:`growbin_jobs.engine.periodic.timetable.Changes`."""
+        return not self._done
+
+    def forget(self) -> None:
+        """Nothing: only success ends it."""
+
     def run_once(self) -> list[str]:
         """Return the names of the migrations that were applied.
 

@@ -25,7 +25,7 @@ from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.control.file import ControlFile
-from growbin_jobs.engine.control.mirror import Mirror
+from growbin_jobs.engine.control.mirror import UNTOLD, Mirror
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.journal.tables.prune import Retention
@@ -50,6 +50,7 @@ from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
 from growbin_jobs.engine.sqlite.file_changes import FileChanges
 from growbin_jobs.engine.task_progress.copying import CopyProgress, ForgetProgress
+from growbin_jobs.engine.task_progress.files import FOLDER as PROGRESS
 from growbin_jobs.engine.task_progress.table import TaskProgress
 
 if TYPE_CHECKING:
@@ -85,25 +86,22 @@ class Keeper:
         self._final_seconds = config.final_sync_timeout
         retention = Retention(tasks=config.keep_tasks_days * DAY, dead_letters=config.keep_dead_letters_days * DAY)
         prune = Prune(self.journal, retention, workers, _forget_old(config, database))
-        progress = TaskProgress(database)
+        progress, said = TaskProgress(database), FileChanges(config.node_dir / PROGRESS)
         self._mirror = Mirror(Control(database), ControlFile(config.node_dir))
         self._upgrade = SchemaUpgrade(database, config.schema) if config.upgrades_database else None
-        changes = FileChanges(self.journal.path)
+        written = FileChanges.of_database(self.journal.path)
         self._jobs = (
-            PeriodicJob("copy", Copy(self.sync, changes), Every(config.sync_interval), at_once=True),
+            PeriodicJob("copy", Copy(self.sync), Every(config.sync_interval), at_once=True, changes=written),
             PeriodicJob("sweep", Sweep(self.sync), Every(300)),
             PeriodicJob("relay", self.relay, Every(5), at_once=True, level=logging.INFO),
             PeriodicJob("heartbeat", self.heartbeat, Every(10), at_once=True),
             PeriodicJob("checkpoint", Checkpoint(self.journal), Every(3600)),
-            PeriodicJob("taken_letters", self._taken_letters(config), Every(2), level=logging.INFO),
-            PeriodicJob("reruns", self._send_reruns(config), Every(2), level=logging.INFO),
-            PeriodicJob(
-                "bulk", WorkBulk(database, worker=f"{config.node}/{os.getpid()}"), Every(2), level=logging.INFO
-            ),
+            *self._of_people(config),
+            *self._of_control(),
             PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
             PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
-            PeriodicJob("progress", CopyProgress(config.node, config.node_dir, progress), Every(0.5)),
+            PeriodicJob("progress", CopyProgress(config.node, config.node_dir, progress), Every(0.5), changes=said),
             PeriodicJob("old_progress", ForgetProgress(progress), Every(3600)),
             PeriodicJob("control", ForgetControl(Control(database)), Every(3600)),
             *self._of_schema(),
@@ -118,21 +116,29 @@ class Keeper:
             *(make(config) for make in config.periodic_jobs),
         )
 
-    def _taken_letters(self, config: EngineConfig) -> TakenLetters:
-        lost = Lost(self.database, embedded=config.broker_url is None)
-        return TakenLetters(self.journal, DeadLetters(self.database), lost, self.relay.run_once)
-
-    def _send_reruns(self, config: EngineConfig) -> SendReruns:
-        lost = Lost(self.database, embedded=config.broker_url is None)
-        return SendReruns(self.journal, Reruns(self.database), lost, self.relay.run_once)
+    def _of_people(self, config: EngineConfig) -> Iterator[PeriodicJob]:
+        """Yield the jobs that look in the central database for what people have asked for."""
+        database, lost = self.database, Lost(self.database, embedded=config.broker_url is None)
+        letters = TakenLetters(
+            self.journal, DeadLetters(database), lost, self.relay.run_once, changes=database.changes()
+        )
+        yield PeriodicJob("taken_letters", letters, Every(2), level=logging.INFO, changes=letters.changes)
+        reruns = SendReruns(self.journal, Reruns(database), lost, self.relay.run_once)
+        yield PeriodicJob("reruns", reruns, Every(2), level=logging.INFO, changes=database.changes())
+        bulk = WorkBulk(database, worker=f"{config.node}/{os.getpid()}", changes=database.changes())
+        yield PeriodicJob("bulk", bulk, Every(2), level=logging.INFO, changes=bulk.changes)
 
     def _sample_queues(self, config: EngineConfig, broker: EmbeddedBroker | RabbitBroker) -> SampleQueues:
         declare = None if config.broker_url is None else broker.declare_queue
         return SampleQueues(QueueMinutes(self.database), broker, partial(_queues, config), declare)
 
+    def _of_control(self) -> Iterator[PeriodicJob]:
+        if not self._mirror.has_thread:
+            yield PeriodicJob("mirror", self._mirror, Every(UNTOLD), at_once=True, changes=self._mirror)
+
     def _of_schema(self) -> Iterator[PeriodicJob]:
         if self._upgrade is not None:
-            yield PeriodicJob("schema", self._upgrade, Every(5), level=logging.INFO)
+            yield PeriodicJob("schema", self._upgrade, Every(5), level=logging.INFO, changes=self._upgrade)
 
     def _of_broker(self, config: EngineConfig, broker: Any) -> Iterator[PeriodicJob]:
         if config.broker_url is not None:
@@ -142,7 +148,8 @@ class Keeper:
             yield PeriodicJob("undeliverable", job, Every(60), at_once=True, level=logging.INFO)
         elif tidy := getattr(broker, "tidy_dead_letters", None):
             waiting = TellWaiting(self.journal.node, self.database, broker.waiting)
-            yield PeriodicJob("waiting", waiting, Every(2), at_once=True)
+            sent = FileChanges.of_database(config.embedded_broker_path)
+            yield PeriodicJob("waiting", waiting, Every(2), at_once=True, changes=sent)
             letters = TidyDeadLetters(self.journal, tidy, keep=config.keep_dead_letters_days * DAY)
             yield PeriodicJob("dead_letters", letters, Every(60), at_once=True, level=logging.INFO)
 
@@ -155,7 +162,8 @@ class Keeper:
         runner = Runner(self._jobs, self._zone, node=self.journal.node)
         self._prepare_database()
         runner.start()
-        self._mirror.start()
+        if self._mirror.has_thread:
+            self._mirror.start()
         observed = begin(lambda observer: observer.in_keeper(self.config, self), self.config.observers)
         try:
             return self._serve(runner, lifetime)

@@ -23,6 +23,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.errors import NotFound
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters, tasks
+from growbin_jobs.engine.periodic.timetable import Changes
 
 #: Seconds between two looks whether letters of this journal were dealt with while this node was away.
 LOOK_BACK = 60.0
@@ -38,6 +39,7 @@ class TakenLetters:
     Attributes:
       send: Hands the outbox to the broker: the keeper's relay.
       clock: Seconds since 1970, UTC.
+      changes: Those that decide whether this is run; None: it always is.
     """
 
     journal: Journal
@@ -45,6 +47,7 @@ class TakenLetters:
     lost: Lost
     send: Callable[[], object]
     clock: Callable[[], float] = time.time
+    changes: Changes | None = None
     _looked_back: float = field(default=-LOOK_BACK, init=False)
 
     def run_once(self) -> dict[str, int]:
@@ -53,7 +56,11 @@ class TakenLetters:
         Raises:
           Deferred, BrokerConnectionError: The database, the journal or the broker is away; what was kept is sent later.
         """
-        done = sum(self._carry_out(letter) for letter in self._mine())
+        done = 0
+        if self.letters.any_to_do():
+            if self.changes is not None:
+                self.changes.forget()  # nobody writes when the time of one has come
+            done = sum(self._carry_out(letter) for letter in self._mine())
         closed = self._look_back()
         if done:
             self.send()

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Hashable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,8 +26,11 @@ from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.threads import gevent_active
 
-#: Seconds between two looks at the clock: how much longer than its limit an actor may run.
+#: Seconds between two looks at the clock, at least: how much longer than its limit an actor may run.
 INTERVAL = 0.5
+
+#: Seconds of one sleep at most, where nothing is to be done sooner: what is more a lock does not take.
+LONGEST = 3600.0
 
 
 def make_interrupts() -> Interrupts:
@@ -49,8 +53,11 @@ class Interrupts:
         self._aborted: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._stopping = False
-        # Ends when nobody has this any more.
-        threading.Thread(target=_look, args=(weakref.ref(self),), name="time-limits", daemon=True).start()
+        self._look_at = math.inf  # when the thread looks next; until it says so, anybody wakes it
+        self._sooner = sooner = threading.Lock()
+        sooner.acquire()
+        me = weakref.ref(self, lambda _: _wake(sooner))  # the thread ends when nobody has this any more
+        threading.Thread(target=_look, args=(me, sooner), name="time-limits", daemon=True).start()
 
     def start(self, seconds: float, *, on_shutdown: bool = False, message_id: str = "") -> None:
         """Let the caller be struck from now on.
@@ -65,7 +72,7 @@ class Interrupts:
         """
         me = self._me()
         self._messages[me] = message_id  # first: who sees a deadline sees whose it is
-        self._deadlines[me] = time.monotonic() + seconds
+        self._set_deadline(me, seconds)
         if on_shutdown:
             self._notified.add(me)
             if self._stopping:
@@ -92,7 +99,12 @@ class Interrupts:
         """
         me = self._me()
         if left is not None and me in self._deadlines:
-            self._deadlines[me] = time.monotonic() + left
+            self._set_deadline(me, left)
+
+    def _set_deadline(self, me: Any, seconds: float) -> None:
+        self._deadlines[me] = deadline = time.monotonic() + seconds
+        if deadline < self._look_at:
+            _wake(self._sooner)
 
     def abort(self, message_ids: Collection[str]) -> None:
         """Strike all who run one of these messages; one run is struck once, however often this is called."""
@@ -138,16 +150,29 @@ class Interrupts:
                 events.TIME_LIMIT_EXCEEDED.emit(thread=whom if isinstance(whom, int) else id(whom))
                 self._strike(whom, TimeLimitExceeded)
 
+    def next_deadline(self) -> float:
+        """Return when the next one is late, for the thread that looks; whoever will be late sooner wakes it."""
+        self._look_at = math.inf  # before the look: whoever comes after it, and before the next line, wakes us
+        self._look_at = found = min(list(self._deadlines.values()), default=math.inf)
+        return found
 
-def _look(interrupts: weakref.ref[Interrupts]) -> None:
-    """Look at the clock as long as somebody has these interrupts."""
+
+def _look(interrupts: weakref.ref[Interrupts], sooner: threading.Lock) -> None:
+    """Look at the clock when somebody may be late, as long as somebody has these interrupts."""
     while True:
-        time.sleep(INTERVAL)
         found = interrupts()
         if found is None:
             return
         found.strike_late()
+        left = found.next_deadline() - time.monotonic()
         del found
+        sooner.acquire(timeout=min(max(left, INTERVAL), LONGEST))
+
+
+def _wake(sooner: threading.Lock) -> None:
+    """Let the thread look. A lock and no event, in whose lines an interrupt would leave a lock held."""
+    with suppress(RuntimeError):  # it was woken already
+        sooner.release()
 
 
 class _OfThreads(Interrupts):

@@ -12,7 +12,7 @@ from growbin_jobs.engine import events
 from growbin_jobs.engine.backoff import Backoff
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, places
-from growbin_jobs.engine.periodic.timetable import Job
+from growbin_jobs.engine.periodic.timetable import Changes, Job
 
 #: Seconds that a job is left alone after a failure: first, and at most.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
@@ -27,6 +27,7 @@ class WithBackoff:
       level: At which what was done is logged.
       clock: Seconds that only grow.
       owner: First word of what is logged.
+      changes: Tell whether there may be something to do; None: there always may.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class WithBackoff:
         level: int = logging.DEBUG,
         clock: Callable[[], float] = time.monotonic,
         owner: str = "keeper",
+        changes: Changes | None = None,
     ) -> None:
         self._name = name
         self._owner = owner
@@ -45,11 +47,19 @@ class WithBackoff:
         self._clock = clock
         self._backoff = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self._not_before = 0.0
+        self._changes = changes
+
+    def finds_nothing(self) -> bool:
+        """Return True where a run would find nothing: ask before each call, and only then."""
+        return self._changes is not None and not self._changes.any()
 
     def __call__(self) -> None:
         """Run it, unless it has failed a moment ago and its pause is not over."""
-        if self._clock() < self._not_before:
-            return
+        if self._clock() < self._not_before or self._run():
+            self._look_again()
+
+    def _run(self) -> bool:
+        """Run it; return whether there is more to do."""
         began = self._clock()
         try:
             result = self._job.run_once()
@@ -72,6 +82,12 @@ class WithBackoff:
                 events.JOB_DONE.emit(
                     owner=self._owner, job=self._name, did=str(result), duration=duration, level=self._level
                 )
+            return bool(result)
+        return True
+
+    def _look_again(self) -> None:
+        if self._changes is not None:
+            self._changes.forget()
 
     def _put_off(self) -> float:
         pause = self._backoff.failed()

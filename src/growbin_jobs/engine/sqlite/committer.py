@@ -36,14 +36,20 @@ class Committer(Generic[S]):
       open_store: Makes the store, in the thread. If it fails, every call fails with its error and the committer is
         closed.
       linger: Seconds that submitted calls wait for more to share their commit, while nobody waits for one of them.
+      ended: Called in the thread once calls are refused, for whatever reason.
     """
 
-    def __init__(self, open_store: Callable[[], S], *, linger: float = 0.0) -> None:
+    def __init__(
+        self, open_store: Callable[[], S], *, linger: float = 0.0, ended: Callable[[], object] = lambda: None
+    ) -> None:
         self._open_store = open_store
         self._linger = linger
+        self._ended = ended
         self._requests: SimpleQueue[Request[S, Any] | None] = SimpleQueue()
         self._refusal: BaseException | None = None
         self._store: S | None = None
+        self._look: Callable[[S], object] | None = None
+        self._look_every = self._look_at = 0.0
         #: Held while SQLite is at work. A fork must wait for it: a mutex of SQLite's that is held at the fork stays
         #: locked in the child for ever.
         self.busy = native("_thread", "allocate_lock")()
@@ -53,6 +59,15 @@ class Committer(Generic[S]):
     def closed(self) -> bool:
         """True when calls are refused."""
         return self._refusal is not None
+
+    def look_every(self, seconds: float, look: Callable[[S], object]) -> None:
+        """Run a call in the thread now and then, outside of transactions, whether there are requests or not.
+
+        Parameters:
+          look: Nobody hears of its result. What it raises closes the committer.
+        """
+        self._look_every, self._look = seconds, look
+        self._requests.put(Request(lambda _: None, writes=False, durable=False))  # the thread may wait for ever so far
 
     def read(self, call: Callable[[S], T]) -> T:
         """Run a call outside of transactions and return its result.
@@ -136,7 +151,9 @@ class Committer(Generic[S]):
             while more:
                 batch, more = self._next_batch()
                 with self.busy:
-                    self._run_batch(store, transactions, batch)
+                    if batch:
+                        self._run_batch(store, transactions, batch)
+                    self._look_if_due(store)
         except BaseException as error:
             refusal = error
         finally:
@@ -145,11 +162,19 @@ class Committer(Generic[S]):
                     store.connection.close()
             self._refusal = refusal
             self._refuse_waiting(refusal)
+            self._ended()
 
     def _next_batch(self) -> tuple[list[Request[S, Any]], bool]:
-        """Wait for a call; return it with all that wait behind it, and whether more may come."""
+        """Wait for a call; return it with all that wait behind it, and whether more may come.
+
+        None of them where it is time to look before one comes.
+        """
         batch: list[Request[S, Any]] = []
-        call = self._requests.get()
+        try:
+            left = None if self._look is None else max(0.0, self._look_at - time.monotonic())
+            call = self._requests.get(timeout=left)
+        except Empty:
+            return batch, True
         end = time.monotonic() + self._linger
         while call is not None:
             batch.append(call)
@@ -171,6 +196,11 @@ class Committer(Generic[S]):
             if left <= 0.0:
                 raise
             return self._requests.get(timeout=left)
+
+    def _look_if_due(self, store: S) -> None:
+        if self._look is not None and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + self._look_every
+            self._look(store)
 
     def _run_batch(self, store: S, transactions: Transactions[S], batch: list[Request[S, Any]]) -> None:
         try:

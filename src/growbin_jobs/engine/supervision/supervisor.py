@@ -22,7 +22,7 @@ __all__ = ["FAILED_STARTS", "READY", "STOP_MARGIN", "Supervisor"]
 STOP_MARGIN = 15.0
 
 #: Seconds between two looks at the children, whose ends are seen at once: while one of them starts, and later.
-LOOK_AT_STARTING, LOOK = 0.1, 1.0
+LOOK_AT_STARTING, LOOK = 0.1, 5.0
 
 #: Exit code of a worker that cannot import its module (``dramatiq.cli``).
 CANNOT_IMPORT = 2

@@ -1,11 +1,13 @@
 """A worker process obeys what its node's file says: pauses, ends of pauses, withdrawals, damage."""
 
 import math
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from growbin_jobs.engine.control import obeying
 from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.instructions import Action, Instruction, Instructions, Target, from_json, to_json
 from growbin_jobs.engine.control.obeying import CAUSE, Obeying
@@ -140,3 +142,23 @@ def test_what_is_paused_is_what_the_latest_file_says(tmp_path_factory, steps):
                 holds = until is None or world.now < until
                 found = world.pauses.left(name) > 0 if target is Target.QUEUE else world.pauses.is_actor_paused(name)
                 assert found == holds
+
+
+def test_a_write_wakes_a_process_that_had_nothing_to_obey(tmp_path, monkeypatch):
+    monkeypatch.setattr(obeying, "QUIET", 3600.0)
+    pauses, changed = Pauses(), threading.Event()
+    end = Obeying(ControlFile(tmp_path), len).begin(pauses, changed.set)
+    ControlFile(tmp_path).write(Instructions(1, (said(Target.ACTOR, "a"),)))
+    assert changed.wait(30)
+    ControlFile(tmp_path).write(Instructions(2, ()))
+    end()
+
+
+def test_it_ends_at_once_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(obeying, "QUIET", 3600.0)
+    end = Obeying(ControlFile(tmp_path), len).begin(Pauses(), len)
+    [thread] = [each for each in threading.enumerate() if each.name == "control"]
+    end()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert list((tmp_path / "wakeups").iterdir()) == []

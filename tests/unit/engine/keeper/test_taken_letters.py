@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -229,3 +230,17 @@ def test_what_one_node_has_begun_another_one_does_only_when_that_is_gone(databas
     a.beat()
     assert a.job.run_once() == {"carried_out": 1}
     assert (len(a.messages()), b.messages(), b.job.run_once()) == (1, [], {})
+
+
+def test_a_decision_whose_time_has_not_come_is_looked_for_again_though_nobody_writes(database, nodes, clock):
+    a, _ = nodes
+    a.dies("t")
+    again = []
+    a.job.changes = SimpleNamespace(forget=lambda: again.append(clock[0]))
+    assert (a.job.run_once(), again) == ({}, [])
+    [letter] = DeadLetters(database).list()
+    effect_at = datetime.fromtimestamp(clock[0] + 10, UTC)
+    assert DeadLetters(database).mark(letter.id, Action.RETRY, by="kim", at=START, effect_at=effect_at)
+    assert (a.job.run_once(), again) == ({}, clock)
+    clock[0] += 10
+    assert a.job.run_once() == {"carried_out": 1}

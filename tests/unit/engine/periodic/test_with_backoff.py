@@ -94,3 +94,25 @@ def test_what_was_done_is_said_and_nothing_is_not(clock, caplog, result, said):
         WithBackoff("relay", Job(result), level=logging.INFO, clock=clock)()
 
     assert [record.message for record in caplog.records] == said
+
+
+class Changes:
+    forgotten = 0
+
+    def any(self):
+        return False
+
+    def forget(self):
+        self.forgotten += 1
+
+
+@pytest.mark.parametrize(("outcome", "again"), [(None, 0), ({}, 0), ({"sent": 1}, 1), (ValueError(), 1), (AWAY, 1)])
+def test_what_did_something_or_failed_is_run_again_though_nothing_changes(outcome, again, clock):
+    changes = Changes()
+    steady = WithBackoff("copy", Job(outcome), clock=clock, changes=changes)
+    assert steady.finds_nothing()
+    steady()
+    assert changes.forgotten == again
+    if isinstance(outcome, Exception):
+        steady()
+        assert changes.forgotten == again + 1, "left out in its pause, it has looked at nothing"

@@ -272,3 +272,25 @@ def test_closing_ends_lingering(tmp_path: Path) -> None:
     committer.submit(lambda store: store.add(1), lambda _, result: told.append(result))
     committer.close()
     assert told == [1]
+
+
+def test_it_looks_now_and_then_with_requests_and_without(committer: Committer[Numbers]) -> None:
+    looked = threading.Semaphore(0)
+    committer.look_every(0.01, lambda _: looked.release())
+    for n in range(3):
+        assert looked.acquire(timeout=PATIENCE)
+        assert committer.write(lambda numbers, n=n: numbers.add(n)) == n
+        assert looked.acquire(timeout=PATIENCE)
+
+
+def test_a_look_that_fails_closes_it(committer: Committer[Numbers]) -> None:
+    looked = threading.Event()
+
+    def fail(_: Numbers) -> None:
+        looked.set()
+        raise Closed("its file is gone")
+
+    committer.look_every(3600.0, fail)
+    assert looked.wait(PATIENCE)
+    with pytest.raises(Closed, match="gone"):
+        committer.read(lambda numbers: numbers.all())

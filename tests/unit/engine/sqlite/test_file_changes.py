@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from growbin_jobs.engine.sqlite.file_changes import REFRESH, STEP, FileChanges
+from growbin_jobs.engine.sqlite.file_changes import COARSE_STEP, REFRESH, STEP, FileChanges
 from growbin_jobs.engine.sqlite.opening import open_sqlite
 
 
@@ -33,7 +33,7 @@ def let_time_pass(path: Path, seconds: float = STEP + 1) -> None:
 
 
 def test_a_file_that_nobody_writes_to_is_asked_once(path: Path, writer: apsw.Connection) -> None:
-    changes = FileChanges(path)
+    changes = FileChanges.of_database(path)
     let_time_pass(path)
 
     assert [changes.any() for _ in range(4)] == [True, False, False, False]
@@ -49,15 +49,26 @@ def test_a_file_that_nobody_writes_to_is_asked_once(path: Path, writer: apsw.Con
 
 def test_two_writes_at_the_same_time_by_the_files_clock_are_both_seen(path: Path, writer: apsw.Connection) -> None:
     """The second one leaves the time and the size of the first."""
-    changes = FileChanges(path)
+    changes = FileChanges.of_database(path)
     writer.execute("INSERT INTO counted VALUES (1)")
     assert changes.any()
     assert changes.any(), "a write of this moment may look like the one before"
 
 
+def test_a_file_system_that_knows_whole_seconds_only_is_asked_for_as_long_as_two_writes_look_alike(path: Path) -> None:
+    path.write_bytes(b"one")
+    seconds = int(path.stat().st_mtime)
+    now = [seconds + COARSE_STEP - 0.1]
+    changes = FileChanges(path, clock=lambda: now[0])
+    os.utime(path, ns=(0, seconds * 1_000_000_000))
+    assert [changes.any(), changes.any()] == [True, True]
+    now[0] += 0.2
+    assert [changes.any(), changes.any()] == [True, False]
+
+
 def test_it_asks_now_and_then_all_the_same_also_where_a_clock_was_put_back(path: Path, writer: apsw.Connection) -> None:
     now = [path.stat().st_mtime + 60]
-    changes = FileChanges(path, clock=lambda: now[0])
+    changes = FileChanges.of_database(path, clock=lambda: now[0])
     assert [changes.any(), changes.any()] == [True, False]
     now[0] += REFRESH
     assert [changes.any(), changes.any()] == [True, False]
@@ -66,7 +77,7 @@ def test_it_asks_now_and_then_all_the_same_also_where_a_clock_was_put_back(path:
 
 
 def test_a_file_that_is_not_there_yet_or_another_one_is_a_change(path: Path) -> None:
-    changes = FileChanges(path)
+    changes = FileChanges.of_database(path)
     assert [changes.any(), changes.any()] == [True, False]
     path.write_bytes(b"one")
     let_time_pass(path)
@@ -82,7 +93,7 @@ def test_a_file_that_is_not_there_yet_or_another_one_is_a_change(path: Path) -> 
 def test_whoever_asks_as_it_says_knows_the_last_write(path: Path, writer: apsw.Connection, seed: int) -> None:
     """Writes, checkpoints, pauses and looks in any order: after a look, what is known is what is there."""
     chance = random.Random(seed)
-    changes, reader = FileChanges(path), open_sqlite(path)
+    changes, reader = FileChanges.of_database(path), open_sqlite(path)
     known = 0
     for number in range(1, 400):
         match chance.choice(["write", "write", "checkpoint", "pause", "look", "look"]):

@@ -71,6 +71,7 @@ class EmbeddedBroker(FastHooks):
     """
 
     intake: Intake | None = None
+    _patient = False
 
     def __init__(self, path: Path, middleware: list[Middleware] | None = None) -> None:
         super().__init__(middleware)
@@ -121,7 +122,18 @@ class EmbeddedBroker(FastHooks):
             intake=self.intake,
             priority_of=self._priority_of,
             pauses=self.pauses,
+            patient=lambda: self._patient,
         )
+
+    def be_patient(self, patient: bool) -> None:
+        """Let this process's idle consumers wait for longer than their timeouts, or not any more.
+
+        Where only a message is of interest, they need not wake once a second to say that there is none.
+        """
+        self._patient = patient
+        session = self._session
+        if session is not None and not patient:
+            session.wake_all()
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Put a message into its queue, known here or not; it is on the disk when this returns.

@@ -33,9 +33,12 @@ logger = logging.getLogger(__name__)
 #: Messages claimed in one transaction at most.
 CLAIM_BATCH = 256
 
-#: Seconds until an empty queue is looked at again where nobody wakes its consumer: whoever brought a message was killed
-#: before it could.
-LOOK_AGAIN = 3.0
+#: Seconds until an empty queue is looked at again where nobody wakes its consumer; the session wakes it before, where
+#: there is something (:meth:`EmbeddedSession._look`).
+LOOK_AGAIN = 60.0
+
+#: Seconds that an idle consumer sleeps where nothing but a message may interest it.
+PATIENCE = 60.0
 
 #: Characters of a dead letter's reason.
 REASON_LENGTH = 500
@@ -52,6 +55,7 @@ class EmbeddedConsumer(Claims, Consumer):
       intake: Is asked before messages are handed out, and shown them; None: hand out everything.
       priority_of: Of a message in a delivery's outbox.
       pauses: While the queue is paused there, nothing is claimed nor handed out.
+      patient: Returns whether ``next()`` may wait for longer than its timeout (:data:`PATIENCE`).
 
     Raises:
       BrokerConnectionError: If the file cannot be used.
@@ -67,10 +71,12 @@ class EmbeddedConsumer(Claims, Consumer):
         intake: Intake | None = None,
         priority_of: Callable[[OutboxMessage], int] = lambda _: 0,
         pauses: Pauses | None = None,
+        patient: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(session, queue_name, prefetch=prefetch, priority_of=priority_of)
         self.intake = intake
         self._timeout = timeout / 1000
+        self._patient = patient
         self._arrived: list[EmbeddedDelivery] = []  # and not looked up yet
         self._fetched: deque[EmbeddedDelivery] = deque()
         self._undecodable: list[tuple[int, str]] = []
@@ -82,12 +88,12 @@ class EmbeddedConsumer(Claims, Consumer):
         self._unwatch = self._pauses.watch(self._wakeup.wake)
 
     def __next__(self) -> EmbeddedDelivery | None:
-        """Return the next message, or None where there is none after the last look within the timeout.
+        """Return the next message, or None where there is none after the last look within the time that it may wait.
 
         Raises:
           ConnectionClosed: If it is closed, or the file is gone.
         """
-        end, waited = time.monotonic() + self._timeout, False
+        began = time.monotonic()
         while True:
             if self.closed:
                 raise ConnectionClosed(f"The consumer of {self._queue_name} is closed.")  # type: ignore[no-untyped-call]
@@ -96,25 +102,22 @@ class EmbeddedConsumer(Claims, Consumer):
             if self._fetched:
                 return self._fetched.popleft()
             self._looked = True
-            now = time.monotonic()
-            # Not another wait for what is left of the timeout: the next call goes on from here, so that an idle
-            # consumer wakes once a second and not at two moments of each.
-            if now >= end or (waited and end - now <= REAP_INTERVAL and not self._wakeup.rings):
+            now, end = time.monotonic(), began + (PATIENCE if self._patient() else self._timeout)
+            if now >= end:
                 return None
-            waited = not self._wakeup.wait(min(end, self._look_at) - now)
-            self._looked = False
-            if not waited:
+            if self._wakeup.wait(min(end, self._look_at) - now):
                 self._claim_at = 0.0
+            self._looked = False
 
     def _fetch(self) -> float:
         """Claim what there is room for; return the seconds after which to look again unless the wakeup rings."""
         if self._fetched:
             return 0
         try:
-            pause = self._session.reap()
+            pause = LOOK_AGAIN
             self._dead_letter_undecodable()
             if self.intake and not self.intake.ready():
-                return pause
+                return REAP_INTERVAL
             if self._pauses.any and (paused := self._pauses.left(self._queue_name)):
                 return min(pause, paused)
             room = self._prefetch - len(self._unsettled)

@@ -15,8 +15,8 @@ from dramatiq.errors import BrokerConnectionError
 from growbin_jobs.engine.broker.embedded.dead_letter_rows import DeadLetterRows
 from growbin_jobs.engine.broker.embedded.duplicates import merge, replace_earlier
 from growbin_jobs.engine.broker.embedded.schema import create_schema
-from growbin_jobs.engine.broker.embedded.wakeups import wake_all
 from growbin_jobs.engine.broker.port import Depth
+from growbin_jobs.engine.node.wakeups import wake_all
 from growbin_jobs.engine.sqlite.committer import Closed
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
 from growbin_jobs.engine.text import well_formed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -15,16 +14,17 @@ from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue, EmbeddedStore, QueueUnavailable
-from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import PendingAck
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.native_logging import install_native_logging
 from growbin_jobs.engine.node.process_lock import DeadProcess, ProcessLock, find_dead, known
+from growbin_jobs.engine.node.wakeups import WakeupFifo
 from growbin_jobs.engine.processes import watch_forks
 from growbin_jobs.engine.sqlite.coalescer import Coalescer, Submit
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
 from growbin_jobs.engine.sqlite.errors import VALUE_ERRORS, explain
+from growbin_jobs.engine.sqlite.file_changes import FileChanges
 
 
 class Settles(Protocol):
@@ -103,10 +103,21 @@ def _put_or_refuse(queue: EmbeddedQueue, message: OutboxMessage, priority: int, 
         queue.refuse(message.queue_name, message.message_id, message.body, reason=reason, now=now)
 
 
+def _let_go(dead: Sequence[DeadProcess], *, released: bool) -> None:
+    for each in dead:
+        if released:
+            each.remove()
+        else:
+            each.release()  # to be found again
+
+
 T = TypeVar("T")
 
 #: Seconds between two looks for dead processes.
 REAP_INTERVAL = 1.0
+
+#: Looks for dead processes for each look for messages that nobody has woken us for: who brought them was killed before.
+REAPS = 3
 
 
 class EmbeddedSession:
@@ -122,13 +133,14 @@ class EmbeddedSession:
         self._path = path
         self._owners = run / "owners"
         self._wakeups = run / "wakeups"
-        self._hanging: set[WakeupFifo] = set()
+        self._hanging: dict[WakeupFifo, str] = {}
         self._owner: ProcessLock | None = None
         self._owner_lock = threading.Lock()
         self._closed_consumers: set[str] = set()
-        self._next_reap = 0.0
+        self._turn = 0
+        self._written = FileChanges.of_database(path)
         self._ending = False
-        self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups))
+        self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups), ended=self.wake_all)
         self.settlements = Settlements(partial(self._committer.submit, durable=True))
         watch_forks(self)
 
@@ -188,13 +200,20 @@ class EmbeddedSession:
     def open_wakeup(self, queue_name: str) -> WakeupFifo:
         """Return a wakeup that rings when something comes into a queue."""
         wakeup = self._in_thread(lambda: WakeupFifo(self._wakeups, queue_name))
-        self._hanging.add(wakeup)
+        if not self._hanging:
+            self._committer.look_every(REAP_INTERVAL, self._look)
+        self._hanging[wakeup] = queue_name
         return wakeup
 
     def close_wakeup(self, wakeup: WakeupFifo) -> None:
         """Close a wakeup."""
-        self._hanging.discard(wakeup)
+        self._hanging.pop(wakeup, None)
         wakeup.close()
+
+    def wake_all(self) -> None:
+        """Wake all consumers of this process; from any thread."""
+        for wakeup in tuple(self._hanging):
+            wakeup.wake()
 
     def release(self, consumer: str) -> None:
         """Give back what a closed consumer still has: now, or as soon as the file can be written again."""
@@ -202,31 +221,48 @@ class EmbeddedSession:
         with suppress(BrokerConnectionError):
             self._release_closed()
 
-    def reap(self) -> float:
-        """Give back what dead processes have left, and return the seconds until somebody should look again."""
-        now = time.monotonic()
-        if now >= self._next_reap:
-            self._next_reap = now + REAP_INTERVAL
-            self._release_closed()
-            if dead := self._in_thread(lambda: find_dead(self._owners)):
-                self._release_dead(dead)
-        return self._next_reap - now
-
     def _release_closed(self) -> None:
         if consumers := tuple(self._closed_consumers):
             owner = self.owner()
             self.write(lambda queue: [queue.release_consumer(owner, consumer) for consumer in consumers])
             self._closed_consumers.difference_update(consumers)
 
-    def _release_dead(self, dead: list[DeadProcess]) -> None:
+    # --- in the thread, once a second while there are consumers
+
+    def _look(self, store: EmbeddedStore) -> None:
+        """Give back what dead processes have left and closed consumers could not, and wake whom nobody has woken.
+
+        A consumer that is woken for nothing finds out what is wrong, and says it.
+        """
         try:
-            self.write(lambda queue: [queue.release_owner(owner.name) for owner in dead])
-        except BrokerConnectionError:
-            for owner in dead:
-                owner.release()
-            raise
-        for owner in dead:
-            owner.remove()
+            store.check()
+            self._give_back()
+            self._turn += 1
+            if self._turn % REAPS == 0 and self._written.any():
+                self._wake_the_late(store.queue)
+        except (apsw.Error, OSError):
+            self._written.forget()
+            self.wake_all()
+
+    def _give_back(self) -> None:
+        consumers, owner = tuple(self._closed_consumers), self._owner
+        if consumers and owner is not None:
+            self._committer.submit(
+                lambda store: [store.queue.release_consumer(owner.name, consumer) for consumer in consumers],
+                lambda error, _: None if error else self._closed_consumers.difference_update(consumers),
+            )
+        if dead := find_dead(self._owners):
+            self._committer.submit(
+                lambda store: [store.queue.release_owner(each.name) for each in dead],
+                lambda error, _: _let_go(dead, released=error is None),
+            )
+
+    def _wake_the_late(self, queue: EmbeddedQueue) -> None:
+        now = current_millis()
+        for wakeup, name in tuple(self._hanging.items()):
+            due = queue.next_due(name)
+            if due is not None and due <= now:
+                wakeup.wake()
 
     def close(self) -> None:
         """Give back everything and end. May be called again."""

@@ -147,6 +147,11 @@ def backlog(connection: apsw.Connection) -> int:
     return n
 
 
+def any_row(connection: apsw.Connection) -> bool:
+    """Return whether any message waits for the broker."""
+    return connection.execute("SELECT 1 FROM outbox LIMIT 1").get is not None
+
+
 def count(connection: apsw.Connection) -> int:
     """Return how many messages wait for the broker, those of tasks included."""
     n: int = connection.execute("SELECT count(*) FROM outbox").get

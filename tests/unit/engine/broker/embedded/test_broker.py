@@ -1,6 +1,7 @@
 """What the embedded broker does beyond the conformance suite: its file, and what may happen to it."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from dramatiq import Message
 from dramatiq.errors import ConnectionClosed, ConnectionFailed, QueueJoinTimeout
 
 from growbin_jobs.engine.broker.embedded import queue as local_store
+from growbin_jobs.engine.broker.embedded import session as embedded_session
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.embedded.claims import EmbeddedDelivery
 from growbin_jobs.engine.broker.embedded.consumer import EmbeddedConsumer
@@ -242,6 +244,81 @@ def test_claims_of_a_process_that_nobody_knows_are_void(broker: EmbeddedBroker) 
     broker.enqueue(message(1))
     broker._hold().write(lambda queue: queue.claim("q", owner="gone", consumer="gone/1", limit=1, now=2**53))
     assert receive(consume(broker)).args == (1,)
+
+
+# --- idle consumers
+
+
+def test_a_patient_consumer_finds_what_nobody_woke_it_for(
+    make: Callable[[], EmbeddedBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who brought it was killed before it could wake anybody."""
+    monkeypatch.setattr(embedded_session, "REAPS", 1)
+    broker, sender = make(), make()
+    broker.be_patient(True)
+    consumer = consume(broker, timeout=10)
+    monkeypatch.setattr(local_store, "wake_all", lambda *_: None)
+    sender.enqueue(message(1))
+    assert receive(consumer).args == (1,)
+
+
+def test_a_patient_consumer_gets_what_a_dead_process_had(make: Callable[[], EmbeddedBroker]) -> None:
+    broker, killed = make(), make()
+    broker.be_patient(True)
+    broker.enqueue(message(1))
+    receive(consume(killed))
+    owner = killed._hold()._owner
+    assert owner is not None
+    owner.let_go()  # what the kernel does when it dies
+    assert receive(consume(broker, timeout=10)).args == (1,)
+    killed._hold()._owner = None
+
+
+def test_patience_ends_at_once(broker: EmbeddedBroker) -> None:
+    broker.be_patient(True)
+    consumer = consume(broker, timeout=10)
+    found: list[EmbeddedDelivery | None] = []
+    waiting = threading.Thread(target=lambda: found.append(next(consumer)))
+    waiting.start()
+    broker.be_patient(False)
+    waiting.join(30)
+    assert found == [None]
+
+
+def test_a_consumer_that_waits_is_told_at_once_that_the_broker_was_closed(broker: EmbeddedBroker) -> None:
+    broker.be_patient(True)
+    refusals: list[ConnectionClosed] = []
+    consumer, waiting = consume(broker), threading.Event()
+    wait_there = consumer._wakeup.wait
+
+    def wait(seconds: float) -> bool:
+        waiting.set()
+        return wait_there(seconds)
+
+    consumer._wakeup.wait = wait  # type: ignore[method-assign]
+
+    def take() -> None:
+        try:
+            next(consumer)
+        except ConnectionClosed as error:
+            refusals.append(error)
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    assert waiting.wait(30)
+    broker.close()
+    taking.join(30)
+    assert len(refusals) == 1
+
+
+def test_a_consumer_that_waits_is_told_at_once_that_the_file_is_gone(broker: EmbeddedBroker, path: Path) -> None:
+    broker.be_patient(True)
+    consumer = consume(broker)
+    for made in path.parent.glob("broker.db*"):
+        if made.is_file():
+            made.unlink()
+    with pytest.raises(ConnectionClosed, match="closed"):
+        next(consumer)
 
 
 # --- messages

@@ -5,8 +5,8 @@ import select
 import threading
 from pathlib import Path
 
-from growbin_jobs.engine.broker.embedded.wakeups import WakeupFifo, wake_all
 from growbin_jobs.engine.node.process_lock import ProcessLock, find_dead, known
+from growbin_jobs.engine.node.wakeups import WakeupFifo, wake_all
 
 
 def test_a_living_process_is_not_found_dead(tmp_path: Path) -> None:
@@ -99,3 +99,22 @@ def test_ringing_more_often_than_the_pipe_holds_does_not_block(tmp_path: Path) -
 def test_ringing_in_a_folder_that_does_not_exist_is_nothing(tmp_path: Path) -> None:
     wake_all(tmp_path / "missing", ["vision"])
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_close_ends_a_wait_and_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    wakeup, began = WakeupFifo(tmp_path, "vision"), threading.Event()
+    before = len(os.listdir("/proc/self/fd"))
+    found: list[bool] = []
+
+    def wait() -> None:
+        began.set()
+        found.append(wakeup.wait(3600))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert began.wait(20)
+    wakeup.close()
+    waiting.join(20)
+    assert found == [True]
+    assert len(os.listdir("/proc/self/fd")) == before - 2
+    assert wakeup.wait(3600), "closed"

@@ -1,4 +1,4 @@
-"""Wakes consumers of other processes: each waits at a FIFO of its own, and whoever brings a message writes to it.
+"""Wakes who waits in other processes, each at a FIFO of its own: whoever brings a message, for instance, writes to it.
 
 FIFOs and not Unix sockets, whose paths may be no longer than about 100 bytes.
 """
@@ -25,11 +25,11 @@ def _prefix(queue: str) -> str:
 
 
 class WakeupFifo:
-    """What one consumer waits at. A wake-up before the wait is not lost: it ends the wait at once.
+    """What one waiter waits at, such as a consumer. A wake-up before the wait is not lost: it ends the wait at once.
 
     Parameters:
       folder: Where the wakeups of all processes are; made, with its parent, where it is missing.
-      queue: Whose messages ring it.
+      queue: Whose messages ring it, or another name of what is waited for.
 
     Raises:
       OSError: If the FIFO cannot be made.
@@ -44,62 +44,69 @@ class WakeupFifo:
         unopened = folder / f".{name}"
         os.mkfifo(unopened, 0o600)
         self._reader = os.open(unopened, os.O_RDONLY | os.O_NONBLOCK)
-        # A writer that stays keeps the reader from seeing an end of file; it is also how the consumer rings itself.
+        # A writer that stays keeps the reader from seeing an end of file; it is also how this process rings.
         self._writer = os.open(unopened, os.O_WRONLY | os.O_NONBLOCK)
         unopened.rename(self._path)
         # A descriptor's number is given out again once it is closed: nobody may use it then.
         self._lock = _allocate_lock()  # the committer's native thread takes it too
-        self._closed = False
-
-    @property
-    def rings(self) -> bool:
-        """Whether it was woken since the last wait."""
-        return self._wait(0.0)
-
-    def _wait(self, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self._reader, select.POLLIN)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
+        self._closed = self._has_waiter = False
 
     def wait(self, seconds: float) -> bool:
-        """Wait to be woken, and return whether that was so; under gevent only the calling greenlet waits."""
-        if not self._wait(seconds):
-            return False
-        with self._lock, suppress(BlockingIOError):
-            if not self._closed:
-                os.read(self._reader, 65536)
-        return True
+        """Wait to be woken or closed, and return whether that was so. In one thread, or under gevent one greenlet."""
+        with self._lock:
+            if self._closed:
+                return True
+            self._has_waiter = True
+        woken = False
+        try:
+            poll = select.poll()
+            poll.register(self._reader, select.POLLIN)
+            woken = bool(poll.poll(max(0.0, seconds) * 1000))
+        finally:
+            with self._lock:
+                self._has_waiter = False
+                if self._closed:
+                    self._close_ends()
+                elif woken:
+                    with suppress(BlockingIOError):
+                        os.read(self._reader, 65536)
+        return woken
 
     def wake(self) -> None:
-        """Wake the consumer; safe from any thread, also after it was closed."""
+        """Wake the waiter; safe from any thread, also after it was closed."""
         with self._lock:
             if not self._closed:
                 _wake(self._writer)
 
     def close(self) -> None:
-        """Remove the FIFO."""
+        """Remove the FIFO, and wake who waits at it."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             self._path.unlink(missing_ok=True)
-            os.close(self._reader)
-            os.close(self._writer)
+            if self._has_waiter:  # it closes them: nobody would ever be woken by a descriptor that is closed
+                _wake(self._writer)
+            else:
+                self._close_ends()
 
     def abandon(self) -> None:
         """In a forked child: it is the parent's."""
         self._lock = _allocate_lock()  # another thread of the parent may have held it
         self._closed = True
+        self._close_ends()
+
+    def _close_ends(self) -> None:
         os.close(self._reader)
         os.close(self._writer)
 
 
 def wake_all(folder: Path, queues: Iterable[str]) -> None:
-    """Wake all consumers of some queues, in every process; remove the FIFOs of dead ones."""
+    """Wake all who wait for some queues, in every process; remove the FIFOs of dead ones."""
     prefixes = tuple(_prefix(queue) for queue in queues)
     if not prefixes:
         return
-    # Who is not woken looks by itself a second later: no reason to fail what was committed.
+    # Who is not woken looks by itself a little later: no reason to fail what was committed.
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [entry.path for entry in entries if entry.name.startswith(prefixes)]:
             _wake_at(path)
