@@ -57,16 +57,15 @@ STORAGE: Final = Group(
     prefetch_factor=2,
 )
 
-# 100 pictures/min × 30 s + 200 texts/min × 10 s = 84 calls in flight = 2 processes × 42 threads. They wait, so one
-# process could have them all; two, so that one goes on while the other starts anew. Each takes some 65 MB. Nothing is
+# 100 pictures/min × 30 s + 200 texts/min × 10 s = 84 calls in flight = 3 processes × 28 threads. Nothing is
 # fetched that cannot run at once: a slow call must not hold back messages that another node could take.
 AI: Final = Group(
     name="ai",
     module="growbin_jobs.ai",
     queues=queues_of(ANALYZE_IMAGE, ANALYZE_IMAGE_BULK, GENERATE_RESPONSE, CHECK_MODEL),
     pool="threads",
-    processes=2,
-    threads=42,
+    processes=3,
+    threads=28,
     prefetch_factor=1,
 )
 

@@ -42,7 +42,7 @@ def command(
     """The whole main job, photos in and advice out, beside the same job on Celery.
 
     \b
-    growbin_jobs   `growbin-jobs up --no-monitor` as it comes: one process for pictures, two for models, keeper,
+    growbin_jobs   `growbin-jobs up --no-monitor` as it comes: one process for pictures, three for models, keeper,
                    scheduler
     celery         two prefork processes for pictures, one with threads for models, late acknowledgement, a SQLite
                    row for each task; the model gets a picture of 1024 px that stage 1 has made, as here
@@ -51,7 +51,7 @@ def command(
     All get the same private RabbitMQ (quorum queues), PostgreSQL, S3 server and model server, on the same cores: there
     the S3 server, whose work is the same for all, takes as much as the workers of growbin_jobs. With --apart nobody
     takes CPU time from the workers, as where those servers are other machines. Models think equally long for all, and
-    both may ask them 84 times at once: two processes of 42 threads here, one of 84 there. A
+    both may ask them 84 times at once: three processes of 28 threads here, one of 84 there. A
     producer puts each photo into S3, writes the analysis's row and sends the message. The systems take turns within
     each round, with and without kill -9 of a random worker process. Each photo is another one.
 
