@@ -75,6 +75,7 @@ BY_STATEMENTS = {
     "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
     "error_causes", "error_minutes", "error_hours", "error_hours_due",
     "model_batch", "model_batch_question", "model_batch_waiter",
+    "llm_usage_tier", "llm_usage_span", "llm_usage_spanned",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.
