@@ -155,6 +155,8 @@ def test_what_comes_late_is_seen_before_its_spans_are_made_anew(database: Databa
     anew = make_spans(database, before=TODAY)
 
     assert (made > 10, late, anew > 0) == (True, 0, True)
-    assert seen == {"u0": 70, "u1": 1070, "u2": 60} == {one.key: one.micro_dollars for one in spent(database, by="user")}
+    assert (
+        seen == {"u0": 70, "u1": 1070, "u2": 60} == {one.key: one.micro_dollars for one in spent(database, by="user")}
+    )
     read = database.run(lambda one: one.execute_sql("SELECT max(days) FROM llm_usage_span").fetchone())
     assert read[0] >= 8

@@ -53,7 +53,8 @@ def roll_up(database: Database, today: date) -> int:
         questions = (_COUNT, _ADDED, _TIERED, _ROLLED)
         found, added, tiered, closed = (_one(database, sql, question, day) for question in questions)
         # Fewer than were added up: the others have been deleted since.
-        anew, close = (found or 0) > min(added or 0, tiered or 0), back >= 2 and bool(found) and (found or 0) > (closed or 0)
+        anew = (found or 0) > min(added or 0, tiered or 0)
+        close = back >= 2 and bool(found) and (found or 0) > (closed or 0)
         if anew or close:
             database.transaction(partial(_mend, sql, database.dialect, day, anew=anew, close=close))
             changed += 1

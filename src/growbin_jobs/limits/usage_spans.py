@@ -64,7 +64,8 @@ def sums_by_user(sql: SqlWords, connection: Any, since: str, until: str) -> tupl
     if not counted:
         return f"SELECT user_id, {_NAMES} FROM llm_usage_sum WHERE 1 = 0", []  # noqa: S608 constants only
     first, last = min(counted), max(counted)
-    holding = {span for span, requests in _spanned(sql, connection, first, last).items() if _of(span, counted) == requests}
+    known = _spanned(sql, connection, first, last)
+    holding = {span for span, requests in known.items() if _of(span, counted) == requests}
     parts, values = [], list[Any]()
     for part in cover(first, last, holding):
         if part in holding:

@@ -1,8 +1,8 @@
 """Sums of ``llm_usage`` by day, model, purpose and user: kept with each row that is written, so that reading is short.
 
 ``llm_usage_sum`` has them by user; ``llm_usage_total`` without, which is a thousandth of the rows; ``llm_usage_tier``
-by price tier. A row that comes twice is added once. What was not added (by a node of an older release, by hand) is noticed by the count of requests,
-and the sums of its day are made anew (:mod:`growbin_jobs.limits.usage_days`).
+by price tier. A row that comes twice is added once. What was not added (by a node of an older release, by hand) is
+noticed by the count of requests, and the sums of its day are made anew (:mod:`growbin_jobs.limits.usage_days`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
