@@ -58,6 +58,10 @@ class LlmUsage(peewee.Model):
 BATCH: Final = "batch"
 
 
+#: The condition of rows that were HTTP requests of their own, in SQL; see :func:`is_by_itself`.
+BY_ITSELF: Final = f"(tier_asked IS NULL OR tier_asked <> '{BATCH}')"
+
+
 def is_by_itself() -> Any:
     """Return the condition of rows that were HTTP requests of their own: those of batches count in no limit."""
     return LlmUsage.tier_asked.is_null() | (LlmUsage.tier_asked != BATCH)

@@ -131,6 +131,7 @@ def _make(sql: SqlWords, dialect: Dialect, span: Span, connection: Any) -> None:
     since = span.since.isoformat()
     sql.run(connection, "DELETE FROM llm_usage_span WHERE days = ? AND since = ?", span.days, since)
     sql.run(connection, "DELETE FROM llm_usage_spanned WHERE days = ? AND since = ?", span.days, since)
+    values: list[Any]
     if span.days == LENGTHS[0]:
         of, values = "llm_usage_sum WHERE day >= ? AND day <= ?", [since, span.last.isoformat()]
     else:

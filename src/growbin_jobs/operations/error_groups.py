@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.error_causes import Cause
+from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_figures import (
     SAMPLES,
     WINDOW,
@@ -19,7 +19,7 @@ from growbin_jobs.engine.central.error_figures import (
     failures_at,
 )
 from growbin_jobs.engine.central.sql_words import SqlWords
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.workers import Workers
 
 BUCKETS: Final = 24
 
@@ -99,7 +99,7 @@ def error_groups(
     Raises:
       Deferred: The database is away.
     """
-    version, version_at = newest_version(Workers(database).all())
+    version, version_at = newest_version(Workers(database).versions())
     since = since.replace(second=0, microsecond=0)
 
     def read(connection: Any) -> ErrorGroups:
@@ -149,7 +149,8 @@ def tasks_of_group(
     its = database.snapshot(read)
     causes = {each.cause.number for each in its}
     times = {at for each in its for at in each.times}
-    runs = failures_at(database, times, since=since, until=until, window=window)
+    actors = {each.cause.actor for each in its} - {OTHERS.actor}
+    runs = failures_at(database, times, since=since, until=until, actors=actors, window=window)
     return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in causes))
 
 
@@ -179,12 +180,12 @@ def _key(cause: GroupCause) -> str:
     return hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def newest_version(workers: Iterable[WorkerGroup]) -> tuple[str | None, datetime | None]:
-    """Return the version that came last, and when its first workers began."""
-    began: dict[str, datetime] = {}
-    for group in workers:
-        for version in filter(None, group.version.replace(" ", "").split(",")):
-            began[version] = min(began.get(version, group.started_at), group.started_at)
+def newest_version(began: Mapping[str, datetime]) -> tuple[str | None, datetime | None]:
+    """Return the version that came last, and when its first workers began.
+
+    Parameters:
+      began: As :meth:`growbin_jobs.engine.central.workers.Workers.versions` returns it.
+    """
     if not began:
         return None, None
     newest = max(began, key=lambda version: (began[version], version))

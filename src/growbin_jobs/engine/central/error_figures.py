@@ -112,13 +112,20 @@ def error_figures(
 
 
 def failures_at(
-    database: Database, times: Collection[datetime], *, since: datetime, until: datetime, window: int = WINDOW
+    database: Database,
+    times: Collection[datetime],
+    *,
+    since: datetime,
+    until: datetime,
+    actors: Collection[str] = (),
+    window: int = WINDOW,
 ) -> list[Failure]:
     """Return the failed runs of the hours in which some moments lie, the newest first.
 
     Parameters:
       times: Such as :attr:`ErrorFigures.times` has.
       since, until: As for :func:`error_figures`.
+      actors: Only of these; none named: of all.
       window: At most so many.
 
     Raises:
@@ -129,7 +136,7 @@ def failures_at(
 
     def read(connection: Any) -> list[Failure]:
         spans = _joined(hours, HOUR)
-        each = (failures(connection, words, max(begin, since), min(end, until)) for begin, end in spans)
+        each = (failures(connection, words, max(begin, since), min(end, until), actors=actors) for begin, end in spans)
         return list(islice(chain.from_iterable(each), window))
 
     return database.snapshot(read)
@@ -162,7 +169,8 @@ class ErrorReading:
 
     def sums(self) -> list[ErrorFigures]:
         """Return the figures of all causes, yet without the times, nodes and samples of what is counted."""
-        sums = self._summed("cause, sum(runs), sum(dead), min(first_at), max(last_at)", by="cause")
+        by_cause = "SELECT cause, sum(runs), sum(dead), min(first_at), max(last_at)"
+        sums = self._rows(f"{by_cause} FROM ({self._counts}) AS counts GROUP BY cause", *self._values)
         causes = self._causes(sorted(row[0] for row in sums))
         for number, runs, dead, first, last in sums:
             cause, first_at, last_at = causes[number], _moment(first), _moment(last)
@@ -180,15 +188,28 @@ class ErrorReading:
         wanted = {id(each) for each in figures}
         chosen = sorted(number for number, each in self._numbers.items() if id(each) in wanted)
         for begin in range(0, len(chosen), _AT_ONCE):
-            some = chosen[begin : begin + _AT_ONCE]
-            for number, node, runs in self._summed("cause, node, sum(runs)", by="cause, node", of=some):
+            nodes, times = self._by_node_and_time(self._time(part), chosen[begin : begin + _AT_ONCE])
+            for number, node, runs in nodes:
                 self._numbers[number].nodes[node] += int(runs)
-            at, moments = self._time(part), dict[Any, datetime]()
-            by = f"cause, {at} ORDER BY {at} DESC"
-            for number, told, runs, sample in self._summed(f"cause, {at}, sum(runs), max(sample)", by=by, of=some):
-                if told not in moments:
-                    moments[told] = _moment(told) if part is None else self._since + int(told) * part
+            moments = {told: _moment(told) if part is None else self._since + int(told) * part for _, told, *_ in times}
+            for number, told, runs, sample in times:
                 self._numbers[number].place(moments[told], int(runs), sample)
+
+    def _by_node_and_time(self, at: str, causes: Sequence[int]) -> tuple[list[Any], list[Any]]:
+        """Return the runs of some causes by node, and by time with a sample, the latest first."""
+        of = f"FROM ({self._counts}) AS counts WHERE cause IN ({', '.join('?' * len(causes))})"
+        by_node = f"SELECT cause, node, sum(runs) {of} GROUP BY cause, node"
+        by_time = f"SELECT cause, {at}, sum(runs), max(sample) {of} GROUP BY cause, {at} ORDER BY 2 DESC"
+        if self._words.dialect != "postgresql":
+            return tuple(self._rows(sql, *self._values, *causes) for sql in (by_node, by_time))  # type: ignore[return-value]
+        # One look at the rows, which are tens of thousands, in place of two.
+        both = (
+            f"SELECT cause, node, {at}, sum(runs), max(sample) {of} GROUP BY GROUPING SETS ((cause, node), (cause, 3))"
+        )
+        rows = self._rows(both, *self._values, *causes)
+        nodes = [(cause, node, runs) for cause, node, told, runs, _ in rows if told is None]
+        times = [(cause, told, runs, sample) for cause, _, told, runs, sample in rows if told is not None]
+        return nodes, sorted(times, key=lambda row: row[1], reverse=True)
 
     def _time(self, part: timedelta | None) -> str:
         if part is None:
@@ -206,11 +227,6 @@ class ErrorReading:
         """Yield the failed runs of minutes that have a note, the newest first."""
         for begin, end in _joined(due):
             yield from failures(self._connection, self._words, max(begin, self._since), min(end, self._until))
-
-    def _summed(self, what: str, *, by: str, of: Sequence[int] = ()) -> list[Any]:
-        wanted = f"WHERE cause IN ({', '.join('?' * len(of))}) " if of else ""
-        sql = f"SELECT {what} FROM ({self._counts}) AS counts {wanted}GROUP BY {by}"  # noqa: S608 constants only
-        return self._rows(sql, *self._values, *of)
 
     def _causes(self, numbers: Sequence[int]) -> dict[int, Cause]:
         found = dict.fromkeys(numbers, OTHERS)  # also what was forgotten meanwhile

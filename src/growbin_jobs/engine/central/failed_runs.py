@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -20,13 +20,13 @@ _TAIL: Final = 3000
 
 _RUNS: Final = f"""
     SELECT task_id, task_name, node, outcome, ended_at, substr(error, 1, {_SHOWN}) FROM task_attempts
-    WHERE ended_at >= ? AND ended_at < ? AND outcome <> 'deferred' ORDER BY ended_at DESC LIMIT ?
+    WHERE ended_at >= ? AND ended_at < ? AND outcome <> 'deferred'{{of}} ORDER BY ended_at DESC LIMIT ?
 """  # noqa: S608 a number of ours
 
 #: What ended in the same microsecond as the last run of a page.
 _SAME: Final = f"""
     SELECT task_id, task_name, node, outcome, ended_at, substr(error, 1, {_SHOWN}) FROM task_attempts
-    WHERE ended_at = ? AND outcome <> 'deferred'
+    WHERE ended_at = ? AND outcome <> 'deferred'{{of}}
 """  # noqa: S608 a number of ours
 
 
@@ -45,39 +45,47 @@ class Failure(NamedTuple):
     cause: Cause
 
 
-def failures(connection: Any, words: SqlWords, since: datetime, until: datetime) -> Iterator[Failure]:
+def failures(
+    connection: Any, words: SqlWords, since: datetime, until: datetime, *, actors: Collection[str] = ()
+) -> Iterator[Failure]:
     """Yield the failed runs of a time, the newest first, read page by page.
 
     Parameters:
       connection: Of a snapshot or a transaction.
       since, until: From the one to before the other, aware.
+      actors: Only of these; none named: of all.
     """
-    begin, end = stored_moment(since), stored_moment(until)
+    begin, end, names = stored_moment(since), stored_moment(until), sorted(actors)
+    of = f" AND task_name IN ({', '.join('?' * len(names))})" if names else ""
+    runs, same = _RUNS.format(of=of), _SAME.format(of=of)
     while True:
-        rows = words.rows(connection, _RUNS, begin, end, PAGE)
+        rows = words.rows(connection, runs, begin, end, *names, PAGE)
         whole = len(rows) < PAGE
         if not whole:
             last = rows[-1][4]
-            rows = [row for row in rows if row[4] != last] + words.rows(connection, _SAME, last)
+            rows = [row for row in rows if row[4] != last] + words.rows(connection, same, last, *names)
             ended = utc_moment(last)
             assert ended is not None
             end = stored_moment(ended)
-        letters = _letters(connection, words, rows) if any(row[3] == "dead" for row in rows) else {}
+        dead = [row for row in rows if row[3] == "dead"]
+        letters = _letters(connection, words, dead, of, names) if dead else {}
         for task_id, actor, node, outcome, at, error in rows:
-            dead, ended = outcome == "dead", utc_moment(at)
+            is_dead, ended = outcome == "dead", utc_moment(at)
             assert ended is not None
-            code, traceback = letters.get((task_id, node, at), ("", "")) if dead else ("", "")
-            yield Failure(task_id, node, dead, ended, cause_of(actor, error or "", code=code, traceback=traceback))
+            code, traceback = letters.get((task_id, node, at), ("", "")) if is_dead else ("", "")
+            yield Failure(task_id, node, is_dead, ended, cause_of(actor, error or "", code=code, traceback=traceback))
         if whole:
             return
 
 
-def _letters(connection: Any, words: SqlWords, runs: list[Any]) -> dict[tuple[str, str, Any], tuple[str, str]]:
+def _letters(
+    connection: Any, words: SqlWords, runs: Sequence[Any], of: str, names: Sequence[str]
+) -> dict[tuple[str, str, Any], tuple[str, str]]:
     """Return code and traceback of the letters that were written when some runs ended, by task, node and moment.
 
     They are not joined to the runs: most of those have no letter, and PostgreSQL would look for one for each.
     """
     end = "right(traceback, ?)" if words.dialect == "postgresql" else "substr(traceback, -1 * ?)"
-    sql = f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at <= ?"  # noqa: S608
-    rows = words.rows(connection, sql, _TAIL, min(run[4] for run in runs), max(run[4] for run in runs))
+    sql = f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at <= ?{of}"  # noqa: S608
+    rows = words.rows(connection, sql, _TAIL, min(run[4] for run in runs), max(run[4] for run in runs), *names)
     return {(task_id, node, at): (code or "", traceback or "") for task_id, node, at, code, traceback in rows}
