@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from growbin_jobs.engine.central.search.expressions import SearchError
 
@@ -41,14 +41,25 @@ def decoded(text: str, *, sort: str) -> Place:
     try:
         raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         created_at, task_id, its_sort, value, anchor = json.loads(raw)
-        datetime.fromisoformat(created_at)
-        if anchor is not None:
-            datetime.fromisoformat(anchor)
-        plain = isinstance(task_id, str) and "\0" not in task_id and isinstance(value, str | int | float | None)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+        plain = _is_moment(created_at) and (anchor is None or _is_moment(anchor))
+        plain = plain and isinstance(task_id, str) and "\0" not in task_id and _is_value(value)
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError):
         plain = False
-    if not plain or (isinstance(value, str) and "\0" in value):
+    if not plain:
         raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
     if its_sort != sort:
         raise SearchError("The cursor belongs to a list with another order. Begin at the first page.", 0)
     return Place(created_at, task_id.encode("utf-8", "replace").decode(), its_sort, value, anchor)
+
+
+def _is_moment(text: str) -> bool:
+    """Whether a text is a time with a zone that both databases can tell in UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.tzinfo is not None and moment.astimezone(UTC).year > 0
+
+
+def _is_value(value: object) -> bool:
+    """Whether a database takes this for the value of a column."""
+    if isinstance(value, str):
+        return "\0" not in value
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63)

@@ -62,3 +62,8 @@ CREATE TABLE llm_usage_spanned (
     requests $bigint NOT NULL,
     PRIMARY KEY (days, since)
 );
+-- What a batch that is done had reserved, cost, and may have cost, in micro-dollars; NULL: it is not done, or was before.
+ALTER TABLE model_batch ADD COLUMN reserved $bigint;
+ALTER TABLE model_batch ADD COLUMN settled $bigint;
+ALTER TABLE model_batch ADD COLUMN unknown $bigint;
+CREATE INDEX model_batch_made_at ON model_batch (made_at, id);
