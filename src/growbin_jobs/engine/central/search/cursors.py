@@ -4,8 +4,9 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.search.expressions import SearchError
 
 
@@ -41,8 +42,9 @@ def decoded(text: str, *, sort: str) -> Place:
     try:
         raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         created_at, task_id, its_sort, value, anchor = json.loads(raw)
-        plain = _is_moment(created_at) and (anchor is None or _is_moment(anchor))
-        plain = plain and isinstance(task_id, str) and "\0" not in task_id and _is_value(value)
+        created_at = _stored(created_at)
+        anchor = None if anchor is None else _stored(anchor)
+        plain = isinstance(task_id, str) and "\0" not in task_id and _is_value(value)
     except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError):
         plain = False
     if not plain:
@@ -52,10 +54,16 @@ def decoded(text: str, *, sort: str) -> Place:
     return Place(created_at, task_id.encode("utf-8", "replace").decode(), its_sort, value, anchor)
 
 
-def _is_moment(text: str) -> bool:
-    """Whether a text is a time with a zone that both databases can tell in UTC."""
+def _stored(text: str) -> str:
+    """Return a time as both databases take it: ISO 8601 has many more ways to write one.
+
+    Raises:
+      ValueError, TypeError, OverflowError: It is none, or has no zone.
+    """
     moment = datetime.fromisoformat(text)
-    return moment.tzinfo is not None and moment.astimezone(UTC).year > 0
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return stored_moment(moment)
 
 
 def _is_value(value: object) -> bool:
