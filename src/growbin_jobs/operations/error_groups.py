@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.error_causes import OTHERS, Cause
+from growbin_jobs.engine.central.error_causes import Cause
 from growbin_jobs.engine.central.error_figures import (
     SAMPLES,
     WINDOW,
@@ -147,11 +147,10 @@ def tasks_of_group(
         return found
 
     its = database.snapshot(read)
-    causes = {each.cause.number for each in its}
+    causes, numbers = {each.cause for each in its}, {each.cause.number for each in its}
     times = {at for each in its for at in each.times}
-    actors = {each.cause.actor for each in its} - {OTHERS.actor}
-    runs = failures_at(database, times, since=since, until=until, actors=actors, window=window)
-    return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in causes))
+    runs = failures_at(database, times, since=since, until=until, causes=causes, window=window)
+    return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in numbers))
 
 
 def _members(found: Iterable[ErrorFigures]) -> dict[GroupCause, list[ErrorFigures]]:

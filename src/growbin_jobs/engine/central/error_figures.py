@@ -117,7 +117,7 @@ def failures_at(
     *,
     since: datetime,
     until: datetime,
-    actors: Collection[str] = (),
+    causes: Collection[Cause] = (),
     window: int = WINDOW,
 ) -> list[Failure]:
     """Return the failed runs of the hours in which some moments lie, the newest first.
@@ -125,7 +125,7 @@ def failures_at(
     Parameters:
       times: Such as :attr:`ErrorFigures.times` has.
       since, until: As for :func:`error_figures`.
-      actors: Only of these; none named: of all.
+      causes: Only those that may have one of these; none named: all.
       window: At most so many.
 
     Raises:
@@ -136,7 +136,7 @@ def failures_at(
 
     def read(connection: Any) -> list[Failure]:
         spans = _joined(hours, HOUR)
-        each = (failures(connection, words, max(begin, since), min(end, until), actors=actors) for begin, end in spans)
+        each = (failures(connection, words, max(begin, since), min(end, until), causes=causes) for begin, end in spans)
         return list(islice(chain.from_iterable(each), window))
 
     return database.snapshot(read)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from growbin_jobs.engine.central.error_causes import Cause, cause_of
+from growbin_jobs.engine.central.error_causes import OTHERS, Cause, cause_of
 from growbin_jobs.engine.central.fields import stored_moment, utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -14,6 +14,9 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 PAGE: Final = 5_000
 
 _SHOWN: Final = 500
+
+#: Beginnings of errors by which runs are looked for.
+_BEGINS: Final = 20
 
 #: Characters of a traceback that are read, from its end: the last frame and the error.
 _TAIL: Final = 3000
@@ -46,17 +49,17 @@ class Failure(NamedTuple):
 
 
 def failures(
-    connection: Any, words: SqlWords, since: datetime, until: datetime, *, actors: Collection[str] = ()
+    connection: Any, words: SqlWords, since: datetime, until: datetime, *, causes: Collection[Cause] = ()
 ) -> Iterator[Failure]:
     """Yield the failed runs of a time, the newest first, read page by page.
 
     Parameters:
       connection: Of a snapshot or a transaction.
       since, until: From the one to before the other, aware.
-      actors: Only of these; none named: of all.
+      causes: Only those that may have one of these; none named: all.
     """
-    begin, end, names = stored_moment(since), stored_moment(until), sorted(actors)
-    of = f" AND task_name IN ({', '.join('?' * len(names))})" if names else ""
+    begin, end = stored_moment(since), stored_moment(until)
+    of, names = _of(causes, words)
     runs, same = _RUNS.format(of=of), _SAME.format(of=of)
     while True:
         rows = words.rows(connection, runs, begin, end, *names, PAGE)
@@ -68,7 +71,7 @@ def failures(
             assert ended is not None
             end = stored_moment(ended)
         dead = [row for row in rows if row[3] == "dead"]
-        letters = _letters(connection, words, dead, of, names) if dead else {}
+        letters = _letters(connection, words, dead) if dead else {}
         for task_id, actor, node, outcome, at, error in rows:
             is_dead, ended = outcome == "dead", utc_moment(at)
             assert ended is not None
@@ -78,14 +81,30 @@ def failures(
             return
 
 
-def _letters(
-    connection: Any, words: SqlWords, runs: Sequence[Any], of: str, names: Sequence[str]
-) -> dict[tuple[str, str, Any], tuple[str, str]]:
+def _of(causes: Collection[Cause], words: SqlWords) -> tuple[str, list[str]]:
+    """Return a condition of the runs that may have one of some causes, and its values: most need not be read then."""
+    wanted, values = "", list[str]()
+    actors, begins = sorted({each.actor for each in causes}), sorted({each.beginning for each in causes})
+    if actors and OTHERS not in causes:
+        wanted, values = f" AND task_name IN ({', '.join('?' * len(actors))})", [*actors]
+        if all(begins) and len(begins) <= _BEGINS:
+            # A title is the first line that is not empty, without the blanks around it: those of Unicode too.
+            first = f"{'ascii' if words.dialect == 'postgresql' else 'unicode'}(substr(error, 1, 1))"
+            same = " OR ".join(f"substr(error, 1, {len(text)}) = ?" for text in begins)
+            wanted, values = f"{wanted} AND ({same} OR {first} <= 32 OR {first} > 126)", [*values, *begins]
+    return wanted, values
+
+
+def _letters(connection: Any, words: SqlWords, runs: Sequence[Any]) -> dict[tuple[str, str, Any], tuple[str, str]]:
     """Return code and traceback of the letters that were written when some runs ended, by task, node and moment.
 
     They are not joined to the runs: most of those have no letter, and PostgreSQL would look for one for each.
     """
     end = "right(traceback, ?)" if words.dialect == "postgresql" else "substr(traceback, -1 * ?)"
-    sql = f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at <= ?{of}"  # noqa: S608
-    rows = words.rows(connection, sql, _TAIL, min(run[4] for run in runs), max(run[4] for run in runs), *names)
+    actors = sorted({run[1] for run in runs})
+    sql = (
+        f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at <= ?"  # noqa: S608
+        f" AND task_name IN ({', '.join('?' * len(actors))})"
+    )
+    rows = words.rows(connection, sql, _TAIL, min(run[4] for run in runs), max(run[4] for run in runs), *actors)
     return {(task_id, node, at): (code or "", traceback or "") for task_id, node, at, code, traceback in rows}

@@ -17,7 +17,7 @@ from growbin_jobs.operations.error_groups import error_groups
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
 #: Groups that the page shows.
-MOST = 50
+MOST = 25
 
 #: Times that can be chosen, in hours.
 HOURS = (1, 6, 24, 72, 168)
