@@ -88,8 +88,9 @@ class _Counted:
 
     def __init__(self, promised: Mapping[str, list[Promise]]) -> None:
         self._promised = promised
-        self._counts = {name: _Count(name, its) for name, its in promised.items() if not _is(name, EACH_USER)}
-        self._by_user = any(_is(name, USER) for name in promised)
+        own = {name: its for name, its in promised.items() if name.removeprefix(TOKENS) != EACH_USER}
+        self._counts = {name: _Count(name, its) for name, its in own.items()}
+        self._by_user = any(_is_users(name) for name in promised)
         # Users send several requests, and models are few: most of the time went into the names of limits.
         self._of = lru_cache(maxsize=10_000)(self._counts_of)
 
@@ -111,14 +112,14 @@ class _Counted:
         return found
 
 
-def _is(name: str, kind: str) -> bool:
-    """Whether a limit, of requests or of tokens, is one of a kind, such as those of users."""
-    return name.removeprefix(TOKENS).startswith(kind)
+def _is_users(name: str) -> bool:
+    """Whether a limit, of requests or of tokens, is that of a user, or of all of them."""
+    return name.removeprefix(TOKENS).startswith(USER)
 
 
 def _promises_of(name: str, promised: Mapping[str, list[Promise]]) -> list[Promise] | None:
     """The promises of a limit; a user's own before those of all users."""
-    return promised.get(name) or (promised.get(common_name(name)) if _is(name, USER) else None)
+    return promised.get(name) or (promised.get(common_name(name)) if _is_users(name) else None)
 
 
 @dataclass(slots=True)
