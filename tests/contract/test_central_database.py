@@ -22,6 +22,7 @@ from growbin_jobs.engine.central.minutes_due import MinuteDueRow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.queue_minutes import QueueMinuteRow
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
 from growbin_jobs.engine.central.worker_actors import WorkerActorsRow
@@ -75,6 +76,7 @@ BY_STATEMENTS = {
     "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
     "error_causes", "error_minutes", "error_hours", "error_hours_due",
     "model_batch", "model_batch_question", "model_batch_waiter",
+    "llm_usage_tier", "llm_usage_span", "llm_usage_spanned",
 }  # fmt: skip
 
 #: Where PostgreSQL puts rows of which there is no month yet.
@@ -399,3 +401,15 @@ print(json.dumps(in_processes(4, work)))
     assert results == ["done"] * 4
     counts = Analyses(database).count_by_status()
     assert sum(counts.values()) == counts[next(s for s in counts if s == "completed")] == 4 * 3 * 5
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\ud83d"])
+def test_a_text_that_cannot_be_stored_is_refused_in_our_words(database: Database, odd: str) -> None:
+    words, sql = SqlWords(database.dialect), "SELECT task_id FROM tasks WHERE task_id = ?"
+
+    if database.dialect == "sqlite" and "\0" in odd:  # which stores it
+        assert database.run(lambda connection: words.rows(connection, sql, odd)) == []
+        return
+    with pytest.raises(Permanent) as refused:
+        database.run(lambda connection: words.rows(connection, sql, odd))
+    assert refused.value.code == "request_invalid"

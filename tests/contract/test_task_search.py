@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.search.cursors import Place
 from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.engine.central.search.flower_grammar import parse_flower
 from growbin_jobs.engine.central.search.grammar import parse
@@ -221,3 +222,37 @@ def test_flower_s_language_is_read_as_flower_reads_it(database, put):
     assert found("state:FAILURE state:RETRY") == ["b", "a"]
     with pytest.raises(SearchError):
         parse_flower("(state:FAILURE")
+
+
+@pytest.mark.parametrize(
+    ("sort", "parts"),
+    [
+        ("-created", ("2026-11-28", "x", None, None)),
+        ("-created", ("2026-11-28T00:00:00", "x", None, None)),
+        ("-created", ("0001-01-01T00:00:00+14:00", "x", None, None)),
+        ("-created", (5, "x", None, None)),
+        ("-created", ("2026-11-28T00:00:00+00:00", 5, None, None)),
+        ("-created", ("2026-11-28T00:00:00+00:00", "x", None, "2026-11-28")),
+        ("-started", ("2026-11-28T00:00:00+00:00", "x", 5, None)),
+        ("-started", ("2026-11-28T00:00:00+00:00", "x", "soon", None)),
+        ("-started", ("2026-11-28T00:00:00+00:00", "x", "2026-11-28", None)),
+        ("-retries", ("2026-11-28T00:00:00+00:00", "x", "many", None)),
+        ("-retries", ("2026-11-28T00:00:00+00:00", "x", True, None)),
+        ("-retries", ("2026-11-28T00:00:00+00:00", "x", 10**30, None)),
+        ("-retries", ("2026-11-28T00:00:00+00:00", "x", float("nan"), None)),
+        ("-actor", ("2026-11-28T00:00:00+00:00", "x", 5, None)),
+    ],
+)  # fmt: skip
+def test_a_cursor_that_was_tampered_with_is_refused_in_words(database, put, sort, parts):
+    put("one")
+    created_at, task_id, value, anchor = parts
+
+    with pytest.raises(SearchError, match="Begin at the first page"):
+        ids(database, "", sort=sort, cursor=Place(created_at, task_id, sort, value, anchor).encoded())
+
+
+def test_a_cursor_whose_time_is_written_otherwise_is_that_time(database, put):
+    put("one")
+
+    for text in ("20261128T130000,5+0000", "2026-11-28T14:00:00+00:59:30", "2026-W48-6T13:00Z"):
+        assert ids(database, "", cursor=Place(text, "x", "-created").encoded()) == ["one"]

@@ -12,18 +12,20 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.subjects import SubjectUsage
 from growbin_jobs.limits.usage import GroupBy, LlmUsage, insert, spent, spent_by_users
 from growbin_jobs.limits.usage_days import prune, roll_up
+from growbin_jobs.limits.usage_spans import make_spans
 
 TODAY = date(2026, 11, 28)
-WAYS: tuple[GroupBy, ...] = ("day", "model", "user", "purpose")
+WAYS: tuple[GroupBy, ...] = ("day", "model", "user", "purpose", "tier")
 
 requests = st.lists(
     st.tuples(
         st.integers(0, 40),  # id: the same one comes again
-        st.integers(0, 4),  # days ago
+        st.integers(0, 4) | st.integers(0, 30),  # days ago
         st.sampled_from(["m1", "m2"]),
         st.sampled_from(["vision", "text"]),
         st.sampled_from(["u1", "u2", None]),
         st.one_of(st.none(), st.integers(0, 2**40)),
+        st.sampled_from([(None, None), ("flex", "default"), ("batch", "batch"), ("flex", None)]),  # tier asked, served
     ),
     min_size=1,
     max_size=6,
@@ -34,6 +36,7 @@ steps = st.lists(
         st.tuples(st.just("write"), requests),
         st.tuples(st.just("an older release writes"), requests),
         st.tuples(st.just("look"), st.none()),
+        st.tuples(st.just("make spans"), st.integers(0, 4)),
         st.tuples(st.just("erase"), st.sampled_from(["u1", "u2"])),
         st.tuples(st.just("prune"), st.integers(0, 4)),
     ),
@@ -41,13 +44,17 @@ steps = st.lists(
 )
 
 
-def row(number: int, ago: int, model: str, purpose: str, user: str | None, cost: int | None) -> dict[str, Any]:
+def row(
+    number: int, ago: int, model: str, purpose: str, user: str | None, cost: int | None,
+    tiers: tuple[str | None, str | None] = (None, None),
+) -> dict[str, Any]:  # fmt: skip
     day = TODAY - timedelta(days=ago)
     tokens = None if cost is None else number + 1
     return dict.fromkeys(field.name for field in LlmUsage._meta.sorted_fields) | {
         "id": f"r{number}", "sent_at": datetime(day.year, day.month, day.day, 3, tzinfo=UTC), "day": str(day),
         "node": "n1", "purpose": purpose, "user_id": user, "model": model, "outcome": "answered", "billed": "yes",
         "latency_ms": 5, "tokens_in": tokens, "tokens_cached": tokens, "tokens_out": tokens, "cost": cost,
+        "tier_asked": tiers[0], "tier_served": tiers[1],
     }  # fmt: skip
 
 
@@ -56,14 +63,15 @@ def sums_of(rows: list[dict[str, Any]], by: str) -> dict[str | None, tuple[int, 
     found: dict[str | None, list[int]] = defaultdict(lambda: [0] * 5)
     for one in rows:
         numbers = (1, one["cost"] or 0, int(one["cost"] is None), one["tokens_in"] or 0, one["tokens_out"] or 0)
-        found[one[column]] = [old + new for old, new in zip(found[one[column]], numbers, strict=True)]
+        key = one["tier_served"] or one["tier_asked"] if by == "tier" else one[column]
+        found[key] = [old + new for old, new in zip(found[key], numbers, strict=True)]
     return {key: tuple(numbers) for key, numbers in found.items()}
 
 
-def said(database: Database, by: GroupBy) -> dict[str | None, tuple[int, ...]]:
+def said(database: Database, by: GroupBy, **days: date) -> dict[str | None, tuple[int, ...]]:
     return {
         one.key: (one.requests, one.micro_dollars, one.unpriced, one.tokens_in, one.tokens_out)
-        for one in spent(database, by=by)
+        for one in spent(database, by=by, **days)
     }
 
 
@@ -72,7 +80,8 @@ def said(database: Database, by: GroupBy) -> dict[str | None, tuple[int, ...]]:
 )
 @given(steps)
 def test_any_history_is_added_up_exactly(database: Database, todo: list) -> None:
-    for table in ("llm_usage", "llm_usage_sum", "llm_usage_total", "llm_usage_rolled"):
+    tables = "usage", "usage_sum", "usage_total", "usage_tier", "usage_rolled", "usage_span", "usage_spanned"
+    for table in (f"llm_{name}" for name in tables):
         database.run(lambda one, table=table: one.execute_sql(f"DELETE FROM {table}"))
     kept: dict[str, dict[str, Any]] = {}
     unseen, pruned = False, set[str]()
@@ -81,6 +90,8 @@ def test_any_history_is_added_up_exactly(database: Database, todo: list) -> None
         if what == "look":
             roll_up(database, TODAY)
             unseen = False
+        elif what == "make spans":
+            make_spans(database, before=TODAY - timedelta(days=detail))
         elif what == "erase":
             database.transaction(lambda one, user=detail: SubjectUsage(database).erase_batch(one, user))
             for each in kept.values():
@@ -106,6 +117,8 @@ def test_any_history_is_added_up_exactly(database: Database, todo: list) -> None
         if not unseen:
             for by in WAYS:
                 assert said(database, by) == sums_of(list(kept.values()), by)
+            some = [one for one in kept.values() if "2026-11-06" <= one["day"] <= "2026-11-26"]
+            assert said(database, "user", since=date(2026, 11, 6), until=date(2026, 11, 26)) == sums_of(some, "user")
 
 
 def test_users_beyond_the_most_are_one_row(database: Database) -> None:
@@ -130,3 +143,20 @@ def test_writers_at_once_lose_nothing(database: Database) -> None:
 
     assert sum(one.requests for one in spent(database, by="user")) == 400
     assert sum(one.micro_dollars for one in spent(database, by="model")) == 8 * sum(range(50))
+
+
+def test_what_comes_late_is_seen_before_its_spans_are_made_anew(database: Database) -> None:
+    insert(database, [row(number, number, "m1", "text", f"u{number % 3}", 10) for number in range(20)])
+    made = make_spans(database, before=TODAY)
+    late = make_spans(database, before=TODAY)
+
+    insert(database, [row(50, 9, "m1", "text", "u1", 1000)])
+    seen = {one.key: one.micro_dollars for one in spent(database, by="user")}
+    anew = make_spans(database, before=TODAY)
+
+    assert (made > 10, late, anew > 0) == (True, 0, True)
+    assert (
+        seen == {"u0": 70, "u1": 1070, "u2": 60} == {one.key: one.micro_dollars for one in spent(database, by="user")}
+    )
+    read = database.run(lambda one: one.execute_sql("SELECT max(days) FROM llm_usage_span").fetchone())
+    assert read[0] >= 8

@@ -15,10 +15,13 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.prices import load_prices
+from growbin_jobs.limits.usage import spent
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import State
 from growbin_jobs.models.batch_subject import SubjectBatches
 from growbin_jobs.models.batches import KeepBatches
+from growbin_jobs.operations.batch_states import BatchSizes, batch_detail, batch_page
+from growbin_jobs.operations.waiting import why_analysis_waits
 
 MADE_AT = ("batch.built", "batch.uploaded", "batch.creating", "batch.created")
 READ_AT = ("batch.booked", "batch.settled", "batch.read")
@@ -333,6 +336,40 @@ def test_a_batch_that_is_surely_not_made_is_given_up_and_one_that_may_be_costs_w
     world.make()
     assert {batch.outcome for batch in world.batches.all()} == {"not_made", "lost"}
     assert (len(world.sent_again()), world.money()[3] > 0) == (1, True)
+
+
+def test_people_see_what_a_batch_waits_for_and_what_its_money_becomes(world: World, stub: Any) -> None:
+    def seen() -> tuple[str | None, int, int, int, int]:
+        [line] = batch_page(world.database, BatchSizes(requests=10, gather=0.0, tokens=0)).batches
+        assert line.money is not None
+        money = line.money
+        return line.waiting and line.waiting.reason, money.reserved, money.settled, money.unknown, money.open
+
+    for number in range(3):
+        world.ask(number)
+    [waiting] = batch_page(world.database, BatchSizes(requests=10, gather=0.0, tokens=0)).waiting
+    assert (waiting.number, waiting.why) == (3, "next_look")
+    analysis = world.analyses.get("a1-u1")
+    assert analysis is not None
+    before = why_analysis_waits(analysis, world.database)
+    world.make()
+    during = why_analysis_waits(analysis, world.database)
+    assert (before and before.reason, during and during.reason) == ("next_batch", "in_batch")
+    why, reserved, *others, still = seen()
+    assert (why, others, still) == ("batch_sent", [0, 0], reserved)
+    assert reserved == world.money()[0] > 0
+    assert [one.key for one in spent(world.database, by="tier")] == []
+
+    stub.batches.run()
+    world.pass_time()
+    world.look()
+
+    cost = sum(row["cost"] for row in world.usage())
+    assert seen() == (None, reserved, cost, 0, 0)
+    questions = batch_detail(world.database, world.batch().id).questions
+    assert (sum(each.cost or 0 for each in questions), {each.outcome for each in questions}) == (cost, {"answered"})
+    assert why_analysis_waits(analysis, world.database) is None
+    assert [(one.key, one.micro_dollars) for one in spent(world.database, by="tier")] == [("batch", cost)]
 
 
 def test_a_batch_that_the_server_has_forgotten_keeps_its_money_spent(world: World, stub: Any) -> None:

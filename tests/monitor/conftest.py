@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from tests.monitor.data import fill, fill_with_oddities
+from tests.monitor.data import fill, fill_batches, fill_with_oddities
 
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
@@ -26,6 +26,7 @@ def odd_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]
     services = make_services(Settings(data_dir=folder, language="en"))
     fill(services.database, analyses=40)
     fill_with_oddities(services.database)
+    fill_batches(services.database)
     yield services
     services.close()
 

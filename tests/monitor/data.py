@@ -12,6 +12,7 @@ from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.minutes_due import touch
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.codec import follow_up_id
@@ -112,6 +113,52 @@ def fill_with_oddities(database: Database, *, now: datetime | None = None) -> li
         XSS, [worker(XSS, end, group_name=XSS, queues=list(ODD_NAMES))], unsynced=0, owed=0, at=end
     )
     return [row["task_id"] for row in rows]
+
+
+def fill_batches(database: Database, *, now: datetime | None = None, questions: int = 60) -> None:
+    """Put in batches of paid calls: one that is done, one at the server, one with odd names, and what waits for one."""
+    end = (now or datetime.now(UTC)).timestamp()
+    words = SqlWords(database.dialect)
+    batch = (
+        "INSERT INTO model_batch (id, model, state, outcome, problem, server_id, server_status, requests, tokens,"
+        " answered, standard, looks, fence, leased_until, next_at, made_at, sent_at, ended_at, reserved, settled,"
+        " unknown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 3, 1, 0, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    asked = (
+        "INSERT INTO model_batch_question (key, id, purpose, model, prompt, asks, state, batch_id, put_at)"
+        " VALUES (?, ?, 'vision', ?, 'v7', '{}', ?, ?, ?)"
+    )
+    waits = (
+        "INSERT INTO model_batch_waiter (message_id, key, analysis_id, user_id, body, put_at, back_at, batch_id, why)"
+        " VALUES (?, ?, ?, 'secret-user', '{}', ?, ?, ?, ?)"
+    )
+    reserved = (
+        "INSERT INTO budget_entry (id, name, day, state, amount, settled, expires_at)"
+        " VALUES (?, 'total', '2026-11-28', ?, ?, ?, 0)"
+    )
+
+    def work(connection: Any) -> None:
+        done = ("b-done", "gpt-6", "done", "completed", None, "batch_1", "completed", 2, 900, 1, 1)
+        words.run(connection, batch, *done, 0, end - 9000, end - 8000, end - 100, 3000, 1000, 500)
+        sent = ("b-sent", "gpt-6", "sent", None, None, "batch_2", "in_progress", questions, 900, 0, 0)
+        words.run(connection, batch, *sent, end + 60, end - 4000, end - 3600, None, None, None, None)
+        odd = (XSS, XSS, "uploaded", None, f"{XSS} broke.", None, None, 1, 1, 0, 0)
+        words.run(connection, batch, *odd, end + 60, end - 50, None, None, None, None, None)
+        for number in range(questions):
+            key = f"key-{number:03}"
+            words.run(connection, asked, key, f"request-{number:03}", "gpt-6", "batched", "b-sent", end - 5000)
+            words.run(connection, reserved, f"request-{number:03}", "open", 70, 0)
+            words.run(connection, waits, f"waits-{number:03}", key, f"an{number:06}", end - 5000, None, None, None)
+        words.run(connection, asked, "key-done", "request-done", "gpt-6", "done", "b-done", end - 9100)
+        for number in range(8):
+            back = (end - 9100, end - 100, "b-done", "refused")
+            words.run(connection, waits, f"back-{number}", "key-done", None, *back)
+        words.run(connection, asked, "key-odd", XSS, XSS, "batched", XSS, end - 60)
+        words.run(connection, waits, f"odd-{XSS}", "key-odd", XSS, end - 60, None, None, None)
+        words.run(connection, asked, "key-next", "request-next", "gpt-6", "waiting", None, end - 20)
+        words.run(connection, waits, "next", "key-next", "an-next", end - 20, None, None, None)
+
+    database.transaction(work)
 
 
 def task(task_id: str, created_at: datetime, **fields: Any) -> dict[str, Any]:

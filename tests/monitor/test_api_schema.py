@@ -69,6 +69,6 @@ def test_every_kind_of_thing_has_a_route(document: dict[str, Any]):
     wanted = {
         "tasks", "dead-letters", "error-groups", "queues", "workers", "limits", "breakers", "schedule", "analyses",
         "usage", "health", "statistics", "archives", "audit", "export", "overview", "budgets",
-        "webhooks", "proof", "pauses",
+        "webhooks", "proof", "pauses", "batches",
     }  # fmt: skip
     assert wanted <= {path.split("/")[3] for path in document["paths"]}

@@ -14,13 +14,15 @@ import pytest
 from tests.monitor.data import ODD_NAMES, ODD_PAYLOADS, XSS
 
 PAGES = (
-    "/", "/tasks", "/errors", "/analyses", "/workers", "/queues", "/dead-letters", "/schedule", "/money", "/health",
+    "/", "/tasks", "/errors", "/analyses", "/workers", "/queues", "/dead-letters", "/schedule", "/money", "/batches",
+    f"/batches/{quote(XSS, safe='')}", "/batches/b-sent", "/money?by=tier", "/health",
     "/statistics", "/audit", "/proof",
 )  # fmt: skip
 ROUTES = (
     "tasks", "overview", "task-counts", "queues", "workers", "error-groups", "dead-letters", "limits", "breakers",
     "budgets", "usage", "schedule", "schedule/ledger", "analyses", "health", "health/changes", "statistics", "reports",
-    "archives", "audit", "me", "openapi.json",
+    "archives", "audit", "me", "openapi.json", "batches", "batches/b-sent", f"batches/{quote(XSS, safe='')}",
+    "usage?by=tier",
 )  # fmt: skip
 
 #: What a page may be, in bytes.

@@ -26,6 +26,7 @@ from benchmarks.monitor.statements import (
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.limits.usage_spans import make_spans
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.scheduler.table import JOBS
 
@@ -75,7 +76,7 @@ def fill(database: Database, tasks: int, *, zone: str, told: Callable[[int], Non
     for definition in indexes:
         run(database, definition)
     run(database, "VACUUM ANALYZE")
-    Minutes(database).compute_due(now=end, kept=SPAN, limit=10_000)
+    _figures(database, end)
     run(database, f"COMMENT ON TABLE tasks IS '{_mark(tasks)} at {end.isoformat()}'")
     run(database, "VACUUM ANALYZE")
 
@@ -94,7 +95,13 @@ def go_on(database: Database, tasks: int, *, since: datetime, zone: str) -> None
         run(database, statement, known)
     run(database, "UPDATE workers SET seen_at = %(now)s WHERE stopped_at IS NULL", known)
     run(database, "VACUUM ANALYZE")
+    _figures(database, now)
+
+
+def _figures(database: Database, now: datetime) -> None:
+    """Make what keepers make."""
     Minutes(database).compute_due(now=now, kept=SPAN, limit=10_000)
+    make_spans(database, before=now.date() - timedelta(days=1))
 
 
 def _known(tasks: int, end: datetime, now: datetime, zone: str) -> dict[str, Any]:

@@ -121,6 +121,8 @@ DAYS = (
     " sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage WHERE day < %(yesterday)s GROUP BY 1, 2, 3, 4",
     "INSERT INTO llm_usage_total SELECT day, model, purpose, sum(requests), sum(unpriced), sum(tokens_in),"
     " sum(tokens_cached), sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage_sum GROUP BY 1, 2, 3",
+    "INSERT INTO llm_usage_tier SELECT day, '', sum(requests), sum(unpriced), sum(tokens_in), sum(tokens_cached),"
+    " sum(tokens_reasoning), sum(tokens_out), sum(cost) FROM llm_usage_total GROUP BY day",
     "INSERT INTO llm_usage_rolled SELECT day, sum(requests) FROM llm_usage_total GROUP BY day",
 )
 

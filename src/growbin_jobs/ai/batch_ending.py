@@ -43,7 +43,12 @@ class EndBatches:
         """
         batch = self._settle_rest(batch, why, cost_is_known=cost_is_known)
         self._tidy_up(batch)
-        self._batches.database.transaction(lambda connection: self._batches.done(connection, batch, outcome))
+        money = self._money.totals(batch.id)
+        self._batches.database.transaction(
+            lambda connection: self._batches.done(
+                connection, batch, outcome, reserved=money.reserved, settled=money.settled, unknown=money.unknown
+            )
+        )
         logger.info(
             "batch.done id=%s outcome=%s requests=%d answered=%d standard=%d",
             *(batch.id, outcome, batch.requests, batch.answered, batch.standard),

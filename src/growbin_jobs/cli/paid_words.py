@@ -133,6 +133,7 @@ _WORDS: Final[Words] = {
     "model": {"en": "model", "ko": "모델"},
     "user": {"en": "user", "ko": "사용자"},
     "purpose": {"en": "purpose", "ko": "용도"},
+    "tier": {"en": "price tier", "ko": "요금 등급"},
     "tokens in": {"en": "tokens in", "ko": "입력 토큰"},
     "cached": {"en": "cached", "ko": "캐시"},
     "out": {"en": "out", "ko": "출력"},

@@ -1,4 +1,4 @@
-"""``growbin-jobs usage``: what the requests to model servers cost, by day, model, user or purpose."""
+"""``growbin-jobs usage``: what the requests to model servers cost, by day, model, user, purpose or price tier."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +23,7 @@ class By(StrEnum):
     model = "model"
     user = "user"
     purpose = "purpose"
+    tier = "tier"
 
 
 Day = Annotated[str | None, typer.Option(metavar="DAY", help="First day: 2026-11-01, or 7d for the last 7 days.")]
@@ -50,6 +51,7 @@ def usage(
     Examples:
       growbin-jobs usage
       growbin-jobs usage --by user --since 7d
+      growbin-jobs usage --by tier
       growbin-jobs usage --by model --since 2026-11-01 --until 2026-11-30 --csv > november.csv
       growbin-jobs usage --billed --since 7d
       growbin-jobs usage --json | jq 'map(.micro_dollars) | add / 1e6'

@@ -1,5 +1,7 @@
 """Counts what was sent against what was promised: the largest number in any window, for each limit."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,21 +73,53 @@ def audit(requests: Iterable[Sent], history: Sequence[Promise]) -> list[Finding]
     promised: dict[str, list[Promise]] = {}
     for promise in history:
         promised.setdefault(promise.name, []).append(promise)
-    counts = {name: _Count(name, promised[name]) for name in promised if name.removeprefix(TOKENS) != EACH_USER}
-    names = lru_cache(maxsize=10_000)(names_of)  # users send several, and models are few
+    counted = _Counted(promised)
     for request in requests:
-        for name in names(request.purpose, request.model, request.user_id):
-            if name not in counts and (theirs := _promises_of(name, promised)):
-                counts[name] = _Count(name, theirs)
-            if name in counts:
-                counts[name].add(request.at, request.tokens if name.startswith(TOKENS) else 1)
-    return [counts[name].finding() for name in sorted(counts)]
+        counted.add(request)
+    return counted.findings()
+
+
+class _Counted:
+    """Counts the units of all limits that promised something.
+
+    Parameters:
+      promised: By the limit's name, the oldest first.
+    """
+
+    def __init__(self, promised: Mapping[str, list[Promise]]) -> None:
+        self._promised = promised
+        own = {name: its for name, its in promised.items() if name.removeprefix(TOKENS) != EACH_USER}
+        self._counts = {name: _Count(name, its) for name, its in own.items()}
+        self._by_user = any(_is_users(name) for name in promised)
+        # Users send several requests, and models are few: most of the time went into the names of limits.
+        self._of = lru_cache(maxsize=10_000)(self._counts_of)
+
+    def add(self, request: Sent) -> None:
+        user_id = request.user_id if self._by_user else None
+        for count, is_tokens in self._of(request.purpose, request.model, user_id):
+            count.add(request.at, request.tokens if is_tokens else 1)
+
+    def findings(self) -> list[Finding]:
+        return [self._counts[name].finding() for name in sorted(self._counts)]
+
+    def _counts_of(self, purpose: str, model: str, user_id: str | None) -> list[tuple[_Count, bool]]:
+        found = []
+        for name in names_of(purpose, model, user_id):
+            if name not in self._counts and (theirs := _promises_of(name, self._promised)):
+                self._counts[name] = _Count(name, theirs)
+            if name in self._counts:
+                found.append((self._counts[name], name.startswith(TOKENS)))
+        return found
+
+
+def _is_users(name: str) -> bool:
+    """Whether a limit, of requests or of tokens, is that of a user, or of all of them."""
+    return name.removeprefix(TOKENS).startswith(USER)
 
 
 def _promises_of(name: str, promised: Mapping[str, list[Promise]]) -> list[Promise] | None:
     """The promises of a limit; a user's own before those of all users."""
-    is_user = name.removeprefix(TOKENS).startswith(USER)
-    return promised.get(name) or (promised.get(common_name(name)) if is_user else None)
+    return promised.get(name) or (promised.get(common_name(name)) if _is_users(name) else None)
 
 
 @dataclass(slots=True)
@@ -146,6 +180,8 @@ class _Count:
         """The largest promise that held at some moment of a window; None where it cannot be judged."""
         if start < self._promises[0].since:
             return None
+        if len(self._promises) == 1:  # as nearly always
+            return self._promises[0].rate.most
         ends = [*(each.since for each in self._promises[1:]), float("inf")]
         held = [each for each, until in zip(self._promises, ends, strict=True) if each.since <= end and until > start]
         if any(each.rate.window != self._length for each in held):

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limits.batch_totals import BatchTotals, batch_totals
 from growbin_jobs.limits.budget_caps import caps_of
 from growbin_jobs.limits.budget_guard import MARGIN, tell
 from growbin_jobs.limits.budgets import TOTAL, USER, Budgets
@@ -119,6 +120,11 @@ class BatchMoney:
         """Let what was reserved stay spent: nobody can say what these requests cost."""
         for request_id in request_ids:
             self._budgets.settle(request_id, None)
+
+    def totals(self, batch_id: str) -> BatchTotals:
+        """Return what the books say of the requests of a batch."""
+        found = self._database.run(lambda connection: batch_totals(self._sql, connection, [batch_id]))
+        return found.get(batch_id, BatchTotals())
 
     def _is_reserved(self, request_id: str) -> bool:
         sql = "SELECT 1 FROM budget_entry WHERE id = ? LIMIT 1"

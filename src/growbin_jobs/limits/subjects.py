@@ -14,6 +14,7 @@ from growbin_jobs.engine.central.fields import utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.usage import LlmUsage
+from growbin_jobs.limits.usage_sums import COUNTED
 
 #: Tables whose rows are named by a user: limits, budgets and what they counted.
 _NAMED: Final = (
@@ -26,17 +27,22 @@ _FORGET: Final = (
     " (SELECT id FROM llm_usage WHERE user_id = ? LIMIT ?)"
 )
 
-_SUMS: Final = ("requests", "unpriced", "tokens_in", "tokens_cached", "tokens_reasoning", "tokens_out", "cost")
 
-#: A day's sums of a user become part of those of nobody.
-_MERGE: Final = (
-    f"INSERT INTO llm_usage_sum (day, model, purpose, user_id, {', '.join(_SUMS)})"  # noqa: S608 constants only
-    f" SELECT day, model, purpose, '', {', '.join(_SUMS)} FROM llm_usage_sum WHERE user_id = ?"
-    " ON CONFLICT (day, model, purpose, user_id) DO UPDATE SET "
-    + ", ".join(f"{name} = llm_usage_sum.{name} + excluded.{name}" for name in _SUMS)
-)
+def _merge(table: str, key: str) -> str:
+    """Return the statement by which a user's sums become part of those of nobody."""
+    return (
+        f"INSERT INTO {table} ({key}, user_id, {', '.join(COUNTED)})"  # noqa: S608 constants only
+        f" SELECT {key}, '', {', '.join(COUNTED)} FROM {table} WHERE user_id = ? ORDER BY {key}"
+        f" ON CONFLICT ({key}, user_id) DO UPDATE SET "
+        + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in COUNTED)
+    )
 
-_DELETE: Final = "DELETE FROM llm_usage_sum WHERE user_id = ?"
+
+#: Tables of sums by user, the days before the spans that are made of them: see :mod:`growbin_jobs.limits.usage_spans`.
+_SUMS: Final = {
+    table: (_merge(table, key), f"DELETE FROM {table} WHERE user_id = ?")  # noqa: S608 constants only
+    for table, key in (("llm_usage_sum", "day, model, purpose"), ("llm_usage_span", "days, since"))
+}
 
 
 class SubjectUsage:
@@ -61,7 +67,7 @@ class SubjectUsage:
             if not page:
                 break
             after = page[-1]["id"]
-        columns = ("day", "model", "purpose", *_SUMS)
+        columns = ("day", "model", "purpose", *COUNTED)
         sql = f"SELECT {', '.join(columns)} FROM llm_usage_sum WHERE user_id = ? ORDER BY day"  # noqa: S608
         for values in self._database.run(lambda one: self._sql.rows(one, sql, user_id)):
             yield "llm_usage_sum", dict(zip(columns, values, strict=True))
@@ -73,8 +79,7 @@ class SubjectUsage:
     def erase_batch(self, connection: Any, user_id: str, *, limit: int = 2000) -> dict[str, int]:
         """Take the user out of the next rows, inside of a transaction; return how many by table, nothing at the end."""
         done = {"llm_usage": self._sql.run(connection, _FORGET, user_id, limit)}
-        self._sql.run(connection, _MERGE, user_id)
-        done["llm_usage_sum"] = self._sql.run(connection, _DELETE, user_id)
+        done |= self._merge(connection, user_id)
         for table in _NAMED:
             sql = f"DELETE FROM {table} WHERE name IN (?, ?)"  # noqa: S608
             done[table] = self._sql.run(connection, sql, *_names(user_id))
@@ -109,9 +114,15 @@ class SubjectUsage:
 
     def _forget_late(self, connection: Any, forget: Any, user_id: str | None) -> int:
         if user_id is not None:
-            self._sql.run(connection, _MERGE, user_id)
-            self._sql.run(connection, _DELETE, user_id)
+            self._merge(connection, user_id)
         return int(forget.execute(connection))
+
+    def _merge(self, connection: Any, user_id: str) -> dict[str, int]:
+        done = {}
+        for table, (merge, delete) in _SUMS.items():
+            self._sql.run(connection, merge, user_id)
+            done[table] = self._sql.run(connection, delete, user_id)
+        return done
 
 
 def _names(user_id: str) -> tuple[str, str]:

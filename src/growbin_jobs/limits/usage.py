@@ -10,10 +10,13 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limits.usage_spans import sums_by_user
 from growbin_jobs.limits.usage_sums import RETURNED, add
 
-GroupBy = Literal["day", "model", "user", "purpose"]
-_COLUMN: Final[dict[GroupBy, str]] = {"day": "day", "model": "model", "user": "user_id", "purpose": "purpose"}
+GroupBy = Literal["day", "model", "user", "purpose", "tier"]
+_COLUMN: Final[dict[GroupBy, str]] = {
+    "day": "day", "model": "model", "user": "user_id", "purpose": "purpose", "tier": "tier"
+}  # fmt: skip
 
 
 class LlmUsage(peewee.Model):
@@ -55,6 +58,10 @@ class LlmUsage(peewee.Model):
 BATCH: Final = "batch"
 
 
+#: The condition of rows that were HTTP requests of their own, in SQL; see :func:`is_by_itself`.
+BY_ITSELF: Final = f"(tier_asked IS NULL OR tier_asked <> '{BATCH}')"
+
+
 def is_by_itself() -> Any:
     """Return the condition of rows that were HTTP requests of their own: those of batches count in no limit."""
     return LlmUsage.tier_asked.is_null() | (LlmUsage.tier_asked != BATCH)
@@ -89,7 +96,7 @@ class Spent:
     """Sums over requests.
 
     Attributes:
-      key: The day, model, user or purpose; None where the rows do not say.
+      key: The day, model, user, purpose or price tier; None where the rows do not say.
       requests: HTTP requests, whatever became of them.
       tokens_in: Input tokens, cached ones included.
       tokens_out: Output tokens, reasoning included.
@@ -218,16 +225,23 @@ def spent(
     Raises:
       Deferred: The database is away.
     """
-    key = _COLUMN[by]
-    statement = f"""
-        SELECT {key}, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost) AS money, sum(unpriced),
-            sum(tokens_cached), sum(tokens_reasoning)
-        FROM {"llm_usage_sum" if by == "user" else "llm_usage_total"} WHERE day >= ? AND day <= ?
-        GROUP BY {key} ORDER BY money DESC, {key}{"" if limit is None else " LIMIT ?"}
-    """  # noqa: S608 - our own words
+    key, sql = _COLUMN[by], SqlWords(database.dialect)
     days = (since.isoformat() if since else "", until.isoformat() if until else "9999")
-    values = (*days, *(() if limit is None else (limit,)))
-    rows = database.run(lambda connection: SqlWords(database.dialect).rows(connection, statement, *values))
+
+    def read(connection: Any) -> list[Any]:
+        if by == "user":
+            rows_of, values = sums_by_user(sql, connection, *days)
+        else:
+            table = "llm_usage_tier" if by == "tier" else "llm_usage_total"
+            rows_of, values = f"SELECT * FROM {table} WHERE day >= ? AND day <= ?", list(days)  # noqa: S608 our words
+        statement = f"""
+            SELECT {key}, sum(requests), sum(tokens_in), sum(tokens_out), sum(cost) AS money, sum(unpriced),
+                sum(tokens_cached), sum(tokens_reasoning)
+            FROM ({rows_of}) AS counted GROUP BY {key} ORDER BY money DESC, {key}{"" if limit is None else " LIMIT ?"}
+        """  # noqa: S608 - our own words
+        return sql.rows(connection, statement, *values, *(() if limit is None else (limit,)))
+
+    rows = database.snapshot(read)
     found = [Spent(key or None, *map(int, numbers)) for key, *numbers in rows]
     # Sorted here: where rows without a key come, and how text is ordered, differs between databases.
     return sorted(found, key=lambda each: (0 if by == "day" else -each.micro_dollars, each.key or ""))

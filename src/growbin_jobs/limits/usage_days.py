@@ -11,6 +11,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.limits.usage_spans import make_spans
 from growbin_jobs.limits.usage_sums import make_anew
 
 #: Days whose requests are counted again: rows may come late from a node that was away.
@@ -21,6 +22,7 @@ ENTRIES_KEPT: Final = 35
 
 _COUNT: Final = "SELECT count(*) FROM llm_usage WHERE day = ?"
 _ADDED: Final = "SELECT coalesce(sum(requests), 0) FROM llm_usage_total WHERE day = ?"
+_TIERED: Final = "SELECT coalesce(sum(requests), 0) FROM llm_usage_tier WHERE day = ?"
 _ROLLED: Final = "SELECT requests FROM llm_usage_rolled WHERE day = ?"
 _CLOSE: Final = (
     "INSERT INTO llm_usage_rolled (day, requests) VALUES (?, ?)"
@@ -48,9 +50,11 @@ def roll_up(database: Database, today: date) -> int:
     changed = 0
     for back in range(COUNTED_AGAIN, -1, -1):  # a day at a time: a day of ten million takes a second
         day = (today - timedelta(days=back)).isoformat()
-        found, added, closed = (_one(database, sql, question, day) for question in (_COUNT, _ADDED, _ROLLED))
+        questions = (_COUNT, _ADDED, _TIERED, _ROLLED)
+        found, added, tiered, closed = (_one(database, sql, question, day) for question in questions)
         # Fewer than were added up: the others have been deleted since.
-        anew, close = (found or 0) > (added or 0), back >= 2 and bool(found) and (found or 0) > (closed or 0)
+        anew = (found or 0) > min(added or 0, tiered or 0)
+        close = back >= 2 and bool(found) and (found or 0) > (closed or 0)
         if anew or close:
             database.transaction(partial(_mend, sql, database.dialect, day, anew=anew, close=close))
             changed += 1
@@ -107,9 +111,11 @@ class KeepUsage:
     def run_once(self) -> dict[str, int]:
         database, today = self.database(), datetime.now(self.zone).date()
         added = roll_up(database, today)
+        spans = make_spans(database, before=today - timedelta(days=1))
         deleted = prune(
             database,
             requests_before=today - timedelta(days=self.days),
             entries_before=today - timedelta(days=ENTRIES_KEPT),
         )
-        return {"days": added, "deleted": deleted} if added or deleted else {}
+        done = {"days": added, "spans": spans, "deleted": deleted}
+        return done if any(done.values()) else {}

@@ -1,8 +1,8 @@
 """Sums of ``llm_usage`` by day, model, purpose and user: kept with each row that is written, so that reading is short.
 
-``llm_usage_sum`` has them by user; ``llm_usage_total`` without, which is a thousandth of the rows. A row that comes
-twice is added once. What was not added (by a node of an older release, by hand) is noticed by the count of requests,
-and the sums of its day are made anew (:mod:`growbin_jobs.limits.usage_days`).
+``llm_usage_sum`` has them by user; ``llm_usage_total`` without, which is a thousandth of the rows; ``llm_usage_tier``
+by price tier. A row that comes twice is added once. What was not added (by a node of an older release, by hand) is
+noticed by the count of requests, and the sums of its day are made anew (:mod:`growbin_jobs.limits.usage_days`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +15,14 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 COUNTED: Final = ("requests", "unpriced", "tokens_in", "tokens_cached", "tokens_reasoning", "tokens_out", "cost")
 
 #: What a row must say of itself to be added.
-RETURNED: Final = "day, model, purpose, user_id, cost, tokens_in, tokens_cached, tokens_reasoning, tokens_out"
+RETURNED: Final = (
+    "day, model, purpose, user_id, coalesce(tier_served, tier_asked, ''), cost, tokens_in, tokens_cached,"
+    " tokens_reasoning, tokens_out"
+)
 
 _BY_USER: Final = ("day", "model", "purpose", "user_id")
 _BY_DAY: Final = _BY_USER[:-1]
+_BY_TIER: Final = ("day", "tier")
 
 #: Rows of one statement: SQLite takes 32,766 values.
 _BATCH: Final = 500
@@ -34,35 +38,49 @@ def add(connection: Any, dialect: Dialect, written: Iterable[Sequence[Any]]) -> 
     """
     by_user: dict[tuple[str, ...], list[int]] = {}
     by_day: dict[tuple[str, ...], list[int]] = {}
-    for day, model, purpose, user, cost, *tokens in written:
+    by_tier: dict[tuple[str, ...], list[int]] = {}
+    for day, model, purpose, user, tier, cost, *tokens in written:
         tokens_in, cached, reasoning, out = (each or 0 for each in tokens)
         counted = (1, int(cost is None), tokens_in, cached, reasoning, out, cost or 0)
-        for sums, key in ((by_user, (day, model, purpose, user or "")), (by_day, (day, model, purpose))):
+        of_user, of_day = (day, model, purpose, user or ""), (day, model, purpose)
+        for sums, key in ((by_user, of_user), (by_day, of_day), (by_tier, (day, tier))):
             before = sums.setdefault(key, [0] * len(COUNTED))
             sums[key] = [old + new for old, new in zip(before, counted, strict=True)]
     sql = SqlWords(dialect)
     # In one order everywhere, so that two processes never wait for each other.
     _upsert(sql, connection, "llm_usage_sum", _BY_USER, by_user)
     _upsert(sql, connection, "llm_usage_total", _BY_DAY, by_day)
+    _upsert(sql, connection, "llm_usage_tier", _BY_TIER, by_tier)
 
 
 def make_anew(connection: Any, dialect: Dialect, day: str) -> None:
     """Make the sums of a day from its requests, in a transaction; nobody adds to any sum meanwhile."""
     sql = SqlWords(dialect)
     if dialect == "postgresql":
-        connection.execute_sql("LOCK TABLE llm_usage_sum, llm_usage_total IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute_sql("LOCK TABLE llm_usage_sum, llm_usage_total, llm_usage_tier IN SHARE ROW EXCLUSIVE MODE")
     sql.run(connection, "DELETE FROM llm_usage_sum WHERE day = ?", day)
     sql.run(connection, _OF_REQUESTS, day)
     sql.run(connection, "DELETE FROM llm_usage_total WHERE day = ?", day)
     sql.run(connection, _OF_SUMS, day)
+    sql.run(connection, "DELETE FROM llm_usage_tier WHERE day = ?", day)
+    sql.run(connection, _OF_TIERS, day)
 
+
+#: What is counted of requests.
+_COUNTS: Final = """count(*), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END),
+       coalesce(sum(tokens_in), 0), coalesce(sum(tokens_cached), 0), coalesce(sum(tokens_reasoning), 0),
+       coalesce(sum(tokens_out), 0), coalesce(sum(cost), 0)"""
 
 _OF_REQUESTS: Final = f"""
 INSERT INTO llm_usage_sum ({", ".join((*_BY_USER, *COUNTED))})
-SELECT day, model, purpose, coalesce(user_id, ''), count(*), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END),
-       coalesce(sum(tokens_in), 0), coalesce(sum(tokens_cached), 0), coalesce(sum(tokens_reasoning), 0),
-       coalesce(sum(tokens_out), 0), coalesce(sum(cost), 0)
+SELECT day, model, purpose, coalesce(user_id, ''), {_COUNTS}
 FROM llm_usage WHERE day = ? GROUP BY day, model, purpose, coalesce(user_id, '')
+"""  # noqa: S608 constants only
+
+_OF_TIERS: Final = f"""
+INSERT INTO llm_usage_tier ({", ".join((*_BY_TIER, *COUNTED))})
+SELECT day, coalesce(tier_served, tier_asked, ''), {_COUNTS}
+FROM llm_usage WHERE day = ? GROUP BY day, coalesce(tier_served, tier_asked, '')
 """  # noqa: S608 constants only
 
 _OF_SUMS: Final = f"""

@@ -164,15 +164,21 @@ class BatchQuestions:
 
     def of_analysis(self, analysis_id: str) -> list[InBatch]:
         """Return how the questions of an analysis are asked in batches, the first ones first."""
+        return self._in_batches("analysis_id", analysis_id)
+
+    def of_message(self, message_id: str) -> InBatch | None:
+        """Return how the question of a message is asked in a batch; None: it is not."""
+        return next(iter(self._in_batches("message_id", message_id)), None)
+
+    def _in_batches(self, column: str, value: str) -> list[InBatch]:
         sql = (
-            "SELECT coalesce(b.server_id, b.id), coalesce(b.outcome, b.server_status, b.state, 'waiting'), w.put_at,"
+            "SELECT coalesce(b.server_id, b.id), coalesce(b.outcome, b.server_status, b.state, 'waiting'), w.put_at,"  # noqa: S608
             " w.back_at, CASE WHEN b.ended_at IS NULL THEN b.sent_at + ? END, w.why FROM model_batch_waiter w"
             " LEFT JOIN model_batch_question q ON q.key = w.key AND w.back_at IS NULL"
-            " LEFT JOIN model_batch b ON b.id = coalesce(w.batch_id, q.batch_id) WHERE w.analysis_id = ?"
+            f" LEFT JOIN model_batch b ON b.id = coalesce(w.batch_id, q.batch_id) WHERE w.{column} = ?"
             " ORDER BY w.put_at, w.message_id"
         )
-        values = (WINDOW, storable(analysis_id))
-        rows = self.database.run(lambda connection: self._sql.rows(connection, sql, *values))
+        rows = self.database.run(lambda connection: self._sql.rows(connection, sql, WINDOW, storable(value)))
         return [
             InBatch(batch=batch, state=state, put_at=put_at, back_at=back_at, done_by=done_by, why=why)
             for batch, state, put_at, back_at, done_by, why in rows

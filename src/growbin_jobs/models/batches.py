@@ -7,7 +7,7 @@ nothing any more.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,7 +26,8 @@ KEPT_DAYS: Final = 30
 
 _COLUMNS: Final = (
     "id, model, state, outcome, problem, server_id, server_status, input_file, output_file, error_file, requests,"
-    " tokens, answered, standard, cancelled_by, looks, fence, next_at, made_at, sent_at, ended_at"
+    " tokens, answered, standard, cancelled_by, looks, fence, next_at, made_at, sent_at, ended_at, reserved, settled,"
+    " unknown"
 )
 
 _RETURNING: Final = f" RETURNING {_COLUMNS}"
@@ -56,6 +57,7 @@ class Batch:
       looks: How often the server was asked how far it is.
       next_at: When it is worked on again.
       made_at, sent_at, ended_at: When it was begun, created at the server, and done.
+      reserved, settled, unknown: What became of its money once it is done, in micro-dollars; None before.
     """
 
     id: str
@@ -79,6 +81,9 @@ class Batch:
     made_at: float
     sent_at: float | None
     ended_at: float | None
+    reserved: int | None = None
+    settled: int | None = None
+    unknown: int | None = None
 
 
 class Batches:
@@ -100,6 +105,26 @@ class Batches:
         """Return the newest batches first."""
         sql = f"SELECT {_COLUMNS} FROM model_batch ORDER BY made_at DESC, id LIMIT ?"  # noqa: S608 constants only
         return [_batch(row) for row in self.database.run(lambda connection: self._sql.rows(connection, sql, limit))]
+
+    def page(
+        self, *, states: Collection[State] = (), behind: tuple[float, str] | None = None, limit: int = 50
+    ) -> list[Batch]:
+        """Return batches, the newest first.
+
+        Parameters:
+          states: Only those in one of these; none named: all.
+          behind: Only those behind the batch that was made then and has this id.
+        """
+        wanted, values = list[str](), list[object]()
+        if states:
+            wanted.append(f"state IN ({', '.join('?' for _ in states)})")
+            values += [state.value for state in states]
+        if behind is not None:
+            wanted.append("made_at <= ? AND (made_at < ? OR id < ?)")
+            values += [behind[0], behind[0], storable(behind[1])]
+        where = f" WHERE {' AND '.join(wanted)}" if wanted else ""
+        sql = f"SELECT {_COLUMNS} FROM model_batch{where} ORDER BY made_at DESC, id DESC LIMIT ?"  # noqa: S608
+        return [_batch(row) for row in self.database.run(lambda one: self._sql.rows(one, sql, *values, limit))]
 
     def get(self, batch_id: str) -> Batch:
         """Return one batch, by our id of it or the server's.
@@ -212,11 +237,19 @@ class Batches:
         values = (unseen, seconds, problem and storable(problem), status and storable(status), int(status is not None))
         return self._changed(batch, sql, *values)
 
-    def done(self, connection: Any, batch: Batch, outcome: str) -> None:
-        """Write down that a batch is done, inside of a transaction."""
-        sql = "UPDATE model_batch SET state = ?, outcome = ?, ended_at = $now, leased_until = 0"
-        sql += " WHERE id = ? AND fence = ?"
-        if not self._sql.run(connection, sql, State.DONE.value, outcome, batch.id, batch.fence):
+    def done(self, connection: Any, batch: Batch, outcome: str, *, reserved: int, settled: int, unknown: int) -> None:
+        """Write down that a batch is done, inside of a transaction.
+
+        Parameters:
+          outcome: In a word.
+          reserved, settled, unknown: What became of its money, in micro-dollars: its questions may be asked anew.
+        """
+        sql = (
+            "UPDATE model_batch SET state = ?, outcome = ?, reserved = ?, settled = ?, unknown = ?, ended_at = $now,"
+            " leased_until = 0 WHERE id = ? AND fence = ?"
+        )
+        values = (State.DONE.value, outcome, reserved, settled, unknown)
+        if not self._sql.run(connection, sql, *values, batch.id, batch.fence):
             raise LeaseLost(batch.id)
 
     def discard(self, batch: Batch) -> None:

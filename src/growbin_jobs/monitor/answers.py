@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from growbin_jobs.errors import ConfigurationError, Conflict, Deferred, GrowbinError, NotFound
+from growbin_jobs.errors import ConfigurationError, Conflict, Deferred, GrowbinError, NotFound, Permanent
 from growbin_jobs.monitor.acting.sentences import said_in
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.pages.rendering import render, words_for
@@ -29,6 +29,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(Deferred, _away)
     app.add_exception_handler(ConfigurationError, _away)
+    app.add_exception_handler(Permanent, _refused_value)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(GrowbinError, failed)
@@ -85,6 +86,13 @@ def _not_found(request: Request, error: Any) -> Response:
 
 def _conflict(request: Request, error: Any) -> Response:
     return answer(request, 409, said_in(words_for(request).language, str(error)))
+
+
+def _refused_value(request: Request, error: Any) -> Response:
+    """Answer that the database takes no such value: it came with the request."""
+    if error.code != "request_invalid":
+        return failed(request, error)
+    return answer(request, 400, words_for(request)("refused.value"))
 
 
 def _away(request: Request, error: Any) -> Response:

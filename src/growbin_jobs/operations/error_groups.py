@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import Cause
@@ -15,10 +15,11 @@ from growbin_jobs.engine.central.error_figures import (
     SAMPLES,
     WINDOW,
     ErrorFigures,
-    error_figures,
+    ErrorReading,
     failures_at,
 )
-from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.engine.central.workers import Workers
 
 BUCKETS: Final = 24
 
@@ -68,8 +69,9 @@ class ErrorGroups:
     """The groups of a time, those with most failures first.
 
     Attributes:
-      groups: At most :data:`MOST_GROUPS`.
+      groups: Those that were asked for.
       number: How many groups there are.
+      new: Of these, the ones that came with the newest version.
       window: Of the last minutes only the newest so many failures were looked at; None: all.
       version: The newest one that works, and since when; None: not known.
       version_at: Since when it works.
@@ -77,25 +79,39 @@ class ErrorGroups:
 
     groups: list[ErrorGroup]
     number: int
+    new: int
     window: int | None
     version: str | None
     version_at: datetime | None
 
 
-def error_groups(database: Database, *, since: datetime, until: datetime) -> ErrorGroups:
+def error_groups(
+    database: Database, *, since: datetime, until: datetime, most: int = MOST_GROUPS, only_new: bool = False
+) -> ErrorGroups:
     """Return what failed in a time, grouped.
 
     Parameters:
       database: The central one.
       since, until: Aware; when the runs ended.
+      most: Groups that are returned; of the others it is only counted how many there are.
+      only_new: Only those that came with the newest version.
 
     Raises:
       Deferred: The database is away.
     """
-    found, more = error_figures(database, since=since, until=until)
-    version, version_at = newest_version(Workers(database).all())
-    groups = grouped(found, since=since, until=until, version_at=version_at)
-    return ErrorGroups(groups[:MOST_GROUPS], len(groups), WINDOW if more else None, version, version_at)
+    version, version_at = newest_version(Workers(database).versions())
+    since = since.replace(second=0, microsecond=0)
+
+    def read(connection: Any) -> ErrorGroups:
+        reading = ErrorReading(connection, SqlWords(database.dialect), since, until)
+        members = list(_members(reading.sums()).items())
+        new = [each for each in members if _is_new(each[1], since, version_at)]
+        chosen = sorted(new if only_new else members, key=_largest_first)[:most]
+        reading.detail([each for _, its in chosen for each in its], part=_part(since, until))
+        groups = [_group(cause, its, since, until, version_at) for cause, its in chosen]
+        return ErrorGroups(groups, len(members), len(new), WINDOW if reading.has_more else None, version, version_at)
+
+    return database.snapshot(read)
 
 
 def grouped(
@@ -106,8 +122,8 @@ def grouped(
     Only of a message that was given up the place is known. Runs that failed before it, and others of the same actor
     with the same error, belong to its group, where there is one such place.
     """
-    groups = [_group(cause, its, since, until, version_at) for cause, its in _members(found).items()]
-    return sorted(groups, key=lambda group: (-group.count, group.key))
+    members = sorted(_members(found).items(), key=_largest_first)
+    return [_group(cause, its, since, until, version_at) for cause, its in members]
 
 
 def tasks_of_group(
@@ -123,12 +139,18 @@ def tasks_of_group(
     Raises:
       Deferred: The database is away.
     """
-    found, _ = error_figures(database, since=since, until=until)
-    its = next((its for cause, its in _members(found).items() if _key(cause) == key), [])
-    causes = {each.cause.number for each in its}
+
+    def read(connection: Any) -> list[ErrorFigures]:
+        reading = ErrorReading(connection, SqlWords(database.dialect), since, until)
+        found = next((its for cause, its in _members(reading.sums()).items() if _key(cause) == key), [])
+        reading.detail(found)
+        return found
+
+    its = database.snapshot(read)
+    causes, numbers = {each.cause for each in its}, {each.cause.number for each in its}
     times = {at for each in its for at in each.times}
-    runs = failures_at(database, times, since=since, until=until, window=window)
-    return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in causes))
+    runs = failures_at(database, times, since=since, until=until, causes=causes, window=window)
+    return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in numbers))
 
 
 def _members(found: Iterable[ErrorFigures]) -> dict[GroupCause, list[ErrorFigures]]:
@@ -144,16 +166,25 @@ def _members(found: Iterable[ErrorFigures]) -> dict[GroupCause, list[ErrorFigure
     return members
 
 
+def _largest_first(members: tuple[GroupCause, list[ErrorFigures]]) -> tuple[int, str]:
+    cause, its = members
+    return -sum(each.runs for each in its), _key(cause)
+
+
+def _is_new(its: Iterable[ErrorFigures], since: datetime, version_at: datetime | None) -> bool:
+    return version_at is not None and min(each.first_at for each in its) >= version_at > since
+
+
 def _key(cause: GroupCause) -> str:
     return hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def newest_version(workers: Iterable[WorkerGroup]) -> tuple[str | None, datetime | None]:
-    """Return the version that came last, and when its first workers began."""
-    began: dict[str, datetime] = {}
-    for group in workers:
-        for version in filter(None, group.version.replace(" ", "").split(",")):
-            began[version] = min(began.get(version, group.started_at), group.started_at)
+def newest_version(began: Mapping[str, datetime]) -> tuple[str | None, datetime | None]:
+    """Return the version that came last, and when its first workers began.
+
+    Parameters:
+      began: As :meth:`growbin_jobs.engine.central.workers.Workers.versions` returns it.
+    """
     if not began:
         return None, None
     newest = max(began, key=lambda version: (began[version], version))
@@ -187,16 +218,19 @@ def _group(
         first_at=first,
         last_at=last,
         trend=_trend(times, since, until),
-        is_new=version_at is not None and first >= version_at > since,
+        is_new=_is_new(its, since, version_at),
         actors=dict(actors.most_common(20)),
         nodes=dict(nodes.most_common(20)),
         samples=list(dict.fromkeys(sample for each in newest for sample in each.samples))[:SAMPLES],
     )
 
 
+def _part(since: datetime, until: datetime) -> timedelta:
+    return max((until - since) / BUCKETS, timedelta(minutes=1))
+
+
 def _trend(times: Counter[datetime], since: datetime, until: datetime) -> list[int]:
-    width = max((until - since) / BUCKETS, timedelta(seconds=1))
-    counts = [0] * BUCKETS
+    part, counts = _part(since, until), [0] * BUCKETS
     for at, runs in times.items():
-        counts[min(BUCKETS - 1, max(0, int((at - since) / width)))] += runs
+        counts[min(BUCKETS - 1, max(0, int((at - since) / part)))] += runs
     return counts

@@ -1,15 +1,19 @@
 """Whether the limits' promises were kept, recomputed from what was sent (``llm_usage``)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.fields import stored_moment, utc_moment
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.audit import Finding, Sent, audit
 from growbin_jobs.limits.budget_report import Imbalance, imbalances
 from growbin_jobs.limits.promises import Promises
-from growbin_jobs.limits.usage import LlmUsage, is_by_itself
+from growbin_jobs.limits.usage import BY_ITSELF
 
 #: Rows that are read at a time.
 _PAGE: Final = 10_000
@@ -88,41 +92,54 @@ class _Tally:
         self.analyses: dict[str, int] = {}
         self.told_to_wait = self.micro_dollars = self.unpriced = 0
 
-    def counted(self, rows: Iterator[dict[str, object]]) -> Iterator[Sent]:
+    def counted(self, rows: Iterator[_Row]) -> Iterator[Sent]:
         for row in rows:
-            node, analysis, cost = str(row["node"]), row["analysis_id"], row["cost"]
-            self.nodes[node] = self.nodes.get(node, 0) + 1
-            if analysis is not None:
-                self.analyses[str(analysis)] = self.analyses.get(str(analysis), 0) + 1
-            self.told_to_wait += row["outcome"] == "rate_limited"
-            if cost is None:
+            self.nodes[row.node] = self.nodes.get(row.node, 0) + 1
+            if row.analysis_id is not None:
+                self.analyses[row.analysis_id] = self.analyses.get(row.analysis_id, 0) + 1
+            self.told_to_wait += row.outcome == "rate_limited"
+            if row.cost is None:
                 self.unpriced += 1
             else:
-                self.micro_dollars += int(str(cost))
-            sent_at, user = row["sent_at"], row["user_id"]
-            assert isinstance(sent_at, datetime)
-            tokens = sum(int(str(row[name] or 0)) for name in ("tokens_in", "tokens_out"))
-            yield Sent(
-                sent_at.timestamp(), str(row["purpose"]), str(row["model"]), None if user is None else str(user), tokens
-            )
+                self.micro_dollars += row.cost
+            sent_at = utc_moment(row.sent_at)
+            assert sent_at is not None
+            tokens = (row.tokens_in or 0) + (row.tokens_out or 0)
+            yield Sent(sent_at.timestamp(), row.purpose, row.model, row.user_id, tokens)
 
 
-def _rows(database: Database, since: datetime, until: datetime | None) -> Iterator[dict[str, object]]:
+class _Row(NamedTuple):
+    """A row of ``llm_usage``; its names are those of the columns."""
+
+    id: str
+    sent_at: Any
+    node: str
+    purpose: str
+    model: str
+    user_id: str | None
+    analysis_id: str | None
+    outcome: str
+    cost: int | None
+    tokens_in: int | None
+    tokens_out: int | None
+
+
+def _rows(database: Database, since: datetime, until: datetime | None) -> Iterator[_Row]:
     """Yield the rows in the order of their sending, a page at a time: a day has half a million."""
-    row = LlmUsage
-    columns = (
-        row.id, row.sent_at, row.node, row.purpose, row.model, row.user_id, row.analysis_id, row.outcome, row.cost,
-        row.tokens_in, row.tokens_out,
-    )  # fmt: skip
-    after_time, after_id = since.astimezone(UTC), ""
+    # The first comparison is for the index, the second one parts what was sent in the same microsecond.
+    sql = (
+        f"SELECT {', '.join(_Row._fields)} FROM llm_usage WHERE sent_at >= ? AND (sent_at > ? OR id > ?)"  # noqa: S608
+        f" AND sent_at < ? AND {BY_ITSELF} ORDER BY sent_at, id LIMIT ?"
+    )
+    words, after, after_id = SqlWords(database.dialect), stored_moment(since), ""
+    end = stored_moment(until or datetime.max.replace(tzinfo=UTC))
     while True:
-        # The first comparison is for the index, the second one parts what was sent in the same microsecond.
-        behind = (row.sent_at > after_time) | (row.id > after_id)
-        later = (row.sent_at >= after_time) & behind & is_by_itself()
-        if until is not None:
-            later &= row.sent_at < until
-        page = database.rows(row.select(*columns).where(later).order_by(row.sent_at, row.id).limit(_PAGE))
-        yield from page
+        values = (after, after, after_id, end, _PAGE)
+        # Not by peewee, which takes five times as long for a row.
+        page = database.run(lambda one, values=values: words.rows(one, sql, *values))  # type: ignore[misc]
+        yield from (_Row(*row) for row in page)
         if len(page) < _PAGE:
             return
-        after_time, after_id = page[-1]["sent_at"], page[-1]["id"]
+        last = utc_moment(page[-1][1])
+        assert last is not None
+        after, after_id = stored_moment(last), page[-1][0]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, percentile
+from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, percentile, together
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.queue_minutes import QueueMinute, QueueMinutes
 from growbin_jobs.engine.central.search.expressions import Term
@@ -122,7 +122,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     end = -(-int(until.timestamp()) // step) * step
     begin = end - max(1, int(span.total_seconds()) // step) * step
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
-    figures, sampled = _figures(database, since, last)
+    figures, sampled = _figures(database, since, last, timedelta(seconds=step))
     queues = QueueMinutes(database)
     ends, failures = sum(each.runs for each in figures), sum(each.runs for each in figures if _is_bad(each))
     return Overview(
@@ -150,11 +150,12 @@ def state_counts(search: TaskSearch) -> dict[str, Count]:
     return {state.value: search.count(Term("state", "is", state.value)) for state in TaskState}
 
 
-def _figures(database: Database, since: datetime, until: datetime) -> tuple[list[TaskMinute], bool]:
+def _figures(database: Database, since: datetime, until: datetime, step: timedelta) -> tuple[list[TaskMinute], bool]:
     made = Minutes(database).read(since, until)
     tail = max((each.minute for each in made), default=since - MINUTE) + MINUTE
     young, sampled = recent_runs(database, tail, until) if tail < until else ([], False)
-    return [each for each in (*made, *young) if each.outcome not in _PUT_OFF], sampled
+    # Added up by the step first: all that is told is told by the step, by the actor or of the whole.
+    return together((each for each in (*made, *young) if each.outcome not in _PUT_OFF), step), sampled
 
 
 def _is_bad(figures: TaskMinute) -> bool:
@@ -171,7 +172,7 @@ def _spreads(figures: Iterable[TaskMinute]) -> Spreads:
 
 
 def _sum(buckets: Sequence[Sequence[int]]) -> list[int]:
-    return [sum(column) for column in zip(*buckets, strict=True)]
+    return list(map(sum, zip(*buckets, strict=True)))
 
 
 def _points(figures: Iterable[TaskMinute], begin: int, end: int, step: int) -> list[MinutePoint]:

@@ -11,7 +11,9 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.limits.breakers import Breakers
+from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.analysis import Analysis
+from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
 from growbin_jobs.operations.turn import turn_of
 from growbin_jobs.operations.worker_states import Presence, WorkerState, worker_states
 
@@ -22,7 +24,8 @@ class Waiting:
 
     Attributes:
       reason: A word: ``retry_due``, ``deferred``, ``node_silent``, ``node_gone``, ``running``, ``nobody_takes``,
-        ``busy``, ``in_queue``, ``limit``, ``limit_stopped`` or ``breaker``.
+        ``busy``, ``in_queue``, ``limit``, ``limit_stopped``, ``breaker``, ``in_batch`` or ``next_batch``; of a batch
+        ``batch_made``, ``batch_sent``, ``batch_reading``, ``batch_ending`` or ``batch_problem``.
       values: What belongs into the sentence. Those named ``at`` are seconds since 1970.
     """
 
@@ -59,17 +62,32 @@ def why_task_waits(task: TaskLine, database: Database, *, now: datetime) -> Wait
 
 
 def why_analysis_waits(analysis: Analysis, database: Database) -> Waiting | None:
-    """Return what an analysis waits for where that is a limit of paid calls; None: it is none.
+    """Return what an analysis waits for where that is a batch or a limit of paid calls; None: it is none.
 
     Raises:
       Deferred: The database is away.
     """
+    if analysis.tier == BATCH:
+        asked = [each for each in BatchQuestions(database).of_analysis(analysis.id) if each.back_at is None]
+        if asked:
+            return why_in_batch(asked[0])
     turn = turn_of(analysis, database)
     if turn is None:
         return None
     if turn.starts_at is None:
         return Waiting("limit_stopped", {"limit": turn.limit, "place": turn.place, "cause": turn.stopped_by})
     return Waiting("limit", {"limit": turn.limit, "place": turn.place, "at": turn.starts_at})
+
+
+def why_in_batch(asked: InBatch) -> Waiting | None:
+    """Return what waits for a question that is asked in a batch; None: its message was sent again."""
+    if asked.back_at is not None:
+        return None
+    if asked.batch is None:
+        return Waiting("next_batch", {"at": asked.put_at})
+    if asked.done_by is None:
+        return Waiting("batch_made", {"batch": asked.batch})
+    return Waiting("in_batch", {"batch": asked.batch, "at": asked.done_by})
 
 
 def _why_it_runs(task: TaskLine, states: Iterable[WorkerState], now: datetime) -> Waiting:

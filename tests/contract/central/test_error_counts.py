@@ -16,7 +16,9 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause, cause_of
 from growbin_jobs.engine.central.error_counts import ErrorCounts
 from growbin_jobs.engine.central.error_figures import ErrorFigures, error_figures, failures_at
+from growbin_jobs.engine.central.failed_runs import failures
 from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.keeper.minutes import ForgetOld
 
 KEPT = timedelta(days=7)
@@ -145,3 +147,24 @@ def test_an_outage_is_counted_page_by_page(database: Database, monkeypatch: pyte
     assert counts.compute_hours(now=START + HOURS) == 1
 
     assert [each.runs for each in read(database)] == [60]
+
+
+def test_runs_that_are_looked_for_by_their_cause_are_all_that_have_it(database: Database, a: Node) -> None:
+    texts = (
+        "KeyError: 'a'", "  KeyError: 'b'", "\n\tKeyError: 'c'", "\u3000KeyError: 'd'", "KeyErrors: no",
+        "9 KeyError: 'e'", "", "가 'x'", "가 'y'",
+    )  # fmt: skip
+    for number, text in enumerate(texts):
+        a.ended(f"t{number}", "failed", number, error=text)
+    a.copy()
+
+    def found(*causes: Cause) -> list[tuple[str, Cause]]:
+        words = SqlWords(database.dialect)
+        runs = database.run(lambda one: list(failures(one, words, START, START + HOURS, causes=causes)))
+        return sorted((run.task_id, run.cause) for run in runs if run.cause in causes)
+
+    known = {f"t{number}": cause_of("upload_image", text) for number, text in enumerate(texts)}
+    for cause in set(known.values()):
+        assert found(cause) == sorted((task, each) for task, each in known.items() if each == cause)
+    assert [task for task, _ in found(known["t0"], known["t1"])] == ["t0", "t1", "t2", "t3"]
+    assert len(found(*known.values())) == len(texts)

@@ -42,8 +42,18 @@ class Cause(NamedTuple):
     @property
     def number(self) -> int:
         """Return a number of 64 bits that names it, the same on every node and from day to day."""
-        text = "\0".join(self).encode("utf-8", "replace")
-        return int.from_bytes(hashlib.sha256(text).digest()[:8], "big", signed=True)
+        return _number(self)
+
+    @property
+    def beginning(self) -> str:
+        """Return what the errors of this cause begin with, blanks before it left out; empty: not known."""
+        return self.title.partition("…")[0].rstrip()
+
+
+@lru_cache(maxsize=2000)
+def _number(cause: Cause) -> int:
+    text = "\0".join(cause).encode("utf-8", "replace")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big", signed=True)
 
 
 #: Stands for the rarer causes of a time in which there are more than are kept apart.

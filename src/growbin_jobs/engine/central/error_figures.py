@@ -88,7 +88,7 @@ def figures_of(failures: Iterable[Failure]) -> dict[Cause, ErrorFigures]:
 def error_figures(
     database: Database, *, since: datetime, until: datetime, window: int = WINDOW
 ) -> tuple[list[ErrorFigures], bool]:
-    """Return how often which cause made runs fail.
+    """Return how often which cause made runs fail, each with its times, nodes and samples.
 
     Parameters:
       database: The central one.
@@ -101,19 +101,31 @@ def error_figures(
     Raises:
       Deferred: The database is away.
     """
-    words = SqlWords(database.dialect)
-    since = since.replace(second=0, microsecond=0)
-    return database.snapshot(lambda connection: _Reading(connection, words, since, until).all(window))
+
+    def read(connection: Any) -> tuple[list[ErrorFigures], bool]:
+        reading = ErrorReading(connection, SqlWords(database.dialect), since, until, window=window)
+        found = reading.sums()
+        reading.detail(found)
+        return found, reading.has_more
+
+    return database.snapshot(read)
 
 
 def failures_at(
-    database: Database, times: Collection[datetime], *, since: datetime, until: datetime, window: int = WINDOW
+    database: Database,
+    times: Collection[datetime],
+    *,
+    since: datetime,
+    until: datetime,
+    causes: Collection[Cause] = (),
+    window: int = WINDOW,
 ) -> list[Failure]:
     """Return the failed runs of the hours in which some moments lie, the newest first.
 
     Parameters:
       times: Such as :attr:`ErrorFigures.times` has.
       since, until: As for :func:`error_figures`.
+      causes: Only those that may have one of these; none named: all.
       window: At most so many.
 
     Raises:
@@ -124,29 +136,88 @@ def failures_at(
 
     def read(connection: Any) -> list[Failure]:
         spans = _joined(hours, HOUR)
-        each = (failures(connection, words, max(begin, since), min(end, until)) for begin, end in spans)
+        each = (failures(connection, words, max(begin, since), min(end, until), causes=causes) for begin, end in spans)
         return list(islice(chain.from_iterable(each), window))
 
     return database.snapshot(read)
 
 
-class _Reading:
-    """One reading, in a snapshot: what is counted while it reads is neither missed nor read twice."""
+class ErrorReading:
+    """One reading, in a snapshot: what is counted while it reads is neither missed nor read twice.
 
-    def __init__(self, connection: Any, words: SqlWords, since: datetime, until: datetime) -> None:
-        self._connection, self._words, self._since, self._until = connection, words, since, until
-        self._counts, self._values = "", list[str]()
-        self._found: dict[Cause, ErrorFigures] = {}
+    Parameters:
+      connection: Of the snapshot.
+      since, until, window: As for :func:`error_figures`.
 
-    def all(self, window: int) -> tuple[list[ErrorFigures], bool]:
+    Attributes:
+      has_more: There are more failed runs in minutes that nobody has counted yet than are read.
+    """
+
+    def __init__(
+        self, connection: Any, words: SqlWords, since: datetime, until: datetime, *, window: int = WINDOW
+    ) -> None:
+        self._connection, self._words = connection, words
+        self._since, self._until = since.replace(second=0, microsecond=0), until
         due = [_moment(minute) for (minute,) in self._due("minutes_due", "minute")]
         hours = {_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
         hours |= {hour_of(minute) for minute in due}
         self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours})
         runs = list(islice(self._uncounted(due), window + 1))
+        self.has_more = len(runs) > window
         self._found = figures_of(runs[:window])
-        self._read_counts()
-        return list(self._found.values()), len(runs) > window
+        self._numbers: dict[int, ErrorFigures] = {}
+
+    def sums(self) -> list[ErrorFigures]:
+        """Return the figures of all causes, yet without the times, nodes and samples of what is counted."""
+        by_cause = "SELECT cause, sum(runs), sum(dead), min(first_at), max(last_at)"
+        sums = self._rows(f"{by_cause} FROM ({self._counts}) AS counts GROUP BY cause", *self._values)
+        causes = self._causes(sorted(row[0] for row in sums))
+        for number, runs, dead, first, last in sums:
+            cause, first_at, last_at = causes[number], _moment(first), _moment(last)
+            self._numbers[number] = self._found.setdefault(cause, ErrorFigures(cause, first_at, last_at))
+            self._numbers[number].add(int(runs), int(dead), first_at, last_at)
+        return list(self._found.values())
+
+    def detail(self, figures: Collection[ErrorFigures], *, part: timedelta | None = None) -> None:
+        """Add times, nodes and samples to some figures; to no figures twice.
+
+        Parameters:
+          figures: Of :meth:`sums`.
+          part: Times are told in parts so long, from the beginning on. None: in hours and minutes as they are counted.
+        """
+        wanted = {id(each) for each in figures}
+        chosen = sorted(number for number, each in self._numbers.items() if id(each) in wanted)
+        for begin in range(0, len(chosen), _AT_ONCE):
+            nodes, times = self._by_node_and_time(self._time(part), chosen[begin : begin + _AT_ONCE])
+            for number, node, runs in nodes:
+                self._numbers[number].nodes[node] += int(runs)
+            moments = {told: _moment(told) if part is None else self._since + int(told) * part for _, told, *_ in times}
+            for number, told, runs, sample in times:
+                self._numbers[number].place(moments[told], int(runs), sample)
+
+    def _by_node_and_time(self, at: str, causes: Sequence[int]) -> tuple[list[Any], list[Any]]:
+        """Return the runs of some causes by node, and by time with a sample, the latest first."""
+        of = f"FROM ({self._counts}) AS counts WHERE cause IN ({', '.join('?' * len(causes))})"
+        by_node = f"SELECT cause, node, sum(runs) {of} GROUP BY cause, node"
+        by_time = f"SELECT cause, {at}, sum(runs), max(sample) {of} GROUP BY cause, {at} ORDER BY 2 DESC"
+        if self._words.dialect != "postgresql":
+            return tuple(self._rows(sql, *self._values, *causes) for sql in (by_node, by_time))  # type: ignore[return-value]
+        # One look at the rows, which are tens of thousands, in place of two.
+        both = (
+            f"SELECT cause, node, {at}, sum(runs), max(sample) {of} GROUP BY GROUPING SETS ((cause, node), (cause, 3))"
+        )
+        rows = self._rows(both, *self._values, *causes)
+        nodes = [(cause, node, runs) for cause, node, told, runs, _ in rows if told is None]
+        times = [(cause, told, runs, sample) for cause, _, told, runs, sample in rows if told is not None]
+        return nodes, sorted(times, key=lambda row: row[1], reverse=True)
+
+    def _time(self, part: timedelta | None) -> str:
+        if part is None:
+            return "at"
+        begin, long = self._since.timestamp(), part.total_seconds()
+        if self._words.dialect == "postgresql":
+            return f"floor((extract(epoch FROM at)::float8 - {begin!r}) / {long!r})"
+        return f"CAST((unixepoch(at) - {begin!r}) / {long!r} AS INTEGER)"
 
     def _due(self, table: str, column: str) -> list[Any]:
         sql = f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? ORDER BY {column} DESC"  # noqa: S608
@@ -156,28 +227,6 @@ class _Reading:
         """Yield the failed runs of minutes that have a note, the newest first."""
         for begin, end in _joined(due):
             yield from failures(self._connection, self._words, max(begin, self._since), min(end, self._until))
-
-    def _read_counts(self) -> None:
-        # What is needed once a cause is not asked for each of its hours: they are tens of thousands.
-        sums = self._summed("cause, node, sum(runs), sum(dead), min(first_at), max(last_at)", by="cause, node")
-        causes, moments = self._causes(sorted({row[0] for row in sums})), dict[Any, datetime]()
-        figures: dict[int, ErrorFigures] = {}
-        for number, node, runs, dead, first, last in sums:
-            cause, first_at, last_at = causes[number], _moment(first), _moment(last)
-            if number not in figures:
-                figures[number] = self._found.setdefault(cause, ErrorFigures(cause, first_at, last_at))
-            figures[number].add(int(runs), int(dead), first_at, last_at)
-            figures[number].nodes[node] += int(runs)
-        for number, at, runs, sample in self._summed(
-            "cause, at, sum(runs), max(sample)", by="cause, at ORDER BY at DESC"
-        ):
-            if at not in moments:
-                moments[at] = _moment(at)
-            figures[number].place(moments[at], int(runs), sample)
-
-    def _summed(self, what: str, *, by: str) -> list[Any]:
-        sql = f"SELECT {what} FROM ({self._counts}) AS counts GROUP BY {by}"  # noqa: S608 constants only
-        return self._rows(sql, *self._values)
 
     def _causes(self, numbers: Sequence[int]) -> dict[int, Cause]:
         found = dict.fromkeys(numbers, OTHERS)  # also what was forgotten meanwhile

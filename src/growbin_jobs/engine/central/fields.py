@@ -46,7 +46,8 @@ class UtcField(peewee.Field):
         if value is None:
             return None
         if not isinstance(value, datetime) or value.utcoffset() is None:
-            raise TypeError(f"{self.name} needs a datetime with a time zone, got {type(value).__name__}")
+            name = getattr(self, "name", "a moment")  # a field of no model has none
+            raise TypeError(f"{name} needs a datetime with a time zone, got {type(value).__name__}")
         return stored_moment(value)
 
     def python_value(self, value: Any) -> datetime | None:

@@ -151,12 +151,15 @@ class Minutes:
         for column, name in (("queue_name", queue), ("task_name", actor)):
             if name is not None:
                 wanted, values = f"{wanted} AND {column} = ?", [*values, storable(name)]
-        columns = ", ".join(field.name for field in fields(TaskMinute))
+        names = [field.name for field in fields(TaskMinute)]
+        if self.database.dialect == "postgresql":  # as text, which the driver need not ask us about
+            names = [f"{name}::text" if name.endswith("_buckets") else name for name in names]
+        columns = ", ".join(names)
         # Not by peewee, which takes five times as long for a row: six hours are thousands.
         sql = f"SELECT {columns} FROM task_minutes WHERE {wanted} ORDER BY minute"  # noqa: S608 names of ours
         rows = self.database.run(lambda connection: self._words.rows(connection, sql, *values))
         found = _views(rows)
-        return found if step <= MINUTE else _together(found, step)
+        return found if step <= MINUTE else together(found, step)
 
     def _compute(self, connection: peewee.Database, minute: datetime, kept_from: datetime) -> int:
         at = stored_moment(minute)
@@ -221,21 +224,32 @@ def _folded(minute: datetime, rows: Iterable[Sequence[Any]]) -> list[TaskMinute]
     return found
 
 
-def _together(minutes: Iterable[TaskMinute], step: timedelta) -> list[TaskMinute]:
+def together(minutes: Iterable[TaskMinute], step: timedelta) -> list[TaskMinute]:
+    """Return figures put together over a longer time.
+
+    Parameters:
+      step: Whole minutes, counted from 1970 on.
+    """
     seconds = max(1, int(step / MINUTE)) * 60
-    sums: dict[tuple[Any, ...], TaskMinute] = {}
+    begins: dict[datetime, datetime] = {}
+    parts: dict[tuple[datetime, str, str, str], list[TaskMinute]] = {}
     for each in minutes:
-        begin = each.minute - timedelta(seconds=each.minute.timestamp() % seconds)
-        key = (begin, each.queue_name, each.task_name, each.outcome)
-        before = sums.get(key)
-        values = asdict(each) | {"minute": begin}
-        if before is not None:
-            for name in ("runs", "waits", "wait_seconds", "run_seconds"):
-                values[name] += getattr(before, name)
-            for name in ("wait_buckets", "run_buckets"):
-                values[name] = [a + b for a, b in zip(values[name], getattr(before, name), strict=True)]
-        sums[key] = TaskMinute(**values)
-    return list(sums.values())
+        if each.minute not in begins:
+            begins[each.minute] = each.minute - timedelta(seconds=each.minute.timestamp() % seconds)
+        key = (begins[each.minute], each.queue_name, each.task_name, each.outcome)
+        parts.setdefault(key, []).append(each)
+    return [
+        its[0]
+        if len(its) == 1 and its[0].minute == key[0]
+        else TaskMinute(
+            minute=key[0], queue_name=key[1], task_name=key[2], outcome=key[3], runs=sum(each.runs for each in its),
+            waits=sum(each.waits for each in its), wait_seconds=sum(each.wait_seconds for each in its),
+            run_seconds=sum(each.run_seconds for each in its),
+            wait_buckets=list(map(sum, zip(*(each.wait_buckets for each in its), strict=True))),
+            run_buckets=list(map(sum, zip(*(each.run_buckets for each in its), strict=True))),
+        )
+        for key, its in parts.items()
+    ]  # fmt: skip
 
 
 def bucket_of(seconds: float) -> int:

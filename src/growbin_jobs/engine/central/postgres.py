@@ -37,6 +37,8 @@ _AWAY_CODES: Final = ("25006",)
 _SCHEMA_CODES: Final = ("42P01", "42703")
 #: Data exceptions, integrity constraints, and limits of the program (a value that is too long for an index).
 _VALUE_CLASSES: Final = ("22", "23", "54")
+#: In what psycopg2 says of a text that PostgreSQL cannot store, which is none of its own errors.
+_NUL: Final = "NUL (0x00)"
 #: The statement's timeout has ended it.
 _TIMEOUT_CODE: Final = "57014"
 _NO_RIGHT_CODE: Final = "42501"
@@ -196,6 +198,8 @@ class PostgresDriver:
 
     def judge(self, error: Exception) -> Exception:
         cause = _cause(error)
+        if isinstance(cause, ValueError) and (isinstance(cause, UnicodeEncodeError) or _NUL in str(cause)):
+            return Permanent("request_invalid", detail="the database stores no NUL and no half of a character")
         if not isinstance(cause, psycopg2.Error):
             return error
         name, code = type(cause).__name__, cause.pgcode

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import peewee
 
@@ -63,6 +63,9 @@ class QueueMinute:
         return asdict(self) | {"minute": self.minute.isoformat()}
 
 
+_FIELDS: Final = tuple(field.name for field in fields(QueueMinute))
+
+
 class QueueMinutes:
     """The only writer of ``queue_minutes``.
 
@@ -115,7 +118,7 @@ class QueueMinutes:
         Parameters:
           queues: Only of these; None: of all.
         """
-        columns = ", ".join(field.name for field in fields(QueueMinute))
+        columns = ", ".join(_FIELDS)
         wanted, values = "minute >= ? AND minute < ?", [*map(stored_moment, (since, until))]
         if queues is not None:
             if not queues:
@@ -142,8 +145,7 @@ class QueueMinutes:
 def _view(row: Sequence[Any]) -> QueueMinute:
     minute = utc_moment(row[0])
     assert minute is not None
-    names = (field.name for field in fields(QueueMinute))
-    return QueueMinute(**(dict(zip(names, row, strict=True)) | {"minute": minute}))
+    return QueueMinute(**(dict(zip(_FIELDS, row, strict=True)) | {"minute": minute}))
 
 
 def _age(depth: Depth, since: datetime | None, now: datetime) -> float | None:

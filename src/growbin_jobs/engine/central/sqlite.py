@@ -118,6 +118,8 @@ class SqliteDriver:
 
     def judge(self, error: Exception) -> Exception:
         cause = _cause(error)
+        if isinstance(cause, UnicodeEncodeError):
+            return Permanent("request_invalid", detail="the database stores no half of a character")
         if not isinstance(cause, apsw.Error):
             return error
         if type(cause) in _AWAY:

@@ -1,5 +1,6 @@
 """Who works: one row for each node and worker group, kept fresh by the node's keeper."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
@@ -127,7 +128,19 @@ class Workers:
         # Not by peewee, which takes five times as long for a row: pods come and go by the thousand.
         sql = f"SELECT {', '.join(_FIELDS)} FROM workers ORDER BY node, group_name"  # noqa: S608 names of ours
         words = SqlWords(self.database.dialect)
-        return [_view(row) for row in self.database.run(lambda connection: words.rows(connection, sql))]
+        return _views(self.database.run(lambda connection: words.rows(connection, sql)))
+
+    def versions(self) -> dict[str, datetime]:
+        """Return the versions of all groups, each with the time when the first of its groups began to work."""
+        sql, words = "SELECT version, min(started_at) FROM workers GROUP BY version", SqlWords(self.database.dialect)
+        rows = self.database.run(lambda connection: words.rows(connection, sql))
+        began: dict[str, datetime] = {}
+        for text, at in rows:
+            for version in filter(None, text.replace(" ", "").split(",")):
+                first = utc_moment(at)
+                assert first is not None
+                began[version] = min(began.get(version, first), first)
+        return began
 
     def forget(self, *, stopped_before: datetime) -> int:
         """Delete rows of groups that stopped long ago and left nothing behind.
@@ -144,12 +157,14 @@ class Workers:
 
 
 _FIELDS: Final = tuple(field.name for field in fields(WorkerGroup))
-_READ: Final = {
-    **dict.fromkeys(("pids", "queues", "reserved_tasks"), JsonField().python_value),
-    **dict.fromkeys(("started_at", "seen_at", "stopped_at"), utc_moment),
-}
+_JSON: Final = ("pids", "queues", "reserved_tasks")
+_TIMES: Final = ("started_at", "seen_at", "stopped_at")
 
 
-def _view(row: Sequence[Any]) -> WorkerGroup:
-    values = dict(zip(_FIELDS, row, strict=True))
-    return WorkerGroup(**(values | {name: read(values[name]) for name, read in _READ.items()}))
+def _views(rows: Sequence[Sequence[Any]]) -> list[WorkerGroup]:
+    known = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
+    # All documents are parsed at once: there are three in each row, and most are short.
+    documents = iter(json.loads(f"[{','.join(values[name] or 'null' for values in known for name in _JSON)}]"))
+    for values in known:
+        values |= {name: next(documents) for name in _JSON} | {name: utc_moment(values[name]) for name in _TIMES}
+    return [WorkerGroup(**values) for values in known]

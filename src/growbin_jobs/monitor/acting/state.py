@@ -14,6 +14,7 @@ from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.named import named_limits
 from growbin_jobs.limits.provision import provision_of
+from growbin_jobs.models.batches import Batches
 from growbin_jobs.monitor.acting.actor import name_of
 from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.security.refusals import BadInput
@@ -71,6 +72,19 @@ def reset_breaker(request: Request, name: str, *, reason: str = "") -> None:
     """Close a breaker; see :func:`growbin_jobs.operations.breakers.reset_breaker`."""
     record(request, "breaker.reset", target=name, reason=reason)
     reset(Breakers(request.app.state.services.database), name)
+
+
+def cancel_batch(request: Request, batch_id: str, *, reason: str = "") -> str:
+    """Let a batch of paid calls end soon; return our id of it.
+
+    Raises:
+      NotFound: There is none.
+      Conflict: It is done.
+    """
+    batches = Batches(request.app.state.services.database)
+    found = batches.get(batch_id)
+    record(request, "batch.cancelled", target=found.id, reason=reason)
+    return batches.cancel(found.id, by=name_of(request)).id
 
 
 def run_job(request: Request, job: str) -> datetime:

@@ -121,6 +121,12 @@ def reset_breaker(request: Request, name: Id, back: Back = "/money", reason: Rea
     )
 
 
+@router.post("/batches/cancel", dependencies=[require(Action.CANCEL_BATCH)])
+def cancel_batch(request: Request, batch: Id, back: Back = "/batches", reason: Reason = "") -> Response:
+    """Let a batch of paid calls end soon."""
+    return acted(request, back, "act.said.batch", lambda: state.cancel_batch(request, batch, reason=reason))
+
+
 @router.post("/jobs/run", dependencies=[require(Action.RUN_SCHEDULE)])
 def run_job(request: Request, job: Id, back: Back = "/schedule") -> Response:
     """Let a periodic job run now."""

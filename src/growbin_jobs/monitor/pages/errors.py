@@ -17,7 +17,7 @@ from growbin_jobs.operations.error_groups import error_groups
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
 #: Groups that the page shows.
-MOST = 50
+MOST = 25
 
 #: Times that can be chosen, in hours.
 HOURS = (1, 6, 24, 72, 168)
@@ -39,10 +39,9 @@ def page(
     services: Any = request.app.state.services
     now = datetime.now(UTC)
     since = now - timedelta(hours=hours)
-    found = error_groups(services.database, since=since, until=now)
-    groups = [group for group in found.groups if group.is_new] if only == "new" else found.groups
+    found = error_groups(services.database, since=since, until=now, most=MOST, only_new=only == "new")
     return render(
-        request, "errors.html", found=found, groups=groups, hours=hours, choices=HOURS, only=only, since=since,
+        request, "errors.html", found=found, hours=hours, choices=HOURS, only=only, since=since,
         sparkline=charts.sparkline, affected=affected, most=MOST,
         hit=affected_by(services.database, affected, since=since, until=now) if affected else None,
     )  # fmt: skip

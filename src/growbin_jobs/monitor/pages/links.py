@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.requests import Request
 
@@ -19,7 +19,7 @@ def link(request: Request, path: str, *names: object, **query: object) -> str:
       query: The values that are not None, lists as several.
     """
     prefix: str = request.scope.get("root_path", "")
-    address = prefix + path + "".join(f"/{quote(str(name), safe='')}" for name in names)
+    address = prefix + path + "".join(f"/{_quoted(str(name))}" for name in names)
     return address + _query(query)
 
 
@@ -50,8 +50,13 @@ def _query(values: Mapping[str, object]) -> str:
     pairs = []
     for name, value in values.items():
         parts = value if isinstance(value, list | tuple) else [value]
-        pairs += [(name, str(part)) for part in parts if part is not None]
-    return f"?{urlencode(pairs, quote_via=quote, errors='replace')}" if pairs else ""
+        pairs += [f"{_quoted(name)}={_quoted(str(part))}" for part in parts if part is not None]
+    return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+@lru_cache(maxsize=1000)  # a page has hundreds of links to the same few names
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")
 
 
 def _inner_path(request: Request) -> str:

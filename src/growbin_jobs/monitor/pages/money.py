@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from growbin_jobs.limits.usage import GroupBy
 from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading import money
@@ -25,13 +26,13 @@ USERS = 100
 @router.get("/money")
 def page(
     request: Request,
-    by: Literal["day", "model", "purpose", "user"] = "day",
+    by: GroupBy = "day",
     days: Annotated[int, Query(ge=1, le=3660)] = 30,
 ) -> Response:
     """Show limits, breakers, budgets and sums."""
     services: Any = request.app.state.services
     people = may_see_people(request)
-    chosen: Literal["day", "model", "purpose", "user"] = "day" if by == "user" and not people else by
+    chosen: GroupBy = "day" if by == "user" and not people else by
     budgets = [each for each in money.budgets_of(services) if people or not each.name.startswith("user:")]
     spent = money.spent_of(services, chosen, days, most=USERS)
     return render(

@@ -37,6 +37,7 @@ PAGES: Final = (
     Page("/bulk", "nav.bulk", Action.SEE_STATE, "b", "dead"),
     Page("/schedule", "nav.schedule", Action.SEE_STATE, "s", "schedule"),
     Page("/money", "nav.money", Action.SEE_MONEY, "m", "money"),
+    Page("/batches", "nav.batches", Action.SEE_MONEY, "k", "limits"),
     Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),
     Page("/statistics", "nav.statistics", Action.SEE_STATE, "r", "statistics"),
     Page("/proof", "nav.proof", Action.PROVE, "p", "proof"),

@@ -1,8 +1,8 @@
 """The routers of the pages that show what the cluster does; the first page is in ``overview``."""
 
-from growbin_jobs.monitor.pages import analyses, audit, errors, money, platform, proof, schedule, state, tasks
+from growbin_jobs.monitor.pages import analyses, audit, batches, errors, money, platform, proof, schedule, state, tasks
 
 routers = [
-    tasks.router, errors.router, analyses.router, state.router, schedule.router, money.router, platform.router,
-    proof.router, audit.router,
+    tasks.router, errors.router, analyses.router, state.router, schedule.router, money.router, batches.router,
+    platform.router, proof.router, audit.router,
 ]  # fmt: skip

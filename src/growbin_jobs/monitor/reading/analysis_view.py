@@ -13,6 +13,7 @@ from growbin_jobs.engine.groups import Route
 from growbin_jobs.errors import NotFound
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.models.analysis_lists import is_id
+from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
 from growbin_jobs.monitor.reading.seen import record_look
 from growbin_jobs.monitor.reading.task_query import may_see_people
 from growbin_jobs.operations.analysis_timeline import Timeline, timeline
@@ -24,12 +25,14 @@ class AnalysisView:
     """An analysis.
 
     Attributes:
-      waiting: The limit of paid calls that it waits for; None: none.
+      waiting: The batch or the limit of paid calls that it waits for; None: none.
+      batches: How its questions are or were asked in batches of paid calls, the first ones first.
       hidden: The asker may not see whose it is, the photo and the answer.
     """
 
     timeline: Timeline
     waiting: Waiting | None
+    batches: list[InBatch]
     hidden: bool
 
 
@@ -51,7 +54,8 @@ def analysis_view(request: Request, analysis_id: str) -> AnalysisView:
         record_look(request, "analysis.seen", target=found.analysis.id, whose=found.analysis.user_id or "")
     else:
         found = replace(found, analysis=_without_person(found.analysis))
-    return AnalysisView(timeline=found, waiting=waiting, hidden=not people)
+    batches = BatchQuestions(services.database).of_analysis(found.analysis.id)
+    return AnalysisView(timeline=found, waiting=waiting, batches=batches, hidden=not people)
 
 
 def _without_person(analysis: Analysis) -> Analysis:

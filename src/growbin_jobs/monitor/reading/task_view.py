@@ -12,6 +12,7 @@ from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.errors import NotFound
+from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
 from growbin_jobs.monitor.reading.lost_tasks import with_lost
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.waiting import Waiting, why_task_waits
@@ -28,6 +29,7 @@ class TaskView:
       waiting: Why it has not ended; None: it has.
       attempts: Its runs that did not complete, the newest of them, oldest first; their numbers say how many there are.
       family: The first task of its chain and all that were sent in it; empty where it is alone.
+      in_batch: How its question is asked in a batch of paid calls; None: it is not.
       letters: The dead letters that it has come to, oldest first.
       message, result: Their beginning; None where there is none, or the asker may not see it.
       hidden: The asker may not see message and result.
@@ -37,6 +39,7 @@ class TaskView:
     waiting: Waiting | None
     attempts: list[TaskAttempt]
     family: list[TaskLine]
+    in_batch: InBatch | None
     letters: list[CentralDeadLetter]
     message: Preview | None
     result: Preview | None
@@ -65,6 +68,7 @@ def task_view(services: Services, task_id: str, *, messages: bool) -> TaskView:
         waiting=why_task_waits(found.task, services.database, now=datetime.now(UTC)),
         attempts=Attempts(services.database).of_task(task.task_id, most=MOST_ATTEMPTS),
         family=with_lost(services, family) if len(family) > 1 else [],
+        in_batch=BatchQuestions(services.database).of_message(task.task_id),
         letters=DeadLetters(services.database).of_task(task.task_id),
         message=found.payload if messages else None,
         result=found.result if messages else None,

@@ -42,6 +42,7 @@ class Action(StrEnum):
     ABORT = "abort"
     CHANGE_LIMITS = "change_limits"
     RESET_BREAKER = "reset_breaker"
+    CANCEL_BATCH = "cancel_batch"
     RUN_SCHEDULE = "run_schedule"
     CONTROL_WORKERS = "control_workers"
     CHANGE_ACCESS = "change_access"
@@ -90,6 +91,7 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.REVOKE: Permission(_OPERATOR, changes=True),
     Action.ABORT: Permission(_OPERATOR, changes=True),
     Action.RESET_BREAKER: Permission(_OPERATOR, changes=True),
+    Action.CANCEL_BATCH: Permission(_OPERATOR, changes=True),
     Action.RUN_SCHEDULE: Permission(_OPERATOR, changes=True),
     Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True),
     Action.CONTROL_WORKERS: Permission(_ADMIN, changes=True),

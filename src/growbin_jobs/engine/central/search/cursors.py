@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.search.expressions import SearchError
 
 
@@ -41,14 +42,32 @@ def decoded(text: str, *, sort: str) -> Place:
     try:
         raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         created_at, task_id, its_sort, value, anchor = json.loads(raw)
-        datetime.fromisoformat(created_at)
-        if anchor is not None:
-            datetime.fromisoformat(anchor)
-        plain = isinstance(task_id, str) and "\0" not in task_id and isinstance(value, str | int | float | None)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+        created_at = _stored(created_at)
+        anchor = None if anchor is None else _stored(anchor)
+        plain = isinstance(task_id, str) and "\0" not in task_id and _is_value(value)
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError):
         plain = False
-    if not plain or (isinstance(value, str) and "\0" in value):
+    if not plain:
         raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
     if its_sort != sort:
         raise SearchError("The cursor belongs to a list with another order. Begin at the first page.", 0)
     return Place(created_at, task_id.encode("utf-8", "replace").decode(), its_sort, value, anchor)
+
+
+def _stored(text: str) -> str:
+    """Return a time as both databases take it: ISO 8601 has many more ways to write one.
+
+    Raises:
+      ValueError, TypeError, OverflowError: It is none, or has no zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return stored_moment(moment)
+
+
+def _is_value(value: object) -> bool:
+    """Whether a database takes this for the value of a column."""
+    if isinstance(value, str):
+        return "\0" not in value
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63)

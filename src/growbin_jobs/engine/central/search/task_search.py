@@ -114,7 +114,7 @@ class TaskSearch:
         if sort.removeprefix("-") not in SORTS:
             raise SearchError(f"Tasks cannot be sorted by {sort!r}; choose one of {', '.join(SORTS)}.", 0)
         limit = max(1, min(limit, MOST_LINES))
-        place = decoded(cursor, sort=sort) if cursor else None
+        place = _place(cursor, sort) if cursor else None
         window = self._text_window if reads_text(expression) else self._window
         while True:
             query = _Query(self._database, self._words, expression, sort, window)
@@ -294,3 +294,27 @@ class _Query:
 
     def _run(self, sql: str, *values: Any) -> list[Sequence[Any]]:
         return self._database.run(lambda connection: self._words.rows(connection, sql, *values))
+
+
+def _place(cursor: str, sort: str) -> Place:
+    """Return the place of a cursor whose value is one of the column by which the list is sorted.
+
+    Raises:
+      SearchError: It names none.
+    """
+    place, field, right = decoded(cursor, sort=sort), sort.removeprefix("-"), True
+    if place.value is not None and field in TIMES:
+        right = isinstance(place.value, str) and _is_moment(place.value)
+    elif place.value is not None:
+        right = isinstance(place.value, int | float if field in NUMBERS else str)
+    if not right:
+        raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
+    return place
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.tzinfo is not None and words_of(moment) == text
+    except (ValueError, OverflowError):
+        return False

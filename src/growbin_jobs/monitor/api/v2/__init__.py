@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from growbin_jobs.monitor.api.v2 import (
     analyses,
     audit,
+    batches,
     bulk,
     dead_letters,
     description,
@@ -24,5 +25,5 @@ from growbin_jobs.monitor.api.v2 import (
 routers: list[APIRouter] = [
     description.router, me.router, tasks.router, state.router, money.router, schedule.router, analyses.router,
     platform.router, audit.router, dead_letters.router, task_actions.router, state_actions.router, bulk.router,
-    webhooks.router, proof.router,
+    webhooks.router, proof.router, batches.router,
 ]  # fmt: skip

@@ -54,5 +54,5 @@ def usage(
     Of users those are named that cost most; the row without a key is all the rest, nobody's requests included.
     """
     if by == "user" and not may_see_people(request):
-        return problem(403, "You may not see personal data: ask by day, model or purpose.")
+        return problem(403, "You may not see personal data: ask by day, model, purpose or tier.")
     return StrictAnswer(money.spent_of(request.app.state.services, by, days, most=most))

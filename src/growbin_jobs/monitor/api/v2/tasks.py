@@ -15,6 +15,7 @@ from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.errors import NotFound
+from growbin_jobs.models.batch_questions import InBatch
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.api.v2.exporting import ROUTE, Form, Reason, encoded, exported
@@ -73,6 +74,7 @@ class TaskAnswer:
       waiting: Why it has not ended; null: it has.
       attempts: Its runs that did not complete, oldest first, the newest 50; their numbers say how many there are.
       family: The first task of its chain and all that were sent in it.
+      in_batch: How its question is asked in a batch of paid calls, times in seconds since 1970; null: it is not.
       message, result: Null where there is none or you may not see it.
       hidden: You may not see message and result.
     """
@@ -81,6 +83,7 @@ class TaskAnswer:
     waiting: Waiting | None
     attempts: list[TaskAttempt]
     family: list[TaskLine]
+    in_batch: InBatch | None
     message: Document | None
     result: Document | None
     error: str | None
@@ -111,6 +114,7 @@ def task(request: Request, task_id: str) -> Response:
             waiting=view.waiting,
             attempts=view.attempts,
             family=view.family,
+            in_batch=view.in_batch,
             message=document(view.message),
             result=document(view.result),
             error=view.error.text if view.error else None,
