@@ -112,7 +112,7 @@ def filled(settings: Settings) -> Iterator[Services]:
     put(services.database, DeadLetterRow, [letter(row) for row in found if row["status"] == "dead"])
     reserved = [{"id": "t-taken", "actor": "upload_image", "queue": "user_input", "pid": 71}]
     group = worker("storage-1", datetime.now(UTC), reserved=1, reserved_tasks=reserved)
-    alive = datetime.now(UTC) + timedelta(minutes=10)  # however long the tests take
+    alive = datetime.now(UTC) + timedelta(hours=6)  # however long the tests take
     Workers(services.database).report("storage-1", [group], unsynced=0, owed=0, at=alive)
     _count(services)
     WorkerActors(services.database).report("storage-1", {"storage": ("upload_image",)}, at=NOW)
