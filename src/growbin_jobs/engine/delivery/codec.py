@@ -19,7 +19,8 @@ from dramatiq.errors import DecodeError
 
 from growbin_jobs.engine.text import well_formed
 
-_from_json = json.JSONDecoder().raw_decode
+#: Returns a value and where it ends, or raises ``StopIteration`` where none begins.
+_from_json = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def _encoder() -> Callable[[dict[str, Any]], str]:
@@ -119,8 +120,8 @@ def _fields(body: bytes) -> dict[str, Any]:
         try:
             text = body.decode()
             fields: dict[str, Any]
-            fields, end = _from_json(text)
-        except (ValueError, RecursionError):
+            fields, end = _from_json(text, 0)
+        except (StopIteration, ValueError, RecursionError):
             pass  # white space around it; else Dramatiq says what is wrong
         else:
             whole = end == len(text) and type(fields) is dict and fields.keys() == _NAMES

@@ -5,6 +5,7 @@ import time
 from queue import Empty, PriorityQueue
 from types import SimpleNamespace
 
+import dramatiq
 import pytest
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.fast.held_items import FastWorkQueue, HoldingWorkQueue
-from growbin_jobs.engine.fast.work_queue import WorkQueue
+from growbin_jobs.engine.fast.work_queue import WorkQueue, hand_over_quickly
 from growbin_jobs.engine.pauses import Pauses
 
 
@@ -37,6 +38,26 @@ def test_a_consumer_looks_for_delayed_messages_only_where_there_are_some():
     thread.delay_queue.put(1)
     thread.handle_delayed_messages()
     assert looked == [1]
+
+
+def test_messages_with_options_or_of_an_unknown_actor_go_dramatiqs_way_into_the_queue():
+    broker = StubBroker(middleware=[])
+    dramatiq.actor(lambda: None, broker=broker, actor_name="work", priority=3)
+    others, queue = [], WorkQueue()
+    thread = SimpleNamespace(work_queue=queue, handle_message=others.append)
+    plain, late, unknown = (
+        dramatiq.Message(queue_name="default", actor_name=actor, args=(), kwargs={}, options=options)
+        for actor, options in (("work", {}), ("work", {"eta": 1}), ("gone", {}))
+    )
+
+    hand_over_quickly(broker, thread)
+    for message in (plain, late, unknown):
+        thread.handle_message(message)
+
+    taken = queue.get_nowait()
+    assert (taken.message, taken.priority) == (plain, 3)
+    assert queue.empty()
+    assert others == [late, unknown]
 
 
 def item(name, queue, priority=0, actor="work"):

@@ -125,13 +125,10 @@ class PendingConfirm:
 
     def set_result(self, _: None) -> None:
         """Complete it: RabbitMQ has confirmed the message."""
-        self._complete(None)
+        self.set_exception(None)
 
     def set_exception(self, error: BaseException | None) -> None:
         """Complete it with the reason why RabbitMQ does not have the message."""
-        self._complete(error)
-
-    def _complete(self, error: BaseException | None) -> None:
         if not self._done:
             self._done = True
             self._confirms.completed(self, error)
