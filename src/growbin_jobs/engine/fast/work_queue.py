@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -173,8 +174,11 @@ class QueuedMessage:
 def hand_over_quickly(broker: Any, thread: Any) -> None:
     """Let Dramatiq's consumer thread put messages without options, of actors that it knows, straight into the queue.
 
-    All others go Dramatiq's way: those with an ``eta``, and those of whose actor nobody knows.
+    All others go Dramatiq's way: those with an ``eta``, and those of whose actor nobody knows. So do all where its
+    debug lines are wanted.
     """
+    if thread.logger.isEnabledFor(logging.DEBUG):
+        return
     handle, actors, put = thread.handle_message, broker.actors, thread.work_queue.put
 
     def handle_message(message: Any) -> None:

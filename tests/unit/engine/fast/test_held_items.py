@@ -1,5 +1,6 @@
 """The work queue during a pause: what is held back, and that nothing is lost."""
 
+import logging
 import threading
 import time
 from queue import Empty, PriorityQueue
@@ -44,7 +45,9 @@ def test_messages_with_options_or_of_an_unknown_actor_go_dramatiqs_way_into_the_
     broker = StubBroker(middleware=[])
     dramatiq.actor(lambda: None, broker=broker, actor_name="work", priority=3)
     others, queue = [], WorkQueue()
-    thread = SimpleNamespace(work_queue=queue, handle_message=others.append)
+    logger = logging.getLogger("test_held_items")
+    logger.setLevel(logging.INFO)
+    thread = SimpleNamespace(work_queue=queue, handle_message=others.append, logger=logger)
     plain, late, unknown = (
         dramatiq.Message(queue_name="default", actor_name=actor, args=(), kwargs={}, options=options)
         for actor, options in (("work", {}), ("work", {"eta": 1}), ("gone", {}))
@@ -58,6 +61,17 @@ def test_messages_with_options_or_of_an_unknown_actor_go_dramatiqs_way_into_the_
     assert (taken.message, taken.priority) == (plain, 3)
     assert queue.empty()
     assert others == [late, unknown]
+
+
+def test_messages_go_dramatiqs_way_where_its_debug_lines_are_wanted():
+    logger = logging.getLogger("test_held_items.debug")
+    logger.setLevel(logging.DEBUG)
+    handle = object()
+    thread = SimpleNamespace(work_queue=WorkQueue(), handle_message=handle, logger=logger)
+
+    hand_over_quickly(StubBroker(middleware=[]), thread)
+
+    assert thread.handle_message is handle
 
 
 def item(name, queue, priority=0, actor="work"):

@@ -125,10 +125,13 @@ class PendingConfirm:
 
     def set_result(self, _: None) -> None:
         """Complete it: RabbitMQ has confirmed the message."""
-        self.set_exception(None)
+        self._complete(None)
 
     def set_exception(self, error: BaseException | None) -> None:
         """Complete it with the reason why RabbitMQ does not have the message."""
+        self._complete(error)
+
+    def _complete(self, error: BaseException | None) -> None:
         if not self._done:
             self._done = True
             self._confirms.completed(self, error)
