@@ -71,7 +71,7 @@ def command(
     d  Celery with acks_late, confirms, and a SQLite row for each task with autocommit
     \b
     Everybody gets the same private RabbitMQ, the same kind of queue and a queue for each stage, and fetches as far
-    ahead as it does by default: a, b and d twice what can run, c 64 more.
+    ahead as it does by default: a, b and d twice what can run, c 64 to 300 more.
     Workers warm up until each greenlet has worked; then they are frozen, messages are loaded, and the clock runs from
     their release until RabbitMQ holds nothing any more, so a task counts when it is acknowledged. How many messages
     is the warm-up's rate times --seconds, so that fast and slow are measured for equally long. Tasks do nothing and

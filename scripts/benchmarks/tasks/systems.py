@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from dramatiq import Message
 
-from growbin_jobs.engine.middleware.prefetch import SETTLING
+from growbin_jobs.engine.middleware.prefetch import settling
 
 #: What a task carries beside its numbers.
 PAYLOAD = "x" * 300
@@ -85,7 +85,8 @@ def environment(
     if system == "p":
         assert base is not None
         system, paths = "c", [str(base / "src"), str(base / "scripts")]
-    fetching = {"dramatiq_queue_prefetch": str(2 * pool.concurrency + SETTLING)} if system == "e" else {}
+    ahead = 2 * pool.concurrency + settling(pool.concurrency)
+    fetching = {"dramatiq_queue_prefetch": str(ahead)} if system == "e" else {}
     return fetching | {
         "PYTHONPATH": os.pathsep.join(paths),
         "BENCH_SYSTEM": system,

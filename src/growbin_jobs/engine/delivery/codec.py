@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from hashlib import sha1
 from operator import itemgetter
+from sys import intern
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -19,7 +20,8 @@ from dramatiq.errors import DecodeError
 
 from growbin_jobs.engine.text import well_formed
 
-_from_json = json.JSONDecoder().raw_decode
+#: Returns a value and where it ends, or raises ``StopIteration`` where none begins.
+_from_json = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def _encoder() -> Callable[[dict[str, Any]], str]:
@@ -81,13 +83,25 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
     fields = _fields(body)
     if queue_name is not None:
         fields["queue_name"] = queue_name
-    if (*map(type, _values(fields)),) != _TYPES:
+    queue, actor, args, kwargs, options, message_id, timestamp = values = _values(fields)
+    if (*map(type, values),) != _TYPES:
         _check_kinds(fields)
-    names = fields["actor_name"] + fields["message_id"]
+    names = actor + message_id
     if not names.isascii() or "\0" in names:
         _check_names(fields)
-    fields["args"] = tuple(fields["args"])
-    return assemble(fields)
+    # JSON made the names of the fields anew. A dict whose keys are the program's own takes 400 bytes less, and whoever
+    # looks a field up has found it without comparing its letters: some hundred times for each message.
+    return assemble(
+        {
+            "queue_name": queue,
+            "actor_name": intern(actor) if type(actor) is str else actor,
+            "args": tuple(args),
+            "kwargs": kwargs,
+            "options": options,
+            "message_id": message_id,
+            "message_timestamp": timestamp,
+        }
+    )
 
 
 def _check_kinds(fields: dict[str, Any]) -> None:
@@ -119,8 +133,8 @@ def _fields(body: bytes) -> dict[str, Any]:
         try:
             text = body.decode()
             fields: dict[str, Any]
-            fields, end = _from_json(text)
-        except (ValueError, RecursionError):
+            fields, end = _from_json(text, 0)
+        except (StopIteration, ValueError, RecursionError):
             pass  # white space around it; else Dramatiq says what is wrong
         else:
             whole = end == len(text) and type(fields) is dict and fields.keys() == _NAMES

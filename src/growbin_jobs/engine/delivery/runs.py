@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import ref
 
@@ -153,5 +152,7 @@ class Runs(Generic[D]):
 
     def _forget(self, reference: _Reference[D]) -> None:
         if self._runs.get(reference.key) is reference:
-            with suppress(KeyError):
+            try:
                 del self._runs[reference.key]
+            except KeyError:
+                return

@@ -219,11 +219,12 @@ class Settlement:
             return
         life = delivery.life
         assert life is not None
-        if pending_ack.outbox:
+        outbox = pending_ack.outbox
+        if outbox:
             if events.CONFIRMED.listeners:
-                events.CONFIRMED.emit(delivery, messages=len(pending_ack.outbox))
+                events.CONFIRMED.emit(delivery, messages=len(outbox))
             if delivery.returned is None:  # what the journal does not have it cannot forget
-                self._journal.confirmed([each.seq for each in pending_ack.outbox])
+                self._journal.confirmed((outbox[0].seq,) if len(outbox) == 1 else [each.seq for each in outbox])
         if events.ACKED.listeners:
             events.ACKED.emit(
                 delivery, disposition=pending_ack.disposition.value,

@@ -10,7 +10,11 @@ from dramatiq import Middleware
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine.fast.hooks import FastHooks, acknowledge_without_signals
-from growbin_jobs.engine.fast.work_queue import WorkQueue, look_for_delayed_only_where_there_are_any
+from growbin_jobs.engine.fast.work_queue import (
+    WorkQueue,
+    hand_over_quickly,
+    look_for_delayed_only_where_there_are_any,
+)
 from growbin_jobs.engine.pauses import Pauses
 
 
@@ -115,6 +119,7 @@ class FastWorkQueue(Middleware):
     def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
         look_for_delayed_only_where_there_are_any(thread)
         if isinstance(broker, FastHooks):
+            hand_over_quickly(broker, thread)
             acknowledge_without_signals(broker, thread)
 
 

@@ -1,10 +1,12 @@
 """The work queue during a pause: what is held back, and that nothing is lost."""
 
+import logging
 import threading
 import time
 from queue import Empty, PriorityQueue
 from types import SimpleNamespace
 
+import dramatiq
 import pytest
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.fast.held_items import FastWorkQueue, HoldingWorkQueue
-from growbin_jobs.engine.fast.work_queue import WorkQueue
+from growbin_jobs.engine.fast.work_queue import WorkQueue, hand_over_quickly
 from growbin_jobs.engine.pauses import Pauses
 
 
@@ -37,6 +39,39 @@ def test_a_consumer_looks_for_delayed_messages_only_where_there_are_some():
     thread.delay_queue.put(1)
     thread.handle_delayed_messages()
     assert looked == [1]
+
+
+def test_messages_with_options_or_of_an_unknown_actor_go_dramatiqs_way_into_the_queue():
+    broker = StubBroker(middleware=[])
+    dramatiq.actor(lambda: None, broker=broker, actor_name="work", priority=3)
+    others, queue = [], WorkQueue()
+    logger = logging.getLogger("test_held_items")
+    logger.setLevel(logging.INFO)
+    thread = SimpleNamespace(work_queue=queue, handle_message=others.append, logger=logger)
+    plain, late, unknown = (
+        dramatiq.Message(queue_name="default", actor_name=actor, args=(), kwargs={}, options=options)
+        for actor, options in (("work", {}), ("work", {"eta": 1}), ("gone", {}))
+    )
+
+    hand_over_quickly(broker, thread)
+    for message in (plain, late, unknown):
+        thread.handle_message(message)
+
+    taken = queue.get_nowait()
+    assert (taken.message, taken.priority) == (plain, 3)
+    assert queue.empty()
+    assert others == [late, unknown]
+
+
+def test_messages_go_dramatiqs_way_where_its_debug_lines_are_wanted():
+    logger = logging.getLogger("test_held_items.debug")
+    logger.setLevel(logging.DEBUG)
+    handle = object()
+    thread = SimpleNamespace(work_queue=WorkQueue(), handle_message=handle, logger=logger)
+
+    hand_over_quickly(StubBroker(middleware=[]), thread)
+
+    assert thread.handle_message is handle
 
 
 def item(name, queue, priority=0, actor="work"):

@@ -11,7 +11,7 @@ from growbin_jobs.engine.errors import ConfigurationError, Deferred
 from growbin_jobs.engine.middleware import prefetch
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle
-from growbin_jobs.engine.middleware.prefetch import SETTLING, Prefetch
+from growbin_jobs.engine.middleware.prefetch import LEAST_SETTLING, MOST_SETTLING, SETTLING, Prefetch, settling
 from growbin_jobs.names import GROUPS
 
 
@@ -46,7 +46,9 @@ def test_a_worker_starts_while_a_dependency_is_away():
     boot_that_raises(Deferred("database is away", wait=1)).emit_before("worker_boot", None)
 
 
-@pytest.mark.parametrize(("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10 + SETTLING)])
+@pytest.mark.parametrize(
+    ("queue", "expected"), [("vision_analysis", 5), ("user_input", 10), ("other", 10 + LEAST_SETTLING)]
+)
 def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
     broker = StubBroker(middleware=[Prefetch(tuple(GROUPS.values()))])
     dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name=queue)
@@ -55,6 +57,14 @@ def test_the_prefetch_follows_the_group_and_the_threads(queue, expected):
     broker.emit_before("worker_boot", worker)
 
     assert worker.queue_prefetch == expected
+
+
+@pytest.mark.parametrize(
+    ("threads", "expected"),
+    [(1, LEAST_SETTLING), (8, LEAST_SETTLING), (50, 50 * SETTLING), (100, MOST_SETTLING), (1000, MOST_SETTLING)],
+)
+def test_what_settles_grows_with_the_threads_within_bounds(threads, expected):
+    assert settling(threads) == expected
 
 
 def test_who_has_set_the_prefetch_has_it(monkeypatch):

@@ -64,11 +64,12 @@ def publish(channel: int, queue: str, body: bytes, message_id: str, priority: in
     if priority is not None:
         flags |= _PRIORITY
         properties += bytes((priority,))
-    header = _HEADER.pack(BASIC, 0, len(body), flags) + properties + _short(message_id)
+    size = len(body)
+    header = _HEADER.pack(BASIC, 0, size, flags) + properties + _short(message_id)
     parts = [_publish_method(channel, queue), _FRAME.pack(HEADER, channel, len(header)), header, END]
-    for start in range(0, len(body), body_max):
-        part = body[start : start + body_max]
-        parts += (_FRAME.pack(BODY, channel, len(part)), part, END)
+    whole = 0 < size <= body_max  # nearly always, and a copy of the body is spared
+    for piece in (body,) if whole else [body[start : start + body_max] for start in range(0, size, body_max)]:
+        parts += (_FRAME.pack(BODY, channel, len(piece)), piece, END)
     return b"".join(parts)
 
 

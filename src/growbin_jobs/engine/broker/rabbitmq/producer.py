@@ -75,8 +75,10 @@ class RabbitProducer:
 
     def publication(self, message: OutboxMessage, confirmed: Completion) -> tuple[Publication, int]:
         """Return the publication of an outbox message, and the levels of the delay ladder that it needs."""
-        route = self._route(message)
         priority = option(message.body, "broker_priority")
+        if message.due_at is None:  # nearly always
+            return Publication(message.queue_name, message.body, message.message_id, priority, None, confirmed), 0
+        route = self._route(message)
         return Publication(
             route.queue, message.body, message.message_id, priority, route.headers, confirmed
         ), route.levels
