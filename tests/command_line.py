@@ -62,7 +62,12 @@ def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subproc
 
 
 def start_program(
-    module: str, command: Sequence[str], *arguments: str, env: Mapping[str, str], **options: Any
+    module: str,
+    command: Sequence[str],
+    *arguments: str,
+    env: Mapping[str, str],
+    loaded: Sequence[str] = (),
+    **options: Any,
 ) -> subprocess.Popen[Any]:
     """Start a program by forking a process that has loaded the libraries, whatever the environment.
 
@@ -71,15 +76,19 @@ def start_program(
       command: What would start it, without its arguments.
       arguments: Of the program.
       env: The whole environment. What is read at the start is that of the process that forks: there is one for each.
+      loaded: More modules that the process that forks has loaded.
       options: Those of :class:`subprocess.Popen`.
     """
-    return _Forked(module, command, arguments, env=env, **options)
+    return _Forked(module, command, arguments, loaded, env=env, **options)
 
 
 class _Forked(subprocess.Popen[Any]):
     """A command that a server has forked. It is no child of this process: it is told its pid, and how it ended."""
 
-    def __init__(self, module: str, command: Sequence[str], arguments: Sequence[str], **options: Any) -> None:
+    def __init__(
+        self, module: str, command: Sequence[str], arguments: Sequence[str], loaded: Sequence[str] = (), **options: Any
+    ) -> None:
+        self._loaded = loaded
         # What an interpreter shows a program: the last word of the command, and what it is given.
         self._module, self._argv = module, ["-c" if command == MAIN else command[-1], *arguments]
         super().__init__([*command, *arguments], **options)
@@ -99,7 +108,7 @@ class _Forked(subprocess.Popen[Any]):
                 "folder": os.fspath(cwd or os.getcwd()), "env": dict(env),
             }  # fmt: skip
             streams = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
-            _server_for(env).ask(request, [*streams, 2 if errwrite == -1 else errwrite, tell])
+            _server_for(env, self._loaded).ask(request, [*streams, 2 if errwrite == -1 else errwrite, tell])
         finally:
             os.close(tell)
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
@@ -142,13 +151,14 @@ class _Server:
 
     Parameters:
       at_start: The variables that are read when it starts; the rest is as in this process.
+      loaded: Modules that it loads beside those of most commands.
     """
 
-    def __init__(self, at_start: Mapping[str, str]) -> None:
+    def __init__(self, at_start: Mapping[str, str], loaded: Sequence[str]) -> None:
         rest = {name: value for name, value in os.environ.items() if not name.startswith(AT_START)}
         self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
-            command = [sys.executable, SERVER, str(its.fileno())]
+            command = [sys.executable, SERVER, str(its.fileno()), *loaded]
             self._process = subprocess.Popen(
                 command, env=rest | dict(at_start), pass_fds=[its.fileno()], stdin=subprocess.DEVNULL
             )
@@ -157,13 +167,13 @@ class _Server:
         socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
 
 
-def _server_for(env: Mapping[str, str]) -> _Server:
-    return _server(frozenset(_at_start(env).items()))
+def _server_for(env: Mapping[str, str], loaded: Sequence[str]) -> _Server:
+    return _server(frozenset(_at_start(env).items()), tuple(loaded))
 
 
 @cache
-def _server(at_start: frozenset[tuple[str, str]]) -> _Server:
-    return _Server(dict(at_start))
+def _server(at_start: frozenset[tuple[str, str]], loaded: tuple[str, ...]) -> _Server:
+    return _Server(dict(at_start), loaded)
 
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:

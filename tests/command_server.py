@@ -95,7 +95,7 @@ def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    for module in LOADED:
+    for module in (*LOADED, *sys.argv[2:]):
         importlib.import_module(module)
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
