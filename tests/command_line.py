@@ -6,6 +6,8 @@ setting (``command_server.py``). Each command is forked from it, with its own ar
 streams; the command line itself is imported in the fork. It is a process like any other, with a pid, an exit code and
 signals.
 
+Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_program`).
+
 What a fork cannot show needs an interpreter that starts, and gets one: a command whose environment differs in what
 Python or its libraries read only at their start (:data:`AT_START`), commands that replace themselves or are found by
 their environment in ``/proc`` (give ``MAIN`` to :mod:`subprocess`), and all that a shell starts. Those tests also see
@@ -21,7 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,14 +55,43 @@ def run(
 
 def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subprocess.Popen[Any]:
     """Start a command; options are those of :class:`subprocess.Popen`."""
-    command = [*MAIN, *map(str, arguments)]
-    if _at_start(env) != _server().at_start:
-        return subprocess.Popen(command, env=env, **options)
-    return _Forked(command, env=env, **options)
+    words = list(map(str, arguments))
+    if _at_start(env) != _at_start(os.environ):
+        return subprocess.Popen([*MAIN, *words], env=env, **options)
+    return _Forked("growbin_jobs.cli", MAIN, words, env=env, **options)
+
+
+def start_program(
+    module: str,
+    command: Sequence[str],
+    *arguments: str,
+    env: Mapping[str, str],
+    loaded: Sequence[str] = (),
+    **options: Any,
+) -> subprocess.Popen[Any]:
+    """Start a program by forking a process that has loaded the libraries, whatever the environment.
+
+    Parameters:
+      module: Its function ``main`` is called, and returns the exit code.
+      command: What would start it, without its arguments.
+      arguments: Of the program.
+      env: The whole environment. What is read at the start is that of the process that forks: there is one for each.
+      loaded: More modules that the process that forks has loaded.
+      options: Those of :class:`subprocess.Popen`.
+    """
+    return _Forked(module, command, arguments, loaded, env=env, **options)
 
 
 class _Forked(subprocess.Popen[Any]):
-    """A command that the server has forked. It is no child of this process: it is told its pid, and how it ended."""
+    """A command that a server has forked. It is no child of this process: it is told its pid, and how it ended."""
+
+    def __init__(
+        self, module: str, command: Sequence[str], arguments: Sequence[str], loaded: Sequence[str] = (), **options: Any
+    ) -> None:
+        self._loaded = loaded
+        # What an interpreter shows a program: the last word of the command, and what it is given.
+        self._module, self._argv = module, ["-c" if command == MAIN else command[-1], *arguments]
+        super().__init__([*command, *arguments], **options)
 
     def _execute_child(
         self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
@@ -68,13 +99,16 @@ class _Forked(subprocess.Popen[Any]):
         errread: int, errwrite: int, *others: Any,
     ) -> None:  # fmt: skip
         _, _, _, _, _, session, group = others
-        assert (preexec_fn, pass_fds, session, group) == (None, (), False, -1), "give MAIN to subprocess for this"
+        assert (preexec_fn, pass_fds, group) == (None, (), -1), "give MAIN to subprocess for this"
         told, tell = os.pipe()
         self._told = os.fdopen(told, "rb", buffering=0)
         try:
-            request = {"arguments": args[len(MAIN) :], "folder": os.fspath(cwd or os.getcwd()), "env": dict(env)}
+            request = {
+                "module": self._module, "argv": self._argv, "command": args, "session": session,
+                "folder": os.fspath(cwd or os.getcwd()), "env": dict(env),
+            }  # fmt: skip
             streams = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
-            _server().ask(request, [*streams, 2 if errwrite == -1 else errwrite, tell])
+            _server_for(env, self._loaded).ask(request, [*streams, 2 if errwrite == -1 else errwrite, tell])
         finally:
             os.close(tell)
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
@@ -113,22 +147,33 @@ class _Forked(subprocess.Popen[Any]):
 
 
 class _Server:
-    """The process that forks. It ends when this one does, since nobody else holds its socket."""
+    """A process that forks. It ends when this one does, since nobody else holds its socket.
 
-    def __init__(self) -> None:
-        self.at_start = _at_start(os.environ)
+    Parameters:
+      at_start: The variables that are read when it starts; the rest is as in this process.
+      loaded: Modules that it loads beside those of most commands.
+    """
+
+    def __init__(self, at_start: Mapping[str, str], loaded: Sequence[str]) -> None:
+        rest = {name: value for name, value in os.environ.items() if not name.startswith(AT_START)}
         self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
-            command = [sys.executable, SERVER, str(its.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)
+            command = [sys.executable, SERVER, str(its.fileno()), *loaded]
+            self._process = subprocess.Popen(
+                command, env=rest | dict(at_start), pass_fds=[its.fileno()], stdin=subprocess.DEVNULL
+            )
 
     def ask(self, request: dict[str, Any], streams: list[int]) -> None:
         socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
 
 
+def _server_for(env: Mapping[str, str], loaded: Sequence[str]) -> _Server:
+    return _server(frozenset(_at_start(env).items()), tuple(loaded))
+
+
 @cache
-def _server() -> _Server:
-    return _Server()
+def _server(at_start: frozenset[tuple[str, str]], loaded: tuple[str, ...]) -> _Server:
+    return _Server(dict(at_start), loaded)
 
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Forks commands for ``command_line.py``: a program of its own, so that nothing of pytest is in what it forks.
 
-A request is one packet: arguments, folder and environment in JSON, and four open files: stdin, stdout, stderr, and a
-pipe for the answers, the pid and the exit code. Between this process and the command stands one that waits for it.
+A request is one packet: what is to run, arguments, folder and environment in JSON, and four open files: stdin, stdout,
+stderr, and a pipe for the answers, the pid and the exit code. Between this process and the command stands one that
+waits for it.
 """
 
 import gc
@@ -9,6 +10,7 @@ import importlib
 import io
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -16,19 +18,23 @@ import tempfile
 import threading
 import time
 
-#: What commands import, without the command line: a module of it looks at the terminal when it is imported. Nothing
-#: here reads a setting, and nothing opens anything.
+#: What commands and workers import, without the command line: a module of it looks at the terminal when it is imported.
+#: Nothing here reads a setting, and nothing opens anything.
 LOADED = (
-    "apsw", "dramatiq", "peewee", "pika", "psycopg2", "pydantic_settings", "rich.live", "rich.panel", "rich.progress",
-    "rich.table", "typer.rich_utils", "growbin_jobs.wiring", "growbin_jobs.engine.opening",
+    "apsw", "dramatiq.cli", "peewee", "pika", "psycopg2", "pydantic_settings", "rich.live", "rich.panel",
+    "rich.progress", "rich.table", "typer.rich_utils", "growbin_jobs.alerting", "growbin_jobs.observation",
+    "growbin_jobs.wiring", "growbin_jobs.engine.engine", "growbin_jobs.engine.opening",
 )  # fmt: skip
 
 #: Never loaded here: they read the settings, or the terminal.
 ANEW = ("growbin_jobs.app", "growbin_jobs.cli")
 
 
-def serve(requests: socket.socket) -> None:
-    """Fork for each request; returns in a command, with its arguments and streams, and ends the process at the last."""
+def serve(requests: socket.socket) -> str:
+    """Fork for each request; returns in a command what to run, and ends the process at the last.
+
+    The command has its arguments, its environment and its streams then.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for pytest, which ends us
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a command ends unseen
     while True:
@@ -37,8 +43,9 @@ def serve(requests: socket.socket) -> None:
             os._exit(0)
         if os.fork() == 0 and _is_command(files[3], files[:3]):
             requests.close()
-            _become(json.loads(packet), files)
-            return
+            request = json.loads(packet)
+            _become(request, files)
+            return request["module"]
         for file in files:
             os.close(file)
 
@@ -59,6 +66,8 @@ def _is_command(answers: int, streams: list[int]) -> bool:
 
 def _become(request: dict, files: list[int]) -> None:
     """Be as if the interpreter had just been started for a command."""
+    if request["session"]:
+        os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
@@ -68,8 +77,9 @@ def _become(request: dict, files: list[int]) -> None:
     os.environ.update(request["env"])
     time.tzset()
     tempfile.tempdir = None
-    sys.argv = ["-c", *request["arguments"]]
-    sys.orig_argv = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", *request["arguments"]]
+    random.seed()  # else all draw the same
+    sys.argv = request["argv"]
+    sys.orig_argv = request["command"]
     sys.path[0] = ""
     sys.stdin = sys.__stdin__ = _stream(0, "r", sys.stdin)
     sys.stdout = sys.__stdout__ = _stream(1, "w", sys.stdout)
@@ -85,13 +95,11 @@ def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    for module in LOADED:
+    for module in (*LOADED, *sys.argv[2:]):
         importlib.import_module(module)
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
     gc.freeze()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    module = serve(socket.socket(fileno=int(sys.argv[1])))
 
-    from growbin_jobs.cli import main
-
-    main()
+    sys.exit(importlib.import_module(module).main())

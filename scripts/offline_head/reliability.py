@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv  # the quantiles of scipy.stats, which takes a second to import
 
 from growbin_jobs.ai.offline.judgement import Sight, judge
 from growbin_jobs.ai.offline.labels import CATEGORY_OF, GENERIC_ITEM
@@ -58,7 +58,7 @@ def table(seen: Sequence[Seen]) -> dict[str, dict[str, Any]]:
 
 def at_most(wrong: int, answers: int) -> float:
     """Return the share of wrong answers that is not exceeded with 95 % certainty (Clopper and Pearson), 1 of none."""
-    return 1.0 if wrong == answers else round(float(beta.ppf(0.95, wrong + 1, answers - wrong)), 3)
+    return 1.0 if wrong == answers else round(float(betaincinv(wrong + 1, answers - wrong, 0.95)), 3)
 
 
 _CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)

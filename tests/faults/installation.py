@@ -64,6 +64,8 @@ class Installation:
       rabbit: Its virtual host; None: the embedded broker.
       postgres_url: Its database; None: a SQLite file.
       seed: What job ids and choices come from.
+      forks: Workers and producers are forked from a process that has loaded the libraries, where nothing speaks against
+        it.
 
     Attributes:
       broker_link, database_link: What workers and producers go through; None where it is a file.
@@ -74,9 +76,16 @@ class Installation:
     """
 
     def __init__(
-        self, folder: Path, *, rabbit: Rabbit | None = None, postgres_url: str | None = None, seed: int = 0
+        self,
+        folder: Path,
+        *,
+        rabbit: Rabbit | None = None,
+        postgres_url: str | None = None,
+        seed: int = 0,
+        forks: bool = False,
     ) -> None:
         self.folder = folder
+        self._forks = forks
         self.rabbit = rabbit
         self.dice = random.Random(seed)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))}
@@ -143,7 +152,9 @@ class Installation:
             before.kill()  # orphans
             self._bury(name)
         self.journals.nodes.add(node)
-        worker = Worker(self.env | {"GROWBIN_NODE": node} | dict(env or {}), **how)
+        # With another path it has another sitecustomize.
+        forked = self._forks and "PYTHONPATH" not in (env or {})
+        worker = Worker(self.env | {"GROWBIN_NODE": node} | dict(env or {}), forked=forked, **how)
         self.workers[name] = worker
         self._how[name] = {"node": node, "env": env, **how}
         self._fresh.add(name)
@@ -178,7 +189,7 @@ class Installation:
 
         It has a node of its own: what it could not send is in its journal, not in the one that faults happen to.
         """
-        producer = Producer(self.env | {"GROWBIN_NODE": PRODUCERS} | dict(env or {}))
+        producer = Producer(self.env | {"GROWBIN_NODE": PRODUCERS} | dict(env or {}), forked=self._forks)
         self._producers.append(producer)
         assert producer.await_that(lambda: producer.ready, PATIENCE), self.last_words()
         return producer

@@ -12,11 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from command_line import start_program
 from faults.jobs import Request
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -31,16 +33,19 @@ class Process:
     Parameters:
       command: What to run.
       env: The whole environment.
+      start: What starts it, as :class:`subprocess.Popen` does.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], *, start: Callable[..., Any] = subprocess.Popen
+    ) -> None:
         self._env = dict(env)
         self.lines: deque[str] = deque(maxlen=2000)
         self._news = threading.Condition()
         self._over = False
         self._asked_to_stop = False
         self._reaped = False
-        self.popen = subprocess.Popen(
+        self.popen = start(
             list(command),
             env=self._env,
             stdin=subprocess.PIPE,
@@ -146,6 +151,7 @@ class Worker(Process):
       gevent: Greenlets instead of threads.
       processes, threads: How many; threads or greenlets of each process.
       grace: Seconds that Dramatiq lets running messages finish.
+      forked: From a process that has loaded the libraries; one with greenlets has an interpreter of its own anyway.
 
     Attributes:
       ready: It takes messages.
@@ -160,6 +166,7 @@ class Worker(Process):
         threads: int = THREADS,
         grace: float = 10.0,
         module: str = "faults.actors",
+        forked: bool = False,
     ) -> None:
         self.ready = False
         command = Path(sys.executable).parent / ("dramatiq-gevent" if gevent else "dramatiq")
@@ -170,6 +177,7 @@ class Worker(Process):
                 "--worker-shutdown-timeout", str(int(grace * 1000)),
             ],
             env,
+            start=partial(_fork, "dramatiq.cli") if forked and not gevent else subprocess.Popen,
         )  # fmt: skip
 
     def heard(self, line: str) -> None:
@@ -212,14 +220,23 @@ class Worker(Process):
 
 
 class Producer(Process):
-    """``producer.py``, and what it has told."""
+    """``producer.py``, and what it has told.
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    Parameters:
+      env: The whole environment.
+      forked: As with :class:`Worker`.
+    """
+
+    def __init__(self, env: Mapping[str, str], *, forked: bool = False) -> None:
         self.log: list[dict[str, Any]] = []
         self.ready = False
         self._asked = 0
         self._asking = threading.Lock()
-        super().__init__([sys.executable, "-m", "faults.producer"], env)
+        super().__init__(
+            [sys.executable, "-m", "faults.producer"],
+            env,
+            start=partial(_fork, "faults.producer") if forked else subprocess.Popen,
+        )
 
     def heard(self, line: str) -> None:
         if line.startswith('{"what"'):
@@ -253,6 +270,12 @@ class Producer(Process):
 
     def _count(self) -> int:
         return sum(each["what"] in ("acknowledged", "refused", "unknown") for each in self.log)
+
+
+def _fork(module: str, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a program in a fork: to import what it needs takes longer than most of what these tests do to it."""
+    interpreter, program, *arguments = command
+    return start_program(module, [interpreter, program], *arguments, **options)
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

@@ -38,12 +38,13 @@ def hand_in(job: str, kind: str) -> None:
         say(what="acknowledged", job=job)
 
 
-def main() -> None:
+def main() -> int:
     say(what="ready")
     with ThreadPoolExecutor(int(os.environ.get("FAULTS_SENDERS", "4"))) as senders:
         for line in sys.stdin:
             senders.submit(hand_in, **json.loads(line))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -121,14 +121,20 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     made.close()
 
 
+#: Each kind of broker and each kind of worker: who is a suspect is decided by the journal, whatever the broker.
 @pytest.mark.parametrize(
-    ("pool", "kinds"),
+    ("site", "pool", "kinds"),
     [
-        (["--pool", "threads", "--threads", "8"], ["segfault", "sigkill"]),
-        (["--pool", "gevent", "--threads", "1000"], ["abort", "sigkill", "exit"]),
+        pytest.param(
+            "embedded", ["--pool", "threads", "--threads", "8"], ["segfault", "sigkill"], id="two-embedded"
+        ),
+        pytest.param(
+            "rabbitmq", ["--pool", "gevent", "--threads", "1000"], ["abort", "sigkill", "exit"],
+            id="three-under-gevent-rabbitmq", marks=pytest.mark.services,
+        ),
     ],
-    ids=["two", "three-under-gevent"],
-)
+    indirect=["site"],
+)  # fmt: skip
 def test_what_kills_its_process_is_found_within_five_crashes_and_takes_nobody_with_it(site, pool, kinds):
     innocents = [f"innocent-{number}" for number in range(100)]
     for number, name in enumerate(innocents):
@@ -170,6 +176,7 @@ def test_kills_of_random_processes_cost_reruns_and_give_nobody_up(site):
     assert site.stop() == 0
 
 
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)  # a supervisor knows no broker
 def test_a_dead_worker_process_is_replaced_without_its_siblings(site):
     site.start("--processes", "3", "--threads", "2")
     site.send("innocent", "first", 0.0)

@@ -83,7 +83,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             postgres = Postgres(request.getfixturevalue("postgres_server")["url"])
             undo.callback(postgres.remove)
         folder = tmp_path_factory.mktemp("installation") / "files"
-        installation = Installation(folder, rabbit=rabbit, postgres_url=postgres and postgres.url)
+        installation = Installation(folder, rabbit=rabbit, postgres_url=postgres and postgres.url, forks=True)
         installation.env[DIVISOR] = "10"
         undo.callback(installation.close)
         return installation

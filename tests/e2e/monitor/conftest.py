@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from tests import command_line
 
 #: What must come comes on a busy machine too.
 expect.set_options(timeout=30_000)
@@ -46,12 +46,12 @@ def start_monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     def start(*options: str, folder: Path | None = None, **environment: str) -> Monitor:
         folder = folder or tmp_path_factory.mktemp("monitor")
         known = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")}
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from growbin_jobs.cli import main; main()", "monitor", *_with_port(options)],
+        # To make its pages and routes takes a second and a half of each start.
+        process = command_line.start_program(
+            "growbin_jobs.cli", command_line.MAIN, "monitor", *_with_port(options), loaded=["growbin_jobs.monitor.app"],
             env=known | {"GROWBIN_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
         monitor = Monitor(process, "", folder)
         started.append(monitor)
         assert process.stderr is not None
