@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from growbin_jobs import __version__
@@ -64,10 +64,8 @@ def make_app(config: MonitorConfig, services: Services | None = None) -> FastAPI
 def _routes() -> list[BaseRoute]:
     """Return the routes, which are the same in every application: to make them takes most of a second."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, max_body_size=LONGEST_BODY)
-    second = APIRouter(prefix="/api/v2", responses=RESPONSES)
-    for router in v2.routers:
-        second.include_router(router)
-    app.include_router(second)
+    for router in v2.routers:  # not by a router of their own: FastAPI would make each route once more
+        app.include_router(router, prefix="/api/v2", responses=RESPONSES)
     for router in (mcp.router, *flower.routers, *pages):
         app.include_router(router)
     app.mount("/static", PackageFiles(), name="static")
