@@ -187,6 +187,7 @@ MODELS = [
     Fault("something else answers in JSON", lambda s: s.model(200, b'{"hello": "world"}'), "models", "OPENAI_BASE_URL"),
     Fault("the model server has no list", lambda s: s.model(404, b"<html>not found", **_GOOD), "models", "lists no models.*OPENAI_BASE_URL, which usually ends in /v1", "warning"),
     Fault("the model is not offered", lambda s: s.model(200, _LIST % b"llama", **_GOOD), "models", "gpt-6-luna is not offered.*GROWBIN_VISION_MODEL"),
+    Fault("the model ends, and its server is not there", lambda s: {"OPENAI_BASE_URL": f"http://127.0.0.1:{s.closed_port()}/v1", "GROWBIN_VISION_MODEL": "gpt-5"}, "models", "gpt-5 (leaves|left) the API .*Set GROWBIN_VISION_MODEL"),
     Fault("the model ends", lambda s: s.model(200, _LIST % b"gpt-5", **dict.fromkeys(_GOOD, "gpt-5")), "models", "gpt-5 (leaves|left) the API .*Set GROWBIN_VISION_MODEL"),
     Fault("the model has no price", lambda s: s.model(200, _LIST % b"llava", **dict.fromkeys(_GOOD, "llava")), "models", "llava has no price.*GROWBIN_PRICES_FILE", "warning"),
     Fault("such a model is not to be asked", lambda s: s.model(200, _LIST % b"llava", GROWBIN_UNKNOWN_PRICE="refuse", **dict.fromkeys(_GOOD, "llava")), "models", "is not asked .*GROWBIN_PRICES_FILE"),

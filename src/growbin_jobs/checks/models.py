@@ -1,6 +1,6 @@
 """Checks of models and of their money, for ``growbin-jobs doctor``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +30,33 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         name = OfflineClassifier.load(settings.offline_runtime).name
         yield Finding("models", "ok", f"no key: {name} and the rules' own sentences answer")
         return
+    try:
+        server, offered = _offered(settings)
+    except GrowbinError as error:
+        yield _not_asked(error)
+        ends = (_end(settings, model, {}) for model in models_in_use(settings))
+        yield from (found for found in ends if found.status != "ok")  # what the catalogue knows holds all the same
+        return
+    if not offered:
+        detail = f"{server.title} lists no models: whether it has them is not known. Check OPENAI_BASE_URL, "
+        yield Finding("models", "warning", f"{detail}which usually ends in /v1, if requests fail.")
+    for model in models_in_use(settings):
+        if not is_offered(model, offered, server):
+            detail = f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL."
+            yield Finding("models", "failed", detail)
+        else:
+            yield _end(settings, model, offered)
+    yield from _not_sent(settings)
+    yield from _not_taken(settings, server)
+    yield from _not_priced(settings)
+
+
+def _offered(settings: Settings) -> tuple[Server, Mapping[str, date | None]]:
+    """Ask the server for its models.
+
+    Raises:
+      ConfigurationError, Permanent, Transient, Deferred: It cannot be asked.
+    """
     from growbin_jobs.adapters.llm.client import ModelClient
 
     key = settings.openai_api_key
@@ -38,33 +65,21 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         base_url=settings.openai_base_url,
         server=settings.model_server,
     )
-    try:
-        offered = client.models(timeout=10.0)
-    except Deferred as error:
-        yield Finding("models", "warning", f"{error} Try again in {error.wait or 0:.0f} s.")
-        return
-    except Transient as error:
-        remedy = (
-            "" if "OPENAI_BASE_URL" in str(error) else " If it lasts, look at that server, or correct OPENAI_BASE_URL."
-        )
-        yield Finding("models", "failed", f"{error}{remedy}")
-        return
-    if not offered:
-        detail = f"{client.server.title} lists no models: whether it has them is not known. Check OPENAI_BASE_URL, "
-        yield Finding("models", "warning", f"{detail}which usually ends in /v1, if requests fail.")
-    for model in models_in_use(settings):
-        if not is_offered(model, offered, client.server):
-            yield Finding(
-                "models",
-                "failed",
-                f"{model} is not offered by the server. Check GROWBIN_VISION_MODEL and GROWBIN_TEXT_MODEL.",
-            )
-        else:
-            found = _judged(model, end_of(model, offered), datetime.now(UTC).date())
-            yield found if found.status == "ok" else _with_rehearsals(settings, model, found)
-    yield from _not_sent(settings)
-    yield from _not_taken(settings, client.server)
-    yield from _not_priced(settings)
+    return client.server, client.models(timeout=10.0)
+
+
+def _not_asked(error: GrowbinError) -> Finding:
+    if isinstance(error, Deferred):
+        return Finding("models", "warning", f"{error} Try again in {error.wait or 0:.0f} s.")
+    if isinstance(error, Transient) and "OPENAI_BASE_URL" not in str(error):
+        return Finding("models", "failed", f"{error} If it lasts, look at that server, or correct OPENAI_BASE_URL.")
+    return Finding("models", "failed", str(error))
+
+
+def _end(settings: Settings, model: str, offered: Mapping[str, date | None]) -> Finding:
+    """Say until when a model is offered, and how its successors did where that is soon."""
+    found = _judged(model, end_of(model, offered), datetime.now(UTC).date())
+    return found if found.status == "ok" else _with_rehearsals(settings, model, found)
 
 
 #: What an answer loses where the server does not take it.
