@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
+from operator import add
 from typing import Any, Final
 
 import peewee
@@ -232,24 +233,20 @@ def together(minutes: Iterable[TaskMinute], step: timedelta) -> list[TaskMinute]
     """
     seconds = max(1, int(step / MINUTE)) * 60
     begins: dict[datetime, datetime] = {}
-    parts: dict[tuple[datetime, str, str, str], list[TaskMinute]] = {}
+    sums: dict[tuple[datetime, str, str, str], list[Any]] = {}
     for each in minutes:
         if each.minute not in begins:
             begins[each.minute] = each.minute - timedelta(seconds=each.minute.timestamp() % seconds)
         key = (begins[each.minute], each.queue_name, each.task_name, each.outcome)
-        parts.setdefault(key, []).append(each)
-    return [
-        its[0]
-        if len(its) == 1 and its[0].minute == key[0]
-        else TaskMinute(
-            minute=key[0], queue_name=key[1], task_name=key[2], outcome=key[3], runs=sum(each.runs for each in its),
-            waits=sum(each.waits for each in its), wait_seconds=sum(each.wait_seconds for each in its),
-            run_seconds=sum(each.run_seconds for each in its),
-            wait_buckets=list(map(sum, zip(*(each.wait_buckets for each in its), strict=True))),
-            run_buckets=list(map(sum, zip(*(each.run_buckets for each in its), strict=True))),
-        )
-        for key, its in parts.items()
-    ]  # fmt: skip
+        its = (each.runs, each.waits, each.wait_seconds, each.run_seconds, each.wait_buckets, each.run_buckets)
+        before = sums.get(key)
+        if before is None:
+            sums[key] = list(its)
+            continue
+        before[:4] = map(add, before[:4], its[:4])
+        before[4:] = (list(map(add, *both)) for both in zip(before[4:], its[4:], strict=True))
+    names = [field.name for field in fields(TaskMinute)]
+    return [TaskMinute(**dict(zip(names, (*key, *its), strict=True))) for key, its in sums.items()]
 
 
 def bucket_of(seconds: float) -> int:
