@@ -77,9 +77,12 @@ def _with_port(options: tuple[str, ...]) -> list[str]:
     return [*options] if chosen else [*options, "--port", "0"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window, which costs half of the whole browser; ``scripts/test`` installs it."""
+    """Debian's Chromium without a window, which costs half of the whole browser; ``scripts/test`` installs it.
+
+    It ends with its module: while Playwright has its event loop, no other test of the process can run one.
+    """
     path = shutil.which("chromium-headless-shell")
     assert path, "Chromium is missing. As root: apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
