@@ -135,9 +135,8 @@ def from_response(
         or (400 <= status < 500 and vocabulary.QUOTA_WORDS.search(text))
     ):
         return Permanent("model_quota_exhausted", detail=detail)
-    if vocabulary.names(vocabulary.FILTERED, codes) or (
-        status in (400, 403, 422, 451) and vocabulary.FILTER_WORDS.search(text)
-    ):
+    is_filtered = status in (400, 403, 422, 451) and vocabulary.FILTER_WORDS.search(text)
+    if vocabulary.names(vocabulary.FILTERED, codes) or (is_filtered and not vocabulary.WHOSE.search(text)):
         return Permanent("model_refused")
     if status in (401, 403) or (
         status in (400, 404) and (vocabulary.names(vocabulary.KEY, codes) or vocabulary.ACCESS_WORDS.search(text))

@@ -107,6 +107,9 @@ FILTER_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: Where a filter's words stand beside these, they speak of who pays, and not of one picture.
+WHOSE: Final = re.compile(r"\b(?:accounts?|organi[sz]ations?|projects?|api keys?|access)\b", re.IGNORECASE)
+
 #: More tokens than the limit ever grants: both numbers (danielmiessler/Fabric#364, HunorLaczko/ha-groq-cloud-api#27).
 LIMIT: Final = re.compile(r"\bLimit:? (\d[\d,]*)", re.IGNORECASE)
 REQUESTED: Final = re.compile(r"\bRequested:? ~?(\d[\d,]*)", re.IGNORECASE)

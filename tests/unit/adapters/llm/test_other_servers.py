@@ -28,6 +28,8 @@ SAID = [
     (404, _error("No endpoints found that support image input", code=404), BLIND),
     (403, _error("Input flagged", code=403, metadata={"reasons": ["violence"]}), REFUSED),
     (403, _error("This key was flagged as leaked."), ACCESS),
+    (403, _error("Your organization was flagged for requests against our usage policies."), ACCESS),
+    (403, _error("This account violates the acceptable use policy."), ACCESS),
     (403, {"code": "The caller may not", "error": "Your newly created teams doesn't have any credits yet."}, QUOTA),
     (429, {"code": "Exhausted", "error": "Your team has used all available credits."}, QUOTA),
     (400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***."}, ACCESS),
