@@ -17,10 +17,10 @@ from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.limits.usage import spent
 from growbin_jobs.models import SCHEMA
-from growbin_jobs.models.batch_life import State
+from growbin_jobs.models.batch_life import Sizes, State
 from growbin_jobs.models.batch_subject import SubjectBatches
 from growbin_jobs.models.batches import KeepBatches
-from growbin_jobs.operations.batch_states import BatchSizes, batch_detail, batch_page
+from growbin_jobs.operations.batch_states import batch_detail, batch_page
 from growbin_jobs.operations.waiting import why_analysis_waits
 
 MADE_AT = ("batch.built", "batch.uploaded", "batch.creating", "batch.created")
@@ -340,14 +340,14 @@ def test_a_batch_that_is_surely_not_made_is_given_up_and_one_that_may_be_costs_w
 
 def test_people_see_what_a_batch_waits_for_and_what_its_money_becomes(world: World, stub: Any) -> None:
     def seen() -> tuple[str | None, int, int, int, int]:
-        [line] = batch_page(world.database, BatchSizes(requests=10, gather=0.0, tokens=0)).batches
+        [line] = batch_page(world.database, Sizes(requests=10, gather=0.0, tokens=0, first_look=60.0)).batches
         assert line.money is not None
         money = line.money
         return line.waiting and line.waiting.reason, money.reserved, money.settled, money.unknown, money.open
 
     for number in range(3):
         world.ask(number)
-    [waiting] = batch_page(world.database, BatchSizes(requests=10, gather=0.0, tokens=0)).waiting
+    [waiting] = batch_page(world.database, Sizes(requests=10, gather=0.0, tokens=0, first_look=60.0)).waiting
     assert (waiting.number, waiting.why) == (3, "next_look")
     analysis = world.analyses.get("a1-u1")
     assert analysis is not None

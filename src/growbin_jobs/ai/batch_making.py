@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -17,7 +16,7 @@ from growbin_jobs.ai.batch_input_file import InputFile
 from growbin_jobs.ai.batch_lease import Kept
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError, Permanent
-from growbin_jobs.models.batch_life import LOST_AFTER, MADE_IN, State, Why
+from growbin_jobs.models.batch_life import LOST_AFTER, MADE_IN, Sizes, State, Why
 from growbin_jobs.models.batch_questions import PAGE, BatchQuestions, Waiting
 from growbin_jobs.models.batches import Batch, Batches, LeaseLost
 
@@ -39,23 +38,6 @@ _BUILT_ANEW: Final = 3
 
 #: Seconds by which the server's clock may differ from ours.
 _CLOCKS: Final = 3_600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How large batches are.
-
-    Attributes:
-      requests: Most requests of one.
-      tokens: Most tokens of all batches at the server, by estimate; 0: any.
-      gather: Seconds that questions are gathered for one.
-      first_look: Seconds until the server is first asked how far it is.
-    """
-
-    requests: int
-    tokens: int
-    gather: float
-    first_look: float
 
 
 class MakeBatches:

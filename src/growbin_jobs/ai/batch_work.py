@@ -11,12 +11,13 @@ from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.ai.batch_ending import EndBatches
 from growbin_jobs.ai.batch_input_file import InputFile
 from growbin_jobs.ai.batch_looking_after import LookAfterBatches
-from growbin_jobs.ai.batch_making import MakeBatches, Sizes
+from growbin_jobs.ai.batch_making import MakeBatches
 from growbin_jobs.ai.batch_reading import ReadResults
 from growbin_jobs.ai.batch_requests import BatchRequests
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.batch_money import batch_money
 from growbin_jobs.models.answers import SharedAnswers
+from growbin_jobs.models.batch_life import Sizes
 from growbin_jobs.models.batch_questions import BatchQuestions
 from growbin_jobs.models.batches import LEASE, Batches
 from growbin_jobs.settings import Settings
@@ -58,13 +59,10 @@ def batch_work(
     file = InputFile(
         questions, money, client, requests, most_bytes=MOST_BYTES, refuses=settings.budget_spent == "refuse"
     )
-    sizes = Sizes(
-        requests=settings.batch_requests, tokens=settings.batch_tokens, gather=settings.batch_gather,
-        first_look=settings.batch_poll,
-    )  # fmt: skip
+    sizes, folder = Sizes.of(settings), settings.node_dir / "batches"
     answers = SharedAnswers(database, ttl=max(settings.answer_ttl, _KEPT))
     reading = ReadResults(made, questions, money, client, requests, answers)
     return BatchWork(
-        MakeBatches(made, questions, client, file, ending, sizes=sizes, folder=settings.node_dir / "batches"),
+        MakeBatches(made, questions, client, file, ending, sizes=sizes, folder=folder),
         LookAfterBatches(made, client, reading, ending, first_look=settings.batch_poll),
     )

@@ -17,7 +17,7 @@ from growbin_jobs.checks.places import check_clock, check_folders, check_journal
 from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
 from growbin_jobs.engine.data_folder import HOMELESS
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
@@ -168,7 +168,7 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
 
     folder = rules_folder(settings.rules_dir)
-    yield Finding("rules", "ok", f"{number_of(len(load_rules(folder)), 'rule')} in {folder}")
+    yield Finding("rules", "ok", f"{count_of(len(load_rules(folder)), 'rule')} in {folder}")
 
 
 def _statistics(settings: Settings) -> Iterator[Finding]:

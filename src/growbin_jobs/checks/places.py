@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
@@ -118,5 +118,5 @@ def check_monitor(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "monitor",
         "ok",
-        f"{number_of(len(config.users), 'user')} with passwords, {number_of(len(config.allow.entries), 'rule')}",
+        f"{count_of(len(config.users), 'user')} with passwords, {count_of(len(config.allow.entries), 'rule')}",
     )

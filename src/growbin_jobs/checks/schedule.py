@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
@@ -28,7 +28,7 @@ def check_schedule(settings: Settings) -> Iterator[Finding]:
         yield Finding("schedule", "warning", "No scheduler runs. Start one: growbin-jobs scheduler, or growbin-jobs up")
     else:
         nodes = ", ".join(dict.fromkeys(watched.nodes))
-        yield Finding("schedule", "ok", f"{number_of(len(watched.nodes), 'scheduler')} on {nodes}")
+        yield Finding("schedule", "ok", f"{count_of(len(watched.nodes), 'scheduler')} on {nodes}")
     for job in Overview(database, ONCE, ZoneInfo(settings.timezone)).jobs():
         if job.last is not None and job.last.trouble is Trouble.FAILED:
             what = f"{job.job} of {job.last.due.isoformat(timespec='seconds')} {job.last.state}: {job.last.reason}"

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.times import local, zone_name
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 from growbin_jobs.models.audit import AuditRecord
 from growbin_jobs.models.audit_review import AuditReview
 
@@ -34,20 +34,20 @@ def print_records(records: Sequence[AuditRecord]) -> None:
 def print_review(found: AuditReview) -> None:
     """Print the review of a month."""
     over = "" if found.complete else ", which is not over"
-    written, refused = number_of(found.rows, "row"), number_of(found.refused, "refused sign-in")
+    written, refused = count_of(found.rows, "row"), count_of(found.refused, "refused sign-in")
     say(f"{found.month} ({found.zone}){over}: {written}, {refused}.", "bold")
     for each in found.people:
         line = Text.assemble(
             (one_line(each.who) or "(nobody known)", "bold"), f"  {', '.join(map(one_line, each.roles)) or '–'}  "
-            f"{number_of(each.rows, 'row')}, {number_of(each.looks, 'look')} at personal data of "
-            f"{number_of(each.people, 'person')}",
+            f"{count_of(each.rows, 'row')}, {count_of(each.looks, 'look')} at personal data of "
+            f"{count_of(each.people, 'person')}",
         )  # fmt: skip
         out.print(line, soft_wrap=True)
         actions = ", ".join(f"{one_line(name)} {count}" for name, count in each.actions.items())
         out.print(Text(f"    {actions}", style="dim"), soft_wrap=True)
     for new in found.new_addresses:
         out.print(
-            Text(f"New address: {one_line(new.who)} from {one_line(new.address)}, {number_of(new.rows, 'row')}"),
+            Text(f"New address: {one_line(new.who)} from {one_line(new.address)}, {count_of(new.rows, 'row')}"),
             soft_wrap=True,
         )
     for title, rows in (("Taken away", found.taken), ("Tokens and ended sessions", found.access)):

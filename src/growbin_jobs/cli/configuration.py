@@ -7,7 +7,7 @@ import typer
 from growbin_jobs.cli import target
 from growbin_jobs.cli.console import out, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
@@ -96,7 +96,7 @@ def check_rules(json: Json = False) -> None:
     if json:
         print_json([rule.model_dump() for rule in rules.values()])
         return
-    table = Table(title=f"{number_of(len(rules), 'rule')} in {folder}")
+    table = Table(title=f"{count_of(len(rules), 'rule')} in {folder}")
     for column in ("item", "한국어", "English", "category", "steps"):
         table.add_column(column, no_wrap=column == "item", overflow="fold")
     for rule in rules.values():

@@ -8,7 +8,7 @@ import typer
 
 from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 File = Annotated[
@@ -157,7 +157,7 @@ def sync(
     if json:
         print_json(journal_transfer.report(done))
     else:
-        print_line(f"{number_of(done.copied, 'row')} copied, {done.refused} refused, {done.left} left.")
+        print_line(f"{count_of(done.copied, 'row')} copied, {done.refused} refused, {done.left} left.")
     raise typer.Exit(os.EX_TEMPFAIL if done.left else 0)
 
 
@@ -197,6 +197,6 @@ def drain(
     if json:
         print_json(journal_transfer.report(done))
     else:
-        print_line(f"{number_of(done.copied, 'row')} copied, {done.refused} refused, {done.left} left.")
-        print_line(f"{number_of(done.sent, 'message')} sent, {done.owed} left.")
+        print_line(f"{count_of(done.copied, 'row')} copied, {done.refused} refused, {done.left} left.")
+        print_line(f"{count_of(done.sent, 'message')} sent, {done.owed} left.")
     raise typer.Exit(0 if done.complete else os.EX_TEMPFAIL)

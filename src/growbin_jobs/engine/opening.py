@@ -12,7 +12,7 @@ from growbin_jobs.engine.broker.port import Checked
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.text import number_of
+from growbin_jobs.engine.text import count_of
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -72,7 +72,7 @@ def _check_local(config: EngineConfig) -> Checked:
         raise ConfigurationError(f"The embedded broker's file {path} cannot be used: {error}") from None
     finally:
         broker.close()
-    return Checked(f"embedded, {path}, {number_of(waiting, 'message')} ready")
+    return Checked(f"embedded, {path}, {count_of(waiting, 'message')} ready")
 
 
 def _check_rabbitmq(url: str, config: EngineConfig) -> Checked:

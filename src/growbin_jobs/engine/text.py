@@ -23,7 +23,7 @@ def well_formed(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def number_of(count: int, noun: str) -> str:
+def count_of(count: int, noun: str) -> str:
     """Return a count with its noun, which has its "s" unless there is one: ``1 message``, ``2 messages``.
 
     Parameters:

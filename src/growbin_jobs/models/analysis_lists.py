@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import MAX_ID_LENGTH, UtcField
-from growbin_jobs.engine.central.search.cursors import Place, decoded
-from growbin_jobs.engine.central.search.expressions import SearchError
+from growbin_jobs.engine.central.search.cursors import Place, decoded, not_ours
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.states import AnalysisStatus
 
@@ -87,7 +86,7 @@ class AnalysisLists:
         if cursor is not None:
             place = decoded(cursor, sort=_SORT)
             if not is_id(place.task_id):
-                raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
+                raise not_ours()
             at = datetime.fromisoformat(place.created_at)
             query = query.where((row.created_at <= at) & ((row.created_at < at) | (row.id < place.task_id)))
         rows = self._database.rows(query.order_by(row.created_at.desc(), row.id.desc()).limit(limit + 1))

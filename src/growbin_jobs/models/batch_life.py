@@ -13,8 +13,12 @@ batch there looks for it at the server by its metadata first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
+
+from growbin_jobs.settings import Settings
 
 
 class State(StrEnum):
@@ -43,6 +47,31 @@ class Why(StrEnum):
     NO_ANSWER = "no_answer"
     NOT_ASKED = "not_asked"
     BUDGET_SPENT = "budget_spent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How large batches are.
+
+    Attributes:
+      requests: Most requests of one.
+      tokens: Most tokens of all batches at the server, by estimate; 0: any.
+      gather: Seconds that questions are gathered for one.
+      first_look: Seconds until the server is first asked how far it is.
+    """
+
+    requests: int
+    tokens: int
+    gather: float
+    first_look: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Sizes:
+        """Return them as they are set."""
+        return cls(
+            requests=settings.batch_requests, tokens=settings.batch_tokens, gather=settings.batch_gather,
+            first_look=settings.batch_poll,
+        )  # fmt: skip
 
 
 #: States that the job works on which makes batches, and the one that looks after them.
@@ -92,3 +121,8 @@ def pause_after(looks: int, first: float) -> float:
             break
         pause *= _GROWS
     return min(pause, max(LONGEST_PAUSE, first))
+
+
+def moment(seconds: float) -> datetime:
+    """Return a moment that a table of batches has in seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)

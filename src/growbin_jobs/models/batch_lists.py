@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.models.batch_life import moment
 
 #: Messages that are told of one question, those that have waited longest.
 MOST_MESSAGES: Final = 5
@@ -100,7 +101,7 @@ class BatchLists:
             number, its = waiters.get(key, (0, []))
             found.append(
                 AskedQuestion(
-                    id=request, purpose=purpose, model=model, prompt=prompt, state=state, put_at=_moment(put_at),
+                    id=request, purpose=purpose, model=model, prompt=prompt, state=state, put_at=moment(put_at),
                     outcome=outcome, cost=cost, tokens_in=tokens_in, tokens_out=tokens_out,
                     messages=its, more_messages=number - len(its),
                 )
@@ -119,12 +120,8 @@ class BatchLists:
             connection, statement, *keys, batch_id, MOST_MESSAGES
         ):
             one = BatchMessage(
-                message_id=message, analysis_id=analysis, put_at=_moment(put_at),
-                back_at=None if back_at is None else _moment(back_at), why=why,
+                message_id=message, analysis_id=analysis, put_at=moment(put_at),
+                back_at=None if back_at is None else moment(back_at), why=why,
             )  # fmt: skip
             found.setdefault(key, (number, []))[1].append(one)
         return found
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

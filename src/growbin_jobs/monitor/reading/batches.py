@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from growbin_jobs.models.batch_life import State
+from growbin_jobs.models.batch_life import Sizes, State
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations import batch_states
-from growbin_jobs.operations.batch_states import BatchDetail, BatchPage, BatchSizes
+from growbin_jobs.operations.batch_states import BatchDetail, BatchPage
 
 
 class Which(StrEnum):
@@ -30,10 +30,7 @@ def batches_of(services: Services, which: Which | None, cursor: str | None, limi
     Parameters:
       which: None: all.
     """
-    settings = services.settings
-    sizes = BatchSizes(
-        requests=settings.batch_requests, gather=settings.batch_gather, tokens=settings.batch_tokens
-    )  # fmt: skip
+    sizes = Sizes.of(services.settings)
     states = _STATES[which] if which is not None else ()
     return batch_states.batch_page(services.database, sizes, states=states, cursor=cursor or None, limit=limit)
 

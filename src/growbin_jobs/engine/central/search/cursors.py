@@ -48,10 +48,15 @@ def decoded(text: str, *, sort: str) -> Place:
     except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError):
         plain = False
     if not plain:
-        raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
+        raise not_ours()
     if its_sort != sort:
         raise SearchError("The cursor belongs to a list with another order. Begin at the first page.", 0)
     return Place(created_at, task_id.encode("utf-8", "replace").decode(), its_sort, value, anchor)
+
+
+def not_ours() -> SearchError:
+    """Return the error for a cursor that no list gave."""
+    return SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
 
 
 def _stored(text: str) -> str:

@@ -15,7 +15,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import TooSlow
 from growbin_jobs.engine.central.search import lines
 from growbin_jobs.engine.central.search.conditions import Condition, condition
-from growbin_jobs.engine.central.search.cursors import Place, decoded
+from growbin_jobs.engine.central.search.cursors import Place, decoded, not_ours
 from growbin_jobs.engine.central.search.documents import LONGEST, Documents, terms
 from growbin_jobs.engine.central.search.expressions import (
     ALL,
@@ -308,7 +308,7 @@ def _place(cursor: str, sort: str) -> Place:
     elif place.value is not None:
         right = isinstance(place.value, int | float if field in NUMBERS else str)
     if not right:
-        raise SearchError("The cursor is none that this server gave. Begin at the first page.", 0)
+        raise not_ours()
     return place
 
 
