@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.delivery.codec import follow_up_id
 from growbin_jobs.engine.delivery.outbox import Outbox, option, outbox_of
+from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.delivery.runs import key_of
 
 
@@ -94,6 +95,17 @@ def test_what_is_owed_is_in_order_with_due_times_and_the_bodies_as_sent(run, mon
     assert {each.parent_id for each in (first, second)} == {outbox._run[0]}
     assert Message.decode(first.body).message_id == first.message_id
     assert (first.task_name, first.queue_name) == ("next", "q")
+
+
+def test_what_is_kept_is_filled_in_and_is_what_would_be_constructed(run):
+    parent = message("parent")
+    outbox = run(parent)
+    sent = outbox.take(message(), None)
+
+    [kept] = outbox.close()
+    assert kept == OutboxMessage(
+        message_id=sent.message_id, task_name="next", queue_name="q", body=sent.encode(), parent_id=parent.message_id
+    )
 
 
 def test_a_failed_run_sends_nothing_but_what_comes_after_it(run):
