@@ -104,25 +104,42 @@ def error_groups(
 
     def read(connection: Any) -> ErrorGroups:
         reading = ErrorReading(connection, SqlWords(database.dialect), since, until)
-        members = list(_members(reading.sums()).items())
+        members = members_of(reading.sums())
         new = [each for each in members if _is_new(each[1], since, version_at)]
-        chosen = sorted(new if only_new else members, key=_largest_first)[:most]
+        chosen = (new if only_new else members)[:most]
         reading.detail([each for _, its in chosen for each in its], part=_part(since, until))
-        groups = [_group(cause, its, since, until, version_at) for cause, its in chosen]
+        groups = groups_of(chosen, since=since, until=until, version_at=version_at)
         return ErrorGroups(groups, len(members), len(new), WINDOW if reading.has_more else None, version, version_at)
 
     return database.snapshot(read)
 
 
-def grouped(
-    found: Iterable[ErrorFigures], *, since: datetime, until: datetime, version_at: datetime | None = None
-) -> list[ErrorGroup]:
-    """Return failures as groups, those with most failures first.
+def members_of(found: Iterable[ErrorFigures]) -> list[tuple[GroupCause, list[ErrorFigures]]]:
+    """Return which figures belong to one group, the groups with most failures first.
 
     Only of a message that was given up the place is known. Runs that failed before it, and others of the same actor
     with the same error, belong to its group, where there is one such place.
     """
-    members = sorted(_members(found).items(), key=_largest_first)
+    known = list(found)
+    causes: defaultdict[tuple[str, str], set[GroupCause]] = defaultdict(set)  # of deaths, by actor and error
+    for each in known:
+        if each.dead:
+            causes[each.cause.actor, each.cause.title].add(_cause(each.cause))
+    members: defaultdict[GroupCause, list[ErrorFigures]] = defaultdict(list)
+    for each in known:
+        likely = causes.get((each.cause.actor, each.cause.title), ())
+        members[next(iter(likely)) if len(likely) == 1 else _cause(each.cause)].append(each)
+    return sorted(members.items(), key=_largest_first)
+
+
+def groups_of(
+    members: Iterable[tuple[GroupCause, Sequence[ErrorFigures]]],
+    *,
+    since: datetime,
+    until: datetime,
+    version_at: datetime | None = None,
+) -> list[ErrorGroup]:
+    """Return groups for people, in the order of their members."""
     return [_group(cause, its, since, until, version_at) for cause, its in members]
 
 
@@ -142,7 +159,7 @@ def tasks_of_group(
 
     def read(connection: Any) -> list[ErrorFigures]:
         reading = ErrorReading(connection, SqlWords(database.dialect), since, until)
-        found = next((its for cause, its in _members(reading.sums()).items() if _key(cause) == key), [])
+        found = next((its for cause, its in members_of(reading.sums()) if _key(cause) == key), [])
         reading.detail(found)
         return found
 
@@ -151,19 +168,6 @@ def tasks_of_group(
     times = {at for each in its for at in each.times}
     runs = failures_at(database, times, since=since, until=until, causes=causes, window=window)
     return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in numbers))
-
-
-def _members(found: Iterable[ErrorFigures]) -> dict[GroupCause, list[ErrorFigures]]:
-    known = list(found)
-    causes: defaultdict[tuple[str, str], set[GroupCause]] = defaultdict(set)  # of deaths, by actor and error
-    for each in known:
-        if each.dead:
-            causes[each.cause.actor, each.cause.title].add(_cause(each.cause))
-    members: defaultdict[GroupCause, list[ErrorFigures]] = defaultdict(list)
-    for each in known:
-        likely = causes.get((each.cause.actor, each.cause.title), ())
-        members[next(iter(likely)) if len(likely) == 1 else _cause(each.cause)].append(each)
-    return members
 
 
 def _largest_first(members: tuple[GroupCause, list[ErrorFigures]]) -> tuple[int, str]:

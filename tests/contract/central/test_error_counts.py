@@ -15,7 +15,7 @@ from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause, cause_of
 from growbin_jobs.engine.central.error_counts import ErrorCounts
-from growbin_jobs.engine.central.error_figures import ErrorFigures, error_figures, failures_at
+from growbin_jobs.engine.central.error_figures import ErrorFigures, ErrorReading, failures_at
 from growbin_jobs.engine.central.failed_runs import failures
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.sql_words import SqlWords
@@ -52,7 +52,13 @@ def counted(found: list[ErrorFigures]) -> Any:
 
 
 def read(database: Database, **window: int) -> list[ErrorFigures]:
-    return error_figures(database, since=START, until=START + HOURS, **window)[0]
+    def look(connection: Any) -> list[ErrorFigures]:
+        reading = ErrorReading(connection, SqlWords(database.dialect), START, START + HOURS, **window)
+        found = reading.sums()
+        reading.detail(found)
+        return found
+
+    return database.snapshot(look)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -22,7 +22,7 @@ def failure(number: int, error: str, *, minutes: float = 0, dead: bool = True, *
 
 
 def grouped(found: list[Failure], **span: datetime) -> list[ErrorGroup]:
-    return error_groups.grouped(figures_of(found).values(), **span)
+    return error_groups.groups_of(error_groups.members_of(figures_of(found).values()), **span)
 
 
 def trace(file: str) -> str:

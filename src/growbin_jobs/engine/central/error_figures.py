@@ -85,32 +85,6 @@ def figures_of(failures: Iterable[Failure]) -> dict[Cause, ErrorFigures]:
     return found
 
 
-def error_figures(
-    database: Database, *, since: datetime, until: datetime, window: int = WINDOW
-) -> tuple[list[ErrorFigures], bool]:
-    """Return how often which cause made runs fail, each with its times, nodes and samples.
-
-    Parameters:
-      database: The central one.
-      since, until: From the one to before the other, aware; both to the minute, where that is counted.
-      window: Of minutes that nobody has counted yet at most so many runs are read, the newest.
-
-    Returns:
-      The figures, and whether there are more runs than are read.
-
-    Raises:
-      Deferred: The database is away.
-    """
-
-    def read(connection: Any) -> tuple[list[ErrorFigures], bool]:
-        reading = ErrorReading(connection, SqlWords(database.dialect), since, until, window=window)
-        found = reading.sums()
-        reading.detail(found)
-        return found, reading.has_more
-
-    return database.snapshot(read)
-
-
 def failures_at(
     database: Database,
     times: Collection[datetime],
@@ -124,7 +98,7 @@ def failures_at(
 
     Parameters:
       times: Such as :attr:`ErrorFigures.times` has.
-      since, until: As for :func:`error_figures`.
+      since, until: As for :class:`ErrorReading`.
       causes: Only those that may have one of these; none named: all.
       window: At most so many.
 
@@ -147,7 +121,8 @@ class ErrorReading:
 
     Parameters:
       connection: Of the snapshot.
-      since, until, window: As for :func:`error_figures`.
+      since, until: From the one to before the other, aware; both to the minute, where that is counted.
+      window: Of minutes that nobody has counted yet at most so many runs are read, the newest.
 
     Attributes:
       has_more: There are more failed runs in minutes that nobody has counted yet than are read.
