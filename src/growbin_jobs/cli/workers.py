@@ -170,4 +170,5 @@ def plan_of(
         companions=[KEEPER, _SCHEDULER, _MONITOR],
         grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         install=INSTALL,
+        folder=str(config.node_dir),
     )

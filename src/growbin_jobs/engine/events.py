@@ -485,3 +485,15 @@ KEEPER_STARTED: Final = _event(
     "worker.starts_keeper", "A worker found its node without a keeper and started one.",
     {"pid": "its process number"}, None, "worker.starts_keeper pid=%(pid)d there was none", W,
 )  # fmt: skip
+ORPHAN_CONTINUED: Final = _event(
+    "keeper.orphan_continued", "A process that was stopped (SIGSTOP) has lost its supervisor: it is continued, so that "
+    "it ends.",
+    None, {"process": "its name among the supervisor's", "pid": "its number"},
+    "keeper.orphan_continued process=%(process)s pid=%(pid)d it was stopped, and its supervisor is dead", W,
+)  # fmt: skip
+ORPHAN_KILLED: Final = _event(
+    "keeper.orphan_killed", "A process did not end in time after its supervisor had died, and was killed.",
+    {"grace": "seconds that it had"}, {"process": "its name among the supervisor's", "pid": "its number"},
+    "keeper.orphan_killed process=%(process)s pid=%(pid)d its supervisor is dead, and it did not end in %(grace).0f s",
+    W,
+)  # fmt: skip

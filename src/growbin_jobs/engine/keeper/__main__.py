@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from growbin_jobs.engine.keeper.lifetime import KeeperLifetime
 from growbin_jobs.engine.node.election import Election
+from growbin_jobs.engine.node.orphans import Orphans
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.config import EngineConfig
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.folder or _config(given.engine).node_dir
     lifetime = KeeperLifetime(folder, given.master)
     lifetime.listen()
+    # Also while it stands by: the keeper itself may be such a process.
+    threading.Thread(target=Orphans(folder).watch, daemon=True, name="orphans").start()
     if not _elected(Election(folder), lifetime, at_once=given.at_once):
         return 0
     return _serve(lifetime, given.engine, given.log_file)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from growbin_jobs.engine.node.supervised import Supervised
 from growbin_jobs.engine.supervision import tether
 from growbin_jobs.engine.supervision.child import FAILED_STARTS, READY, Child, describe_end
 from growbin_jobs.engine.supervision.ends import Ends
@@ -49,6 +50,8 @@ class Supervisor:
       log: File for their output; None: this process's stderr.
       say: Told in a sentence when a child ends by itself.
       install: What to do where a child cannot import its module, as a sentence.
+      folder: Of the node, whose keeper ends children that have lost their supervisor and do not drain; None: nobody
+        does (:mod:`growbin_jobs.engine.node.orphans`).
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Supervisor:
         log: Path | None = None,
         say: Callable[[str], object] = str,
         install: str = "",
+        folder: Path | None = None,
     ) -> None:
         self._children = [Child(name, command, name not in companions) for name, command in commands.items()]
         self._grace = grace
@@ -70,6 +74,7 @@ class Supervisor:
         self._install = install
         self._stopping = threading.Event()
         self._ends = Ends()
+        self._supervised = None if folder is None else Supervised(folder, grace)
         self.restarts = 0
 
     def __enter__(self) -> "Supervisor":
@@ -140,6 +145,8 @@ class Supervisor:
                     process.wait()
             for child in self._children:
                 child.forget()
+            if self._supervised is not None:
+                self._supervised.leave()
 
     def kill(self) -> None:
         """End the children at once: a second Ctrl-C. The broker delivers again what they were doing."""
@@ -196,6 +203,8 @@ class Supervisor:
                 pass_fds=inherited,
                 start_new_session=True,
             )
+            if self._supervised is not None:
+                self._supervised.tell({each.name: each.process.pid for each in self._children if each.process})
         finally:
             child.started()
             if not isinstance(output, int):
