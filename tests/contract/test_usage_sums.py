@@ -1,18 +1,23 @@
 """Sums of usage are those of the requests, to the micro-dollar, whatever is written, late, twice, or deleted."""
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.contract.conftest import empty_tables
+from tests.waiting import until
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.subjects import SubjectUsage
 from growbin_jobs.limits.usage import GroupBy, LlmUsage, insert, spent, spent_by_users
 from growbin_jobs.limits.usage_days import prune, roll_up
 from growbin_jobs.limits.usage_spans import make_spans
+from growbin_jobs.limits.usage_sums import add
+from growbin_jobs.models import SCHEMA
 
 TODAY = date(2026, 11, 28)
 WAYS: tuple[GroupBy, ...] = ("day", "model", "user", "purpose", "tier")
@@ -160,3 +165,49 @@ def test_what_comes_late_is_seen_before_its_spans_are_made_anew(database: Databa
     )
     read = database.run(lambda one: one.execute_sql("SELECT max(days) FROM llm_usage_span").fetchone())
     assert read[0] >= 8
+
+
+def row_of_a_user(number: int) -> dict[str, Any]:
+    return row(number, 0, "m1", "text", "u1", 7)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["erased", "erased late"])
+def test_a_request_that_is_written_while_its_user_is_erased_is_counted(upgraded_postgres: Database, late: bool) -> None:
+    """Its transaction is open when the erasure begins, and commits when that waits for it."""
+    empty_tables(upgraded_postgres, SCHEMA)
+    insert(upgraded_postgres, [row_of_a_user(1)])
+    usage = SubjectUsage(upgraded_postgres)
+
+    def erase() -> None:
+        if late:
+            usage.erase_late(lambda *_: True, since=datetime(2020, 1, 1, tzinfo=UTC))
+        else:
+            upgraded_postgres.transaction(lambda one: usage.erase_batch(one, "u1"))
+
+    def somebody_waits() -> bool:
+        [[count]] = upgraded_postgres.run(lambda one: one.execute_sql(_WAITING).fetchall())
+        return bool(count)
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def write(connection: Any) -> Future[None]:
+            written = LlmUsage.insert(row_of_a_user(2)).returning(LlmUsage.id)
+            list(written.execute(connection))
+            add(connection, "postgresql", [("2026-11-28", "m1", "text", "u1", "", 7, 3, 3, None, 3)])
+            erasing = pool.submit(erase)
+            until(lambda: somebody_waits() or erasing.done(), "the erasure waits for it")
+            return erasing
+
+        upgraded_postgres.transaction(write).result()
+        expected = {one["id"]: 7 for one in upgraded_postgres.rows(LlmUsage.select())}
+        assert sum(expected.values()) == 14 == sum(one.micro_dollars for one in spent(upgraded_postgres, by="user"))
+        erase()
+
+    assert said(upgraded_postgres, "user") == {None: (2, 14, 0, 5, 5)}
+    assert not upgraded_postgres.rows(LlmUsage.select().where(LlmUsage.user_id.is_null(False)))
+
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+"""

@@ -14,7 +14,7 @@ from growbin_jobs.engine.central.fields import utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limit_names import TOKENS, USER
 from growbin_jobs.limits.usage import LlmUsage
-from growbin_jobs.limits.usage_sums import COUNTED
+from growbin_jobs.limits.usage_sums import COUNTED, keep_still
 
 #: Tables whose rows are named by a user: limits, budgets and what they counted.
 _NAMED: Final = (
@@ -78,6 +78,7 @@ class SubjectUsage:
 
     def erase_batch(self, connection: Any, user_id: str, *, limit: int = 2000) -> dict[str, int]:
         """Take the user out of the next rows, inside of a transaction; return how many by table, nothing at the end."""
+        self._keep_still(connection)
         done = {"llm_usage": self._sql.run(connection, _FORGET, user_id, limit)}
         done |= self._merge(connection, user_id)
         for table in _NAMED:
@@ -113,9 +114,17 @@ class SubjectUsage:
         return found
 
     def _forget_late(self, connection: Any, forget: Any, user_id: str | None) -> int:
+        self._keep_still(connection)
         if user_id is not None:
             self._merge(connection, user_id)
         return int(forget.execute(connection))
+
+    def _keep_still(self, connection: Any) -> None:
+        """Let nobody add to the sums between two statements: it would be lost, or its row would be nobody's alone.
+
+        Whoever writes a request at this moment waits, and both its row and its sums are found at the next look.
+        """
+        keep_still(connection, self._database.dialect, *_SUMS)
 
     def _merge(self, connection: Any, user_id: str) -> dict[str, int]:
         done = {}

@@ -16,7 +16,7 @@ from typing import Any, Final
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.sql_words import SqlWords
-from growbin_jobs.limits.usage_sums import COUNTED
+from growbin_jobs.limits.usage_sums import COUNTED, keep_still
 
 #: Days of a span; each begins at a day whose number it divides.
 LENGTHS: Final = (2, 4, 8, 16, 32, 64)
@@ -125,9 +125,8 @@ def make_spans(database: Database, *, before: date) -> int:
 
 
 def _make(sql: SqlWords, dialect: Dialect, span: Span, connection: Any) -> None:
-    if dialect == "postgresql":
-        # Whoever erases a user meanwhile finds the new rows, too, or has erased the old ones.
-        connection.execute_sql("LOCK TABLE llm_usage_span IN SHARE ROW EXCLUSIVE MODE")
+    # Whoever erases a user meanwhile finds the new rows, too, or has erased the old ones.
+    keep_still(connection, dialect, "llm_usage_span")
     since = span.since.isoformat()
     sql.run(connection, "DELETE FROM llm_usage_span WHERE days = ? AND since = ?", span.days, since)
     sql.run(connection, "DELETE FROM llm_usage_spanned WHERE days = ? AND since = ?", span.days, since)

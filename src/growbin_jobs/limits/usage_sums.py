@@ -56,14 +56,19 @@ def add(connection: Any, dialect: Dialect, written: Iterable[Sequence[Any]]) -> 
 def make_anew(connection: Any, dialect: Dialect, day: str) -> None:
     """Make the sums of a day from its requests, in a transaction; nobody adds to any sum meanwhile."""
     sql = SqlWords(dialect)
-    if dialect == "postgresql":
-        connection.execute_sql("LOCK TABLE llm_usage_sum, llm_usage_total, llm_usage_tier IN SHARE ROW EXCLUSIVE MODE")
+    keep_still(connection, dialect, "llm_usage_sum", "llm_usage_total", "llm_usage_tier")
     sql.run(connection, "DELETE FROM llm_usage_sum WHERE day = ?", day)
     sql.run(connection, _OF_REQUESTS, day)
     sql.run(connection, "DELETE FROM llm_usage_total WHERE day = ?", day)
     sql.run(connection, _OF_SUMS, day)
     sql.run(connection, "DELETE FROM llm_usage_tier WHERE day = ?", day)
     sql.run(connection, _OF_TIERS, day)
+
+
+def keep_still(connection: Any, dialect: Dialect, *tables: str) -> None:
+    """Let nobody else write some of the tables of sums until the transaction's end; on SQLite nobody else does."""
+    if dialect == "postgresql":
+        connection.execute_sql(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
 
 
 #: What is counted of requests.
