@@ -10,7 +10,7 @@ import pytest
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
-from growbin_jobs.limits.breaker import Admission
+from growbin_jobs.limits.breaker import PROBE_LEASE, RAMP, Admission
 from growbin_jobs.limits.breaker_failures import FIRST_PAUSE, THRESHOLDS, Failure
 from growbin_jobs.limits.breaker_store import BreakerStore, MemoryBreakers
 from growbin_jobs.limits.breakers import Breakers
@@ -171,3 +171,38 @@ def test_failures_that_come_together_all_count(breakers: BreakerStore) -> None:
             one.result(60)
 
     assert breakers.all()[0][0].state == "open"
+
+
+YEAR = 365 * 86_400.0
+
+
+@pytest.mark.parametrize("back", [3600.0, YEAR], ids=["an hour", "a year"])
+def test_a_clock_that_is_set_back_keeps_nobody_away(breakers: BreakerStore, passes: Passes, back: float) -> None:
+    fails(breakers)
+    assert breakers.admit("m").wait > 0
+
+    passes(-back)
+
+    assert breakers.admit("m").wait <= FIRST_PAUSE + 1
+    assert breakers.may_send("m") <= FIRST_PAUSE + 1
+    passes(FIRST_PAUSE + 1)
+    assert breakers.admit("m").probe is not None
+
+
+@pytest.mark.parametrize("back", [3600.0, YEAR], ids=["an hour", "a year"])
+def test_a_clock_that_is_set_back_makes_no_failure_old(breakers: BreakerStore, passes: Passes, back: float) -> None:
+    """And a probe that was leased before is free after its lease."""
+    fails(breakers)
+    passes(FIRST_PAUSE)
+    probe = breakers.admit("m").probe
+    passes(-back)
+    assert breakers.admit("m").wait <= PROBE_LEASE
+    breakers.reset("m")
+    passes(-back)
+    passes(RAMP)
+    fails(breakers)
+
+    [(breaker, _)] = breakers.all()
+    assert probe is not None
+    assert breaker.state == "open"
+    assert breakers.admit("m").wait <= FIRST_PAUSE

@@ -38,6 +38,9 @@ TOLD_LASTS: Final = 600.0
 #: Seconds for which the same limit need not be noted again.
 TOLD_FRESH: Final = 60.0
 
+#: Seconds by which the moments of one clock may differ, as several connections read it.
+CLOCK_VARIES: Final = 60.0
+
 #: Reasons of the state ``operator`` whose end a free look-up of the model shows.
 LOOKED_UP: Final = frozenset({"model_access_denied", "model_not_offered"})
 
@@ -141,6 +144,22 @@ def closed_in(breaker: Breaker, now: float) -> float:
         return max(ahead, breaker.probe_until - now)
     held = breaker.failures > 0 and breaker.reason == "rate_limited"
     return ahead if held and ahead > CAREFUL else 0.0  # else it is the place of a request, perhaps of this one
+
+
+def healed(breaker: Breaker, now: float) -> Breaker:
+    """Return a breaker without what a clock that was set back has left: nothing of the past lies ahead of now.
+
+    Such moments would keep everybody away, or make all failures old, until the clock comes to them, perhaps for years.
+    """
+    past = (breaker.changed_at, breaker.failed_at, breaker.held_at, breaker.proven_at, breaker.told_at)
+    ahead = max(past) - now
+    if ahead <= CLOCK_VARIES and breaker.probe_until - now <= PROBE_LEASE + CLOCK_VARIES:
+        return breaker
+    changed_at, failed_at, held_at, proven_at, told_at = (min(moment, now) for moment in past)
+    return replace(
+        breaker, changed_at=changed_at, failed_at=failed_at, held_at=held_at, proven_at=proven_at, told_at=told_at,
+        open_until=breaker.open_until - max(0.0, ahead), probe_until=min(breaker.probe_until, now),
+    )  # fmt: skip
 
 
 def succeeded(breaker: Breaker, now: float, *, sent_at: float, probe: int | None = None) -> Breaker:

@@ -194,6 +194,9 @@ def _failed_closed(
     breaker: Breaker, now: float, sent_at: float, reason: str, asked_wait: float, message_id: str
 ) -> Breaker:
     kind = KINDS.get(reason, "outage")
+    if kind == "limited" and asked_wait > LONGEST_PAUSE:
+        # A hold that is longer than any pause is an outage to everybody: it is told as one, and a probe ends it.
+        return _opened(replace(breaker, pauses=0), now, "open", reason, asked_wait, message_id)
     if kind == "limited" and sent_at < breaker.held_at:
         # Sent before the hold that is on: no news, but for a longer wish.
         return replace(breaker, open_until=max(breaker.open_until, now + asked_wait))

@@ -29,6 +29,13 @@ PATIENCE: Final = 2.0
 #: Seconds until a message asks again whose failure may be an outage, while the breaker is closed.
 SUSPECTED_WAIT: Final = 5.0
 
+#: Seconds that a model's server is obeyed when it asks to wait, unless it is set otherwise.
+LONGEST_WAIT: Final = 3600.0
+
+#: Seconds after which a message that is put off asks again at most, however long nobody may send: that is cheap, and a
+#: person may have closed the breaker.
+ASKS_AGAIN: Final = 60.0
+
 #: Seconds that the look before sending may take: what was granted is good for a second.
 LONGEST_LOOK: Final = 0.3
 
@@ -44,6 +51,7 @@ class BreakerGuard:
       server: Host of the model's server, part of the breakers' names.
       look_up: Asks the server for a model by name, free of charge, and raises our errors.
       per_minute: Most requests in a minute by purpose, when all is well.
+      longest_wait: Seconds that the server is obeyed at most when it asks to wait.
       patience: Seconds that a request waits here for its place after an outage; for longer its message waits.
       clock: Monotonic seconds.
       sleep: Waits so many seconds.
@@ -56,6 +64,7 @@ class BreakerGuard:
         server: str,
         look_up: Callable[[str], object],
         per_minute: Mapping[str, float],
+        longest_wait: float = LONGEST_WAIT,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -64,6 +73,7 @@ class BreakerGuard:
         self._server = server
         self._look_up = look_up
         self._per_minute = dict(per_minute)
+        self._longest_wait = longest_wait
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
@@ -168,9 +178,9 @@ class BreakerGuard:
         failure: BaseException | None,
         found: Evidence,
     ) -> GrowbinError | None:
-        message_id = _message(request)
+        message_id, asked = _message(request), min(found.asked_wait, self._longest_wait)
         try:
-            noted = self._note(name, Failure(found.reason, record.latency, found.asked_wait, probe, message_id))
+            noted = self._note(name, Failure(found.reason, record.latency, asked, probe, message_id))
         except Deferred as error:
             # Nobody can say now whose fault it was: it must cost neither a retry nor the analysis.
             return error
@@ -226,7 +236,7 @@ def _away(model: str, reason: str, wait: float, *, for_all: bool) -> ModelAway:
     why = f" ({reason})" if reason else ""
     return ModelAway(
         f"The model {model} is not asked for now{why}: growbin-jobs breakers list says why.",
-        wait=wait,
+        wait=min(wait, ASKS_AGAIN),
         reason=reason,
         pauses_queue=for_all,
     )

@@ -19,8 +19,10 @@ _REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "en": "The server cannot be reached. Check its address and the network. Work resumes by itself.",
     },
     "rate_limited": {
-        "ko": "서버가 요청 속도를 제한합니다. 같은 키를 쓰는 다른 프로그램이 있는지 확인하거나 제한 설정을 낮추세요.",
-        "en": "The server limits the rate. See whether something else uses the same key, or lower our limit.",
+        "ko": "서버가 요청 속도를 제한합니다. 같은 키를 쓰는 다른 프로그램이 있는지 확인하거나 제한 설정을 낮추세요. "
+        "기다리지 않고 다시 요청하려면 growbin-jobs breakers reset을 실행하세요.",
+        "en": "The server limits the rate. See whether something else uses the same key, or lower our limit. Not to "
+        "wait as long as it asks: growbin-jobs breakers reset",
     },
     "model_quota_exhausted": {
         "ko": "모델 계정의 한도를 모두 썼습니다. 결제와 예산을 확인하세요. 해결되면 자동으로 다시 시작하며, "

@@ -74,7 +74,7 @@ class MemoryBreakers:
     def may_send(self, name: str) -> float:
         with self._lock:
             known, now = self._breakers.get(name), self._clock()
-        return transitions.closed_in(known, now) if known else 0.0
+        return transitions.closed_in(transitions.healed(known, now), now) if known else 0.0
 
     def failed(self, name: str, failure: Failure) -> Noted:
         key = (name, failure.message_id)
@@ -112,12 +112,13 @@ class MemoryBreakers:
     def all(self) -> list[tuple[Breaker, float]]:
         with self._lock:
             now = self._clock()
-            return [(self._breakers[name], now) for name in sorted(self._breakers)]
+            return [(transitions.healed(self._breakers[name], now), now) for name in sorted(self._breakers)]
 
     def _change(self, name: str, transition: Callable[[Breaker, float], tuple[T, Breaker]]) -> T:
         with self._lock:
+            now = self._clock()
             before = self._breakers.get(name, Breaker(name))
-            result, after = transition(before, self._clock())
+            result, after = transition(transitions.healed(before, now), now)
             if after != before:
                 self._breakers[name] = after
             return result

@@ -49,7 +49,7 @@ class Breakers:
         def ask(breaker: Breaker, now: float) -> tuple[Admission, Breaker]:
             return transitions.admit(breaker, now, per_minute=per_minute, message_id=message_id)
 
-        admission, after = ask(*known)
+        admission, after = ask(*_healed(known))
         # The usual case, and a refusal, write nothing and lock nothing.
         if after == known[0]:
             return admission._replace(settled=transitions.is_settled(after))
@@ -57,7 +57,7 @@ class Breakers:
 
     def may_send(self, name: str) -> float:
         known = self._read(name)
-        return transitions.closed_in(*known) if known else 0.0
+        return transitions.closed_in(*_healed(known)) if known else 0.0
 
     def failed(self, name: str, failure: Failure) -> Noted:
         def note(connection: Any, breaker: Breaker, now: float) -> tuple[Noted, Breaker]:
@@ -79,8 +79,8 @@ class Breakers:
         def note(breaker: Breaker, now: float) -> Breaker:
             return transitions.told(breaker, now, by_server=by_server, per_minute=per_minute)
 
-        known, now = self._read(name) or (Breaker(name), 0.0)
-        if note(known, now) != known:
+        known = self._read(name) or (Breaker(name), 0.0)
+        if note(*_healed(known)) != known[0]:
             self._change(name, lambda _, breaker, at: (None, note(breaker, at)))
 
     def reset(self, name: str) -> bool:
@@ -90,7 +90,7 @@ class Breakers:
         sql = f"SELECT {_COLUMNS}, $now FROM breaker"  # noqa: S608 constants only
 
         def work(connection: Any) -> list[tuple[Breaker, float]]:
-            return [(Breaker(*row[:-1]), float(row[-1])) for row in self._words.rows(connection, sql)]
+            return [_healed(_known(row)) for row in self._words.rows(connection, sql)]
 
         return sorted(self._database.run(work), key=lambda row: row[0].name)
 
@@ -99,12 +99,12 @@ class Breakers:
 
     def _row(self, connection: Any, name: str, lock: str) -> tuple[Breaker, float] | None:
         rows = self._words.rows(connection, f"SELECT {_COLUMNS}, $now FROM breaker WHERE name = ? {lock}", name)  # noqa: S608
-        return (Breaker(*rows[0][:-1]), float(rows[0][-1])) if rows else None
+        return _known(rows[0]) if rows else None
 
     def _change_known(self, name: str, transition: Callable[[Breaker, float], Breaker]) -> bool:
         """Change a breaker that has a row, where the transition changes anything. Returns whether it has one."""
         known = self._read(name)
-        if known is not None and transition(*known) != known[0]:
+        if known is not None and transition(*_healed(known)) != known[0]:
             self._change(name, lambda _, breaker, now: (None, transition(breaker, now)))
         return known is not None
 
@@ -113,7 +113,7 @@ class Breakers:
             self._words.run(connection, _INSERT, *astuple(Breaker(name)))
             row = self._row(connection, name, "$lock")
             assert row is not None
-            result, after = transition(connection, *row)
+            result, after = transition(connection, *_healed(row))
             if after != row[0]:
                 self._words.run(connection, _UPDATE, *astuple(after)[1:], name)
             return result
@@ -127,3 +127,12 @@ class Breakers:
     def _remember(self, connection: Any, name: str, message_id: str, past: Past, now: float) -> None:
         self._words.run(connection, _FORGET, name, now - REMEMBERED)
         self._words.run(connection, _REMEMBER, name, message_id, *past)
+
+
+def _known(row: tuple[Any, ...]) -> tuple[Breaker, float]:
+    return Breaker(*row[:-1]), float(row[-1])
+
+
+def _healed(known: tuple[Breaker, float]) -> tuple[Breaker, float]:
+    """Return a breaker as it is taken to be; who changes it writes all of that."""
+    return transitions.healed(*known), known[1]

@@ -13,7 +13,7 @@ from typing import Final
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, ObjectStore, Reason, StoreFault, try_out
 from growbin_jobs.errors import Away, ConfigurationError, Deferred, GrowbinError, NotFound, PictureRefused, Transient
 from growbin_jobs.limits.breaker_failures import Failure, Noted
-from growbin_jobs.limits.breaker_guard import SUSPECTED_WAIT, tell_opened
+from growbin_jobs.limits.breaker_guard import ASKS_AGAIN, SUSPECTED_WAIT, tell_opened
 from growbin_jobs.limits.breaker_store import BreakerStore
 
 #: The breaker's name.
@@ -217,7 +217,7 @@ def _away(reason: str, wait: float, *, for_all: bool) -> Deferred:
     why = f" ({reason})" if reason else ""
     return Deferred(
         f"The object store is not asked for now{why}: growbin-jobs breakers list says why.",
-        wait=wait,
+        wait=min(wait, ASKS_AGAIN),
         capacity=True,
         pauses_queue=for_all,
     )

@@ -70,6 +70,7 @@ def guards(
         base_url=settings.openai_base_url,
         look_up=look_up,
         per_minute={"vision": settings.vision_limit, "text": settings.text_limit},
+        longest_wait=settings.longest_retry_after,
     )
     use = use_guard(settings, database, limits, worker)
     gate = Gate(

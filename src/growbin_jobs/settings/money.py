@@ -62,6 +62,11 @@ class MoneySettings(BaseModel):
         description="Seconds after which a central database that has not answered about a limit counts as away "
         "(PostgreSQL): paid calls wait.",
     )
+    longest_retry_after: Annotated[float, Field(ge=1, le=31 * 86_400)] = Field(
+        default=3600.0,
+        description="Seconds that a model's server is obeyed at most when it asks to wait (Retry-After); then one "
+        "request tries again. A wait of more than 31 days is no advice. `growbin-jobs breakers reset` ends one.",
+    )
     backfill_tier: Literal["standard", "batch"] = Field(
         default="standard",
         description="Price tier of the pictures beyond GROWBIN_BULK_AFTER: standard asks for each by itself, batch "

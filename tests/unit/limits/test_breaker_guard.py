@@ -9,8 +9,9 @@ from growbin_jobs.adapters.llm.errors import BILLED_RETRIES, from_response
 from growbin_jobs.adapters.llm.guards import ModelAway, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.errors import Deferred, Permanent, Transient
-from growbin_jobs.limits.breaker_failures import OPERATOR_PAUSE, THRESHOLDS
-from growbin_jobs.limits.breaker_guard import SUSPECTED_WAIT, BreakerGuard
+from growbin_jobs.limits.breaker import RAMP
+from growbin_jobs.limits.breaker_failures import FIRST_HOLD, OPERATOR_PAUSE, THRESHOLDS
+from growbin_jobs.limits.breaker_guard import ASKS_AGAIN, SUSPECTED_WAIT, BreakerGuard
 from growbin_jobs.limits.breaker_last_look import LastLook
 from growbin_jobs.limits.breaker_store import MemoryBreakers
 
@@ -161,18 +162,59 @@ def test_too_large_a_request_is_given_up_at_once_with_its_numbers(guard):
     assert (failure.code, failure.params) == ("model_request_too_large", {"limit": 30000, "requested": 30601})
 
 
+def limited(guard, held, wait):
+    record = ModelRequest("m", "vision")
+    record.status, record.outcome, record.latency = 429, "rate_limited", 0.5
+    return held.settle(record, response(429, retry_after=wait))
+
+
 def test_a_429_keeps_everybody_away_for_as_long_as_the_server_asks(guard, clock):
     first, second = guard.admit(request("a")), guard.admit(request("b"))
-    for held, wait in ((first, "600"), (second, "5")):
-        record = ModelRequest("m", "vision")
-        record.status, record.outcome, record.latency = 429, "rate_limited", 0.5
-        told = held.settle(record, response(429, retry_after=wait))
-        assert told.wait == 600
+    for held, wait in ((first, "45"), (second, "5")):
+        assert limited(guard, held, wait).wait == 45
 
     with pytest.raises(ModelAway):
         guard.admit(request("c"))
-    clock.now += 600
+    clock.now += 45
     guard.admit(request("c"))
+
+
+@pytest.mark.parametrize("wait", ["301", "7200", "86400", "2000000"])
+def test_a_long_wait_is_told_once_obeyed_within_bounds_and_ended_by_a_person(guard, breakers, clock, caplog, wait):
+    """And by a probe: one request tries again, and the others only then."""
+    longest = min(float(wait), 3600.0)
+    under_way = [guard.admit(request(name)) for name in ("a", "b")]
+    for held in under_way:
+        assert limited(guard, held, wait).wait == ASKS_AGAIN, "its message looks again, since a person may end it"
+    [(breaker, _)] = breakers.all()
+    assert (breaker.state, breaker.reason, breaker.open_until - clock.now) == ("open", "rate_limited", longest)
+    assert [line for line in caplog.messages if line.startswith("breaker.")] == [
+        f"breaker.opened name=model:m@host:8000 reason=rate_limited next_probe_in={longest:.0f}"
+    ]
+
+    clock.now += ASKS_AGAIN
+    with pytest.raises(ModelAway) as refused:
+        guard.admit(request("c"))
+    assert refused.value.pauses_queue
+    breakers.reset("model:m@host:8000")
+    assert end(guard, status=200, message="c") is None
+
+    clock.now += RAMP
+    limited(guard, guard.admit(request("d")), wait)
+    clock.now += longest
+    probe = guard.admit(request("e"))
+    with pytest.raises(ModelAway):
+        guard.admit(request("f"))
+    assert limited(guard, probe, wait).wait == ASKS_AGAIN
+    assert len([line for line in caplog.messages if line.startswith("breaker.opened")]) == 2
+
+
+@pytest.mark.parametrize("wait", ["inf", "1e300", "-5", "nan", "0", "Wed, 21 Oct 2999 07:28:00 GMT"])
+def test_a_wait_that_nobody_can_mean_is_no_advice(guard, breakers, clock, wait):
+    limited(guard, guard.admit(request("a")), wait)
+
+    [(breaker, _)] = breakers.all()
+    assert (breaker.state, breaker.open_until - clock.now) == ("closed", FIRST_HOLD)
 
 
 def test_a_gone_model_is_looked_up_before_anything_is_sent(guard, clock, looked_up, breakers):

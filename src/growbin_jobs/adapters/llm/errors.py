@@ -32,7 +32,7 @@ from typing import Final
 from growbin_jobs.adapters.llm import vocabulary
 from growbin_jobs.adapters.llm.said import Said, read_said
 from growbin_jobs.adapters.llm.unreachable import why_unreachable
-from growbin_jobs.adapters.llm.waiting import LONGEST_ASKED, asked_wait, asks_to_wait, wait_of
+from growbin_jobs.adapters.llm.waiting import asked_wait, asks_to_wait, wait_of
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.model_catalog import find_model
 
@@ -62,14 +62,13 @@ class RateLimited(Deferred):
       said: What the error says, which may name a wait too.
 
     Attributes:
-      asked: Seconds that the server asked to wait, a day at most; None where it did not say.
+      asked: Seconds that the server asked to wait, a month at most; None where it did not say.
     """
 
     def __init__(self, message: str, headers: Mapping[str, str], said: Said | None = None) -> None:
         delay, text = (said.delay, said.text) if said else ("", "")
         headers = {**(said.headers if said else {}), **headers}
-        asked = asked_wait(headers, delay, text)
-        self.asked = None if asked is None else min(asked, LONGEST_ASKED)
+        self.asked = asked_wait(headers, delay, text)
         super().__init__(message, wait=wait_of(headers, delay, text))
 
 

@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 #: bound (a daily limit) is met by asking again then.
 DEFAULT_WAIT, SHORTEST_WAIT, LONGEST_WAIT = 20.0, 1.0, 300.0
 
-#: Seconds that a breaker keeps everybody away at most because a server asked for it: a day's limit comes back in a day.
-LONGEST_ASKED = 86_400.0
+#: Seconds of the longest wait that is believed: limits are of a month at most. A longer one, or one without an end, is
+#: a fault of the server, and no advice.
+LONGEST_BELIEVED = 31 * 86_400.0
 
 #: The headers that say nothing but how long to wait, in milliseconds and as ``retry-after`` has it.
 _MILLISECONDS, _EXPLICIT = ("retry-after-ms", "x-ms-retry-after-ms"), ("retry-after", "x-retry-after")
@@ -44,6 +45,12 @@ _WORDED = re.compile(r"\d+(?:\.\d+)? ?(?:milliseconds?|seconds?|secs?|minutes?|m
 #: Units in the languages of other servers; beside a number they stand for nothing but a time.
 _ELSEWHERE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(초|秒|segundos?|secondes?|sekunden?)|분|分|minutos?|minuten)", re.I)
 
+#: What a date may have for its zone: an offset, or one of the names that mean one. HTTP's dates are in GMT, and without
+#: a zone too; any other name (``KST``) may stand for anything between two days.
+_ZONE = re.compile(
+    r"(?:(?:\b(?:GMT|UTC?|[ECMP][SD]T)|Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?| \d{4})|^\d{4}-\d\d-\d\d)$", re.I | re.A
+)
+
 #: A number larger than this is a moment in seconds since 1970, a larger still one in milliseconds.
 _MOMENT, _MOMENT_MS = 1e9, 1e11
 
@@ -61,7 +68,9 @@ def wait_of(headers: Mapping[str, str], delay: str = "", text: str = "") -> floa
 
 
 def asked_wait(headers: Mapping[str, str], delay: str = "", text: str = "") -> float | None:
-    """Return how many seconds the server asks to wait, more than zero; None where it does not say.
+    """Return how many seconds the server asks to wait, more than zero; None where it does not say, or for ever.
+
+    A moment is reckoned from the server's own ``date``, where it tells that: its clock may be another one than ours.
 
     Read in this order: ``retry-after-ms`` and Azure's ``x-ms-retry-after-ms``, ``retry-after`` (seconds, an HTTP date,
     or a duration), the error's own field (Google's ``retryDelay``), its sentence, and the longest ``ratelimit`` or
@@ -73,16 +82,18 @@ def asked_wait(headers: Mapping[str, str], delay: str = "", text: str = "") -> f
       delay: A field of the error that says how long.
       text: What the error says.
     """
+    now = _moment(headers.get("date") or "") or time.time()
     milliseconds = (_number(headers.get(name)) for name in _MILLISECONDS)
     wishes = [None if each is None else each / 1000 for each in milliseconds]
-    wishes += [_delay(headers.get(name)) for name in _EXPLICIT]
-    wishes += [_delay(delay), _in_words(text), max(_resets(headers), default=None)]
-    return next((wish for wish in wishes if wish is not None and wish > 0), None)
+    wishes += [_delay(headers.get(name), now) for name in _EXPLICIT]
+    resets = (wait for wait in _resets(headers, now) if wait <= LONGEST_BELIEVED)
+    wishes += [_delay(delay, now), _in_words(text), max(resets, default=None)]
+    return next((wish for wish in wishes if wish is not None and 0 < wish <= LONGEST_BELIEVED), None)
 
 
 def asks_to_wait(headers: Mapping[str, str]) -> bool:
     """Return whether a response asks to wait in a header that means nothing else."""
-    return asked_wait({name: headers.get(name) or "" for name in (*_MILLISECONDS, *_EXPLICIT)}) is not None
+    return asked_wait({name: headers.get(name) or "" for name in (*_MILLISECONDS, *_EXPLICIT, "date")}) is not None
 
 
 def rate_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -98,13 +109,13 @@ def seconds_of(value: str | None) -> float | None:
     return number if number is not None or not text else _duration(text)
 
 
-def _resets(headers: Mapping[str, str]) -> Iterator[float]:
+def _resets(headers: Mapping[str, str], now: float) -> Iterator[float]:
     """Yield the waits for limits that are used up: of requests, of tokens, of a project's tokens, and others."""
     for name in headers:
         reset = _RESET.fullmatch(name.lower()) if len(name) <= _LONGEST_NAME else None
         if reset is None or (headers.get(f"{reset[1]}remaining{reset[2]}") or "0").strip() != "0":
             continue
-        wait = _delay(headers.get(name))
+        wait = _delay(headers.get(name), now)
         if wait is not None:
             yield wait
     for remaining, reset in _POLICY.findall(headers.get("ratelimit") or ""):
@@ -112,25 +123,33 @@ def _resets(headers: Mapping[str, str]) -> Iterator[float]:
             yield float(reset)
 
 
-def _delay(value: str | None) -> float | None:
+def _delay(value: str | None, now: float) -> float | None:
     """Return the seconds of a header's value; of one that came twice, or that has parameters, those of the first."""
     value = (value or "").strip()
-    wait = _wait(value)
-    return wait if wait is not None or not value else _wait(re.split("[,;]", value)[0].strip().strip('"'))
+    wait = _wait(value, now)
+    return wait if wait is not None or not value else _wait(re.split("[,;]", value)[0].strip().strip('"'), now)
 
 
-def _wait(value: str) -> float | None:
+def _wait(value: str, now: float) -> float | None:
     wait = seconds_of(value)
     if wait is None and _WORDED.fullmatch(value):
         wait = _sum(_WORD_PART.findall(value))
     if wait is not None and not math.isinf(wait) and wait > _MOMENT:
-        return wait / (1000 if wait > _MOMENT_MS else 1) - time.time()
+        return wait / (1000 if wait > _MOMENT_MS else 1) - now
     if wait is not None or not value:
         return wait
+    moment = _moment(value)
+    return None if moment is None else moment - now
+
+
+def _moment(value: str) -> float | None:
+    """Return the seconds since 1970 of a date in HTTP's forms or in ISO's; None for anything else."""
+    if not _ZONE.search(value := value.strip()):
+        return None
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             continue
     return None

@@ -29,7 +29,24 @@ from growbin_jobs.adapters.llm.waiting import DEFAULT_WAIT, LONGEST_WAIT, SHORTE
         ({"retry-after": "Sat, 01 Jan 2000 00:00:00 GMT"}, DEFAULT_WAIT),
         ({"retry-after": "0.2"}, SHORTEST_WAIT),
         ({"retry-after": "86400"}, LONGEST_WAIT),
-        ({"retry-after": "inf"}, LONGEST_WAIT),
+        # for ever, or for longer than any limit lasts: a fault of the server
+        ({"retry-after": "inf"}, DEFAULT_WAIT),
+        ({"retry-after": "1e300"}, DEFAULT_WAIT),
+        ({"retry-after": "999999999"}, DEFAULT_WAIT),
+        ({"retry-after": "P400D"}, DEFAULT_WAIT),
+        ({"retry-after": "Wed, 21 Oct 2999 07:28:00 GMT"}, DEFAULT_WAIT),
+        ({"retry-after": "2999-10-21T07:28:00Z"}, DEFAULT_WAIT),
+        ({"retry-after": "99999999999999999999"}, DEFAULT_WAIT),
+        ({"retry-after": "inf", "x-ratelimit-reset-requests": "9s"}, 9),
+        (
+            {
+                "x-ratelimit-reset-requests": "1e99",
+                "x-ratelimit-reset-tokens": "9s",
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-remaining-tokens": "0",
+            },
+            9,
+        ),
         ({"retry-after": "1d2h"}, LONGEST_WAIT),
         ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
         ({"x-ms-retry-after-ms": "2500"}, 2.5),
@@ -91,6 +108,42 @@ def test_a_date_is_waited_for():
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
 
     assert 90 < wait_of({"retry-after": when}) <= 100
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("Sat, 01 Jan 2000 00:00:30 GMT", 30),
+        ("Sat, 01 Jan 2000 00:00:30 UTC", 30),
+        ("Sat, 01 Jan 2000 09:00:30 +0900", 30),
+        ("Fri, 31 Dec 1999 19:00:30 EST", 30),
+        ("Saturday, 01-Jan-00 00:00:30 GMT", 30),
+        ("Sat Jan  1 00:00:30 2000", 30),
+        ("Sat, 01 Jan 2000 00:00:30", 30),
+        ("2000-01-01T00:00:30Z", 30),
+        ("2000-01-01 00:00:30.000", 30),
+        ("2000-01-02", 86_400),
+        ("946684830", None),  # a number of so few digits is seconds, and these are 30 years
+        # whose hour it is nobody knows
+        ("Sat, 01 Jan 2000 09:00:30 KST", None),
+        ("Sat, 01 Jan 2000 09:00:30 JST (Japan)", None),
+        ("Sat, 01 Jan 2000 00:00:30 GMT+9", None),
+        ("Sat, 01 Jan 2000 00:00:30 +9999", None),
+        ("Sat, 01 Jan 2000 24:00:30 GMT", None),
+        ("tomorrow at 9", None),
+    ],
+)
+def test_a_moment_is_reckoned_from_the_servers_own_clock(value, seconds):
+    """A server whose clock, or ours, is wrong by years: its ``Date`` says from when on."""
+    asked = asked_wait({"date": "Sat, 01 Jan 2000 00:00:00 GMT", "retry-after": value})
+
+    assert asked == seconds
+
+
+def test_a_date_that_cannot_be_read_leaves_our_own_clock():
+    when = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+
+    assert 90 < asked_wait({"date": "today", "retry-after": when}) <= 100
 
 
 NAMES = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "x-ratelimit-reset-tokens", "x-ratelimit-reset-"]
