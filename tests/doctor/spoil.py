@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections import namedtuple
 from contextlib import closing
@@ -11,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from tests.waiting import freeze
 
 from growbin_jobs import checks
 from growbin_jobs.ai.offline import weights
@@ -177,4 +181,47 @@ def shifted(seconds: float) -> type[datetime]:
 
 def clock(stage: Stage) -> Env:
     stage.patch.setattr(places, "datetime", shifted(65))
+    return {}
+
+
+_STOPPED = """
+import sys
+from pathlib import Path
+folder, data = Path(sys.argv[1]), Path(sys.argv[2])
+{does}
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+_WRITES = """
+import apsw
+connection = apsw.Connection(str(data / "central.db"))
+connection.execute("BEGIN IMMEDIATE")
+"""
+
+_WORKS = """
+import os, time
+from growbin_jobs.engine.node.presence import Presence, WorkerProcess
+process = WorkerProcess(
+    pid=os.getpid(), master=1, group="ai", threads=1, queues=("vision_analysis",), version="1", started_at=time.time()
+)
+presence = Presence(folder, process)
+"""
+
+
+def stopped_writer(stage: Stage) -> Env:
+    return _stopped(stage, _WRITES)
+
+
+def stopped_worker(stage: Stage) -> Env:
+    return _stopped(stage, _WORKS)
+
+
+def _stopped(stage: Stage, does: str) -> Env:
+    command = [sys.executable, "-c", _STOPPED.format(does=does), str(load().node_dir), str(stage.data)]
+    process = stage.ends.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    stage.ends.callback(process.kill)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    freeze(process.pid)
     return {}

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dramatiq import Message
+from tests.waiting import freeze
 
 from faults.pauses import DIVISOR
 from faults.processes import TESTS, await_that
@@ -46,7 +47,11 @@ class Site:
         if broker_url:
             variables["GROWBIN_BROKER_URL"] = broker_url
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))}
-        self._env = kept | variables | {"CRASH_LOG": str(self._log), "PYTHONPATH": str(TESTS)}
+        self._env = (
+            kept
+            | variables
+            | {"CRASH_LOG": str(self._log), "PYTHONPATH": f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+        )
         settings = _settings.load(data_dir=folder / "data", node="node-1", broker_url=broker_url)
         config = engine_config(settings)
         upgrade(open_central(config), config.schema)
@@ -210,3 +215,23 @@ def test_follow_ups_of_a_message_that_ran_in_isolation_are_sent_once(site):
     assert site.dead() == []
     assert site.stop() == 0
     assert site.runs("end")["parent-child"] == 1
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+def test_an_isolation_process_that_is_stopped_dies_with_its_worker(site):
+    """It looks for its worker itself, and does not while it is stopped (SIGSTOP)."""
+    site.start("--processes", "1", "--threads", "4", pauses_divided_by=10.0)
+    site.send("innocent", "long", 5.0)
+    for crash in (1, 2):
+        site.await_(lambda crash=crash: site.runs("begin")["long"] == crash)
+        for each in site.workers():
+            each.kill()
+    site.await_(lambda: site.runs("begin")["long"] == 3)
+    worker, isolated = sorted(site.workers(), key=lambda each: "isolation.child" in " ".join(each.cmdline()))
+
+    freeze(isolated.pid)
+    worker.kill()
+
+    assert isolated.wait(PATIENCE) is not None or not isolated.is_running()
+    site.await_(lambda: site.runs("end")["long"] >= 1)
+    assert site.stop() == 0

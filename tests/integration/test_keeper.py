@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from dramatiq import Message
-from tests.waiting import until
+from tests.waiting import freeze, until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.tasks import Tasks
@@ -149,6 +149,32 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 # --- one keeper a node
+
+
+SUPERVISOR = """
+import os, sys
+from pathlib import Path
+from growbin_jobs.engine.node.keeper_command import keeper_command
+from growbin_jobs.engine.supervision.supervisor import Supervisor
+folder = Path(sys.argv[1])
+command = keeper_command("growbin_jobs.app:engine", folder, os.getpid())
+with Supervisor({"keeper": command}, grace=60.0, folder=folder) as supervisor:
+    supervisor.run()
+"""
+
+
+def test_a_keeper_that_is_stopped_when_its_supervisor_dies_makes_room_for_the_next(node: Node) -> None:
+    supervisor = node.start(sys.executable, "-c", SUPERVISOR, str(node.folder))
+    first = node.keeper()
+    freeze(first)
+    supervisor.kill()
+    supervisor.wait()
+
+    node.candidate()
+
+    node.keeper(but=first)
+    assert node.said(f"keeper.orphan_continued process=keeper pid={first}")
+    until(lambda: not list((node.folder / "supervisors").iterdir()), "it is forgotten")
 
 
 def test_one_keeper_serves_and_others_stand_by(node: Node) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.waiting import until
+from tests.waiting import freeze, until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.sqlite.lock_holder import holder_of
 from growbin_jobs.scheduler.effects import DueTimes
 from growbin_jobs.scheduler.presence import overdue_seconds, present
 from growbin_jobs.scheduler.rows import LedgerRow, StateRow
@@ -102,6 +103,15 @@ class Cluster:
         self.database.close()
 
 
+def freeze_between_writes(pid: int, cluster: Cluster) -> None:
+    """Stop a process where it holds no lock of a file: SQLite lets nobody else write then, whoever schedules."""
+    files = cluster.settings.embedded_database_path, cluster.settings.embedded_broker_path
+    freeze(pid)
+    while any((holder := holder_of(path)) is not None and holder.pid == pid for path in files):
+        os.kill(pid, signal.SIGCONT)
+        freeze(pid)
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(tmp_path)
@@ -128,7 +138,7 @@ def test_two_schedulers_of_which_one_is_stopped_and_goes_on(cluster: Cluster) ->
     stopped, _ = cluster.start(), cluster.start()
     [*_, last] = cluster.sent(2)
     until(lambda: len(present(cluster.database)) == 2, "both have said that they live")
-    stopped.send_signal(signal.SIGSTOP)
+    freeze_between_writes(stopped.pid, cluster)
     [*_, last] = cluster.sent(3, after=last["due"])
     cluster.work()
     stopped.send_signal(signal.SIGCONT)

@@ -14,6 +14,7 @@ from growbin_jobs.checks.batches import check_batches
 from growbin_jobs.checks.holding import check_holding
 from growbin_jobs.checks.models import check_budgets, check_models
 from growbin_jobs.checks.places import check_clock, check_folders, check_journal, check_monitor, check_packages
+from growbin_jobs.checks.processes import check_processes
 from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
 from growbin_jobs.engine.data_folder import HOMELESS
@@ -38,6 +39,7 @@ def run_checks() -> list[Finding]:
         ("packages", check_packages),
         ("data folder", _data_folder),
         ("journal", check_journal),
+        ("processes", check_processes),
         ("broker", _broker),
         ("database", _database),
         ("object store", _object_store),
@@ -52,7 +54,7 @@ def run_checks() -> list[Finding]:
         ("monitor", check_monitor),
     ]
     own = {"broker": settings.broker_url, "database": settings.database_url, "object store": settings.object_store_url}
-    homeless = {what for what, address in own.items() if address is None} | {"journal"}
+    homeless = {what for what, address in own.items() if address is None} | {"journal", "processes"}
     findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
     for what, check in checks:
         if what in homeless and any((one.what, one.status) == ("data folder", "failed") for one in findings):

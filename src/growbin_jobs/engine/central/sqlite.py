@@ -13,6 +13,7 @@ from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.sqlite.checkpoints import checkpoint_beside
+from growbin_jobs.engine.sqlite.lock_holder import holder_of
 from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids, open_sqlite
 from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
@@ -77,7 +78,7 @@ class SqliteDriver:
             ) from None
         except (apsw.Error, peewee.PeeweeException) as error:
             found = type(_cause(error))
-            sentence = f"The database {self.path} cannot be opened: {_AWAY.get(found, found.__name__)}. "
+            sentence = f"The database {self.path} cannot be opened: {self._why(found)}. "
             sentence += f"Name another file in {self.setting}, or mend this one."
             if found in (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError):
                 raise Away(sentence, wait=self.deferral_wait) from None
@@ -123,7 +124,7 @@ class SqliteDriver:
         if not isinstance(cause, apsw.Error):
             return error
         if type(cause) in _AWAY:
-            return Away(f"The database {self.path} is away: {_AWAY[type(cause)]}.", wait=self.deferral_wait)
+            return Away(f"The database {self.path} is away: {self._why(type(cause))}.", wait=self.deferral_wait)
         if isinstance(cause, _REFUSED):
             return Permanent("request_invalid", detail=f"the database refuses a value ({type(cause).__name__})")
         if isinstance(cause, apsw.SQLError) and "no such" in str(cause):
@@ -132,6 +133,11 @@ class SqliteDriver:
                 wait=self.deferral_wait,
             )
         return Transient(f"SQLite refuses a statement ({type(cause).__name__})")
+
+    def _why(self, found: type[Exception]) -> str:
+        if issubclass(found, apsw.BusyError) and (holder := holder_of(self.path)) is not None:
+            return f"it was kept locked by {holder}"
+        return _AWAY.get(found, found.__name__)
 
 
 def _at_work(function: Callable[..., T], arguments: tuple[Any, ...]) -> T:

@@ -136,8 +136,9 @@ def upgrade(database: Database, schema: Schema) -> list[str]:
         again.
       Transient: When it refuses a statement of a migration. Nothing of that migration is left behind.
     """
-    _look(database, schema)
     applied: list[str] = []
+    if not _look(database, schema):
+        return applied  # without a transaction, which waits on SQLite for whoever writes: every command opens it so
     while names := database.transaction(lambda connection: _apply_next(connection, database.dialect, schema)):
         applied += names
     return applied
@@ -186,13 +187,15 @@ def check(database: Database, schema: Schema) -> None:
     require_current(database, schema)
 
 
-def _look(database: Database, schema: Schema) -> None:
-    """Refuse what could not be worked with, or not be upgraded where that is needed."""
+def _look(database: Database, schema: Schema) -> bool:
+    """Refuse what could not be worked with, or not be upgraded where that is needed; return whether it is needed."""
     check_encoding(database)
     check_writable(database)
     check_rights(database, tables_of(schema))
-    if pending(database, schema):
+    missing = bool(pending(database, schema))
+    if missing:
         check_place(database, tables_of(schema), SchemaVersion._meta.table_name)
+    return missing
 
 
 def tables_of(schema: Schema) -> list[str]:

@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from growbin_jobs.engine.node.parent_death import signal_when_parent_dies
 from growbin_jobs.engine.processes import declare_isolated_process
 
 #: Seconds between two looks whether the worker that started this process still lives.
@@ -34,6 +35,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
+    signal_when_parent_dies(signal.SIGKILL)  # also one that is stopped (SIGSTOP); the thread has it on other systems
     threading.Thread(target=_end_with, args=(parent,), daemon=True, name="isolation-watch").start()
     _run(int(socket_option.partition("=")[2]), int(width_option.partition("=")[2]), arguments)
 

@@ -135,7 +135,7 @@ class JournalSession:
         free = self._free()
         reason = None
         if self.writer.trouble is not None:
-            reason = f"The journal {self._path} cannot be written: {explain(self.writer.trouble)}."
+            reason = f"The journal {self._path} cannot be written: {explain(self.writer.trouble, self._path)}."
         elif free < self._free_floor:
             reason = (
                 f"Only {free:,} bytes are free on the journal's disk ({self._path.parent}), {self._free_floor:,} must "

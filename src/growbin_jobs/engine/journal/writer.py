@@ -222,7 +222,9 @@ class Writer:
                 failure = error
                 if self._ended or not self._may_help_now(error):
                     break
-        raise JournalUnavailable(f"The journal {self._path} cannot be used: {explain(failure)}.", wait=5.0) from failure
+        raise JournalUnavailable(
+            f"The journal {self._path} cannot be used: {explain(failure, self._path)}.", wait=5.0
+        ) from failure
 
     def _may_help_now(self, error: BaseException) -> bool:
         """Deal with a failure. Returns True if the same request may succeed at once."""

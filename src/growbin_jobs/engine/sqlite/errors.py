@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import apsw
+
+from growbin_jobs.engine.sqlite.lock_holder import holder_of
 
 #: The file is damaged, or no database.
 DAMAGED = (apsw.CorruptError, apsw.NotADBError)
@@ -30,6 +34,8 @@ _REMEDIES: dict[type[Exception], str] = {
 }
 
 
-def explain(error: Exception) -> str:
-    """Return what is wrong with the file, and what to do."""
+def explain(error: Exception, path: Path) -> str:
+    """Return what is wrong with a file, and what to do."""
+    if isinstance(error, apsw.BusyError) and (holder := holder_of(path)) is not None:
+        return f"its lock has been held for too long by {holder}"
     return _REMEDIES.get(type(error)) or f"{type(error).__name__}: {error}"

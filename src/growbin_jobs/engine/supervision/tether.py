@@ -5,21 +5,17 @@ That is set up here and not in a ``preexec_fn``, which runs between fork and exe
 the parent held stays locked.
 """
 
-import ctypes
 import os
 import signal
 import sys
 
-#: From ``linux/prctl.h``. It outlives exec. It strikes when the thread that started this process ends, and again for
-#: each other thread of the parent that ends later: then Dramatiq hurries.
-_PR_SET_PDEATHSIG = 1
+from growbin_jobs.engine.node.parent_death import signal_when_parent_dies
 
 
 def main() -> None:
     """Replace this process with the command. Where the parent is gone already, end instead."""
     parent, *command = sys.argv[1:]
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    signal_when_parent_dies(signal.SIGTERM)  # again for each thread of the parent that ends later: Dramatiq hurries
     if os.getppid() != int(parent):
         sys.exit(128 + signal.SIGTERM)
     os.execvp(command[0], command)  # noqa: S606 what the supervisor was given

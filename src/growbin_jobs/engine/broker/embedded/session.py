@@ -184,7 +184,7 @@ class EmbeddedSession:
             ) from error
         except (apsw.Error, OSError) as error:
             kind = ConnectionFailed if self.closed else QueueUnavailable
-            raise kind(f"The queue {self._path} cannot be used: {explain(error)}.") from error
+            raise kind(f"The queue {self._path} cannot be used: {explain(error, self._path)}.") from error
 
     def owner(self) -> str:
         """Return this process's name in claims. From the first call on the others watch whether it lives."""
