@@ -9,6 +9,7 @@ import pytest
 from tests.contract.schedule_world import CHECKS, DAILY, DAY, HOUR, MINUTE, ROUTE, SEOUL, ScheduleWorld
 
 from growbin_jobs.engine.periodic.cron import Cron
+from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.errors import Transient
 from growbin_jobs.scheduler.jobs import Period, RunAll, RunLatest, ScheduledJob
 from growbin_jobs.scheduler.ledger import Claim
@@ -71,6 +72,51 @@ def test_a_clock_that_is_set_back_sends_nothing_twice(schedule: ScheduleWorld) -
         schedule.now += 9 * MINUTE
     schedule.now += 7 * MINUTE
     assert len(schedule.look(CHECKS)) == 1
+
+
+@pytest.mark.parametrize("ahead", [9 * HOUR, 400 * DAY], ids=["a zone", "a year"])
+def test_a_clock_that_was_ahead_holds_no_job_up_once_it_is_set_right(schedule: ScheduleWorld, ahead: timedelta) -> None:
+    """A machine that takes its clock's local time for UTC until the network has set it: it had planned everything."""
+    schedule.register(CHECKS, DAILY)
+    began = schedule.now
+    schedule.now += ahead
+    early = schedule.look(CHECKS, DAILY)
+    schedule.work(*early)
+    schedule.now = began + MINUTE
+
+    later: list[Claim] = []
+    while schedule.now < began + 2 * DAY:
+        claims = schedule.look(CHECKS, DAILY)
+        assert schedule.work(*claims) == len(claims)
+        later += claims
+        schedule.now += 10 * MINUTE
+
+    had = [(claim.job, claim.due) for claim in (*early, *later)]
+    assert len(had) == len(set(had)), "none twice"
+    dues = due_between(CHECKS.when, SEOUL, began, schedule.now - 10 * MINUTE)
+    assert {("checks", due) for due in dues} <= set(had)
+    assert {("daily", due) for due in due_between(DAILY.when, SEOUL, began, began + 2 * DAY)} <= set(had)
+
+
+def test_a_run_that_was_lost_under_a_clock_that_was_ahead_holds_nothing_up(schedule: ScheduleWorld) -> None:
+    """Its message is gone, and the worker that had taken it as well."""
+    schedule.register(CHECKS, DAILY)
+    began = schedule.now
+    schedule.now += 400 * DAY
+    [check] = schedule.look(CHECKS)
+    schedule.due_times().take("checks", check.due)
+    schedule.look(DAILY, send=False)
+    schedule.now = began + HOUR
+
+    [next_one, *_] = [claim for _ in range(200) for claim in after(schedule, CHECKS)]
+    assert next_one.due - began < 4 * HOUR
+    schedule.now = check.due - MINUTE
+    assert schedule.due_times().take("checks", check.due) is not None
+
+
+def after(schedule: ScheduleWorld, job: ScheduledJob) -> list[Claim]:
+    schedule.now += MINUTE
+    return schedule.look(job)
 
 
 # --- overlap and order

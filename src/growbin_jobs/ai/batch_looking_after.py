@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from growbin_jobs.adapters.llm.batches import BatchServer, Missing, ServerBatch
 from growbin_jobs.adapters.llm.client import ModelClient
@@ -84,7 +83,7 @@ class LookAfterBatches:
     def _still_at_the_server(self, batch: Batch) -> Batch | None:
         """Return a batch that has ended at the server; None while it goes on, or where nobody knows what it became."""
         assert batch.server_id is not None
-        age = time.time() - (batch.sent_at or batch.made_at)
+        age = batch.now - (batch.sent_at or batch.made_at)
         try:
             found = self._server.retrieve(batch.server_id)
             goes_on = end_of(found.status) is None and found.status != "cancelling"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -139,7 +138,7 @@ class MakeBatches:
                 return 0
             if found is not None:
                 return self._sent(batch, found)
-            if time.time() - batch.made_at > _GIVEN_UP_AFTER:
+            if batch.age > _GIVEN_UP_AFTER:
                 self._ending.end(batch, "not_made", Why.NOT_TAKEN)
                 return 0
             batch = self._batches.change(batch, state=State.UPLOADED.value)
@@ -214,7 +213,7 @@ class MakeBatches:
         if _needs_an_operator(error):
             self._batches.rest(batch, _OPERATOR_WAIT, problem=str(error))
         # A server without a list of its batches, or one that has not answered for longer than any batch takes.
-        elif isinstance(error, Missing) or time.time() - batch.made_at > LOST_AFTER:
+        elif isinstance(error, Missing) or batch.age > LOST_AFTER:
             self._ending.end(batch, "lost", Why.LOST, cost_is_known=False)
         else:
             self._batches.rest(batch, max(_WAIT, getattr(error, "wait", 0.0)), problem=str(error))
@@ -231,7 +230,7 @@ class MakeBatches:
             self._batches.rest(batch, _OPERATOR_WAIT, problem=str(error))
         elif isinstance(error, Permanent):
             self._ending.end(batch, "not_taken", Why.NOT_TAKEN)
-        elif batch.state is not State.CREATING and time.time() - batch.made_at > _GIVEN_UP_AFTER:
+        elif batch.state is not State.CREATING and batch.age > _GIVEN_UP_AFTER:
             self._ending.end(batch, "not_made", Why.NOT_TAKEN)
         else:
             self._batches.rest(batch, max(_WAIT, getattr(error, "wait", 0.0)), problem=str(error))

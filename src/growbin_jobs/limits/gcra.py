@@ -7,7 +7,11 @@ moment when it starts, in all its limits alike: a limit that had room earlier mu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+#: Seconds of the longest hold: a window of a day, and what clocks vary. One that is longer comes from a clock that was
+#: wrong, such as that of a server of the database when it started.
+LONGEST_HOLD: Final = 90_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def earliest_start(limit: Limit, cost: float, now: float, horizon: float) -> flo
       now: The clock.
       horizon: Seconds ahead that anybody may reserve. A TAT further ahead comes from a clock that was wrong.
     """
-    return max(now, limit.held_until, _tat(limit, now, horizon) + (cost - limit.burst) * limit.spacing)
+    held_until = limit.held_until if limit.held_until - now <= LONGEST_HOLD else now
+    return max(now, held_until, _tat(limit, now, horizon) + (cost - limit.burst) * limit.spacing)
 
 
 def charged(limit: Limit, cost: float, start: float, now: float, horizon: float) -> Limit:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.prepared import Prepared
 from growbin_jobs.errors import ConfigurationError
-from growbin_jobs.limits.gcra import Decision, Limit, decide
+from growbin_jobs.limits.gcra import LONGEST_HOLD, Decision, Limit, decide
 from growbin_jobs.limits.port import Answer, Charge
 from growbin_jobs.limits.requests import can_be_granted, check_request
 from growbin_jobs.limits.server_change import ServerChange, forgot_at
@@ -37,7 +37,8 @@ WITH asked AS (
                 THEN h.tat ELSE c.now END AS base
     FROM held h, clock c
 ), starts AS MATERIALIZED (
-    SELECT s.*, greatest(s.now, s.held_until, s.base + (s.cost - s.burst) * s.spacing) AS start FROM sane s
+    SELECT s.*, greatest(s.now, CASE WHEN s.held_until - s.now <= %(held)s THEN s.held_until END,
+                         s.base + (s.cost - s.burst) * s.spacing) AS start FROM sane s
 ), latest AS MATERIALIZED (
     SELECT name, start, now, start <= now + %(patience)s AS granted,
            %(reserve)s AND start > now + %(patience)s AND start <= now + %(horizon)s AS reserved
@@ -65,6 +66,7 @@ _TAKE_PREPARED: Final = Prepared(
     reserve="boolean",
     horizon="float8",
     soon="float8",
+    held="float8",
 )
 
 #: Seconds after which a limit has forgotten a grant of its whole burst: those whose limits all do so need not wait for
@@ -200,6 +202,7 @@ class SqlLimits:
             "reserve": reserve,
             "horizon": self._horizon,
             "soon": SOON,
+            "held": LONGEST_HOLD,
         }
         [(start, granted, name, now, found, charges, started)] = _TAKE_PREPARED.rows(connection, values)
         since = started + forgot_at(connection)

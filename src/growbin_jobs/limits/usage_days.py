@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from growbin_jobs.engine.central.clock import time_of
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.forgetting import OldRows, forget
@@ -109,7 +110,8 @@ class KeepUsage:
     days: int
 
     def run_once(self) -> dict[str, int]:
-        database, today = self.database(), datetime.now(self.zone).date()
+        database = self.database()
+        today = time_of(database).astimezone(self.zone).date()  # not by this node's clock: it deletes for all
         added = roll_up(database, today)
         spans = make_spans(database, before=today - timedelta(days=1))
         deleted = prune(

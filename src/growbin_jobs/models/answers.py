@@ -68,12 +68,12 @@ class SharedAnswers:
         def work(connection: Any) -> Claim:
             taken = self._sql.rows(
                 connection,
-                "INSERT INTO model_answer (key, fence, leased_until, expires_at)"
+                "INSERT INTO model_answer (key, fence, leased_until, expires_at)"  # noqa: S608 constants only
                 " VALUES (?, 1, $now + ?, $now + ?) ON CONFLICT (key) DO UPDATE"
                 " SET fence = model_answer.fence + 1, leased_until = excluded.leased_until, response = NULL,"
                 " expires_at = excluded.expires_at"
                 " WHERE (model_answer.response IS NULL OR model_answer.expires_at <= $now)"
-                " AND model_answer.leased_until <= $now RETURNING fence",
+                f" AND {self._sql.ended('model_answer.leased_until', self._lease)} RETURNING fence",
                 *(key, self._lease, self._ttl),
             )
             if taken:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from growbin_jobs.engine.central.clock import time_of
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.models.audit import Audit
 
@@ -22,5 +23,6 @@ class KeepAudit:
 
     def run_once(self) -> dict[str, int]:
         """Delete what is old, and return how many rows."""
-        deleted = Audit(self.database()).prune(datetime.now(UTC) - timedelta(days=self.days))
+        database = self.database()
+        deleted = Audit(database).prune(time_of(database) - timedelta(days=self.days))
         return {"deleted": deleted} if deleted else {}

@@ -21,6 +21,7 @@ from growbin_jobs.engine.central.reruns import Kind, Reruns, Wish
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.delivery.reruns import FRESH, TIER, again, encoded
 from growbin_jobs.models.analysis_tier import note_tier
+from growbin_jobs.models.answers import LEASE
 from growbin_jobs.models.batch_life import WINDOW, Why
 
 #: Of the ids under which messages are sent again.
@@ -214,9 +215,10 @@ class BatchQuestions:
         """
         # Materialized: PostgreSQL may run a subquery with a LIMIT once for each row, and take more.
         sql = (
-            "WITH chosen AS MATERIALIZED (SELECT q.key FROM model_batch_question q WHERE q.state = 'waiting'"
+            "WITH chosen AS MATERIALIZED (SELECT q.key FROM model_batch_question q WHERE q.state = 'waiting'"  # noqa: S608 constants only
             " AND q.model = ? AND NOT EXISTS (SELECT 1 FROM model_answer a WHERE a.key = q.key"
-            " AND (a.leased_until > $now OR (a.response IS NOT NULL AND a.expires_at > $now)))"
+            f" AND (NOT {self._sql.ended('a.leased_until', LEASE)}"
+            " OR (a.response IS NOT NULL AND a.expires_at > $now)))"
             " ORDER BY q.put_at, q.key LIMIT ? $free)"
             " UPDATE model_batch_question SET state = 'batched', batch_id = ? WHERE key IN (SELECT key FROM chosen)"
         )
@@ -245,7 +247,7 @@ class BatchQuestions:
     def is_asked_elsewhere(self, key: str) -> bool:
         """Return whether somebody has the answer to a question, or asks for it at this moment."""
         sql = (
-            "SELECT 1 FROM model_answer WHERE key = ? AND (leased_until > $now"
+            f"SELECT 1 FROM model_answer WHERE key = ? AND (NOT {self._sql.ended('leased_until', LEASE)}"  # noqa: S608 constants only
             " OR (response IS NOT NULL AND expires_at > $now))"
         )
         return bool(self.database.run(lambda connection: self._sql.rows(connection, sql, key)))
@@ -253,8 +255,8 @@ class BatchQuestions:
     def any_asked_elsewhere(self, batch_id: str) -> bool:
         """Return whether somebody has the answer to a question of a batch, or asks for it at this moment."""
         sql = (
-            "SELECT 1 FROM model_batch_question q JOIN model_answer a ON a.key = q.key WHERE q.batch_id = ?"
-            " AND q.state = 'batched' AND (a.leased_until > $now"
+            "SELECT 1 FROM model_batch_question q JOIN model_answer a ON a.key = q.key WHERE q.batch_id = ?"  # noqa: S608 constants only
+            f" AND q.state = 'batched' AND (NOT {self._sql.ended('a.leased_until', LEASE)}"
             " OR (a.response IS NOT NULL AND a.expires_at > $now)) LIMIT 1"
         )
         return bool(self.database.run(lambda connection: self._sql.rows(connection, sql, batch_id)))

@@ -6,11 +6,11 @@ nothing any more.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.forgetting import OldRows, forget
@@ -21,13 +21,16 @@ from growbin_jobs.models.batch_life import State
 #: Seconds that a lease lasts; it is renewed while somebody works.
 LEASE: Final = 120.0
 
+#: Seconds that a batch rests at most until it is worked on again.
+_LONGEST_REST: Final = 86_400.0
+
 #: Days that a batch which is done is kept, with its questions and the messages that waited for them.
 KEPT_DAYS: Final = 30
 
 _COLUMNS: Final = (
     "id, model, state, outcome, problem, server_id, server_status, input_file, output_file, error_file, requests,"
     " tokens, answered, standard, cancelled_by, looks, fence, next_at, made_at, sent_at, ended_at, reserved, settled,"
-    " unknown"
+    " unknown, $now"
 )
 
 _RETURNING: Final = f" RETURNING {_COLUMNS}"
@@ -58,6 +61,7 @@ class Batch:
       next_at: When it is worked on again.
       made_at, sent_at, ended_at: When it was begun, created at the server, and done.
       reserved, settled, unknown: What became of its money once it is done, in micro-dollars; None before.
+      now: When this was read. A node's own clock is another one.
     """
 
     id: str
@@ -84,6 +88,12 @@ class Batch:
     reserved: int | None = None
     settled: int | None = None
     unknown: int | None = None
+    now: float = 0.0
+
+    @property
+    def age(self) -> float:
+        """Return the seconds since it was begun."""
+        return self.now - self.made_at
 
 
 class Batches:
@@ -172,10 +182,12 @@ class Batches:
     def take(self, states: Iterable[State]) -> Batch | None:
         """Take the lease of a batch that is due, in one of some states; None where there is none."""
         words = [state.value for state in states]
-        free = f"state IN ({', '.join('?' for _ in words)}) AND leased_until <= $now AND next_at <= $now"
+        free = f"state IN ({', '.join('?' for _ in words)}) "
+        free += f" AND {self._sql.ended('leased_until', self.lease)} AND {self._sql.ended('next_at', _LONGEST_REST)}"
         sql = (
             f"UPDATE model_batch SET fence = fence + 1, leased_until = $now + ? WHERE id = (SELECT id FROM model_batch"  # noqa: S608
-            f" WHERE {free} ORDER BY next_at, id LIMIT 1 $free) AND leased_until <= $now RETURNING {_COLUMNS}"
+            f" WHERE {free} ORDER BY next_at, id LIMIT 1 $free)"
+            f" AND {self._sql.ended('leased_until', self.lease)} RETURNING {_COLUMNS}"
         )
         rows = self.database.transaction(lambda connection: self._sql.rows(connection, sql, self.lease, *words))
         return _batch(rows[0]) if rows else None
@@ -233,6 +245,7 @@ class Batches:
             "UPDATE model_batch SET next_at = CASE WHEN cancelled_by IS NOT NULL AND ? THEN next_at ELSE $now + ? END,"
             " problem = ?, server_status = coalesce(?, server_status), looks = looks + ?, leased_until = 0"
         )
+        seconds = min(seconds, _LONGEST_REST)
         unseen = batch.cancelled_by is None
         values = (unseen, seconds, problem and storable(problem), status and storable(status), int(status is not None))
         return self._changed(batch, sql, *values)
@@ -292,7 +305,8 @@ class KeepBatches:
         Raises:
           Deferred: The database is away.
         """
-        return forget(self.database(), old_rows(time.time()))
+        database = self.database()
+        return forget(database, old_rows(clock_of(database)))
 
 
 def _batch(row: Sequence[Any]) -> Batch:

@@ -87,8 +87,8 @@ class ServerFacts:
             self._insert(connection, key)
             taken = self._sql.rows(
                 connection,
-                "UPDATE server_facts SET fence = fence + 1, leased_until = $now + ?"
-                " WHERE key = ? AND leased_until <= $now RETURNING fence",
+                "UPDATE server_facts SET fence = fence + 1, leased_until = $now + ?"  # noqa: S608 constants only
+                f" WHERE key = ? AND {self._sql.ended('leased_until', self._lease)} RETURNING fence",
                 *(self._lease, key),
             )
             return int(taken[0][0]) if taken else None

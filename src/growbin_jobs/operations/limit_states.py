@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limit_names import common_name
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.minutes import CentralUse
@@ -53,7 +53,7 @@ def limit_states(database: Database) -> list[LimitState]:
     Raises:
       Deferred: The database is away.
     """
-    now, promises, store = now_of(database), Promises(database).current(), SqlLimits(database)
+    now, promises, store = clock_of(database), Promises(database).current(), SqlLimits(database)
     minute = int(now // 60) * 60
     used: dict[str, list[tuple[int, str, int]]] = {}
     for name, begin, node, units in CentralUse(database, "").since(minute - 60):
@@ -96,10 +96,3 @@ def _state(
         held=round(max(0.0, limit.held_until - now), 3),
         waiting=waiting_for(database, limit.name),
     )
-
-
-def now_of(database: Database) -> float:
-    """Return the database's clock, in seconds since 1970."""
-    words = SqlWords(database.dialect)
-    [[seconds]] = database.run(lambda connection: words.rows(connection, "SELECT $now"))
-    return float(seconds)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models.analysis import Analysis, WasteAnalysis
-from growbin_jobs.operations.limit_states import WAITS_IN, is_by_itself, now_of
+from growbin_jobs.operations.limit_states import WAITS_IN, is_by_itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def turn_of(analysis: Analysis, database: Database) -> Turn | None:
     return Turn(
         limit=name,
         place=place,
-        starts_at=None if stopped else _start(limit, place, now_of(database)),
+        starts_at=None if stopped else _start(limit, place, clock_of(database)),
         stopped_by=stopped,
     )
 

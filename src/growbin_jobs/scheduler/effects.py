@@ -145,7 +145,9 @@ class DueTimes:
                 "job": job, "due": moment, "holder": "", "fence": 0, "held_until": now, "taken_at": now, "effects": 0,
             }  # fmt: skip
             JobRunRow.insert(fresh).on_conflict_ignore().execute(connection)
-            free = (JobRunRow.held_until <= now) & (JobRunRow.done_at.is_null() | again)
+            # No run holds it for longer than that: one that seems to was begun under a clock that was set back since.
+            free = (JobRunRow.held_until <= now) | (JobRunRow.held_until > now + 2 * LEASE)
+            free &= JobRunRow.done_at.is_null() | again
             taken = {"holder": holder, "fence": JobRunRow.fence + 1, "held_until": now + LEASE, "taken_at": now}
             JobRunRow.update(taken).where(_this(job, moment) & free).execute(connection)
             [row] = JobRunRow.select().where(_this(job, moment)).dicts().execute(connection)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -19,8 +20,14 @@ from growbin_jobs.scheduler.registry import JobState, Registry, change, locked
 from growbin_jobs.scheduler.rows import NOT_RUN, OPEN, LedgerRow, RevisionRow, RunState, StateRow, database_time
 from growbin_jobs.scheduler.rules import parse_rule
 
+logger = logging.getLogger(__name__)
+
 #: How long a scheduler has for sending what it has claimed; then another one sends it.
 LEASE: Final = timedelta(seconds=20)
+
+#: A job that is planned further ahead than so much was planned by a clock that has been set back since. Less may be a
+#: clock that is wrong now, as by the hour of summer time: it comes to those times again, and nothing is sent twice.
+SET_BACK: Final = timedelta(hours=2)
 
 _HAS_HAD: Final = "edited: the day, week or month has had its run by the rule before"
 
@@ -73,7 +80,10 @@ class Ledger:
         return {
             job.name
             for job in jobs
-            if job.name not in busy and (state := states.get(job.name)) is not None and _next_of(state) > now
+            if job.name not in busy
+            and (state := states.get(job.name)) is not None
+            and _next_of(state) > now
+            and not _is_ahead(state, now)
         }
 
     def advance(self, job: ScheduledJob) -> list[Claim]:
@@ -88,6 +98,8 @@ class Ledger:
             if state is None or state.removed_at is not None:
                 return []
             now = self._clock(connection)
+            if _is_ahead(state, now):
+                state = _taken_back(connection, state, now)
             self.plan(connection, job, state, now)
             runs = _open_runs(connection, job.name)
             waits_for = self._waits_for(connection, job, runs)
@@ -280,6 +292,33 @@ class Ledger:
             )
             for row in (query.dicts().execute(connection) if dues else ())
         ]
+
+
+def _is_ahead(state: JobState, now: datetime) -> bool:
+    return state.planned_until - now > SET_BACK
+
+
+def _taken_back(connection: Any, state: JobState, now: datetime) -> JobState:
+    """Let a job's due times count again that have not come: they were dealt with under a clock that was ahead.
+
+    What was sent of them stays as it is, so that none has its effect twice; it has been so since now, as far as is
+    known.
+    """
+    row = LedgerRow
+    ahead = (row.job == state.job) & (row.due > now) & (row.manual == 0)
+    never = ahead & row.state.in_((*NOT_RUN, RunState.DUE))
+    covered = [each["covers_from"] for each in row.select(row.covers_from).where(never).dicts().execute(connection)]
+    row.delete().where(never).execute(connection)
+    mine = (row.job == state.job) & row.state.in_(OPEN)
+    for moment, latest in ((row.claimed_until, now + LEASE), (row.sent_at, now), (row.started_at, now)):
+        row.update({moment: latest}).where(mine & (moment > latest)).execute(connection)
+    planned_until = min([now, *(first - timedelta(microseconds=1) for first in covered)])
+    change(connection, state.job, planned_until=planned_until)
+    logger.warning(
+        "scheduler.clock_was_ahead job=%s planned_until=%s: its due times count again",
+        *(state.job, state.planned_until.isoformat()),
+    )
+    return replace(state, planned_until=planned_until)
 
 
 def _next_id(connection: Any, job: str, due: datetime) -> str:

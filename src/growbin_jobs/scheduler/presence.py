@@ -85,7 +85,7 @@ class Presence:
             update = {ProcessRow.seen_at: now} | ({ProcessRow.started_at: now} if lapsed else {})
             ProcessRow.insert(row).on_conflict(conflict_target=[ProcessRow.id], update=update).execute(connection)
             ProcessRow.delete().where(ProcessRow.seen_at < now - FORGET_AFTER).execute(connection)
-            alive = ProcessRow.select(ProcessRow.id).where(ProcessRow.seen_at > now - GONE_AFTER)
+            alive = ProcessRow.select(ProcessRow.id).where(_alive(now))
             first = alive.order_by(ProcessRow.started_at, ProcessRow.id).limit(1).tuples().execute(connection)
             return [name for (name,) in first] == [self.process]
 
@@ -107,11 +107,16 @@ def present(database: Database, *, clock: Clock = database_time) -> list[str]:
     """Return the nodes on which a scheduler is alive, one for each scheduler."""
 
     def work(connection: Any) -> list[str]:
-        fresh = ProcessRow.seen_at > clock(connection) - GONE_AFTER
+        fresh = _alive(clock(connection))
         query = ProcessRow.select(ProcessRow.node).where(fresh).order_by(ProcessRow.node)
         return [row["node"] for row in query.dicts().execute(connection)]
 
     return database.run(work)
+
+
+def _alive(now: datetime) -> Any:
+    """Return the condition of schedulers that were seen lately; not in a future that a clock has been set back from."""
+    return (ProcessRow.seen_at > now - GONE_AFTER) & (ProcessRow.seen_at < now + GONE_AFTER)
 
 
 def firing(database: Database, *, clock: Clock = database_time) -> Firing:

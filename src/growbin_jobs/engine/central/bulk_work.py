@@ -61,7 +61,8 @@ class BulkWork:
     def take(self) -> BulkJob | None:
         """Return a job that is due and that nobody else works on, under a lease; None: there is none."""
         running = BulkState.RUNNING.value
-        is_free = "(state = ? AND begins_at <= $now OR state = ?) AND (leased_until <= $now OR leased_by = ?)"
+        is_free = "(state = ? AND begins_at <= $now OR state = ?) AND "
+        is_free += f"({self._sql.ended('leased_until', LEASE)} OR leased_by = ?)"
         free = (BulkState.WAITING.value, running, self._worker)
         look = f"SELECT id FROM bulk_jobs WHERE {is_free} AND next_at <= $now ORDER BY next_at, begins_at LIMIT 1"  # noqa: S608
         found = self._database.run(lambda connection: self._sql.rows(connection, look, *free))

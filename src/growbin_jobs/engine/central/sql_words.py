@@ -1,8 +1,11 @@
 """The few words in which the SQL of the two databases differs, for statements that are written once."""
 
-from typing import Any
+from typing import Any, Final
 
 from growbin_jobs.engine.central.driver import Dialect
+
+#: Seconds by which moments of one clock may differ, as several connections read it.
+CLOCK_VARIES: Final = 60.0
 
 
 class SqlWords:
@@ -28,6 +31,19 @@ class SqlWords:
             if dialect == "postgresql"
             else {"$now": "unixepoch('subsec')", "$lock": "", "$free": ""}
         )
+
+    @staticmethod
+    def ended(column: str, longest: float) -> str:
+        """Return the condition that a lease, or a pause, has ended.
+
+        One that ends later than any can was taken under a clock that has been set back since: it has ended, too, or
+        nobody would get it until the clock comes there.
+
+        Parameters:
+          column: Seconds since 1970, of its end.
+          longest: Seconds that it lasts at most.
+        """
+        return f"({column} <= $now OR {column} > $now + {longest + CLOCK_VARIES:g})"
 
     def run(self, connection: Any, sql: str, *values: Any) -> int:
         """Run a statement and return the number of rows that it changed."""

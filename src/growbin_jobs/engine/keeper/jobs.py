@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.sync import Copied, Sync
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.control.table import Control
@@ -133,6 +134,7 @@ class Prune:
         """
         now = self.clock()
         rows = prune.prune(self.journal.write, self.retention, now=now, seconds=self.seconds)
-        at = datetime.fromtimestamp(now, UTC)
+        # A clock that is ahead must not delete what all nodes have; what only this one has is its own matter.
+        at = datetime.fromtimestamp(min(now, clock_of(self.workers.database)), UTC)
         workers = self.workers.forget(stopped_before=at - self.forget_after)
         return Pruned({table: count for table, count in rows.items() if count}, workers, self.central(at))
