@@ -215,7 +215,11 @@ class _Models(BaseModel):
         return {"data": value} if isinstance(value, list) else value  # Together AI
 
 
-Count = Annotated[int, Field(ge=0)]
+#: Tokens that a request and its answer may be said to have: ten times what any model takes. More is a fault of the
+#: server, and no count: it would spend the budget of all, and the sums of the day could not hold the next one.
+MOST_TOKENS: Final = 100_000_000
+
+Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 
 
 def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:

@@ -24,26 +24,33 @@ _RESET = re.compile(r"((?:[\w-]+-)?rate-?limit(?:bysize)?-(?:[\w-]+-)?)reset((?:
 #: Letters of a header's name that is looked at.
 _LONGEST_NAME = 100
 #: One header for all, in the drafts' two forms: ``limit=100, remaining=0, reset=50`` and ``"default";r=0;t=50``.
-_POLICY = re.compile(r"\b(?:remaining|r)\s*=\s*(\d+)\s*[,;]\s*(?:reset|t)\s*=\s*(\d+)")
+_POLICY = re.compile(r"\b(?:remaining|r)\s*=\s*(\d{1,20})\s*[,;]\s*(?:reset|t)\s*=\s*(\d{1,20})\b")
+
+#: A number in a text. Of a bounded length: a server may send thousands of digits, and to look for their unit from each
+#: of them took seconds.
+_NUMBER = r"(?<!\d)\d{1,20}(?:\.\d{1,20})?"
+
+#: Letters of a value that is read; nobody writes a wait longer.
+_LONGEST_VALUE = 100
 
 #: Seconds of a unit in durations such as ``600ms``, ``6m0s``, ``1d2h`` (Go's, and days).
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)", re.ASCII)
+_PART = re.compile(rf"({_NUMBER})(ms|us|µs|ns|d|h|m|s)", re.ASCII)
 
 #: A wait in a sentence: "try again in 7.66s", "Please retry after 86400 seconds", "will reset after 12h34m16s"
 #: (danielmiessler/Fabric#364, alex-wolf-ps/dbchatprov2#2, diegosouzapw/OmniRoute#9504, earendil-works/pi#2851).
 _IN_WORDS = re.compile(
     r"\b(?:again|retry|resets?|wait|available)\s+(?:in|after|for)?\s*~?"
-    r"((?:\d+(?:\.\d+)?\s*"
+    rf"((?:{_NUMBER}\s*"
     r"(?:ms|milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|[smhd])\b[\s,]*(?:and\s+)?"
-    r"|\d+(?:\.\d+)?(?:ms|[dhms])(?=\d))+)",
+    rf"|{_NUMBER}(?:ms|[dhms])(?=\d))+)",
     re.I,
 )
-_WORD_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])", re.I)
+_WORD_PART = re.compile(rf"({_NUMBER})\s*(ms|milli|[smhd])", re.I)
 #: One number with its unit written out, as a header's whole value.
-_WORDED = re.compile(r"\d+(?:\.\d+)? ?(?:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)", re.I)
+_WORDED = re.compile(rf"{_NUMBER} ?(?:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)", re.I)
 #: Units in the languages of other servers; beside a number they stand for nothing but a time.
-_ELSEWHERE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(초|秒|segundos?|secondes?|sekunden?)|분|分|minutos?|minuten)", re.I)
+_ELSEWHERE = re.compile(rf"({_NUMBER})\s*(?:(초|秒|segundos?|secondes?|sekunden?)|분|分|minutos?|minuten)", re.I)
 
 #: What a date may have for its zone: an offset, or one of the names that mean one. HTTP's dates are in GMT, and without
 #: a zone too; any other name (``KST``) may stand for anything between two days.
@@ -105,6 +112,8 @@ def rate_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def seconds_of(value: str | None) -> float | None:
     """Return the seconds of a number or a duration such as ``8.64s``, ``6m0s`` or ``1d2h``; None for anything else."""
     text = (value or "").strip()
+    if len(text) > _LONGEST_VALUE:
+        return None
     number = _number(text)
     return number if number is not None or not text else _duration(text)
 
@@ -126,6 +135,8 @@ def _resets(headers: Mapping[str, str], now: float) -> Iterator[float]:
 def _delay(value: str | None, now: float) -> float | None:
     """Return the seconds of a header's value; of one that came twice, or that has parameters, those of the first."""
     value = (value or "").strip()
+    if len(value) > _LONGEST_VALUE:
+        return None
     wait = _wait(value, now)
     return wait if wait is not None or not value else _wait(re.split("[,;]", value)[0].strip().strip('"'), now)
 

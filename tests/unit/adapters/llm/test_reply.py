@@ -33,6 +33,13 @@ def test_a_plain_answer():
 @pytest.mark.parametrize(
     ("usage", "read"),
     [
+        ({"prompt_tokens": 100_000_001, "completion_tokens": 1}, None),
+        ({"prompt_tokens": 1, "completion_tokens": 2**63}, None),
+        ({"prompt_tokens": 1, "total_tokens": 10**19}, None),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2**63}},
+            Usage(9, 0, 1, 0),
+        ),
         (None, None),
         ("many", None),
         ({"prompt_tokens": -1, "completion_tokens": 2}, None),

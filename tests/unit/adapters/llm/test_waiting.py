@@ -146,6 +146,18 @@ def test_a_date_that_cannot_be_read_leaves_our_own_clock():
     assert 90 < asked_wait({"date": "today", "retry-after": when}) <= 100
 
 
+@pytest.mark.parametrize("value", ["9" * 21 + "s", "9" * 21 + "초", "1" * 200, "1." * 60 + "1s", "9" * 60_000 + "x"])
+def test_a_number_without_an_end_is_none(value):
+    """To look for its unit from each of 4,000 digits took 18 s, in which no other thread of the process ran."""
+    assert asked_wait({"retry-after": value, "x-ratelimit-reset-tokens": value}, value, f"try again in {value}") is None
+
+
+@pytest.mark.parametrize("policy", ["remaining={}, reset=5", "remaining=0, reset={}"])
+def test_a_policy_with_a_number_without_an_end_says_nothing(policy):
+    """Python reads no whole number of more than 4,300 digits."""
+    assert asked_wait({"ratelimit": policy.format("0" * 5000)}) is None
+
+
 NAMES = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "x-ratelimit-reset-tokens", "x-ratelimit-reset-"]
 
 

@@ -175,6 +175,18 @@ def test_prune_deletes_what_is_copied_and_old_only(journal, database):
     assert "task_wal" not in prune.run_once().rows
 
 
+def test_a_node_whose_clock_is_ahead_deletes_nothing_of_the_others(journal, database):
+    asked = []
+    prune = Prune(
+        journal, Retention(tasks=1e12), Workers(database),
+        central=lambda at: asked.append(at.timestamp()) or {}, clock=lambda: time.time() + 400 * 86_400,
+    )  # fmt: skip
+
+    prune.run_once()
+
+    assert asked == [pytest.approx(time.time(), abs=60)]
+
+
 def test_checkpoint_says_how_far_it_came(journal):
     accept(journal, "a")
 
