@@ -6,7 +6,10 @@ import time
 
 import pytest
 from tests.contract.test_bulk import begun
+from tests.contract.test_webhooks import World
 
+from growbin_jobs.alerts.deliveries import Deliveries
+from growbin_jobs.alerts.findings import Finding
 from growbin_jobs.engine.central.bulk_work import BulkWork
 from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
@@ -49,7 +52,8 @@ def test_somebody_else_learns_what_a_server_can(database: Database) -> None:
 
     set_right(database, "server_facts", "leased_until")
 
-    assert (again := first.lead("k")) is not None
+    again = first.lead("k")
+    assert again is not None
     first.release("k", again)
 
 
@@ -82,6 +86,26 @@ def test_a_bulk_job_goes_on(database: Database) -> None:
     set_right(database, "bulk_jobs", "leased_until")
 
     assert BulkWork(database, {}, "another").take() is not None
+
+
+def test_alerts_are_told(database: Database) -> None:
+    world = World(database)
+    world.hook("https://ops.example/hook", "queue_wait")
+    world.watch("dies")
+    world.found["queue_wait"] = [Finding(subject="vision", value=400.0)]
+    set_right(database, "webhook_watch", "leased_until")
+
+    assert world.watch("another") == 1
+
+
+def test_a_message_to_a_webhook_is_sent(database: Database) -> None:
+    deliveries = Deliveries(database)
+    database.transaction(lambda connection: deliveries.add(connection, "w", "queue_wait", "{}", "m1"))
+    assert deliveries.claim("dies") is not None
+
+    set_right(database, "webhook_deliveries", "next_at", "leased_until", "give_up_at")
+
+    assert deliveries.claim("another") is not None
 
 
 @pytest.mark.parametrize("kind", ["memory", "database"])

@@ -99,7 +99,8 @@ class Deliveries:
 
     def claim(self, worker: str) -> Delivery | None:
         """Return a message that is due and that nobody else sends, under a lease; None: there is none."""
-        is_due = "state = 'waiting' AND next_at <= $now AND leased_until <= $now"
+        rested, free = self._sql.ended("next_at", TRIED_FOR), self._sql.ended("leased_until", LEASE)
+        is_due = f"state = 'waiting' AND {rested} AND {free}"
         look = f"SELECT id FROM webhook_deliveries WHERE {is_due} ORDER BY next_at LIMIT 1"  # noqa: S608
         found = self._database.run(lambda connection: self._sql.rows(connection, look))
         if not found:

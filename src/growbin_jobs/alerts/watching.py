@@ -63,7 +63,7 @@ class Watch:
         sql, first = SqlWords(self.database.dialect), "INSERT INTO webhook_watch (id, leased_until) VALUES (1, 0) "
         take = (
             "UPDATE webhook_watch SET leased_by = ?, leased_until = $now + ? WHERE id = 1 AND "
-            "(leased_until <= $now OR leased_by = ?)"
+            f"({sql.ended('leased_until', LEASE)} OR leased_by = ?)"
         )
 
         def work(connection: Any) -> bool:
