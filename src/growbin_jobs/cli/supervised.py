@@ -49,12 +49,14 @@ class Plan:
       companions: Names of those that stop nothing, whatever becomes of them.
       grace: Seconds that a stop lets them drain.
       install: What to do where a child cannot import its module.
+      loaded: Modules that its processes share.
     """
 
     commands: dict[str, list[str]]
     companions: list[str]
     grace: float
     install: str
+    loaded: list[str]
 
     def supervisor(self, log: Path | None = None) -> Supervisor:
         """Return a supervisor of them, not started yet.
@@ -69,6 +71,7 @@ class Plan:
             log=log,
             say=lambda words: _say(words, "yellow"),
             install=self.install,
+            loaded=self.loaded,
         )
 
 

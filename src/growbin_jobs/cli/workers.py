@@ -51,13 +51,14 @@ def worker(
 
     from growbin_jobs.cli.command_line import dramatiq_command, resized
 
-    config, groups = _of_growbin(group) if group is None or group in GROUPS else _of_module(group, only)
+    own = group is None or group in GROUPS
+    config, groups = _of_growbin(group) if own else _of_module(group, only)
     groups = [resized(each, processes, threads) for each in groups]
     if print_command:
         for each in groups:
             print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
-    become_supervisor(plan_of(config, groups))
+    become_supervisor(plan_of(config, groups, own=own))
 
 
 def up(
@@ -96,7 +97,7 @@ def up(
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
     become_supervisor(
-        plan_of(config, groups, scheduler=module is None, monitor=shown),
+        plan_of(config, groups, own=module is None, scheduler=module is None, monitor=shown),
         notice=Notice(
             f"Workers of {' and '.join(names)}; broker: {where}{models}. Ctrl-C stops.",
             _READY if module is None else "Ready.",
@@ -148,6 +149,7 @@ def plan_of(
     config: "EngineConfig",
     groups: "list[Group]",
     *,
+    own: bool = True,
     scheduler: bool = False,
     monitor: "list[str] | None" = None,
 ) -> Plan:
@@ -156,11 +158,14 @@ def plan_of(
     Parameters:
       config: Of this node.
       groups: With the numbers that they run with.
+      own: They are Growbin's.
       scheduler: Run one of Growbin's schedulers, too.
       monitor: Command of a monitor to run, too.
     """
+    from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import INSTALL, scheduler_command
-    from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
+    from growbin_jobs.cli.shared_modules import modules_of_growbin
+    from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN
 
     return Plan(
@@ -170,4 +175,5 @@ def plan_of(
         companions=[KEEPER, _SCHEDULER, _MONITOR],
         grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         install=INSTALL,
+        loaded=shared_modules(config) + (modules_of_growbin(_settings.current(), scheduler=scheduler) if own else []),
     )

@@ -18,11 +18,20 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Replace this process with the command. Where the parent is gone already, end instead."""
     parent, *command = sys.argv[1:]
+    end_with(int(parent))
+    os.execvp(command[0], command)  # noqa: S606 what the supervisor was given
+
+
+def end_with(parent: int) -> None:
+    """Have this process told to stop when its parent ends. Where the parent is gone already, end instead.
+
+    Parameters:
+      parent: Process number that it must have.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    if os.getppid() != int(parent):
+    if os.getppid() != parent:
         sys.exit(128 + signal.SIGTERM)
-    os.execvp(command[0], command)  # noqa: S606 what the supervisor was given
 
 
 if __name__ == "__main__":

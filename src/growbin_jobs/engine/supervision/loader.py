@@ -1,0 +1,158 @@
+"""``python -m growbin_jobs.engine.supervision.loader``: loads what processes need, and is forked for each of them.
+
+What it has loaded lies in memory once for all of them, and none takes the time to load it: a worker process that died
+is there again sooner. Its supervisor asks for a process by a socket (:mod:`growbin_jobs.engine.supervision.forking`)
+and gets a child of its own, not the loader's: it is forked twice, and what is between ends at once. So nobody's
+life depends on the loader's.
+
+Only what is safe to be copied is copied: a loader that finds a thread or an open file in itself ends, and each process
+is started for itself. So does one whose modules' files have changed: a process runs what is installed when it starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import socket
+import sys
+from collections.abc import Sequence
+
+from growbin_jobs.engine.supervision.ready import naming
+from growbin_jobs.engine.supervision.shown_command import show_command
+from growbin_jobs.engine.supervision.tether import end_with
+
+#: Descriptors up to this one are every process's.
+STANDARD = 2
+
+#: Bytes of a request, at most.
+MOST = 1 << 18
+
+
+def main() -> None:
+    """Serve until the supervisor is gone, and in each forked process run what was asked for."""
+    gc.disable()  # what is imported stays; a collection would only leave gaps, in which processes write later
+    descriptor, parent, modules, _room = sys.argv[1:]
+    end_with(int(parent))
+    show_command(sys.orig_argv[:-1])
+    command = _serve(socket.socket(fileno=int(descriptor)), int(parent), modules.split(","))
+    gc.enable()
+    show_command(command)
+    sys.orig_argv = command
+    sys.argv = command[2:]
+    runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+
+
+def _serve(channel: socket.socket, parent: int, modules: Sequence[str]) -> list[str]:
+    """Fork a process for each request. Returns its command, in each of these; ends the process itself."""
+    _load(modules)
+    if why := _why_not(channel):
+        print(f"loader.unsafe each process loads for itself; found here: {why}", file=sys.stderr, flush=True)
+        os._exit(1)
+    loaded = _loaded_files()
+    gc.freeze()
+    while True:
+        words, descriptors, _, _ = socket.recv_fds(channel, MOST, 1)
+        if not words or _loaded_files(loaded) != loaded:
+            os._exit(0)
+        request = json.loads(words)
+        if _fork(channel, parent, request["number"], descriptors):
+            return naming(request["command"], descriptors)
+        for each in descriptors:
+            os.close(each)
+
+
+def _fork(channel: socket.socket, parent: int, number: int, kept: Sequence[int]) -> bool:
+    """Fork a child of the supervisor. Returns True in it, once the supervisor can know of it.
+
+    Parameters:
+      channel: To the supervisor.
+      parent: The supervisor.
+      number: Of its request.
+      kept: Descriptors that are the child's.
+    """
+    told, tell = os.pipe()
+    begun, begin = os.pipe()
+    between = -1
+    try:
+        between = os.fork()
+        if between == 0 and (pid := os.fork()) > 0:
+            os.write(tell, str(pid).encode())
+            os._exit(0)
+    except OSError:
+        if between == 0:
+            os._exit(1)
+    if between == 0:
+        os.setsid()
+        os.close(begin)
+        if not os.read(begun, 1):  # the loader has died meanwhile, and nobody knows this process
+            os._exit(0)
+        channel.detach()
+        _close_all_but(kept)
+        end_with(parent)
+        return True
+    os.close(tell)
+    os.close(begun)
+    if between > 0:
+        os.waitpid(between, 0)
+    pid = int(os.read(told, 32) or 0)
+    try:
+        channel.send(json.dumps({"number": number, "pid": pid}).encode())
+        os.write(begin, b"!")
+    except BrokenPipeError:
+        os._exit(0)
+    os.close(told)
+    os.close(begin)
+    return False
+
+
+def _load(modules: Sequence[str]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception:  # noqa: S112 who needs it says so better
+            continue
+
+
+def _why_not(channel: socket.socket) -> str:
+    """Return what a forked process could not live with; empty where there is nothing."""
+    threads = len(os.listdir("/proc/self/task")) - 1
+    files = [each for each in _opened() if each > STANDARD and each != channel.fileno()]
+    return ", ".join([*([f"{threads} threads"] if threads else []), *(f"open file {each}" for each in files)])
+
+
+def _opened() -> list[int]:
+    """Return the descriptors of this process."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that the folder was read by is closed again
+            os.fstat(int(name))
+            found.append(int(name))
+    return found
+
+
+def _loaded_files(known: dict[str, tuple[int, int]] | None = None) -> dict[str, tuple[int, int]]:
+    """Return the size and the time of each file that modules come from."""
+    paths = known or {path for each in list(sys.modules.values()) if (path := getattr(each, "__file__", None))}
+    return {path: _state(path) for path in paths}
+
+
+def _state(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _close_all_but(kept: Sequence[int]) -> None:
+    for each in _opened():
+        if each > STANDARD and each not in kept:
+            os.close(each)
+
+
+if __name__ == "__main__":
+    main()
