@@ -149,7 +149,7 @@ def plan_of(
     config: "EngineConfig",
     groups: "list[Group]",
     *,
-    own: bool = True,
+    own: bool = False,
     scheduler: bool = False,
     monitor: "list[str] | None" = None,
 ) -> Plan:

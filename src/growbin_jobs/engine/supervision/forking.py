@@ -81,8 +81,8 @@ class Forking:
     """A loader and what it is asked for. It is started when it is first needed, and anew when it has ended.
 
     Parameters:
-      modules: That it loads.
-      commands: That it may be asked for, of which it must show each.
+      modules: That it loads; none: there is no loader.
+      commands: Of all processes. There is no loader for a single one: it would load the same twice.
       env: Environment of all; None: this process's.
     """
 
@@ -90,9 +90,10 @@ class Forking:
         self, modules: Sequence[str], commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None
     ) -> None:
         self._modules = ",".join(modules)
-        self._room = max((len(encoded(command)) for command in commands if can_be_forked(command)), default=0)
+        forked = [encoded(command) for command in commands if can_be_forked(command)]
+        self._room = max(map(len, forked), default=0)
         self._env = env
-        self._hopeless = not (modules and self._room) or sys.platform != "linux"
+        self._hopeless = not modules or len(forked) < 2 or sys.platform != "linux"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._asked: dict[int, ForkedProcess] = {}

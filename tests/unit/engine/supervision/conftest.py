@@ -40,10 +40,10 @@ class Stage:
     """
 
     def __init__(self, folder: Path, loaded: tuple[str, ...]) -> None:
-        self.lock, pipe = str(folder / "lock"), str(folder / "pipe")
-        os.mkfifo(pipe)
-        self.heard = os.fdopen(os.open(pipe, os.O_RDWR), "r")
-        self._hello = HELLO.format(lock=self.lock, pipe=pipe)
+        self.lock, self.pipe = str(folder / "lock"), str(folder / "pipe")
+        os.mkfifo(self.pipe)
+        self.heard = os.fdopen(os.open(self.pipe, os.O_RDWR), "r")
+        self._hello = HELLO.format(lock=self.lock, pipe=self.pipe)
         self.folder = folder
         self.loaded = loaded
         path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
