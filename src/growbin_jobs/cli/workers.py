@@ -51,14 +51,13 @@ def worker(
 
     from growbin_jobs.cli.command_line import dramatiq_command, resized
 
-    own = group is None or group in GROUPS
-    config, groups = _of_growbin(group) if own else _of_module(group, only)
+    config, groups = _of_growbin(group) if group is None or group in GROUPS else _of_module(group, only)
     groups = [resized(each, processes, threads) for each in groups]
     if print_command:
         for each in groups:
             print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
-    become_supervisor(plan_of(config, groups, own=own))
+    become_supervisor(plan_of(config, groups, own=group is None or group in GROUPS))
 
 
 def up(

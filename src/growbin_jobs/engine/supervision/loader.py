@@ -19,7 +19,7 @@ import os
 import runpy
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from growbin_jobs.engine.supervision.ready import naming
 from growbin_jobs.engine.supervision.shown_command import show_command
@@ -37,7 +37,7 @@ def main() -> None:
     gc.disable()  # what is imported stays; a collection would only leave gaps, in which processes write later
     descriptor, parent, modules, _room = sys.argv[1:]
     end_with(int(parent))
-    show_command(sys.orig_argv[:-1])
+    show_command(sys.orig_argv[:-2])  # who looks for a process by its module does not look for this one
     command = _serve(socket.socket(fileno=int(descriptor)), int(parent), modules.split(","))
     gc.enable()
     show_command(command)
@@ -134,18 +134,22 @@ def _opened() -> list[int]:
     return found
 
 
-def _loaded_files(known: dict[str, tuple[int, int]] | None = None) -> dict[str, tuple[int, int]]:
-    """Return the size and the time of each file that modules come from."""
+def _loaded_files(known: Iterable[str] = ()) -> dict[str, tuple[int, ...]]:
+    """Return the state of each file that modules come from.
+
+    Parameters:
+      known: Paths of them; none: those of all modules of this process.
+    """
     paths = known or {path for each in list(sys.modules.values()) if (path := getattr(each, "__file__", None))}
     return {path: _state(path) for path in paths}
 
 
-def _state(path: str) -> tuple[int, int]:
+def _state(path: str) -> tuple[int, ...]:
     try:
         status = os.stat(path)
     except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _close_all_but(kept: Sequence[int]) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def adopt_orphans() -> None:
-    """Have processes become children of this one that lose their parents below it (Linux)."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+def adopt_orphans() -> bool:
+    """Have processes become children of this one that lose their parents below it (Linux); return whether they do."""
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1) == 0)
 
 
 def reap_orphans(ours: Callable[[], Collection[int]]) -> None:
