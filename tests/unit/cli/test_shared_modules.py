@@ -63,6 +63,41 @@ def test_nothing_is_loaded_that_cannot_be_forked(tmp_path, servers):
     assert {"openai", "pika", "psycopg2"} <= loaded if servers else not {"openai", "pika"} & loaded
 
 
+REST = """
+import importlib, json, sys
+modules, processes = json.loads(sys.argv[1])
+for each in modules:
+    importlib.import_module(each)
+before = set(sys.modules)
+for each in processes:
+    importlib.import_module(each)
+print(json.dumps(sorted({each.partition(".")[0] for each in set(sys.modules) - before} - set(sys.stdlib_module_names))))
+"""
+
+
+@pytest.mark.parametrize("servers", [False, True])
+def test_no_library_is_loaded_by_each_process_for_itself(tmp_path, servers):
+    variables = {"GROWBIN_BROKER_URL": "amqp://h", "DATABASE_URL": "postgresql://h/d", "OPENAI_API_KEY": "sk-1"}
+    urls = {"broker_url": "amqp://h", "database_url": "postgresql://h/d"} if servers else {}
+    settings = load(data_dir=tmp_path, openai_api_key="sk-1" if servers else None)
+    modules = shared_modules(EngineConfig(data_dir=tmp_path, **urls)) + modules_of_growbin(settings, scheduler=True)
+    # What the three kinds of processes import, and the client that the services of one are built with.
+    processes = [
+        "growbin_jobs.ai.bootstrap",
+        "growbin_jobs.engine.supervision.worker_process",
+        "growbin_jobs.scheduler.__main__",
+    ]
+    processes += ["growbin_jobs.adapters.llm.connection"] if servers else []
+
+    done = subprocess.run(
+        [sys.executable, "-c", REST, json.dumps([modules, processes])],
+        env=os.environ | {"GROWBIN_DATA_DIR": str(tmp_path)} | (variables if servers else {}),
+        capture_output=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert json.loads(done.stdout) == ["growbin_jobs"]
+
+
 def test_an_engine_of_ones_own_shares_the_engine_only(tmp_path):
     modules = shared_modules(EngineConfig(data_dir=tmp_path))
 
