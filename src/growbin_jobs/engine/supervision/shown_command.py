@@ -22,6 +22,8 @@ def show_command(command: Sequence[str]) -> None:
     """
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     begin, room = int(fields[_BEGIN]), int(fields[_END]) - int(fields[_BEGIN])
+    if not begin or room < 1:  # a sandbox may not say it
+        return
     # The last byte stays 0: else the kernel takes what comes after it, the environment, for more of it.
     shown = encoded(command)[: room - 1].ljust(room, b"\0")
     ctypes.memmove(begin, shown, room)

@@ -221,6 +221,16 @@ def test_the_loader_ends_with_its_supervisor(stage):
     assert [stage.hear(), stage.hear()] == ["drained", "drained"]
 
 
+def test_a_loader_whose_supervisor_is_gone_before_it_begins_does_not_begin(stage):
+    stage.module("marks", f"open({str(stage.folder / 'loaded')!r}, 'w')")
+    command = [sys.executable, "-m", "growbin_jobs.engine.supervision.loader", "0", str(os.getppid()), "marks", "-"]
+
+    done = subprocess.run(command, env=stage.env, check=False)
+
+    assert done.returncode == 128 + signal.SIGTERM
+    assert not (stage.folder / "loaded").exists()
+
+
 def test_a_single_process_has_no_loader(stage):
     with stage.supervisor({"one": stage.child(DRAINS), "two": [sys.executable, "-c", "input()"]}) as supervisor:
         here(stage, 1)
