@@ -74,18 +74,9 @@ def _fork(channel: socket.socket, parent: int, number: int, kept: Sequence[int])
       number: Of its request.
       kept: Descriptors that are the child's.
     """
-    told, tell = os.pipe()
     begun, begin = os.pipe()
-    between = -1
-    try:
-        between = os.fork()
-        if between == 0 and (pid := os.fork()) > 0:
-            os.write(tell, str(pid).encode())
-            os._exit(0)
-    except OSError:
-        if between == 0:
-            os._exit(1)
-    if between == 0:
+    pid = _fork_twice()
+    if pid == 0:
         os.setsid()
         os.close(begin)
         if not os.read(begun, 1):  # the loader has died meanwhile, and nobody knows this process
@@ -94,19 +85,33 @@ def _fork(channel: socket.socket, parent: int, number: int, kept: Sequence[int])
         _close_all_but(kept)
         end_with(parent)
         return True
-    os.close(tell)
     os.close(begun)
-    if between > 0:
-        os.waitpid(between, 0)
-    pid = int(os.read(told, 32) or 0)
-    try:
-        channel.send(json.dumps({"number": number, "pid": pid}).encode())
+    with contextlib.suppress(ConnectionError):  # the supervisor is gone, or what was forked
+        channel.send(json.dumps({"number": number, "pid": max(pid, 0)}).encode())
         os.write(begin, b"!")
-    except BrokenPipeError:
-        os._exit(0)
-    os.close(told)
     os.close(begin)
     return False
+
+
+def _fork_twice() -> int:
+    """Fork a process that is no child of this one. Returns 0 in it, and here its number; -1 where there is none."""
+    told, tell = os.pipe()
+    between = -1
+    with contextlib.suppress(OSError):
+        between = os.fork()
+    if between == 0:
+        with contextlib.suppress(OSError):
+            if (pid := os.fork()) == 0:
+                os.close(tell)
+                return 0
+            os.write(tell, str(pid).encode())
+        os._exit(0)
+    os.close(tell)
+    if between > 0:
+        os.waitpid(between, 0)
+    said = os.read(told, 32)
+    os.close(told)
+    return int(said or -1)
 
 
 def _load(modules: Sequence[str]) -> None:

@@ -200,23 +200,11 @@ class Supervisor:
             command, passed = child.prepare()
             number = output if isinstance(output, int) else output.fileno()
             child.process = self._forking.start(command, passed, number) if forked else None
-            child.process = child.process or self._execute(naming(command, passed), passed, number)
+            child.process = child.process or tether.start(naming(command, passed), passed, number, env=self._env)
         finally:
             child.started()
             if not isinstance(output, int):
                 output.close()
-
-    def _execute(self, command: list[str], passed: Sequence[int], output: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", tether.__name__, str(os.getpid()), *command],
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=passed,
-            # A session of its own: Ctrl-C in the terminal must reach the workers once, from here, and not twice.
-            start_new_session=True,
-        )
 
     def _ours(self) -> set[int]:
         self._forking.hear()  # of one that has begun and ended meanwhile

@@ -5,10 +5,17 @@ That is set up here and not in a ``preexec_fn``, which runs between fork and exe
 the parent held stays locked.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping, Sequence
 
 #: From ``linux/prctl.h``. It outlives exec. It strikes when the thread that started this process ends, and again for
 #: each other thread of the parent that ends later: then Dramatiq hurries.
@@ -20,6 +27,31 @@ def main() -> None:
     parent, *command = sys.argv[1:]
     end_with(int(parent))
     os.execvp(command[0], command)  # noqa: S606 what the supervisor was given
+
+
+def start(
+    command: Sequence[str], passed: Sequence[int], output: int, *, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    """Start a command that ends with this process.
+
+    Parameters:
+      command: Which.
+      passed: Descriptors that it inherits.
+      output: Descriptor for what it says.
+      env: Its environment; None: this process's.
+    """
+    import subprocess  # this module is loaded by each process that becomes a command
+
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", __name__, str(os.getpid()), *command],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=passed,
+        # A session of its own: Ctrl-C in the terminal must reach the workers once, from their supervisor.
+        start_new_session=True,
+    )
 
 
 def end_with(parent: int) -> None:
