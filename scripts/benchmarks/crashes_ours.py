@@ -27,7 +27,7 @@ def supervise() -> int:
     """Run the worker processes under the product's supervisor, as ``growbin-jobs worker`` does."""
     import signal
 
-    from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
+    from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import Supervisor
     from growbin_jobs.wiring import engine_config
 
@@ -39,7 +39,9 @@ def supervise() -> int:
         threads=int(os.environ["BENCH_THREADS"]),
         prefetch_factor=1,
     )
-    with Supervisor(supervised_commands(engine_config(), [group]), grace=5.0, companions=[KEEPER]) as supervisor:
+    config = engine_config()
+    commands, loaded = supervised_commands(config, [group]), shared_modules(config)
+    with Supervisor(commands, grace=5.0, companions=[KEEPER], loaded=loaded) as supervisor:
         signal.signal(signal.SIGTERM, lambda *_: supervisor.request_stop())
         return supervisor.run()
 

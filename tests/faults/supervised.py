@@ -7,7 +7,7 @@ import signal
 import sys
 
 from growbin_jobs.engine.groups import Group
-from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
+from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
 from growbin_jobs.engine.supervision.supervisor import Supervisor
 from growbin_jobs.wiring import engine_config
 
@@ -26,9 +26,10 @@ def main() -> int:
         processes=given.processes,
         threads=given.threads,
     )
-    commands = supervised_commands(engine_config(), [group])
+    config = engine_config()
+    commands, loaded = supervised_commands(config, [group]), shared_modules(config)
     said = lambda words: print(words, file=sys.stderr, flush=True)  # noqa: E731
-    with Supervisor(commands, grace=40.0, companions=[KEEPER], say=said) as supervisor:
+    with Supervisor(commands, grace=40.0, companions=[KEEPER], say=said, loaded=loaded) as supervisor:
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: supervisor.request_stop())
         return supervisor.run()

@@ -87,6 +87,7 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
     plan = plan_of(
         engine_config(settings),
         [sized(group, settings) for group in names.GROUPS.values()],
+        own=True,
         scheduler=keep,
         monitor=monitor_command(settings) if keep else None,
     )

@@ -50,6 +50,7 @@ class Plan:
       grace: Seconds that a stop lets them drain.
       install: What to do where a child cannot import its module.
       folder: Of the node.
+      loaded: Modules that its processes share.
     """
 
     commands: dict[str, list[str]]
@@ -57,6 +58,7 @@ class Plan:
     grace: float
     install: str
     folder: str
+    loaded: list[str]
 
     def supervisor(self, log: Path | None = None) -> Supervisor:
         """Return a supervisor of them, not started yet.
@@ -72,6 +74,7 @@ class Plan:
             say=lambda words: _say(words, "yellow"),
             install=self.install,
             folder=Path(self.folder),
+            loaded=self.loaded,
         )
 
 

@@ -57,7 +57,7 @@ def worker(
         for each in groups:
             print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
-    become_supervisor(plan_of(config, groups))
+    become_supervisor(plan_of(config, groups, own=group is None or group in GROUPS))
 
 
 def up(
@@ -96,7 +96,7 @@ def up(
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
     become_supervisor(
-        plan_of(config, groups, scheduler=module is None, monitor=shown),
+        plan_of(config, groups, own=module is None, scheduler=module is None, monitor=shown),
         notice=Notice(
             f"Workers of {' and '.join(names)}; broker: {where}{models}. Ctrl-C stops.",
             _READY if module is None else "Ready.",
@@ -148,6 +148,7 @@ def plan_of(
     config: "EngineConfig",
     groups: "list[Group]",
     *,
+    own: bool = False,
     scheduler: bool = False,
     monitor: "list[str] | None" = None,
 ) -> Plan:
@@ -156,11 +157,14 @@ def plan_of(
     Parameters:
       config: Of this node.
       groups: With the numbers that they run with.
+      own: They are Growbin's.
       scheduler: Run one of Growbin's schedulers, too.
       monitor: Command of a monitor to run, too.
     """
+    from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import INSTALL, scheduler_command
-    from growbin_jobs.engine.supervision.commands import KEEPER, supervised_commands
+    from growbin_jobs.cli.shared_modules import modules_of_growbin
+    from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN
 
     return Plan(
@@ -171,4 +175,5 @@ def plan_of(
         grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         install=INSTALL,
         folder=str(config.node_dir),
+        loaded=shared_modules(config) + (modules_of_growbin(_settings.current(), scheduler=scheduler) if own else []),
     )

@@ -179,6 +179,39 @@ def test_workers_drain_when_up_itself_is_killed(start, processes_of):
     assert processes_of(node) == []
 
 
+def named(processes, word):
+    """The processes whose command line has a word."""
+    return [each for each in processes if word in each.cmdline()]
+
+
+def test_up_goes_on_when_what_its_processes_are_forked_from_is_killed(start, processes_of):
+    node = uuid4().hex
+    process = start("up", "--no-monitor", GROWBIN_NODE=node)
+    await_words(process, "Worker process is ready for action", times=2)
+    before = processes_of(node)
+    [loader], [ai] = named(before, "growbin_jobs.engine.supervision.loader"), named(before, "growbin_jobs.ai")
+    parents = {each.ppid() for each in before if each.pid != process.pid}
+
+    loader.kill()
+    loader.wait()
+    ai.kill()
+    said = await_words(process, "Worker process is ready for action")
+    after = processes_of(node)
+    [new_loader], [new_ai] = named(after, "growbin_jobs.engine.supervision.loader"), named(after, "growbin_jobs.ai")
+    parents |= {each.ppid() for each in after if each.pid != process.pid}
+    process.send_signal(signal.SIGTERM)
+    said += process.stderr.read()
+
+    assert parents == {process.pid}
+    assert new_loader != loader
+    assert new_ai != ai
+    kept = {each for each in before if each not in (loader, ai)}
+    assert kept < set(after)
+    assert process.wait() == 0
+    assert "ai was killed by SIGKILL; it starts again" in said
+    assert processes_of(node) == []
+
+
 def test_up_ends_with_the_workers_words_when_they_cannot_work(start, processes_of, tmp_path):
     node = uuid4().hex
     process = start("up", GROWBIN_NODE=node, GROWBIN_RULES_DIR=str(tmp_path / "none"))

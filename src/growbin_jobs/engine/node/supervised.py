@@ -72,13 +72,16 @@ class Supervised:
         self._folder = _supervisors(folder)
         self._grace = grace
         self._lock: ProcessLock | None = None
+        self._told: Mapping[str, int] | None = None
 
     def tell(self, pids: Mapping[str, int]) -> None:
-        """Write which children it has now.
+        """Write which children it has now; does nothing where that is known.
 
         Parameters:
           pids: Numbers of their processes, by name.
         """
+        if pids == self._told:
+            return
         children = [
             ChildProcess(name, pid, facts.started) for name, pid in pids.items() if (facts := facts_of(pid)) is not None
         ]
@@ -88,6 +91,7 @@ class Supervised:
             # In place: the lock is on this very file.
             with open(self._folder / self._lock.name, "r+b", buffering=0) as file:
                 file.truncate(file.write(json.dumps(words).encode()))
+            self._told = pids
 
     def leave(self) -> None:
         """Say that its children have ended. May be called twice."""

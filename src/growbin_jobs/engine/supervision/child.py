@@ -10,9 +10,8 @@ import time
 from collections.abc import Sequence
 
 from growbin_jobs.engine.backoff import Backoff
-
-#: In an argument of a command: stands for the descriptor that the child writes a byte to once it works.
-READY = "{ready}"
+from growbin_jobs.engine.supervision.forking import ForkedProcess
+from growbin_jobs.engine.supervision.ready import READY
 
 #: A child that ends so often without having worked at all will not work the next time either.
 FAILED_STARTS = 5
@@ -32,7 +31,7 @@ class Child:
       essential: Whether there is no point in going on without it.
 
     Attributes:
-      process: While it runs, and until its end was noticed.
+      process: While it runs or is to be forked, and until its end was noticed.
       restart_at: Monotonic time of its next start, when it does not run.
       ready: It works.
     """
@@ -40,7 +39,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], essential: bool = True) -> None:
         self.name = name
         self.essential = essential
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.restart_at = 0.0
         self.ready = False
         self._command = command
@@ -52,14 +51,24 @@ class Child:
         self._failed_starts = 0
         self._pauses = Backoff(FIRST_PAUSE, LAST_PAUSE)
 
-    def prepare(self) -> tuple[list[str], tuple[int, ...]]:
-        """Return the command as it is to be started now, and the descriptors that it inherits."""
+    @property
+    def pid(self) -> int:
+        """Number of its process; 0 where there is none, or none is known yet."""
+        return self.process.pid if self.process else 0
+
+    @property
+    def starting(self) -> bool:
+        """It does not work yet, and may at any moment."""
+        return self.process is not None and not (self.ready and self.pid)
+
+    def prepare(self) -> tuple[Sequence[str], tuple[int, ...]]:
+        """Return the command that is to be started now, and the descriptors that it inherits: at most one."""
         self.forget()
         if not self._announces:
-            return list(self._command), ()
+            return self._command, ()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
-        return [argument.replace(READY, str(self._writer)) for argument in self._command], (self._writer,)
+        return self._command, (self._writer,)
 
     def started(self) -> None:
         """Note that it was started, or that this failed."""

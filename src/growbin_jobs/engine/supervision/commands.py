@@ -1,4 +1,8 @@
-"""What a supervisor runs for groups of workers: a command for each worker process, and one keeper for all."""
+"""What a supervisor runs for groups of workers: a command for each worker process, and one keeper for all.
+
+And what these load in common. Of the engine only: a module of somebody else may start a thread when it is imported, or
+open a file, and such a process cannot be forked.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,30 @@ from growbin_jobs.engine.supervision.worker_process import worker_process_comman
 
 #: Name of the keeper among a supervisor's children.
 KEEPER = "keeper"
+
+
+#: Modules that workers with threads and the keeper load.
+_ENGINE = (
+    "dramatiq.cli",
+    "growbin_jobs.engine.engine",
+    "growbin_jobs.engine.keeper.service",
+    "growbin_jobs.engine.node.output",
+)
+
+
+def shared_modules(config: EngineConfig) -> list[str]:
+    """Return the engine's modules that processes of these commands share.
+
+    Parameters:
+      config: Of the node; which broker and which database decide, too.
+    """
+    broker = "rabbitmq" if config.broker_url else "embedded"
+    database = "postgres" if (config.database_url or "").startswith("postgres") else "sqlite"
+    return [
+        *_ENGINE,
+        f"growbin_jobs.engine.broker.{broker}.broker",
+        f"growbin_jobs.engine.central.{database}",
+    ]
 
 
 def supervised_commands(

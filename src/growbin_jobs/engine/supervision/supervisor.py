@@ -14,8 +14,11 @@ from typing import IO
 
 from growbin_jobs.engine.node.supervised import Supervised
 from growbin_jobs.engine.supervision import tether
-from growbin_jobs.engine.supervision.child import FAILED_STARTS, READY, Child, describe_end
+from growbin_jobs.engine.supervision.adoption import reap_orphans
+from growbin_jobs.engine.supervision.child import FAILED_STARTS, Child, describe_end
 from growbin_jobs.engine.supervision.ends import Ends
+from growbin_jobs.engine.supervision.forking import ForkedProcess, Forking
+from growbin_jobs.engine.supervision.ready import READY, naming
 
 __all__ = ["FAILED_STARTS", "READY", "STOP_MARGIN", "Supervisor"]
 
@@ -52,6 +55,8 @@ class Supervisor:
       install: What to do where a child cannot import its module, as a sentence.
       folder: Of the node, whose keeper ends children that have lost their supervisor and do not drain; None: nobody
         does (:mod:`growbin_jobs.engine.node.orphans`).
+      loaded: Modules that are loaded once, in a process from which children are forked that run a module of Python
+        (:mod:`growbin_jobs.engine.supervision.forking`); none: each child loads all for itself.
     """
 
     def __init__(
@@ -65,8 +70,10 @@ class Supervisor:
         say: Callable[[str], object] = str,
         install: str = "",
         folder: Path | None = None,
+        loaded: Sequence[str] = (),
     ) -> None:
         self._children = [Child(name, command, name not in companions) for name, command in commands.items()]
+        self._forking = Forking(loaded, list(commands.values()), env=env)
         self._grace = grace
         self._env = env
         self._log = log
@@ -97,17 +104,22 @@ class Supervisor:
             code = self.tend()
             if code is not None:
                 return code
-            self._ends.wait([child.process.pid for child in self._children if child.process], self._look_in())
+            self._ends.wait([child.pid for child in self._children if child.pid], self._look_in())
         return 0
 
     def tend(self) -> int | None:
         """Replace what has ended. Return an exit code when there is no point in going on."""
-        if os.getpid() == 1:
-            self._reap_orphans()
+        self._forking.hear()
+        self._tell()
+        if os.getpid() == 1 or self._forking.adopts:
+            reap_orphans(self._ours)
         for child in self._children:
             if child.process is None:
                 if time.monotonic() >= child.restart_at:
                     self._start(child)
+                continue
+            if isinstance(child.process, ForkedProcess) and child.process.refused:
+                self._start(child, forked=False)
                 continue
             child.look()
             code = child.process.poll()
@@ -130,7 +142,8 @@ class Supervisor:
     def stop(self) -> None:
         """Let the children drain, and end those that do not within the grace time. Twice is safe."""
         self._stopping.set()
-        running = [child.process for child in self._children if child.process is not None]
+        self._forking.close()
+        running = [child.process for child in self._children if child.process is not None and child.pid]
         for process in running:
             process.send_signal(signal.SIGTERM)  # does nothing where it has ended
         deadline = time.monotonic() + self._grace
@@ -158,7 +171,7 @@ class Supervisor:
         """Return the seconds until there may be something to do beside what an end asks for."""
         now = time.monotonic()
         waits = [max(0.0, child.restart_at - now) for child in self._children if child.process is None]
-        starting = any(child.process is not None and not child.ready for child in self._children)
+        starting = any(child.starting for child in self._children)
         return min(*waits, LOOK_AT_STARTING if starting else LOOK, LOOK)
 
     def _ended(self, child: Child, code: int) -> int | None:
@@ -189,42 +202,33 @@ class Supervisor:
             return f"{remedy} What it said is above."
         return f"{remedy} Its last words:\n{_tail(self._log)}"
 
-    def _start(self, child: Child) -> None:
-        # A session of its own: Ctrl-C in the terminal must reach the workers once, from here, and not twice.
+    def _start(self, child: Child, *, forked: bool = True) -> None:
         output: IO[bytes] | int = self._log.open("ab") if self._log else sys.stderr.fileno()
         try:
-            command, inherited = child.prepare()
-            child.process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", tether.__name__, str(os.getpid()), *command],
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=inherited,
-                start_new_session=True,
-            )
-            if self._supervised is not None:
-                self._supervised.tell({each.name: each.process.pid for each in self._children if each.process})
+            command, passed = child.prepare()
+            number = output if isinstance(output, int) else output.fileno()
+            child.process = self._forking.start(command, passed, number) if forked else None
+            child.process = child.process or tether.start(naming(command, passed), passed, number, env=self._env)
+            self._tell()
         finally:
             child.started()
             if not isinstance(output, int):
                 output.close()
 
-    def _reap_orphans(self) -> None:
-        """Reap processes that a container's first process inherits; ours are left to ``subprocess``."""
-        ours = {child.process.pid for child in self._children if child.process is not None}
-        with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                if ended.si_pid in ours:
-                    return
-                os.waitpid(ended.si_pid, 0)
+    def _tell(self) -> None:
+        if self._supervised is not None:
+            self._supervised.tell({child.name: child.pid for child in self._children if child.pid})
+
+    def _ours(self) -> set[int]:
+        self._forking.hear()  # of one that has begun and ended meanwhile
+        return {child.pid for child in self._children} | {self._forking.pid or 0}
 
 
 def _tail(log: Path, lines: int = 20) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"
 
 
-def _signal_all(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
+def _signal_all(process: subprocess.Popen[bytes] | ForkedProcess, signum: signal.Signals) -> None:
     """Signal a child's whole session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signum)

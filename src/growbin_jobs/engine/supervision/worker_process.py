@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import multiprocessing
 import os
 import sys
 import threading
@@ -77,20 +76,24 @@ def run(arguments: Sequence[str], ready: int = -1) -> int:
       ready: Descriptor that a byte is written to once it takes messages; -1: nobody wants to know.
     """
     from dramatiq import cli
-    from dramatiq.canteen import Canteen
 
     given: argparse.Namespace = cli.make_argument_parser().parse_args(arguments)  # type: ignore[no-untyped-call]
     sys.path[:0] = given.path
     declare_worker_process()
-    canteen = multiprocessing.Value(Canteen)
     try:
-        cli.worker_process(given, 0, Output(given.log_file), canteen, _Booted(ready))  # type: ignore[no-untyped-call]
+        cli.worker_process(given, 0, Output(given.log_file), _ForkNothing, _Booted(ready))  # type: ignore[no-untyped-call]
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     except BaseException:
         logging.getLogger(__name__).critical("worker.failed", exc_info=True)
         return 1
     return 0
+
+
+class _ForkNothing:
+    """Stands for the memory in which ``dramatiq`` is told what to fork beside its workers: a megabyte of each."""
+
+    initialized = True  # by another worker: this one need not
 
 
 class _Booted:

@@ -1,24 +1,15 @@
-"""With real processes: what they live through they say into a pipe; a lock that they hold tells when all are dead."""
+"""With real processes, each started for itself and forked: what holds for the one holds for the other."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from growbin_jobs.engine.supervision.supervisor import Supervisor
+pytestmark = pytest.mark.parametrize("stage", ["executed", "forked"], indirect=True)
 
-#: What every child does first: take (a share of) the lock for as long as it and its children live, and say hello.
-HELLO = """
-import fcntl, os, signal, subprocess, sys, time
-lock = open({lock!r}, "w"); fcntl.flock(lock, fcntl.LOCK_SH); os.set_inheritable(lock.fileno(), True)
-pipe = os.open({pipe!r}, os.O_WRONLY)
-def say(words): os.write(pipe, (words + "\\n").encode())
-"""
 IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 DRAINS = """
 def drain(*_): say("drained"); sys.exit(0)
@@ -40,43 +31,9 @@ while True: signal.pause()
 """
 
 
-class Stage:
-    """Where children play."""
-
-    def __init__(self, folder):
-        self.lock, pipe = str(folder / "lock"), str(folder / "pipe")
-        os.mkfifo(pipe)
-        self.heard = os.fdopen(os.open(pipe, os.O_RDWR), "r")
-        self.hello = HELLO.format(lock=self.lock, pipe=pipe)
-
-    def child(self, code):
-        return [sys.executable, "-c", self.hello + code]
-
-    def hear(self):
-        return self.heard.readline().strip()
-
-    def await_the_death_of_all(self):
-        with open(self.lock, "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-
-
-@pytest.fixture
-def stage(tmp_path):
-    made = Stage(tmp_path)
-    yield made
-    made.heard.close()
-
-
-@pytest.fixture
-def watched():
-    """Run supervisors in a thread."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit
-
-
 def test_children_drain_when_it_is_asked_to_stop(stage, watched):
     commands = {"one": stage.child(DRAINS), "two": stage.child(DRAINS)}
-    with Supervisor(commands, grace=30) as supervisor:
+    with stage.supervisor(commands) as supervisor:
         assert {stage.hear().split()[0], stage.hear().split()[0]} == {"here"}
         running = watched(supervisor.run)
         supervisor.request_stop()
@@ -90,7 +47,7 @@ def test_children_drain_when_it_is_asked_to_stop(stage, watched):
 def test_a_child_that_dies_is_started_again_and_its_neighbour_is_left_alone(stage, watched):
     said = []
     commands = {"short": stage.child("say('short')"), "long": stage.child(DRAINS.replace("here", "long"))}
-    with Supervisor(commands, grace=30, say=said.append) as supervisor:
+    with stage.supervisor(commands, say=said.append) as supervisor:
         running = watched(supervisor.run)
         heard = [stage.hear().split()[0] for _ in range(3)]
         supervisor.request_stop()
@@ -103,12 +60,11 @@ def test_a_child_that_dies_is_started_again_and_its_neighbour_is_left_alone(stag
 
 def test_pauses_grow_while_a_child_keeps_dying(stage, monkeypatch):
     said = []
-    with Supervisor({"short": stage.child("sys.exit(3)")}, grace=30, say=said.append) as supervisor:
+    with stage.supervisor({"short": stage.child("sys.exit(3)")}, say=said.append) as supervisor:
         for _ in range(7):
-            child = supervisor._children[0]
-            child.process.wait()
+            stage.await_end(supervisor)
             supervisor.tend()
-            child.restart_at = 0.0
+            supervisor._children[0].restart_at = 0.0
             supervisor.tend()
 
     assert [words.rpartition(" in ")[2] for words in said] == [
@@ -125,7 +81,7 @@ def test_pauses_grow_while_a_child_keeps_dying(stage, monkeypatch):
 def test_a_wrong_configuration_ends_everything(stage):
     said = []
     commands = {"wrong": stage.child("sys.exit(78)"), "well": stage.child(DRAINS)}
-    with Supervisor(commands, grace=30, say=said.append) as supervisor:
+    with stage.supervisor(commands, say=said.append) as supervisor:
         assert stage.hear().startswith("here")
 
         assert supervisor.run() == 78
@@ -136,7 +92,7 @@ def test_a_wrong_configuration_ends_everything(stage):
 
 
 def test_stopping_twice_is_safe(stage):
-    with Supervisor({"one": stage.child(DRAINS)}, grace=30) as supervisor:
+    with stage.supervisor({"one": stage.child(DRAINS)}) as supervisor:
         stage.hear()
         supervisor.stop()
         supervisor.stop()
@@ -146,7 +102,7 @@ def test_stopping_twice_is_safe(stage):
 
 
 def test_after_the_grace_time_the_child_and_its_own_children_are_killed(stage):
-    supervisor = Supervisor({"one": stage.child(WITH_A_STUBBORN_CHILD), "two": stage.child(STUBBORN)}, grace=0.2)
+    supervisor = stage.supervisor({"one": stage.child(WITH_A_STUBBORN_CHILD), "two": stage.child(STUBBORN)}, grace=0.2)
     with supervisor:
         stage.hear(), stage.hear()
 
@@ -157,7 +113,7 @@ def test_a_second_interrupt_while_it_waits_kills_them(stage):
     main = threading.main_thread().ident
     before = signal.signal(signal.SIGUSR1, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
-        with Supervisor({"one": stage.child(STUBBORN)}, grace=3600) as supervisor:
+        with stage.supervisor({"one": stage.child(STUBBORN)}, grace=3600) as supervisor:
             stage.hear()
             threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGUSR1)).start()
             with pytest.raises(KeyboardInterrupt):
@@ -169,10 +125,10 @@ def test_a_second_interrupt_while_it_waits_kills_them(stage):
 
 
 def test_workers_whose_master_was_killed_do_not_go_on_beside_new_ones(stage):
-    with Supervisor({"one": stage.child(WITH_A_CHILD)}, grace=30) as supervisor:
+    with stage.supervisor({"one": stage.child(WITH_A_CHILD)}) as supervisor:
         master = int(stage.hear().split()[1])
         os.kill(master, signal.SIGKILL)
-        supervisor._children[0].process.wait()
+        stage.await_end(supervisor)
         supervisor.tend()
 
         stage.await_the_death_of_all()
@@ -182,10 +138,10 @@ def test_children_drain_when_their_supervisor_is_killed(stage):
     commands = {"one": stage.child(DRAINS), "two": stage.child(DRAINS)}
     code = (
         "from growbin_jobs.engine.supervision.supervisor import Supervisor\n"
-        f"with Supervisor({commands!r}, grace=30) as supervisor:\n"
+        f"with Supervisor({commands!r}, grace=30, loaded={stage.loaded!r}) as supervisor:\n"
         "    supervisor.run()"
     )
-    supervisor = subprocess.Popen([sys.executable, "-c", code])
+    supervisor = subprocess.Popen([sys.executable, "-c", code], env=stage.env)
     assert {stage.hear().split()[0], stage.hear().split()[0]} == {"here"}
 
     supervisor.kill()
@@ -195,21 +151,6 @@ def test_children_drain_when_their_supervisor_is_killed(stage):
     stage.await_the_death_of_all()
 
 
-def test_a_child_whose_supervisor_is_gone_before_it_begins_does_not_begin(stage):
-    command = [
-        sys.executable,
-        "-m",
-        "growbin_jobs.engine.supervision.tether",
-        str(os.getppid()),
-        *stage.child("say('begun')"),
-    ]
-
-    done = subprocess.run(command, check=False)
-
-    assert done.returncode == 128 + signal.SIGTERM
-    assert not os.path.exists(stage.lock)
-
-
 def test_kill_signals_once_more(stage):
     twice = """
 def once(*_): signal.signal(signal.SIGTERM, lambda *_: os._exit(3)); say("once")
@@ -217,16 +158,17 @@ signal.signal(signal.SIGTERM, once)
 say("here")
 while True: signal.pause()
 """
-    with Supervisor({"one": stage.child(twice)}, grace=30) as supervisor:
+    with stage.supervisor({"one": stage.child(twice)}) as supervisor:
         stage.hear()
+        stage.await_begin(supervisor)
         supervisor.kill()
         assert stage.hear() == "once"
         supervisor.kill()
-        assert supervisor._children[0].process.wait() == 3
+        assert stage.await_end(supervisor) == 3
 
 
 def test_output_goes_to_the_log(stage, tmp_path):
-    with Supervisor({"one": stage.child("print('words', flush=True)\n" + DRAINS)}, grace=30, log=tmp_path / "log"):
+    with stage.supervisor({"one": stage.child("print('words', flush=True)\n" + DRAINS)}, log=tmp_path / "log"):
         stage.hear()
 
     assert (tmp_path / "log").read_text() == "words\n"

@@ -1,0 +1,196 @@
+"""Has processes forked by a loader that has imported what they need (:mod:`growbin_jobs.engine.supervision.loader`).
+
+They are children of this process all the same, and not the loader's: this one takes in what loses its parent below it
+(``PR_SET_CHILD_SUBREAPER``, Linux). So all that a parent may do is done here: wait for them, signal them, be what they
+end with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from growbin_jobs.engine.supervision import loader
+from growbin_jobs.engine.supervision.adoption import adopt_orphans
+from growbin_jobs.engine.supervision.shown_command import encoded
+
+#: What a command begins with that can be forked: a module that Python runs.
+_PYTHON = [sys.executable, "-m"]
+
+
+class ForkedProcess:
+    """A child of this process that a loader is to fork, as far as :class:`subprocess.Popen` is needed of it.
+
+    Attributes:
+      pid: Its number; 0 until it is known.
+      refused: There will be none.
+      returncode: Exit code, or the negative number of a signal, once it has been waited for.
+    """
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.refused = False
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return how it ended; None while it runs, or is not there yet."""
+        if self.returncode is None and self.pid:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # somebody else has waited for it, and knows how
+                self.returncode = -signal.SIGKILL
+            else:
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return how that was.
+
+        Parameters:
+          timeout: Seconds; None: for ever.
+
+        Raises:
+          subprocess.TimeoutExpired: It has not ended.
+        """
+        if self.poll() is None:
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                ended = select.poll()
+                ended.register(descriptor, select.POLLIN)
+                ended.poll(None if timeout is None else timeout * 1000)
+            finally:
+                os.close(descriptor)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0.0)
+        return code
+
+    def send_signal(self, signum: int) -> None:
+        """Signal it; does nothing where it has ended or is not there."""
+        if self.pid and self.poll() is None:
+            os.kill(self.pid, signum)
+
+
+class Forking:
+    """A loader and what it is asked for. It is started when it is first needed, and anew when it has ended.
+
+    Parameters:
+      modules: That it loads; none: there is no loader.
+      commands: Of all processes. There is no loader for a single one: it would load the same twice.
+      env: Environment of all; None: this process's.
+    """
+
+    def __init__(
+        self, modules: Sequence[str], commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._modules = ",".join(modules)
+        forked = [encoded(command) for command in commands if can_be_forked(command)]
+        self._room = max(map(len, forked), default=0)
+        self._env = env
+        self._hopeless = not modules or len(forked) < 2 or sys.platform != "linux"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._asked: dict[int, ForkedProcess] = {}
+        self._number = 0
+
+    @property
+    def adopts(self) -> bool:
+        """True once processes that lose their parents become children of this one."""
+        return self._number > 0
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the loader's process, while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self, command: Sequence[str], passed: Sequence[int], output: int) -> ForkedProcess | None:
+        """Ask for a process. None where it must be started otherwise.
+
+        Parameters:
+          command: Of the process; it may name the descriptor (:data:`~growbin_jobs.engine.supervision.ready.READY`).
+          passed: At most one descriptor that it gets.
+          output: Descriptor for what it says.
+        """
+        if self._hopeless or not can_be_forked(command):
+            return None
+        if self._process is None:
+            self._begin(output)
+        if self._channel is None:
+            return None
+        self._number += 1
+        request = json.dumps({"number": self._number, "command": list(command)}).encode()
+        try:
+            socket.send_fds(self._channel, [request], list(passed))
+        except BlockingIOError:  # it does not listen
+            return None
+        except OSError:
+            self._end()
+            return None
+        process = self._asked[self._number] = ForkedProcess()
+        return process
+
+    def hear(self) -> None:
+        """Notice what the loader has done, or that it has ended."""
+        while self._channel is not None:
+            try:
+                words = self._channel.recv(4096)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:  # it has ended with requests that it had not read; its words are still here
+                continue
+            if not words:
+                self._end()
+                return
+            said = json.loads(words)
+            process = self._asked.pop(said["number"])
+            process.pid, process.refused = said["pid"], not said["pid"]
+
+    def close(self) -> None:
+        """End the loader: from now on no process begins that is not known here. May be called again."""
+        self._end()
+
+    def _begin(self, output: int) -> None:
+        if not adopt_orphans():  # a sandbox may forbid it
+            self._hopeless = True
+            return
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.setblocking(False)
+        with theirs:
+            command = [
+                *_PYTHON, loader.__name__, str(theirs.fileno()), str(os.getpid()), self._modules,
+                "-" * self._room,
+            ]  # fmt: skip
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def _end(self) -> None:
+        if (ended := self._process) is None:
+            return
+        self._process = None
+        ended.kill()  # does nothing where it has ended
+        self._hopeless = ended.wait() > 0  # it said why; one that was killed may be tried again
+        self.hear()  # whom it has started before its end
+        if self._channel is not None:  # what it was forking has it, too, for a moment
+            self._channel.close()
+            self._channel = None
+        for process in self._asked.values():
+            process.refused = True
+        self._asked.clear()
+
+
+def can_be_forked(command: Sequence[str]) -> bool:
+    """Return whether a loader can do what a command does: a module of Python, and the standard library as it is."""
+    return list(command[:2]) == _PYTHON and "--gevent" not in command
