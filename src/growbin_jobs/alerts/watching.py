@@ -62,7 +62,7 @@ class Watch:
     def _lease(self) -> bool:
         sql, first = SqlWords(self.database.dialect), "INSERT INTO webhook_watch (id, leased_until) VALUES (1, 0) "
         take = (
-            "UPDATE webhook_watch SET leased_by = ?, leased_until = $now + ? WHERE id = 1 AND "
+            "UPDATE webhook_watch SET leased_by = ?, leased_until = $now + ? WHERE id = 1 AND "  # noqa: S608 constants only
             f"({sql.ended('leased_until', LEASE)} OR leased_by = ?)"
         )
 
