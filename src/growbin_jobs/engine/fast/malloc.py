@@ -42,7 +42,7 @@ class OneArena(Middleware):
 
 
 class FreeMemory:
-    """Gives free memory back to the system some seconds after the last use of something that needs much, and not before.
+    """Gives free memory back to the system some seconds after the last use of something that needs much, not before.
 
     By itself malloc gives it back as soon as twice its largest piece is free, so that the kernel cleared five to ten
     megabytes anew for each picture: an eighth of a picture's CPU time.
