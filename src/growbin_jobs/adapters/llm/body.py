@@ -28,8 +28,9 @@ def encoded(body: Mapping[str, Any]) -> bytes:
     parts = []
     for number, picture in enumerate(pictures):
         before, _, text = text.partition(f"{_MARK}{number}")
-        parts += [before, picture]
-    return "".join([*parts, text]).encode()
+        # Each by itself: in one text with Korean each letter of a picture would take two bytes.
+        parts += [before.encode(), picture.encode()]
+    return b"".join([*parts, text.encode()])
 
 
 def _without_pictures(message: Mapping[str, Any], pictures: list[str]) -> Mapping[str, Any]:
