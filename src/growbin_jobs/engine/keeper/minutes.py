@@ -14,11 +14,12 @@ from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.spans import Spans
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeMinutes:
-    """Compute the figures of minutes that are over. All keepers may; each minute is computed by one at a time.
+    """Compute the figures of minutes and spans that are over. All keepers may; each is computed by one at a time.
 
     Attributes:
       kept: How long ``tasks`` surely has all its rows.
@@ -35,7 +36,10 @@ class ComputeMinutes:
         Raises:
           Deferred: The database is away.
         """
-        return self.minutes.compute_due(now=datetime.fromtimestamp(self.clock(), UTC), kept=self.kept)
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        computed = self.minutes.compute_due(now=now, kept=self.kept)
+        Spans(self.minutes.database).compute_due(now=now)
+        return computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class ForgetOld:
             OldRows("dead_letters", ("id",), "died_at < ?", (letters,)),
             OldRows("task_reruns", ("task_id",), "at < ? AND sent_at IS NOT NULL", (letters,)),
             OldRows("task_minutes", ("minute", "queue_name", "task_name", "outcome"), "minute < ?", (minutes,)),
+            OldRows("task_spans", ("span", "queue_name", "task_name", "outcome"), "span < ?", (minutes,)),
             OldRows("error_minutes", ("hour", "minute", "cause", "node"), "minute < ?", (minutes,)),
             OldRows("error_hours", ("hour", "cause", "node"), "hour < ?", (minutes,)),
             OldRows("error_causes", ("cause",), "seen_at < ?", (minutes,)),
