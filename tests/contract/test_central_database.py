@@ -76,6 +76,7 @@ BY_STATEMENTS = {
     "server_facts", "audit", "audit_chain", "task_reruns", "bulk_jobs", "bulk_items", "control_history",
     "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
     "error_causes", "error_minutes", "error_hours", "error_hours_due", "task_spans_due",
+    "error_days", "error_days_due",
     "model_batch", "model_batch_question", "model_batch_waiter",
     "llm_usage_tier", "llm_usage_span", "llm_usage_spanned",
 }  # fmt: skip
