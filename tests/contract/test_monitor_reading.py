@@ -134,7 +134,9 @@ def test_workers_are_there_or_silent_or_gone(database):
         ({"status": "failed", "due_at": second(1000), "error": "E"}, "retry_due"),
         ({"status": "failed", "due_at": second(1000), "deferrals": 2}, "deferred"),
         ({"status": "running", "started_at": second(1)}, "running"),
-        ({"status": "running", "node": "silent", "started_at": second(1)}, "node_silent"),
+        ({"status": "running", "node": "silent", "started_at": second(1)}, "redelivered"),
+        ({"status": "running", "node": "unknown", "started_at": second(1)}, "redelivered"),
+        ({"status": "running", "node": "unknown", "started_at": second(100)}, "running"),
         ({"status": "pending", "queue_name": "nobody"}, "nobody_takes"),
         ({"status": "pending"}, "in_queue"),
     ],
@@ -145,8 +147,10 @@ def test_a_task_says_why_it_waits(database, fields, reason):
     put(database, "a", **fields)
 
     [task] = TaskSearch(database).page().tasks
-    why = why_task_waits(task, database, now=second(110))
+    why = why_task_waits(task, database, now=second(110), embedded=False)
     assert (why and why.reason) == reason
+    embedded = why_task_waits(task, database, now=second(110), embedded=True)
+    assert (embedded and embedded.reason) == ("returns" if reason == "redelivered" else reason)
 
 
 def test_an_analysis_is_a_line_of_time(database):

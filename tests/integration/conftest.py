@@ -39,12 +39,13 @@ class Product:
     """
 
     def __init__(self, folder: Path, program: str = "dramatiq", **env: str) -> None:
-        self.broken, self.runs = folder / "broken", folder / "runs"
+        self.broken, self.runs, self.held = folder / "broken", folder / "runs", folder / "held"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")} | {
             "GROWBIN_DATA_DIR": str(folder / "data"),
             "GROWBIN_NODE": "n1",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH")))),
             "TEST_BROKEN_FILE": str(self.broken),
+            "TEST_HELD_FILE": str(self.held),
             "TEST_RUNS_FILE": str(self.runs),
         } | env  # fmt: skip
         self.log = folder / "log"

@@ -1,9 +1,11 @@
 """What ``dramatiq`` runs in the test of retried dead letters: the product's own broker and stack, one actor.
 
-It gives up while the file of ``TEST_BROKEN_FILE`` exists, and writes a line into that of ``TEST_RUNS_FILE`` each time.
+It writes a line into the file of ``TEST_RUNS_FILE`` each time, runs on while that of ``TEST_HELD_FILE`` exists, and
+gives up where that of ``TEST_BROKEN_FILE`` does.
 """
 
 import os
+import time
 from pathlib import Path
 
 import dramatiq
@@ -16,5 +18,7 @@ from growbin_jobs.errors import Permanent
 def fragile(word):
     with Path(os.environ["TEST_RUNS_FILE"]).open("a") as file:
         file.write(f"{word}\n")
+    while Path(os.environ["TEST_HELD_FILE"]).exists():
+        time.sleep(0.05)
     if Path(os.environ["TEST_BROKEN_FILE"]).exists():
         raise Permanent("request_invalid", detail="it is broken")

@@ -24,7 +24,9 @@ from benchmarks.monitor.statements import (
     WORKERS,
 )
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.error_days import ErrorDays
 from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.spans import Spans
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.usage_spans import make_spans
 from growbin_jobs.models import SCHEMA
@@ -101,6 +103,8 @@ def go_on(database: Database, tasks: int, *, since: datetime, zone: str) -> None
 def _figures(database: Database, now: datetime) -> None:
     """Make what keepers make."""
     Minutes(database).compute_due(now=now, kept=SPAN, limit=10_000)
+    Spans(database).compute_due(now=now, limit=10_000)
+    ErrorDays(database).compute_due(now=now, limit=1000)
     make_spans(database, before=now.date() - timedelta(days=1))
 
 

@@ -83,10 +83,13 @@ INSERT INTO error_minutes SELECT date_trunc('hour', ended_at), date_trunc('minut
 FROM caused WHERE ended_at < %(since)s GROUP BY 1, 2, 3, 4;
 INSERT INTO error_hours SELECT hour, cause, node, sum(runs), sum(dead), min(first_at), max(last_at), max(sample)
 FROM error_minutes WHERE hour < date_trunc('hour', %(since)s::timestamptz) GROUP BY 1, 2, 3;
+INSERT INTO error_days_due SELECT DISTINCT date_trunc('day', hour), date_trunc('day', hour) + interval '24 hours', 1
+FROM error_hours;
 INSERT INTO error_hours_due VALUES (date_trunc('hour', %(since)s::timestamptz), 1);
 DROP TABLE caused
 """
 
+#: Of one that was begun before, the rows of its last tasks come when a filled database goes on.
 ANALYSES = f"""
 INSERT INTO waste_analysis (id, user_id, status, category, item, state, confidence, vision_model, response,
     response_source, response_model, language, failed_stage, error_code, created_at, updated_at, completed_at)
@@ -100,6 +103,7 @@ FROM (
         CASE WHEN {_CHANCE.format(number="n", seed=4)} < 0.98 THEN 'completed' ELSE 'failed' END AS status
     FROM generate_series(%(first)s / 4, %(last)s / 4) AS n
 ) AS analysis
+ON CONFLICT DO NOTHING
 """
 
 REQUESTS = """
@@ -114,6 +118,7 @@ FROM (
     SELECT n, %(end)s::timestamptz - (%(count)s - n * 2) * (%(span)s::interval / %(count)s) AS at
     FROM generate_series(%(first)s / 2, %(last)s / 2) AS n
 ) AS request
+ON CONFLICT DO NOTHING
 """
 
 DAYS = (

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from growbin_jobs.engine.central.fields import stored_moment
+from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.engine.central.workers import SILENCE
 from growbin_jobs.monitor.services import Services
 
 #: The table of each topic, and of some an indexed column that grows: PostgreSQL's statistics may lag some seconds.
@@ -19,6 +23,11 @@ _TABLES: Final = {
     "audit": ("audit", "number"),
 }
 
+#: What pages of these topics show changes, too, when a node falls silent: nobody writes then.
+_WITH_SILENCE: Final = ("tasks", "workers")
+
+_SILENT: Final = "SELECT count(*), max(seen_at) FROM workers WHERE stopped_at IS NULL AND seen_at < ?"
+
 _STATISTICS: Final = "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname = %s"
 
 
@@ -28,9 +37,18 @@ def marks_of(services: Services) -> dict[str, Callable[[], Any]]:
     On SQLite every topic has the same one, the time of the last write to the file: whatever was written, pages
     ask anew.
     """
-    if services.database.dialect == "postgresql":
-        return {topic: partial(_counted, services, *table) for topic, table in _TABLES.items()}
-    return dict.fromkeys(_TABLES, partial(_written, services))
+    on_postgresql = services.database.dialect == "postgresql"
+    marks: dict[str, Callable[[], Any]] = {}
+    for topic, table in _TABLES.items():
+        written = partial(_counted, services, *table) if on_postgresql else partial(_written, services)
+        marks[topic] = partial(_with_silent, services, written) if topic in _WITH_SILENCE else written
+    return marks
+
+
+def _with_silent(services: Services, written: Callable[[], Any]) -> Any:
+    before, words = stored_moment(datetime.now(UTC) - SILENCE), SqlWords(services.database.dialect)
+    silent = services.database.run(lambda connection: words.rows(connection, _SILENT, before))
+    return written(), silent
 
 
 def _counted(services: Services, table: str, column: str) -> Any:

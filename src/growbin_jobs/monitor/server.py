@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from growbin_jobs.engine.fast.gc_tuning import collect_seldom
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.config import MonitorConfig
@@ -49,9 +50,10 @@ def serve(config: MonitorConfig, services: Services | None = None, *, sockets: l
             timeout_graceful_shutdown=GRACE,
         )
     )
-    # What was loaded stays: the collector need not look at it again each time that a page makes many objects.
+    # A page makes tens of thousands of objects of rows, none of them in a cycle: the collector looked at them again and
+    # again, and with them at all that was loaded.
     gc.collect()
-    gc.freeze()
+    collect_seldom()
     try:
         server.run(sockets)
     finally:

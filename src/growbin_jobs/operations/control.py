@@ -180,7 +180,8 @@ def revoke(control: Control, asked: Callable[[str], Asked], task_id: str, *, by:
       by, reason: Who says so and why.
 
     Raises:
-      GrowbinError: So many messages are revoked already.
+      Conflict: So many messages are revoked already.
+      Permanent: ``request_invalid``: no message has such an id.
       Deferred: The database is away.
     """
     return _drop(control, asked, task_id, Action.REVOKE, by=by, reason=reason)

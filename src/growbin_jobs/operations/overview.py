@@ -1,6 +1,7 @@
 """How the work goes: throughput, failures, waits and runs of some hours, now or at any past minute.
 
-It reads the figures of minutes that the keepers make; of the last minutes, which have none yet, the tasks themselves.
+It reads the figures of minutes, and of hours those of five, that the keepers make; of the last minutes, which have none
+yet, the tasks themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from growbin_jobs.engine.central.queue_minutes import QueueMinute, QueueMinutes
 from growbin_jobs.engine.central.search.expressions import Term
 from growbin_jobs.engine.central.search.recent_runs import recent_runs
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
+from growbin_jobs.engine.central.spans import Spans
+from growbin_jobs.engine.central.spans_due import SPAN as SPANNED
 from growbin_jobs.engine.delivery.records import TaskState
 
 #: What an overview shows.
@@ -90,7 +93,7 @@ class Overview:
       sampled: Of the last minutes only the newest ends were read, so that numbers are too small.
       minutes: One for each step, also those without ends.
       actors: Those with most ends first.
-      queues: What the broker said of the deepest queues, by the minute; a minute without a row was not asked about.
+      queues: What the broker said of the deepest queues, by the step; where there is no row it was not asked.
     """
 
     since: datetime
@@ -118,7 +121,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     Raises:
       Deferred: The database is away.
     """
-    step = 60 if span <= timedelta(hours=2) else 300
+    step = int((MINUTE if span <= timedelta(hours=2) else SPANNED).total_seconds())
     end = -(-int(until.timestamp()) // step) * step
     begin = end - max(1, int(span.total_seconds()) // step) * step
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
@@ -137,7 +140,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
         sampled=sampled,
         minutes=_points(figures, begin, end, step),
         actors=_actors(figures, begin, end),
-        queues=queues.read(since, last, queues=queues.deepest(since, last, _QUEUES)),
+        queues=queues.read(since, last, queues=queues.deepest(since, last, _QUEUES), step=timedelta(seconds=step)),
     )
 
 
@@ -151,8 +154,11 @@ def state_counts(search: TaskSearch) -> dict[str, Count]:
 
 
 def _figures(database: Database, since: datetime, until: datetime, step: timedelta) -> tuple[list[TaskMinute], bool]:
-    made = Minutes(database).read(since, until)
-    tail = max((each.minute for each in made), default=since - MINUTE) + MINUTE
+    if step == SPANNED:
+        made, tail = Spans(database).read(since, until)
+    else:
+        made = Minutes(database).read(since, until)
+        tail = max((each.minute for each in made), default=since - MINUTE) + MINUTE
     young, sampled = recent_runs(database, tail, until) if tail < until else ([], False)
     # Added up by the step first: all that is told is told by the step, by the actor or of the whole.
     return together((each for each in (*made, *young) if each.outcome not in _PUT_OFF), step), sampled

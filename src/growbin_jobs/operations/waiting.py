@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.limits.breakers import Breakers
@@ -15,7 +15,7 @@ from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
 from growbin_jobs.operations.turn import turn_of
-from growbin_jobs.operations.worker_states import Presence, WorkerState, worker_states
+from growbin_jobs.operations.worker_states import Presence, worker_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,10 @@ class Waiting:
     """Why.
 
     Attributes:
-      reason: A word: ``retry_due``, ``deferred``, ``node_silent``, ``node_gone``, ``running``, ``nobody_takes``,
-        ``busy``, ``in_queue``, ``limit``, ``limit_stopped``, ``breaker``, ``in_batch`` or ``next_batch``; of a batch
-        ``batch_made``, ``batch_sent``, ``batch_reading``, ``batch_ending`` or ``batch_problem``.
+      reason: A word: ``retry_due``, ``deferred``, ``redelivered`` or ``returns`` (it is lost, and this becomes of it),
+        ``running``, ``nobody_takes``, ``busy``, ``in_queue``, ``limit``, ``limit_stopped``, ``breaker``, ``in_batch``
+        or ``next_batch``; of a batch ``batch_made``, ``batch_sent``, ``batch_reading``, ``batch_ending`` or
+        ``batch_problem``.
       values: What belongs into the sentence. Those named ``at`` are seconds since 1970.
     """
 
@@ -33,22 +34,24 @@ class Waiting:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def why_task_waits(task: TaskLine, database: Database, *, now: datetime) -> Waiting | None:
+def why_task_waits(task: TaskLine, database: Database, *, now: datetime, embedded: bool) -> Waiting | None:
     """Return why a task has not ended; None where it has.
+
+    Parameters:
+      embedded: The broker is the embedded one.
 
     Raises:
       Deferred: The database is away.
     """
     if task.status in ("completed", "dead"):
         return None
-    states = worker_states(Workers(database), now=now)
-    everybody = [*states.present, *states.gone]
     if task.status == "running":
-        return _why_it_runs(task, everybody, now)
+        return _why_it_runs(task, Lost(database, embedded=embedded), now)
     if task.due_at is not None and task.due_at > now:
         reason = "deferred" if task.deferrals and not task.error else "retry_due"
         values = {"at": task.due_at.timestamp(), "number": task.retry_count + 1, "error": task.error or ""}
         return Waiting(reason, values)
+    states = worker_states(Workers(database), now=now)
     taking = [state for state in states.present if task.queue_name in state.group.queues]
     working = [state for state in taking if state.presence is Presence.WORKING]
     if not working:
@@ -90,12 +93,9 @@ def why_in_batch(asked: InBatch) -> Waiting | None:
     return Waiting("in_batch", {"batch": asked.batch, "at": asked.done_by})
 
 
-def _why_it_runs(task: TaskLine, states: Iterable[WorkerState], now: datetime) -> Waiting:
-    its = [state for state in states if state.group.node == task.node]
-    seen = max((state.group.seen_at for state in its), default=None)
-    if its and all(state.presence is Presence.GONE for state in its):
-        return Waiting("node_gone", {"node": task.node})
-    if seen is not None and not any(state.presence is Presence.WORKING for state in its):
-        return Waiting("node_silent", {"node": task.node, "at": seen.timestamp()})
+def _why_it_runs(task: TaskLine, lost: Lost, now: datetime) -> Waiting:
+    for found in lost.tasks(now, task_ids=[task.task_id]):
+        seen = found.last_seen
+        return Waiting(found.fate.value, {"node": task.node, "at": None if seen is None else seen.timestamp()})
     began = task.started_at or task.created_at
     return Waiting("running", {"node": task.node, "seconds": max(0.0, (now - began).total_seconds())})

@@ -131,6 +131,18 @@ def test_what_waits_is_revoked_and_what_is_over_is_not(filled, signed_in):
     assert client.post("/api/v2/tasks/done/abort").status_code == 409
 
 
+def test_a_message_that_cannot_be_revoked_is_refused_with_a_sentence(filled, signed_in, monkeypatch):
+    client = signed_in("otto")
+    for verb in ("revoke", "abort"):
+        assert client.post(f"/api/v2/tasks/{'가' * 600}/{verb}").status_code == 400
+        assert client.post(f"/act/tasks/{verb}", data={"task": "x" * 600}).status_code < 500
+    monkeypatch.setattr("growbin_jobs.engine.control.table.MOST_MESSAGES", 0)
+
+    refused = client.post("/api/v2/tasks/waits/revoke", headers={"accept-language": "ko"})
+    assert refused.status_code == 409
+    assert "철회" in refused.json()["detail"]
+
+
 def test_a_queue_is_paused_and_goes_on(filled, signed_in):
     client = signed_in("otto")
 

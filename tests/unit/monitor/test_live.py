@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
@@ -166,6 +167,23 @@ def test_the_mark_of_a_topic_changes_with_what_is_written(services):
     services.audit.append(AuditEntry(who="kim", action="x"))
 
     assert mark() != before
+
+
+def test_pages_are_told_when_a_node_falls_silent_though_nobody_writes(services, monkeypatch):
+    from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+    from growbin_jobs.monitor import marks
+
+    now = datetime.now(UTC)
+    group = WorkerGroup(
+        node="n1", group_name="storage", version="1", pids=[7], processes=1, threads=4, queues=["q"], running=1,
+        unsynced=0, owed=0, lag=0.0, started_at=now, seen_at=now,
+    )  # fmt: skip
+    Workers(services.database).report("n1", [group], unsynced=0, owed=0, at=now)
+    known = marks.marks_of(services)
+    before = {topic: mark() for topic, mark in known.items()}
+    monkeypatch.setattr(marks, "SILENCE", timedelta(0))
+
+    assert {topic for topic, mark in known.items() if mark() != before[topic]} == {"tasks", "workers"}
 
 
 def test_polling_tells_what_has_changed_since_a_position(signed_in):

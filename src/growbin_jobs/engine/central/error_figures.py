@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_counts import HOUR, hour_of, stored
+from growbin_jobs.engine.central.error_days import DAY, day_of, read_days
 from growbin_jobs.engine.central.failed_runs import Failure, failures
 from growbin_jobs.engine.central.fields import utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
@@ -63,12 +64,13 @@ class ErrorFigures:
         self.first_at, self.last_at = min(self.first_at, first), max(self.last_at, last)
 
     def place(self, at: datetime, runs: int, sample: str) -> None:
-        """Say that so many of them ended in the time that began at a moment; later ones have to be said first.
+        """Say that so many, or none, ended in the time that began at a moment; later ones have to be said first.
 
         Parameters:
           sample: The task of one of them.
         """
-        self.times[at] += runs
+        if runs:
+            self.times[at] += runs
         if len(self.samples) < SAMPLES and sample not in self.samples:
             self.samples.append(sample)
 
@@ -136,7 +138,11 @@ class ErrorReading:
         due = [_moment(minute) for (minute,) in self._due("minutes_due", "minute")]
         hours = {_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
         hours |= {hour_of(minute) for minute in due}
-        self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours})
+        # Of what is due the days are not made anew yet.
+        whole = _whole_days(self._since, until) - {day_of(hour) for hour in hours}
+        whole -= {_moment(day) for (day,) in self._due("error_days_due", "day")}
+        self._days = sorted(map(stored, whole))
+        self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours}, whole)
         runs = list(islice(self._uncounted(due), window + 1))
         self.has_more = len(runs) > window
         self._found = figures_of(runs[:window])
@@ -144,8 +150,14 @@ class ErrorReading:
 
     def sums(self) -> list[ErrorFigures]:
         """Return the figures of all causes, yet without the times, nodes and samples of what is counted."""
-        by_cause = "SELECT cause, sum(runs), sum(dead), min(first_at), max(last_at)"
-        sums = self._rows(f"{by_cause} FROM ({self._counts}) AS counts GROUP BY cause", *self._values)
+        by_cause = f"SELECT cause, {self._sum('runs')}, {self._sum('dead')}, min(first_at), max(last_at)"
+        counts, values = self._counts, self._values
+        if self._days:
+            marks = ", ".join("?" * len(self._days))
+            days = f"SELECT cause, runs, dead, first_at, last_at FROM error_days WHERE day IN ({marks})"  # noqa: S608
+            counts = f"SELECT cause, runs, dead, first_at, last_at FROM ({counts}) AS parts UNION ALL {days}"  # noqa: S608
+            values = [*values, *self._days]
+        sums = self._rows(f"{by_cause} FROM ({counts}) AS counts GROUP BY cause", *values)
         causes = self._causes(sorted(row[0] for row in sums))
         for number, runs, dead, first, last in sums:
             cause, first_at, last_at = causes[number], _moment(first), _moment(last)
@@ -163,36 +175,66 @@ class ErrorReading:
         wanted = {id(each) for each in figures}
         chosen = sorted(number for number, each in self._numbers.items() if id(each) in wanted)
         for begin in range(0, len(chosen), _AT_ONCE):
-            nodes, times = self._by_node_and_time(self._time(part), chosen[begin : begin + _AT_ONCE])
+            some = chosen[begin : begin + _AT_ONCE]
+            nodes, times = self._by_node_and_time(self._time(part), some)
             for number, node, runs in nodes:
                 self._numbers[number].nodes[node] += int(runs)
             moments = {told: _moment(told) if part is None else self._since + int(told) * part for _, told, *_ in times}
-            for number, told, runs, sample in times:
-                self._numbers[number].place(moments[told], int(runs), sample)
+            placed = [(moments[told], number, int(runs), sample) for number, told, runs, sample in times]
+            placed += self._of_days(some, part)
+            for at, number, runs, sample in sorted(placed, key=lambda each: each[0], reverse=True):
+                self._numbers[number].place(at, runs, sample)
+
+    def _of_days(self, causes: Sequence[int], part: timedelta | None) -> Iterator[tuple[datetime, int, int, str]]:
+        """Add what whole days have of some causes; yield for each the day, the cause, 0 and a sample."""
+        # The hours of all days in one list for each cause: adding them up by the part is then few steps, not thousands.
+        begins = {_moment(day): number * 24 for number, day in enumerate(self._days)}
+        hours: dict[int, list[int]] = {}
+        samples = []
+        for day, cause, sample, counts, nodes in read_days(self._connection, self._words, self._days, causes):
+            begin, figures = begins[day], self._numbers[cause]
+            if cause not in hours:
+                hours[cause] = [0] * (24 * len(begins))
+            hours[cause][begin : begin + 24] = counts
+            for node, runs in nodes.items():
+                figures.nodes[node] += runs
+            samples.append((day, cause, 0, sample))
+        clock = [day + number * HOUR for day in begins for number in range(24)]
+        told = [at if part is None else self._since + (at - self._since) // part * part for at in clock]
+        ends = [number for number, at in enumerate(told) if number == 0 or at != told[number - 1]] + [len(told)]
+        for cause, counts in hours.items():
+            times = self._numbers[cause].times
+            for begin, end in pairwise(ends):
+                if runs := sum(counts[begin:end]):
+                    times[told[begin]] += runs
+        yield from samples
 
     def _by_node_and_time(self, at: str, causes: Sequence[int]) -> tuple[list[Any], list[Any]]:
         """Return the runs of some causes by node, and by time with a sample, the latest first."""
         of = f"FROM ({self._counts}) AS counts WHERE cause IN ({', '.join('?' * len(causes))})"
-        by_node = f"SELECT cause, node, sum(runs) {of} GROUP BY cause, node"
-        by_time = f"SELECT cause, {at}, sum(runs), max(sample) {of} GROUP BY cause, {at} ORDER BY 2 DESC"
+        runs = self._sum("runs")
+        by_node = f"SELECT cause, node, {runs} {of} GROUP BY cause, node"
+        by_time = f"SELECT cause, {at}, {runs}, max(sample) {of} GROUP BY cause, {at} ORDER BY 2 DESC"
         if self._words.dialect != "postgresql":
             return tuple(self._rows(sql, *self._values, *causes) for sql in (by_node, by_time))  # type: ignore[return-value]
         # One look at the rows, which are tens of thousands, in place of two.
-        both = (
-            f"SELECT cause, node, {at}, sum(runs), max(sample) {of} GROUP BY GROUPING SETS ((cause, node), (cause, 3))"
-        )
+        both = f"SELECT cause, node, {at}, {runs}, max(sample) {of} GROUP BY GROUPING SETS ((cause, node), (cause, 3))"
         rows = self._rows(both, *self._values, *causes)
         nodes = [(cause, node, runs) for cause, node, told, runs, _ in rows if told is None]
         times = [(cause, told, runs, sample) for cause, _, told, runs, sample in rows if told is not None]
         return nodes, sorted(times, key=lambda row: row[1], reverse=True)
 
+    def _sum(self, column: str) -> str:
+        # PostgreSQL adds 64 bits up as numerics, which costs twice as much; no hour has as many as 32 bits hold.
+        return f"sum({column}::int4)" if self._words.dialect == "postgresql" else f"sum({column})"
+
     def _time(self, part: timedelta | None) -> str:
         if part is None:
             return "at"
-        begin, long = self._since.timestamp(), part.total_seconds()
-        if self._words.dialect == "postgresql":
-            return f"floor((extract(epoch FROM at)::float8 - {begin!r}) / {long!r})"
-        return f"CAST((unixepoch(at) - {begin!r}) / {long!r} AS INTEGER)"
+        if self._words.dialect == "postgresql":  # seconds since 1970 are a numeric there, and cost four times as much
+            ends = (self._since + number * part for number in range(1, -(-(self._until - self._since) // part)))
+            return f"width_bucket(at, ARRAY[{', '.join(repr(stored(end)) for end in ends)}]::timestamptz[])"
+        return f"CAST((unixepoch(at) - {self._since.timestamp()!r}) / {part.total_seconds()!r} AS INTEGER)"
 
     def _due(self, table: str, column: str) -> list[Any]:
         sql = f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? ORDER BY {column} DESC"  # noqa: S608
@@ -218,25 +260,56 @@ class ErrorReading:
         return self._words.rows(self._connection, sql, *values)
 
 
-def _counts(since: datetime, until: datetime, due: Collection[str]) -> tuple[str, list[str]]:
-    """Return the statement for all counts of a time: of whole hours where there are, and of minutes around them.
+def _whole_days(since: datetime, until: datetime) -> set[datetime]:
+    """Return the UTC days that lie in a time whole."""
+    first = day_of(since + DAY - timedelta(microseconds=1))
+    return {first + number * DAY for number in range((day_of(until) - first) // DAY)}
+
+
+def _counts(
+    since: datetime, until: datetime, due: Collection[str], days: Collection[datetime]
+) -> tuple[str, list[str]]:
+    """Return the statement for all counts of a time but those of some days: of hours, and of minutes around them.
 
     Parameters:
       due: Hours of which something was counted since they were, or is to be: of these, too, minutes are read.
+      days: That are read as days.
     """
-    first, last = stored(hour_of(since + HOUR - timedelta(microseconds=1))), stored(hour_of(until))
+    first, last = hour_of(since + HOUR - timedelta(microseconds=1)), hour_of(until)
     ends = [stored(since), stored(until)]
     edge = f"{_MINUTES} AND hour >= ? AND hour < ? AND minute >= ? AND minute < ?"
     if first >= last:
         return edge, [stored(hour_of(since)), ends[1], *ends]
-    statements, values = [_HOURS], [first, last]
-    within = sorted(hour for hour in due if first <= hour < last)
+    statements, values = [], []
+    within = sorted(hour for hour in due if stored(first) <= hour < stored(last))
+    marks = ", ".join("?" * len(within))
+    for begin, end in _between(first, last, sorted(days)):
+        statements.append(f"{_HOURS} AND hour NOT IN ({marks})" if within else _HOURS)
+        values += [stored(begin), stored(end), *within]
     if within:
-        marks = ", ".join("?" * len(within))
-        statements = [f"{_HOURS} AND hour NOT IN ({marks})", f"{_MINUTES} AND hour IN ({marks})"]
-        values += [*within, *within]
-    values += [stored(hour_of(since)), first, ends[0], first, last, ends[1], last, ends[1]]
+        statements.append(f"{_MINUTES} AND hour IN ({marks})")
+        values += within
+    values += [
+        stored(hour_of(since)),
+        stored(first),
+        ends[0],
+        stored(first),
+        stored(last),
+        ends[1],
+        stored(last),
+        ends[1],
+    ]
     return " UNION ALL ".join((*statements, edge, edge)), values
+
+
+def _between(first: datetime, last: datetime, days: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield what lies in a time and in none of some days of it, in order."""
+    for day in days:
+        if first < day:
+            yield first, day
+        first = day + DAY
+    if first < last:
+        yield first, last
 
 
 def _joined(minutes: Sequence[datetime], long: timedelta = MINUTE) -> Iterator[tuple[datetime, datetime]]:

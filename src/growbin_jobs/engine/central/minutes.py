@@ -23,6 +23,7 @@ from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.error_counts import ErrorCounts
 from growbin_jobs.engine.central.fields import JsonField, UtcField, storable, stored_moment, utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE, MinuteDueRow
+from growbin_jobs.engine.central.spans_due import touch_span
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Upper ends of the histograms' buckets in seconds; the last bucket has no end.
@@ -152,14 +153,10 @@ class Minutes:
         for column, name in (("queue_name", queue), ("task_name", actor)):
             if name is not None:
                 wanted, values = f"{wanted} AND {column} = ?", [*values, storable(name)]
-        names = [field.name for field in fields(TaskMinute)]
-        if self.database.dialect == "postgresql":  # as text, which the driver need not ask us about
-            names = [f"{name}::text" if name.endswith("_buckets") else name for name in names]
-        columns = ", ".join(names)
-        # Not by peewee, which takes five times as long for a row: six hours are thousands.
-        sql = f"SELECT {columns} FROM task_minutes WHERE {wanted} ORDER BY minute"  # noqa: S608 names of ours
+        # Not by peewee, which takes five times as long for a row.
+        sql = f"SELECT minute, {figure_columns(self.database.dialect)} FROM task_minutes WHERE {wanted} ORDER BY minute"  # noqa: S608 our names
         rows = self.database.run(lambda connection: self._words.rows(connection, sql, *values))
-        found = _views(rows)
+        found = views(rows)
         return found if step <= MINUTE else together(found, step)
 
     def _compute(self, connection: peewee.Database, minute: datetime, kept_from: datetime) -> int:
@@ -174,11 +171,21 @@ class Minutes:
             if found:
                 TaskMinuteRow.insert_many([asdict(each) for each in found]).execute(connection)
             self._errors.compute_minute(connection, minute)
+            touch_span(connection, self.database.dialect, minute)
         self._words.run(connection, "DELETE FROM minutes_due WHERE minute = ?", at)
         return 1
 
 
-def _views(rows: Sequence[Sequence[Any]]) -> list[TaskMinute]:
+def figure_columns(dialect: Dialect) -> str:
+    """Return the columns of figures, without their time, as a statement reads them for :func:`views`."""
+    names = [field.name for field in fields(TaskMinute)][1:]
+    if dialect == "postgresql":  # as text, which the driver need not ask us about
+        names = [f"{name}::text AS {name}" if name.endswith("_buckets") else name for name in names]
+    return ", ".join(names)
+
+
+def views(rows: Sequence[Sequence[Any]]) -> list[TaskMinute]:
+    """Return figures of rows that begin with their time and go on as :func:`figure_columns` says."""
     # All histograms are parsed at once: one by one that took a third of the time of an overview.
     buckets = iter(json.loads(f"[{','.join(text for row in rows for text in row[8:])}]"))
     moments = {minute: utc_moment(minute) for minute in {row[0] for row in rows}}

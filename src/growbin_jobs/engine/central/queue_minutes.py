@@ -5,16 +5,18 @@ A minute without a row was not asked about; that is not the same as an empty que
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import UtcField, storable, stored_moment, utc_moment
+from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.fields import UtcField, storable, stored_moment
+from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.delivery.records import TaskState
@@ -41,10 +43,10 @@ class QueueMinuteRow(peewee.Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueMinute:
-    """A queue as it was when it was asked about in a minute.
+    """A queue as it was when it was asked about in a minute, or the most of a longer time.
 
     Attributes:
-      minute: Its begin, UTC.
+      minute: The beginning of that time, UTC.
       ready, claimed, delayed, dead: As :class:`growbin_jobs.engine.broker.port.Depth`. None: the broker cannot tell.
       oldest: Seconds that the oldest ready message has waited, of those that the database knows; 0 where none is
         ready, None where it knows of none.
@@ -64,6 +66,11 @@ class QueueMinute:
 
 
 _FIELDS: Final = tuple(field.name for field in fields(QueueMinute))
+
+#: When a minute began, in whole seconds since 1970.
+_SECONDS: Final[dict[Dialect, str]] = {
+    "sqlite": "unixepoch(minute)", "postgresql": "CAST(extract(epoch FROM minute) AS bigint)",
+}  # fmt: skip
 
 
 class QueueMinutes:
@@ -112,23 +119,31 @@ class QueueMinutes:
         query = query.order_by(peewee.fn.SUM(row.ready).desc(), row.queue_name).limit(number)
         return [each["queue_name"] for each in self.database.rows(query)]
 
-    def read(self, since: datetime, until: datetime, *, queues: Collection[str] | None = None) -> list[QueueMinute]:
+    def read(
+        self, since: datetime, until: datetime, *, queues: Collection[str] | None = None, step: timedelta = MINUTE
+    ) -> list[QueueMinute]:
         """Return what was told of a time, from the one to before the other, in order.
 
         Parameters:
           queues: Only of these; None: of all.
+          step: The most that was told within so long a time stands for it: whole minutes, counted from 1970 on.
         """
-        columns = ", ".join(_FIELDS)
         wanted, values = "minute >= ? AND minute < ?", [*map(stored_moment, (since, until))]
         if queues is not None:
             if not queues:
                 return []
             wanted += f" AND queue_name IN ({', '.join('?' * len(queues))})"
             values += map(storable, queues)
-        # Not by peewee, which takes five times as long for a row: six hours are thousands.
-        sql = f"SELECT {columns} FROM queue_minutes WHERE {wanted} ORDER BY minute, queue_name"  # noqa: S608 our names
-        words = SqlWords(self.database.dialect)
-        return [_view(row) for row in self.database.run(lambda connection: words.rows(connection, sql, *values))]
+        words, most = SqlWords(self.database.dialect), ", ".join(f"max({name})" for name in _FIELDS[2:])
+        seconds, long = _SECONDS[words.dialect], max(1, int(step / MINUTE)) * 60
+        # Not by peewee, which takes five times as long for a row.
+        sql = (
+            f"SELECT {seconds} / {long} * {long}, queue_name, {most} FROM queue_minutes WHERE {wanted}"  # noqa: S608
+            " GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        rows = self.database.run(lambda connection: words.rows(connection, sql, *values))
+        moments = {at: datetime.fromtimestamp(at, UTC) for at, *_ in rows}
+        return [QueueMinute(**dict(zip(_FIELDS, (moments[row[0]], *row[1:]), strict=True))) for row in rows]
 
     def _waiting_since(self, now: datetime) -> dict[str, datetime]:
         """Return since when the oldest message of each queue waits, as far as it is a pending task that is due."""
@@ -140,12 +155,6 @@ class QueueMinutes:
             at = each["due_at"] or each["created_at"]
             since[each["queue_name"]] = min(at, since.get(each["queue_name"], at))
         return since
-
-
-def _view(row: Sequence[Any]) -> QueueMinute:
-    minute = utc_moment(row[0])
-    assert minute is not None
-    return QueueMinute(**(dict(zip(_FIELDS, row, strict=True)) | {"minute": minute}))
 
 
 def _age(depth: Depth, since: datetime | None, now: datetime) -> float | None:

@@ -1,10 +1,10 @@
 """Upgrades the schema of the central database: one SQL file a version, forward only, safe from many processes at once.
 
 A migration is ``migrations/NNNN_name.sql`` of one of the schema's packages, written for both databases; its column
-types are placeholders, and a line that begins with ``$postgresql`` is for PostgreSQL alone. The engine has its own, an
-application adds others; the numbers are one sequence. Once released it never changes: mend it with the next one. A
-running version of the program must live with the next schema, since pods are replaced one by one: add columns, and drop
-them one release after their last use. A migration with which older programs cannot work says so in a line
+types are placeholders, and a line that begins with ``$postgresql`` or ``$sqlite`` is for that one alone. The engine has
+its own, an application adds others; the numbers are one sequence. Once released it never changes: mend it with the next
+one. A running version of the program must live with the next schema, since pods are replaced one by one: add columns,
+and drop them one release after their last use. A migration with which older programs cannot work says so in a line
 ``-- incompatible-below: N``: programs that do not know migration N refuse to start.
 """
 
@@ -43,6 +43,7 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
         "bigint": "BIGINT",
         "time": "TIMESTAMPTZ",
         "postgresql": "",
+        "sqlite": "--",  # the rest of the line is a comment
     },
     "sqlite": {
         "text": "TEXT",
@@ -51,7 +52,8 @@ COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
         "double": "REAL",
         "bigint": "INTEGER",
         "time": "TEXT",
-        "postgresql": "--",  # the rest of the line is a comment
+        "postgresql": "--",
+        "sqlite": "",
     },
 }
 

@@ -15,7 +15,7 @@ from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.control import history
 from growbin_jobs.engine.control.instructions import Action, Instruction, Instructions, Target
 from growbin_jobs.engine.delivery.records import TaskState
-from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.engine.errors import Conflict, Permanent
 
 #: PostgreSQL's channel on which each change is told.
 CHANNEL = "growbin_control"
@@ -89,10 +89,12 @@ class Control:
           The instruction as it is stored.
 
         Raises:
-          GrowbinError: If the name is none, or so many messages are revoked already.
+          Permanent: ``request_invalid``, if the name is none.
+          Conflict: So many messages are revoked already.
         """
         if not name or len(name) > MOST_NAME:
-            raise GrowbinError(f"The name of a {target} has 1 to {MOST_NAME} characters.")
+            detail = f"the name of a {target} has 1 to {MOST_NAME} characters"
+            raise Permanent("request_invalid", detail=detail)
         words = {"by": _one_line(by)[:MOST_BY], "reason": _one_line(reason)[:MOST_REASON]}
         now = self._clock()
 
@@ -203,7 +205,7 @@ def _check_room(connection: peewee.Database, name: str) -> None:
         (row.target == Target.MESSAGE.value) & (row.name != name)
     )
     if next(iter(others.dicts().execute(connection)))["n"] >= MOST_MESSAGES:
-        raise GrowbinError(
+        raise Conflict(
             f"{MOST_MESSAGES} messages are revoked already, and not all of them have come by. Pause their queue or "
             "actor instead, or withdraw some."
         )

@@ -10,15 +10,18 @@ from datetime import UTC, datetime, timedelta
 from growbin_jobs.engine.broker.port import BrokerPort
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.error_days import DAY, ErrorDays
 from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.spans import Spans
+from growbin_jobs.engine.central.spans_due import SPAN
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeMinutes:
-    """Compute the figures of minutes that are over. All keepers may; each minute is computed by one at a time.
+    """Compute the figures of minutes, spans and days that are over. All keepers may; each is computed by one at a time.
 
     Attributes:
       kept: How long ``tasks`` surely has all its rows.
@@ -35,7 +38,11 @@ class ComputeMinutes:
         Raises:
           Deferred: The database is away.
         """
-        return self.minutes.compute_due(now=datetime.fromtimestamp(self.clock(), UTC), kept=self.kept)
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        computed = self.minutes.compute_due(now=now, kept=self.kept)
+        Spans(self.minutes.database).compute_due(now=now)
+        ErrorDays(self.minutes.database).compute_due(now=now)
+        return computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +122,13 @@ class ForgetOld:
             OldRows("dead_letters", ("id",), "died_at < ?", (letters,)),
             OldRows("task_reruns", ("task_id",), "at < ? AND sent_at IS NOT NULL", (letters,)),
             OldRows("task_minutes", ("minute", "queue_name", "task_name", "outcome"), "minute < ?", (minutes,)),
+            OldRows(
+                "task_spans", ("span", "queue_name", "task_name", "outcome"), "span < ?",
+                (stored_moment(now - self.minutes - SPAN),),
+            ),
             OldRows("error_minutes", ("hour", "minute", "cause", "node"), "minute < ?", (minutes,)),
             OldRows("error_hours", ("hour", "cause", "node"), "hour < ?", (minutes,)),
+            OldRows("error_days", ("day", "cause"), "day < ?", (stored_moment(now - self.minutes - DAY),)),
             OldRows("error_causes", ("cause",), "seen_at < ?", (minutes,)),
             OldRows("queue_minutes", ("minute", "queue_name"), "minute < ?", (minutes,)),
         ]  # fmt: skip

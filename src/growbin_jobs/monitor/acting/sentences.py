@@ -44,6 +44,10 @@ KOREAN: Final[Mapping[str, str]] = {
     "Its message is not known, so it cannot run again.": "메시지를 알 수 없어 다시 실행할 수 없습니다.",
     "The arguments are no JSON{place}.": "인수가 JSON이 아닙니다{place}.",
     "The named arguments are no JSON{place}.": "이름 있는 인수가 JSON이 아닙니다{place}.",
+    "{number} messages are revoked already, and not all of them have come by. Pause their queue or actor instead, or "
+    "withdraw some.":
+        "이미 메시지 {number}개가 취소되었고 아직 모두 처리되지 않았습니다. 대기열이나 액터를 일시 중지하거나 "
+        "일부를 철회하세요.",
     "There is a webhook of this name.": "같은 이름의 웹훅이 있습니다.",
     "There is no webhook of this name.": "그런 이름의 웹훅이 없습니다.",
     "The receiver has this message.": "받는 쪽에 이미 전달된 메시지입니다.",

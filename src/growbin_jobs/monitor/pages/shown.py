@@ -27,10 +27,9 @@ def moment(value: datetime | str | float | None) -> Markup:
         value = datetime.fromtimestamp(value, UTC)
     elif isinstance(value, str):
         value = datetime.fromisoformat(value)
-    at = value.astimezone(UTC)
-    return Markup('<time datetime="{}" title="{} UTC">{} UTC</time>').format(
-        at.isoformat(timespec="milliseconds"), f"{at:%Y-%m-%d %H:%M:%S}", f"{at:%Y-%m-%d %H:%M:%S}"
-    )
+    exact = value.astimezone(UTC).isoformat(timespec="milliseconds")
+    read = f"{exact[:10]} {exact[11:19]} UTC"  # strftime takes three times as long, and a page has hundreds
+    return Markup(f'<time datetime="{exact}" title="{read}">{read}</time>')  # noqa: S704 digits and signs of ours
 
 
 def duration(seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +18,8 @@ from growbin_jobs.monitor.pages.links import link
 from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.reading.choices import choices_of
 from growbin_jobs.monitor.reading.lost_tasks import LOST, with_lost
-from growbin_jobs.monitor.reading.task_query import CHOICES, TaskQuery, may_see_messages, task_query
+from growbin_jobs.monitor.reading.schedule import zone_of
+from growbin_jobs.monitor.reading.task_query import CHOICES, TaskQuery, may_see_messages, task_query, typed
 from growbin_jobs.monitor.reading.task_view import task_view
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.readable_json import pretty
@@ -38,10 +40,12 @@ def page(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) -> 
     except SearchError as error:
         problem = error
     tasks = with_lost(request.app.state.services, found.tasks)
+    zone = zone_of(request.app.state.services)
     return render(
         request, "tasks.html", query=query, page=found, tasks=tasks, total=total or Count(0), problem=problem,
         states=[*(state.value for state in TaskState), LOST], choices=choices_of(request.app.state.services.database),
-        chosen=_chosen(query), by_broker=request.app.state.services.engine.broker_url is not None,
+        chosen=_chosen(query), zone=zone, typed=partial(typed, zone=zone),
+        by_broker=request.app.state.services.engine.broker_url is not None,
     )  # fmt: skip
 
 

@@ -107,6 +107,15 @@ def moment(value: str, zone: ZoneInfo) -> datetime:
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
+def typed(value: str | None, zone: ZoneInfo) -> str:
+    """Return a time of a request as a form's field takes it, to the minute in a zone; empty where it is none."""
+    try:
+        found = moment(value or "", zone).astimezone(zone)
+    except (ValueError, OverflowError):
+        return ""
+    return found.replace(tzinfo=None).isoformat(timespec="minutes")
+
+
 def _moment(name: str, value: str, zone: ZoneInfo) -> datetime:
     try:
         return moment(value, zone)

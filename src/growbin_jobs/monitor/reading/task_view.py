@@ -65,7 +65,9 @@ def task_view(services: Services, task_id: str, *, messages: bool) -> TaskView:
     family = details.family(task.root_id or task.task_id)
     return TaskView(
         task=task,
-        waiting=why_task_waits(found.task, services.database, now=datetime.now(UTC)),
+        waiting=why_task_waits(
+            found.task, services.database, now=datetime.now(UTC), embedded=services.engine.broker_url is None
+        ),
         attempts=Attempts(services.database).of_task(task.task_id, most=MOST_ATTEMPTS),
         family=with_lost(services, family) if len(family) > 1 else [],
         in_batch=BatchQuestions(services.database).of_message(task.task_id),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from growbin_jobs.engine.control.table import MOST_NAME, Control
-from growbin_jobs.errors import Deferred, GrowbinError
+from growbin_jobs.errors import Conflict
 from growbin_jobs.monitor.api.flower.arguments import Arguments, Given
 from growbin_jobs.monitor.api.flower.asking import asked
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
@@ -54,9 +54,7 @@ def _drop(
             Control(services.database), partial(asked, services), task_id,
             by=identity.name if identity else "", reason=reason,
         )  # fmt: skip
-    except Deferred:
-        raise
-    except GrowbinError as error:  # so many are revoked already
+    except Conflict as error:  # so many are revoked already
         raise BadInput(str(error), status=409) from None
     said: dict[str, Any] = {"message": f"{word} '{task_id}'"}
     if not dropped.accepted:  # Flower says the same of what has ended; who reads on learns more
