@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from dramatiq import Message
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -52,7 +53,7 @@ class Node:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
         self.processes.append(process)
         return process
 
