@@ -18,10 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from tests import command_line
+from tests.upgraded import upgrade
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus

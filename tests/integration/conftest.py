@@ -16,9 +16,9 @@ import psutil
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from tests import command_line
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.models import SCHEMA

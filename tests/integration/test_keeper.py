@@ -17,11 +17,11 @@ import psutil
 import pytest
 from dramatiq import Message
 from tests import command_line
+from tests.upgraded import upgrade
 from tests.waiting import until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
@@ -16,7 +17,6 @@ from growbin_jobs.adapters.llm.learning import Memory, OwnMemory
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.messages import Rule, RuleSource, Text, VisionAnswer
 from growbin_jobs.models import SCHEMA
