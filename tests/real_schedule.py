@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.engine.central.database import Database
@@ -47,7 +48,7 @@ class RealSchedule:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
+            process = command_line.start_python(
                 command, env=self.env | env, stdout=log, stderr=log, cwd=APPS, start_new_session=True
             )
         self.processes.append(process)

@@ -17,12 +17,13 @@ from dramatiq import Worker
 from dramatiq.broker import Broker
 from dramatiq.worker import has_results_middleware
 from tests.contract.schedule_world import ScheduleWorld
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, Schema, tables_of, upgrade
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, Schema, tables_of
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.journal.journal import Journal

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.breaker import PROBE_LEASE, RAMP, Admission
 from growbin_jobs.limits.breaker_failures import FIRST_PAUSE, THRESHOLDS, Failure
 from growbin_jobs.limits.breaker_store import BreakerStore, MemoryBreakers

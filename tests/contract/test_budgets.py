@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.bookkeeping import Entry, Totals, ended, has_room, released, total
 from growbin_jobs.limits.budget_caps import Cap, Caps, parsed_cap

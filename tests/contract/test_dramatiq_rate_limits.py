@@ -10,9 +10,10 @@ import pytest
 from dramatiq import RateLimitExceeded
 from dramatiq.rate_limits import Barrier, BucketRateLimiter, ConcurrentRateLimiter, WindowRateLimiter
 from dramatiq.rate_limits.backends import StubBackend
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA
 from growbin_jobs.engine.rate_limits import CLEAN_AFTER, DatabaseBackend
 
 OURS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.services))

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.limits.tickets import Gate, Wish

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import ConfigurationError, Permanent
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits

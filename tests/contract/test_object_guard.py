@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from tests.contract.test_breakers import move_back
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.objects.memory import MemoryStore
 from growbin_jobs.adapters.objects.port import PROBE, StoreFault
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, NotFound, Permanent
 from growbin_jobs.limits.breaker import Admission
 from growbin_jobs.limits.breaker_failures import FIRST_PAUSE, OPERATOR_PAUSE, THRESHOLDS

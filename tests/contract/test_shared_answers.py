@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.upgraded import upgrade
 from tests.waiting import until
 
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.questions import Question
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.messages import Advice
 from growbin_jobs.models import SCHEMA

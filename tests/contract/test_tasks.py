@@ -11,13 +11,13 @@ from typing import Any
 import apsw
 import pytest
 from tests.contract.central_node import START, Node, nodes
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import TooSlow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Copied
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Finish, TaskState
 from growbin_jobs.engine.errors import Deferred

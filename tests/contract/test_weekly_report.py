@@ -8,11 +8,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.messages import Advice, VisionAnswer
 from growbin_jobs.models import SCHEMA

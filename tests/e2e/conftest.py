@@ -18,10 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from tests import command_line
+from tests.upgraded import upgrade
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
@@ -130,7 +130,7 @@ class Stack:
 
     def send(self, code: str) -> None:
         """Run a producer's code in a process of its own."""
-        subprocess.run([sys.executable, "-c", code], env=self.full_env, check=True, timeout=60)
+        command_line.run_python([sys.executable, "-c", code], env=self.full_env, check=True, timeout=60)
 
     def wait(self, ids: Sequence[str], *, timeout: float) -> dict[str, Analysis]:
         """Wait until all analyses have come to an end."""

@@ -11,7 +11,7 @@ import pytest
 from growbin_jobs.states import AnalysisStatus
 
 #: Photos that go through each stack.
-COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "150"))
+COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "75"))
 
 #: Seconds for all of them; the machine may be busy.
 PATIENCE = 150 + COUNT

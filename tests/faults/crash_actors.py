@@ -34,8 +34,9 @@ def innocent(name: str, seconds: float) -> None:
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=broker, **ENDLESS)
-def follow_up(name: str) -> None:
+def follow_up(name: str, seconds: float) -> None:
     note("begin", name)
+    time.sleep(seconds)
     innocent.send(f"{name}-child", 0.0)
     note("end", name)
 

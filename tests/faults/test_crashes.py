@@ -17,6 +17,7 @@ import pytest
 from dramatiq import Message
 from tests.waiting import freeze
 
+from command_line import start_python
 from faults.pauses import DIVISOR
 from faults.processes import TESTS, await_that
 from growbin_jobs import settings as _settings
@@ -68,7 +69,7 @@ class Site:
         """
         command = [sys.executable, "-m", "faults.supervised", *options]
         env = self._env | {DIVISOR: str(pauses_divided_by)}
-        self._process = subprocess.Popen(command, env=env, stderr=self._said.open("ab"))
+        self._process = start_python(command, env=env, stderr=self._said.open("ab"))
 
     def send(self, actor: str, *args: object) -> None:
         """Hand in a message."""
@@ -204,12 +205,11 @@ def test_follow_ups_of_a_message_that_ran_in_isolation_are_sent_once(site):
     """Two deaths with nobody to blame make it a suspect; then it runs in isolation, to its end."""
     site.start("--processes", "1", "--threads", "4")
     site.send("innocent", "long", 2.0)
+    site.send("follow_up", "parent", 2.0)
     for crash in (1, 2):
-        site.await_(lambda crash=crash: site.runs("begin")["long"] == crash)
+        site.await_(lambda crash=crash: site.runs("begin")["long"] == site.runs("begin")["parent"] == crash)
         for each in site.workers():
             each.kill()
-        if crash == 1:
-            site.send("follow_up", "parent")
     site.await_(lambda: site.runs("end")["long"] >= 1 and site.runs("end")["parent-child"] == 1)
 
     assert site.dead() == []

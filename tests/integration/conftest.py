@@ -16,9 +16,9 @@ import psutil
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from tests import command_line
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.models import SCHEMA
@@ -53,7 +53,7 @@ class Product:
         self.journal = folder / "data" / "n1" / "task_queue.db"
         path = str(Path(sys.executable).with_name(program))
         with self.log.open("ab") as log:
-            self.worker = subprocess.Popen(
+            self.worker = command_line.start_python(
                 [path, "fragile_app", "--processes", "1", "--threads", "2"],
                 env=self.env, stdout=log, stderr=log, cwd=HERE,
             )  # fmt: skip
@@ -99,7 +99,7 @@ class Product:
             upgrade(database, SCHEMA)
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)
+        return command_line.run_python(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True)
 
 
 @pytest.fixture

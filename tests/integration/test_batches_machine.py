@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.integration.batch_world import KEY, World, picture, stub_module
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.crashpoints import POINTS
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import State

@@ -16,11 +16,12 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from dramatiq import Message
+from tests import command_line
+from tests.upgraded import upgrade
 from tests.waiting import freeze, until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal
@@ -52,7 +53,7 @@ class Node:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
         self.processes.append(process)
         return process
 

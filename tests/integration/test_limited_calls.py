@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 from httpcore2._backends.sync import SyncBackend
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.paid_calls import guards
 from growbin_jobs.limits.sql import SqlLimits

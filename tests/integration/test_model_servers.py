@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
@@ -16,7 +17,6 @@ from growbin_jobs.adapters.llm.learning import Memory, OwnMemory
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.messages import Rule, RuleSource, Text, VisionAnswer
 from growbin_jobs.models import SCHEMA
@@ -168,9 +168,9 @@ PAGES = {
     "nothing": (404, {}, b"", "OPENAI_BASE_URL"),
     "a page for an answer": (200, {}, b"<html><title>Sign in</title></html>", "not a chat completion"),
     "half an answer": (200, {}, b'{"choices": [{"mess', "not a chat completion"),
-    "a bomb": (200, {"content-encoding": "gzip"}, gzip.compress(b"\0" * 30_000_000), "too large"),
+    "a bomb": (200, {"content-encoding": "gzip"}, gzip.compress(bytes(30_000_000), 1), "too large"),
     "a large error": (400, {}, b'{"error": {"message": "' + b"no " * 1_000_000 + b'"}}', "no no no"),
-    "a large error, packed": (400, {"content-encoding": "gzip"}, gzip.compress(b" " * 30_000_000), "too large"),
+    "a large error, packed": (400, {"content-encoding": "gzip"}, gzip.compress(b" " * 30_000_000, 1), "too large"),
     "not what it says": (200, {"content-encoding": "gzip"}, b"<html>", "connection"),
     "a redirect": (302, {"location": "http://127.0.0.1:9/"}, b"", "HTTP 302"),
     "escapes": (400, {}, b'{"error": "\\u001b[31mred\\u0007\\u202e"}', "red"),

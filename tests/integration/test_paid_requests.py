@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.client import Call, ModelClient
@@ -19,7 +20,6 @@ from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.vision import OnlineVision, Vision
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, GrowbinError
 from growbin_jobs.limits.bookkeeping import Totals
 from growbin_jobs.limits.budget_guard import BudgetGuard

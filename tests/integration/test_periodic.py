@@ -21,11 +21,11 @@ import peewee
 import pytest
 from tests import command_line
 from tests.stubs.agent_zoo import AgentZoo
+from tests.upgraded import upgrade
 
 from growbin_jobs import names
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.due import due_between
@@ -92,7 +92,7 @@ class Installation:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
         self.processes.append(process)
         return process
 

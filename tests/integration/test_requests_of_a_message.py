@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests.upgraded import upgrade
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.vision import OnlineVision
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.limits import afterwards
 from growbin_jobs.limits.ledger import UsageLedger

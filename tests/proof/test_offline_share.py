@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from limited_openai import LimitedOpenAI, largest
 from tcp_gate import Gate
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.limits import offline_share
 from growbin_jobs.limits.named import named_limits

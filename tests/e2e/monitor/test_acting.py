@@ -9,12 +9,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.contract.test_bulk import letter
 from tests.monitor.data import put, task
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.keeper.bulk import WorkBulk
 from growbin_jobs.models import SCHEMA
 

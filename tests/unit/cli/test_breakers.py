@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.limits.breaker_failures import Failure
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.models import SCHEMA

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.learning import Learnt
@@ -18,7 +19,6 @@ from growbin_jobs.checks.models import (
     _with_rehearsals,
 )
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
 from growbin_jobs.model_catalog import find_server

@@ -5,12 +5,12 @@ import json
 import pytest
 from tests.contract.test_bulk import letter
 from tests.monitor.data import put, task
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.audit import Audit
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.cli.schedule_view import _lateness
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.rows import LedgerRow, RunState

@@ -9,10 +9,10 @@ import subprocess
 import pytest
 from tests import command_line
 from tests.monitor.data import XSS, fill, fill_with_oddities
+from tests.upgraded import upgrade
 
 from growbin_jobs.cli.top_view import bars, seconds
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.attribution import Attribution
 from growbin_jobs.adapters.llm.estimate import input_tokens
@@ -16,7 +17,6 @@ from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.limits.bookkeeping import Totals
 from growbin_jobs.limits.budget_guard import MARGIN, BudgetGuard, BudgetSpent

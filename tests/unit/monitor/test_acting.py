@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.monitor.data import put, task
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.reruns import Reruns
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.monitor.acting.sentences import KOREAN, said_in

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.monitor.data import fill_batches, put, task
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.search.cursors import Place
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.monitor.services import Services
 

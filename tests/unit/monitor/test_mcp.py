@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.monitor.data import letter, put, task
 from tests.unit.monitor.conftest import PASSWORD
+from tests.upgraded import upgrade
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.central.dead_letters import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.monitor.bootstrap import make_services

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.monitor.data import put
+from tests.upgraded import upgrade
 
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.monitor.services import Services

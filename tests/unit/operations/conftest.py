@@ -4,10 +4,10 @@ import time
 
 import pytest
 from dramatiq import Message
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import tasks

@@ -4,11 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from tests.monitor.data import attempt, put, task
+from tests.upgraded import upgrade
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.operations import error_affected

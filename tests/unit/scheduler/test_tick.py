@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dramatiq.errors import BrokerConnectionError
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.cron import Every
 from growbin_jobs.errors import Deferred

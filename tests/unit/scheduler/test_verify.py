@@ -9,10 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.periodic.cron import Cron, Every
 from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.models import SCHEMA

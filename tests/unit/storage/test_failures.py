@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.errors import Deferred
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses

@@ -80,3 +80,16 @@ def test_the_sdk_is_loaded_at_the_first_call_and_not_before():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_only_an_address_with_tls_needs_the_authorities(monkeypatch):
+    from growbin_jobs.adapters.llm.connection import connect
+
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        connect("https://host/v1", "sk")
+
+    connect("http://host/v1", "sk").close()
+    monkeypatch.setenv("http_proxy", "https://proxy:3128")
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        connect("http://host/v1", "sk")

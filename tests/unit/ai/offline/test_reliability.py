@@ -15,9 +15,11 @@ ROOT = Path(__file__).resolve().parents[4]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from offline_head import reliability  # noqa: E402
-from offline_head.__main__ import HELD_OUT  # noqa: E402
 from offline_head.scenes import scene  # noqa: E402
 from offline_head.sources import SCENES  # noqa: E402
+
+#: Named here, since the command that writes it takes a second to import in each process of pytest.
+HELD_OUT = ROOT / "scripts" / "offline_head" / "held_out.npz"
 
 FIGURES = json.loads((Path(head_module.__file__).parent / "head.json").read_text())["figures"]["sources"]
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 from dramatiq.errors import BrokerConnectionError
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.journal import Journal

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.dead_letter_rows import Action
 from growbin_jobs.engine.central.dead_letters import DeadLetters
@@ -12,7 +13,7 @@ from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA
 from growbin_jobs.engine.central.workers import SILENCE, WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import Dead, Finish, TaskState
 from growbin_jobs.engine.journal.journal import Journal

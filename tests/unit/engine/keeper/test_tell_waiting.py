@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import dramatiq
 import pytest
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.tasks import Tasks
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.keeper import tell_waiting
 from growbin_jobs.engine.keeper.tell_waiting import TellWaiting

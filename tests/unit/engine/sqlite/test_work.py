@@ -15,7 +15,8 @@ import os, signal, sys, threading, time
 from pathlib import Path
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
+from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA
+from tests.upgraded import upgrade
 from growbin_jobs.engine.central.workers import WorkerRow
 
 folder, forks = Path(sys.argv[1]), int(sys.argv[2])

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from tests.monitor.data import put, task
+from tests.upgraded import upgrade
 
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.tasks import TaskRow
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.monitor.app import make_app
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tests.monitor.data import put, worker
+from tests.upgraded import upgrade
 
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.central.workers import WorkerRow, Workers
 from growbin_jobs.models import SCHEMA
 
