@@ -15,9 +15,10 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_days import DAY, ErrorDays, day_of
 from growbin_jobs.engine.central.error_figures import ErrorFigures, ErrorReading, failures_at
 from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.spans import Spans
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import migrations
-from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld
+from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, NoteLacking
 from growbin_jobs.models import SCHEMA
 
 SINCE = day_of(START)
@@ -80,6 +81,23 @@ def test_a_time_that_begins_and_ends_within_days_has_its_minutes_only(database: 
     found = read(database, START + timedelta(minutes=30), START + timedelta(hours=60.5))
     assert [each.runs for each in found] == [4]
     assert found[0].samples == ["t4", "t3", "t1"]  # one of a day
+
+
+def test_what_an_older_keeper_computed_without_a_note_is_found_within_a_day(database: Database, a: Node) -> None:
+    for number, hour in enumerate((-11, 11.99, 12, 30)):
+        fails(a, number, hour * 3600, 1, dead=False)
+    a.copy()
+    now = START + timedelta(days=2)
+    Minutes(database).compute_due(now=now, kept=10 * KEPT)
+    database.run(lambda connection: connection.execute_sql("DELETE FROM error_days_due"))
+    assert read(database) == []
+
+    Spans(database).compute_due(now=now)
+    look = NoteLacking(database, clock=(SINCE + 2 * DAY + timedelta(hours=1)).timestamp)
+    assert look.run_once() == 2
+    assert ErrorDays(database).compute_due(now=now) == 2
+    assert [each.runs for each in read(database)] == [4]
+    assert look.run_once() == 0
 
 
 def test_hours_of_before_are_put_together_after_an_upgrade_until_they_are_old(database: Database, a: Node) -> None:

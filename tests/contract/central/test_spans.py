@@ -18,7 +18,7 @@ from growbin_jobs.engine.central.spans import Spans
 from growbin_jobs.engine.central.spans_due import SPAN
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import migrations
-from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld
+from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, NoteLacking
 from growbin_jobs.models import SCHEMA
 
 NOTED = "SELECT span, ends FROM task_spans_due ORDER BY span"
@@ -132,6 +132,26 @@ def compute_second(database: Database, now: datetime) -> None:
     minute = int((START - EPOCH) / MINUTE) + 1
     database.transaction(lambda connection: touch(connection, database.dialect, [minute]))
     Minutes(database).compute_due(now=now, kept=KEPT)
+
+
+def test_what_an_older_keeper_computed_without_a_note_is_found_within_a_day(database: Database, a: Node) -> None:
+    for number, minute in enumerate((0, 4, 5, 33)):
+        a.ended(f"t{number}", "completed", 60 * minute + 59)
+        a.copy()
+        Minutes(database).compute_due(now=START + HOUR, kept=KEPT)
+        if number == 1:
+            Spans(database).compute_due(now=START + HOUR)
+    a.ended("t9", "completed", 30)  # into a span that is computed already
+    a.copy()
+    Minutes(database).compute_due(now=START + HOUR, kept=KEPT)
+    database.run(lambda connection: connection.execute_sql("DELETE FROM task_spans_due"))
+    assert sum(each.runs for each in Spans(database).read(START, START + HOUR)[0]) == 2
+
+    look = NoteLacking(database, clock=(START + timedelta(days=1)).timestamp)
+    assert look.run_once() == 3
+    assert Spans(database).compute_due(now=START + timedelta(days=1)) == 3
+    assert added(Spans(database).read(START, START + HOUR)[0]) == added(Minutes(database).read(START, START + HOUR))
+    assert look.run_once() == 0
 
 
 def test_minutes_of_before_are_put_together_after_an_upgrade_until_they_are_old(database: Database, a: Node) -> None:

@@ -20,7 +20,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_days import touch_day
 from growbin_jobs.engine.central.failed_runs import failures
-from growbin_jobs.engine.central.fields import stored_moment, utc_moment
+from growbin_jobs.engine.central.fields import known_moment, stored_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -75,10 +75,10 @@ class ErrorCounts:
         rows = self._words.rows(connection, f"SELECT {columns} FROM error_minutes WHERE hour = ?", hour)  # noqa: S608
         found = added_up((((row[0], row[1]), CauseCount(*row[2:])) for row in rows), OTHERS.number)
         if OTHERS.number in {cause for cause, _ in found}:
-            self._name(connection, [OTHERS], _moment(hour))
+            self._name(connection, [OTHERS], known_moment(hour))
         self._words.run(connection, "DELETE FROM error_hours WHERE hour = ?", hour)
         self._insert(connection, "error_hours", ("hour", *_COUNTS), (hour,), found)
-        touch_day(connection, self._database, _moment(hour))
+        touch_day(connection, self._database, known_moment(hour))
         self._words.run(connection, "DELETE FROM error_hours_due WHERE hour = ?", hour)
         return 1
 
@@ -97,12 +97,6 @@ class ErrorCounts:
             for key, each in sorted(counts.items())
         ]
         bulk.insert(connection, self._database.dialect, table, columns, rows, "DO NOTHING")
-
-
-def _moment(value: Any) -> datetime:
-    found = utc_moment(value)
-    assert found is not None
-    return found
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -18,7 +18,8 @@ import peewee
 
 from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import stored_moment, utc_moment
+from growbin_jobs.engine.central.fields import known_moment, stored_moment
+from growbin_jobs.engine.central.lacking import Figures, lacking
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -67,6 +68,25 @@ class ErrorDays:
         due = self._database.run(lambda connection: self._words.rows(connection, over, *values))
         return sum(self._database.transaction(partial(self._compute, day=day)) for (day,) in due)
 
+    def note_lacking(self, since: datetime, until: datetime) -> int:
+        """Note days of a time that lack some of their parts (:mod:`growbin_jobs.engine.central.lacking`).
+
+        Parameters:
+          since, until: From the one to before the other, whole days.
+
+        Returns:
+          How many.
+        """
+
+        def note(connection: peewee.Database) -> int:
+            parts, sums = Figures("error_hours", "hour"), Figures("error_days", "day")
+            found = lacking(connection, self._words, since, until, parts=parts, sums=sums, begin=day_of)
+            for at in found:
+                touch_day(connection, self._database, at)
+            return len(found)
+
+        return self._database.transaction(note)
+
     def _compute(self, connection: peewee.Database, day: Any) -> int:
         # Who holds the note computes; an hour that is computed meanwhile waits with its own note until it is deleted.
         held = self._words.rows(connection, "SELECT ends FROM error_days_due WHERE day = ? $free", day)
@@ -77,7 +97,7 @@ class ErrorDays:
         sql = f"SELECT {columns} FROM error_hours WHERE hour >= ? AND hour < ?"  # noqa: S608 constants only
         found: dict[int, _Sum] = {}
         for cause, hour, *rest in self._words.rows(connection, sql, day, ends):
-            found.setdefault(cause, _Sum()).add(_moment(hour).hour, *rest)
+            found.setdefault(cause, _Sum()).add(known_moment(hour).hour, *rest)
         self._words.run(connection, "DELETE FROM error_days WHERE day = ?", day)
         if found:
             rows = [(day, cause, *found[cause].row()) for cause in sorted(found)]
@@ -131,15 +151,9 @@ def read_days(connection: Any, words: SqlWords, days: Sequence[str], causes: Seq
     )
     rows = words.rows(connection, sql, *days, *causes)
     documents = iter(json.loads(f"[{','.join(text for row in rows for text in row[3:])}]"))
-    moments = {day: _moment(day) for day in {row[0] for row in rows}}
+    moments = {day: known_moment(day) for day in {row[0] for row in rows}}
     return [CauseDay(moments[day], cause, sample, next(documents), next(documents)) for day, cause, sample, *_ in rows]
 
 
 def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _moment(value: Any) -> datetime:
-    found = utc_moment(value)
-    assert found is not None
-    return found

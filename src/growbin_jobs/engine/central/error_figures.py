@@ -14,7 +14,7 @@ from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_counts import HOUR, hour_of, stored
 from growbin_jobs.engine.central.error_days import DAY, day_of, read_days
 from growbin_jobs.engine.central.failed_runs import Failure, failures
-from growbin_jobs.engine.central.fields import utc_moment
+from growbin_jobs.engine.central.fields import known_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -135,12 +135,12 @@ class ErrorReading:
     ) -> None:
         self._connection, self._words = connection, words
         self._since, self._until = since.replace(second=0, microsecond=0), until
-        due = [_moment(minute) for (minute,) in self._due("minutes_due", "minute")]
-        hours = {_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
+        due = [known_moment(minute) for (minute,) in self._due("minutes_due", "minute")]
+        hours = {known_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
         hours |= {hour_of(minute) for minute in due}
         # Of what is due the days are not made anew yet.
         whole = _whole_days(self._since, until) - {day_of(hour) for hour in hours}
-        whole -= {_moment(day) for (day,) in self._due("error_days_due", "day")}
+        whole -= {known_moment(day) for (day,) in self._due("error_days_due", "day")}
         self._days = sorted(map(stored, whole))
         self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours}, whole)
         runs = list(islice(self._uncounted(due), window + 1))
@@ -160,7 +160,7 @@ class ErrorReading:
         sums = self._rows(f"{by_cause} FROM ({counts}) AS counts GROUP BY cause", *values)
         causes = self._causes(sorted(row[0] for row in sums))
         for number, runs, dead, first, last in sums:
-            cause, first_at, last_at = causes[number], _moment(first), _moment(last)
+            cause, first_at, last_at = causes[number], known_moment(first), known_moment(last)
             self._numbers[number] = self._found.setdefault(cause, ErrorFigures(cause, first_at, last_at))
             self._numbers[number].add(int(runs), int(dead), first_at, last_at)
         return list(self._found.values())
@@ -179,7 +179,9 @@ class ErrorReading:
             nodes, times = self._by_node_and_time(self._time(part), some)
             for number, node, runs in nodes:
                 self._numbers[number].nodes[node] += int(runs)
-            moments = {told: _moment(told) if part is None else self._since + int(told) * part for _, told, *_ in times}
+            moments = {
+                told: known_moment(told) if part is None else self._since + int(told) * part for _, told, *_ in times
+            }
             placed = [(moments[told], number, int(runs), sample) for number, told, runs, sample in times]
             placed += self._of_days(some, part)
             for at, number, runs, sample in sorted(placed, key=lambda each: each[0], reverse=True):
@@ -188,7 +190,7 @@ class ErrorReading:
     def _of_days(self, causes: Sequence[int], part: timedelta | None) -> Iterator[tuple[datetime, int, int, str]]:
         """Add what whole days have of some causes; yield for each the day, the cause, 0 and a sample."""
         # The hours of all days in one list for each cause: adding them up by the part is then few steps, not thousands.
-        begins = {_moment(day): number * 24 for number, day in enumerate(self._days)}
+        begins = {known_moment(day): number * 24 for number, day in enumerate(self._days)}
         hours: dict[int, list[int]] = {}
         samples = []
         for day, cause, sample, counts, nodes in read_days(self._connection, self._words, self._days, causes):
@@ -325,9 +327,3 @@ def _joined(minutes: Sequence[datetime], long: timedelta = MINUTE) -> Iterator[t
         begin, end = minute, minute + long
     if begin is not None and end is not None:
         yield begin, end
-
-
-def _moment(value: Any) -> datetime:
-    found = utc_moment(value)
-    assert found is not None
-    return found

@@ -67,6 +67,13 @@ def utc_moment(value: Any) -> datetime | None:
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)  # nearly always it is, and lists are long
 
 
+def known_moment(value: Any) -> datetime:
+    """Return a time of a column that is never NULL; see :func:`utc_moment`."""
+    moment = utc_moment(value)
+    assert moment is not None
+    return moment
+
+
 class BytesField(peewee.Field):
     """Bytes: ``bytea`` on PostgreSQL, a blob on SQLite. peewee's own one takes its type from a bound database."""
 

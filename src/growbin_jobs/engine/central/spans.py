@@ -15,9 +15,10 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import JsonField, UtcField, stored_moment
+from growbin_jobs.engine.central.lacking import Figures, lacking
 from growbin_jobs.engine.central.minutes import TaskMinute, figure_columns, together, views
 from growbin_jobs.engine.central.minutes_due import MINUTE
-from growbin_jobs.engine.central.spans_due import SPAN
+from growbin_jobs.engine.central.spans_due import SPAN, span_of, touch_span
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 
@@ -88,6 +89,25 @@ class Spans:
         found = views([row[:-1] for row in rows])
         known = (part.minute + row[-1] * MINUTE for part, row in zip(found, rows, strict=True))
         return found, max(known, default=since)
+
+    def note_lacking(self, since: datetime, until: datetime) -> int:
+        """Note spans of a time that lack some of their parts (:mod:`growbin_jobs.engine.central.lacking`).
+
+        Parameters:
+          since, until: From the one to before the other, whole spans.
+
+        Returns:
+          How many.
+        """
+
+        def note(connection: peewee.Database) -> int:
+            parts, sums = Figures("task_minutes", "minute"), Figures("task_spans", "span")
+            found = lacking(connection, self._words, since, until, parts=parts, sums=sums, begin=span_of)
+            for at in found:
+                touch_span(connection, self._database.dialect, at)
+            return len(found)
+
+        return self._database.transaction(note)
 
     def _compute(self, connection: peewee.Database, span: Any) -> int:
         # Who holds the note computes; a minute that is computed meanwhile waits with its own note until it is deleted.

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from growbin_jobs.engine.broker.port import BrokerPort
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.error_days import DAY, ErrorDays
+from growbin_jobs.engine.central.error_days import DAY, ErrorDays, day_of
 from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
 from growbin_jobs.engine.central.spans import Spans
-from growbin_jobs.engine.central.spans_due import SPAN
+from growbin_jobs.engine.central.spans_due import SPAN, span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,29 @@ class ComputeMinutes:
         Spans(self.minutes.database).compute_due(now=now)
         ErrorDays(self.minutes.database).compute_due(now=now)
         return computed
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLacking:
+    """Have those spans and days computed again of which a keeper of the release before computed a part.
+
+    Attributes:
+      clock: Seconds since 1970, UTC.
+    """
+
+    database: Database
+    clock: Callable[[], float] = time.time
+
+    def run_once(self) -> int:
+        """Look through the days before this one, and this one as far as it is over; return how many were found.
+
+        Raises:
+          Deferred: The database is away.
+        """
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        today = day_of(now)
+        spans = Spans(self.database).note_lacking(today - 2 * DAY, span_of(now) - SPAN)
+        return spans + ErrorDays(self.database).note_lacking(today - 2 * DAY, today)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from growbin_jobs.engine.keeper.embedded_dead_letters import TidyDeadLetters
 from growbin_jobs.engine.keeper.heartbeat import Heartbeat
 from growbin_jobs.engine.keeper.jobs import Checkpoint, Copy, ForgetControl, Prune, Sweep
 from growbin_jobs.engine.keeper.lifetime import KeeperLifetime
-from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, SampleQueues
+from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, NoteLacking, SampleQueues
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
 from growbin_jobs.engine.keeper.send_outbox import SendOutbox
 from growbin_jobs.engine.keeper.send_reruns import SendReruns
@@ -99,6 +99,7 @@ class Keeper:
             *self._of_people(config),
             *self._of_control(),
             PeriodicJob("minutes", ComputeMinutes(Minutes(database), _days(config.keep_tasks_days)), Every(15)),
+            PeriodicJob("lacking_figures", NoteLacking(database), Daily(), level=logging.INFO),
             PeriodicJob("queue_minutes", self._sample_queues(config, broker), Every(20), at_once=True),
             PeriodicJob("prune", prune, Daily(), level=logging.INFO),
             PeriodicJob("progress", CopyProgress(config.node, config.node_dir, progress), Every(0.5), changes=said),
