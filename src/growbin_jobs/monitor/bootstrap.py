@@ -86,10 +86,14 @@ def _checked(config: MonitorConfig) -> MonitorConfig:
         return config
     if config.oidc and not config.public_url:
         raise ConfigurationError("OIDC needs GROWBIN_MONITOR_PUBLIC_URL, the address that browsers see.")
-    if (config.oidc or config.proxy.user_header) and not config.allow.entries:
+    if config.oidc and not config.allow.entries:
         raise ConfigurationError(
             "Say whom the provider's word lets in: GROWBIN_MONITOR_ALLOW=domain:example.com=viewer"
         )
+    lets_in = any(kind in ("user", "email") for kind, _ in config.allow.entries)
+    if config.proxy.user_header and not config.oidc and not lets_in:
+        # It names one person and no group, and nobody has verified that an address in it is theirs.
+        raise ConfigurationError("Say whom the proxy's word lets in: GROWBIN_MONITOR_ALLOW=user:kim=viewer")
     if config.proxy.user_header and not (config.proxy.networks or config.proxy.unix_socket):
         raise ConfigurationError("Say whose word GROWBIN_MONITOR_PROXY_HEADER is: GROWBIN_MONITOR_PROXY_NETWORKS.")
     if not (config.users or config.oidc or config.proxy.user_header or config.sign_in_links):

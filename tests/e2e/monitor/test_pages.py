@@ -1,7 +1,7 @@
 """Every page of the monitor in a real browser: ordinary and hostile rows, dark, on a phone, live."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,27 @@ def test_charts_are_drawn_and_their_numbers_are_a_table(odd_monitor, watch):
     assert page.locator("[data-chart] canvas").count() == page.locator("[data-chart]").count() >= 2
     page.get_by_text("Numbers as a table").click()
     assert page.locator("#minutes tbody tr").count() == 60
+
+
+def test_times_are_of_the_reader_s_zone_with_utc_and_the_zone_s_name_beside(odd_monitor, watch):
+    monitor, services = odd_monitor
+    # An hour that comes twice in New York, and a start before its creation: the clocks of two nodes differ.
+    twice = (datetime(2026, 11, 1, 5, 30, 5, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, 5, tzinfo=UTC))
+    for number, at in enumerate(twice):
+        row = task(f"twice-{number}", at, started_at=at - timedelta(seconds=90), completed_at=at)
+        put(services.database, TaskRow, [row])
+    page = watch(monitor, timezone_id="America/New_York").page()
+    for number, at in enumerate(twice):
+        page.goto(f"{monitor.url}tasks/twice-{number}")
+        created = page.locator("time").first
+        assert created.inner_text().endswith("01:30:05")
+        assert created.get_attribute("datetime") == at.isoformat(timespec="milliseconds")
+        title = str(created.get_attribute("title"))
+        assert "America/New_York" in title
+        assert f"{at:%Y-%m-%d %H:%M:%S} UTC" in title
+        assert "-" not in page.locator("dl.fields").last.inner_text()  # no wait below zero
+    page.goto(monitor.url)
+    assert page.locator(".time-machine .zone").inner_text() == "Asia/Seoul"  # of what is typed
 
 
 def test_a_search_is_an_address_and_keeps_its_words(odd_monitor, watch):

@@ -54,3 +54,11 @@ def test_an_insecure_monitor_with_a_unix_socket_needs_no_loopback_host(tmp_path)
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ConfigurationError):
         _settings.load(**wrong)
+
+
+@pytest.mark.parametrize("allow", ["", "domain:example.com=viewer", "group:ops=admin"])
+def test_a_proxy_whose_word_lets_nobody_in_is_refused_with_what_would(allow):
+    known = {"monitor_proxy_header": "X-Forwarded-User", "monitor_proxy_networks": "10.0.0.0/8"}
+    with pytest.raises(ConfigurationError, match="user:kim=viewer"):
+        make_config(_settings.load(**known, monitor_allow=allow))
+    assert make_config(_settings.load(**known, monitor_allow=f"user:kim=viewer,{allow}".rstrip(",")))
