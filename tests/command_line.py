@@ -1,17 +1,14 @@
-"""``growbin-jobs`` in a process of its own, for tests, for a quarter of what it costs to start one.
+"""``growbin-jobs`` and other programs of Python as processes of their own, for a part of what it costs to start one.
 
-An interpreter that starts and imports what a command needs computes for half a second, and the tests run some hundred
-commands. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
-setting (``command_server.py``). Each command is forked from it, with its own arguments, environment, folder and
-streams; the command line itself is imported in the fork. It is a process like any other, with a pid, an exit code and
-signals.
-
-Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_program`).
+An interpreter that starts and imports what a worker needs computes for a second, and the tests start some hundred of
+them. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
+setting (``command_server.py``). Each program is forked from it, with its own arguments, environment, folder and
+streams; the command line itself, and what reads the settings, is imported in the fork. It is a process like any other,
+with a pid, an exit code and signals, and so are those that it starts in its turn (``fresh_process.py``).
 
 What a fork cannot show needs an interpreter that starts, and gets one: a command whose environment differs in what
-Python or its libraries read only at their start (:data:`AT_START`), commands that replace themselves or are found by
-their environment in ``/proc`` (give ``MAIN`` to :mod:`subprocess`), and all that a shell starts. Those tests also see
-the order of imports and a fault of the start.
+Python or its libraries read only at their start (:data:`AT_START`), a program whose order of imports or whose start is
+what the test is about (give its command to :mod:`subprocess`), and all that a shell starts.
 """
 
 from __future__ import annotations
