@@ -217,7 +217,8 @@ class Supervisor:
 
     def _tell(self) -> None:
         if self._supervised is not None:
-            self._supervised.tell({child.name: child.pid for child in self._children if child.pid})
+            loader = {"loader": pid} if (pid := self._forking.pid) else {}
+            self._supervised.tell(loader | {child.name: child.pid for child in self._children if child.pid})
 
     def _ours(self) -> set[int]:
         self._forking.hear()  # of one that has begun and ended meanwhile
