@@ -1,14 +1,17 @@
-"""``growbin-jobs`` and other programs of Python as processes of their own, for a part of what it costs to start one.
+"""``growbin-jobs`` in a process of its own, for tests, for a quarter of what it costs to start one.
 
-An interpreter that starts and imports what a worker needs computes for a second, and the tests start some hundred of
-them. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
-setting (``command_server.py``). Each program is forked from it, with its own arguments, environment, folder and
-streams; the command line itself, and what reads the settings, is imported in the fork. It is a process like any other,
-with a pid, an exit code and signals, and so are those that it starts in its turn (``fresh_process.py``).
+An interpreter that starts and imports what a command needs computes for half a second, and the tests run some hundred
+commands. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
+setting (``command_server.py``). Each command is forked from it, with its own arguments, environment, folder and
+streams; the command line itself is imported in the fork. It is a process like any other, with a pid, an exit code and
+signals.
+
+Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_program`).
 
 What a fork cannot show needs an interpreter that starts, and gets one: a command whose environment differs in what
-Python or its libraries read only at their start (:data:`AT_START`), a program whose order of imports or whose start is
-what the test is about (give its command to :mod:`subprocess`), and all that a shell starts.
+Python or its libraries read only at their start (:data:`AT_START`), commands that replace themselves or are found by
+their environment in ``/proc`` (give ``MAIN`` to :mod:`subprocess`), and all that a shell starts. Those tests also see
+the order of imports and a fault of the start.
 """
 
 from __future__ import annotations
@@ -38,55 +41,7 @@ def run(
     *arguments: object, check: bool = False, timeout: float = 100, **options: Any
 ) -> subprocess.CompletedProcess[Any]:
     """Run a command to its end; options are those of :class:`subprocess.Popen`, and both its outputs are kept."""
-    options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return _ended(start(*arguments, **options), check, timeout)
-
-
-def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a command; options are those of :class:`subprocess.Popen`."""
-    words = list(map(str, arguments))
-    if _at_start(env) != _at_start(os.environ):
-        return subprocess.Popen([*MAIN, *words], env=env, **options)
-    return start_python([*MAIN, *words], env=env, **options)
-
-
-def start_python(
-    command: Sequence[object], *, env: Mapping[str, str] | None = None, loaded: Sequence[str] = (), **options: Any
-) -> subprocess.Popen[Any]:
-    """Start a program of Python by forking a process that has loaded the libraries, whatever the environment.
-
-    Parameters:
-      command: The interpreter and its arguments, or a script that is installed beside it: ``dramatiq``.
-      env: The whole environment; None: this process's. What is read at the start is that of the process that forks:
-        there is one for each.
-      loaded: More modules that the process that forks has loaded.
-      options: Those of :class:`subprocess.Popen`.
-    """
-    words = list(map(os.fspath, command))  # type: ignore[arg-type]
-    if words[0] == sys.executable:
-        del words[0]
-    else:
-        assert Path(words[0]).parent == Path(sys.executable).parent, f"no program of Python: {words[0]}"
-    greenlets = ["--gevent"] if Path(words[0]).name == "dramatiq-gevent" else []
-    return _Forked(words, [*greenlets, *loaded], env=os.environ if env is None else env, **options)
-
-
-def run_python(
-    command: Sequence[object],
-    *,
-    check: bool = False,
-    timeout: float = 100,
-    capture_output: bool = False,
-    **options: Any,
-) -> subprocess.CompletedProcess[Any]:
-    """Run a program of Python to its end, as :func:`subprocess.run` does, in a fork."""
-    if capture_output:
-        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return _ended(start_python(command, **options), check, timeout)
-
-
-def _ended(process: subprocess.Popen[Any], check: bool, timeout: float) -> subprocess.CompletedProcess[Any]:
-    with process:
+    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException:
@@ -98,13 +53,45 @@ def _ended(process: subprocess.Popen[Any], check: bool, timeout: float) -> subpr
     return done
 
 
+def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a command; options are those of :class:`subprocess.Popen`."""
+    words = list(map(str, arguments))
+    if _at_start(env) != _at_start(os.environ):
+        return subprocess.Popen([*MAIN, *words], env=env, **options)
+    return _Forked("growbin_jobs.cli", MAIN, words, env=env, **options)
+
+
+def start_program(
+    module: str,
+    command: Sequence[str],
+    *arguments: str,
+    env: Mapping[str, str],
+    loaded: Sequence[str] = (),
+    **options: Any,
+) -> subprocess.Popen[Any]:
+    """Start a program by forking a process that has loaded the libraries, whatever the environment.
+
+    Parameters:
+      module: Its function ``main`` is called, and returns the exit code.
+      command: What would start it, without its arguments.
+      arguments: Of the program.
+      env: The whole environment. What is read at the start is that of the process that forks: there is one for each.
+      loaded: More modules that the process that forks has loaded.
+      options: Those of :class:`subprocess.Popen`.
+    """
+    return _Forked(module, command, arguments, loaded, env=env, **options)
+
+
 class _Forked(subprocess.Popen[Any]):
     """A command that a server has forked. It is no child of this process: it is told its pid, and how it ended."""
 
-    def __init__(self, words: Sequence[str], loaded: Sequence[str], **options: Any) -> None:
+    def __init__(
+        self, module: str, command: Sequence[str], arguments: Sequence[str], loaded: Sequence[str] = (), **options: Any
+    ) -> None:
         self._loaded = loaded
-        self._words = words
-        super().__init__([sys.executable, *words], **options)
+        # What an interpreter shows a program: the last word of the command, and what it is given.
+        self._module, self._argv = module, ["-c" if command == MAIN else command[-1], *arguments]
+        super().__init__([*command, *arguments], **options)
 
     def _execute_child(
         self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
@@ -117,7 +104,8 @@ class _Forked(subprocess.Popen[Any]):
         self._told = os.fdopen(told, "rb", buffering=0)
         try:
             request = {
-                "words": self._words, "session": session, "folder": os.fspath(cwd or os.getcwd()), "env": dict(env),
+                "module": self._module, "argv": self._argv, "command": args, "session": session,
+                "folder": os.fspath(cwd or os.getcwd()), "env": dict(env),
             }  # fmt: skip
             streams = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
             _server_for(env, self._loaded).ask(request, [*streams, 2 if errwrite == -1 else errwrite, tell])
@@ -170,7 +158,7 @@ class _Server:
         rest = {name: value for name, value in os.environ.items() if not name.startswith(AT_START)}
         self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
-            command = [sys.executable, SERVER, str(its.fileno()), *loaded, "-" * 2000]
+            command = [sys.executable, SERVER, str(its.fileno()), *loaded]
             self._process = subprocess.Popen(
                 command, env=rest | dict(at_start), pass_fds=[its.fileno()], stdin=subprocess.DEVNULL
             )
@@ -189,13 +177,4 @@ def _server(at_start: frozenset[tuple[str, str]], loaded: tuple[str, ...]) -> _S
 
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:
-    """Return what is read at the start; a fork takes more folders of modules, and streams without buffers, itself."""
-    found = {name: env[name] for name in env if name.startswith(AT_START) and name != "PYTHONUNBUFFERED"}
-    own = set(_folders(os.environ))
-    if own <= set(_folders(env)) and not any((Path(each) / "growbin_jobs").exists() for each in {*_folders(env)} - own):
-        found["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
-    return found
-
-
-def _folders(env: Mapping[str, str]) -> list[str]:
-    return list(filter(None, env.get("PYTHONPATH", "").split(os.pathsep)))
+    return {name: value for name, value in env.items() if name.startswith(AT_START)}

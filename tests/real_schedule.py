@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.engine.central.database import Database
@@ -48,7 +47,7 @@ class RealSchedule:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = command_line.start_python(
+            process = subprocess.Popen(
                 command, env=self.env | env, stdout=log, stderr=log, cwd=APPS, start_new_session=True
             )
         self.processes.append(process)

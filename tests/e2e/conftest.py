@@ -130,7 +130,7 @@ class Stack:
 
     def send(self, code: str) -> None:
         """Run a producer's code in a process of its own."""
-        command_line.run_python([sys.executable, "-c", code], env=self.full_env, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code], env=self.full_env, check=True, timeout=60)
 
     def wait(self, ids: Sequence[str], *, timeout: float) -> dict[str, Analysis]:
         """Wait until all analyses have come to an end."""

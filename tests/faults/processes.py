@@ -12,12 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from command_line import start_python
+from command_line import start_program
 from faults.jobs import Request
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -150,7 +151,7 @@ class Worker(Process):
       gevent: Greenlets instead of threads.
       processes, threads: How many; threads or greenlets of each process.
       grace: Seconds that Dramatiq lets running messages finish.
-      forked: From a process that has loaded the libraries.
+      forked: From a process that has loaded the libraries; one with greenlets has an interpreter of its own anyway.
 
     Attributes:
       ready: It takes messages.
@@ -176,7 +177,7 @@ class Worker(Process):
                 "--worker-shutdown-timeout", str(int(grace * 1000)),
             ],
             env,
-            start=start_python if forked else subprocess.Popen,
+            start=partial(_fork, "dramatiq.cli") if forked and not gevent else subprocess.Popen,
         )  # fmt: skip
 
     def heard(self, line: str) -> None:
@@ -234,7 +235,7 @@ class Producer(Process):
         super().__init__(
             [sys.executable, "-m", "faults.producer"],
             env,
-            start=start_python if forked else subprocess.Popen,
+            start=partial(_fork, "faults.producer") if forked else subprocess.Popen,
         )
 
     def heard(self, line: str) -> None:
@@ -269,6 +270,12 @@ class Producer(Process):
 
     def _count(self) -> int:
         return sum(each["what"] in ("acknowledged", "refused", "unknown") for each in self.log)
+
+
+def _fork(module: str, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a program in a fork: to import what it needs takes longer than most of what these tests do to it."""
+    interpreter, program, *arguments = command
+    return start_program(module, [interpreter, program], *arguments, **options)
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

@@ -17,7 +17,6 @@ import pytest
 from dramatiq import Message
 from tests.waiting import freeze
 
-from command_line import start_python
 from faults.pauses import DIVISOR
 from faults.processes import TESTS, await_that
 from growbin_jobs import settings as _settings
@@ -69,7 +68,7 @@ class Site:
         """
         command = [sys.executable, "-m", "faults.supervised", *options]
         env = self._env | {DIVISOR: str(pauses_divided_by)}
-        self._process = start_python(command, env=env, stderr=self._said.open("ab"))
+        self._process = subprocess.Popen(command, env=env, stderr=self._said.open("ab"))
 
     def send(self, actor: str, *args: object) -> None:
         """Hand in a message."""

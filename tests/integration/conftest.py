@@ -53,7 +53,7 @@ class Product:
         self.journal = folder / "data" / "n1" / "task_queue.db"
         path = str(Path(sys.executable).with_name(program))
         with self.log.open("ab") as log:
-            self.worker = command_line.start_python(
+            self.worker = subprocess.Popen(
                 [path, "fragile_app", "--processes", "1", "--threads", "2"],
                 env=self.env, stdout=log, stderr=log, cwd=HERE,
             )  # fmt: skip
@@ -99,7 +99,7 @@ class Product:
             upgrade(database, SCHEMA)
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return command_line.run_python(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True)
+        return subprocess.run(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)
 
 
 @pytest.fixture

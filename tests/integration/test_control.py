@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
-from tests import command_line
 from tests.stubs.tcp_gate import Gate
 
 from growbin_jobs.engine import Engine, EngineConfig
@@ -61,7 +60,7 @@ class Cluster:
     def start(self):
         ready = self.said("is ready for action")
         with self.log.open("ab") as log:
-            self.worker = command_line.start_python(
+            self.worker = subprocess.Popen(
                 [self.path, "control_app", "--processes", "1", "--threads", "4"],
                 env=self.env, stdout=log, stderr=log, cwd=HERE,
             )  # fmt: skip

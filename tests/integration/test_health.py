@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import command_line
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -50,12 +50,11 @@ class Node:
             "with s: s.run()"
         )
         with self.log.open("ab") as log:
-            command = [sys.executable, "-c", code]
-            self.process = command_line.start_python(command, env=self.env, stdout=log, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-c", code], env=self.env, stdout=log, stderr=log)
 
     def send(self, actor: str, *arguments: str) -> None:
         code = f"import health_app; health_app.{actor}.send{arguments!r}"
-        command_line.run_python([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
+        subprocess.run([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
 
     def has(self, mark: str) -> bool:
         return (self.marks / mark).exists()
@@ -77,7 +76,8 @@ class Node:
         return [name for name, words in json.loads(body)["checks"].items() if words != "ok"] if status else ["away"]
 
     def probe(self, question: str) -> tuple[int, dict[str, Any]]:
-        done = command_line.run("probe", question, "--json", "--folder", self.data / "n1", env=os.environ)
+        command = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", "probe", question, "--json"]
+        done = subprocess.run([*command, "--folder", str(self.data / "n1")], capture_output=True, check=False)
         return done.returncode, json.loads(done.stdout)
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from dramatiq import Message
-from tests import command_line
 from tests.upgraded import upgrade
 from tests.waiting import freeze, until
 
@@ -53,7 +52,7 @@ class Node:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
         self.processes.append(process)
         return process
 

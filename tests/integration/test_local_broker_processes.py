@@ -16,7 +16,6 @@ from typing import Any
 import apsw
 import pytest
 from dramatiq import Message
-from tests import command_line
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
@@ -33,9 +32,9 @@ class Process:
     def __init__(self, role: str, path: Path, said: SimpleQueue[str] | None = None) -> None:
         self.said: SimpleQueue[str] = said or SimpleQueue()
         self.lines: list[str] = []
-        start = subprocess.Popen if role.endswith("gevent") else command_line.start_python
-        command = [sys.executable, SCRIPT, role, path]
-        self.popen = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.popen = subprocess.Popen(
+            [sys.executable, SCRIPT, role, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import command_line
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -53,7 +52,7 @@ class Stack:
     def send(self, name: str, *, load: int = 0) -> None:
         """Send what waits until a test lets it end, and behind it so much work of a moment."""
         code = f"import shutdown_app as app; app.slow.send({name!r}); [app.note.send(n) for n in range({load})]"
-        command_line.run_python([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
+        subprocess.run([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
 
     def runs(self) -> list[int]:
         """What has run of the load, in order of its numbers."""

@@ -9,7 +9,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests import command_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,17 +65,16 @@ class Node:
         command = [str(Path(sys.executable).with_name("dramatiq")), "upgrade.app", "--processes", "1", "--threads", "4"]
         if group:
             command = [sys.executable, *MAIN, "worker", group, "--processes", "1", "--threads", "4"]
-        worker = command_line.start_python(
-            command, env=self.env(release), stdout=log, stderr=log, start_new_session=True
-        )
+        worker = subprocess.Popen(command, env=self.env(release), stdout=log, stderr=log, start_new_session=True)
         log.close()
         self._workers.append(worker)
         return worker
 
     def run(self, release, *arguments):
         """Run a program of a release to its end, and return what it printed."""
-        command = [sys.executable, *arguments]
-        done = command_line.run_python(command, env=self.env(release), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, *arguments], env=self.env(release), capture_output=True, text=True, check=False, timeout=60
+        )
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:] + self.logs()
         return done.stdout
 

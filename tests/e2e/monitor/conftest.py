@@ -47,8 +47,8 @@ def start_monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         folder = folder or tmp_path_factory.mktemp("monitor")
         known = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")}
         # To make its pages and routes takes a second and a half of each start.
-        process = command_line.start_python(
-            [*command_line.MAIN, "monitor", *_with_port(options)], loaded=["growbin_jobs.monitor.app"],
+        process = command_line.start_program(
+            "growbin_jobs.cli", command_line.MAIN, "monitor", *_with_port(options), loaded=["growbin_jobs.monitor.app"],
             env=known | {"GROWBIN_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
