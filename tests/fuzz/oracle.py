@@ -24,7 +24,7 @@ def judged(site: Site, accepted: list[Odd], runs: Counter[int]) -> list[str]:
       runs: How often the message of each number has run.
     """
     states = site.states()
-    delivered = {odd.number: as_delivered(odd) for odd in accepted}
+    delivered = {odd.number: _delivered(odd) for odd in accepted}
     ids = Counter(fields["message_id"] for fields in delivered.values() if fields is not None)
     faults = []
     for odd in accepted:
@@ -57,7 +57,7 @@ def _of_letters(
     return faults + [f"a dead letter of nobody: {body[:300]!r}" for body in nobody]
 
 
-def as_delivered(odd: Odd) -> dict[str, Any] | None:
+def _delivered(odd: Odd) -> dict[str, Any] | None:
     """Return a message's fields as a worker gets them; None: bytes that are no message."""
     if odd.message is None:
         fields = read(odd.body)
