@@ -22,7 +22,6 @@ from growbin_jobs.engine.central.minutes_due import MinuteDueRow
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.queue_minutes import QueueMinuteRow
 from growbin_jobs.engine.central.rate_limit_rows import RateLimitRow
-from growbin_jobs.engine.central.spans import TaskSpanRow
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.upgrade import SchemaVersion, check, migrations, pending, require_current, upgrade
@@ -60,7 +59,7 @@ PLATFORM = [
     HealthStateRow, HealthEvent, MaintenanceWindow, Archive,
 ]  # fmt: skip
 MODELS = [
-    WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, TaskSpanRow, QueueMinuteRow,
+    WasteAnalysis, TaskRow, AttemptRow, DeadLetterRow, MinuteDueRow, TaskMinuteRow, QueueMinuteRow,
     WorkerRow, RateLimitRow, SchemaVersion, WeeklyReportRow, ControlRow, ControlVersionRow, TaskProgressRow,
     WorkerActorsRow, NodeCountsRow, StateRow, RevisionRow, LedgerRow, JobRunRow, ProcessRow, *PLATFORM,
     MonitorSessionRow, MonitorTokenRow, ErasureRow, ErasureRefRow, ErasureCountRow, ErasureNodeRow, ErasureObjectRow,
@@ -75,7 +74,7 @@ BY_STATEMENTS = {
     "budget_cover",
     "server_facts", "audit", "audit_chain", "task_reruns", "bulk_jobs", "bulk_items", "control_history",
     "llm_usage_total", "webhooks", "webhook_subjects", "webhook_deliveries", "webhook_watch",
-    "error_causes", "error_minutes", "error_hours", "error_hours_due", "task_spans_due",
+    "error_causes", "error_minutes", "error_hours", "error_hours_due", "task_spans", "task_spans_due",
     "error_days", "error_days_due",
     "model_batch", "model_batch_question", "model_batch_waiter",
     "llm_usage_tier", "llm_usage_span", "llm_usage_spanned",

@@ -18,6 +18,8 @@ that failed last gives way to others for a while when the next probe is due: it 
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
+from growbin_jobs.engine.central.sql_words import CLOCK_VARIES
+
 State = Literal["closed", "open", "operator"]
 
 #: Seconds after which a probe that said nothing counts as lost with its process.
@@ -37,9 +39,6 @@ TOLD_LASTS: Final = 600.0
 
 #: Seconds for which the same limit need not be noted again.
 TOLD_FRESH: Final = 60.0
-
-#: Seconds by which the moments of one clock may differ, as several connections read it.
-CLOCK_VARIES: Final = 60.0
 
 #: Reasons of the state ``operator`` whose end a free look-up of the model shows.
 LOOKED_UP: Final = frozenset({"model_access_denied", "model_not_offered"})

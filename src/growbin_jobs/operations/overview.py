@@ -16,11 +16,11 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, percentile, together
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.queue_minutes import QueueMinute, QueueMinutes
+from growbin_jobs.engine.central.rollup import SPANS
 from growbin_jobs.engine.central.search.expressions import Term
 from growbin_jobs.engine.central.search.recent_runs import recent_runs
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.engine.central.spans import Spans
-from growbin_jobs.engine.central.spans_due import SPAN as SPANNED
 from growbin_jobs.engine.delivery.records import TaskState
 
 #: What an overview shows.
@@ -121,7 +121,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     Raises:
       Deferred: The database is away.
     """
-    step = int((MINUTE if span <= timedelta(hours=2) else SPANNED).total_seconds())
+    step = int((MINUTE if span <= timedelta(hours=2) else SPANS.long).total_seconds())
     end = -(-int(until.timestamp()) // step) * step
     begin = end - max(1, int(span.total_seconds()) // step) * step
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
@@ -154,7 +154,7 @@ def state_counts(search: TaskSearch) -> dict[str, Count]:
 
 
 def _figures(database: Database, since: datetime, until: datetime, step: timedelta) -> tuple[list[TaskMinute], bool]:
-    if step == SPANNED:
+    if step == SPANS.long:
         made, tail = Spans(database).read(since, until)
     else:
         made = Minutes(database).read(since, until)

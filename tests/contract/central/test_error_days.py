@@ -12,15 +12,17 @@ from tests.contract.central.test_error_counts import KEPT, counted, fails
 from tests.contract.central_node import START, Node
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.error_days import DAY, ErrorDays, day_of
+from growbin_jobs.engine.central.error_days import ErrorDays
 from growbin_jobs.engine.central.error_figures import ErrorFigures, ErrorReading, failures_at
 from growbin_jobs.engine.central.minutes import Minutes
+from growbin_jobs.engine.central.rollup import DAYS
 from growbin_jobs.engine.central.spans import Spans
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import migrations
 from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, NoteLacking
 from growbin_jobs.models import SCHEMA
 
+DAY, day_of = DAYS.long, DAYS.begin
 SINCE = day_of(START)
 UNTIL = SINCE + 5 * DAY
 NOTED = "SELECT day, ends FROM error_days_due ORDER BY day"

@@ -14,14 +14,15 @@ from tests.contract.central_node import START, Node
 from growbin_jobs.engine.central import spans as module
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.minutes import Minutes, TaskMinute
+from growbin_jobs.engine.central.rollup import SPANS
 from growbin_jobs.engine.central.spans import Spans
-from growbin_jobs.engine.central.spans_due import SPAN
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import migrations
 from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, NoteLacking
 from growbin_jobs.models import SCHEMA
 
 NOTED = "SELECT span, ends FROM task_spans_due ORDER BY span"
+SPAN = SPANS.long
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=7)
 

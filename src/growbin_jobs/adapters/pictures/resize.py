@@ -18,7 +18,7 @@ from PIL import Image
 from growbin_jobs.adapters.pictures import colour
 from growbin_jobs.adapters.pictures.formats import Contents, damaged
 from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, STORED_LIMITS, Limits, inspect
-from growbin_jobs.adapters.pictures.scaling import scaled, scaled_sharp
+from growbin_jobs.adapters.pictures.scaling import scaled
 from growbin_jobs.errors import Transient
 
 #: The decoder's picture is taken as it is from this share of the wanted side on (1,400 of 2,048 px): 12 MP give
@@ -196,7 +196,7 @@ def _thumbnail(image: Image.Image, side: int) -> Image.Image:
     """Return the picture exactly ``side`` large, sharp, unless it is smaller already."""
     if max(image.size) <= side:
         return image
-    return scaled_sharp(image, _fitting(image.size, side))
+    return scaled(image, _fitting(image.size, side), sharp=True)
 
 
 def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -18,10 +18,10 @@ from growbin_jobs.engine.central import bulk
 from growbin_jobs.engine.central.cause_counts import CauseCount, added_up, one
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
-from growbin_jobs.engine.central.error_days import touch_day
 from growbin_jobs.engine.central.failed_runs import failures
 from growbin_jobs.engine.central.fields import known_moment, stored_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
+from growbin_jobs.engine.central.rollup import DAYS
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 HOUR: Final = timedelta(hours=1)
@@ -78,7 +78,7 @@ class ErrorCounts:
             self._name(connection, [OTHERS], known_moment(hour))
         self._words.run(connection, "DELETE FROM error_hours WHERE hour = ?", hour)
         self._insert(connection, "error_hours", ("hour", *_COUNTS), (hour,), found)
-        touch_day(connection, self._database, known_moment(hour))
+        DAYS.touch(connection, self._database.dialect, known_moment(hour))
         self._words.run(connection, "DELETE FROM error_hours_due WHERE hour = ?", hour)
         return 1
 

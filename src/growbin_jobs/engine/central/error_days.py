@@ -1,7 +1,6 @@
-"""Failed runs of each UTC day, counted by cause: what pages of weeks read in place of a row for each hour and node.
+"""Failed runs of each UTC day, counted by cause (:mod:`growbin_jobs.engine.central.rollup`).
 
-A day is the sum of its hours, once all of them are over and computed. A note says that one was computed since; of such
-a day pages read the hours (:mod:`growbin_jobs.engine.central.error_figures`).
+Pages of weeks read these in place of a row for each hour and node (:mod:`growbin_jobs.engine.central.error_figures`).
 """
 
 from __future__ import annotations
@@ -10,100 +9,29 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import peewee
 
-from growbin_jobs.engine.central import bulk
-from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import known_moment, stored_moment
-from growbin_jobs.engine.central.lacking import Figures, lacking
-from growbin_jobs.engine.central.minutes_due import MINUTE
+from growbin_jobs.engine.central.fields import known_moment
+from growbin_jobs.engine.central.rollup import DAYS, Sums
 from growbin_jobs.engine.central.sql_words import SqlWords
 
-DAY: Final = timedelta(days=1)
 
-_COLUMNS: Final = ("day", "cause", "runs", "dead", "first_at", "last_at", "sample", "hours", "nodes")
+class ErrorDays(Sums):
+    """The table ``error_days``."""
 
-#: Something of the day is still to be computed.
-_UNREADY: Final = (
-    "EXISTS (SELECT 1 FROM error_hours_due WHERE hour >= day AND hour < ends)"
-    " OR EXISTS (SELECT 1 FROM minutes_due WHERE minute >= day AND minute < ends)"
-)
+    rollup = DAYS
+    columns = ("day", "cause", "runs", "dead", "first_at", "last_at", "sample", "hours", "nodes")
 
-
-def day_of(moment: datetime) -> datetime:
-    """Return when the UTC day of a moment began."""
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def touch_day(connection: Any, database: Database, hour: datetime) -> None:
-    """Note the day of an hour, in the transaction that computes the hour."""
-    day, conflict = day_of(hour), "(day) DO UPDATE SET touched = error_days_due.touched + 1"
-    row = (stored_moment(day), stored_moment(day + DAY), 1)
-    bulk.insert(connection, database.dialect, "error_days_due", ("day", "ends", "touched"), [row], conflict)
-
-
-class ErrorDays:
-    """The only writer of ``error_days``.
-
-    Parameters:
-      database: Where the tables are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._words = SqlWords(database.dialect)
-
-    def compute_due(self, *, now: datetime, limit: int = 10) -> int:
-        """Compute the days that are over and of which an hour was computed since, the newest first; return how many.
-
-        Raises:
-          Deferred: The database is away.
-        """
-        over = f"SELECT day FROM error_days_due WHERE ends < ? AND NOT ({_UNREADY}) ORDER BY day DESC LIMIT ?"  # noqa: S608
-        values = (stored_moment(now - MINUTE), limit)
-        due = self._database.run(lambda connection: self._words.rows(connection, over, *values))
-        return sum(self._database.transaction(partial(self._compute, day=day)) for (day,) in due)
-
-    def note_lacking(self, since: datetime, until: datetime) -> int:
-        """Note days of a time that lack some of their parts (:mod:`growbin_jobs.engine.central.lacking`).
-
-        Parameters:
-          since, until: From the one to before the other, whole days.
-
-        Returns:
-          How many.
-        """
-
-        def note(connection: peewee.Database) -> int:
-            parts, sums = Figures("error_hours", "hour"), Figures("error_days", "day")
-            found = lacking(connection, self._words, since, until, parts=parts, sums=sums, begin=day_of)
-            for at in found:
-                touch_day(connection, self._database, at)
-            return len(found)
-
-        return self._database.transaction(note)
-
-    def _compute(self, connection: peewee.Database, day: Any) -> int:
-        # Who holds the note computes; an hour that is computed meanwhile waits with its own note until it is deleted.
-        held = self._words.rows(connection, "SELECT ends FROM error_days_due WHERE day = ? $free", day)
-        if not held:
-            return 0
-        [(ends,)] = held
+    def _made(self, connection: peewee.Database, begin: Any, end: Any) -> list[tuple[Any, ...]]:
         columns = "cause, hour, node, runs, dead, first_at, last_at, sample"
         sql = f"SELECT {columns} FROM error_hours WHERE hour >= ? AND hour < ?"  # noqa: S608 constants only
         found: dict[int, _Sum] = {}
-        for cause, hour, *rest in self._words.rows(connection, sql, day, ends):
+        for cause, hour, *rest in self._words.rows(connection, sql, begin, end):
             found.setdefault(cause, _Sum()).add(known_moment(hour).hour, *rest)
-        self._words.run(connection, "DELETE FROM error_days WHERE day = ?", day)
-        if found:
-            rows = [(day, cause, *found[cause].row()) for cause in sorted(found)]
-            bulk.insert(connection, self._database.dialect, "error_days", _COLUMNS, rows, "DO NOTHING")
-        self._words.run(connection, "DELETE FROM error_days_due WHERE day = ?", day)
-        return 1
+        return [(begin, cause, *found[cause].row()) for cause in sorted(found)]
 
 
 @dataclass(slots=True)

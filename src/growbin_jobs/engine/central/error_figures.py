@@ -12,10 +12,11 @@ from typing import Any, Final
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_counts import HOUR, hour_of, stored
-from growbin_jobs.engine.central.error_days import DAY, day_of, read_days
+from growbin_jobs.engine.central.error_days import read_days
 from growbin_jobs.engine.central.failed_runs import Failure, failures
 from growbin_jobs.engine.central.fields import known_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
+from growbin_jobs.engine.central.rollup import DAYS
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Failed runs that are read at most of minutes that nobody has counted yet, the newest.
@@ -139,7 +140,7 @@ class ErrorReading:
         hours = {known_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
         hours |= {hour_of(minute) for minute in due}
         # Of what is due the days are not made anew yet.
-        whole = _whole_days(self._since, until) - {day_of(hour) for hour in hours}
+        whole = _whole_days(self._since, until) - {DAYS.begin(hour) for hour in hours}
         whole -= {known_moment(day) for (day,) in self._due("error_days_due", "day")}
         self._days = sorted(map(stored, whole))
         self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours}, whole)
@@ -187,8 +188,8 @@ class ErrorReading:
             for at, number, runs, sample in sorted(placed, key=lambda each: each[0], reverse=True):
                 self._numbers[number].place(at, runs, sample)
 
-    def _of_days(self, causes: Sequence[int], part: timedelta | None) -> Iterator[tuple[datetime, int, int, str]]:
-        """Add what whole days have of some causes; yield for each the day, the cause, 0 and a sample."""
+    def _of_days(self, causes: Sequence[int], part: timedelta | None) -> list[tuple[datetime, int, int, str]]:
+        """Add what whole days have of some causes; return for each the day, the cause, 0 and a sample."""
         # The hours of all days in one list for each cause: adding them up by the part is then few steps, not thousands.
         begins = {known_moment(day): number * 24 for number, day in enumerate(self._days)}
         hours: dict[int, list[int]] = {}
@@ -209,7 +210,7 @@ class ErrorReading:
             for begin, end in pairwise(ends):
                 if runs := sum(counts[begin:end]):
                     times[told[begin]] += runs
-        yield from samples
+        return samples
 
     def _by_node_and_time(self, at: str, causes: Sequence[int]) -> tuple[list[Any], list[Any]]:
         """Return the runs of some causes by node, and by time with a sample, the latest first."""
@@ -264,8 +265,8 @@ class ErrorReading:
 
 def _whole_days(since: datetime, until: datetime) -> set[datetime]:
     """Return the UTC days that lie in a time whole."""
-    first = day_of(since + DAY - timedelta(microseconds=1))
-    return {first + number * DAY for number in range((day_of(until) - first) // DAY)}
+    first = DAYS.begin(since + DAYS.long - timedelta(microseconds=1))
+    return {first + number * DAYS.long for number in range((DAYS.begin(until) - first) // DAYS.long)}
 
 
 def _counts(
@@ -309,7 +310,7 @@ def _between(first: datetime, last: datetime, days: Iterable[datetime]) -> Itera
     for day in days:
         if first < day:
             yield first, day
-        first = day + DAY
+        first = day + DAYS.long
     if first < last:
         yield first, last
 

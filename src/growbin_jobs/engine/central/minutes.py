@@ -23,7 +23,7 @@ from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.central.error_counts import ErrorCounts
 from growbin_jobs.engine.central.fields import JsonField, UtcField, storable, stored_moment, utc_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE, MinuteDueRow
-from growbin_jobs.engine.central.spans_due import touch_span
+from growbin_jobs.engine.central.rollup import SPANS
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Upper ends of the histograms' buckets in seconds; the last bucket has no end.
@@ -79,6 +79,10 @@ class TaskMinute:
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         return asdict(self) | {"minute": self.minute.isoformat()}
+
+
+#: Names of figures, as in their tables; what stands before them is their time.
+FIGURES: Final = tuple(field.name for field in fields(TaskMinute))[1:]
 
 
 def percentile(buckets: Sequence[int], share: float) -> float | None:
@@ -171,17 +175,17 @@ class Minutes:
             if found:
                 TaskMinuteRow.insert_many([asdict(each) for each in found]).execute(connection)
             self._errors.compute_minute(connection, minute)
-            touch_span(connection, self.database.dialect, minute)
+            SPANS.touch(connection, self.database.dialect, minute)
         self._words.run(connection, "DELETE FROM minutes_due WHERE minute = ?", at)
         return 1
 
 
 def figure_columns(dialect: Dialect) -> str:
     """Return the columns of figures, without their time, as a statement reads them for :func:`views`."""
-    names = [field.name for field in fields(TaskMinute)][1:]
-    if dialect == "postgresql":  # as text, which the driver need not ask us about
-        names = [f"{name}::text AS {name}" if name.endswith("_buckets") else name for name in names]
-    return ", ".join(names)
+    if dialect == "sqlite":
+        return ", ".join(FIGURES)
+    # As text, which the driver need not ask us about.
+    return ", ".join(f"{name}::text AS {name}" if name.endswith("_buckets") else name for name in FIGURES)
 
 
 def views(rows: Sequence[Sequence[Any]]) -> list[TaskMinute]:
@@ -252,7 +256,7 @@ def together(minutes: Iterable[TaskMinute], step: timedelta) -> list[TaskMinute]
             continue
         before[:4] = map(add, before[:4], its[:4])
         before[4:] = (list(map(add, *both)) for both in zip(before[4:], its[4:], strict=True))
-    names = [field.name for field in fields(TaskMinute)]
+    names = ("minute", *FIGURES)
     return [TaskMinute(**dict(zip(names, (*key, *its), strict=True))) for key, its in sums.items()]
 
 

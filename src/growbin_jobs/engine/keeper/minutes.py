@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from growbin_jobs.engine.broker.port import BrokerPort
 from growbin_jobs.engine.central.bulk_jobs import BulkJobs
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.error_days import DAY, ErrorDays, day_of
+from growbin_jobs.engine.central.error_days import ErrorDays
 from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.forgetting import OldRows, forget
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.rollup import DAYS, SPANS
 from growbin_jobs.engine.central.spans import Spans
-from growbin_jobs.engine.central.spans_due import SPAN, span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,10 @@ class NoteLacking:
           Deferred: The database is away.
         """
         now = datetime.fromtimestamp(self.clock(), UTC)
-        today = day_of(now)
-        spans = Spans(self.database).note_lacking(today - 2 * DAY, span_of(now) - SPAN)
-        return spans + ErrorDays(self.database).note_lacking(today - 2 * DAY, today)
+        today = DAYS.begin(now)
+        since = today - 2 * DAYS.long
+        spans = Spans(self.database).note_lacking(since, SPANS.begin(now) - SPANS.long)
+        return spans + ErrorDays(self.database).note_lacking(since, today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,11 @@ class ForgetOld:
             OldRows("task_minutes", ("minute", "queue_name", "task_name", "outcome"), "minute < ?", (minutes,)),
             OldRows(
                 "task_spans", ("span", "queue_name", "task_name", "outcome"), "span < ?",
-                (stored_moment(now - self.minutes - SPAN),),
+                (stored_moment(now - self.minutes - SPANS.long),),
             ),
             OldRows("error_minutes", ("hour", "minute", "cause", "node"), "minute < ?", (minutes,)),
             OldRows("error_hours", ("hour", "cause", "node"), "hour < ?", (minutes,)),
-            OldRows("error_days", ("day", "cause"), "day < ?", (stored_moment(now - self.minutes - DAY),)),
+            OldRows("error_days", ("day", "cause"), "day < ?", (stored_moment(now - self.minutes - DAYS.long),)),
             OldRows("error_causes", ("cause",), "seen_at < ?", (minutes,)),
             OldRows("queue_minutes", ("minute", "queue_name"), "minute < ?", (minutes,)),
         ]  # fmt: skip

@@ -45,7 +45,7 @@ def photo(hostile: ModuleType, mode: str = "RGB") -> Image.Image:
 def test_it_is_the_picture_of_lanczos(hostile: ModuleType, way: str, mode: str, size: tuple[int, int]) -> None:
     whole = photo(hostile, mode)
     expected = whole.resize(size, Image.Resampling.LANCZOS)
-    for smaller in (scaling.scaled(whole, size), scaling.scaled_sharp(whole, size)):
+    for smaller in (scaling.scaled(whole, size), scaling.scaled(whole, size, sharp=True)):
         assert (smaller.mode, smaller.size) == (mode, size)
         assert decibels(smaller, expected) > (48 if way == SIMD and mode in ("L", "RGB", "CMYK") else 28)
 
