@@ -13,6 +13,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause
 from growbin_jobs.engine.central.error_counts import HOUR, hour_of, stored
 from growbin_jobs.engine.central.error_days import read_days
+from growbin_jobs.engine.central.error_statement import counts_of, whole_days
 from growbin_jobs.engine.central.failed_runs import Failure, failures
 from growbin_jobs.engine.central.fields import known_moment
 from growbin_jobs.engine.central.minutes_due import MINUTE
@@ -26,11 +27,6 @@ WINDOW: Final = 20_000
 SAMPLES: Final = 5
 
 _AT_ONCE: Final = 500
-
-_COLUMNS: Final = "cause, node, runs, dead, first_at, last_at, sample"
-_NOT_DUE: Final = "NOT EXISTS (SELECT 1 FROM minutes_due WHERE minutes_due.minute = error_minutes.minute)"
-_HOURS: Final = f"SELECT hour AS at, {_COLUMNS} FROM error_hours WHERE hour >= ? AND hour < ?"  # noqa: S608 constants
-_MINUTES: Final = f"SELECT minute AS at, {_COLUMNS} FROM error_minutes WHERE {_NOT_DUE}"  # noqa: S608 constants only
 
 
 @dataclass(slots=True)
@@ -140,10 +136,10 @@ class ErrorReading:
         hours = {known_moment(hour) for (hour,) in self._due("error_hours_due", "hour")}
         hours |= {hour_of(minute) for minute in due}
         # Of what is due the days are not made anew yet.
-        whole = _whole_days(self._since, until) - {DAYS.begin(hour) for hour in hours}
+        whole = whole_days(self._since, until) - {DAYS.begin(hour) for hour in hours}
         whole -= {known_moment(day) for (day,) in self._due("error_days_due", "day")}
         self._days = sorted(map(stored, whole))
-        self._counts, self._values = _counts(self._since, self._until, {stored(hour) for hour in hours}, whole)
+        self._counts, self._values = counts_of(self._since, self._until, {stored(hour) for hour in hours}, whole)
         runs = list(islice(self._uncounted(due), window + 1))
         self.has_more = len(runs) > window
         self._found = figures_of(runs[:window])
@@ -261,58 +257,6 @@ class ErrorReading:
 
     def _rows(self, sql: str, *values: Any) -> list[Any]:
         return self._words.rows(self._connection, sql, *values)
-
-
-def _whole_days(since: datetime, until: datetime) -> set[datetime]:
-    """Return the UTC days that lie in a time whole."""
-    first = DAYS.begin(since + DAYS.long - timedelta(microseconds=1))
-    return {first + number * DAYS.long for number in range((DAYS.begin(until) - first) // DAYS.long)}
-
-
-def _counts(
-    since: datetime, until: datetime, due: Collection[str], days: Collection[datetime]
-) -> tuple[str, list[str]]:
-    """Return the statement for all counts of a time but those of some days: of hours, and of minutes around them.
-
-    Parameters:
-      due: Hours of which something was counted since they were, or is to be: of these, too, minutes are read.
-      days: That are read as days.
-    """
-    first, last = hour_of(since + HOUR - timedelta(microseconds=1)), hour_of(until)
-    ends = [stored(since), stored(until)]
-    edge = f"{_MINUTES} AND hour >= ? AND hour < ? AND minute >= ? AND minute < ?"
-    if first >= last:
-        return edge, [stored(hour_of(since)), ends[1], *ends]
-    statements, values = [], []
-    within = sorted(hour for hour in due if stored(first) <= hour < stored(last))
-    marks = ", ".join("?" * len(within))
-    for begin, end in _between(first, last, sorted(days)):
-        statements.append(f"{_HOURS} AND hour NOT IN ({marks})" if within else _HOURS)
-        values += [stored(begin), stored(end), *within]
-    if within:
-        statements.append(f"{_MINUTES} AND hour IN ({marks})")
-        values += within
-    values += [
-        stored(hour_of(since)),
-        stored(first),
-        ends[0],
-        stored(first),
-        stored(last),
-        ends[1],
-        stored(last),
-        ends[1],
-    ]
-    return " UNION ALL ".join((*statements, edge, edge)), values
-
-
-def _between(first: datetime, last: datetime, days: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Yield what lies in a time and in none of some days of it, in order."""
-    for day in days:
-        if first < day:
-            yield first, day
-        first = day + DAYS.long
-    if first < last:
-        yield first, last
 
 
 def _joined(minutes: Sequence[datetime], long: timedelta = MINUTE) -> Iterator[tuple[datetime, datetime]]:
