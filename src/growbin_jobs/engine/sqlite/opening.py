@@ -42,7 +42,7 @@ def check_sqlite() -> None:
         )
 
 
-def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: str | None = None) -> apsw.Connection:
+def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, incremental_vacuum: bool = False) -> apsw.Connection:
     """Open a SQLite file that several processes write: WAL, ``synchronous=NORMAL``, readable by its owner only.
 
     Open it after the fork (``once_a_process``), never before. The caller serialises its use.
@@ -50,7 +50,7 @@ def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: 
     Parameters:
       path: The file; it and its folder are made where they are missing.
       busy_timeout: Seconds that a statement waits for another process's write.
-      auto_vacuum: SQLite's pragma of that name, for a new file.
+      incremental_vacuum: Whether free pages of a new file can be given back in steps (SQLite's ``auto_vacuum``).
 
     Raises:
       ConfigurationError: If SQLite itself is too old.
@@ -68,8 +68,10 @@ def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: 
     connection = apsw.Connection(str(path.absolute()), flags)
     try:
         connection.set_busy_timeout(round(busy_timeout * 1000))
-        if auto_vacuum:
-            connection.pragma("auto_vacuum", auto_vacuum)  # has to stand before the first page is written
+        # To be said before the first page is written. Later the statement writes, even where nothing changes: who only
+        # reads waited for whoever writes, and could not open the file on a full disk.
+        if incremental_vacuum and not connection.pragma("page_count"):
+            connection.pragma("auto_vacuum", "INCREMENTAL")
         _use_wal(connection, busy_timeout)
         connection.pragma("synchronous", "NORMAL")
         connection.pragma("wal_autocheckpoint", 1000)

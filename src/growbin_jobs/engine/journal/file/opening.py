@@ -139,7 +139,7 @@ def open_unchecked(path: Path) -> apsw.Connection:
       ConfigurationError, OSError, apsw.Error: As :func:`open_journal_file`, and if it is visibly damaged.
     """
     _remove_strays(path)
-    connection = open_sqlite(path, auto_vacuum="INCREMENTAL")
+    connection = open_sqlite(path, incremental_vacuum=True)
     try:
         migrate(connection)
     except BaseException:

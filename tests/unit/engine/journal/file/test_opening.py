@@ -118,6 +118,16 @@ def test_a_process_that_is_stuck_while_it_opens_does_not_hold_up_others_for_ever
     files.open_journal_file(path).close()
 
 
+def test_who_opens_it_again_waits_for_no_writer_and_writes_nothing(path):
+    writer = files.open_journal_file(path)
+    writer.execute("BEGIN IMMEDIATE")
+    log = path.with_name(path.name + "-wal")
+    before = log.stat().st_size
+    files.reopen(path).close()
+    assert log.stat().st_size == before
+    writer.close()
+
+
 def test_all_files_are_the_owners_alone(path):
     connection = files.open_journal_file(path)
     Ballast(path).load(free=2**40, floor=0)
