@@ -1,4 +1,4 @@
-"""A proof of this installation: from the settings to what :mod:`growbin_jobs.operations.proofs.whole` needs."""
+"""A proof of this installation: from its settings to what :mod:`growbin_jobs.operations.proofs.whole` needs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.names import UPLOAD_IMAGE
 from growbin_jobs.operations.proofs.parts import Proof
-from growbin_jobs.operations.proofs.whole import Kept, prove
+from growbin_jobs.operations.proofs.whole import Kept, prove, prove_engine
 from growbin_jobs.operations.queue_states import queue_states
 from growbin_jobs.settings import Settings
 
@@ -42,6 +43,22 @@ def proof_of(
         database, since, until, now=datetime.now(UTC), node=settings.node, zone=zone, kept=kept,
         in_broker=lambda: first_messages(depths),
     )  # fmt: skip
+
+
+def proof_of_engine(config: EngineConfig, database: Database, since: datetime, until: datetime) -> Proof:
+    """Return the proof for a span of an engine that is not Growbin's, computed now.
+
+    Parameters:
+      config: Of the engine.
+      database: Its central one.
+      since, until: As for :func:`proof_of`.
+
+    Raises:
+      ConfigurationError: The span is empty.
+      Deferred: The database is away.
+    """
+    kept = timedelta(days=config.keep_dead_letters_days)
+    return prove_engine(database, since, until, now=datetime.now(UTC), node=config.node, kept=kept)
 
 
 def first_messages(depths: Callable[[], Mapping[str, Depth]]) -> int | None:

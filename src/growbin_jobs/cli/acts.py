@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 
 def record(database: Database, action: str, target: str, reason: str = "") -> None:
-    """Write into the audit what is about to be done; an engine of one's own has no audit.
+    """Write into the audit what is about to be done; an engine of one's own has one where it has a monitor.
 
     Raises:
       Deferred: The database is away; then it must not be done.
     """
     from growbin_jobs.cli import target as engine
+    from growbin_jobs.engine.central.upgrade import pending
+    from growbin_jobs.models import MONITOR_SCHEMA
 
-    if engine.is_growbin():
+    if engine.is_growbin() or not pending(database, MONITOR_SCHEMA):
         from growbin_jobs.models.audit import Audit, AuditEntry
 
         entry = AuditEntry(who=name_of_person(), role="cli", address="cli", action=action, target=target, reason=reason)
@@ -31,9 +33,10 @@ def function_of(actor: str) -> Callable[..., Any] | None:
     from growbin_jobs.cli import target
     from growbin_jobs.operating import function_of as ours
 
-    if target.is_growbin():
+    its = target.another()
+    if its is None:
         return ours(actor)
-    found = target.chosen_engine().broker.actors.get(actor)
+    found = its.broker.actors.get(actor)
     return None if found is None else found.fn
 
 

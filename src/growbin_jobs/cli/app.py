@@ -130,6 +130,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bulk undo": bulk.undo,
     "bulk stop": bulk.stop,
     "bulk resume": bulk.resume,
+    "tasks list": tasks.list_,
     "tasks show": tasks.show,
     "tasks tree": tasks.tree,
     "tasks retry": reruns.retry,

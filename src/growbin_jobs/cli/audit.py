@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, print_line, say
+from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     from growbin_jobs.models.audit import Audit
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Moment = Annotated[datetime | None, typer.Option(help="A time in this terminal's zone, such as 2026-12-01T09:00:00.")]
@@ -22,6 +24,7 @@ def list_(
     until: Moment = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 50,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Show who did and saw what, the newest first.
 
@@ -49,6 +52,7 @@ def verify(
         str | None, typer.Option(help="NUMBER:HASH that an earlier check printed: finds a chain that was written anew.")
     ] = None,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Check that no row of the audit was changed or is missing, and print its head. Exit code 1 when one is.
 
@@ -75,6 +79,7 @@ def verify(
 def review(
     month: Annotated[str, typer.Argument(metavar="[MONTH]", help="2026-11; default: the last one.")] = "",
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Show what to look over of a month: who came, as what, from where, whose data they saw, what they took.
 
@@ -88,14 +93,13 @@ def review(
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
-    from growbin_jobs import settings as _settings
     from growbin_jobs.cli import target
     from growbin_jobs.cli.audit_view import print_review
     from growbin_jobs.cli.audited import record
     from growbin_jobs.models.audit_review import review as reviewed
     from growbin_jobs.operations.json_ready import as_json
 
-    zone, database = ZoneInfo(_settings.load().timezone), target.central()
+    zone, database = ZoneInfo(target.config().timezone), target.central()
     last = (datetime.now(zone).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
     found = reviewed(database, month or last, zone)
     record(database, "audit.reviewed", target=found.month)

@@ -77,15 +77,14 @@ def preview(
     from growbin_jobs.cli import target
     from growbin_jobs.operating import prices_of
     from growbin_jobs.operations import bulk_preview
-    from growbin_jobs.operations.bulk_preview import Choice, Prices
+    from growbin_jobs.operations.bulk_preview import NO_MODELS, Choice
 
     if verb not in ("retry", "discard"):
         raise typer.BadParameter("It is retry or discard.")
     database = target.central()
     since = None if hours is None else datetime.now(UTC) - timedelta(hours=hours)
     choice = Choice(queue=queue, actor=actor, code=code, node=node, since=since)
-    offline = Prices(limits=None, models={}, answer_ttl=0.0)
-    prices = prices_of(_settings.load(), database) if target.is_growbin() else offline
+    prices = prices_of(_settings.load(), database) if target.is_growbin() else NO_MODELS
     found = bulk_preview.preview(
         database, "retry" if verb == "retry" else "discard", choice, by=name_of_person(), prices=prices
     )

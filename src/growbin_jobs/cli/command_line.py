@@ -60,16 +60,21 @@ def scheduler_command() -> list[str]:
     return [sys.executable, "-m", "growbin_jobs.scheduler"]
 
 
-def monitor_command(settings: Settings) -> list[str] | None:
+def monitor_command(settings: Settings, engine: str | None = None) -> list[str] | None:
     """Return what runs a monitor beside the workers of this machine; None where it is not installed.
 
     Without credentials in the settings it prints a link for one sign-in.
+
+    Parameters:
+      settings: Of this process.
+      engine: Module of another engine; None: Growbin's.
     """
     if find_spec("fastapi") is None:
         return None
     names = ("monitor_users", "monitor_users_file", "monitor_oidc_issuer", "monitor_proxy_header")
     link = [] if any(getattr(settings, name) for name in names) else ["--sign-in-link"]
-    return [sys.executable, "-m", "growbin_jobs.monitor", "--any-port", *link]
+    whose = [] if engine is None else ["--engine", engine]
+    return [sys.executable, "-m", "growbin_jobs.monitor", "--any-port", *link, *whose]
 
 
 def _installed(command: str) -> str:

@@ -10,6 +10,7 @@ import typer
 from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, print_line, say
 from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     from growbin_jobs.models.monitor_access import MonitorTokens
@@ -37,16 +38,19 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let everybody on this machine in, as administrator; loopback only.")
     ] = False,
+    _engine: EngineName = None,
 ) -> None:
     """Show and steer everything in a browser. It does not start without credentials. Ctrl-C stops.
 
-    Exit code 78 when a setting is wrong.
+    Of an engine of your own it shows tasks, errors, workers, queues, dead letters, proof and audit; the monitor's
+    settings are the same. Exit code 78 when a setting is wrong.
 
     \b
     Examples:
       growbin-jobs monitor --sign-in-link
       GROWBIN_MONITOR_USERS=kim:admin:$HASH growbin-jobs monitor --host 0.0.0.0
       growbin-jobs monitor --unix-socket /run/growbin/monitor.sock --url-prefix /monitor
+      growbin-jobs monitor --engine orders.jobs --sign-in-link
     """
     from growbin_jobs.cli.console import complain
     from growbin_jobs.errors import ConfigurationError
@@ -70,6 +74,7 @@ def _serve(options: dict[str, Any], *, any_port: bool) -> None:
     import logging
 
     from growbin_jobs import settings as _settings
+    from growbin_jobs.cli import target
 
     with installed():
         from growbin_jobs.monitor.bootstrap import make_config, make_services
@@ -79,9 +84,9 @@ def _serve(options: dict[str, Any], *, any_port: bool) -> None:
     form = "[%(asctime)s] [PID %(process)d] [monitor] [%(name)s] [%(levelname)s] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form)
     settings = _settings.load()
-    config = make_config(settings, **options)
+    config = make_config(settings, growbin=target.is_growbin(), **options)
     listener = listening(config, any_port=any_port)
-    services = make_services(settings)
+    services = make_services(settings, target.another())
     address = address_of(config, listener)
     say(f"Monitor: {address}  Ctrl-C stops.", "bold")
     if config.insecure:
@@ -132,6 +137,7 @@ def link(
     address: Annotated[str, typer.Option(help="Address of the monitor.")] = "http://127.0.0.1:5555/",
     role: RoleName = "admin",
     minutes: Annotated[int, typer.Option(help="Minutes until it is worthless.", min=1, max=1440)] = 15,
+    _engine: EngineName = None,
 ) -> None:
     """Print a link for one sign-in to a monitor that runs with --sign-in-link, such as that of `up`.
 
@@ -151,6 +157,7 @@ def create_token(
     role: RoleName = "viewer",
     days: Annotated[int, typer.Option(help="Days until it expires.", min=1, max=366)] = 90,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Make a token for scripts and print it; it cannot be shown again.
 
@@ -180,7 +187,7 @@ def create_token(
     print_line(secret)
 
 
-def list_tokens(json: Json = False) -> None:
+def list_tokens(json: Json = False, _engine: EngineName = None) -> None:
     """List the tokens, without their secrets.
 
     \b
@@ -199,7 +206,9 @@ def list_tokens(json: Json = False) -> None:
 
 
 def revoke_token(
-    token: Annotated[str, typer.Argument(help="Id, as `monitor token list` shows it.")], json: Json = False
+    token: Annotated[str, typer.Argument(help="Id, as `monitor token list` shows it.")],
+    json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Make a token worthless at once.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, say
+from growbin_jobs.cli.target import EngineName
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 
@@ -23,11 +24,12 @@ def prove(
     to: Annotated[str | None, typer.Option("--to", help="A time, as --from. Default: now.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the signed proof to this file.")] = None,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Prove from the tables of now that of a span of time nothing was lost and nothing was done twice.
 
     Messages: accepted = completed + dead + in flight. Analyses: each at its end, or with a message in flight. Schedule:
-    each due time once. Limits: each kept. Paid answers: each paid for once.
+    each due time once. Limits: each kept. Paid answers: each paid for once. Of an engine of your own: messages.
 
     Exit code 1: something does not hold. Exit code 3: nothing is wrong, but not all could be checked.
 
@@ -46,13 +48,16 @@ def prove(
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.operations.proofs.parts import Verdict
     from growbin_jobs.operations.proofs.signature import signed
-    from growbin_jobs.proving import proof_of
+    from growbin_jobs.proving import proof_of, proof_of_engine
 
-    settings = _settings.load()
-    until = moment_of(to, settings.timezone) or datetime.now(UTC)
-    since = moment_of(from_, settings.timezone) or until - timedelta(days=1)
-    proof = proof_of(settings, target.central(), _depths, since, until)
-    document = signed(as_json(proof), settings.node_dir) if json or output else None
+    config = target.config()
+    until = moment_of(to, config.timezone) or datetime.now(UTC)
+    since = moment_of(from_, config.timezone) or until - timedelta(days=1)
+    if target.is_growbin():
+        proof = proof_of(_settings.load(), target.central(), _depths, since, until)
+    else:
+        proof = proof_of_engine(config, target.central(), since, until)
+    document = signed(as_json(proof), config.node_dir) if json or output else None
     if output is not None and document is not None:
         _write(output, document)
         say(f"Signed by the key {document['signature']['key']}: {output}")

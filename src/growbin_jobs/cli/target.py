@@ -40,7 +40,12 @@ def config() -> EngineConfig:
       ConfigurationError: If a setting is wrong, or there is no such engine.
     """
     if _chosen is not None:
-        return engine_of(_chosen).config
+        from dataclasses import replace
+
+        from growbin_jobs.models import MONITOR_SCHEMA
+
+        its = engine_of(_chosen).config
+        return replace(its, schema=(*its.schema, *MONITOR_SCHEMA))
     from growbin_jobs import settings
     from growbin_jobs.wiring import engine_config
 
@@ -52,13 +57,13 @@ def is_growbin() -> bool:
     return _chosen is None
 
 
-def chosen_engine() -> Engine:
-    """Return the engine that ``--engine`` names.
+def another() -> Engine | None:
+    """Return the engine that ``--engine`` names; None: this command works for Growbin's.
 
     Raises:
-      ConfigurationError: There is none of that name, or none was named.
+      ConfigurationError: There is none of that name.
     """
-    return engine_of(_chosen or "")
+    return None if _chosen is None else engine_of(_chosen)
 
 
 def actors() -> list[str]:

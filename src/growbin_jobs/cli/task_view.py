@@ -13,6 +13,7 @@ from growbin_jobs.cli.journal_view import STYLES
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.operations.reruns import Links
 from growbin_jobs.operations.task_history import HistoryEvent, TaskRecord
+from growbin_jobs.operations.task_list import FoundTasks
 from growbin_jobs.operations.task_tree import TaskNode
 
 _FACTS = ("status", "task_name", "queue_name", "node", "worker", "retry_count", "deferrals", "crashes")
@@ -21,6 +22,25 @@ _FACTS = ("status", "task_name", "queue_name", "node", "worker", "retry_count", 
 _EVENT = 15
 
 _NEXT_DUE = re.compile(r"(?<=next due )[0-9T:.+-]+$")
+
+
+def print_tasks(found: FoundTasks) -> None:
+    """Print tasks: for each a line, its id, and its error; and whether there are more."""
+    for task in found.tasks:
+        head = Text.assemble(
+            (f"{task.status:9}", STYLES.get(task.status, "bold red")),
+            f"  {one_line(task.task_name)}  ",
+            (f"{local(task.created_at)}  {one_line(task.node)}", "dim"),
+        )
+        out.print(head, soft_wrap=True)
+        out.print(Text(f"  {one_line(task.task_id)}"), soft_wrap=True)
+        if task.error:
+            out.print(Text(f"  {' '.join(task.error.splitlines())}", "red"), soft_wrap=True)
+    if not found.tasks:
+        say("No task fits." if found.searched is None else f"Of the newest {found.searched:,} tasks none fits.")
+    elif found.more:
+        say(f"There are more; these are {len(found.tasks):,}. --limit shows more of them.", "dim")
+    say(f"Times in {zone_name()}.", "dim")
 
 
 def nowhere(found: TaskRecord) -> str:

@@ -1,4 +1,4 @@
-"""``growbin-jobs tasks …``: what became of a message."""
+"""``growbin-jobs tasks …``: which tasks there are, and what became of one."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,43 @@ from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     from growbin_jobs.operations.reruns import Links
+
+
+def list_(
+    search: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SEARCH]", help="As in the monitor, such as 'state:dead actor:pay*'. Default: all tasks."
+        ),
+    ] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 20,
+    sort: Annotated[str, typer.Option(help="A field; - before it puts the greatest first.")] = "-created",
+    json: Json = False,
+    _engine: EngineName = None,
+) -> None:
+    """List the tasks of all nodes that fit a search, the newest first, as the central database knows them.
+
+    A search has words such as state:failed, actor:pay*, queue:mail, node:n1, error:Timeout, created:>2026-12-01,
+    kwargs.user:u-42, retries:>2, a text, NOT, OR and brackets. The states are pending, running, failed (it will be
+    retried), completed, dead and lost.
+
+    \b
+    Examples:
+      growbin-jobs tasks list
+      growbin-jobs tasks list 'state:dead OR state:lost'
+      growbin-jobs tasks list 'actor:analyze_image error:Timeout' --limit 100
+      growbin-jobs tasks list state:dead --limit 1000 --json | jq -r .task_id
+    """
+    from growbin_jobs.cli import target
+    from growbin_jobs.cli import task_view as view
+    from growbin_jobs.operations.json_ready import as_json
+    from growbin_jobs.operations.task_list import found_tasks
+
+    found = found_tasks(target.central(), search, target.config(), limit=limit, sort=sort)
+    if not json:
+        view.print_tasks(found)
+    for task in found.tasks if json else ():
+        print_json(as_json(task))
 
 
 def show(

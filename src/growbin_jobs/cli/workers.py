@@ -68,7 +68,7 @@ def up(
     monitor: Annotated[bool, typer.Option("--monitor/--no-monitor", help="Run the web monitor, too.")] = True,
 ) -> None:
     """Run all groups, a scheduler and the monitor on this machine. Ctrl-C lets running work finish; a second one
-    does not.
+    does not. An engine of your own has no scheduler.
 
     The monitor listens on 127.0.0.1, port 5555 or a free one. Without credentials in the settings it prints a link for
     one sign-in.
@@ -84,15 +84,15 @@ def up(
     from growbin_jobs.cli.command_line import monitor_command, sized
     from growbin_jobs.wiring import engine_config
 
+    settings = _settings.load()
+    shown = monitor_command(settings, module) if monitor else None
+    if monitor and shown is None:
+        say("The monitor is not installed: pip install 'growbin-jobs[monitor]'.", "dim")
     if module is None:
-        settings = _settings.load()
         config, groups = engine_config(settings), [sized(group, settings) for group in GROUPS.values()]
         models = f"; models: {settings.vision_model if settings.models_online else 'offline'}"
-        shown = monitor_command(settings) if monitor else None
-        if monitor and shown is None:
-            say("The monitor is not installed: pip install 'growbin-jobs[monitor]'.", "dim")
     else:
-        (config, groups), models, shown = _of_module(module, None), "", None
+        (config, groups), models = _of_module(module, None), ""
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
     become_supervisor(

@@ -1,16 +1,23 @@
 """Reads the settings into the monitor's configuration, and builds its services."""
 
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from growbin_jobs import settings as _settings
-from growbin_jobs.engine.opening import open_broker
-from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.upgrade import COMMAND, pending, upgrade
+from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.engine import Engine
+from growbin_jobs.engine.opening import open_broker, open_central
+from growbin_jobs.errors import ConfigurationError, Deferred
+from growbin_jobs.models import MONITOR_SCHEMA
 from growbin_jobs.monitor.config import MonitorConfig, Oidc, TrustedProxy
 from growbin_jobs.monitor.people import AllowList, User, users_of
 from growbin_jobs.monitor.services import Services
+from growbin_jobs.operating import function_of
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, engine_config, object_store
 
@@ -23,9 +30,19 @@ _CLOSED = (
 )
 
 
-def make_services(settings: Settings | None = None) -> Services:
-    """Return the services; None: of this process's settings."""
+def make_services(settings: Settings | None = None, another: Engine | None = None) -> Services:
+    """Return the services.
+
+    Parameters:
+      settings: None: this process's.
+      another: The engine that is shown; None: Growbin's.
+
+    Raises:
+      ConfigurationError: The database of another engine lacks tables, and only ``growbin-jobs db upgrade`` makes them.
+    """
     settings = settings or _settings.current()
+    if another is not None:
+        return _of_another(settings, another)
     engine = engine_config(settings)
     return Services(
         settings=settings,
@@ -33,14 +50,47 @@ def make_services(settings: Settings | None = None) -> Services:
         database=central_database(settings),
         open_broker=lambda: open_broker(engine, []),
         objects=object_store(settings),
+        function_of=function_of,
     )
 
 
-def make_config(settings: Settings, **options: Any) -> MonitorConfig:
+def _of_another(settings: Settings, engine: Engine) -> Services:
+    config = replace(
+        engine.config, source=engine.source, groups=engine.groups, schema=(*engine.config.schema, *MONITOR_SCHEMA)
+    )
+    database = open_central(config)
+    if config.upgrades_database:
+        upgrade(database, config.schema)
+    else:
+        with suppress(Deferred):  # it is away: pages say so, and ask again
+            _require(database, config)
+    actors = engine.broker.actors
+    return Services(
+        settings=settings,
+        engine=config,
+        database=database,
+        open_broker=lambda: open_broker(config, []),
+        objects=object_store(settings),
+        function_of=lambda name: actors[name].fn if name in actors else None,
+        growbin=False,
+    )
+
+
+def _require(database: Database, config: EngineConfig) -> None:
+    missing = pending(database, config.schema)
+    if missing:
+        raise ConfigurationError(
+            f"The database {database.address} lacks {len(missing)} migrations, the first of them {missing[0]}. "
+            f"Run: {COMMAND} --engine {config.source}"
+        )
+
+
+def make_config(settings: Settings, *, growbin: bool = True, **options: Any) -> MonitorConfig:
     """Return the monitor's configuration.
 
     Parameters:
       settings: Of this process.
+      growbin: It is Growbin's monitor, whose people read Korean where their browser asks for nothing that there is.
       options: Fields of :class:`MonitorConfig` that the command line says; those that are None are left out.
 
     Raises:
@@ -54,7 +104,7 @@ def make_config(settings: Settings, **options: Any) -> MonitorConfig:
         oidc=_oidc(settings),
         proxy=_proxy(settings),
         session_hours=settings.monitor_session_hours,
-        language=settings.language,
+        language=settings.language if growbin or "language" in settings.model_fields_set else "en",
         environment=settings.monitor_environment,
     )
     config = replace(config, **{name: value for name, value in options.items() if value is not None})

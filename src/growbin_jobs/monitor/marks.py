@@ -15,12 +15,14 @@ from growbin_jobs.monitor.services import Services
 #: The table of each topic, and of some an indexed column that grows: PostgreSQL's statistics may lag some seconds.
 _TABLES: Final = {
     "tasks": ("tasks", "created_at"),
-    "analyses": ("waste_analysis", "created_at"),
     "workers": ("workers", "seen_at"),
+    "audit": ("audit", "number"),
+}
+_OF_GROWBIN: Final = {
+    "analyses": ("waste_analysis", "created_at"),
     "limits": ("limit_minute", "minute"),
     "health": ("health_events", "at"),
     "schedule": ("schedule_ledger", "due"),
-    "audit": ("audit", "number"),
 }
 
 #: What pages of these topics show changes, too, when a node falls silent: nobody writes then.
@@ -39,7 +41,7 @@ def marks_of(services: Services) -> dict[str, Callable[[], Any]]:
     """
     on_postgresql = services.database.dialect == "postgresql"
     marks: dict[str, Callable[[], Any]] = {}
-    for topic, table in _TABLES.items():
+    for topic, table in (_TABLES | (_OF_GROWBIN if services.growbin else {})).items():
         written = partial(_counted, services, *table) if on_postgresql else partial(_written, services)
         marks[topic] = partial(_with_silent, services, written) if topic in _WITH_SILENCE else written
     return marks

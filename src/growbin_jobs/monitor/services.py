@@ -8,6 +8,7 @@ from typing import Any
 
 from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.models.audit import Audit
 from growbin_jobs.models.monitor_access import MonitorSessions, MonitorTokens
@@ -21,6 +22,9 @@ class Services:
     Attributes:
       settings: Of this process.
       engine: The engine's configuration.
+      function_of: Returns the function of an actor; None: the engine has none of that name.
+      growbin: It is Growbin's own engine. Another one has tasks, and none of Growbin's analyses, paid calls, schedule
+        and platform.
       database: The central database.
       open_broker: Opens a broker; :attr:`broker` calls it once.
       objects: The object store.
@@ -31,6 +35,8 @@ class Services:
     database: Database
     open_broker: Callable[[], Any]
     objects: ObjectStore
+    function_of: Callable[[str], Callable[..., Any] | None]
+    growbin: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _broker: Any = field(default=None, repr=False)
 
@@ -46,6 +52,11 @@ class Services:
     def audit(self) -> Audit:
         """Return the audit chain."""
         return Audit(self.database)
+
+    @cached_property
+    def lost(self) -> Lost:
+        """Return what finds the tasks of silent nodes."""
+        return Lost(self.database, embedded=self.engine.broker_url is None)
 
     @cached_property
     def sessions(self) -> MonitorSessions:

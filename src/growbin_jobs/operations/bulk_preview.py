@@ -15,7 +15,7 @@ from growbin_jobs.engine.central.dead_letter_rows import CentralDeadLetter
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.errors import Conflict, NotFound
 from growbin_jobs.limits.named import NamedLimits
-from growbin_jobs.limits.past_requests import needs_of_the_past
+from growbin_jobs.limits.past_requests import Need, needs_of_the_past
 from growbin_jobs.limits.usage import answered_analyses
 from growbin_jobs.names import UPLOAD_IMAGE
 from growbin_jobs.operations.bulk import BulkView, view_of
@@ -62,6 +62,10 @@ class Prices:
     limits: NamedLimits | None
     models: Mapping[str, str]
     answer_ttl: float
+
+
+#: Where no model is asked.
+NO_MODELS: Final = Prices(limits=None, models={}, answer_ttl=0.0)
 
 
 def preview(
@@ -115,7 +119,7 @@ def preview_tasks(
     able = [(actor, None) for task_id, actor, _ in tasks if task_id not in refused]
     paid, saved = requests_of(able, {})
     money = expected(
-        len(able), paid, saved, needs=needs_of_the_past(database, now), limits=prices.limits, models=prices.models,
+        len(able), paid, saved, needs=_needs(database, prices, now), limits=prices.limits, models=prices.models,
         pace=None,
     )  # fmt: skip
     shown = {
@@ -195,6 +199,11 @@ def _expected(database: Database, targets: _Targets, prices: Prices, at: datetim
         }
     paid, saved = requests_of(targets.paying, answered)
     return expected(
-        len(targets.paying), paid, saved, needs=needs_of_the_past(database, at), limits=prices.limits,
+        len(targets.paying), paid, saved, needs=_needs(database, prices, at), limits=prices.limits,
         models=prices.models, pace=None,
     )  # fmt: skip
+
+
+def _needs(database: Database, prices: Prices, at: datetime | None) -> Sequence[Need]:
+    """Return what requests took; where no model is asked there may be no table of them."""
+    return [] if prices.limits is None else needs_of_the_past(database, at)

@@ -67,7 +67,10 @@ def existing(path: Path | None, *, default: Path) -> Path:
     if file.is_file():
         return file
     if path is None:
-        raise NotFound(f"There is no journal {file}. It is made when a worker starts; `--path` names another one.")
+        raise NotFound(
+            f"There is no journal {file}. It is made when a worker starts; `--path` names another one, `--engine` the "
+            "module of an engine of your own."
+        )
     inside = file / default.name
     hint = f"Did you mean {inside}?" if inside.is_file() else "`--path` names the journal's file itself."
     raise NotFound(f"There is no file {file}. {hint}")

@@ -34,11 +34,14 @@ class Waiting:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def why_task_waits(task: TaskLine, database: Database, *, now: datetime, embedded: bool) -> Waiting | None:
+def why_task_waits(
+    task: TaskLine, database: Database, *, now: datetime, embedded: bool, breakers: bool = True
+) -> Waiting | None:
     """Return why a task has not ended; None where it has.
 
     Parameters:
       embedded: The broker is the embedded one.
+      breakers: There are some; only Growbin has them.
 
     Raises:
       Deferred: The database is away.
@@ -56,7 +59,8 @@ def why_task_waits(task: TaskLine, database: Database, *, now: datetime, embedde
     working = [state for state in taking if state.presence is Presence.WORKING]
     if not working:
         return Waiting("nobody_takes", {"queue": task.queue_name})
-    stopped = next((breaker for breaker, _ in Breakers(database).all() if breaker.state != "closed"), None)
+    known = Breakers(database).all() if breakers else ()
+    stopped = next((breaker for breaker, _ in known if breaker.state != "closed"), None)
     if stopped is not None:
         return Waiting("breaker", {"name": stopped.name, "cause": stopped.reason, "at": stopped.changed_at})
     if not any(state.free for state in working):

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from growbin_jobs.monitor.security.identify import identity_of
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operating import prices_of as prices
-from growbin_jobs.operations.bulk_preview import Prices
+from growbin_jobs.operations.bulk_preview import NO_MODELS, Prices
 
 
 def name_of(request: Request) -> str:
@@ -22,4 +22,4 @@ def prices_of(services: Services) -> Prices:
     Raises:
       Deferred: The database is away.
     """
-    return prices(services.settings, services.database)
+    return prices(services.settings, services.database) if services.growbin else NO_MODELS

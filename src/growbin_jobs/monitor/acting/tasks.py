@@ -16,7 +16,6 @@ from growbin_jobs.engine.delivery.records import DROPPED, TaskState
 from growbin_jobs.engine.task_results import State
 from growbin_jobs.monitor.acting.actor import name_of
 from growbin_jobs.monitor.recording import record
-from growbin_jobs.operating import function_of
 from growbin_jobs.operations import control, letter_verbs, reruns
 from growbin_jobs.operations.control import Dropped
 from growbin_jobs.operations.letter_verbs import Decided
@@ -68,9 +67,10 @@ def edit_and_run(
     """Let a task run with other arguments; see :func:`growbin_jobs.operations.reruns.edit_and_run`."""
     details = {"due_at": due_at.isoformat() if due_at else None}  # not the arguments, which are personal data
     record(request, "task.edited_and_run", target=task_id, reason=reason, details=details)
+    services = request.app.state.services
     return reruns.edit_and_run(
-        request.app.state.services.database, task_id, args, kwargs, by=name_of(request), function_of=function_of,
-        reason=reason, due_at=due_at, seen=seen,
+        services.database, task_id, args, kwargs, by=name_of(request), function_of=services.function_of, reason=reason,
+        due_at=due_at, seen=seen,
     )  # fmt: skip
 
 
@@ -139,6 +139,6 @@ def moment_of(text: str | None, request: Request) -> datetime | None:
     if not text or not text.strip():
         return None
     try:
-        return moment(text.strip(), ZoneInfo(request.app.state.services.settings.timezone)).astimezone(UTC)
+        return moment(text.strip(), ZoneInfo(request.app.state.services.engine.timezone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput("That is no time. Write one such as 2026-12-01T09:00.") from None

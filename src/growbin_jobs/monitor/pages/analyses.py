@@ -22,7 +22,7 @@ from growbin_jobs.states import AnalysisStatus
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/analyses", dependencies=[require(Action.SEE_STATE)])
+@router.get("/analyses", dependencies=[require(Action.SEE_ANALYSES)])
 def page(
     request: Request,
     status: Annotated[str, Query(max_length=20)] = "",
@@ -43,7 +43,7 @@ def page(
     )  # fmt: skip
 
 
-@router.get("/analyses/{analysis_id:path}", dependencies=[require(Action.SEE_STATE)])
+@router.get("/analyses/{analysis_id:path}", dependencies=[require(Action.SEE_ANALYSES)])
 def analysis(request: Request, analysis_id: str) -> Response:
     """Show one analysis; that a person's data was seen is written down."""
     view = analysis_view(request, analysis_id)
@@ -55,7 +55,7 @@ def analysis(request: Request, analysis_id: str) -> Response:
     return render(request, "analysis.html", view=view, line=view.timeline, its=its, why=why, rules=rules)
 
 
-@router.get("/photos/{size}/{analysis_id:path}", dependencies=[require(Action.SEE_PERSONAL_DATA)])
+@router.get("/photos/{size}/{analysis_id:path}", dependencies=[require(Action.SEE_PHOTOS)])
 def photo(
     request: Request,
     size: Literal["original", "thumbnail"],

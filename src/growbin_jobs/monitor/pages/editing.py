@@ -16,7 +16,6 @@ from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.pages.said import back_to
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.monitor.security.refusals import BadInput
-from growbin_jobs.operating import function_of
 from growbin_jobs.operations.reruns import arguments_of, links_of
 from growbin_jobs.operations.signatures import parse_json, signature_of
 
@@ -58,12 +57,12 @@ def run(
 def _form(
     request: Request, task_id: str, typed: dict[str, str], problem: str | None = None, status: int = 200
 ) -> Response:
-    database = request.app.state.services.database
-    task, _, _ = arguments_of(database, task_id)
+    services = request.app.state.services
+    task, _, _ = arguments_of(services.database, task_id)
     return render(
         request, "edit.html", status=status, task=task, typed=typed, problem=problem,
-        seen=len(links_of(database, task_id).later), signature=signature_of(task.task_name, function_of),
-        zone=request.app.state.services.settings.timezone,
+        seen=len(links_of(services.database, task_id).later),
+        signature=signature_of(task.task_name, services.function_of), zone=services.engine.timezone,
     )  # fmt: skip
 
 

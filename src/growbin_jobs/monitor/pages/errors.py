@@ -43,5 +43,5 @@ def page(
     return render(
         request, "errors.html", found=found, hours=hours, choices=HOURS, only=only, since=since,
         sparkline=charts.sparkline, affected=affected, most=MOST,
-        hit=affected_by(services.database, affected, since=since, until=now) if affected else None,
+        hit=affected_by(services.database, affected, since=since, until=now) if affected and services.growbin else None,
     )  # fmt: skip

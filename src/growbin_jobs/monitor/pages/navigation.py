@@ -30,26 +30,31 @@ PAGES: Final = (
     Page("/", "nav.overview", Action.SEE_STATE, "o", "overview"),
     Page("/tasks", "nav.tasks", Action.SEE_STATE, "t", "tasks"),
     Page("/errors", "nav.errors", Action.SEE_STATE, "e", "errors"),
-    Page("/analyses", "nav.analyses", Action.SEE_STATE, "a", "analysis"),
+    Page("/analyses", "nav.analyses", Action.SEE_ANALYSES, "a", "analysis"),
     Page("/workers", "nav.workers", Action.SEE_STATE, "w", "workers"),
     Page("/queues", "nav.queues", Action.SEE_STATE, "q", "queues"),
     Page("/dead-letters", "nav.dead", Action.SEE_STATE, "l", "dead"),
     Page("/bulk", "nav.bulk", Action.SEE_STATE, "b", "dead"),
-    Page("/schedule", "nav.schedule", Action.SEE_STATE, "s", "schedule"),
+    Page("/schedule", "nav.schedule", Action.SEE_SCHEDULE, "s", "schedule"),
     Page("/money", "nav.money", Action.SEE_MONEY, "m", "money"),
     Page("/batches", "nav.batches", Action.SEE_MONEY, "k", "limits"),
-    Page("/health", "nav.health", Action.SEE_STATE, "h", "health"),
-    Page("/statistics", "nav.statistics", Action.SEE_STATE, "r", "statistics"),
+    Page("/health", "nav.health", Action.SEE_PLATFORM, "h", "health"),
+    Page("/statistics", "nav.statistics", Action.SEE_PLATFORM, "r", "statistics"),
     Page("/proof", "nav.proof", Action.PROVE, "p", "proof"),
-    Page("/webhooks", "nav.webhooks", Action.SEE_STATE, "n", "bell"),
+    Page("/webhooks", "nav.webhooks", Action.SEE_WEBHOOKS, "n", "bell"),
     Page("/audit", "nav.audit", Action.SEE_AUDIT, "d", "audit"),
     Page("/access", "nav.access", Action.SEE_ACCESS, "c", "access"),
 )
 
 
-def pages_for(identity: Identity | None) -> list[Page]:
-    """Return the pages that somebody may see."""
-    return [page for page in PAGES if identity is not None and allows(page.action, identity)]
+def pages_for(identity: Identity | None, *, growbin: bool = True) -> list[Page]:
+    """Return the pages that somebody may see.
+
+    Parameters:
+      identity: Who; None: nobody that we know.
+      growbin: It is Growbin's monitor, and not that of another engine.
+    """
+    return [page for page in PAGES if identity is not None and allows(page.action, identity, growbin=growbin)]
 
 
 def current_page(path: str) -> Page | None:

@@ -13,7 +13,7 @@ from growbin_jobs.monitor.reading import platform
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.platform.measures.periods import Kind
 
-router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
+router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_PLATFORM)])
 
 
 @router.get("/health")

@@ -26,7 +26,7 @@ def page(
 ) -> Response:
     """Show the proof of a span, by default of the last hour: a day of many tasks takes a while to recompute."""
     proof = proven(request, since, until, otherwise=HOUR)
-    zone = ZoneInfo(request.app.state.services.settings.timezone)
+    zone = ZoneInfo(request.app.state.services.engine.timezone)
     span = {"since": proof.since, "until": proof.until}
     shown = {name: f"{at.astimezone(zone):%Y-%m-%dT%H:%M}" for name, at in span.items()}
     exact = {"from": proof.since.isoformat(), "to": proof.until.isoformat()}

@@ -36,8 +36,8 @@ def render(
     """Return a page.
 
     Besides ``values`` a template has: ``w`` (words), ``link``, ``with_query`` and ``asset`` (addresses),
-    ``may(action)`` (whether the reader may do something; also by the action's name), ``person``, ``config``, ``pages``
-    and ``here``.
+    ``may(action)`` (whether the reader may do something; also by the action's name), ``person``, ``config``,
+    ``growbin`` (whether it is Growbin's monitor), ``pages`` and ``here``.
 
     Parameters:
       template: Name of the file in ``templates/``.
@@ -59,7 +59,7 @@ def words_for(request: Request) -> Any:
 
 
 def _context(request: Request) -> dict[str, Any]:
-    config = request.app.state.config
+    config, growbin = request.app.state.config, request.app.state.services.growbin
     # Only what is known already: an error page may come because nobody can say who asks, and must not fail for it.
     person = known_identity(request)
     path = request.scope["path"][len(request.scope.get("root_path", "")) :]
@@ -71,10 +71,11 @@ def _context(request: Request) -> dict[str, Any]:
         "link": partial(link, request),
         "with_query": partial(with_query, request),
         "asset": partial(asset, request),
-        "may": lambda action: allows(Action(action), person, read_only=config.read_only),
+        "may": lambda action: allows(Action(action), person, read_only=config.read_only, growbin=growbin),
         "person": person,
         "config": config,
+        "growbin": growbin,
         "version": __version__,
-        "pages": navigation.pages_for(person),
+        "pages": navigation.pages_for(person, growbin=growbin),
         "here": navigation.current_page(path),
     }

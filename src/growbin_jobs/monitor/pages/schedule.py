@@ -11,7 +11,7 @@ from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.reading import schedule
 from growbin_jobs.monitor.security.permissions import Action, require
 
-router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
+router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_SCHEDULE)])
 
 
 @router.get("/schedule")

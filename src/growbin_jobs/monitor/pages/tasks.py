@@ -17,11 +17,11 @@ from growbin_jobs.models.analysis_lists import is_id
 from growbin_jobs.monitor.pages.links import link
 from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.reading.choices import choices_of
-from growbin_jobs.monitor.reading.lost_tasks import LOST, with_lost
 from growbin_jobs.monitor.reading.schedule import zone_of
 from growbin_jobs.monitor.reading.task_query import CHOICES, TaskQuery, may_see_messages, task_query, typed
 from growbin_jobs.monitor.reading.task_view import task_view
 from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.operations.lost_tasks import LOST, with_lost
 from growbin_jobs.operations.readable_json import pretty
 from growbin_jobs.operations.reruns import links_of
 
@@ -39,7 +39,7 @@ def page(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) -> 
         total = search.count(expression) if query.cursor else search.total(expression, found)
     except SearchError as error:
         problem = error
-    tasks = with_lost(request.app.state.services, found.tasks)
+    tasks = with_lost(request.app.state.services.lost, found.tasks)
     zone = zone_of(request.app.state.services)
     return render(
         request, "tasks.html", query=query, page=found, tasks=tasks, total=total or Count(0), problem=problem,
@@ -63,7 +63,8 @@ def task(request: Request, task_id: str) -> Response:
 
 def _elsewhere(request: Request, task_id: str) -> Response:
     """Lead to the analysis of this id, where somebody put one into the wrong address."""
-    if is_id(task_id) and Analyses(request.app.state.services.database).owners([task_id]):
+    services = request.app.state.services
+    if services.growbin and is_id(task_id) and Analyses(services.database).owners([task_id]):
         return RedirectResponse(link(request, "/analyses", task_id), 303)
     return render(request, "task_unknown.html", status=404, task_id=task_id)
 

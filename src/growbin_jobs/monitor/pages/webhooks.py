@@ -30,7 +30,7 @@ CHOICES: Final = {
 }  # fmt: skip
 
 
-@router.get(_PATH, dependencies=[require(Action.SEE_STATE)])
+@router.get(_PATH, dependencies=[require(Action.SEE_WEBHOOKS)])
 def page(request: Request, webhook: Annotated[str | None, Query(max_length=100)] = None) -> Response:
     """Show the webhooks and their messages."""
     database: Any = request.app.state.services.database

@@ -25,7 +25,7 @@ def reviewed(request: Request, month: str) -> AuditReview:
       Deferred: The database is away.
     """
     services: Any = request.app.state.services
-    zone = ZoneInfo(services.settings.timezone)
+    zone = ZoneInfo(services.engine.timezone)
     last = (datetime.now(zone).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
     try:
         found = review(services.database, month or last, zone)

@@ -83,7 +83,7 @@ def budgets_of(services: Services) -> Sequence[BudgetDay]:
 
 def today(services: Services) -> date:
     """Return the day in the zone of the ledgers."""
-    return datetime.now(ZoneInfo(services.settings.timezone)).date()
+    return datetime.now(ZoneInfo(services.engine.timezone)).date()
 
 
 def _moment(seconds: float | None) -> datetime | None:

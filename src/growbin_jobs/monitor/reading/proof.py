@@ -15,7 +15,7 @@ from growbin_jobs.operations.json_ready import as_json
 from growbin_jobs.operations.proofs.parts import Proof
 from growbin_jobs.operations.proofs.signature import signed
 from growbin_jobs.operations.readable_json import strict
-from growbin_jobs.proving import proof_of
+from growbin_jobs.proving import proof_of, proof_of_engine
 
 #: The span of a request that names no beginning: of the interface, and of the page, which must be there at once.
 DAY: Final = timedelta(days=1)
@@ -42,6 +42,8 @@ def proven(request: Request, since: str, until: str, *, otherwise: timedelta = D
     begin = _moment(request, since) or end - otherwise
     if not timedelta(0) < end - begin <= timedelta(days=LONGEST):
         raise BadInput(_words(request)("proof.span", days=LONGEST))
+    if not services.growbin:
+        return proof_of_engine(services.engine, services.database, begin, end)
     return proof_of(services.settings, services.database, lambda: services.broker.depths(), begin, end)
 
 
@@ -51,7 +53,7 @@ def signed_document(request: Request, proof: Proof, *, download: bool) -> Respon
     Parameters:
       download: As a file with a name.
     """
-    document = strict(signed(as_json(proof), request.app.state.services.settings.node_dir))
+    document = strict(signed(as_json(proof), request.app.state.services.engine.node_dir))
     name = f"proof-{proof.since:%Y%m%dT%H%M%SZ}-{proof.until:%Y%m%dT%H%M%SZ}.json"
     headers = {"content-disposition": f'attachment; filename="{name}"'} if download else {}
     return Response(document, media_type="application/json", headers={"cache-control": "no-store"} | headers)
@@ -62,7 +64,7 @@ def _moment(request: Request, text: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        zone = ZoneInfo(request.app.state.services.settings.timezone)
+        zone = ZoneInfo(request.app.state.services.engine.timezone)
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput(_words(request)("overview.no_time")) from None

@@ -13,7 +13,7 @@ from growbin_jobs.scheduler.table import JOBS
 
 def zone_of(services: Services) -> ZoneInfo:
     """Return the zone of the schedule and the ledgers."""
-    return ZoneInfo(services.settings.timezone)
+    return ZoneInfo(services.engine.timezone)
 
 
 def jobs_of(services: Services) -> list[JobView]:

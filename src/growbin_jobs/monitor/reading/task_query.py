@@ -11,9 +11,9 @@ from fastapi import Query, Request
 
 from growbin_jobs.engine.central.search.expressions import Expression, SearchError, Term, both, without_messages
 from growbin_jobs.engine.central.search.grammar import parse
-from growbin_jobs.monitor.reading.lost_tasks import meaning_lost
 from growbin_jobs.monitor.security.identify import known_identity
 from growbin_jobs.monitor.security.permissions import Action, allows
+from growbin_jobs.operations.lost_tasks import meaning_lost
 
 #: Names of query parameters that choose by a column.
 CHOICES = ("state", "actor", "queue", "node")
@@ -52,7 +52,7 @@ class TaskQuery:
         Raises:
           SearchError: It cannot be read, or asks for what the asker may not see.
         """
-        zone = ZoneInfo(request.app.state.services.settings.timezone)
+        zone = ZoneInfo(request.app.state.services.engine.timezone)
         found = parse(self.q, zone=zone)
         for name in CHOICES:
             if value := getattr(self, name):
@@ -60,7 +60,7 @@ class TaskQuery:
         for name, operator in (("since", ">="), ("until", "<")):
             if value := getattr(self, name):
                 found = both(found, Term("created", operator, _moment(name, value, zone)))  # type: ignore[arg-type]
-        found = meaning_lost(request.app.state.services, found)
+        found = meaning_lost(request.app.state.services.lost, found)
         return found if may_see_messages(request) else without_messages(found)
 
 

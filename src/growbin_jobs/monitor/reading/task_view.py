@@ -13,8 +13,8 @@ from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.errors import NotFound
 from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
-from growbin_jobs.monitor.reading.lost_tasks import with_lost
 from growbin_jobs.monitor.services import Services
+from growbin_jobs.operations.lost_tasks import with_lost
 from growbin_jobs.operations.waiting import Waiting, why_task_waits
 
 #: Runs of a task that are shown.
@@ -61,16 +61,20 @@ def task_view(services: Services, task_id: str, *, messages: bool) -> TaskView:
     found = details.get(task_id)
     if found is None:
         raise NotFound("The central database knows no task of this id. It may be of the last seconds, or pruned.")
-    [task] = with_lost(services, [found.task])
+    [task] = with_lost(services.lost, [found.task])
     family = details.family(task.root_id or task.task_id)
     return TaskView(
         task=task,
         waiting=why_task_waits(
-            found.task, services.database, now=datetime.now(UTC), embedded=services.engine.broker_url is None
+            found.task,
+            services.database,
+            now=datetime.now(UTC),
+            embedded=services.engine.broker_url is None,
+            breakers=services.growbin,
         ),
         attempts=Attempts(services.database).of_task(task.task_id, most=MOST_ATTEMPTS),
-        family=with_lost(services, family) if len(family) > 1 else [],
-        in_batch=BatchQuestions(services.database).of_message(task.task_id),
+        family=with_lost(services.lost, family) if len(family) > 1 else [],
+        in_batch=BatchQuestions(services.database).of_message(task.task_id) if services.growbin else None,
         letters=DeadLetters(services.database).of_task(task.task_id),
         message=found.payload if messages else None,
         result=found.result if messages else None,

@@ -9,7 +9,7 @@ from fastapi.params import Depends as Dependency
 
 from growbin_jobs.monitor.people import Identity, Role
 from growbin_jobs.monitor.security.identify import identity_of
-from growbin_jobs.monitor.security.refusals import Forbidden, SignInNeeded
+from growbin_jobs.monitor.security.refusals import Forbidden, OfGrowbin, SignInNeeded
 
 
 class Action(StrEnum):
@@ -20,9 +20,14 @@ class Action(StrEnum):
     SIGN_IN = "sign_in"
     # reading
     SEE_STATE = "see_state"
+    SEE_ANALYSES = "see_analyses"
+    SEE_SCHEDULE = "see_schedule"
+    SEE_PLATFORM = "see_platform"
+    SEE_WEBHOOKS = "see_webhooks"
     SEE_MONEY = "see_money"
     SEE_PAYLOADS = "see_payloads"
     SEE_PERSONAL_DATA = "see_personal_data"
+    SEE_PHOTOS = "see_photos"
     SEE_AUDIT = "see_audit"
     SEE_ACCESS = "see_access"
     EXPORT = "export"
@@ -58,12 +63,14 @@ class Permission:
       personal: Only with the right to see personal data.
       changes: It changes something: refused in a read-only monitor, and never by GET.
       own: It changes what is the asker's own, such as the language: allowed in a read-only monitor.
+      growbin: It is about what Growbin alone has; the monitor of another engine knows no such thing.
     """
 
     role: Role | None
     personal: bool = False
     changes: bool = False
     own: bool = False
+    growbin: bool = False
 
 
 _VIEWER, _OPERATOR, _ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
@@ -74,10 +81,15 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.SIGN_OUT: Permission(None, own=True),
     Action.CHOOSE: Permission(None, own=True),
     Action.SEE_STATE: Permission(_VIEWER),
-    Action.SEE_MONEY: Permission(_VIEWER),
+    Action.SEE_ANALYSES: Permission(_VIEWER, growbin=True),
+    Action.SEE_SCHEDULE: Permission(_VIEWER, growbin=True),
+    Action.SEE_PLATFORM: Permission(_VIEWER, growbin=True),
+    Action.SEE_WEBHOOKS: Permission(_VIEWER, growbin=True),
+    Action.SEE_MONEY: Permission(_VIEWER, growbin=True),
     Action.PROVE: Permission(_VIEWER),
     Action.SEE_PAYLOADS: Permission(_VIEWER, personal=True),
     Action.SEE_PERSONAL_DATA: Permission(_VIEWER, personal=True),
+    Action.SEE_PHOTOS: Permission(_VIEWER, personal=True, growbin=True),
     Action.EXPORT: Permission(_OPERATOR, personal=True),
     Action.SEE_AUDIT: Permission(_ADMIN),
     Action.SEE_ACCESS: Permission(_ADMIN),
@@ -90,20 +102,27 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.PAUSE: Permission(_OPERATOR, changes=True),
     Action.REVOKE: Permission(_OPERATOR, changes=True),
     Action.ABORT: Permission(_OPERATOR, changes=True),
-    Action.RESET_BREAKER: Permission(_OPERATOR, changes=True),
-    Action.CANCEL_BATCH: Permission(_OPERATOR, changes=True),
-    Action.RUN_SCHEDULE: Permission(_OPERATOR, changes=True),
-    Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True),
+    Action.RESET_BREAKER: Permission(_OPERATOR, changes=True, growbin=True),
+    Action.CANCEL_BATCH: Permission(_OPERATOR, changes=True, growbin=True),
+    Action.RUN_SCHEDULE: Permission(_OPERATOR, changes=True, growbin=True),
+    Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True, growbin=True),
     Action.CONTROL_WORKERS: Permission(_ADMIN, changes=True),
     Action.CHANGE_ACCESS: Permission(_ADMIN, changes=True),
-    Action.CHANGE_WEBHOOKS: Permission(_ADMIN, changes=True),
+    Action.CHANGE_WEBHOOKS: Permission(_ADMIN, changes=True, growbin=True),
 }
 
 
-def allows(action: Action, identity: Identity | None, *, read_only: bool = False) -> bool:
-    """Return whether somebody may do an action; None: somebody who has not signed in."""
+def allows(action: Action, identity: Identity | None, *, read_only: bool = False, growbin: bool = True) -> bool:
+    """Return whether somebody may do an action.
+
+    Parameters:
+      action: What.
+      identity: Who; None: somebody who has not signed in.
+      read_only: Nothing can be changed in this monitor.
+      growbin: It is Growbin's monitor, and not that of another engine.
+    """
     permission = PERMISSIONS[action]
-    if permission.changes and read_only:
+    if (permission.changes and read_only) or (permission.growbin and not growbin):
         return False
     if permission.role is None:
         return True
@@ -128,8 +147,13 @@ class Requirement:
         Raises:
           SignInNeeded: Nobody that we know, and the action needs somebody.
           Forbidden: They may not.
+          OfGrowbin: This monitor is of an engine that has no such thing.
         """
         identity = identity_of(request)
+        if PERMISSIONS[self.action].growbin and not request.app.state.services.growbin:
+            if identity is None:
+                raise SignInNeeded
+            raise OfGrowbin
         if allows(self.action, identity, read_only=request.app.state.config.read_only):
             return identity
         permission = PERMISSIONS[self.action]

@@ -64,6 +64,13 @@ class NotThere(Refusal):
     word = "refused.not_there"
 
 
+class OfGrowbin(Refusal):
+    """Growbin alone has it, and this is the monitor of another engine."""
+
+    status = 404
+    word = "refused.growbin"
+
+
 class BadInput(Refusal):
     """What was sent is wrong; the message is the sentence, for people.
 

@@ -18,8 +18,9 @@ from growbin_jobs.scheduler.registry import Clock
 from growbin_jobs.scheduler.rows import database_time
 
 #: What no proof from these tables can show.
+LOST_WITH_A_DISK: Final = "What a node accepted and lost with its disk before its keeper reported it is in no table."
 LIMITS_OF_PROOF: Final = [
-    "What a node accepted and lost with its disk before its keeper reported it is in no table.",
+    LOST_WITH_A_DISK,
     "What a producer has sent and no worker has begun is in the broker only: analyses are compared with it by number. "
     "That the other messages in flight are still in the broker is not checked.",
     "Jobs that the keeper of every node runs for itself have no ledger.",
@@ -74,9 +75,7 @@ def prove(
       ConfigurationError: The span is empty.
       Deferred: The database is away.
     """
-    until = min(until, now)
-    if since >= until:
-        raise ConfigurationError("The span is empty: --from must be before --to, and before now.")
+    until = _end(since, until, now)
     nodes = gaps_of_nodes(database, now)
     messages = [*nodes, *_too_old("tasks", since, now, min(kept.tasks, kept.dead_letters))]
     usage = _too_old("requests to model servers", since, now, kept.usage)
@@ -91,6 +90,35 @@ def prove(
         since=since, until=until, made_at=now, node=node, version=__version__, verdict=worst(parts), parts=parts,
         limits_of_proof=LIMITS_OF_PROOF,
     )  # fmt: skip
+
+
+def prove_engine(
+    database: Database, since: datetime, until: datetime, *, now: datetime, node: str, kept: timedelta
+) -> Proof:
+    """Recompute what can be proven of an engine that is not Growbin's: that none of its messages is lost.
+
+    Parameters:
+      since, until, now, node: As for :func:`prove`.
+      kept: How long dead letters are kept; tasks are until somebody deletes them.
+
+    Raises:
+      ConfigurationError: The span is empty.
+      Deferred: The database is away.
+    """
+    until = _end(since, until, now)
+    gaps = [*gaps_of_nodes(database, now), *_too_old("dead letters", since, now, kept)]
+    parts = [prove_messages(database, since, until, now, gaps)]
+    return Proof(
+        since=since, until=until, made_at=now, node=node, version=__version__, verdict=worst(parts), parts=parts,
+        limits_of_proof=[LOST_WITH_A_DISK],
+    )  # fmt: skip
+
+
+def _end(since: datetime, until: datetime, now: datetime) -> datetime:
+    until = min(until, now)
+    if since >= until:
+        raise ConfigurationError("The span is empty: --from must be before --to, and before now.")
+    return until
 
 
 def _too_old(what: str, since: datetime, now: datetime, keep: timedelta) -> list[str]:

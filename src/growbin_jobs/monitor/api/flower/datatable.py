@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -28,12 +27,12 @@ def datatable(request: Request, given: Arguments) -> Response:
     search, asked = TaskSearch(services.database), _asked(given)
     answer: dict[str, Any] = {"draw": given.number("draw") or 0, "data": [], "recordsTotal": search.count(ALL).number}
     try:
-        expression = expression_of(asked, ZoneInfo(services.settings.timezone), messages=messages)
+        expression = expression_of(asked, services.engine, messages=messages)
         lines = lines_of(search, expression, asked)
     except SearchError as error:
         return StrictAnswer(answer | {"recordsFiltered": 0, "searchError": str(error)})
     texts = texts_of(services.database, lines, messages=messages)
-    answer["data"] = [task_object(line, texts[line.task_id]) for line in lines]
+    answer["data"] = [task_object(line, texts[line.task_id], services.engine.groups) for line in lines]
     return StrictAnswer(answer | {"recordsFiltered": max(search.count(expression).number, len(lines))})
 
 

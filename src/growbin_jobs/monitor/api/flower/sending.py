@@ -62,7 +62,7 @@ def _answer(request: Request, sent: str | Response) -> Response:
 
 def _send(request: Request, name: str, body: dict[str, Any], *, any_name: bool = False) -> str | Response:
     services = request.app.state.services
-    sending = sending_of(body, ZoneInfo(services.settings.timezone))
+    sending = sending_of(body, ZoneInfo(services.engine.timezone))
     route = _route(request, name, sending, any_name=any_name)
     message = message_for(route, *sending.args, **sending.kwargs)
     changes: dict[str, Any] = {} if sending.task_id is None else {"message_id": sending.task_id}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from growbin_jobs.engine.central.search.expressions import ANY, ERROR, And, Expression, Not, Or, Term
 from growbin_jobs.engine.delivery.records import DROPPED, TaskState
+from growbin_jobs.engine.groups import Group
 from growbin_jobs.engine.task_results import State, state_of
 from growbin_jobs.monitor.api.flower.worker_names import on_worker
 
@@ -43,15 +45,18 @@ def in_state(word: str) -> Expression:
     return _MEANINGS.get(word.upper(), Term("state", "is", word))
 
 
-def in_celery_s_words(expression: Expression) -> Expression:
+def in_celery_s_words(expression: Expression, groups: Sequence[Group]) -> Expression:
     """Return a search of ``parse_flower`` with what that one leaves to us.
 
     ``state:SUCCESS`` does not mean revoked tasks, ``state:REVOKED`` does; ``name:`` and ``worker:`` are fields.
+
+    Parameters:
+      groups: Of the engine.
     """
     if isinstance(expression, Not):
-        return Not(in_celery_s_words(expression.part))
+        return Not(in_celery_s_words(expression.part, groups))
     if isinstance(expression, And | Or):
-        return type(expression)(tuple(in_celery_s_words(part) for part in expression.parts))
+        return type(expression)(tuple(in_celery_s_words(part, groups) for part in expression.parts))
     value = str(expression.value)
     if expression.field == "state":
         word = {TaskState.COMPLETED.value: "SUCCESS", "revoked": "REVOKED"}.get(value)
@@ -59,5 +64,5 @@ def in_celery_s_words(expression: Expression) -> Expression:
     if expression.field == ANY and value.startswith("name:"):
         return Term("actor", "is", f"*{value.removeprefix('name:').strip(chr(34))}*")
     if expression.field == ANY and value.startswith("worker:"):
-        return on_worker(value.removeprefix("worker:").strip('"'))
+        return on_worker(value.removeprefix("worker:").strip('"'), groups)
     return expression

@@ -18,6 +18,7 @@ from growbin_jobs.engine.central.search.expressions import (
 from growbin_jobs.engine.central.search.flower_grammar import parse_flower
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_search import MOST_LINES, SORTED, TaskSearch
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.monitor.api.flower.arguments import Given, moment_of
 from growbin_jobs.monitor.api.flower.states import in_celery_s_words, in_state
 from growbin_jobs.monitor.api.flower.worker_names import on_worker
@@ -40,31 +41,32 @@ _VALUES: Final[dict[str, Callable[[TaskLine], Any]]] = {
 }
 
 
-def expression_of(given: Given, zone: ZoneInfo, *, messages: bool) -> Expression:
+def expression_of(given: Given, engine: EngineConfig, *, messages: bool) -> Expression:
     """Return what the filters mean.
 
     Parameters:
-      zone: Of ``received_start`` and ``received_end``. Of an hour that comes twice, the first is where a time begins
-        and the second where it ends, so that nothing is left out.
+      engine: Its zone is that of ``received_start`` and ``received_end``. Of an hour that comes twice, the first is
+        where a time begins and the second where it ends, so that nothing is left out.
       messages: May the asker see messages and results?
 
     Raises:
       BadInput: A time is none.
       SearchError: The search cannot be read, or looks into what the asker may not see.
     """
+    zone = ZoneInfo(engine.timezone)
     found: Expression = ALL
     if name := given.chosen("taskname"):
         found = both(found, Term("actor", "is", name))
     if state := given.chosen("state"):
         found = both(found, in_state(state))
     if worker := given.chosen("workername"):
-        found = both(found, on_worker(worker))
+        found = both(found, on_worker(worker, engine.groups))
     if start := given.text("received_start"):
         found = both(found, Term("created", ">=", moment_of("received_start", start, zone)))
     if end := given.text("received_end"):
         found = both(found, Term("created", "<=", moment_of("received_end", end, zone, late=True)))
     if search := given.text("search"):
-        found = both(found, in_celery_s_words(parse_flower(search)))
+        found = both(found, in_celery_s_words(parse_flower(search), engine.groups))
     return found if messages else without_messages(found)
 
 

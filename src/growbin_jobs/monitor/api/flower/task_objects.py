@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview
+from growbin_jobs.engine.groups import Group
 from growbin_jobs.monitor.api.flower.states import PENDING, RECEIVED, celery_state
 from growbin_jobs.monitor.api.flower.task_texts import Texts
 from growbin_jobs.monitor.api.flower.worker_names import worker_of
@@ -18,12 +20,13 @@ CUT: Final = 1024
 _ENDS: Final = {"SUCCESS": "succeeded", "FAILURE": "failed", "RETRY": "retried", "REVOKED": "revoked"}
 
 
-def task_object(line: TaskLine, texts: Texts, *, cut: int = CUT) -> dict[str, Any]:
+def task_object(line: TaskLine, texts: Texts, groups: Sequence[Group], *, cut: int = CUT) -> dict[str, Any]:
     """Return a task with all keys, in Flower's order.
 
     Parameters:
       line: The task.
       texts: What belongs to it; without messages where the asker may not see them.
+      groups: Of the engine.
       cut: Characters of arguments and of the result.
     """
     state = celery_state(line.status, line.error, line.worker)
@@ -51,7 +54,7 @@ def task_object(line: TaskLine, texts: Texts, *, cut: int = CUT) -> dict[str, An
         "eta": line.due_at.isoformat() if waits and line.due_at is not None else None,
         "expires": None,
         "retries": line.retry_count,
-        "worker": worker_of(line.node, line.queue_name, line.worker) if line.worker else None,
+        "worker": worker_of(line.node, line.queue_name, line.worker, groups) if line.worker else None,
         "exception": line.error if state in ("FAILURE", "RETRY") else None,
         "timestamp": max(time for time in times.values() if time is not None),
         "runtime": line.run if state in ("SUCCESS", "FAILURE") else None,

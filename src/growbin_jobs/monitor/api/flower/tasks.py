@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import anyio
 from fastapi import APIRouter, Request
@@ -34,13 +33,12 @@ router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STA
 def tasks(request: Request, given: Arguments) -> Response:
     """Return tasks by id, the newest first."""
     services, messages = request.app.state.services, may_see_messages(request)
-    zone = ZoneInfo(services.settings.timezone)
     try:
-        lines = lines_of(TaskSearch(services.database), expression_of(given, zone, messages=messages), given)
+        lines = lines_of(TaskSearch(services.database), expression_of(given, services.engine, messages=messages), given)
     except SearchError as error:
         return JSONResponse({"error": str(error), "place": error.place}, 400)
     texts = texts_of(services.database, lines, messages=messages)
-    found = [task_object(line, texts[line.task_id]) for line in lines]
+    found = [task_object(line, texts[line.task_id], services.engine.groups) for line in lines]
     if given.text("sort_by") is None:
         found.sort(key=lambda each: (each["timestamp"], each["uuid"]), reverse=True)
     for each in found:
@@ -59,12 +57,12 @@ def types(request: Request) -> Response:
 @router.get("/api/task/info/{task_id:path}")
 def info(request: Request, task_id: str) -> Response:
     """Return one task; an empty body with 404 where nobody has seen it."""
-    database = request.app.state.services.database
-    found = TaskDetails(database).get(task_id)
+    services = request.app.state.services
+    found = TaskDetails(services.database).get(task_id)
     if found is None:
         return Response(status_code=404)
-    texts = texts_of(database, [found.task], messages=may_see_messages(request), shown=SHOWN)[found.task.task_id]
-    answer = task_object(found.task, texts, cut=SHOWN)
+    texts = texts_of(services.database, [found.task], messages=may_see_messages(request), shown=SHOWN)[task_id]
+    answer = task_object(found.task, texts, services.engine.groups, cut=SHOWN)
     if answer["exception"] is not None and found.error is not None:
         answer["exception"] = found.error.text
     return StrictAnswer(answer)

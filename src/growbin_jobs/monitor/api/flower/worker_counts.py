@@ -47,12 +47,12 @@ class WorkerCounts:
 
 
 def worker_counts_of(services: Services) -> WorkerCounts:
-    """Return the counts as nodes told them last, which is each ten seconds.
+    """Return the counts as nodes told them last, which is each ten seconds; those of another engine tell none.
 
     Raises:
       Deferred: The database is away.
     """
-    return WorkerCounts(NodeCountsTable(services.database).all())
+    return WorkerCounts(NodeCountsTable(services.database).all() if services.growbin else {})
 
 
 def events_of(counts: Iterable[ActorCounts]) -> dict[str, Counter[str]]:

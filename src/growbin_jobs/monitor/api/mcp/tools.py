@@ -70,7 +70,11 @@ def tools_for(app: FastAPI, identity: Identity | None) -> dict[str, Tool]:
       identity: Who asks.
     """
     actions = {path.replace(":path", ""): its for path, methods, its in routes_of(app) if "GET" in methods}
-    return {tool.name: tool for tool in _tools(app) if all(allows(action, identity) for action in actions[tool.path])}
+
+    def may(tool: Tool) -> bool:
+        return all(allows(action, identity, growbin=app.state.services.growbin) for action in actions[tool.path])
+
+    return {tool.name: tool for tool in _tools(app) if may(tool)}
 
 
 def _tools(app: FastAPI) -> Iterator[Tool]:

@@ -22,7 +22,7 @@ from growbin_jobs.states import AnalysisStatus
 router = APIRouter(tags=["analyses"])
 
 
-@router.get("/analyses", response_model=AnalysisPage, dependencies=[require(Action.SEE_STATE)])
+@router.get("/analyses", response_model=AnalysisPage, dependencies=[require(Action.SEE_ANALYSES)])
 def analyses(
     request: Request,
     status: AnalysisStatus | None = None,
@@ -43,7 +43,7 @@ def analyses(
         return problem(400, str(error), type_="growbin:search", place=error.place)
 
 
-@router.get("/export/analyses", **ROUTE)
+@router.get("/export/analyses", **(ROUTE | {"dependencies": [*ROUTE["dependencies"], require(Action.SEE_ANALYSES)]}))
 def export(
     request: Request,
     reason: Reason,
@@ -66,7 +66,7 @@ def export(
     )
 
 
-@router.get("/analyses/{analysis_id:path}", response_model=AnalysisView, dependencies=[require(Action.SEE_STATE)])
+@router.get("/analyses/{analysis_id:path}", response_model=AnalysisView, dependencies=[require(Action.SEE_ANALYSES)])
 def analysis(request: Request, analysis_id: str) -> Response:
     """Return one analysis: each stage with wait, run, tokens, cost. Seeing a person's data is logged."""
     return StrictAnswer(analysis_view(request, analysis_id))
@@ -74,7 +74,7 @@ def analysis(request: Request, analysis_id: str) -> Response:
 
 @router.get(
     "/photos/{size}/{analysis_id:path}",
-    dependencies=[require(Action.SEE_PERSONAL_DATA)],
+    dependencies=[require(Action.SEE_PHOTOS)],
     responses={200: {"content": {"image/jpeg": {}}}},
     response_class=Response,
 )

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from growbin_jobs.monitor.pages.rendering import render
-from growbin_jobs.monitor.security.permissions import Action, require
+from growbin_jobs.monitor.security.permissions import PERMISSIONS, Action, require
+from growbin_jobs.monitor.security.routes import routes_of
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
@@ -24,6 +25,10 @@ def page(request: Request) -> Response:
 
 
 def described(request: Request) -> dict[str, Any]:
-    """Return OpenAPI's document, with the prefix in the address of the server."""
+    """Return OpenAPI's document of what this monitor has, with the prefix in the address of the server."""
     document: dict[str, Any] = request.app.openapi()
+    if not request.app.state.services.growbin:
+        others = {path for path, _, actions in routes_of(request.app) if any(PERMISSIONS[it].growbin for it in actions)}
+        others = {path.replace(":path", "") for path in others}
+        document = document | {"paths": {path: its for path, its in document["paths"].items() if path not in others}}
     return document | {"servers": [{"url": request.scope.get("root_path", "") or "/"}]}

@@ -15,7 +15,7 @@ from growbin_jobs.monitor.reading.platform import ArchiveAnswer, HealthAnswer, H
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.platform.measures.periods import Kind
 
-router = APIRouter(tags=["platform"], dependencies=[require(Action.SEE_STATE)])
+router = APIRouter(tags=["platform"], dependencies=[require(Action.SEE_PLATFORM)])
 
 _Limit = Annotated[int, Query(ge=1, le=1000)]
 

@@ -12,7 +12,7 @@ from growbin_jobs.monitor.reading import schedule
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.scheduler.overview import JobView, Outcome
 
-router = APIRouter(tags=["schedule"], dependencies=[require(Action.SEE_STATE)])
+router = APIRouter(tags=["schedule"], dependencies=[require(Action.SEE_SCHEDULE)])
 
 
 @router.get("/schedule", response_model=list[JobView])

@@ -81,7 +81,7 @@ def errors(
     )
 
 
-@router.get("/error-groups/{key}/affected", response_model=Affected)
+@router.get("/error-groups/{key}/affected", response_model=Affected, dependencies=[require(Action.SEE_ANALYSES)])
 def affected(
     request: Request,
     key: Annotated[str, Path(max_length=64, description="Of the group.")],

@@ -19,12 +19,12 @@ from growbin_jobs.models.batch_questions import InBatch
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.api.v2.exporting import ROUTE, Form, Reason, encoded, exported
-from growbin_jobs.monitor.reading.lost_tasks import with_lost
 from growbin_jobs.monitor.reading.task_query import TaskQuery, may_see_messages, task_query
 from growbin_jobs.monitor.reading.task_view import task_view
 from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations import exports
+from growbin_jobs.operations.lost_tasks import with_lost
 from growbin_jobs.operations.readable_json import parsed
 from growbin_jobs.operations.waiting import Waiting
 
@@ -100,7 +100,7 @@ def tasks(request: Request, query: Annotated[TaskQuery, Depends(task_query)]) ->
     except SearchError as error:
         return problem(400, str(error), type_="growbin:search", place=error.place)
     total = search.total(expression, page) if query.cursor is None else None
-    lines = with_lost(request.app.state.services, page.tasks)
+    lines = with_lost(request.app.state.services.lost, page.tasks)
     return StrictAnswer(TaskPage(tasks=lines, next=page.next, searched=page.searched, go_on=page.go_on, total=total))
 
 

@@ -42,13 +42,13 @@ class MessageNamed(BaseModel):
     id: str
 
 
-@router.get("/webhooks", response_model=list[WebhookView], dependencies=[require(Action.SEE_STATE)])
+@router.get("/webhooks", response_model=list[WebhookView], dependencies=[require(Action.SEE_WEBHOOKS)])
 def webhooks(request: Request) -> Response:
     """Return the webhooks; of an address its host only."""
     return StrictAnswer(webhook_views(request.app.state.services.database))
 
 
-@router.get("/webhook-messages", response_model=list[DeliveryView], dependencies=[require(Action.SEE_STATE)])
+@router.get("/webhook-messages", response_model=list[DeliveryView], dependencies=[require(Action.SEE_WEBHOOKS)])
 def messages(
     request: Request,
     webhook: Annotated[str | None, Query(max_length=100, description="Only to this one, by name or id.")] = None,
