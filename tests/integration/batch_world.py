@@ -128,7 +128,7 @@ class World:
         self.text = CachedTextModel(
             text, Answers(Advice, None, patience=5, shared=shared), model=MODEL, fingerprint=text.fingerprint
         )
-        self.desk = BatchDesk(self.questions, self.client.has_batches)
+        self.desk = BatchDesk(self.questions, self.client.in_batches.are_offered)
         bare = ModelClient(api_key=KEY, base_url=self.stub.url, memory=memory, server="openai")
         requests = BatchRequests(
             OnlineVision(bare, call=call, items=ITEMS),

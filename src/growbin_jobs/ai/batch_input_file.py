@@ -116,7 +116,7 @@ class InputFile:
             left.unused.append(question.id)
             return None
         try:
-            asked = self._client.in_a_batch(self._requests.request(question))
+            asked = self._client.in_batches.fit(self._requests.request(question))
         except (Permanent, Transient):  # the message by itself meets the same, and says it
             left.ends[question.key] = Why.NOT_ASKED
             left.unused.append(question.id)

@@ -47,7 +47,7 @@ class LookAfterBatches:
 
     @property
     def _server(self) -> BatchServer:
-        return self._client.batches
+        return self._client.in_batches.server
 
     def run_once(self) -> dict[str, int]:
         """Look at all batches that are due.

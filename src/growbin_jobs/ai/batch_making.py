@@ -72,7 +72,7 @@ class MakeBatches:
 
     @property
     def _server(self) -> BatchServer:
-        return self._client.batches
+        return self._client.in_batches.server
 
     def run_once(self) -> dict[str, int]:
         """Go on with what was begun, and make batches of what waits.
@@ -84,7 +84,7 @@ class MakeBatches:
         while batch := self._batches.take(MADE_IN):
             made += self._go_on(batch)
         for waiting in self._questions.waiting():
-            if not self._client.has_batches(waiting.model):
+            if not self._client.in_batches.are_offered(waiting.model):
                 self._refuse(waiting.model)
                 continue
             made += self._make_of(waiting)
@@ -222,7 +222,7 @@ class MakeBatches:
         """Decide what becomes of a batch that could not be made."""
         logger.warning("batch.not_made id=%s state=%s: %s", batch.id, batch.state, error)
         if isinstance(error, Missing):
-            self._client.learn_no_batches(batch.model, str(error))
+            self._client.in_batches.learn_none(batch.model, str(error))
             self._ending.end(batch, "no_batches", Why.NO_BATCHES)
         elif _needs_an_operator(error):
             if batch.state is State.CREATING:  # it was refused, so it was not created

@@ -60,7 +60,7 @@ class ReadResults:
 
     @property
     def _server(self) -> BatchServer:
-        return self._client.batches
+        return self._client.in_batches.server
 
     def read(self, batch: Batch, file_id: str) -> Batch:
         """Read a file of results, and settle the questions that it answers or refuses.
@@ -130,7 +130,7 @@ class ReadResults:
         answer: str | Why
         try:
             request = self._requests.reader(question)
-            completion = self._client.read_from_batch(request, result.status or 0, result.body, record)
+            completion = self._client.in_batches.read(request, result.status or 0, result.body, record)
             answer = self._requests.answer(question, completion)
         except Exception as error:  # one result that nobody expected must not keep the others
             failure = error

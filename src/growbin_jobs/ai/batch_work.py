@@ -55,7 +55,7 @@ def batch_work(
     """
     made, questions = Batches(database, lease=lease), BatchQuestions(database)
     money = batch_money(settings, database, told=told)
-    ending = EndBatches(made, questions, money, lambda: client.batches)
+    ending = EndBatches(made, questions, money, lambda: client.in_batches.server)
     file = InputFile(
         questions, money, client, requests, most_bytes=MOST_BYTES, refuses=settings.budget_spent == "refuse"
     )

@@ -92,7 +92,7 @@ def services() -> Services:
         responses=text,
         analyses=Analyses(database, ended=count_analysis),
         ledger=ledger,
-        desk=BatchDesk(BatchQuestions(database), client.has_batches) if client else None,
+        desk=BatchDesk(BatchQuestions(database), client.in_batches.are_offered) if client else None,
     )
 
 
