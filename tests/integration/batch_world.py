@@ -38,6 +38,7 @@ from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_questions import BatchQuestions
+from growbin_jobs.models.batch_waiting import BatchWaiting
 from growbin_jobs.models.batches import Batch, Batches
 from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings, load
@@ -109,6 +110,7 @@ class World:
             self.database, load_prices(), node="n1", zone=ZoneInfo("Asia/Seoul"), folder=self.folder / "usage"
         )
         self.questions, self.batches = BatchQuestions(self.database), Batches(self.database)
+        self.waiting = BatchWaiting(self.database)
         self.analyses = Analyses(self.database)
         self.taken: set[str] = set()
         self._build()

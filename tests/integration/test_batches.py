@@ -227,7 +227,7 @@ def test_a_budget_refuses_before_the_batch_is_made(make_world: Callable[..., Wor
     world.ask(1)
     world.make()
     assert (stub.batches.made, stub.batches.files, world.sent_again()) == ({}, {}, [])
-    assert (world.questions.waiting()[0].number, world.batches.all()) == (1, [])
+    assert (world.waiting.by_model()[0].number, world.batches.all()) == (1, [])
 
     richer = make_world(budget_per_day=1.0)
     richer.make()
@@ -425,7 +425,7 @@ def test_what_is_done_is_forgotten_after_a_month(world: World, stub: Any) -> Non
         sql = f"UPDATE {table} SET {column} = 1 WHERE {column} IS NOT NULL"
         world.database.run(lambda one, sql=sql: one.execute_sql(sql))  # type: ignore[misc]
     assert forget() == {"model_batch": 1, "model_batch_question": 1, "model_batch_waiter": 1}
-    assert (world.batches.all(), world.questions.waiting()[0].number) == ([], 1)
+    assert (world.batches.all(), world.waiting.by_model()[0].number) == ([], 1)
 
 
 def test_a_process_that_was_paused_beyond_its_lease_changes_nothing(world: World, stub: Any) -> None:

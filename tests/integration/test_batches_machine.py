@@ -61,7 +61,7 @@ class BatchMachine(RuleBasedStateMachine):
     def ask_at_once(self, number: int) -> None:
         assert self.world.ask(number, user="u3", tier=None) is not None
 
-    @precondition(lambda self: self.world.questions.waiting() or self.going_on())
+    @precondition(lambda self: self.world.waiting.by_model() or self.going_on())
     @rule(dies=MAKE_DIES, away=AWAY)
     def make(self, dies: str | None, away: int | None) -> None:
         self.stub.batches.refuses = away

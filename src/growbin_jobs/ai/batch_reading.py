@@ -20,6 +20,7 @@ from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_life import Why
 from growbin_jobs.models.batch_questions import BatchQuestion, BatchQuestions, Waiter
+from growbin_jobs.models.batch_settling import BatchSettling
 from growbin_jobs.models.batches import Batch, Batches
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class ReadResults:
 
     Parameters:
       batches, questions: The tables.
+      settling: Settles what is answered.
       money: Of the requests.
       client: Reads replies as it reads live ones.
       requests: How replies are read.
@@ -46,6 +48,7 @@ class ReadResults:
         self,
         batches: Batches,
         questions: BatchQuestions,
+        settling: BatchSettling,
         money: BatchMoney,
         client: ModelClient,
         requests: BatchRequests,
@@ -53,6 +56,7 @@ class ReadResults:
     ) -> None:
         self._batches = batches
         self._questions = questions
+        self._settling = settling
         self._money = money
         self._client = client
         self._requests = requests
@@ -113,7 +117,7 @@ class ReadResults:
                 self._answers.put(
                     connection, question.key, prompt=question.prompt, response=response, model=question.model
                 )
-            self._questions.settle_in(connection, ends)
+            self._settling.settle_in(connection, ends)
             answered = sum(why is None for why in ends.values())
             return self._batches.change_in(
                 connection, batch, answered=batch.answered + answered, standard=batch.standard + len(ends) - answered

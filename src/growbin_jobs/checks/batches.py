@@ -17,7 +17,7 @@ def check_batches(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.limits.prices import load_prices
     from growbin_jobs.limits.usage import BATCH
     from growbin_jobs.models.batch_life import State
-    from growbin_jobs.models.batch_questions import BatchQuestions
+    from growbin_jobs.models.batch_waiting import BatchWaiting
     from growbin_jobs.models.batches import Batches
     from growbin_jobs.wiring import central_database
 
@@ -27,7 +27,7 @@ def check_batches(settings: Settings) -> Iterator[Finding]:
         if batch.problem:
             detail = f"{batch.server_id or batch.id}: {batch.problem} See: growbin-jobs batches list"
             yield Finding("batches", "warning", detail)
-    for waiting in BatchQuestions(database).waiting():
+    for waiting in BatchWaiting(database).by_model():
         if waiting.seconds > settings.batch_gather + _LATE and not going_on:
             yield Finding(
                 "batches",

@@ -11,7 +11,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.search.cursors import Place, decoded, not_ours
 from growbin_jobs.models.batch_life import Sizes, State, moment
 from growbin_jobs.models.batch_lists import AskedQuestion, BatchLists
-from growbin_jobs.models.batch_questions import BatchQuestions
+from growbin_jobs.models.batch_waiting import BatchWaiting
 from growbin_jobs.models.batches import Batch, Batches
 from growbin_jobs.operations.batch_line import BatchLine, lines
 
@@ -116,7 +116,7 @@ def waiting_for_batch(database: Database, sizes: Sizes, tokens: int) -> list[Wai
     """
     now = datetime.now(UTC).timestamp()
     found = []
-    for each in BatchQuestions(database).waiting():
+    for each in BatchWaiting(database).by_model():
         is_full = bool(sizes.tokens) and tokens >= sizes.tokens
         gathers = each.seconds < sizes.gather and each.number < sizes.requests
         why = "no_room" if is_full else "gathering" if gathers else "next_look"
