@@ -38,8 +38,10 @@ from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_questions import BatchQuestions
+from growbin_jobs.models.batch_row import Batch
 from growbin_jobs.models.batch_waiting import BatchWaiting
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batches import Batches
+from growbin_jobs.models.made_batches import MadeBatches
 from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings, load
 
@@ -110,6 +112,7 @@ class World:
             self.database, load_prices(), node="n1", zone=ZoneInfo("Asia/Seoul"), folder=self.folder / "usage"
         )
         self.questions, self.batches = BatchQuestions(self.database), Batches(self.database)
+        self.made_batches = MadeBatches(self.database)
         self.waiting = BatchWaiting(self.database)
         self.analyses = Analyses(self.database)
         self.taken: set[str] = set()
@@ -204,7 +207,7 @@ class World:
         self.database.run(lambda one: one.execute_sql("UPDATE model_batch SET leased_until = 0, next_at = 0"))
 
     def batch(self) -> Batch:
-        [batch] = self.batches.all()
+        [batch] = self.made_batches.all()
         return batch
 
     # --- the books

@@ -10,8 +10,9 @@ from growbin_jobs.errors import GrowbinError
 from growbin_jobs.limits.batch_money import BatchMoney
 from growbin_jobs.models.batch_life import Why
 from growbin_jobs.models.batch_questions import PAGE, BatchQuestions
+from growbin_jobs.models.batch_row import Batch
 from growbin_jobs.models.batch_settling import BatchSettling
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batches import Batches
 
 logger = logging.getLogger(__name__)
 

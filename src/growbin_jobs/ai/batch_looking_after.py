@@ -20,7 +20,8 @@ from growbin_jobs.models.batch_life import (
     end_of,
     pause_after,
 )
-from growbin_jobs.models.batches import Batch, Batches, LeaseLost
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batches import Batches, LeaseLost
 
 logger = logging.getLogger(__name__)
 

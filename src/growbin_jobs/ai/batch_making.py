@@ -17,9 +17,10 @@ from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError, Permanent
 from growbin_jobs.models.batch_life import LOST_AFTER, MADE_IN, Sizes, State, Why
 from growbin_jobs.models.batch_questions import PAGE, BatchQuestions
+from growbin_jobs.models.batch_row import Batch
 from growbin_jobs.models.batch_settling import BatchSettling
 from growbin_jobs.models.batch_waiting import BatchWaiting, Waiting
-from growbin_jobs.models.batches import Batch, Batches, LeaseLost
+from growbin_jobs.models.batches import Batches, LeaseLost
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_life import Why
 from growbin_jobs.models.batch_questions import BatchQuestion, BatchQuestions, Waiter
+from growbin_jobs.models.batch_row import Batch
 from growbin_jobs.models.batch_settling import BatchSettling
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batches import Batches
 
 logger = logging.getLogger(__name__)
 
