@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest
-from growbin_jobs.ai.bootstrap import model_client, model_pictures, online_vision, usage_ledger
+from growbin_jobs.ai.bootstrap import model_pictures
+from growbin_jobs.ai.model_clients import model_client, usage_ledger
+from growbin_jobs.ai.stage_models import online_vision
 from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.limits.usage import answered_requests
