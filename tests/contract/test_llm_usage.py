@@ -11,7 +11,7 @@ import pytest
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.limits.budgets import Budgets

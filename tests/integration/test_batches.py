@@ -11,7 +11,7 @@ import pytest
 from tests.integration.batch_world import KEY, World, picture, stub_module
 from tests.upgraded import upgrade
 
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.prices import load_prices

@@ -21,8 +21,8 @@ from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.fitting import CAP_RAISE
-from growbin_jobs.adapters.llm.reply import Usage
 from growbin_jobs.adapters.llm.sending import Sender
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText

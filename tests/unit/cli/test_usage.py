@@ -10,7 +10,7 @@ import pytest
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.cli import usage_view
 from growbin_jobs.cli.console import out
 from growbin_jobs.cli.days import first_day

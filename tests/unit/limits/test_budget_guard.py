@@ -14,7 +14,7 @@ from growbin_jobs.adapters.llm.attribution import Attribution
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.guards import PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.errors import Deferred, Permanent, Transient

@@ -15,9 +15,10 @@ from growbin_jobs.adapters.llm.learning import Knowledge, Memory, OwnMemory
 from growbin_jobs.adapters.llm.lessons import Lessons
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest, NullMeter
 from growbin_jobs.adapters.llm.normalised import Also
+from growbin_jobs.adapters.llm.offered import read_models
 from growbin_jobs.adapters.llm.posting import Posting
 from growbin_jobs.adapters.llm.prepared import plain, structured
-from growbin_jobs.adapters.llm.reply import Completion, read_models
+from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.adapters.llm.sending import Sender, postpone
 from growbin_jobs.adapters.llm.structured import Schema
 from growbin_jobs.adapters.llm.successors import first_offered

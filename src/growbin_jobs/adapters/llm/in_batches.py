@@ -14,8 +14,9 @@ from growbin_jobs.adapters.llm.lessons import Lessons
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.adapters.llm.prepared import Prepared
 from growbin_jobs.adapters.llm.refusals import FieldRefused
-from growbin_jobs.adapters.llm.reply import Completion, read_bill
+from growbin_jobs.adapters.llm.reply import Completion
 from growbin_jobs.adapters.llm.sending import Sender
+from growbin_jobs.adapters.llm.usage import read_bill
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.llm.batches import BatchServer

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final, Literal, Protocol
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attribution
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.errors import Deferred, Permanent, Transient
 
 #: How a request ended.

@@ -12,9 +12,10 @@ from growbin_jobs.adapters.llm.learning import Knowledge
 from growbin_jobs.adapters.llm.lessons import Lessons
 from growbin_jobs.adapters.llm.meter import Meter
 from growbin_jobs.adapters.llm.recording import recorded
-from growbin_jobs.adapters.llm.reply import Completion, Reply, read_bill
+from growbin_jobs.adapters.llm.reply import Completion, Reply
 from growbin_jobs.adapters.llm.sending import Sender, postpone
 from growbin_jobs.adapters.llm.tiers import STANDARD, TierUnavailable, refused_tier
+from growbin_jobs.adapters.llm.usage import read_bill
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.model_catalog import Tier
 
