@@ -32,7 +32,7 @@ from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
-from growbin_jobs.models.erasures import (
+from growbin_jobs.models.erasure_rows import (
     ErasureCountRow,
     ErasureNodeRow,
     ErasureObjectRow,
