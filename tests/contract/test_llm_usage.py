@@ -17,7 +17,8 @@ from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import GroupBy, LlmUsage, Spent, spent
+from growbin_jobs.limits.spent import GroupBy, Spent, spent
+from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.limits.usage_days import prune, roll_up
 
 SEOUL = ZoneInfo("Asia/Seoul")

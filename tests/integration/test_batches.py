@@ -15,7 +15,7 @@ from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import spent
+from growbin_jobs.limits.spent import spent
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import Sizes, State
 from growbin_jobs.models.batch_subject import SubjectBatches

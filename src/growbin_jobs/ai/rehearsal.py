@@ -15,7 +15,7 @@ from growbin_jobs.ai.model_clients import model_client, usage_ledger
 from growbin_jobs.ai.stage_models import online_vision
 from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import answered_requests
+from growbin_jobs.limits.requests_of_analyses import answered_requests
 from growbin_jobs.limits.usage_row import cost_of
 from growbin_jobs.messages import VisionAnswer
 from growbin_jobs.models.analysis import Analyses, Analysis

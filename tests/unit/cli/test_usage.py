@@ -17,7 +17,7 @@ from growbin_jobs.cli.days import first_day
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import Spent
+from growbin_jobs.limits.spent import Spent
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
