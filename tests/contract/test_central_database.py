@@ -39,7 +39,8 @@ from growbin_jobs.models.erasure_rows import (
     ErasureRefRow,
     ErasureRow,
 )
-from growbin_jobs.models.monitor_access import MonitorSessionRow, MonitorTokenRow
+from growbin_jobs.models.monitor_sessions import MonitorSessionRow
+from growbin_jobs.models.monitor_tokens import MonitorTokenRow
 from growbin_jobs.models.node_counts import NodeCountsRow
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.archives import Archive

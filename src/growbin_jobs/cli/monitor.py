@@ -12,7 +12,7 @@ from growbin_jobs.cli.console import print_json, print_line, say
 from growbin_jobs.cli.person import name_of_person
 
 if TYPE_CHECKING:
-    from growbin_jobs.models.monitor_access import MonitorTokens
+    from growbin_jobs.models.monitor_tokens import MonitorTokens
     from growbin_jobs.monitor.people import Grant
 
 _INSTALL = "The monitor is not installed. Install it: pip install 'growbin-jobs[monitor]'."
@@ -229,7 +229,7 @@ def _link(tokens: "MonitorTokens", address: str, grant: "Grant | None" = None, m
 
 def _tokens() -> "MonitorTokens":
     from growbin_jobs.cli import target
-    from growbin_jobs.models.monitor_access import MonitorTokens
+    from growbin_jobs.models.monitor_tokens import MonitorTokens
 
     return MonitorTokens(target.central())
 
