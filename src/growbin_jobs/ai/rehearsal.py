@@ -21,7 +21,8 @@ from growbin_jobs.messages import VisionAnswer
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.models.rehearsals import Rehearsals
 from growbin_jobs.operations.json_ready import as_json
-from growbin_jobs.operations.rehearsal import Paid, Rehearsal, Standards, Tried, judged, paid, spread, try_all
+from growbin_jobs.operations.rehearsal import Tried, spread, try_all
+from growbin_jobs.operations.rehearsal_verdict import Paid, Rehearsal, Standards, judged, paid
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, object_store
 
