@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.errors import Deferred
+from growbin_jobs.scheduler.claims import Claim
 from growbin_jobs.scheduler.effects import DueTimes
 from growbin_jobs.scheduler.jobs import ScheduledJob
-from growbin_jobs.scheduler.ledger import Claim, Ledger
+from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.verify import Finding, verify
 
 #: Four of them set their clocks oddly: by half an hour, at midnight, for a month of the year, by two hours.

@@ -11,7 +11,7 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.client import Call, ModelClient
 from growbin_jobs.adapters.pictures import shrink
 from growbin_jobs.adapters.rulefiles import load_rules, rules_folder
-from growbin_jobs.ai.bootstrap import model_client, usage_ledger
+from growbin_jobs.ai.model_clients import model_client, usage_ledger
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
 from growbin_jobs.ai.vision import OnlineVision

@@ -23,7 +23,7 @@ def ours_all_guards(address: str, most: int, window: float) -> Callable[[], bool
     from growbin_jobs.adapters.llm.attribution import Attribution
     from growbin_jobs.adapters.llm.guards import PlannedRequest, admitted
     from growbin_jobs.adapters.llm.meter import ModelRequest
-    from growbin_jobs.adapters.llm.reply import Usage
+    from growbin_jobs.adapters.llm.usage import Usage
     from growbin_jobs.engine.central.opening import open_database
     from growbin_jobs.limits.paid_calls import guards
     from growbin_jobs.rates import Rate

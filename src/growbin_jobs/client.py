@@ -21,7 +21,7 @@ from growbin_jobs.engine.delivery.reruns import TIER
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import Deferred, Forbidden, GrowbinError, NotFound, Permanent, PictureRefused
 from growbin_jobs.models.analysis import Analyses, Analysis
-from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
+from growbin_jobs.models.batch_waiting import BatchWaiting, InBatch
 from growbin_jobs.operations.analysis_endings import AnalysisEndings
 from growbin_jobs.operations.turn import Turn, turn_of
 from growbin_jobs.picture_keys import spool_key
@@ -172,7 +172,7 @@ def find_batches(analysis: Analysis) -> list[InBatch]:
     """
     if analysis.tier is None:
         return []
-    return BatchQuestions(analyses().database).of_analysis(analysis.id)
+    return BatchWaiting(analyses().database).of_analysis(analysis.id)
 
 
 def http_status(error: BaseException) -> int:

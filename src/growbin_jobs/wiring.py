@@ -101,7 +101,7 @@ def _audit_upkeep(settings: Settings, config: EngineConfig) -> PeriodicJob:
 def _batches_upkeep(config: EngineConfig) -> PeriodicJob:
     import logging
 
-    from growbin_jobs.models.batches import KeepBatches
+    from growbin_jobs.models.batches_retention import KeepBatches
 
     return PeriodicJob("batches", KeepBatches(partial(open_central, config)), Daily(0, 50), level=logging.INFO)
 

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.cron import Cron, Every
+from growbin_jobs.scheduler.claims import Claim
 from growbin_jobs.scheduler.effects import DueTimes
 from growbin_jobs.scheduler.jobs import Overlap, Period, RunAll, RunLatest, ScheduledJob
-from growbin_jobs.scheduler.ledger import Claim, Ledger
+from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.rows import LedgerRow
 
 SEOUL, NEW_YORK = ZoneInfo("Asia/Seoul"), ZoneInfo("America/New_York")

@@ -11,7 +11,9 @@ import pytest
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.models import audit as module
+from growbin_jobs.models import audit_check
 from growbin_jobs.models.audit import LEAST_KEPT, PRUNED, Audit, AuditEntry
+from growbin_jobs.models.audit_check import verify_chain
 from growbin_jobs.models.audit_retention import KeepAudit
 
 
@@ -33,15 +35,15 @@ def change(database: Database, sql: str) -> None:
 
 
 def test_an_untouched_chain_is_right_and_has_a_head(audit: Audit) -> None:
-    assert audit.verify().wrong is None
-    assert audit.verify().head == ""
+    assert verify_chain(audit).wrong is None
+    assert verify_chain(audit).head == ""
     write(audit, 5)
 
-    verdict = audit.verify()
+    verdict = verify_chain(audit)
 
     assert (verdict.rows, verdict.wrong) == (5, None)
     assert verdict.head == f"5:{audit.find(limit=1)[0].hash}"
-    assert audit.verify(verdict.head).wrong is None
+    assert verify_chain(audit, verdict.head).wrong is None
     row = audit.find(target="a3")[0]
     assert (row.who, row.address, row.whose, row.reason) == ("kim", "10.0.0.1", "u3", "asked for by the user")
 
@@ -52,7 +54,7 @@ def test_a_changed_row_is_found_whatever_was_changed(audit: Audit, database: Dat
 
     change(database, f"UPDATE audit SET {column} = 'x' WHERE number = 2")
 
-    assert audit.verify().wrong == "Row 2 was changed after it was written."
+    assert verify_chain(audit).wrong == "Row 2 was changed after it was written."
 
 
 @pytest.mark.parametrize(
@@ -78,25 +80,27 @@ def test_what_was_done_to_the_rows_is_found(audit: Audit, database: Database, sq
 
     change(database, sql)
 
-    assert audit.verify().wrong == words
+    assert verify_chain(audit).wrong == words
 
 
 def test_a_chain_that_was_written_anew_is_found_by_an_earlier_head(audit: Audit, database: Database) -> None:
     write(audit, 4)
-    head = audit.verify().head
+    head = verify_chain(audit).head
     change(database, "DELETE FROM audit")
     change(database, "DELETE FROM audit_chain")
     write(audit, 3)
-    assert audit.verify().wrong is None
-    assert audit.verify(head).wrong == "Row 4 is missing: the chain ends before it."
+    assert verify_chain(audit).wrong is None
+    assert verify_chain(audit, head).wrong == "Row 4 is missing: the chain ends before it."
     write(audit, 3)
 
-    assert audit.verify(head).wrong == "Row 4 is another one than at the check before: the chain was written anew."
+    assert (
+        verify_chain(audit, head).wrong == "Row 4 is another one than at the check before: the chain was written anew."
+    )
 
 
 def test_a_head_that_is_none_is_refused(audit: Audit) -> None:
     with pytest.raises(ConfigurationError, match="NUMBER:HASH"):
-        audit.verify("abc")
+        verify_chain(audit, "abc")
 
 
 def test_many_writers_make_one_chain(audit: Audit) -> None:
@@ -106,20 +110,20 @@ def test_many_writers_make_one_chain(audit: Audit) -> None:
     for thread in threads:
         thread.join()
 
-    verdict = audit.verify()
+    verdict = verify_chain(audit)
 
     assert (verdict.rows, verdict.wrong) == (60, None)
 
 
 def test_pages_are_read_by_number(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BATCH", 3)
+    monkeypatch.setattr(audit_check, "_BATCH", 3)
     write(audit, 7)
 
     first = audit.find(who="kim", limit=4)
 
     assert [row.number for row in first] == [7, 6, 5, 4]
     assert [row.number for row in audit.find(who="kim", limit=4, before=first[-1].number)] == [3, 2, 1]
-    assert audit.verify().rows == 7
+    assert verify_chain(audit).rows == 7
     assert audit.find(whose="u2", action="photo.seen")[0].target == "a2"
     assert audit.find(since=datetime.now(UTC) + timedelta(minutes=1)) == []
     assert audit.find(who="eve") == []
@@ -139,10 +143,10 @@ def test_pruning_leaves_a_chain_that_says_so(audit: Audit, database: Database, m
     assert audit.prune(datetime.now(UTC) - LEAST_KEPT) == 5
 
     assert [(row.number, row.action) for row in audit.find()] == [(8, PRUNED), (7, "photo.seen"), (6, "photo.seen")]
-    assert (audit.verify().rows, audit.verify().wrong) == (3, None)
+    assert (verify_chain(audit).rows, verify_chain(audit).wrong) == (3, None)
     assert audit.prune(datetime.now(UTC) - LEAST_KEPT) == 0
     change(database, "UPDATE audit SET target = '7' WHERE number = 8")
-    assert audit.verify().wrong is not None
+    assert verify_chain(audit).wrong is not None
 
 
 def test_nobody_prunes_what_the_law_wants_kept(audit: Audit) -> None:
@@ -154,4 +158,4 @@ def test_the_keeper_s_job_leaves_what_is_young(audit: Audit, database: Database)
     write(audit, 2)
 
     assert KeepAudit(lambda: database, 731).run_once() == {}
-    assert audit.verify().rows == 2
+    assert verify_chain(audit).rows == 2

@@ -32,14 +32,15 @@ from growbin_jobs.engine.task_progress.table import TaskProgressRow
 from growbin_jobs.errors import ConfigurationError, Deferred, Permanent, Transient
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, WasteAnalysis
-from growbin_jobs.models.erasures import (
+from growbin_jobs.models.erasure_rows import (
     ErasureCountRow,
     ErasureNodeRow,
     ErasureObjectRow,
     ErasureRefRow,
     ErasureRow,
 )
-from growbin_jobs.models.monitor_access import MonitorSessionRow, MonitorTokenRow
+from growbin_jobs.models.monitor_sessions import MonitorSessionRow
+from growbin_jobs.models.monitor_tokens import MonitorTokenRow
 from growbin_jobs.models.node_counts import NodeCountsRow
 from growbin_jobs.models.weekly_report import WeeklyReportRow
 from growbin_jobs.platform.tables.archives import Archive

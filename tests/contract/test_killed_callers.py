@@ -12,9 +12,10 @@ from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.limits.asking import Wish
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.sql import SqlLimits
-from growbin_jobs.limits.tickets import Gate, Wish
+from growbin_jobs.limits.tickets import Gate
 from growbin_jobs.models import SCHEMA
 
 KILLS = 100

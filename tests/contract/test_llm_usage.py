@@ -11,13 +11,14 @@ import pytest
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import GroupBy, LlmUsage, Spent, spent
+from growbin_jobs.limits.spent import GroupBy, Spent, spent
+from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.limits.usage_days import prune, roll_up
 
 SEOUL = ZoneInfo("Asia/Seoul")

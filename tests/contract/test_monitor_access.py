@@ -9,7 +9,8 @@ import pytest
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import NotFound
-from growbin_jobs.models.monitor_access import MonitorSessions, MonitorTokens, TokenKind
+from growbin_jobs.models.monitor_sessions import MonitorSessions
+from growbin_jobs.models.monitor_tokens import MonitorTokens, TokenKind
 
 WHO = {"name": "kim", "role": "operator", "personal": True}
 

@@ -20,7 +20,7 @@ from tests.contract.test_broker import PATIENCE, Place, eventually, over
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.config import EngineConfig
-from growbin_jobs.engine.delivery import settlement
+from growbin_jobs.engine.delivery import returning
 from growbin_jobs.engine.delivery.lifecycle import State
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters
@@ -75,8 +75,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 @pytest.fixture
 def engine(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr(settlement, "FIRST_DELAY", 0.02)
-    monkeypatch.setattr(settlement, "LAST_DELAY", 0.02)
+    monkeypatch.setattr(returning, "FIRST_DELAY", 0.02)
+    monkeypatch.setattr(returning, "LAST_DELAY", 0.02)
     engine = Engine(place, tmp_path)
     yield engine
     while place.workers:

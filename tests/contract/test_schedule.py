@@ -15,9 +15,10 @@ from tests.contract.schedule_world import CHECKS, DAILY, DAY, HOUR, MINUTE, SEOU
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.periodic.cron import Every
 from growbin_jobs.errors import Deferred, NotFound, Transient
+from growbin_jobs.scheduler.claims import LEASE
 from growbin_jobs.scheduler.effects import Overtaken
 from growbin_jobs.scheduler.jobs import NAMESPACE, Overlap, RunLatest
-from growbin_jobs.scheduler.ledger import LEASE, Ledger
+from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.retention import Forget
 from growbin_jobs.scheduler.rows import JobRunRow, RunState
 

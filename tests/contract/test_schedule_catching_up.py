@@ -11,8 +11,8 @@ from tests.contract.schedule_world import CHECKS, DAILY, DAY, HOUR, MINUTE, ROUT
 from growbin_jobs.engine.periodic.cron import Cron
 from growbin_jobs.engine.periodic.due import due_between
 from growbin_jobs.errors import Transient
+from growbin_jobs.scheduler.claims import Claim
 from growbin_jobs.scheduler.jobs import Period, RunAll, RunLatest, ScheduledJob
-from growbin_jobs.scheduler.ledger import Claim
 
 # --- catching up
 

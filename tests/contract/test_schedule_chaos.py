@@ -15,9 +15,10 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic.cron import Every
 from growbin_jobs.errors import Deferred
+from growbin_jobs.scheduler.claims import Claim
 from growbin_jobs.scheduler.effects import DueTimes, Overtaken, Run
 from growbin_jobs.scheduler.jobs import Overlap, RunAll, ScheduledJob
-from growbin_jobs.scheduler.ledger import Claim, Ledger
+from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.rows import LedgerRow
 from growbin_jobs.scheduler.verify import verify
 

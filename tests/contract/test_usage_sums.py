@@ -12,8 +12,9 @@ from tests.contract.conftest import empty_tables
 from tests.waiting import until
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.limits.spent import GroupBy, spent, spent_by_users
 from growbin_jobs.limits.subjects import SubjectUsage
-from growbin_jobs.limits.usage import GroupBy, LlmUsage, insert, spent, spent_by_users
+from growbin_jobs.limits.usage import LlmUsage, insert
 from growbin_jobs.limits.usage_days import prune, roll_up
 from growbin_jobs.limits.usage_spans import make_spans
 from growbin_jobs.limits.usage_sums import add

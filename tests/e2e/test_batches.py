@@ -10,7 +10,7 @@ from tests.waiting import until
 
 from growbin_jobs import names
 from growbin_jobs.limits.usage import LlmUsage
-from growbin_jobs.models.batches import Batches
+from growbin_jobs.models.made_batches import MadeBatches
 from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.rows import LedgerRow
 from growbin_jobs.scheduler.table import named
@@ -26,7 +26,7 @@ class Batching:
     def __init__(self, stack, openai):
         self.stack, self.openai = stack, openai
         stack.env |= {"GROWBIN_BATCH_GATHER": "0", "GROWBIN_BATCH_POLL": "1"}
-        self.ledger, self.batches = Ledger(stack.database, "test"), Batches(stack.database)
+        self.ledger, self.batches = Ledger(stack.database, "test"), MadeBatches(stack.database)
 
     def start(self, **through):
         with (self.stack.folder / "scheduler.log").open("ab") as log:

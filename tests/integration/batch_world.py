@@ -38,7 +38,10 @@ from growbin_jobs.messages import Advice, Rule, VisionAnswer
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_questions import BatchQuestions
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batch_waiting import BatchWaiting
+from growbin_jobs.models.batches import Batches
+from growbin_jobs.models.made_batches import MadeBatches
 from growbin_jobs.models.server_facts import ServerFacts
 from growbin_jobs.settings import Settings, load
 
@@ -109,6 +112,8 @@ class World:
             self.database, load_prices(), node="n1", zone=ZoneInfo("Asia/Seoul"), folder=self.folder / "usage"
         )
         self.questions, self.batches = BatchQuestions(self.database), Batches(self.database)
+        self.made_batches = MadeBatches(self.database)
+        self.waiting = BatchWaiting(self.database)
         self.analyses = Analyses(self.database)
         self.taken: set[str] = set()
         self._build()
@@ -128,7 +133,7 @@ class World:
         self.text = CachedTextModel(
             text, Answers(Advice, None, patience=5, shared=shared), model=MODEL, fingerprint=text.fingerprint
         )
-        self.desk = BatchDesk(self.questions, self.client.has_batches)
+        self.desk = BatchDesk(self.questions, self.client.in_batches.are_offered)
         bare = ModelClient(api_key=KEY, base_url=self.stub.url, memory=memory, server="openai")
         requests = BatchRequests(
             OnlineVision(bare, call=call, items=ITEMS),
@@ -202,7 +207,7 @@ class World:
         self.database.run(lambda one: one.execute_sql("UPDATE model_batch SET leased_until = 0, next_at = 0"))
 
     def batch(self) -> Batch:
-        [batch] = self.batches.all()
+        [batch] = self.made_batches.all()
         return batch
 
     # --- the books

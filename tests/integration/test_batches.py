@@ -11,15 +11,15 @@ import pytest
 from tests.integration.batch_world import KEY, World, picture, stub_module
 from tests.upgraded import upgrade
 
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.limits.paid_twice import paid_answers
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import spent
+from growbin_jobs.limits.spent import spent
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import Sizes, State
 from growbin_jobs.models.batch_subject import SubjectBatches
-from growbin_jobs.models.batches import KeepBatches
+from growbin_jobs.models.batches_retention import KeepBatches
 from growbin_jobs.operations.batch_states import batch_detail, batch_page
 from growbin_jobs.operations.waiting import why_analysis_waits
 
@@ -99,7 +99,7 @@ def test_pictures_and_texts_are_answered_in_batches_at_half_the_price(world: Wor
     assert total > reserved > 0
     # Nothing of it stays at the server, and nothing is left to be done.
     assert (stub.batches.files, stub.requests, world.sent_again()) == ({}, [], [])
-    assert {batch.outcome for batch in world.batches.all()} == {"completed"}
+    assert {batch.outcome for batch in world.made_batches.all()} == {"completed"}
 
 
 @pytest.mark.parametrize("point", [*MADE_AT, *READ_AT])
@@ -164,7 +164,7 @@ def test_what_a_batch_leaves_without_an_answer_is_asked_in_the_standard_tier(
     stub.batches.fails_with = "token_limit_exceeded" if end == "failed" else None
     world.make()
     if end == "cancelled":
-        world.batches.cancel(world.batch().id, by="op")
+        world.made_batches.cancel(world.batch().id, by="op")
         world.look()
         assert [batch["status"] for batch in stub.batches.made.values()] == ["cancelling"]
     stub.batches.run(end=end, only=only)
@@ -227,7 +227,7 @@ def test_a_budget_refuses_before_the_batch_is_made(make_world: Callable[..., Wor
     world.ask(1)
     world.make()
     assert (stub.batches.made, stub.batches.files, world.sent_again()) == ({}, {}, [])
-    assert (world.questions.waiting()[0].number, world.batches.all()) == (1, [])
+    assert (world.waiting.by_model()[0].number, world.made_batches.all()) == (1, [])
 
     richer = make_world(budget_per_day=1.0)
     richer.make()
@@ -239,14 +239,14 @@ def test_batches_keep_to_their_sizes(make_world: Callable[..., World], stub: Any
     for number in range(7):
         world.ask(number)
     world.make()
-    assert sorted(batch.requests for batch in world.batches.all()) == [1, 3, 3]
+    assert sorted(batch.requests for batch in world.made_batches.all()) == [1, 3, 3]
     tokens = world.batches.tokens_at_the_server()
 
     small = make_world(batch_tokens=tokens + 1)
     for number in range(7, 12):
         small.ask(number)
     small.make()
-    assert sorted(batch.requests for batch in small.batches.all()) == [1, 1, 3, 3], "one fits, however large"
+    assert sorted(batch.requests for batch in small.made_batches.all()) == [1, 1, 3, 3], "one fits, however large"
 
 
 def test_what_had_no_room_in_a_file_is_reserved_anew_for_the_next_one(
@@ -263,7 +263,7 @@ def test_what_had_no_room_in_a_file_is_reserved_anew_for_the_next_one(
         world.pass_time()
         world.look()
 
-    assert len(world.batches.all()) == len(world.usage()) == 2
+    assert len(world.made_batches.all()) == len(world.usage()) == 2
     total, settled, released, unknown = world.money()
     assert (settled, total) == (sum(row["cost"] for row in world.usage()), settled + released)
 
@@ -334,7 +334,7 @@ def test_a_batch_that_is_surely_not_made_is_given_up_and_one_that_may_be_costs_w
     stub.batches.refuses = 500
     age(48)
     world.make()
-    assert {batch.outcome for batch in world.batches.all()} == {"not_made", "lost"}
+    assert {batch.outcome for batch in world.made_batches.all()} == {"not_made", "lost"}
     assert (len(world.sent_again()), world.money()[3] > 0) == (1, True)
 
 
@@ -425,7 +425,7 @@ def test_what_is_done_is_forgotten_after_a_month(world: World, stub: Any) -> Non
         sql = f"UPDATE {table} SET {column} = 1 WHERE {column} IS NOT NULL"
         world.database.run(lambda one, sql=sql: one.execute_sql(sql))  # type: ignore[misc]
     assert forget() == {"model_batch": 1, "model_batch_question": 1, "model_batch_waiter": 1}
-    assert (world.batches.all(), world.questions.waiting()[0].number) == ([], 1)
+    assert (world.made_batches.all(), world.waiting.by_model()[0].number) == ([], 1)
 
 
 def test_a_process_that_was_paused_beyond_its_lease_changes_nothing(world: World, stub: Any) -> None:
@@ -448,7 +448,7 @@ def test_what_is_asked_at_once_before_a_batch_is_created_is_taken_out_of_its_fil
     world.pass_time()
     world.make()
 
-    assert [batch.requests for batch in world.batches.all()] == [2]
+    assert [batch.requests for batch in world.made_batches.all()] == [2]
     assert len(stub.batches.files) == 1, "the file before is deleted"
     world.make()
     assert [message["args"][0] for message in world.sent_again()] == ["a1-u1"], "its message has the answer at once"

@@ -23,7 +23,7 @@ from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.crashpoints import POINTS
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.batch_life import State
-from growbin_jobs.models.batches import Batch
+from growbin_jobs.models.batch_row import Batch
 
 PICTURES = st.integers(0, 9)
 AWAY = st.sampled_from([None, None, None, 500])
@@ -61,7 +61,7 @@ class BatchMachine(RuleBasedStateMachine):
     def ask_at_once(self, number: int) -> None:
         assert self.world.ask(number, user="u3", tier=None) is not None
 
-    @precondition(lambda self: self.world.questions.waiting() or self.going_on())
+    @precondition(lambda self: self.world.waiting.by_model() or self.going_on())
     @rule(dies=MAKE_DIES, away=AWAY)
     def make(self, dies: str | None, away: int | None) -> None:
         self.stub.batches.refuses = away
@@ -86,10 +86,10 @@ class BatchMachine(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         for batch in self.going_on():
-            self.world.batches.cancel(batch.id, by="op")
+            self.world.made_batches.cancel(batch.id, by="op")
 
     def going_on(self) -> list[Batch]:
-        return [batch for batch in self.world.batches.all() if batch.state is not State.DONE]
+        return [batch for batch in self.world.made_batches.all() if batch.state is not State.DONE]
 
     @rule()
     def come_back(self) -> None:

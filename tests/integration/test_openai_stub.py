@@ -21,7 +21,8 @@ from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
 from growbin_jobs.adapters.llm.client import ModelClient
 from growbin_jobs.adapters.llm.fitting import CAP_RAISE
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.sending import Sender
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.ai.answers import Answers
 from growbin_jobs.ai.prompts import KnownItem
 from growbin_jobs.ai.responses import OnlineText
@@ -597,7 +598,7 @@ def test_a_request_that_the_worker_interrupts_is_recorded(stub, monkeypatch):
 
     records = Records()
     client = ModelClient(api_key=KEY, base_url=stub.url, meter=records, server="openai")
-    monkeypatch.setattr(client, "_send", lambda *arguments, **options: (_ for _ in ()).throw(Interrupt))
+    monkeypatch.setattr(Sender, "send", lambda *arguments, **options: (_ for _ in ()).throw(Interrupt))
 
     with pytest.raises(Interrupt):
         vision(client).classify(picture())

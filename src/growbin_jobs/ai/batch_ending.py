@@ -10,7 +10,9 @@ from growbin_jobs.errors import GrowbinError
 from growbin_jobs.limits.batch_money import BatchMoney
 from growbin_jobs.models.batch_life import Why
 from growbin_jobs.models.batch_questions import PAGE, BatchQuestions
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batch_settling import BatchSettling
+from growbin_jobs.models.batches import Batches
 
 logger = logging.getLogger(__name__)
 
@@ -20,16 +22,23 @@ class EndBatches:
 
     Parameters:
       batches, questions: The tables.
+      settling: Settles the questions that are left.
       money: Of their requests.
       server: Returns where their files are.
     """
 
     def __init__(
-        self, batches: Batches, questions: BatchQuestions, money: BatchMoney, server: Callable[[], BatchServer]
+        self,
+        batches: Batches,
+        questions: BatchQuestions,
+        settling: BatchSettling,
+        money: BatchMoney,
+        server: Callable[[], BatchServer],
     ) -> None:
         self._server = server
         self._batches = batches
         self._questions = questions
+        self._settling = settling
         self._money = money
 
     def end(self, batch: Batch, outcome: str, why: Why, *, cost_is_known: bool = True) -> None:
@@ -80,5 +89,5 @@ class EndBatches:
             logger.warning("batch.file_not_deleted id=%s file=%s: %s", batch.id, file_id, error)
 
     def _settle(self, connection: object, batch: Batch, ends: dict[str, Why | None]) -> Batch:
-        self._questions.settle_in(connection, ends)
+        self._settling.settle_in(connection, ends)
         return self._batches.change_in(connection, batch, standard=batch.standard + len(ends))

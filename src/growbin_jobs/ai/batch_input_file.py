@@ -14,6 +14,7 @@ from growbin_jobs.errors import Permanent, Transient
 from growbin_jobs.limits.batch_money import BatchMoney
 from growbin_jobs.models.batch_life import Why
 from growbin_jobs.models.batch_questions import BatchQuestion, BatchQuestions, Waiter
+from growbin_jobs.models.batch_settling import BatchSettling
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class InputFile:
 
     Parameters:
       questions: The tables.
+      settling: Settles what is not asked.
       money: Of the requests.
       client: Fits requests to the server.
       requests: Makes them.
@@ -48,6 +50,7 @@ class InputFile:
     def __init__(
         self,
         questions: BatchQuestions,
+        settling: BatchSettling,
         money: BatchMoney,
         client: ModelClient,
         requests: BatchRequests,
@@ -56,6 +59,7 @@ class InputFile:
         refuses: bool,
     ) -> None:
         self._questions = questions
+        self._settling = settling
         self._money = money
         self._client = client
         self._requests = requests
@@ -116,7 +120,7 @@ class InputFile:
             left.unused.append(question.id)
             return None
         try:
-            asked = self._client.in_a_batch(self._requests.request(question))
+            asked = self._client.in_batches.fit(self._requests.request(question))
         except (Permanent, Transient):  # the message by itself meets the same, and says it
             left.ends[question.key] = Why.NOT_ASKED
             left.unused.append(question.id)
@@ -136,7 +140,7 @@ class InputFile:
 
     def _leave(self, left: _Page) -> None:
         # Their money last: a process that dies in between leaves too much reserved, and nothing asked without.
-        self._questions.settle(left.ends)
+        self._settling.settle(left.ends)
         self._questions.take_back(left.back, behind=True)
         self._questions.take_back(left.full)
         self._money.release(left.unused)

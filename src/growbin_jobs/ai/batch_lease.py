@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from growbin_jobs.errors import GrowbinError
-from growbin_jobs.models.batches import Batch, Batches, LeaseLost
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batches import Batches, LeaseLost
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from growbin_jobs.models.batch_life import (
     end_of,
     pause_after,
 )
-from growbin_jobs.models.batches import Batch, Batches, LeaseLost
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batches import Batches, LeaseLost
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class LookAfterBatches:
 
     @property
     def _server(self) -> BatchServer:
-        return self._client.batches
+        return self._client.in_batches.server
 
     def run_once(self) -> dict[str, int]:
         """Look at all batches that are due.

@@ -16,8 +16,11 @@ from growbin_jobs.ai.batch_lease import Kept
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import GrowbinError, Permanent
 from growbin_jobs.models.batch_life import LOST_AFTER, MADE_IN, Sizes, State, Why
-from growbin_jobs.models.batch_questions import PAGE, BatchQuestions, Waiting
-from growbin_jobs.models.batches import Batch, Batches, LeaseLost
+from growbin_jobs.models.batch_questions import PAGE, BatchQuestions
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batch_settling import BatchSettling
+from growbin_jobs.models.batch_waiting import BatchWaiting, Waiting
+from growbin_jobs.models.batches import Batches, LeaseLost
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ class MakeBatches:
 
     Parameters:
       batches, questions: The tables.
+      waiting: Reads how many questions wait.
+      settling: Settles those that no batch is to ask.
       client: Whom to ask.
       file: Builds input files.
       ending: Ends batches that are not made.
@@ -55,6 +60,8 @@ class MakeBatches:
         self,
         batches: Batches,
         questions: BatchQuestions,
+        waiting: BatchWaiting,
+        settling: BatchSettling,
         client: ModelClient,
         file: InputFile,
         ending: EndBatches,
@@ -64,6 +71,8 @@ class MakeBatches:
     ) -> None:
         self._batches = batches
         self._questions = questions
+        self._waiting = waiting
+        self._settling = settling
         self._client = client
         self._file = file
         self._ending = ending
@@ -72,7 +81,7 @@ class MakeBatches:
 
     @property
     def _server(self) -> BatchServer:
-        return self._client.batches
+        return self._client.in_batches.server
 
     def run_once(self) -> dict[str, int]:
         """Go on with what was begun, and make batches of what waits.
@@ -80,11 +89,11 @@ class MakeBatches:
         Raises:
           Deferred: The database is away.
         """
-        answered, made = self._questions.answered_meanwhile(), 0
+        answered, made = self._settling.answered_meanwhile(), 0
         while batch := self._batches.take(MADE_IN):
             made += self._go_on(batch)
-        for waiting in self._questions.waiting():
-            if not self._client.has_batches(waiting.model):
+        for waiting in self._waiting.by_model():
+            if not self._client.in_batches.are_offered(waiting.model):
                 self._refuse(waiting.model)
                 continue
             made += self._make_of(waiting)
@@ -116,7 +125,7 @@ class MakeBatches:
 
     def _refuse(self, model: str) -> None:
         while keys := self._questions.waiting_for(model, limit=PAGE):
-            self._questions.settle(dict.fromkeys(keys, Why.NO_BATCHES), states=("waiting",))
+            self._settling.settle(dict.fromkeys(keys, Why.NO_BATCHES), states=("waiting",))
 
     def _go_on(self, batch: Batch) -> int:
         """Bring a batch as far as it goes; return 1 once the server has it."""
@@ -222,7 +231,7 @@ class MakeBatches:
         """Decide what becomes of a batch that could not be made."""
         logger.warning("batch.not_made id=%s state=%s: %s", batch.id, batch.state, error)
         if isinstance(error, Missing):
-            self._client.learn_no_batches(batch.model, str(error))
+            self._client.in_batches.learn_none(batch.model, str(error))
             self._ending.end(batch, "no_batches", Why.NO_BATCHES)
         elif _needs_an_operator(error):
             if batch.state is State.CREATING:  # it was refused, so it was not created

@@ -20,7 +20,9 @@ from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_life import Why
 from growbin_jobs.models.batch_questions import BatchQuestion, BatchQuestions, Waiter
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batch_settling import BatchSettling
+from growbin_jobs.models.batches import Batches
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class ReadResults:
 
     Parameters:
       batches, questions: The tables.
+      settling: Settles what is answered.
       money: Of the requests.
       client: Reads replies as it reads live ones.
       requests: How replies are read.
@@ -46,6 +49,7 @@ class ReadResults:
         self,
         batches: Batches,
         questions: BatchQuestions,
+        settling: BatchSettling,
         money: BatchMoney,
         client: ModelClient,
         requests: BatchRequests,
@@ -53,6 +57,7 @@ class ReadResults:
     ) -> None:
         self._batches = batches
         self._questions = questions
+        self._settling = settling
         self._money = money
         self._client = client
         self._requests = requests
@@ -60,7 +65,7 @@ class ReadResults:
 
     @property
     def _server(self) -> BatchServer:
-        return self._client.batches
+        return self._client.in_batches.server
 
     def read(self, batch: Batch, file_id: str) -> Batch:
         """Read a file of results, and settle the questions that it answers or refuses.
@@ -113,7 +118,7 @@ class ReadResults:
                 self._answers.put(
                     connection, question.key, prompt=question.prompt, response=response, model=question.model
                 )
-            self._questions.settle_in(connection, ends)
+            self._settling.settle_in(connection, ends)
             answered = sum(why is None for why in ends.values())
             return self._batches.change_in(
                 connection, batch, answered=batch.answered + answered, standard=batch.standard + len(ends) - answered
@@ -130,7 +135,7 @@ class ReadResults:
         answer: str | Why
         try:
             request = self._requests.reader(question)
-            completion = self._client.read_from_batch(request, result.status or 0, result.body, record)
+            completion = self._client.in_batches.read(request, result.status or 0, result.body, record)
             answer = self._requests.answer(question, completion)
         except Exception as error:  # one result that nobody expected must not keep the others
             failure = error

@@ -19,6 +19,8 @@ from growbin_jobs.limits.batch_money import batch_money
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_life import Sizes
 from growbin_jobs.models.batch_questions import BatchQuestions
+from growbin_jobs.models.batch_settling import BatchSettling
+from growbin_jobs.models.batch_waiting import BatchWaiting
 from growbin_jobs.models.batches import LEASE, Batches
 from growbin_jobs.settings import Settings
 
@@ -53,16 +55,17 @@ def batch_work(
       told: Called with each row of ``llm_usage``.
       lease: Seconds that a batch is worked on by one process alone.
     """
-    made, questions = Batches(database, lease=lease), BatchQuestions(database)
+    made, questions, settling = Batches(database, lease=lease), BatchQuestions(database), BatchSettling(database)
     money = batch_money(settings, database, told=told)
-    ending = EndBatches(made, questions, money, lambda: client.batches)
+    ending = EndBatches(made, questions, settling, money, lambda: client.in_batches.server)
     file = InputFile(
-        questions, money, client, requests, most_bytes=MOST_BYTES, refuses=settings.budget_spent == "refuse"
+        questions, settling, money, client, requests, most_bytes=MOST_BYTES, refuses=settings.budget_spent == "refuse"
     )
     sizes, folder = Sizes.of(settings), settings.node_dir / "batches"
     answers = SharedAnswers(database, ttl=max(settings.answer_ttl, _KEPT))
-    reading = ReadResults(made, questions, money, client, requests, answers)
+    reading = ReadResults(made, questions, settling, money, client, requests, answers)
+    waiting = BatchWaiting(database)
     return BatchWork(
-        MakeBatches(made, questions, client, file, ending, sizes=sizes, folder=folder),
+        MakeBatches(made, questions, waiting, settling, client, file, ending, sizes=sizes, folder=folder),
         LookAfterBatches(made, client, reading, ending, first_look=settings.batch_poll),
     )

@@ -36,9 +36,9 @@ def check_model_ends(due: str, since: str | None = None, until: str | None = Non
       since: The begin of its data interval.
       until: Its end.
     """
-    from growbin_jobs.ai import bootstrap
+    from growbin_jobs.ai.model_ends import look_at_model_ends
 
-    found = bootstrap.look_at_model_ends()
+    found = look_at_model_ends()
     return {one.model: one.ends.isoformat() if one.ends else None for one in found}
 
 

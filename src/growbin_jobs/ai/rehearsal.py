@@ -10,16 +10,19 @@ from zoneinfo import ZoneInfo
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest
-from growbin_jobs.ai.bootstrap import model_client, model_pictures, online_vision, usage_ledger
+from growbin_jobs.ai.bootstrap import model_pictures
+from growbin_jobs.ai.model_clients import model_client, usage_ledger
+from growbin_jobs.ai.stage_models import online_vision
 from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import answered_requests
+from growbin_jobs.limits.requests_of_analyses import answered_requests
 from growbin_jobs.limits.usage_row import cost_of
 from growbin_jobs.messages import VisionAnswer
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.models.rehearsals import Rehearsals
 from growbin_jobs.operations.json_ready import as_json
-from growbin_jobs.operations.rehearsal import Paid, Rehearsal, Standards, Tried, judged, paid, spread, try_all
+from growbin_jobs.operations.rehearsal import Tried, spread, try_all
+from growbin_jobs.operations.rehearsal_verdict import Paid, Rehearsal, Standards, judged, paid
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, object_store
 

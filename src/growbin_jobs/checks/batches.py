@@ -17,17 +17,17 @@ def check_batches(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.limits.prices import load_prices
     from growbin_jobs.limits.usage import BATCH
     from growbin_jobs.models.batch_life import State
-    from growbin_jobs.models.batch_questions import BatchQuestions
-    from growbin_jobs.models.batches import Batches
+    from growbin_jobs.models.batch_waiting import BatchWaiting
+    from growbin_jobs.models.made_batches import MadeBatches
     from growbin_jobs.wiring import central_database
 
     database = central_database(settings)
-    going_on = [batch for batch in Batches(database).all() if batch.state is not State.DONE]
+    going_on = [batch for batch in MadeBatches(database).all() if batch.state is not State.DONE]
     for batch in going_on:
         if batch.problem:
             detail = f"{batch.server_id or batch.id}: {batch.problem} See: growbin-jobs batches list"
             yield Finding("batches", "warning", detail)
-    for waiting in BatchQuestions(database).waiting():
+    for waiting in BatchWaiting(database).by_model():
         if waiting.seconds > settings.batch_gather + _LATE and not going_on:
             yield Finding(
                 "batches",

@@ -63,9 +63,10 @@ def verify(
       growbin-jobs audit verify
       growbin-jobs audit verify --head "$(cat last-head)" > next-head
     """
+    from growbin_jobs.models.audit_check import verify_chain
     from growbin_jobs.operations.json_ready import as_json
 
-    verdict = _audit().verify(head)
+    verdict = verify_chain(_audit(), head)
     if json:
         print_json(as_json(verdict))
     elif verdict.wrong is None:

@@ -26,11 +26,11 @@ def list_(
       growbin-jobs batches list --json | jq -r 'select(.ended_at == null) | .server_id'
     """
     from growbin_jobs.cli import batches_view as view
-    from growbin_jobs.models.batch_questions import BatchQuestions
-    from growbin_jobs.models.batches import Batches
+    from growbin_jobs.models.batch_waiting import BatchWaiting
+    from growbin_jobs.models.made_batches import MadeBatches
     from growbin_jobs.operations.json_ready import as_json
 
-    found, waiting = Batches(_database()).all(limit=limit), BatchQuestions(_database()).waiting()
+    found, waiting = MadeBatches(_database()).all(limit=limit), BatchWaiting(_database()).by_model()
     if not json:
         view.print_batches(found, waiting, language())
     for batch in found if json else ():
@@ -50,10 +50,10 @@ def cancel(
     """
     from growbin_jobs.cli import audited
     from growbin_jobs.cli.person import name_of_person
-    from growbin_jobs.models.batches import Batches
+    from growbin_jobs.models.made_batches import MadeBatches
     from growbin_jobs.operations.json_ready import as_json
 
-    batches = Batches(_database())
+    batches = MadeBatches(_database())
     found = batches.get(batch)
     audited.record(_database(), "batch.cancelled", target=found.id)
     cancelled = batches.cancel(found.id, by=name_of_person())

@@ -9,8 +9,8 @@ from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.models.batch_life import State
-from growbin_jobs.models.batch_questions import Waiting
-from growbin_jobs.models.batches import Batch
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batch_waiting import Waiting
 from growbin_jobs.reasons import Language
 
 

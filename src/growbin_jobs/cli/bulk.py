@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from growbin_jobs.cli.console import print_json
-from growbin_jobs.cli.dead import Actor, Code, Hours, Queue
+from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language, name_of_person
 from growbin_jobs.cli.target import EngineName

@@ -11,6 +11,22 @@ from growbin_jobs.errors import ConfigurationError
 _YEARS: Final = range(1971, 9001)
 
 
+def zone_named(name: str | None) -> ZoneInfo:
+    """Return the zone of a name; without one that of the settings.
+
+    Raises:
+      ConfigurationError: There is no such zone.
+    """
+    from zoneinfo import ZoneInfoNotFoundError
+
+    from growbin_jobs import settings as _settings
+
+    try:
+        return ZoneInfo(name or _settings.load().timezone)
+    except (ValueError, ZoneInfoNotFoundError):
+        raise ConfigurationError(f"There is no time zone {name!r}; names are such as Asia/Seoul or UTC.") from None
+
+
 def first_day(written: str, zone: str, *, now: datetime | None = None) -> date:
     """Return the day that somebody wrote: a date, or how many days it lies back, such as ``7d``.
 

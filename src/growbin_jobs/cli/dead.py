@@ -1,34 +1,14 @@
 """``growbin-jobs dead …``: the messages that this node gave up."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from growbin_jobs.cli.console import complain, print_json, print_line, say
+from growbin_jobs.cli.console import print_json
+from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue, selection
 from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.person import language
 from growbin_jobs.cli.target import EngineName
-
-if TYPE_CHECKING:
-    from growbin_jobs.operations.dead_letters import DeadMessage, DealtWith, Selection
-
-#: More than this many at once are asked about.
-ASK_ABOVE = 20
-
-Ids = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NUMBERS]...", help="As `dead list` shows them; with --cluster ids.", show_default=False),
-]
-Cluster = Annotated[bool, typer.Option("--cluster", help="Those of all nodes, by the central database.")]
-Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
-Actor = Annotated[str | None, typer.Option(help="Only of this actor.")]
-Code = Annotated[str | None, typer.Option(help="Only with this reason, such as retries_exhausted.")]
-Hours = Annotated[
-    float | None, typer.Option(help="Only those that died in the last so many hours.", min=0, max=876_000)
-]
-All = Annotated[bool, typer.Option("--all", help="All of them, or all that the other options leave.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def list_(
@@ -66,9 +46,9 @@ def list_(
         for task in tasks if json else ():
             print_json(as_json(task))
         return
-    selection = _selection(queue, actor, code, hours)
+    selected = selection(queue, actor, code, hours)
     chosen = language(of_terminal=not json)
-    found = dead_letters.find(journal_file(path), selection, language=chosen, dealt_with=dealt_with, limit=limit)
+    found = dead_letters.find(journal_file(path), selected, language=chosen, dealt_with=dealt_with, limit=limit)
     if not json:
         view.print_list(found)
     for letter in found if json else ():
@@ -96,184 +76,3 @@ def show(
     chosen = language(of_terminal=not json)
     letter = dead_letters.get(journal_file(path), number, language=chosen)
     print_json(as_json(letter)) if json else view.print_letter(letter)
-
-
-def retry(
-    numbers: Ids = None,
-    queue: Queue = None,
-    actor: Actor = None,
-    code: Code = None,
-    hours: Hours = None,
-    all_: All = False,
-    cluster: Cluster = False,
-    yes: Yes = False,
-    json: Json = False,
-    path: File = None,
-    _engine: EngineName = None,
-) -> None:
-    """Send messages that were given up once more, with their retries counted anew.
-
-    Name them by number, or choose them by the options. They keep their id, so what they did already is not done twice.
-    When the broker is away they are sent later, by the keeper. Photos that were refused are not among them: their
-    analysis has failed for a reason that only a new photo mends.
-    With --cluster those of all nodes are chosen, by their tasks' ids too, and their keepers send them.
-
-    \b
-    Examples:
-      growbin-jobs dead retry 17 18
-      growbin-jobs dead retry --code retries_exhausted --hours 2
-      growbin-jobs dead retry --all --yes
-      growbin-jobs dead retry --cluster 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11
-    """
-    if cluster:
-        _of_all_nodes("retry", numbers, (queue, actor, code, hours), all_=all_, yes=yes, json=json)
-        return
-    from contextlib import closing
-
-    from growbin_jobs.cli.wiring import forwarding, opening, readable_journal_file
-    from growbin_jobs.operations import dead_letters, journal_transfer
-
-    wanted = _numbers(numbers)
-    file = readable_journal_file(path)
-    chosen = _chosen(file, wanted, (queue, actor, code, hours), all_=all_)
-    _ask("Retry", len(chosen), yes=yes)
-    with closing(opening(file)()) as journal:
-        done = dead_letters.retry(journal, [letter.id for letter in chosen])
-        sent = journal_transfer.Sent(0, 0)
-        if done.done:
-            with forwarding() as forward:
-                sent = journal_transfer.send(journal, forward)
-    if sent.problem:
-        say(sent.problem, "red")
-    if sent.owed:
-        say(f"{sent.owed} messages are not sent yet; the keeper goes on with them.", "yellow")
-    _report("retried", done, json=json)
-
-
-def discard(
-    numbers: Ids = None,
-    queue: Queue = None,
-    actor: Actor = None,
-    code: Code = None,
-    hours: Hours = None,
-    all_: All = False,
-    cluster: Cluster = False,
-    yes: Yes = False,
-    json: Json = False,
-    path: File = None,
-    _engine: EngineName = None,
-) -> None:
-    """Say that messages stay given up: they are listed no more, and pruned in time.
-
-    With --cluster those of all nodes are chosen; that has its effect after 30 seconds, as in the monitor.
-
-    \b
-    Examples:
-      growbin-jobs dead discard 17
-      growbin-jobs dead discard --code picture_too_small --yes
-      growbin-jobs dead discard --cluster --actor analyze_image --yes
-    """
-    if cluster:
-        _of_all_nodes("discard", numbers, (queue, actor, code, hours), all_=all_, yes=yes, json=json)
-        return
-    from contextlib import closing
-
-    from growbin_jobs.cli.wiring import opening, readable_journal_file
-    from growbin_jobs.operations import dead_letters
-
-    wanted = _numbers(numbers)
-    file = readable_journal_file(path)
-    chosen = _chosen(file, wanted, (queue, actor, code, hours), all_=all_)
-    _ask("Discard", len(chosen), yes=yes)
-    with closing(opening(file)()) as journal:
-        done = dead_letters.discard(journal, [letter.id for letter in chosen])
-    _report("discarded", done, json=json)
-
-
-# --- choosing
-
-
-Filters = tuple[str | None, str | None, str | None, float | None]
-
-
-def _of_all_nodes(verb: str, ids: list[str] | None, filters: Filters, *, all_: bool, yes: bool, json: bool) -> None:
-    """Decide about letters of all nodes; say which somebody else has decided about."""
-    from growbin_jobs.cli import acts, target
-    from growbin_jobs.cli.person import name_of_person
-    from growbin_jobs.errors import ConfigurationError, Conflict, NotFound
-    from growbin_jobs.operations import letter_verbs
-
-    queue, actor, code, hours = filters
-    if bool(ids) == (bool(_selection(*filters)) or all_):
-        raise ConfigurationError("Say which: their ids, or --queue, --actor, --code, --hours, or --all.")
-    database, done, failed = target.central(), 0, 0
-    chosen = acts.letter_ids(database, ids, queue=queue, actor=actor, code=code, hours=hours)
-    _ask(verb.capitalize(), len(chosen), yes=yes)
-    act = letter_verbs.retry if verb == "retry" else letter_verbs.discard
-    past = "retried" if verb == "retry" else "discarded"
-    for letter_id in chosen:
-        acts.record(database, f"dead_letter.{past}", letter_id)
-        try:
-            act(database, letter_id, by=name_of_person())
-            done += 1
-        except (Conflict, NotFound) as error:
-            complain(letter_id, str(error))
-            failed += 1
-    print_json({past: done, "failed": failed}) if json else print_line(f"{done} {past}.")
-    if failed:
-        raise typer.Exit(1)
-
-
-def _numbers(texts: list[str] | None) -> list[int] | None:
-    from growbin_jobs.errors import ConfigurationError
-
-    wrong = next((text for text in texts or () if not (text.isascii() and text.isdigit())), None)
-    if wrong is not None:
-        raise ConfigurationError(f"{wrong!r} is no number of this node's dead letters. For other nodes' add --cluster.")
-    return None if texts is None else [int(text) for text in texts]
-
-
-def _chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":
-    from growbin_jobs.errors import ConfigurationError
-    from growbin_jobs.operations import dead_letters
-
-    chosen = language(of_terminal=False)
-    selection = _selection(*filters)
-    if bool(numbers) == (bool(selection) or all_):
-        raise ConfigurationError("Say which: their numbers, or --queue, --actor, --code, --hours, or --all.")
-    if numbers:
-        return dead_letters.get_all(file, numbers, language=chosen)
-    return dead_letters.find(file, selection, language=chosen)
-
-
-def _selection(queue: str | None, actor: str | None, code: str | None, hours: float | None) -> "Selection":
-    import time
-
-    from growbin_jobs.operations.dead_letters import Selection
-
-    since = None if hours is None else time.time() - hours * 3600
-    return Selection(queue=queue, actor=actor, code=code, since=since)
-
-
-def _ask(what: str, count: int, *, yes: bool) -> None:
-    import sys
-
-    from growbin_jobs.errors import ConfigurationError
-
-    if count <= ASK_ABOVE or yes:
-        return
-    if not sys.stdin.isatty():
-        raise ConfigurationError(f"These are {count} messages. Add --yes where nobody can be asked.")
-    typer.confirm(f"{what} {count} messages?", abort=True, err=True)
-
-
-def _report(what: str, dealt: "DealtWith", *, json: bool) -> None:
-    """Print how many were dealt with; say which were not, such as those that somebody else dealt with meanwhile."""
-    for left in dealt.not_done:
-        complain(str(left.id), left.problem)
-    if json:
-        print_json({what: dealt.done, "failed": len(dealt.not_done)})
-    else:
-        print_line(f"{dealt.done} {what}.")
-    if dealt.not_done:
-        raise typer.Exit(1)

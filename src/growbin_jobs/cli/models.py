@@ -35,7 +35,7 @@ def rehearse(
     from growbin_jobs.cli import models_view as view
     from growbin_jobs.cli.console import err
     from growbin_jobs.operations.json_ready import as_json
-    from growbin_jobs.operations.rehearsal import Standards
+    from growbin_jobs.operations.rehearsal_verdict import Standards
 
     settings = _settings.load()
     changed = {"vision_reasoning_effort": effort, "vision_side": side}

@@ -9,7 +9,7 @@ from rich.text import Text
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.usage_view import dollars
 from growbin_jobs.operations.model_servers import KnownServer
-from growbin_jobs.operations.rehearsal import Agreement, Paid, Rehearsal
+from growbin_jobs.operations.rehearsal_verdict import Agreement, Paid, Rehearsal
 
 
 def print_rehearsal(done: Rehearsal) -> None:

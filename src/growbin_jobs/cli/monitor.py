@@ -13,7 +13,7 @@ from growbin_jobs.cli.person import name_of_person
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
-    from growbin_jobs.models.monitor_access import MonitorTokens
+    from growbin_jobs.models.monitor_tokens import MonitorTokens
     from growbin_jobs.monitor.people import Grant
 
 _INSTALL = "The monitor is not installed. Install it: pip install 'growbin-jobs[monitor]'."
@@ -238,7 +238,7 @@ def _link(tokens: "MonitorTokens", address: str, grant: "Grant | None" = None, m
 
 def _tokens() -> "MonitorTokens":
     from growbin_jobs.cli import target
-    from growbin_jobs.models.monitor_access import MonitorTokens
+    from growbin_jobs.models.monitor_tokens import MonitorTokens
 
     return MonitorTokens(target.central())
 

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from growbin_jobs.cli.console import out, say
 from growbin_jobs.cli.times import local, zone_name
-from growbin_jobs.models.monitor_access import MonitorToken
+from growbin_jobs.models.monitor_tokens import MonitorToken
 
 
 def print_tokens(tokens: Sequence[MonitorToken]) -> None:

@@ -53,7 +53,7 @@ def _old_rows(database: "Database") -> "list[OldRows]":
     from growbin_jobs import settings
     from growbin_jobs.engine.keeper.minutes import ForgetOld
     from growbin_jobs.limits.usage_days import ENTRIES_KEPT, old_rows
-    from growbin_jobs.models import batches
+    from growbin_jobs.models import batches_retention
     from growbin_jobs.scheduler.retention import Forget
 
     now, kept = datetime.now(UTC), settings.current()
@@ -66,4 +66,4 @@ def _old_rows(database: "Database") -> "list[OldRows]":
     today = now.astimezone(ZoneInfo(kept.timezone)).date()
     usage = old_rows(today - timedelta(days=kept.usage_days), today - timedelta(days=ENTRIES_KEPT))
     ledger = Forget(database, timedelta(days=kept.keep_ledger_days))
-    return [*keepers.old_rows(now), *usage, *batches.old_rows(now.timestamp()), *ledger.old_rows(now)]
+    return [*keepers.old_rows(now), *usage, *batches_retention.old_rows(now.timestamp()), *ledger.old_rows(now)]

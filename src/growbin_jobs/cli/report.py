@@ -13,7 +13,7 @@ from rich.text import Text
 from growbin_jobs.cli.console import one_line, out
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.models.analysis import Analysis
-from growbin_jobs.models.batch_questions import InBatch
+from growbin_jobs.models.batch_waiting import InBatch
 from growbin_jobs.operations.json_ready import as_json as ready
 from growbin_jobs.operations.turn import Turn
 from growbin_jobs.states import AnalysisStatus

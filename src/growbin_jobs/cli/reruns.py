@@ -96,8 +96,7 @@ def edit(
       growbin-jobs tasks edit 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11 --run-at 2026-12-01T09:00
     """
     from growbin_jobs.cli import acts, target
-    from growbin_jobs.cli.days import moment_of
-    from growbin_jobs.cli.schedule import _zone
+    from growbin_jobs.cli.days import moment_of, zone_named
     from growbin_jobs.operations import reruns
     from growbin_jobs.operations.signatures import parse_json
 
@@ -105,7 +104,7 @@ def edit(
     _, old_args, old_kwargs = reruns.arguments_of(database, task_id)
     new_args = old_args if args is None else parse_json(args, list, "The arguments")
     new_kwargs = old_kwargs if kwargs is None else parse_json(kwargs, dict, "The named arguments")
-    due_at = moment_of(run_at, _zone(None).key)
+    due_at = moment_of(run_at, zone_named(None).key)
     acts.record(database, "task.edited_and_run", task_id, why)
     made = reruns.edit_and_run(
         database, task_id, new_args, new_kwargs, by=name_of_person(), function_of=acts.function_of, reason=why,

@@ -28,7 +28,9 @@ _GROUPS = (
     "growbin_jobs.models.answers",
     "growbin_jobs.models.audit_retention",
     "growbin_jobs.models.batch_questions",
+    "growbin_jobs.models.batch_settling",
     "growbin_jobs.models.batches",
+    "growbin_jobs.models.batches_retention",
     "growbin_jobs.models.node_counts",
     "growbin_jobs.operations.subjects.here",
 )

@@ -60,7 +60,7 @@ def usage(
     from growbin_jobs.cli import usage_view as view
     from growbin_jobs.cli.days import first_day
     from growbin_jobs.errors import ConfigurationError
-    from growbin_jobs.limits.usage import spent
+    from growbin_jobs.limits.spent import spent
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.wiring import central_database
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import MOST_ROWS, one_line, out, say
 from growbin_jobs.cli.paid_words import word
-from growbin_jobs.limits.usage import Spent
+from growbin_jobs.limits.spent import Spent
 from growbin_jobs.operations.billed_costs import BilledDay
 from growbin_jobs.reasons import Language
 

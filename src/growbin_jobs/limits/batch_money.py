@@ -17,11 +17,12 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.batch_totals import BatchTotals, batch_totals
 from growbin_jobs.limits.budget_caps import caps_of
-from growbin_jobs.limits.budget_guard import MARGIN, tell
+from growbin_jobs.limits.budget_guard import tell
 from growbin_jobs.limits.budgets import TOTAL, USER, Budgets
 from growbin_jobs.limits.prices import Prices, load_prices
 from growbin_jobs.limits.usage import BATCH, insert
 from growbin_jobs.limits.usage_row import cost_of, usage_row
+from growbin_jobs.limits.worst_cost import MARGIN
 from growbin_jobs.settings import Settings
 
 #: Seconds until a reservation counts as unknown: longer than a batch can take with all outages of a weekend.

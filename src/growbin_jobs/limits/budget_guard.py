@@ -1,11 +1,9 @@
 """The guard that lets a request go only where every budget has room for the most that it can cost."""
 
 import logging
-import math
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +11,6 @@ from functools import partial
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from growbin_jobs.adapters.llm.estimate import TokenRatio
 from growbin_jobs.adapters.llm.guards import Held, PlannedRequest
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.engine.central.database import Database
@@ -23,23 +20,19 @@ from growbin_jobs.limits.afterwards import at_once
 from growbin_jobs.limits.bookkeeping import SPENT
 from growbin_jobs.limits.budget_caps import caps_of
 from growbin_jobs.limits.budgets import TOTAL, USER, Budgets, Reserved
+from growbin_jobs.limits.owed_changes import OwedChanges
 from growbin_jobs.limits.prices import Prices, load_prices
 from growbin_jobs.limits.usage_row import cost_of
+from growbin_jobs.limits.worst_cost import WorstCost
 from growbin_jobs.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-#: By how much a request may need more tokens than estimated. What it needs beyond is booked when it is settled.
-MARGIN: Final = 1.25
 
 #: Seconds that a message waits at most before it looks again: a cap may be raised, and a day ends.
 LONGEST_WAIT: Final = {TOTAL: 300.0, USER: 1800.0}
 
 #: Seconds between two looks for reservations whose process has died.
 _EXPIRE_EVERY: Final = 60.0
-
-#: Changes of the books that wait in memory while the database is away; those beyond become unknown by their lease.
-_MOST_OWED: Final = 10_000
 
 
 class BudgetSpent(Deferred):
@@ -89,14 +82,13 @@ class BudgetGuard:
         self._later = later
         self._settled = settled
         self._prices = prices
+        self._worst = WorstCost(prices, zone=zone)
         self._zone = zone
         self._exhausted = exhausted
         self._unknown_price = unknown_price
         self._lock = threading.Lock()
-        self._ratios: dict[str, TokenRatio] = {}
-        self._served_tiers: dict[str, str] = {}
         self._told_unpriced: set[str] = set()
-        self._sent: deque[Callable[[], None]] = deque(maxlen=_MOST_OWED)
+        self._owed = OwedChanges()
         self._expire_at = 0.0
 
     def admit(self, request: PlannedRequest) -> Held:
@@ -107,7 +99,7 @@ class BudgetGuard:
           Permanent: ``budget_spent``, where the setting says that messages are given up then.
           Deferred: The model has no price and the setting refuses that; or the database is away.
         """
-        worst = self._most(request)
+        worst = self._worst.of(request)
         if worst is None:
             self._without_price(request.model)
         if not worst:
@@ -122,7 +114,7 @@ class BudgetGuard:
                 reserved = replace(reserved, told=(*told, *reserved.told))
         except Deferred:
             # It may have been written all the same.
-            self._sent.append(lambda: self._budgets.release(reservation))
+            self._owed.add(lambda: self._budgets.release(reservation))
             raise
         tell(reserved)
         if reserved.covers:
@@ -135,39 +127,20 @@ class BudgetGuard:
         """Book what a request has cost, and learn from it."""
         day = datetime.fromtimestamp(record.sent_at, UTC).astimezone(self._zone).date()
         cost = cost_of(record, self._prices, day)
-        if record.usage is not None:
-            self._ratio(request.model).learn(request.input_tokens, record.usage.prompt)
-        if record.service_tier:
-            self._served_tiers[request.model] = record.service_tier
+        self._worst.learn(request, record)
         micro = None if cost is None else cost.micro_dollars
-        self._later(lambda: self.book(lambda: self._budgets.settle(reservation, micro, usage_id=record.id)))
+        self._later(lambda: self._owed.book(lambda: self._budgets.settle(reservation, micro, usage_id=record.id)))
 
     def release(self, reservation: str) -> None:
         """Give back what a request that was not sent had reserved."""
-        self._later(lambda: self.book(lambda: self._budgets.release(reservation)))
-
-    def book(self, change: Callable[[], None]) -> None:
-        """Change the books now, or as soon as the database is back."""
-        try:
-            change()
-        except Deferred:
-            self._sent.append(change)
-            logger.warning("budget.owes changes=%d", len(self._sent))
+        self._later(lambda: self._owed.book(lambda: self._budgets.release(reservation)))
 
     def _catch_up(self) -> None:
         """Write what is owed; see to it that what died is ended.
 
         The database is asked anyway, so one that is away is told of by itself.
         """
-        while (change := self._next_owed()) is not None:
-            try:
-                change()
-            except Deferred:
-                self._sent.appendleft(change)
-                raise
-            except Exception:
-                # Its reservation becomes unknown by its lease; the requests of others must not fail for it.
-                logger.exception("budget.change_refused")
+        self._owed.catch_up()
         with self._lock:
             due = time.monotonic() >= self._expire_at
             if due:
@@ -178,23 +151,6 @@ class BudgetGuard:
     def _expire(self) -> None:
         if expired := self._budgets.expire():
             logger.warning("budget.unknown entries=%d: their processes did not end them", expired)
-
-    def _next_owed(self) -> Callable[[], None] | None:
-        try:
-            return self._sent.popleft()
-        except IndexError:
-            return None
-
-    def _most(self, request: PlannedRequest) -> int | None:
-        """Return the most that a request can cost, as far as is known; None where its price is not known."""
-        tokens = max(request.input_tokens, self._ratio(request.model).corrected(request.input_tokens))
-        return self._prices.most(
-            request.model,
-            math.ceil(tokens * MARGIN),
-            request.max_tokens,
-            datetime.now(self._zone).date(),
-            tiers=(request.service_tier, self._served_tiers.get(request.model)),
-        )
 
     def _without_price(self, model: str) -> None:
         remedy = "Give it one (GROWBIN_PRICES_FILE), or set GROWBIN_UNKNOWN_PRICE=warn."
@@ -213,10 +169,6 @@ class BudgetGuard:
             return Permanent("budget_spent")
         longest = LONGEST_WAIT[TOTAL if budget == TOTAL else USER]
         return BudgetSpent(budget, wait=min(longest, reserved.seconds_left + 1))
-
-    def _ratio(self, model: str) -> TokenRatio:
-        with self._lock:
-            return self._ratios.setdefault(model, TokenRatio())
 
 
 class _Reservation:

@@ -9,9 +9,10 @@ from growbin_jobs.adapters.llm.estimate import TokenRatio
 from growbin_jobs.adapters.llm.guards import Held, PlannedRequest
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.errors import Deferred
+from growbin_jobs.limits.asking import Ticket, Wish
 from growbin_jobs.limits.classes import class_of
 from growbin_jobs.limits.named import NamedLimit, NamedLimits, costs
-from growbin_jobs.limits.tickets import RENEWALS, Gate, Ticket, Wish
+from growbin_jobs.limits.tickets import RENEWALS, Gate
 
 
 class Running(Protocol):

@@ -30,7 +30,7 @@ _LARGEST_BURST: Final = 0.5
 #: Tokens of our prompts, with the list of items, at most.
 _PROMPT: Final = 4000
 
-#: By how much the client raises the cap of an answer that was cut off (``adapters/llm/client.py``).
+#: By how much the client raises the cap of an answer that was cut off (``adapters/llm/fitting.py``).
 _CAP_RAISE: Final = 4
 
 

@@ -12,7 +12,8 @@ import peewee
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.models.analysis import WasteAnalysis
-from growbin_jobs.models.erasures import add_refs, note, ref_hash
+from growbin_jobs.models.erasure_refs import ref_hash
+from growbin_jobs.models.erasure_rows import add_refs, note
 from growbin_jobs.reasons import Language, reason
 from growbin_jobs.states import AnalysisStatus
 

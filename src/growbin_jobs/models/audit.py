@@ -2,7 +2,8 @@
 
 Each row holds the SHA-256 of the one before and its own. ``audit_chain`` says where the chain begins and ends, so that
 rows missing at an end show too. Whoever may write to the database can write a whole new chain: who wants to find that
-keeps the head that :meth:`Audit.verify` returns somewhere else, and gives it to a later check.
+keeps the head that :func:`growbin_jobs.models.audit_check.verify_chain` returns somewhere else, and gives it to a later
+check.
 """
 
 import hashlib
@@ -24,8 +25,6 @@ _BEGIN: Final = (
     "ON CONFLICT (id) DO NOTHING"
 )
 _LOCKED_ENDS: Final = f"{_ENDS} $lock"
-_BATCH: Final = 2000
-
 #: The action of the row that says that older rows were deleted.
 PRUNED: Final = "audit.pruned"
 
@@ -84,21 +83,6 @@ class AuditRecord:
                      self.reason, self.details, self.before)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditVerdict:
-    """What a check of the chain found.
-
-    Attributes:
-      rows: How many were checked.
-      wrong: What is wrong, as a sentence; None: nothing.
-      head: The last row as ``NUMBER:HASH``, to keep elsewhere; empty in an empty chain.
-    """
-
-    rows: int
-    wrong: str | None
-    head: str
-
-
 class Audit:
     """The only writer of ``audit``.
 
@@ -117,42 +101,25 @@ class Audit:
         """
         return self._database.transaction(lambda connection: self._append(connection, entry))
 
-    def verify(self, head: str | None = None) -> AuditVerdict:
-        """Check every hash, that no number is missing, and both ends.
-
-        Parameters:
-          head: ``NUMBER:HASH`` that an earlier check returned: that row must still be there unless it was pruned.
-
-        Raises:
-          ConfigurationError: ``head`` is no such text.
-        """
-        known = _parsed_head(head) if head else None
-        chain = self._database.run(self._ends)
-        first, before, last, last_hash = chain
-        wrong = self._check_start(first, known)
-        number, rows = first, 0
-        while wrong is None:
-            batch = self.after(number - 1, limit=_BATCH, until=last)
-            for row in batch:
-                wrong = _check_row(row, number, before, known)
-                if wrong is not None:
-                    break
-                number, before, rows = number + 1, row.hash, rows + 1
-            if len(batch) < _BATCH:
-                break
-        if wrong is None and number - 1 != last:
-            wrong = f"Row {number} is missing: the chain must go on to row {last}."
-        if wrong is None and last and before != last_hash:
-            wrong = f"The end of the chain was changed: row {last} is not the one that it names."
-        if wrong is None and self._is_more_than(last):
-            wrong = f"There are rows behind row {last} that do not belong to the chain."
-        return AuditVerdict(rows=rows, wrong=wrong, head=f"{last}:{last_hash}" if last else "")
-
     def after(self, number: int, *, limit: int, until: int | None = None) -> list[AuditRecord]:
         """Return rows behind a number, in their order."""
         condition = "number > ?" + (" AND number <= ?" if until is not None else "")
         values = (number, until) if until is not None else (number,)
         return self._rows(f"WHERE {condition} ORDER BY number LIMIT {int(limit)}", *values)
+
+    def ends(self) -> tuple[int, str, int, str]:
+        """Return the number of the first row, the hash before it, the number of the last row and its hash."""
+        return self._database.run(self._ends)
+
+    def has_more_than(self, last: int) -> bool:
+        """Return whether there are rows that do not belong to a chain which ended at a row, or goes on by now."""
+
+        # The end is read again with the rows: somebody may have added one meanwhile.
+        def work(connection: Any) -> bool:
+            now = self._ends(connection, lock=True)[2]
+            return bool(self._sql.rows(connection, "SELECT 1 FROM audit WHERE number > ? LIMIT 1", max(now, last)))
+
+        return self._database.transaction(work)
 
     def find(
         self,
@@ -227,22 +194,6 @@ class Audit:
         first, first_before, last, last_hash = ends[0] if ends else (1, "", 0, "")
         return first, first_before, last, last_hash
 
-    def _check_start(self, first: int, known: tuple[int, str] | None) -> str | None:
-        if known is not None and known[0] > self._database.run(self._ends)[2]:
-            return f"Row {known[0]} is missing: the chain ends before it."
-        if first == 1:
-            return None
-        said = [row.target for row in self.find(action=PRUNED, limit=1)]
-        return None if said == [str(first)] else f"The chain begins at row {first}, and no row says that it was pruned."
-
-    def _is_more_than(self, last: int) -> bool:
-        # The end is read again with the rows: somebody may have added one meanwhile.
-        def work(connection: Any) -> bool:
-            now = self._ends(connection, lock=True)[2]
-            return bool(self._sql.rows(connection, "SELECT 1 FROM audit WHERE number > ? LIMIT 1", max(now, last)))
-
-        return self._database.transaction(work)
-
     def _rows(self, rest: str, *values: Any) -> list[AuditRecord]:
         sql = f"SELECT {_COLUMNS} FROM audit {rest}"  # noqa: S608 the rest is ours, values are marked
         return [_record(row) for row in self._database.run(lambda one: self._sql.rows(one, sql, *values))]
@@ -250,25 +201,6 @@ class Audit:
 
 def _record(row: Iterable[Any]) -> AuditRecord:
     return AuditRecord(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
-
-
-def _check_row(row: AuditRecord, number: int, before: str, known: tuple[int, str] | None) -> str | None:
-    if row.number != number:
-        return f"Row {number} is missing."
-    if row.before != before:
-        return f"Row {number} does not follow row {number - 1}: one of them was changed."
-    if row.hash != row.expected_hash():
-        return f"Row {number} was changed after it was written."
-    if known is not None and known[0] == number and known[1] != row.hash:
-        return f"Row {number} is another one than at the check before: the chain was written anew."
-    return None
-
-
-def _parsed_head(head: str) -> tuple[int, str]:
-    number, _, hashed = head.partition(":")
-    if not number.isdecimal() or not hashed:
-        raise ConfigurationError("A head is written NUMBER:HASH, as `growbin-jobs audit verify` prints it.")
-    return int(number), hashed
 
 
 def _hash(*values: Any) -> str:

@@ -14,6 +14,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.models.audit import Audit, AuditRecord
+from growbin_jobs.models.audit_check import verify_chain
 
 #: An address from which somebody has not come for so long is new.
 KNOWN_FOR: Final = timedelta(days=90)
@@ -116,7 +117,7 @@ def review(database: Database, month: str, zone: ZoneInfo, *, now: datetime | No
     begin, end, old = (_iso(each) for each in (since, until, since - KNOWN_FOR))
     rows = database.run(lambda one: sql.rows(one, _BY_PERSON, begin, end))
     addresses = database.run(lambda one: sql.rows(one, _ADDRESSES, begin, end, old, begin, MOST))
-    verdict = audit.verify()
+    verdict = verify_chain(audit)
 
     def those(*actions: str) -> list[AuditRecord]:
         found = [row for each in actions for row in audit.find(action=each, since=since, until=until, limit=MOST)]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.models.batch_life import Why
-from growbin_jobs.models.batch_questions import BatchQuestions
+from growbin_jobs.models.batch_settling import BatchSettling
 
 _COLUMNS: Final = ("message_id", "analysis_id", "user_id", "body", "put_at", "back_at", "batch_id", "why")
 
@@ -26,7 +26,7 @@ class SubjectBatches:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sql = SqlWords(database.dialect)
-        self._questions = BatchQuestions(database)
+        self._settling = BatchSettling(database)
 
     def rows(self, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield table and row of everything."""
@@ -48,5 +48,5 @@ class SubjectBatches:
         forget = f"UPDATE model_batch_question SET asks = '{{}}' WHERE purpose = 'vision' AND {_OF_USER}"  # noqa: S608
         self._sql.run(connection, forget, user_id)
         gone = self._sql.run(connection, "DELETE FROM model_batch_waiter WHERE user_id = ?", user_id)
-        self._questions.settle_in(connection, {key: Why.NOT_ASKED for (key,) in waiting}, states=("waiting",))
+        self._settling.settle_in(connection, {key: Why.NOT_ASKED for (key,) in waiting}, states=("waiting",))
         return {"model_batch_waiter": gone} if gone else {}

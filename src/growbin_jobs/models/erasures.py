@@ -5,19 +5,24 @@ that was away are known for what they are. Of a user who comes back under the sa
 erasure that were made before it.
 """
 
-import hashlib
-import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import UtcField, WordsField
-from growbin_jobs.messages import owner_of
+from growbin_jobs.models.erasure_refs import Refs, ref_hash
+from growbin_jobs.models.erasure_rows import (
+    ErasureCountRow,
+    ErasureNodeRow,
+    ErasureObjectRow,
+    ErasureRefRow,
+    ErasureRow,
+    add_refs,
+)
 
 #: How long hashes are kept: longer than a message, a dead letter or a node's absence lasts.
 KEEP_REFS: Final = timedelta(days=400)
@@ -25,79 +30,13 @@ KEEP_REFS: Final = timedelta(days=400)
 #: A journal that was found empty is looked through again after so long, for messages that came late.
 LOOK_AGAIN: Final = timedelta(days=1)
 
-Kind = Literal["user", "analysis"]
-
-
-class ErasureRow(peewee.Model):
-    """Table ``erasure``. ``migrations/`` creates it; a test holds the two together."""
-
-    id = peewee.TextField(primary_key=True)
-    subject_hash = peewee.TextField()
-    asked_at = UtcField()
-    asked_by = WordsField()
-    reason = WordsField()
-    #: In place of the user's id in facts that are counted; forgotten when the erasure is done.
-    pseudonym = peewee.TextField(null=True)
-    done_at = UtcField(null=True)
-
-    class Meta:
-        table_name = "erasure"
-        indexes = ((("subject_hash", "asked_at"), False),)
-
-
-class ErasureRefRow(peewee.Model):
-    """Table ``erasure_ref``."""
-
-    erasure_id = peewee.TextField()
-    hash = peewee.TextField()
-
-    class Meta:
-        table_name = "erasure_ref"
-        primary_key = peewee.CompositeKey("erasure_id", "hash")
-
-
-class ErasureCountRow(peewee.Model):
-    """Table ``erasure_count``."""
-
-    erasure_id = peewee.TextField()
-    source = peewee.TextField()
-    things = peewee.BigIntegerField()
-
-    class Meta:
-        table_name = "erasure_count"
-        primary_key = peewee.CompositeKey("erasure_id", "source")
-
-
-class ErasureNodeRow(peewee.Model):
-    """Table ``erasure_node``."""
-
-    erasure_id = peewee.TextField()
-    node = peewee.TextField()
-    refs = peewee.BigIntegerField()
-    at = UtcField()
-
-    class Meta:
-        table_name = "erasure_node"
-        primary_key = peewee.CompositeKey("erasure_id", "node")
-
-
-class ErasureObjectRow(peewee.Model):
-    """Table ``erasure_object``."""
-
-    erasure_id = peewee.TextField()
-    object_key = peewee.TextField()
-
-    class Meta:
-        table_name = "erasure_object"
-        primary_key = peewee.CompositeKey("erasure_id", "object_key")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
     """The record of one erasure. Times are aware, in UTC.
 
     Attributes:
-      subject_hash: Of the user's id (:func:`ref_hash`).
+      subject_hash: Of the user's id (:func:`~growbin_jobs.models.erasure_refs.ref_hash`).
       pseudonym: See the table; None once it is done.
       done_at: When nothing was left; None: not yet.
       erased: Rows and objects that were deleted or made anonymous, by table.
@@ -115,27 +54,8 @@ class Erasure:
     nodes: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Refs:
-    """Hashes, each with the time of its erasure."""
-
-    hashes: Mapping[str, datetime]
-
-    def cover(self, user: str | None, analysis: str | None, at: datetime) -> bool:
-        """Return whether something of a user or of an analysis, made at a time, was erased."""
-        if analysis is not None and ref_hash("analysis", analysis) in self.hashes:
-            return True
-        erased_at = self.hashes.get(ref_hash("user", user)) if user is not None else None
-        return erased_at is not None and at <= erased_at
-
-    def belong(self, body: bytes | str) -> bool:
-        """Return whether an encoded message is of somebody who was erased, and older than that."""
-        user, analysis = owner_of(body)
-        return (user, analysis) != (None, None) and self.cover(user, analysis, _made_at(body))
-
-
 class Erasures:
-    """The only writer of these tables.
+    """Records of erasures.
 
     Parameters:
       database: The central one; every method raises Deferred when it is away.
@@ -262,36 +182,3 @@ class Erasures:
             erased = {each["source"]: each["things"] for each in counts}
             found.append(Erasure(**row, erased=erased, nodes=[each["node"] for each in nodes]))
         return found
-
-
-def add_refs(connection: Any, erasure_id: str, hashes: Iterable[str]) -> None:
-    """Add hashes to an erasure, inside of a transaction."""
-    rows = [{"erasure_id": erasure_id, "hash": each} for each in hashes]
-    for start in range(0, len(rows), 1000):
-        ErasureRefRow.insert_many(rows[start : start + 1000]).on_conflict_ignore().execute(connection)
-
-
-def note(connection: Any, erasure_id: str, source: str, things: int) -> None:
-    """Add to the numbers of an erasure, in the transaction that deletes the things."""
-    row, new = ErasureCountRow, peewee.EXCLUDED
-    row.insert({"erasure_id": erasure_id, "source": source, "things": things}).on_conflict(
-        conflict_target=[row.erasure_id, row.source], update={row.things: row.things + new.things}
-    ).execute(connection)
-
-
-def leave_object(connection: Any, erasure_id: str, key: str) -> None:
-    """Note an object that is to be deleted, in the transaction that takes the last pointer to it away."""
-    ErasureObjectRow.insert({"erasure_id": erasure_id, "object_key": key}).on_conflict_ignore().execute(connection)
-
-
-def ref_hash(kind: Kind, value: str) -> str:
-    """Return the hash by which an id is known once it is erased: SHA-256 of the kind and the id."""
-    return hashlib.sha256(f"growbin-jobs erasure\0{kind}\0{value}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _made_at(body: bytes | str) -> datetime:
-    """Return when a message was made; long ago where it does not say."""
-    try:
-        return datetime.fromtimestamp(float(json.loads(body)["message_timestamp"]) / 1000, UTC)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)

@@ -11,7 +11,8 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.models.audit import Audit
-from growbin_jobs.models.monitor_access import MonitorSessions, MonitorTokens
+from growbin_jobs.models.monitor_sessions import MonitorSessions
+from growbin_jobs.models.monitor_tokens import MonitorTokens
 from growbin_jobs.settings import Settings
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.tasks import Task, Tasks
-from growbin_jobs.limits.usage import RequestOfAnalysis, requests_of_analysis
+from growbin_jobs.limits.requests_of_analyses import RequestOfAnalysis, requests_of_analysis
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.names import UPLOAD_IMAGE
 from growbin_jobs.operations.task_tree import TaskNode, of_analysis

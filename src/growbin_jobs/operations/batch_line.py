@@ -10,7 +10,7 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.batch_totals import BatchTotals, batch_totals
 from growbin_jobs.models.batch_life import WINDOW, State, moment
-from growbin_jobs.models.batches import Batch
+from growbin_jobs.models.batch_row import Batch
 from growbin_jobs.operations.waiting import Waiting
 
 

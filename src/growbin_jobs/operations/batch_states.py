@@ -11,8 +11,10 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.search.cursors import Place, decoded, not_ours
 from growbin_jobs.models.batch_life import Sizes, State, moment
 from growbin_jobs.models.batch_lists import AskedQuestion, BatchLists
-from growbin_jobs.models.batch_questions import BatchQuestions
-from growbin_jobs.models.batches import Batch, Batches
+from growbin_jobs.models.batch_row import Batch
+from growbin_jobs.models.batch_waiting import BatchWaiting
+from growbin_jobs.models.batches import Batches
+from growbin_jobs.models.made_batches import MadeBatches
 from growbin_jobs.operations.batch_line import BatchLine, lines
 
 _SORT: Final = "-made"
@@ -75,9 +77,8 @@ def batch_page(
       SearchError: The cursor is none.
       Deferred: The database is away.
     """
-    batches = Batches(database)
-    found = batches.page(states=states, behind=_behind(cursor) if cursor else None, limit=limit + 1)
-    shown, tokens = found[:limit], batches.tokens_at_the_server()
+    found = MadeBatches(database).page(states=states, behind=_behind(cursor) if cursor else None, limit=limit + 1)
+    shown, tokens = found[:limit], Batches(database).tokens_at_the_server()
     return BatchPage(
         batches=lines(database, shown),
         next=_cursor(shown[-1]) if len(found) > limit else None,
@@ -100,7 +101,7 @@ def batch_detail(database: Database, batch_id: str, *, cursor: str | None = None
       Deferred: The database is away.
     """
     after = decoded(cursor, sort=_QUESTIONS).task_id if cursor else ""
-    batch = Batches(database).get(batch_id)
+    batch = MadeBatches(database).get(batch_id)
     found = BatchLists(database).questions(batch.id, after=after, limit=limit + 1)
     shown = found[:limit]
     following = Place(moment(batch.made_at).isoformat(), shown[-1].id, _QUESTIONS) if len(found) > limit else None
@@ -116,7 +117,7 @@ def waiting_for_batch(database: Database, sizes: Sizes, tokens: int) -> list[Wai
     """
     now = datetime.now(UTC).timestamp()
     found = []
-    for each in BatchQuestions(database).waiting():
+    for each in BatchWaiting(database).by_model():
         is_full = bool(sizes.tokens) and tokens >= sizes.tokens
         gathers = each.seconds < sizes.gather and each.number < sizes.requests
         why = "no_room" if is_full else "gathering" if gathers else "next_look"

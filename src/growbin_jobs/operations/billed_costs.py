@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.limits.usage import cost_between
+from growbin_jobs.limits.spent import cost_between
 
 #: Share of a day's bill by which ours may differ, and micro-dollars below which nobody cares.
 MOST_DRIFT: Final = 0.02

@@ -16,7 +16,7 @@ from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.errors import Conflict, NotFound
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.past_requests import Need, needs_of_the_past
-from growbin_jobs.limits.usage import answered_analyses
+from growbin_jobs.limits.requests_of_analyses import answered_analyses
 from growbin_jobs.names import UPLOAD_IMAGE
 from growbin_jobs.operations.bulk import BulkView, view_of
 from growbin_jobs.operations.bulk_cost import analysis_of, expected, requests_of

@@ -6,14 +6,12 @@ yet, the tasks themselves.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, percentile, together
+from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, together
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.queue_minutes import QueueMinute, QueueMinutes
 from growbin_jobs.engine.central.rollup import SPANS
@@ -22,6 +20,15 @@ from growbin_jobs.engine.central.search.recent_runs import recent_runs
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.engine.central.spans import Spans
 from growbin_jobs.engine.delivery.records import TaskState
+from growbin_jobs.operations.run_figures import (
+    ActorLine,
+    MinutePoint,
+    Spreads,
+    actors_of,
+    is_bad,
+    points_of,
+    spreads_of,
+)
 
 #: What an overview shows.
 SPAN: Final = timedelta(hours=1)
@@ -29,55 +36,8 @@ SPAN: Final = timedelta(hours=1)
 #: Queues of which it is said how deep they were, the deepest.
 _QUEUES: Final = 20
 
-#: Parts of an actor's trend.
-_TREND: Final = 30
-
-#: Outcomes of runs that did not go well; what was put off is no end at all.
-_FAILED: Final = ("failed", "crashed")
+#: What was put off is no end at all.
 _PUT_OFF: Final = ("deferred", "pending", "running")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spreads:
-    """Waits and runs in seconds, by half and by 95 of 100; None where nothing is known."""
-
-    wait_p50: float | None
-    wait_p95: float | None
-    run_p50: float | None
-    run_p95: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MinutePoint:
-    """One step of the time.
-
-    Attributes:
-      at: Its beginning.
-      done, failed, dead: Runs that ended so; a crash is a failure.
-    """
-
-    at: datetime
-    done: int
-    failed: int
-    dead: int
-    spreads: Spreads
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActorLine:
-    """One actor in the time.
-
-    Attributes:
-      rate: Failures among its ends, from 0 to 1.
-      trend: Ends in equal parts of the time, oldest first.
-    """
-
-    actor: str
-    ends: int
-    failures: int
-    rate: float
-    spreads: Spreads
-    trend: list[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +87,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
     figures, sampled = _figures(database, since, last, timedelta(seconds=step))
     queues = QueueMinutes(database)
-    ends, failures = sum(each.runs for each in figures), sum(each.runs for each in figures if _is_bad(each))
+    ends, failures = sum(each.runs for each in figures), sum(each.runs for each in figures if is_bad(each))
     return Overview(
         since=since,
         until=last,
@@ -136,10 +96,10 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
         failures=failures,
         rate=failures / ends if ends else None,
         per_minute=ends * 60 / (end - begin),
-        spreads=_spreads(figures),
+        spreads=spreads_of(figures),
         sampled=sampled,
-        minutes=_points(figures, begin, end, step),
-        actors=_actors(figures, begin, end),
+        minutes=points_of(figures, begin, end, step),
+        actors=actors_of(figures, begin, end),
         queues=queues.read(since, last, queues=queues.deepest(since, last, _QUEUES), step=timedelta(seconds=step)),
     )
 
@@ -162,56 +122,3 @@ def _figures(database: Database, since: datetime, until: datetime, step: timedel
     young, sampled = recent_runs(database, tail, until) if tail < until else ([], False)
     # Added up by the step first: all that is told is told by the step, by the actor or of the whole.
     return together((each for each in (*made, *young) if each.outcome not in _PUT_OFF), step), sampled
-
-
-def _is_bad(figures: TaskMinute) -> bool:
-    return figures.outcome == "dead" or figures.outcome in _FAILED
-
-
-def _spreads(figures: Iterable[TaskMinute]) -> Spreads:
-    its = list(figures)
-    wait, run = _sum([each.wait_buckets for each in its]), _sum([each.run_buckets for each in its])
-    return Spreads(
-        wait_p50=percentile(wait, 0.5), wait_p95=percentile(wait, 0.95), run_p50=percentile(run, 0.5),
-        run_p95=percentile(run, 0.95),
-    )  # fmt: skip
-
-
-def _sum(buckets: Sequence[Sequence[int]]) -> list[int]:
-    return list(map(sum, zip(*buckets, strict=True)))
-
-
-def _points(figures: Iterable[TaskMinute], begin: int, end: int, step: int) -> list[MinutePoint]:
-    by_step: defaultdict[int, list[TaskMinute]] = defaultdict(list)
-    for each in figures:
-        by_step[int(each.minute.timestamp()) // step * step].append(each)
-    return [
-        MinutePoint(
-            at=datetime.fromtimestamp(at, UTC),
-            done=sum(each.runs for each in by_step[at] if not _is_bad(each)),
-            failed=sum(each.runs for each in by_step[at] if each.outcome in _FAILED),
-            dead=sum(each.runs for each in by_step[at] if each.outcome == "dead"),
-            spreads=_spreads(by_step[at]),
-        )
-        for at in range(begin, end, step)
-    ]
-
-
-def _actors(figures: Sequence[TaskMinute], begin: int, end: int) -> list[ActorLine]:
-    by_actor: defaultdict[str, list[TaskMinute]] = defaultdict(list)
-    for each in figures:
-        by_actor[each.task_name].append(each)
-    found = []
-    for actor, its in by_actor.items():
-        ends, failures = sum(each.runs for each in its), sum(each.runs for each in its if _is_bad(each))
-        trend = [0] * _TREND
-        for each in its:
-            part = int((each.minute.timestamp() - begin) * _TREND / (end - begin))
-            trend[min(_TREND - 1, max(0, part))] += each.runs
-        found.append(
-            ActorLine(
-                actor=actor, ends=ends, failures=failures, rate=failures / ends if ends else 0.0, trend=trend,
-                spreads=_spreads(its),
-            )
-        )  # fmt: skip
-    return sorted(found, key=lambda line: (-line.ends, line.actor))

@@ -13,7 +13,7 @@ from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.analysis import Analysis
-from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
+from growbin_jobs.models.batch_waiting import BatchWaiting, InBatch
 from growbin_jobs.operations.turn import turn_of
 from growbin_jobs.operations.worker_states import Presence, worker_states
 
@@ -75,7 +75,7 @@ def why_analysis_waits(analysis: Analysis, database: Database) -> Waiting | None
       Deferred: The database is away.
     """
     if analysis.tier == BATCH:
-        asked = [each for each in BatchQuestions(database).of_analysis(analysis.id) if each.back_at is None]
+        asked = [each for each in BatchWaiting(database).of_analysis(analysis.id) if each.back_at is None]
         if asked:
             return why_in_batch(asked[0])
     turn = turn_of(analysis, database)

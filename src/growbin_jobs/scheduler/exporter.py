@@ -18,7 +18,7 @@ from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.node.health import Check
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budget_report import budgets_today
-from growbin_jobs.limits.usage import spent
+from growbin_jobs.limits.spent import spent
 from growbin_jobs.metrics import shown
 from growbin_jobs.metrics.cached import Source, read_all
 from growbin_jobs.metrics.counts import process_counts

@@ -10,7 +10,7 @@ from dramatiq import Message
 
 from growbin_jobs.engine.delivery.by_name import message_for
 from growbin_jobs.engine.groups import Route
-from growbin_jobs.scheduler.ledger import Claim
+from growbin_jobs.scheduler.claims import Claim
 
 
 def message_of(claim: Claim, route: Route) -> Message[Any]:

@@ -15,8 +15,9 @@ from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.errors import Deferred
+from growbin_jobs.scheduler.claims import LEASE
 from growbin_jobs.scheduler.jobs import ScheduledJob
-from growbin_jobs.scheduler.ledger import LEASE, Ledger
+from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.sending import message_of
 
 logger = logging.getLogger(__name__)

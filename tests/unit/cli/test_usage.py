@@ -10,14 +10,14 @@ import pytest
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.cli import usage_view
 from growbin_jobs.cli.console import out
 from growbin_jobs.cli.days import first_day
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.ledger import UsageLedger
 from growbin_jobs.limits.prices import load_prices
-from growbin_jobs.limits.usage import Spent
+from growbin_jobs.limits.spent import Spent
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 

@@ -11,7 +11,7 @@ from tests.unit.limits.virtual_time import Cluster
 
 from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.errors import Deferred
-from growbin_jobs.limits.tickets import Wish
+from growbin_jobs.limits.asking import Wish
 
 STANDS_FOR, MESSAGES, PER_MINUTE = 10, 200_000, 100
 HOUR = 3_600.0

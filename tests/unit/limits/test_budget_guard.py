@@ -14,15 +14,16 @@ from growbin_jobs.adapters.llm.attribution import Attribution
 from growbin_jobs.adapters.llm.estimate import input_tokens
 from growbin_jobs.adapters.llm.guards import PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.limits.bookkeeping import Totals
-from growbin_jobs.limits.budget_guard import MARGIN, BudgetGuard, BudgetSpent
+from growbin_jobs.limits.budget_guard import BudgetGuard, BudgetSpent
 from growbin_jobs.limits.budget_report import budget_days, imbalances
 from growbin_jobs.limits.budgets import EACH_USER, TOTAL, Budgets
 from growbin_jobs.limits.prices import load_prices
+from growbin_jobs.limits.worst_cost import MARGIN
 from growbin_jobs.models import SCHEMA
 
 SEOUL = ZoneInfo("Asia/Seoul")

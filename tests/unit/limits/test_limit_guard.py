@@ -6,7 +6,7 @@ import pytest
 
 from growbin_jobs.adapters.llm.guards import PlannedRequest
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.errors import Permanent
 from growbin_jobs.limits.classes import BACKFILL, INTERACTIVE, PROBE, RETRY, class_of
 from growbin_jobs.limits.limit_guard import LimitGuard

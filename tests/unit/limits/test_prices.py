@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.prices import load_prices
 from growbin_jobs.model_catalog import default_model

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from growbin_jobs.errors import Deferred
+from growbin_jobs.limits.asking import Wish
 from growbin_jobs.limits.classes import BACKFILL, INTERACTIVE
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits
-from growbin_jobs.limits.tickets import LEAD, RENEWALS, Gate, Wish
+from growbin_jobs.limits.tickets import LEAD, RENEWALS, Gate
 
 
 class Room:

@@ -8,10 +8,11 @@ import pytest
 from tests.unit.limits.virtual_time import Cluster
 
 from growbin_jobs.errors import Deferred
+from growbin_jobs.limits.asking import Wish
 from growbin_jobs.limits.classes import BACKFILL, INTERACTIVE, PROBE, RETRY
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.parameters import spacing
-from growbin_jobs.limits.tickets import Gate, Wish
+from growbin_jobs.limits.tickets import Gate
 
 COSTS = {"vision": 1.0}
 

@@ -11,6 +11,7 @@ from tests.upgraded import upgrade
 
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import WasteAnalysis
+from growbin_jobs.models.audit_check import verify_chain
 from growbin_jobs.monitor.services import Services
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4 + b"\xff\xd9"
@@ -67,7 +68,7 @@ def test_the_bytes_come_with_headers_that_run_nothing_and_who_saw_whose_is_writt
     ]
     row = filled.audit.find(action="photo.opened", limit=1)[0]
     assert (row.address, row.role) == ("testclient", "admin+personal")
-    assert filled.audit.verify().wrong is None
+    assert verify_chain(filled.audit).wrong is None
 
 
 def test_without_a_reason_or_the_right_nobody_gets_it_and_nothing_is_written(signed_in, filled):

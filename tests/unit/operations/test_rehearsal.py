@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from growbin_jobs.errors import Deferred, Permanent, Transient
 from growbin_jobs.messages import VisionAnswer
 from growbin_jobs.models.analysis import Analysis
-from growbin_jobs.operations.rehearsal import Paid, Standards, Tried, judged, paid, spread, try_all
+from growbin_jobs.operations.rehearsal import Tried, spread, try_all
+from growbin_jobs.operations.rehearsal_verdict import Paid, Standards, judged, paid
 from growbin_jobs.states import AnalysisStatus
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -10,10 +10,9 @@ from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.adapters.llm.facts import Facts
 from growbin_jobs.adapters.llm.fitting import Fitted, Wish, fitted
 from growbin_jobs.adapters.llm.learning import Knowledge
-from growbin_jobs.adapters.llm.refusals import FieldRefused, learnt_from
+from growbin_jobs.adapters.llm.lessons import Lessons
+from growbin_jobs.adapters.llm.refusals import FieldRefused
 from growbin_jobs.adapters.llm.reply import Completion, Reply
-from growbin_jobs.adapters.llm.said import read_said
-from growbin_jobs.errors import Transient
 
 Answer = TypeVar("Answer")
 
@@ -36,12 +35,14 @@ class Asking:
 
     Parameters:
       knowledge: What is known of the server.
+      lessons: Reads and learns from what it says.
       post: Sends one request.
       postpone: Leaves so many seconds out of the call's deadline.
     """
 
-    def __init__(self, knowledge: Knowledge, post: Post, postpone: Callable[[float], None]) -> None:
+    def __init__(self, knowledge: Knowledge, lessons: Lessons, post: Post, postpone: Callable[[float], None]) -> None:
         self._knowledge = knowledge
+        self._lessons = lessons
         self._post = post
         self._postpone = postpone
 
@@ -63,7 +64,7 @@ class Asking:
                 known = self._knowledge.facts(model)
                 asked = fitted(wish, known, tier)
                 try:
-                    found = self._post(wish, asked, partial(self.read, wish, asked, read))
+                    found = self._post(wish, asked, partial(self._lessons.read, wish, asked, read))
                 except FieldRefused as refused:
                     logger.warning("model.learnt model=%s refused=%s", model, ",".join(refused.facts.refused))
                     self._knowledge.learn(model, refused.facts)
@@ -71,52 +72,3 @@ class Asking:
                 self._knowledge.learn(model, Facts(proven=asked.used, said="" if known.said else None))
                 return found
         raise unusable("the server refuses one part of the request after the other")
-
-    def lesson(self, wish: Wish, asked: Fitted, status: int, body: object) -> FieldRefused | None:
-        """Return what a refusal teaches; None where the request would be the same with it.
-
-        Parameters:
-          wish: The request.
-          asked: As it was sent.
-          status: Of HTTP.
-          body: The error's document.
-        """
-        try:
-            self._teach(wish, asked, learnt_from(status, read_said(body), asked))
-        except FieldRefused as refused:
-            return refused
-        return None
-
-    def read(
-        self, wish: Wish, asked: Fitted, read: Callable[[Reply], Completion[Answer]], reply: Reply
-    ) -> Completion[Answer]:
-        """Return what a reply says; learn a higher cap, or that the schema has to be said in words besides.
-
-        An answer outside the schema is paid for: whether to ask again is the queue's business, which counts that.
-
-        Parameters:
-          wish: The request.
-          asked: As it was sent.
-          read: Reads the reply, or raises ``Transient`` where it cannot be used.
-          reply: What came.
-
-        Raises:
-          FieldRefused: It was cut off, and the cap can be raised.
-          Transient: It cannot be used.
-        """
-        if reply.cut_off:
-            self._teach(wish, asked, Facts(refused={f"cap.{wish.call.max_tokens}": "it cut an answer off"}))
-            raise unusable(f"it was cut off at {asked.cap} tokens")
-        try:
-            return read(reply)
-        except Transient:
-            if "schema.heeded" in asked.used and not self._knowledge.server.trusted:
-                learnt = Facts(refused={"schema.heeded": "it answered outside the schema"})
-                self._knowledge.learn(wish.call.model, learnt)
-            raise
-
-    def _teach(self, wish: Wish, asked: Fitted, facts: Facts) -> None:
-        """Raise what a response teaches, if the request would be another one with it."""
-        known = self._knowledge.facts(wish.call.model)
-        if not facts.is_empty and fitted(wish, known | facts, wish.call.service_tier).body != asked.body:
-            raise FieldRefused(facts)

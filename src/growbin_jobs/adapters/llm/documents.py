@@ -1,14 +1,18 @@
-"""The body of a 200 before it is read as an answer: its encoding, its events, and the error that it may be instead."""
+"""The body of a 200 before it is read as an answer: its encoding, its events, its form, and the error it may be."""
 
 import codecs
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm import vocabulary
 from growbin_jobs.adapters.llm.said import read_said
 from growbin_jobs.adapters.llm.streamed import put_together
+
+Wire = TypeVar("Wire", bound=BaseModel)
 
 #: Members by which an object says something and answers nothing.
 _SAYS: Final = frozenset({"detail", "message", "msg", "errmsg", "base_resp"})
@@ -22,6 +26,15 @@ def decoded(body: bytes, headers: Mapping[str, str]) -> str:
       headers: Of the response.
     """
     return put_together(_text(body, headers))
+
+
+def parsed(form: type[Wire], document: str) -> Wire | None:
+    """Return a document in a form; None where it has another one."""
+    # None and no exception: pydantic's holds the body, and would come along as the context of ours.
+    try:
+        return form.model_validate_json(document)
+    except ValidationError:
+        return None
 
 
 def _text(body: bytes, headers: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """The port for what must agree before a model request is sent: limits, breakers, budgets.
 
-:class:`~growbin_jobs.adapters.llm.client.ModelClient` asks in the one place that every HTTP request passes, so that a
+:class:`~growbin_jobs.adapters.llm.posting.Posting` asks in the one place that every HTTP request passes, so that a
 call that takes several requests asks for each. All guards agree or nothing is sent; what the first ones hold is given
 back when a later one refuses.
 """

@@ -1,7 +1,7 @@
 """The port for measuring model requests: one record for each HTTP request that may cost money.
 
 An answer can take several requests (a server without JSON schemas, a cut off answer), and a request without an answer
-may have been billed. So the record is of the request, and :class:`~growbin_jobs.adapters.llm.client.ModelClient` makes
+may have been billed. So the record is of the request, and :class:`~growbin_jobs.adapters.llm.posting.Posting` makes
 it in the one place that all of them pass.
 """
 
@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final, Literal, Protocol
 
 from growbin_jobs.adapters.llm.attribution import Attribution, attribution
-from growbin_jobs.adapters.llm.reply import Usage
+from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.errors import Deferred, Permanent, Transient
 
 #: How a request ended.

@@ -3,51 +3,25 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
 )
 
-from growbin_jobs.adapters.llm.documents import decoded, error_in, status_in
+from growbin_jobs.adapters.llm.documents import decoded, error_in, parsed, status_in
 from growbin_jobs.adapters.llm.errors import from_response, unusable
+from growbin_jobs.adapters.llm.usage import Usage, read_usage
 from growbin_jobs.adapters.llm.wrapping import unwrapped
 from growbin_jobs.errors import Permanent, Transient
 
 Answer = TypeVar("Answer")
-Wire = TypeVar("Wire", bound=BaseModel)
 
 #: How the reasons begin for which a model stopped, in lower case: OpenAI's, Gemini's, Mistral's, those of gateways.
 _CUT_OFF: Final = ("length", "max_tokens", "max_output_tokens", "model_length", "max_completion_tokens")
 _FILTERED: Final = (
     "content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited", "spii", "image_safety", "sensitive",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one call, as the server counted them.
-
-    Attributes:
-      prompt: Tokens of the request, the picture included.
-      cached: Of those, the ones read from the server's prompt cache.
-      completion: Tokens of the answer, reasoning included.
-      reasoning: Of those, the ones spent on reasoning.
-      cache_written: Of the request's, the ones written to the server's prompt cache, which some servers bill higher.
-    """
-
-    prompt: int
-    cached: int
-    completion: int
-    reasoning: int
-    cache_written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +85,7 @@ def read_reply(
     document = decoded(body, headers)
     if (wrong := error_in(document)) is not None:
         raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
-    wire = _parse(_Completion, document)
+    wire = parsed(_Completion, document)
     if wire is None:
         raise unusable("it is not a chat completion")
     if not wire.choices:
@@ -135,41 +109,9 @@ def read_reply(
         content = reasoning  # a parser of thoughts that did not find their end
     if not content and not cut_off and not (structured and reasoning):
         raise unusable("it is empty")
-    usage = _usage(wire.usage)
+    usage = read_usage(wire.usage)
     answered = wire.model if isinstance(wire.model, str) else None
     return Reply(content, cut_off, answered, usage, headers.get("x-request-id"), "" if content else reasoning)
-
-
-class Bill(NamedTuple):
-    """What a response says of its price: tokens, the model that answered, the price tier; None where it does not."""
-
-    usage: Usage | None
-    model: str | None
-    service_tier: str | None
-
-
-def read_bill(body: bytes) -> Bill:
-    """Read what the body of a 200 says of its price, whether or not its answer can be used."""
-    wire = _parse(_Billed, decoded(body, {}))
-    if wire is None:
-        return Bill(None, None, None)
-    model, tier = (value if isinstance(value, str) else None for value in (wire.model, wire.service_tier))
-    return Bill(_usage(wire.usage), model, tier)
-
-
-def read_models(body: bytes) -> dict[str, date | None]:
-    """Read the body of ``GET /v1/models``: the offered models, each with the announced day of its end.
-
-    Raises:
-      Transient: The body is no list of models.
-    """
-    wire = _parse(_Models, decoded(body, {}))
-    if wire is None:
-        raise Transient(
-            "What answers is no model server: it gave no list of models. "
-            "Check OPENAI_BASE_URL, which usually ends in /v1."
-        )
-    return {model.id.removeprefix("models/"): _day(model.shutdown_date) for model in wire.data or ()}
 
 
 class _Message(BaseModel):
@@ -193,98 +135,6 @@ class _Completion(BaseModel):
     choices: list[_Choice] | None = None
     model: Any = None
     usage: Any = None
-
-
-class _Billed(BaseModel):
-    model: Any = None
-    usage: Any = None
-    service_tier: Any = None
-
-
-class _Model(BaseModel):
-    id: str = Field(validation_alias=AliasChoices("id", "name"))
-    shutdown_date: Any = None
-
-
-class _Models(BaseModel):
-    data: list[_Model] | None = Field(validation_alias=AliasChoices("data", "models"))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_object(cls, value: object) -> object:
-        return {"data": value} if isinstance(value, list) else value  # Together AI
-
-
-#: Tokens that a request and its answer may be said to have: ten times what any model takes. More is a fault of the
-#: server, and no count: it would spend the budget of all, and the sums of the day could not hold the next one.
-MOST_TOKENS: Final = 100_000_000
-
-Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
-
-
-def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-#: Odd details do not cost the counts beside them.
-_OrNone = WrapValidator(_or_none)
-
-
-class _PromptDetails(BaseModel):
-    cached_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-
-
-class _CompletionDetails(BaseModel):
-    reasoning_tokens: Count | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: Count
-    completion_tokens: Count
-    prompt_tokens_details: Annotated[_PromptDetails | None, _OrNone] = None
-    completion_tokens_details: Annotated[_CompletionDetails | None, _OrNone] = None
-
-
-def _parse(form: type[Wire], body: str) -> Wire | None:
-    # None and no exception: pydantic's holds the body, and would come along as the context of ours.
-    try:
-        return form.model_validate_json(body)
-    except ValidationError:
-        return None
-
-
-def _day(value: object) -> date | None:
-    try:
-        return datetime.fromisoformat(value).date() if isinstance(value, str) and value else None
-    except ValueError:
-        return None
-
-
-def _usage(value: object) -> Usage | None:
-    # An odd count is no reason to throw away an answer that has been paid for.
-    if isinstance(value, Mapping) and "prompt_tokens" not in value and "input_tokens" in value:
-        value = {"prompt_tokens": value["input_tokens"], "completion_tokens": value.get("output_tokens")}
-    if isinstance(value, Mapping) and value.get("completion_tokens") is None:
-        # Some servers count what was said to the model and all, and leave the difference to the reader.
-        both = (value.get("total_tokens"), value.get("prompt_tokens"))
-        if all(isinstance(count, int) for count in both):
-            value = {**value, "completion_tokens": both[0] - both[1]}  # type: ignore[operator]
-    try:
-        wire = _Usage.model_validate(value)
-    except ValidationError:
-        return None
-    before, after = wire.prompt_tokens_details, wire.completion_tokens_details
-    return Usage(
-        prompt=wire.prompt_tokens,
-        cached=(before and before.cached_tokens) or 0,
-        completion=wire.completion_tokens,
-        reasoning=(after and after.reasoning_tokens) or 0,
-        cache_written=(before and before.cache_write_tokens) or 0,
-    )
 
 
 def _refuses(content: object) -> bool:

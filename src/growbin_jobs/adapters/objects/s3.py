@@ -7,26 +7,19 @@ not there, and what should fail waits.
 
 import contextlib
 import importlib.util
-import os
 import re
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import UTC
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from growbin_jobs import __version__
 from growbin_jobs.adapters.objects.answers import genuine
-from growbin_jobs.adapters.objects.faults import translated
 from growbin_jobs.adapters.objects.keys import address_of, check_key, check_prefix, key_of
 from growbin_jobs.adapters.objects.port import Listed, ObjectInfo, probe
-from growbin_jobs.adapters.objects.s3_requests import NotPlain, S3Requests
-from growbin_jobs.engine.threads import offload
-from growbin_jobs.errors import ConfigurationError, Deferred, NotFound, PictureRefused
+from growbin_jobs.adapters.objects.s3_connections import S3Connections
+from growbin_jobs.errors import ConfigurationError, NotFound, PictureRefused
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 #: "Bucket naming rules", Amazon S3 User Guide; without the reserved affixes.
@@ -38,32 +31,11 @@ LONGEST_PRESIGN: Final = 7 * 24 * 3600
 #: Objects that one answer lists; S3 allows no more.
 LIST_PAGE: Final = 1000
 
-BUSY_WAIT: Final = 5.0
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Done(Generic[T]):
-    """What a request gave, which may be empty or nothing."""
-
-    value: T
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    pid: int
-    client: "S3Client"
-    slots: threading.BoundedSemaphore
-    requests: S3Requests | None
-
 
 class S3Store:
     """See :class:`~growbin_jobs.adapters.objects.port.ObjectStore`.
 
-    One attempt a call: the job tries again, and holds no thread meanwhile. botocore's pool is a cache and no limit
-    (1000 greenlets would open 1000 connections), so a semaphore of the same size stands before it.
+    One attempt a call: the job tries again, and holds no thread meanwhile.
 
     Parameters:
       bucket: Its name.
@@ -96,18 +68,19 @@ class S3Store:
         if importlib.util.find_spec("boto3") is None:
             raise ConfigurationError("S3 needs boto3. Install it: pip install 'growbin-jobs[s3]'")
         self.bucket = bucket
-        self._endpoint_url = endpoint_url and endpoint_url.rstrip("/")
-        self._pool_size = pool_size
-        self._timeout = timeout
-        self._max_wait = timeout if max_wait is None else max_wait
-        self._connecting = threading.Lock()
-        self._connection: _Connection | None = None
+        self._connections = S3Connections(
+            bucket,
+            endpoint_url=endpoint_url and endpoint_url.rstrip("/"),
+            pool_size=pool_size,
+            timeout=timeout,
+            max_wait=timeout if max_wait is None else max_wait,
+        )
 
     def put(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> str:
         check_key(key)
         headers = {"content-type": content_type} | ({"cache-control": cache_control} if cache_control else {})
-        with self._client("store an object") as client:
-            if self._did(lambda requests: requests.put(key, data, headers)):
+        with self._connections.client("store an object") as client:
+            if self._connections.did(lambda requests: requests.put(key, data, headers)):
                 return self.address(key)
             if cache_control is None:
                 answer = client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
@@ -120,8 +93,8 @@ class S3Store:
 
     def get(self, address_or_key: str, *, max_bytes: int | None = None) -> bytes:
         key = key_of(address_or_key, self.bucket)
-        with self._client("read an object") as client:
-            if found := self._did(lambda requests: requests.get(key, max_bytes)):
+        with self._connections.client("read an object") as client:
+            if found := self._connections.did(lambda requests: requests.get(key, max_bytes)):
                 return found.value
             answer = client.get_object(Bucket=self.bucket, Key=key)
             with contextlib.closing(answer["Body"]) as body:
@@ -136,7 +109,7 @@ class S3Store:
 
     def head(self, address_or_key: str) -> ObjectInfo:
         key = key_of(address_or_key, self.bucket)
-        with self._client("look at an object") as client:
+        with self._connections.client("look at an object") as client:
             try:
                 answer = client.head_object(Bucket=self.bucket, Key=key)
             except client.exceptions.ClientError as error:
@@ -162,8 +135,8 @@ class S3Store:
 
     def delete(self, address_or_key: str) -> None:
         key = key_of(address_or_key, self.bucket)
-        with self._client("delete an object") as client, contextlib.suppress(client.exceptions.NoSuchKey):
-            if self._did(lambda requests: requests.delete(key)):
+        with self._connections.client("delete an object") as client, contextlib.suppress(client.exceptions.NoSuchKey):
+            if self._connections.did(lambda requests: requests.delete(key)):
                 return
             genuine("DeleteObject", client.delete_object(Bucket=self.bucket, Key=key))
 
@@ -172,7 +145,7 @@ class S3Store:
         pages: Iterator[ListObjectsV2OutputTypeDef] | None = None
         while True:
             # Between two pages the connection is free: whoever reads them may take long.
-            with self._client("list objects") as client:
+            with self._connections.client("list objects") as client:
                 pages = pages or iter(
                     client.get_paginator("list_objects_v2").paginate(
                         Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": LIST_PAGE}
@@ -192,83 +165,13 @@ class S3Store:
         key = key_of(address_or_key, self.bucket)
         if not 0 < expires <= LONGEST_PRESIGN:
             raise ConfigurationError(f"A presigned address lives 1 to {LONGEST_PRESIGN} seconds, not {expires}.")
-        with self._client("sign an address") as client:
+        with self._connections.client("sign an address") as client:
             return client.generate_presigned_url(
                 "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires
             )
 
     def check(self) -> None:
         probe(self)
-
-    def _did(self, send: Callable[[S3Requests], T]) -> "_Done[T] | None":
-        """Return what a request of ours gave; None where botocore has to send it."""
-        connection = self._connected()
-        if connection.requests is not None:
-            try:
-                return _Done(send(connection.requests))
-            except NotPlain as answer:
-                if answer.lasting:
-                    self._connection = replace(connection, requests=None)
-        return None
-
-    @contextlib.contextmanager
-    def _client(self, doing: str) -> Iterator["S3Client"]:
-        """Lend the client while there is a connection for it; turn its errors into ours."""
-        with translated(doing, self.bucket):
-            connection = self._connected()
-            if not connection.slots.acquire(timeout=self._max_wait):
-                raise Deferred(
-                    f"All {self._pool_size} connections to S3 are busy (GROWBIN_S3_POOL_SIZE).",
-                    wait=BUSY_WAIT,
-                    capacity=True,
-                )
-            try:
-                yield connection.client
-            finally:
-                connection.slots.release()
-
-    def _connected(self) -> _Connection:
-        """Return this process's client; a fork must not share its parent's connections."""
-        connection = self._connection
-        if connection is None or connection.pid != os.getpid():
-            with self._connecting:
-                connection = self._connection
-                if connection is None or connection.pid != os.getpid():
-                    connection = self._connection = offload(self._connect)
-        return connection
-
-    def _connect(self) -> _Connection:
-        """Make the client. Takes about 150 ms: it reads the service's description."""
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import NoCredentialsError
-
-        # A session of our own: boto3's default one is not safe to share with other threads.
-        session = boto3.session.Session()
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise NoCredentialsError  # a client without them would be kept, and never look again
-        config = Config(
-            signature_version="s3v4",
-            max_pool_connections=self._pool_size,
-            connect_timeout=self._timeout,
-            read_timeout=self._timeout,
-            retries={"total_max_attempts": 1},
-            tcp_keepalive=True,
-            # Both are worked out for each request otherwise, a tenth of its CPU; our parameters are fixed.
-            user_agent=f"growbin-jobs/{__version__}",
-            parameter_validation=False,
-            # Checksums in trailers are AWS's own; the signed hash of the payload, which stands in for them, is not.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path" if self._endpoint_url else "auto", "payload_signing_enabled": True},
-        )
-        client = session.client("s3", endpoint_url=self._endpoint_url, config=config)
-        try:
-            requests = S3Requests(client, credentials, self.bucket)
-        except NotPlain:
-            requests = None
-        return _Connection(os.getpid(), client, threading.BoundedSemaphore(self._pool_size), requests)
 
 
 def _is_http(url: str) -> bool:

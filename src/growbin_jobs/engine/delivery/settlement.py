@@ -21,25 +21,17 @@ from functools import partial
 from typing import Protocol
 
 from growbin_jobs.engine import events
-from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.codec import encode
 from growbin_jobs.engine.delivery.decide import Decisions
 from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.lifecycle import COMMITTED, DECIDED, RELEASE, SETTLED, Life, State, Step, advance
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskHistory, TaskState
-from growbin_jobs.engine.delivery.runs import counted
+from growbin_jobs.engine.delivery.returning import MOST_RETURNS, returned_too_often, way_back
 from growbin_jobs.engine.foreign_errors import describe
 
 #: Seconds until a publication that failed is tried again: first, and at most.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
-
-#: Seconds until a message that went back is delivered again: first, and at most; doubled each time.
-FIRST_DELAY, LAST_DELAY = 1.0, 300.0
-
-#: So often a message may go back because nothing could be decided about it.
-MOST_RETURNS = 5
 
 #: Of a delivery that has failed, and of one that has not.
 _DISPOSITION = {True: Disposition.DEAD_LETTER, False: Disposition.ACK}
@@ -102,7 +94,7 @@ class Settlement:
             delivery.failed = life.history.state is TaskState.DEAD
             self._publish(delivery, life.history.outbox, _DISPOSITION[delivery.failed])
         elif state is State.RETURNING:
-            self._send_back(delivery)
+            self._publish(delivery, *way_back(delivery))
         elif state is State.RECEIVED:
             self._publish(delivery, (), Disposition.ACK)
         else:  # the broker has it back
@@ -118,7 +110,7 @@ class Settlement:
             self._decisions.refuse(delivery)
         elif life.state in (State.RECEIVED, State.RETURNING) and delivery.stale:
             advance(delivery, Step.LEAVE)
-        if life.state is State.RETURNING and _returned_too_often(delivery):
+        if life.state is State.RETURNING and returned_too_often(delivery):
             assert delivery.returned is not None
             self._decisions.give_up(delivery, f"It went back {MOST_RETURNS} times: {delivery.returned.reason}.")
 
@@ -184,22 +176,6 @@ class Settlement:
         self.release(delivery)
 
     # --- publish, then settle
-
-    def _send_back(self, delivery: Delivery) -> None:
-        """Publish a copy that counts one more and comes later, and acknowledge: brokers do not count."""
-        returned = delivery.returned
-        assert returned is not None
-        if returned.after:
-            self._publish(delivery, (_copy(delivery, delivery.body, returned.after),), Disposition.ACK)
-            return
-        count = counted(delivery.options, "requeues") + 1
-        delay = pause_after(count - 1, FIRST_DELAY, LAST_DELAY, (1.0, 1.25)) if returned.counted else 0.0
-        events.REQUEUED.emit(delivery, count=count, in_ms=int(delay * 1000), reason=returned.reason)
-        if not returned.counted:
-            self._publish(delivery, (), Disposition.REQUEUE)
-            return
-        body = encode(delivery._message.copy(options={"requeues": count}))
-        self._publish(delivery, (_copy(delivery, body, delay),), Disposition.ACK)
 
     def _publish(self, delivery: Delivery, outbox: tuple[OutboxMessage, ...], disposition: Disposition) -> None:
         self._open.add(delivery)
@@ -285,16 +261,3 @@ class Settlement:
                 pending_ack.delivery.consumer.settle(pending_ack)
             else:
                 self.failed.append((due, pending_ack))
-
-
-def _copy(delivery: Delivery, body: bytes, delay: float) -> OutboxMessage:
-    return OutboxMessage(
-        message_id=delivery.message_id, task_name=delivery.actor_name, queue_name=delivery.queue_name, body=body,
-        parent_id=delivery.message_id, due_at=time.time() + delay,
-    )  # fmt: skip
-
-
-def _returned_too_often(delivery: Delivery) -> bool:
-    returned = delivery.returned
-    assert returned is not None
-    return returned.counted and returned.limited and counted(delivery.options, "requeues") >= MOST_RETURNS

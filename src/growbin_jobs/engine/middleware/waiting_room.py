@@ -22,7 +22,7 @@ from dramatiq.middleware import CurrentMessage
 
 from growbin_jobs.engine.delivery.runs import counted
 from growbin_jobs.engine.errors import Returned, WorkerStopping
-from growbin_jobs.engine.middleware.time_limit import Interrupts
+from growbin_jobs.engine.middleware.interrupts import Interrupts
 from growbin_jobs.engine.pauses import Pauses
 
 #: Seconds that a queue stays narrow when nobody waits any more: a message takes so long from its begin to its wait.

@@ -17,8 +17,8 @@ from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.middleware.interrupts import Interrupts
 from growbin_jobs.engine.middleware.open_files import FilesWatch, end_process
-from growbin_jobs.engine.middleware.time_limit import Interrupts
 from growbin_jobs.engine.node.beats import Beat, BeatFile
 from growbin_jobs.engine.node.repeated_signals import ignore_repeated_stops
 from growbin_jobs.engine.processes import is_isolated_process

@@ -14,7 +14,7 @@ from growbin_jobs.errors import ConfigurationError, NotFound
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.named import named_limits
 from growbin_jobs.limits.provision import provision_of
-from growbin_jobs.models.batches import Batches
+from growbin_jobs.models.made_batches import MadeBatches
 from growbin_jobs.monitor.acting.actor import name_of
 from growbin_jobs.monitor.recording import record
 from growbin_jobs.monitor.security.refusals import BadInput
@@ -81,7 +81,7 @@ def cancel_batch(request: Request, batch_id: str, *, reason: str = "") -> str:
       NotFound: There is none.
       Conflict: It is done.
     """
-    batches = Batches(request.app.state.services.database)
+    batches = MadeBatches(request.app.state.services.database)
     found = batches.get(batch_id)
     record(request, "batch.cancelled", target=found.id, reason=reason)
     return batches.cancel(found.id, by=name_of(request)).id

@@ -9,8 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from growbin_jobs.engine.central.queue_minutes import QueueMinute
-from growbin_jobs.operations.overview import MinutePoint
 from growbin_jobs.operations.readable_json import strict
+from growbin_jobs.operations.run_figures import MinutePoint
 
 #: Size of a sparkline, in pixels.
 WIDTH, HEIGHT = 120, 28

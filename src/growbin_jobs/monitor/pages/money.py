@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from growbin_jobs.limits.usage import GroupBy
+from growbin_jobs.limits.spent import GroupBy
 from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading import money

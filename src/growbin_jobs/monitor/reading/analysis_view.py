@@ -13,7 +13,7 @@ from growbin_jobs.engine.groups import Route
 from growbin_jobs.errors import NotFound
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.models.analysis_lists import is_id
-from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
+from growbin_jobs.models.batch_waiting import BatchWaiting, InBatch
 from growbin_jobs.monitor.reading.seen import record_look
 from growbin_jobs.monitor.reading.task_query import may_see_people
 from growbin_jobs.operations.analysis_timeline import Timeline, timeline
@@ -54,7 +54,7 @@ def analysis_view(request: Request, analysis_id: str) -> AnalysisView:
         record_look(request, "analysis.seen", target=found.analysis.id, whose=found.analysis.user_id or "")
     else:
         found = replace(found, analysis=_without_person(found.analysis))
-    batches = BatchQuestions(services.database).of_analysis(found.analysis.id)
+    batches = BatchWaiting(services.database).of_analysis(found.analysis.id)
     return AnalysisView(timeline=found, waiting=waiting, batches=batches, hidden=not people)
 
 

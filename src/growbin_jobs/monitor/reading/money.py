@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.limits.breaker_store import BreakerStore
 from growbin_jobs.limits.breakers import Breakers
 from growbin_jobs.limits.budget_report import BudgetDay, budgets_today
-from growbin_jobs.limits.usage import GroupBy, Spent, spent, spent_by_users
+from growbin_jobs.limits.spent import GroupBy, Spent, spent, spent_by_users
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.breakers import list_breakers
 from growbin_jobs.operations.limit_states import LimitState, limit_states

@@ -12,7 +12,7 @@ from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.errors import NotFound
-from growbin_jobs.models.batch_questions import BatchQuestions, InBatch
+from growbin_jobs.models.batch_waiting import BatchWaiting, InBatch
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operations.lost_tasks import with_lost
 from growbin_jobs.operations.waiting import Waiting, why_task_waits
@@ -74,7 +74,7 @@ def task_view(services: Services, task_id: str, *, messages: bool) -> TaskView:
         ),
         attempts=Attempts(services.database).of_task(task.task_id, most=MOST_ATTEMPTS),
         family=with_lost(services.lost, family) if len(family) > 1 else [],
-        in_batch=BatchQuestions(services.database).of_message(task.task_id) if services.growbin else None,
+        in_batch=BatchWaiting(services.database).of_message(task.task_id) if services.growbin else None,
         letters=DeadLetters(services.database).of_task(task.task_id),
         message=found.payload if messages else None,
         result=found.result if messages else None,

@@ -22,7 +22,9 @@ from growbin_jobs.engine.central.erasing import CentralMessages
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.models.audit import Audit, AuditEntry
-from growbin_jobs.models.erasures import Erasure, Erasures, Refs, leave_object, note
+from growbin_jobs.models.erasure_refs import Refs
+from growbin_jobs.models.erasure_rows import leave_object, note
+from growbin_jobs.models.erasures import Erasure, Erasures
 from growbin_jobs.operations.subjects.here import stop
 from growbin_jobs.operations.subjects.person import Person
 from growbin_jobs.platform.retention.archive_subjects import ArchiveSubjects

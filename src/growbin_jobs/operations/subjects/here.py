@@ -15,7 +15,9 @@ from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import erasing
 from growbin_jobs.limits.subjects import SubjectUsage
-from growbin_jobs.models.erasures import Erasures, Refs, note
+from growbin_jobs.models.erasure_refs import Refs
+from growbin_jobs.models.erasure_rows import note
+from growbin_jobs.models.erasures import Erasures
 
 #: How far back requests are looked at that a node may have noted late.
 _LATE: Final = timedelta(days=7)

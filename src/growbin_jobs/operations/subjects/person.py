@@ -18,7 +18,7 @@ from growbin_jobs.messages import owner_of
 from growbin_jobs.models.analysis_subject import SubjectAnalyses
 from growbin_jobs.models.audit import Audit
 from growbin_jobs.models.batch_subject import SubjectBatches
-from growbin_jobs.models.erasures import Refs, ref_hash
+from growbin_jobs.models.erasure_refs import Refs, ref_hash
 from growbin_jobs.names import SPOOL_PREFIX
 from growbin_jobs.operations.json_ready import as_json
 from growbin_jobs.operations.readable_json import strict

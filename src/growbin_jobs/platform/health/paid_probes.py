@@ -7,7 +7,7 @@ from growbin_jobs.adapters.llm.errors import BILLED_RETRIES, from_response
 from growbin_jobs.adapters.llm.guards import Guard, PlannedRequest, admitted
 from growbin_jobs.adapters.llm.meter import Meter, ModelRequest
 from growbin_jobs.adapters.llm.recording import recorded
-from growbin_jobs.adapters.llm.reply import read_bill
+from growbin_jobs.adapters.llm.usage import read_bill
 from growbin_jobs.adapters.probing.probe import Answer, Failure
 from growbin_jobs.errors import GrowbinError, Transient
 from growbin_jobs.platform.tables.registry import CheckedModel

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from growbin_jobs.adapters.llm.meter import ModelRequest
-from growbin_jobs.adapters.llm.reply import Bill, Usage, read_bill
+from growbin_jobs.adapters.llm.usage import Bill, Usage, read_bill
 
 TOKENS = {"prompt_tokens": 900, "completion_tokens": 40}
 

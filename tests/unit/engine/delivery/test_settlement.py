@@ -26,8 +26,8 @@ from growbin_jobs.engine.delivery.endings import GivenUp, ending
 from growbin_jobs.engine.delivery.intake import Start
 from growbin_jobs.engine.delivery.lifecycle import State
 from growbin_jobs.engine.delivery.records import TaskHistory, TaskState
+from growbin_jobs.engine.delivery.returning import MOST_RETURNS
 from growbin_jobs.engine.delivery.runs import has_ended
-from growbin_jobs.engine.delivery.settlement import MOST_RETURNS
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle
 
 

@@ -124,7 +124,7 @@ def test_a_user_who_left_the_settings_or_lost_a_role_is_out_at_once(signed_in, s
 
 
 def test_a_session_that_is_over_is_none(signed_in, services):
-    from growbin_jobs.models.monitor_access import MonitorSessionRow as Row
+    from growbin_jobs.models.monitor_sessions import MonitorSessionRow as Row
 
     client = signed_in("vera")
     services.database.run(lambda one: Row.update(expires_at=Row.created_at).execute(one))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from growbin_jobs.limits.budget_report import BudgetDay
-from growbin_jobs.limits.usage import GroupBy, Spent
+from growbin_jobs.limits.spent import GroupBy, Spent
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.pages.rendering import words_for

@@ -15,7 +15,7 @@ from growbin_jobs.engine.central.search.lines import TaskLine
 from growbin_jobs.engine.central.search.task_detail import Preview, TaskDetails
 from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.errors import NotFound
-from growbin_jobs.models.batch_questions import InBatch
+from growbin_jobs.models.batch_waiting import InBatch
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.api.v2.exporting import ROUTE, Form, Reason, encoded, exported

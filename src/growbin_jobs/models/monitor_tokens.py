@@ -1,13 +1,5 @@
-"""The tables ``monitor_session`` and ``monitor_token``: who is signed in to the monitor, and which secrets let in.
+"""The table ``monitor_token``: tokens that let scripts into the monitor, and links that let people in once."""
 
-A secret is 256 random bits behind the id of its row, ``ID.SECRET``; only its SHA-256 is stored. No slow hash is needed:
-nobody guesses it.
-"""
-
-import hashlib
-import hmac
-import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -17,30 +9,12 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import UtcField, WordsField
 from growbin_jobs.errors import NotFound
+from growbin_jobs.models.monitor_secrets import fits, id_of, new_secret
 
 TokenKind = Literal["api", "link"]
 
 #: What a token begins with, so that a scanner for leaked secrets can find it.
 PREFIX: Final = "gbm_"
-
-
-class MonitorSessionRow(peewee.Model):
-    """Table ``monitor_session``. ``migrations/`` creates it; a test holds the two together."""
-
-    id = peewee.TextField(primary_key=True)
-    secret_hash = peewee.TextField()
-    name = WordsField()
-    kind = peewee.TextField()
-    role = peewee.TextField()
-    personal = peewee.BigIntegerField()
-    address = peewee.TextField()
-    created_at = UtcField()
-    expires_at = UtcField()
-    ended_at = UtcField(null=True)
-
-    class Meta:
-        table_name = "monitor_session"
-        indexes = ((("expires_at",), False),)
 
 
 class MonitorTokenRow(peewee.Model):
@@ -60,20 +34,6 @@ class MonitorTokenRow(peewee.Model):
 
     class Meta:
         table_name = "monitor_token"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorSession:
-    """One sign-in. ``role`` is a word, ``personal`` the right to see personal data; times are aware, in UTC."""
-
-    id: str
-    name: str
-    kind: str
-    role: str
-    personal: bool
-    address: str
-    created_at: datetime
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,60 +66,6 @@ class MonitorToken:
         return "expired" if self.expires_at <= datetime.now(UTC) else "valid"
 
 
-class MonitorSessions:
-    """Keeps sessions.
-
-    Parameters:
-      database: The central one; its errors mean what :meth:`Database.run` says.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def begin(self, *, name: str, kind: str, role: str, personal: bool, address: str, hours: float) -> tuple[str, str]:
-        """Begin one and return its id and the secret for the cookie."""
-        identifier, secret, hashed = _new_secret()
-        now = datetime.now(UTC)
-        row = {
-            "id": identifier, "secret_hash": hashed, "name": name, "kind": kind, "role": role,
-            "personal": int(personal), "address": address, "created_at": now,
-            "expires_at": now + timedelta(hours=hours),
-        }  # fmt: skip
-        stale = MonitorSessionRow.delete().where(MonitorSessionRow.expires_at < now - timedelta(days=30))
-
-        def work(connection: Any) -> None:
-            MonitorSessionRow.insert(row).execute(connection)
-            stale.execute(connection)
-
-        self._database.transaction(work)
-        return identifier, secret
-
-    def find(self, secret: str) -> MonitorSession | None:
-        """Return the session of a cookie; None when it has ended, or there is none."""
-        row, identifier = MonitorSessionRow, _id_of(secret)
-        if identifier is None:
-            return None
-        alive = row.ended_at.is_null() & (row.expires_at > datetime.now(UTC))
-        found = self._database.rows(row.select().where((row.id == identifier) & alive))
-        if not found or not _fits(secret, found[0]["secret_hash"]):
-            return None
-        return _session(found[0])
-
-    def end(self, identifier: str) -> bool:
-        """End one; return whether it went on until now."""
-        row = MonitorSessionRow
-        query = row.update(ended_at=datetime.now(UTC)).where((row.id == identifier) & row.ended_at.is_null())
-        return bool(self._database.run(lambda connection: query.execute(connection)))
-
-    def all(self) -> list[MonitorSession]:
-        """Return those that go on, the newest first."""
-        row = MonitorSessionRow
-        alive = row.ended_at.is_null() & (row.expires_at > datetime.now(UTC))
-        return [
-            _session(each) for each in self._database.rows(row.select().where(alive).order_by(row.created_at.desc()))
-        ]
-
-
 class MonitorTokens:
     """Keeps tokens and links.
 
@@ -174,7 +80,7 @@ class MonitorTokens:
         self, *, name: str, kind: TokenKind, role: str, personal: bool, created_by: str, lasts: timedelta
     ) -> tuple[MonitorToken, str]:
         """Make one and return it with its secret, which nobody can read again."""
-        identifier, secret, hashed = _new_secret()
+        identifier, secret, hashed = new_secret()
         now = datetime.now(UTC)
         token = MonitorToken(
             id=identifier, name=name, kind=kind, role=role, personal=personal, created_by=created_by, created_at=now,
@@ -225,40 +131,15 @@ class MonitorTokens:
 
     def _find(self, secret: str, kind: TokenKind) -> MonitorToken | None:
         secret = secret.removeprefix(PREFIX)
-        row, identifier = MonitorTokenRow, _id_of(secret)
+        row, identifier = MonitorTokenRow, id_of(secret)
         if identifier is None:
             return None
         query = row.select().where((row.id == identifier) & (row.kind == kind))
         found = self._database.rows(query)
-        if not found or not _fits(secret, found[0]["secret_hash"]):
+        if not found or not fits(secret, found[0]["secret_hash"]):
             return None
         token = _token(found[0])
         return token if token.state == "valid" else None
-
-
-def _new_secret() -> tuple[str, str, str]:
-    identifier = secrets.token_hex(6)
-    secret = f"{identifier}.{secrets.token_urlsafe(32)}"
-    return identifier, secret, _hashed(secret)
-
-
-def _id_of(secret: str) -> str | None:
-    """Return the id that a secret begins with; None for what is none, which the database must not see."""
-    identifier, dot, _ = secret.partition(".")
-    return identifier if dot and re.fullmatch("[0-9a-f]{12}", identifier) else None
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _fits(secret: str, hashed: str) -> bool:
-    return hmac.compare_digest(_hashed(secret), hashed)
-
-
-def _session(row: dict[str, Any]) -> MonitorSession:
-    names = MonitorSession.__dataclass_fields__
-    return MonitorSession(**{name: row[name] for name in names} | {"personal": bool(row["personal"])})
 
 
 def _token(row: dict[str, Any]) -> MonitorToken:
