@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 def observers() -> tuple[Observer, ...]:
     """Return the observers of Growbin's engine."""
-    return (Metrics(_schedule_overdue), KnownMessages())
+    return (Metrics(_schedule_overdue), KnownMessages(_fired))
+
+
+def _fired() -> set[str]:
+    from growbin_jobs.scheduler.table import ONCE  # producers have the observer too, and need none of it
+
+    return {job.name for job in ONCE}
 
 
 def _schedule_overdue(_config: Any, keeper: Any) -> Source:

@@ -11,9 +11,10 @@ from tests.waiting import until
 from growbin_jobs import names
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.models.made_batches import MadeBatches
+from growbin_jobs.scheduler.jobs import named
 from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.rows import LedgerRow
-from growbin_jobs.scheduler.table import named
+from growbin_jobs.scheduler.table import ONCE
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -42,7 +43,7 @@ class Batching:
         for route in JOBS:
             rows = self.ledger_states(route)
             if not {"due", "claimed", "sent"} & set(rows):
-                self.ledger.run_now(named(route.actor), due=None, by="a test")
+                self.ledger.run_now(named(route.actor, ONCE), due=None, by="a test")
 
     def ledger_states(self, route):
         query = LedgerRow.select(LedgerRow.state).where(LedgerRow.job == route.actor)
@@ -120,10 +121,10 @@ def test_a_person_cancels_a_batch_and_what_it_asked_is_asked_in_the_standard_tie
     ids = submit(batching.stack, photos[:2])
     batching.start()
     until(lambda: len(batching.waiting()) == 2, "all are put down", seconds=120)
-    batching.ledger.run_now(named(names.MAKE_BATCHES.actor), due=None, by="a test")
+    batching.ledger.run_now(named(names.MAKE_BATCHES.actor, ONCE), due=None, by="a test")
     [batch] = until(lambda: [one for one in batching.batches.all() if one.server_id], "the server has it")
     batching.stack.run("batches", "cancel", batch.server_id, check=True)
-    batching.ledger.run_now(named(names.LOOK_AFTER_BATCHES.actor), due=None, by="a test")
+    batching.ledger.run_now(named(names.LOOK_AFTER_BATCHES.actor, ONCE), due=None, by="a test")
     until(lambda: openai.batches.made[batch.server_id]["status"] == "cancelling", "the server is told")
     openai.batches.run(end="cancelled", only=0)
 

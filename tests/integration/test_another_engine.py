@@ -1,4 +1,4 @@
-"""The monitor of an engine that is not Growbin's, and the commands beside it: real workers, tables of its own."""
+"""Monitor, schedule and commands of an engine that is not Growbin's: real processes, tables of its own."""
 
 import json
 import os
@@ -14,11 +14,26 @@ from tests import command_line
 from tests.waiting import until
 
 SHOP = """
+from datetime import timedelta
+
 import dramatiq
 
 from growbin_jobs.engine import Engine, EngineConfig
+from growbin_jobs.scheduler.schedule import Schedule
 
 engine = Engine(EngineConfig.from_env("SHOP_", source="shop:engine")).install()
+schedule = Schedule(engine)
+
+
+@schedule.job(timedelta(seconds=1))
+def tick(due):
+    with open("ticks", "a") as file:
+        print(due, file=file)
+
+
+@schedule.job("0 0 1 1 *", max_retries=0)
+def year():
+    raise RuntimeError
 
 
 @dramatiq.actor
@@ -34,10 +49,13 @@ def pay(order):
 SENT = "from shop import add, pay; print(add.send(2, 3).message_id, pay.send('o-1').message_id)"
 
 #: What an engine of one's own has; everything else is Growbin's.
-PAGES = ["/", "/tasks", "/errors", "/workers", "/queues", "/dead-letters", "/bulk", "/proof", "/audit", "/access"]
+PAGES = [
+    "/", "/tasks", "/errors", "/workers", "/queues", "/dead-letters", "/bulk", "/schedule", "/proof", "/audit",
+    "/access",
+]  # fmt: skip
 OF_GROWBIN = [
-    "/analyses", "/schedule", "/money", "/batches", "/health", "/statistics", "/webhooks", "/photos/thumbnail/a-1",
-    "/api/v2/analyses", "/api/v2/export/analyses?reason=why", "/api/v2/schedule", "/api/v2/limits", "/api/v2/usage",
+    "/analyses", "/money", "/batches", "/health", "/statistics", "/webhooks", "/photos/thumbnail/a-1",
+    "/api/v2/analyses", "/api/v2/export/analyses?reason=why", "/api/v2/limits", "/api/v2/usage",
     "/api/v2/webhooks", "/api/v2/batches", "/api/v2/error-groups/e/affected",
 ]  # fmt: skip
 
@@ -117,28 +135,39 @@ def test_its_tasks_are_shown_and_steered_and_nothing_of_growbin_s_is_there(shop)
         assert [path for path in OF_GROWBIN if f'href="{path}" data-key' in front] == []
         described = client.get("/api/v2/openapi.json").json()["paths"]
         assert "/api/v2/tasks" in described
-        assert [path for path in described if "analys" in path or "limit" in path or "schedule" in path] == []
+        assert [path for path in described if "analys" in path or "limit" in path] == []
         plain = [path for path, its in described.items() if "get" in its and "{" not in path and "export" not in path]
         assert {path: client.get(path).status_code for path in plain} == dict.fromkeys(plain, 200)
-        assert client.get("/api/tasks", params={"workername": "worker@n1"}).json().keys() == {sum_, payment}
+        ours = {"workername": "worker@n1", "taskname": "add"}
+        assert client.get("/api/tasks", params=ours).json().keys() == {sum_}
 
-        [letter] = client.get("/api/v2/dead-letters").json()["letters"]
+        assert client.post("/api/v2/schedule/year/run").status_code == 200
+        until(lambda: "failed" in shop.command("schedule", "history", "year").stdout, "the job was run, and has failed")
+        assert client.post("/api/v2/schedule/tick/pause", json={"reason": "the night"}).status_code == 200
+        [letter] = client.get("/api/v2/dead-letters", params={"actor": "pay"}).json()["letters"]
         assert client.post(f"/api/v2/dead-letters/{letter['id']}/retry").status_code == 200
         wrong = client.post(f"/api/v2/tasks/{sum_}/edit", json={"args": [2, "three"]})
         assert (wrong.status_code, "b" in wrong.json()["detail"]) == (409, True)
         edited = client.post(f"/api/v2/tasks/{sum_}/edit", json={"args": [20, 30]}).json()["task_id"]
         until(lambda: ended(client, edited, "completed"), "the edited task has run")
-        second = until(lambda: client.get("/api/v2/dead-letters").json()["letters"], "it was given up once more")
+        pay = {"actor": "pay"}
+        second = until(lambda: client.get("/api/v2/dead-letters", params=pay).json()["letters"], "it is given up again")
 
-    previewed = json.loads(shop.command("bulk", "preview", "retry", "--json").stdout)
+    previewed = json.loads(shop.command("bulk", "preview", "retry", "--actor", "pay", "--json").stdout)
     assert [each["preview"]["count"] for each in [previewed]] == [len(second)]
-    listed = [json.loads(line) for line in shop.command("tasks", "list", "state:dead", "--json").stdout.splitlines()]
+    listed = [
+        json.loads(line) for line in shop.command("tasks", "list", "state:dead actor:pay", "--json").stdout.splitlines()
+    ]
     assert [task["task_id"] for task in listed] == [payment]
     acts = [json.loads(line)["action"] for line in shop.command("audit", "list", "--json").stdout.splitlines()]
-    assert {"token.created", "dead_letter.retried", "task.edited_and_run"} <= set(acts)
+    assert {"token.created", "dead_letter.retried", "task.edited_and_run", "schedule.paused"} <= set(acts)
     assert shop.command("audit", "verify").returncode == 0
+    history = shop.command("schedule", "history", "tick", "--limit", "1000", "--json").stdout.splitlines()
+    done = [json.loads(line)["due"] for line in history if json.loads(line)["outcome"] == "done"]
+    assert len(done) > 1
+    assert sorted((shop.folder / "ticks").read_text().split()) == sorted(done)
+    assert "tick" not in shop.command("schedule", "verify").stdout
     proof = json.loads(shop.command("prove", "--json").stdout)["statement"]
-    assert [(part["name"], part["counted"]["accepted"], part["counted"]["lost"]) for part in proof["parts"]] == [
-        ("messages", 3, 0)
-    ]
+    assert [(part["name"], part["counted"]["lost"], part["wrong"]) for part in proof["parts"]] == [("messages", 0, [])]
+    assert proof["parts"][0]["counted"]["accepted"] >= 3 + len(done)
     shop.stop()

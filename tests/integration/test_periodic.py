@@ -35,9 +35,10 @@ from growbin_jobs.platform.tables.facts import ApiCall, Facts, Log
 from growbin_jobs.platform.tables.health import HealthStateRow
 from growbin_jobs.platform.tables.registry import Agent
 from growbin_jobs.platform.tables.statistics import Statistic
+from growbin_jobs.scheduler.jobs import named
 from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.rows import JobRunRow, LedgerRow
-from growbin_jobs.scheduler.table import ONCE, named
+from growbin_jobs.scheduler.table import ONCE
 from growbin_jobs.scheduler.tick import Tick
 from growbin_jobs.scheduler.verify import verify
 from growbin_jobs.settings import load
@@ -109,7 +110,7 @@ class Installation:
 
     def ask_for(self, route: Route) -> datetime:
         """Have a job run, and return its due time, as ``schedule run`` does."""
-        job = named(route.actor)
+        job = named(route.actor, ONCE)
         assert job is not None
         return self.ledger.run_now(job, due=None, by="a test")
 

@@ -55,9 +55,13 @@ def dramatiq_command(group: Group, shutdown_timeout: float) -> list[str]:
     ]  # fmt: skip
 
 
-def scheduler_command() -> list[str]:
-    """Return what runs a scheduler."""
-    return [sys.executable, "-m", "growbin_jobs.scheduler"]
+def scheduler_command(engine: str | None = None) -> list[str]:
+    """Return what runs a scheduler.
+
+    Parameters:
+      engine: Module of the engine whose schedule it is; None: Growbin's.
+    """
+    return [sys.executable, "-m", "growbin_jobs.scheduler", *([] if engine is None else [engine])]
 
 
 def monitor_command(settings: Settings, engine: str | None = None) -> list[str] | None:

@@ -12,17 +12,17 @@ _YEARS: Final = range(1971, 9001)
 
 
 def zone_named(name: str | None) -> ZoneInfo:
-    """Return the zone of a name; without one that of the settings.
+    """Return the zone of a name; without one that of the engine that this command works for.
 
     Raises:
       ConfigurationError: There is no such zone.
     """
     from zoneinfo import ZoneInfoNotFoundError
 
-    from growbin_jobs import settings as _settings
+    from growbin_jobs.cli import target
 
     try:
-        return ZoneInfo(name or _settings.load().timezone)
+        return ZoneInfo(name or target.config().timezone)
     except (ValueError, ZoneInfoNotFoundError):
         raise ConfigurationError(f"There is no time zone {name!r}; names are such as Asia/Seoul or UTC.") from None
 

@@ -73,7 +73,7 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
     from growbin_jobs import names
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.analyze import finish, hand_in
-    from growbin_jobs.cli.command_line import monitor_command, sized
+    from growbin_jobs.cli.command_line import monitor_command, scheduler_command, sized
     from growbin_jobs.cli.workers import plan_of
     from growbin_jobs.errors import GrowbinError
     from growbin_jobs.wiring import engine_config
@@ -88,7 +88,7 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
         engine_config(settings),
         [sized(group, settings) for group in names.GROUPS.values()],
         own=True,
-        scheduler=keep,
+        scheduler=scheduler_command() if keep else None,
         monitor=monitor_command(settings) if keep else None,
     )
     supervisor = plan.supervisor(log)

@@ -42,8 +42,8 @@ def serve(
 ) -> None:
     """Show and steer everything in a browser. It does not start without credentials. Ctrl-C stops.
 
-    Of an engine of your own it shows tasks, errors, workers, queues, dead letters, proof and audit; the monitor's
-    settings are the same. Exit code 78 when a setting is wrong.
+    Of an engine of your own it shows tasks, errors, workers, queues, dead letters, schedule, proof and audit; the
+    monitor's settings are the same. Exit code 78 when a setting is wrong.
 
     \b
     Examples:

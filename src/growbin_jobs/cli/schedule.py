@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import print_json
 from growbin_jobs.cli.days import check_order, moment_of, zone_named
 from growbin_jobs.cli.person import language
 from growbin_jobs.cli.schedule_parts import Json, database, known, overview
+from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
     pass
@@ -21,7 +23,7 @@ Until = Annotated[str | None, typer.Option("--to", help="A time, as --from; what
 _MOMENT = timedelta(microseconds=1)
 
 
-def list_(json: Json = False) -> None:
+def list_(json: Json = False, _engine: EngineName = None) -> None:
     """Show all periodic jobs: when each is due next, and what became of it last. Exit code 1 when one has failed.
 
     \b
@@ -44,6 +46,7 @@ def preview(
     zone: Zone = None,
     job: Annotated[str | None, typer.Option(help="Only of this job.")] = None,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Show the due times to come, by default of the next day.
 
@@ -55,21 +58,20 @@ def preview(
     """
     from growbin_jobs.cli import schedule_view as view
     from growbin_jobs.scheduler.overview import preview as previewed
-    from growbin_jobs.scheduler.table import JOBS
 
     where = zone_named(zone)
     since = moment_of(from_, where.key) or datetime.now(UTC)
     until = moment_of(to, where.key) or since + timedelta(days=1)
     check_order(since, until)
     known(job)
-    found = previewed(JOBS, where, since - _MOMENT, until - _MOMENT, job=job)
+    found = previewed(target.jobs(), where, since - _MOMENT, until - _MOMENT, job=job)
     for due, name in found if json else ():
         print_json({"due": due.isoformat(), "job": name})
     if not json:
         view.print_preview(found, where)
 
 
-def plan(json: Json = False) -> None:
+def plan(json: Json = False, _engine: EngineName = None) -> None:
     """Show what this version's table changes when its scheduler starts. Nothing that was due is replayed.
 
     \b
@@ -80,9 +82,9 @@ def plan(json: Json = False) -> None:
     from growbin_jobs.cli import schedule_view as view
     from growbin_jobs.operations.json_ready import as_json
     from growbin_jobs.scheduler.registry import Registry
-    from growbin_jobs.scheduler.table import ONCE
 
-    changes = Registry(database()).compare(ONCE, zone_named(None))
+    fired = [job for job in target.jobs() if not job.every_node]
+    changes = Registry(database()).compare(fired, zone_named(None))
     for change in changes if json else ():
         print_json(as_json(change))
     if not json:
@@ -93,6 +95,7 @@ def history(
     job: Annotated[str | None, typer.Argument(help="Only of this job.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 20,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Show what became of the latest due times, the newest first.
 
@@ -113,7 +116,7 @@ def history(
         view.print_history(found, zone_named(None), language())
 
 
-def verify(from_: From = None, to: Until = None, json: Json = False) -> None:
+def verify(from_: From = None, to: Until = None, json: Json = False, _engine: EngineName = None) -> None:
     """Recompute, by another algorithm, that each due time had one effect. Exit code 1 with the holes and doubles.
 
     By default of the last 7 days.

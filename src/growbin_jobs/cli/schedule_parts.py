@@ -24,10 +24,10 @@ def database() -> "Database":
 
 def overview() -> "Overview":
     """Return what shows all jobs, in the zone of the settings."""
+    from growbin_jobs.cli import target
     from growbin_jobs.scheduler.overview import Overview
-    from growbin_jobs.scheduler.table import JOBS
 
-    return Overview(database(), JOBS, zone_named(None))
+    return Overview(database(), target.jobs(), zone_named(None))
 
 
 def ledger() -> "Ledger":
@@ -43,10 +43,11 @@ def known(job: str | None) -> "ScheduledJob | None":
     Raises:
       NotFound: There is no such job.
     """
+    from growbin_jobs.cli import target
     from growbin_jobs.errors import NotFound
-    from growbin_jobs.scheduler.table import named
+    from growbin_jobs.scheduler.jobs import named
 
-    found = named(job) if job is not None else None
+    found = named(job, target.jobs()) if job is not None else None
     if job is not None and found is None:
         raise NotFound(f"There is no job {job!r}. `growbin-jobs schedule list` shows them.")
     return found

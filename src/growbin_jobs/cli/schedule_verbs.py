@@ -8,6 +8,7 @@ from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.days import moment_of, zone_named
 from growbin_jobs.cli.person import name_of_person
 from growbin_jobs.cli.schedule_parts import Json, database, fired, ledger
+from growbin_jobs.cli.target import EngineName
 
 JobName = Annotated[str, typer.Argument(help="A job, as `schedule list` shows it.")]
 
@@ -18,6 +19,7 @@ def run(
         str | None, typer.Option(help="A due time that had no effect, as `schedule history --json` shows it.")
     ] = None,
     json: Json = False,
+    _engine: EngineName = None,
 ) -> None:
     """Have a job run now, or a due time that was missed, failed or skipped. A scheduler sends it within seconds.
 
@@ -38,6 +40,7 @@ def pause(
     job: JobName,
     why: Annotated[str, typer.Option(help="For those who wonder later.")],
     until: Annotated[str | None, typer.Option(help="It goes on by itself then. Default: when it is resumed.")] = None,
+    _engine: EngineName = None,
 ) -> None:
     """Skip a job's due times, until it is resumed. It survives restarts; what was skipped is not made up for.
 
@@ -53,7 +56,7 @@ def pause(
     say(f"{job} is paused.")
 
 
-def resume(job: JobName) -> None:
+def resume(job: JobName, _engine: EngineName = None) -> None:
     """Let a job's due times count again, from now on.
 
     \b

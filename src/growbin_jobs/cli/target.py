@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from growbin_jobs.engine.central.database import Database
     from growbin_jobs.engine.config import EngineConfig
     from growbin_jobs.engine.engine import Engine
+    from growbin_jobs.scheduler.jobs import ScheduledJob
 
 _chosen: str | None = None
 
@@ -43,9 +44,11 @@ def config() -> EngineConfig:
         from dataclasses import replace
 
         from growbin_jobs.models import MONITOR_SCHEMA
+        from growbin_jobs.scheduler.schedule import SCHEMA, schedule_of
 
-        its = engine_of(_chosen).config
-        return replace(its, schema=(*its.schema, *MONITOR_SCHEMA))
+        engine = engine_of(_chosen)
+        scheduled = () if schedule_of(engine) is None else SCHEMA
+        return replace(engine.config, schema=(*engine.config.schema, *MONITOR_SCHEMA, *scheduled))
     from growbin_jobs import settings
     from growbin_jobs.wiring import engine_config
 
@@ -55,6 +58,25 @@ def config() -> EngineConfig:
 def is_growbin() -> bool:
     """Return True unless this command works for another engine."""
     return _chosen is None
+
+
+def jobs() -> tuple[ScheduledJob, ...]:
+    """Return the periodic jobs of the engine that this command works for.
+
+    Raises:
+      ConfigurationError: It has no schedule, or there is no such engine.
+    """
+    if _chosen is None:
+        from growbin_jobs.scheduler.table import JOBS
+
+        return JOBS
+    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.scheduler.schedule import schedule_of
+
+    schedule = schedule_of(engine_of(_chosen))
+    if schedule is None:
+        raise ConfigurationError(f"{_chosen} has no schedule: Schedule(engine) beside its engine makes one.")
+    return schedule.jobs
 
 
 def another() -> Engine | None:

@@ -68,7 +68,8 @@ def up(
     monitor: Annotated[bool, typer.Option("--monitor/--no-monitor", help="Run the web monitor, too.")] = True,
 ) -> None:
     """Run all groups, a scheduler and the monitor on this machine. Ctrl-C lets running work finish; a second one
-    does not. An engine of your own has no scheduler.
+    does not. Of an engine of your own the scheduler runs
+    where its module has a schedule.
 
     The monitor listens on 127.0.0.1, port 5555 or a free one. Without credentials in the settings it prints a link for
     one sign-in.
@@ -81,7 +82,9 @@ def up(
       growbin-jobs up orders.jobs
     """
     from growbin_jobs import settings as _settings
-    from growbin_jobs.cli.command_line import monitor_command, sized
+    from growbin_jobs.cli.command_line import monitor_command, scheduler_command, sized
+    from growbin_jobs.cli.target import engine_of
+    from growbin_jobs.scheduler.schedule import schedule_of
     from growbin_jobs.wiring import engine_config
 
     settings = _settings.load()
@@ -91,12 +94,14 @@ def up(
     if module is None:
         config, groups = engine_config(settings), [sized(group, settings) for group in GROUPS.values()]
         models = f"; models: {settings.vision_model if settings.models_online else 'offline'}"
+        fires: list[str] | None = scheduler_command()
     else:
         (config, groups), models = _of_module(module, None), ""
+        fires = scheduler_command(module) if schedule_of(engine_of(module)) is not None else None
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
     become_supervisor(
-        plan_of(config, groups, own=module is None, scheduler=module is None, monitor=shown),
+        plan_of(config, groups, own=module is None, scheduler=fires, monitor=shown),
         notice=Notice(
             f"Workers of {' and '.join(names)}; broker: {where}{models}. Ctrl-C stops.",
             _READY if module is None else "Ready.",
@@ -149,7 +154,7 @@ def plan_of(
     groups: "list[Group]",
     *,
     own: bool = False,
-    scheduler: bool = False,
+    scheduler: "list[str] | None" = None,
     monitor: "list[str] | None" = None,
 ) -> Plan:
     """Return what a supervisor runs for groups, with their keeper.
@@ -158,22 +163,23 @@ def plan_of(
       config: Of this node.
       groups: With the numbers that they run with.
       own: They are Growbin's.
-      scheduler: Run one of Growbin's schedulers, too.
+      scheduler: Command of a scheduler to run, too.
       monitor: Command of a monitor to run, too.
     """
     from growbin_jobs import settings as _settings
-    from growbin_jobs.cli.command_line import INSTALL, scheduler_command
+    from growbin_jobs.cli.command_line import INSTALL
     from growbin_jobs.cli.shared_modules import modules_of_growbin
     from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN
 
+    ours = modules_of_growbin(_settings.current(), scheduler=scheduler is not None) if own else []
     return Plan(
         supervised_commands(config, groups)
-        | ({_SCHEDULER: scheduler_command()} if scheduler else {})
+        | ({_SCHEDULER: scheduler} if scheduler else {})
         | ({_MONITOR: monitor} if monitor else {}),
         companions=[KEEPER, _SCHEDULER, _MONITOR],
         grace=config.shutdown_timeout + config.final_sync_timeout + STOP_MARGIN,
         install=INSTALL,
         folder=str(config.node_dir),
-        loaded=shared_modules(config) + (modules_of_growbin(_settings.current(), scheduler=scheduler) if own else []),
+        loaded=shared_modules(config) + ours,
     )

@@ -6,11 +6,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import COMMAND, pending, upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
+from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.opening import open_broker, open_central
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.models import MONITOR_SCHEMA
@@ -18,6 +20,8 @@ from growbin_jobs.monitor.config import MonitorConfig, Oidc, TrustedProxy
 from growbin_jobs.monitor.people import AllowList, User, users_of
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operating import function_of
+from growbin_jobs.scheduler.schedule import SCHEMA, schedule_of
+from growbin_jobs.scheduler.table import JOBS
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, engine_config, object_store
 
@@ -51,13 +55,15 @@ def make_services(settings: Settings | None = None, another: Engine | None = Non
         open_broker=lambda: open_broker(engine, []),
         objects=object_store(settings),
         function_of=function_of,
+        routes=_routes(),
+        jobs=JOBS,
     )
 
 
 def _of_another(settings: Settings, engine: Engine) -> Services:
-    config = replace(
-        engine.config, source=engine.source, groups=engine.groups, schema=(*engine.config.schema, *MONITOR_SCHEMA)
-    )
+    schedule = schedule_of(engine)
+    schema = (*engine.config.schema, *MONITOR_SCHEMA, *(() if schedule is None else SCHEMA))
+    config = replace(engine.config, source=engine.source, groups=engine.groups, schema=schema)
     database = open_central(config)
     if config.upgrades_database:
         upgrade(database, config.schema)
@@ -72,8 +78,16 @@ def _of_another(settings: Settings, engine: Engine) -> Services:
         open_broker=lambda: open_broker(config, []),
         objects=object_store(settings),
         function_of=lambda name: actors[name].fn if name in actors else None,
+        routes={name: Route(name, actor.queue_name) for name, actor in actors.items()},
+        jobs=() if schedule is None else schedule.jobs,
         growbin=False,
     )
+
+
+def _routes() -> dict[str, Route]:
+    """Return where messages of Growbin's actors go: of each its ordinary queue, not the one for bulk."""
+    routes = [value for value in vars(names).values() if isinstance(value, Route)]
+    return {route.actor: route for route in reversed(routes)}
 
 
 def _require(database: Database, config: EngineConfig) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from growbin_jobs.engine.central.fields import stored_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.workers import SILENCE
-from growbin_jobs.monitor.services import Services
+from growbin_jobs.monitor.services import Part, Services
 
 #: The table of each topic, and of some an indexed column that grows: PostgreSQL's statistics may lag some seconds.
 _TABLES: Final = {
@@ -18,11 +18,13 @@ _TABLES: Final = {
     "workers": ("workers", "seen_at"),
     "audit": ("audit", "number"),
 }
-_OF_GROWBIN: Final = {
-    "analyses": ("waste_analysis", "created_at"),
-    "limits": ("limit_minute", "minute"),
-    "health": ("health_events", "at"),
-    "schedule": ("schedule_ledger", "due"),
+_OF_PARTS: Final = {
+    Part.SCHEDULE: {"schedule": ("schedule_ledger", "due")},
+    Part.GROWBIN: {
+        "analyses": ("waste_analysis", "created_at"),
+        "limits": ("limit_minute", "minute"),
+        "health": ("health_events", "at"),
+    },
 }
 
 #: What pages of these topics show changes, too, when a node falls silent: nobody writes then.
@@ -41,7 +43,10 @@ def marks_of(services: Services) -> dict[str, Callable[[], Any]]:
     """
     on_postgresql = services.database.dialect == "postgresql"
     marks: dict[str, Callable[[], Any]] = {}
-    for topic, table in (_TABLES | (_OF_GROWBIN if services.growbin else {})).items():
+    tables = dict(_TABLES)
+    for part in services.parts:
+        tables |= _OF_PARTS.get(part, {})
+    for topic, table in tables.items():
         written = partial(_counted, services, *table) if on_postgresql else partial(_written, services)
         marks[topic] = partial(_with_silent, services, written) if topic in _WITH_SILENCE else written
     return marks

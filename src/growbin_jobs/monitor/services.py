@@ -1,8 +1,9 @@
 """What routes get by ``request.app.state.services``: database, broker, settings, audit, sessions, tokens."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -10,10 +11,20 @@ from growbin_jobs.adapters.objects import ObjectStore
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.groups import Route
 from growbin_jobs.models.audit import Audit
 from growbin_jobs.models.monitor_sessions import MonitorSessions
 from growbin_jobs.models.monitor_tokens import MonitorTokens
+from growbin_jobs.scheduler.jobs import ScheduledJob
 from growbin_jobs.settings import Settings
+
+
+class Part(StrEnum):
+    """What an engine may have: every one has tasks."""
+
+    TASKS = "tasks"
+    SCHEDULE = "schedule"
+    GROWBIN = "growbin"
 
 
 @dataclass(kw_only=True)
@@ -24,8 +35,9 @@ class Services:
       settings: Of this process.
       engine: The engine's configuration.
       function_of: Returns the function of an actor; None: the engine has none of that name.
-      growbin: It is Growbin's own engine. Another one has tasks, and none of Growbin's analyses, paid calls, schedule
-        and platform.
+      routes: Where the messages of each actor go.
+      jobs: The periodic jobs; empty: it has no schedule.
+      growbin: It is Growbin's own engine. Another one has none of its analyses, paid calls and platform.
       database: The central database.
       open_broker: Opens a broker; :attr:`broker` calls it once.
       objects: The object store.
@@ -37,6 +49,8 @@ class Services:
     open_broker: Callable[[], Any]
     objects: ObjectStore
     function_of: Callable[[str], Callable[..., Any] | None]
+    routes: Mapping[str, Route]
+    jobs: tuple[ScheduledJob, ...]
     growbin: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _broker: Any = field(default=None, repr=False)
@@ -48,6 +62,11 @@ class Services:
             if self._broker is None:
                 self._broker = self.open_broker()
             return self._broker
+
+    @cached_property
+    def parts(self) -> frozenset[Part]:
+        """Return what the engine has."""
+        return frozenset(Part) if self.growbin else frozenset({Part.TASKS} | ({Part.SCHEDULE} if self.jobs else set()))
 
     @cached_property
     def audit(self) -> Audit:

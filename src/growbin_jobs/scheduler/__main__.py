@@ -1,4 +1,4 @@
-"""A scheduler as a process: ``python -m growbin_jobs.scheduler``.
+"""A scheduler as a process: ``python -m growbin_jobs.scheduler [ENGINE]``; without one of Growbin's own jobs.
 
 Exit codes: 0 when it was told to stop, 70 when its timer has died, 78 when a setting is wrong.
 """
@@ -9,10 +9,14 @@ import sys
 from datetime import timedelta
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.crashpoints import arm
+from growbin_jobs.engine.engine import find_engine
 from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.scheduler.exporter import show
+from growbin_jobs.scheduler.jobs import ScheduledJob
+from growbin_jobs.scheduler.schedule import schedule_of
 from growbin_jobs.scheduler.service import Scheduler
 from growbin_jobs.scheduler.table import ONCE
 from growbin_jobs.wiring import engine_config
@@ -20,23 +24,28 @@ from growbin_jobs.wiring import engine_config
 logger = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Serve, and return the exit code."""
+def main(engine: str | None = None) -> int:
+    """Serve, and return the exit code.
+
+    Parameters:
+      engine: Module of the engine whose schedule it is; None: Growbin's.
+    """
     form = "[%(asctime)s] [PID %(process)d] [scheduler] [%(name)s] [%(levelname)s] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it logs every look
     try:
         settings = _settings.load()
-        if settings.log_format == "json":
-            install_json_logs(settings.node)
-        arm(settings.crashpoint)
+        config, jobs = (engine_config(settings), ONCE) if engine is None else _of_another(engine)
+        if config.log_format == "json":
+            install_json_logs(config.node)
+        arm(config.crashpoint)
         url = settings.schedule_ping_url
         scheduler = Scheduler(
-            engine_config(settings), ONCE, ping_url=url.get_secret_value() if url else None,
+            config, jobs, ping_url=url.get_secret_value() if url else None,
             keep=timedelta(days=settings.keep_ledger_days),
         )  # fmt: skip
         scheduler.listen()
-        end = show(scheduler, settings)
+        end = show(scheduler, settings) if engine is None else _nothing
         try:
             return scheduler.serve()
         finally:
@@ -46,8 +55,21 @@ def main() -> int:
         return os.EX_CONFIG
 
 
+def _of_another(engine: str) -> tuple[EngineConfig, tuple[ScheduledJob, ...]]:
+    schedule = schedule_of(find_engine(engine))
+    if schedule is None:
+        raise ConfigurationError(
+            f"{engine} has no schedule. Make one beside its engine: schedule = Schedule(engine), and declare its jobs."
+        )
+    return schedule.config, schedule.jobs
+
+
+def _nothing() -> None:
+    """End what another engine's scheduler does not show: the page of Growbin's whole cluster."""
+
+
 if __name__ == "__main__":
-    code = main()
+    code = main(*sys.argv[1:2])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # a thread may still wait for a server; nothing that it does needs an end

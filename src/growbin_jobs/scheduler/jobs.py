@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -155,3 +156,8 @@ def calendar_period(when: Cron | Every, due: datetime, zone: ZoneInfo) -> str | 
     if every_weekday and len(when.days) == 1:
         return f"{local:%Y-%m}"
     return None
+
+
+def named(name: str, jobs: Iterable[ScheduledJob]) -> ScheduledJob | None:
+    """Return the job of a name, or None."""
+    return next((job for job in jobs if job.name == name), None)

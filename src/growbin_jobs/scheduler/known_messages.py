@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,18 @@ logger = logging.getLogger(__name__)
 
 
 class KnownMessages:
-    """The observer; an engine has it among ``EngineConfig.observers``."""
+    """The observer; an engine has it among ``EngineConfig.observers``.
+
+    Parameters:
+      jobs: Returns the names of the jobs that schedulers fire, which are those of their actors.
+    """
+
+    def __init__(self, jobs: Callable[[], Collection[str]]) -> None:
+        self._jobs = jobs
 
     def in_worker(self, config: EngineConfig, _journal: Any) -> Callable[[], None]:
         """Watch a worker process."""
-        from growbin_jobs.scheduler.table import ONCE  # producers have the observer too, and need none of it
-
-        actors = {job.name for job in ONCE}
+        actors = self._jobs()
 
         def told(_event: events.Event, fields: Any) -> None:
             if fields["actor"] in actors:  # a listener must not wait for a database

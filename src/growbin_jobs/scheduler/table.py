@@ -129,8 +129,3 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
 
 #: Those that the scheduler fires.
 ONCE: Final = tuple(job for job in JOBS if not job.every_node)
-
-
-def named(name: str, jobs: tuple[ScheduledJob, ...] = JOBS) -> ScheduledJob | None:
-    """Return the job of a name, or None."""
-    return next((job for job in jobs if job.name == name), None)

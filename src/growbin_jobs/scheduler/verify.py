@@ -6,6 +6,7 @@ the clock skips is noticed by the jump, one that it shows twice by having been s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -61,13 +62,14 @@ def walked(rule: Cron | Every, zone: ZoneInfo, after: datetime, until: datetime)
     """Yield the due times later than ``after``, up to ``until``, by looking at a clock every minute.
 
     Parameters:
-      rule: Whole minutes where it is an interval.
+      rule: Whole seconds where it is an interval; one of no whole minutes is looked for as often as it needs.
       zone: Whose clock.
     """
     at = after.astimezone(UTC).replace(second=0, microsecond=0) - _LEAD
     shown: set[tuple[date, int, int]] = set()
     last: datetime | None = None
-    while (at := at + _MINUTE) <= until:
+    step = timedelta(seconds=math.gcd(60, round(rule.seconds))) if isinstance(rule, Every) else _MINUTE
+    while (at := at + step) <= until:
         if isinstance(rule, Every):
             fits = round(at.timestamp()) % round(rule.seconds) == 0
         else:

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from growbin_jobs.engine.periodic.cron import Cron, Every
-from growbin_jobs.scheduler.jobs import Period, calendar_period, data_interval
+from growbin_jobs.scheduler.jobs import Period, calendar_period, data_interval, named
 from growbin_jobs.scheduler.rules import parse_rule
-from growbin_jobs.scheduler.table import JOBS, ONCE, named
+from growbin_jobs.scheduler.table import JOBS, ONCE
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -37,7 +37,7 @@ def test_the_jobs_are_due_when_they_must_be():
 @pytest.mark.parametrize("job", ONCE, ids=lambda job: job.name)
 def test_a_job_is_its_actor_and_what_it_waits_for_exists(job):
     assert job.route.actor == job.name
-    assert job.after is None or named(job.after) is not None
+    assert job.after is None or named(job.after, JOBS) is not None
     assert parse_rule(str(job.when)) == job.when
     assert not (isinstance(job.when, Cron) and job.when.warnings)
     assert job.done_within <= job.max_run or isinstance(job.when, Cron)
@@ -63,7 +63,7 @@ def test_a_due_time_names_its_data(period, due, since, until):
 
 
 def test_days_are_23_and_25_hours_long_where_clocks_are_set():
-    new_york, daily = ZoneInfo("America/New_York"), named("statistics.aggregate_daily")
+    new_york, daily = ZoneInfo("America/New_York"), named("statistics.aggregate_daily", JOBS)
     lengths = []
     for day in (datetime(2026, 3, 9, 4, 5, tzinfo=UTC), datetime(2026, 11, 2, 5, 5, tzinfo=UTC)):
         since, until = data_interval(daily, day, day, new_york)

@@ -9,6 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.database import Database
@@ -41,6 +43,15 @@ def test_both_algorithms_agree_where_clocks_are_set(zone, rule):
         until = after + 7 * DAY
         if week == 0 or after.astimezone(where).utcoffset() != until.astimezone(where).utcoffset():
             assert list(walked(cron, where, after, until)) == list(due_between(cron, where, after, until)), after
+
+
+@settings(deadline=None)
+@given(st.integers(1, 100_000), st.integers(0, 10**6))
+def test_intervals_of_any_whole_seconds_are_walked(seconds, begin):
+    after = datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=begin)
+    until = after + timedelta(minutes=20)
+    every = Every(seconds)
+    assert list(walked(every, ZoneInfo("UTC"), after, until)) == list(due_between(every, ZoneInfo("UTC"), after, until))
 
 
 def test_intervals_are_walked_too():

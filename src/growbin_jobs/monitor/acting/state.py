@@ -23,10 +23,9 @@ from growbin_jobs.operations import control
 from growbin_jobs.operations.breakers import reset_breaker as reset
 from growbin_jobs.operations.control import Changed, Pausable
 from growbin_jobs.rates import parse_rate
-from growbin_jobs.scheduler.jobs import ScheduledJob
+from growbin_jobs.scheduler.jobs import ScheduledJob, named
 from growbin_jobs.scheduler.ledger import Ledger
 from growbin_jobs.scheduler.registry import Registry
-from growbin_jobs.scheduler.table import named
 
 
 def pause(request: Request, kind: Pausable, name: str, *, reason: str, minutes: float | None = None) -> Changed:
@@ -89,14 +88,14 @@ def cancel_batch(request: Request, batch_id: str, *, reason: str = "") -> str:
 
 def run_job(request: Request, job: str) -> datetime:
     """Let a periodic job run now; return the due time that it runs for."""
-    found = _job(job)
+    found = _job(request, job)
     record(request, "schedule.run", target=job)
     return _ledger(request).run_now(found, due=None, by=name_of(request))
 
 
 def pause_job(request: Request, job: str, *, reason: str, until: datetime | None = None) -> None:
     """Skip a periodic job's due times until it is resumed."""
-    found = _job(job)
+    found = _job(request, job)
     record(request, "schedule.paused", target=job, reason=reason)
     services: Services = request.app.state.services
     Registry(services.database).pause(found.name, by=name_of(request), reason=reason, until=until)
@@ -104,7 +103,7 @@ def pause_job(request: Request, job: str, *, reason: str, until: datetime | None
 
 def resume_job(request: Request, job: str) -> None:
     """Let a periodic job's due times count again."""
-    found = _job(job)
+    found = _job(request, job)
     record(request, "schedule.resumed", target=job)
     _ledger(request).resume(found)
 
@@ -119,8 +118,8 @@ def pauses_of(services: Services) -> dict[tuple[str, str], Any]:
     return {(each.target, each.name): each for each in found}
 
 
-def _job(name: str) -> ScheduledJob:
-    found = named(name)
+def _job(request: Request, name: str) -> ScheduledJob:
+    found = named(name, request.app.state.services.jobs)
     if found is None:
         raise NotFound("There is no periodic job of this name.")
     if found.every_node:
@@ -137,9 +136,5 @@ def _queues(services: Services) -> set[str]:
 
 
 def _actors(services: Services) -> set[str]:
-    from growbin_jobs import names
-    from growbin_jobs.engine.groups import Route
-
     registered = WorkerActors(services.database).all()
-    own = {route.actor for route in vars(names).values() if isinstance(route, Route)}
-    return own.union(*(each.actors for each in registered))
+    return set(services.routes).union(*(each.actors for each in registered))

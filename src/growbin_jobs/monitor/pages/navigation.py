@@ -1,10 +1,12 @@
 """The navigation, as a table: pages in their order, each with its key and what one must be allowed to see it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
 from growbin_jobs.monitor.people import Identity
 from growbin_jobs.monitor.security.permissions import Action, allows
+from growbin_jobs.monitor.services import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,14 @@ PAGES: Final = (
 )
 
 
-def pages_for(identity: Identity | None, *, growbin: bool = True) -> list[Page]:
+def pages_for(identity: Identity | None, *, parts: Container[Part] = tuple(Part)) -> list[Page]:
     """Return the pages that somebody may see.
 
     Parameters:
       identity: Who; None: nobody that we know.
-      growbin: It is Growbin's monitor, and not that of another engine.
+      parts: What the engine has.
     """
-    return [page for page in PAGES if identity is not None and allows(page.action, identity, growbin=growbin)]
+    return [page for page in PAGES if identity is not None and allows(page.action, identity, parts=parts)]
 
 
 def current_page(path: str) -> Page | None:

@@ -39,7 +39,7 @@ def page(
         workers = workers_of(services)
         now = {
             "dead": DeadLetters(services.database).count_open(), "workers": workers,
-            "queues": queues_of(services, workers), "firing": firing_of(services) if services.growbin else None,
+            "queues": queues_of(services, workers), "firing": firing_of(services) if services.jobs else None,
         }  # fmt: skip
     return render(
         request, "overview.html", found=found, at=at, until=until, problem=problem, minutes=minutes, spans=SPANS,

@@ -59,7 +59,7 @@ def words_for(request: Request) -> Any:
 
 
 def _context(request: Request) -> dict[str, Any]:
-    config, growbin = request.app.state.config, request.app.state.services.growbin
+    config, services = request.app.state.config, request.app.state.services
     # Only what is known already: an error page may come because nobody can say who asks, and must not fail for it.
     person = known_identity(request)
     path = request.scope["path"][len(request.scope.get("root_path", "")) :]
@@ -71,11 +71,11 @@ def _context(request: Request) -> dict[str, Any]:
         "link": partial(link, request),
         "with_query": partial(with_query, request),
         "asset": partial(asset, request),
-        "may": lambda action: allows(Action(action), person, read_only=config.read_only, growbin=growbin),
+        "may": lambda action: allows(Action(action), person, read_only=config.read_only, parts=services.parts),
         "person": person,
         "config": config,
-        "growbin": growbin,
+        "growbin": services.growbin,
         "version": __version__,
-        "pages": navigation.pages_for(person, growbin=growbin),
+        "pages": navigation.pages_for(person, parts=services.parts),
         "here": navigation.current_page(path),
     }

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.scheduler.overview import JobView, Outcome, Overview, preview
 from growbin_jobs.scheduler.presence import Firing, firing
-from growbin_jobs.scheduler.table import JOBS
 
 
 def zone_of(services: Services) -> ZoneInfo:
@@ -22,7 +21,7 @@ def jobs_of(services: Services) -> list[JobView]:
     Raises:
       Deferred: The database is away.
     """
-    return Overview(services.database, JOBS, zone_of(services)).jobs()
+    return Overview(services.database, services.jobs, zone_of(services)).jobs()
 
 
 def firing_of(services: Services) -> Firing:
@@ -40,10 +39,10 @@ def ledger_of(services: Services, job: str | None, limit: int) -> list[Outcome]:
     Raises:
       Deferred: The database is away.
     """
-    return Overview(services.database, JOBS, zone_of(services)).history(job, limit=limit)
+    return Overview(services.database, services.jobs, zone_of(services)).history(job, limit=limit)
 
 
 def to_come(services: Services, hours: float = 24) -> list[tuple[datetime, str]]:
     """Return the due times to come."""
     now = datetime.now(UTC)
-    return list(preview(JOBS, zone_of(services), now, now + timedelta(hours=hours)))
+    return list(preview(services.jobs, zone_of(services), now, now + timedelta(hours=hours)))

@@ -1,5 +1,6 @@
 """What may be done in the monitor, and by whom: one table. Every route names its action; the server asks here."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -9,7 +10,8 @@ from fastapi.params import Depends as Dependency
 
 from growbin_jobs.monitor.people import Identity, Role
 from growbin_jobs.monitor.security.identify import identity_of
-from growbin_jobs.monitor.security.refusals import Forbidden, OfGrowbin, SignInNeeded
+from growbin_jobs.monitor.security.refusals import Forbidden, OfAnotherEngine, SignInNeeded
+from growbin_jobs.monitor.services import Part
 
 
 class Action(StrEnum):
@@ -63,14 +65,14 @@ class Permission:
       personal: Only with the right to see personal data.
       changes: It changes something: refused in a read-only monitor, and never by GET.
       own: It changes what is the asker's own, such as the language: allowed in a read-only monitor.
-      growbin: It is about what Growbin alone has; the monitor of another engine knows no such thing.
+      of: What the engine must have, so that there is such a thing.
     """
 
     role: Role | None
     personal: bool = False
     changes: bool = False
     own: bool = False
-    growbin: bool = False
+    of: Part = Part.TASKS
 
 
 _VIEWER, _OPERATOR, _ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
@@ -81,15 +83,15 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.SIGN_OUT: Permission(None, own=True),
     Action.CHOOSE: Permission(None, own=True),
     Action.SEE_STATE: Permission(_VIEWER),
-    Action.SEE_ANALYSES: Permission(_VIEWER, growbin=True),
-    Action.SEE_SCHEDULE: Permission(_VIEWER, growbin=True),
-    Action.SEE_PLATFORM: Permission(_VIEWER, growbin=True),
-    Action.SEE_WEBHOOKS: Permission(_VIEWER, growbin=True),
-    Action.SEE_MONEY: Permission(_VIEWER, growbin=True),
+    Action.SEE_ANALYSES: Permission(_VIEWER, of=Part.GROWBIN),
+    Action.SEE_SCHEDULE: Permission(_VIEWER, of=Part.SCHEDULE),
+    Action.SEE_PLATFORM: Permission(_VIEWER, of=Part.GROWBIN),
+    Action.SEE_WEBHOOKS: Permission(_VIEWER, of=Part.GROWBIN),
+    Action.SEE_MONEY: Permission(_VIEWER, of=Part.GROWBIN),
     Action.PROVE: Permission(_VIEWER),
     Action.SEE_PAYLOADS: Permission(_VIEWER, personal=True),
     Action.SEE_PERSONAL_DATA: Permission(_VIEWER, personal=True),
-    Action.SEE_PHOTOS: Permission(_VIEWER, personal=True, growbin=True),
+    Action.SEE_PHOTOS: Permission(_VIEWER, personal=True, of=Part.GROWBIN),
     Action.EXPORT: Permission(_OPERATOR, personal=True),
     Action.SEE_AUDIT: Permission(_ADMIN),
     Action.SEE_ACCESS: Permission(_ADMIN),
@@ -102,27 +104,29 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.PAUSE: Permission(_OPERATOR, changes=True),
     Action.REVOKE: Permission(_OPERATOR, changes=True),
     Action.ABORT: Permission(_OPERATOR, changes=True),
-    Action.RESET_BREAKER: Permission(_OPERATOR, changes=True, growbin=True),
-    Action.CANCEL_BATCH: Permission(_OPERATOR, changes=True, growbin=True),
-    Action.RUN_SCHEDULE: Permission(_OPERATOR, changes=True, growbin=True),
-    Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True, growbin=True),
+    Action.RESET_BREAKER: Permission(_OPERATOR, changes=True, of=Part.GROWBIN),
+    Action.CANCEL_BATCH: Permission(_OPERATOR, changes=True, of=Part.GROWBIN),
+    Action.RUN_SCHEDULE: Permission(_OPERATOR, changes=True, of=Part.SCHEDULE),
+    Action.CHANGE_LIMITS: Permission(_ADMIN, changes=True, of=Part.GROWBIN),
     Action.CONTROL_WORKERS: Permission(_ADMIN, changes=True),
     Action.CHANGE_ACCESS: Permission(_ADMIN, changes=True),
-    Action.CHANGE_WEBHOOKS: Permission(_ADMIN, changes=True, growbin=True),
+    Action.CHANGE_WEBHOOKS: Permission(_ADMIN, changes=True, of=Part.GROWBIN),
 }
 
 
-def allows(action: Action, identity: Identity | None, *, read_only: bool = False, growbin: bool = True) -> bool:
+def allows(
+    action: Action, identity: Identity | None, *, read_only: bool = False, parts: Container[Part] = tuple(Part)
+) -> bool:
     """Return whether somebody may do an action.
 
     Parameters:
       action: What.
       identity: Who; None: somebody who has not signed in.
       read_only: Nothing can be changed in this monitor.
-      growbin: It is Growbin's monitor, and not that of another engine.
+      parts: What the engine has.
     """
     permission = PERMISSIONS[action]
-    if (permission.changes and read_only) or (permission.growbin and not growbin):
+    if (permission.changes and read_only) or permission.of not in parts:
         return False
     if permission.role is None:
         return True
@@ -147,13 +151,13 @@ class Requirement:
         Raises:
           SignInNeeded: Nobody that we know, and the action needs somebody.
           Forbidden: They may not.
-          OfGrowbin: This monitor is of an engine that has no such thing.
+          OfAnotherEngine: This monitor is of an engine that has no such thing.
         """
         identity = identity_of(request)
-        if PERMISSIONS[self.action].growbin and not request.app.state.services.growbin:
+        if PERMISSIONS[self.action].of not in request.app.state.services.parts:
             if identity is None:
                 raise SignInNeeded
-            raise OfGrowbin
+            raise OfAnotherEngine
         if allows(self.action, identity, read_only=request.app.state.config.read_only):
             return identity
         permission = PERMISSIONS[self.action]

@@ -64,11 +64,11 @@ class NotThere(Refusal):
     word = "refused.not_there"
 
 
-class OfGrowbin(Refusal):
-    """Growbin alone has it, and this is the monitor of another engine."""
+class OfAnotherEngine(Refusal):
+    """Other engines have it, such as Growbin's, and not the one of this monitor."""
 
     status = 404
-    word = "refused.growbin"
+    word = "refused.another_engine"
 
 
 class BadInput(Refusal):

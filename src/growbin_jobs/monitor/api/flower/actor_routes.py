@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
-
-from growbin_jobs import names
 from growbin_jobs.engine.central.search.expressions import Term
 from growbin_jobs.engine.central.search.task_search import TaskSearch
 from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.central.workers import Workers
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.monitor.services import Services
-
-
-def _named() -> Iterator[Route]:
-    yield from (value for value in vars(names).values() if isinstance(value, Route))
-
-
-#: Growbin's own, the ordinary queue of each before the one for bulk.
-_ROUTES: Final = {route.actor: route for route in reversed(list(_named()))}
 
 
 def route_of(services: Services, actor: str) -> Route | None:
@@ -31,8 +19,8 @@ def route_of(services: Services, actor: str) -> Route | None:
     Raises:
       Deferred: The database is away.
     """
-    if actor in _ROUTES:
-        return _ROUTES[actor]
+    if actor in services.routes:
+        return services.routes[actor]
     if not is_registered(services, actor) or "*" in actor:
         return None
     newest = TaskSearch(services.database).page(Term("actor", "is", actor), limit=1).tasks
@@ -45,7 +33,7 @@ def is_registered(services: Services, actor: str) -> bool:
     Raises:
       Deferred: The database is away.
     """
-    return actor in _ROUTES or any(actor in each.actors for each in WorkerActors(services.database).all())
+    return actor in services.routes or any(actor in each.actors for each in WorkerActors(services.database).all())
 
 
 def queues_of_all(services: Services) -> set[str]:

@@ -72,7 +72,7 @@ def tools_for(app: FastAPI, identity: Identity | None) -> dict[str, Tool]:
     actions = {path.replace(":path", ""): its for path, methods, its in routes_of(app) if "GET" in methods}
 
     def may(tool: Tool) -> bool:
-        return all(allows(action, identity, growbin=app.state.services.growbin) for action in actions[tool.path])
+        return all(allows(action, identity, parts=app.state.services.parts) for action in actions[tool.path])
 
     return {tool.name: tool for tool in _tools(app) if may(tool)}
 

@@ -27,8 +27,11 @@ def page(request: Request) -> Response:
 def described(request: Request) -> dict[str, Any]:
     """Return OpenAPI's document of what this monitor has, with the prefix in the address of the server."""
     document: dict[str, Any] = request.app.openapi()
-    if not request.app.state.services.growbin:
-        others = {path for path, _, actions in routes_of(request.app) if any(PERMISSIONS[it].growbin for it in actions)}
-        others = {path.replace(":path", "") for path in others}
-        document = document | {"paths": {path: its for path, its in document["paths"].items() if path not in others}}
+    parts = request.app.state.services.parts
+    others = {
+        path.replace(":path", "")
+        for path, _, actions in routes_of(request.app)
+        if any(PERMISSIONS[action].of not in parts for action in actions)
+    }
+    document = document | {"paths": {path: its for path, its in document["paths"].items() if path not in others}}
     return document | {"servers": [{"url": request.scope.get("root_path", "") or "/"}]}

@@ -30,12 +30,12 @@ class Me(BaseModel):
 @router.get("/me")
 def me(request: Request, person: Annotated[Identity, require(Action.SEE_STATE)]) -> Me:
     """Who asks, and what they may do."""
-    read_only, growbin = request.app.state.config.read_only, request.app.state.services.growbin
+    read_only, parts = request.app.state.config.read_only, request.app.state.services.parts
     return Me(
         name=person.name,
         kind=person.kind,
         role=person.role.word,
         personal=person.grant.personal,
         read_only=read_only,
-        actions=[action for action in Action if allows(action, person, read_only=read_only, growbin=growbin)],
+        actions=[action for action in Action if allows(action, person, read_only=read_only, parts=parts)],
     )
