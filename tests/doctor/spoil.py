@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from tests.waiting import freeze
 
-from growbin_jobs import checks
 from growbin_jobs.ai.offline import weights
+from growbin_jobs.checks import engine as engine_checks
 from growbin_jobs.checks import places
 from growbin_jobs.engine import data_folder
 from growbin_jobs.engine.control.instructions import Action, Target
@@ -62,13 +62,13 @@ def homeless(stage: Stage) -> Env:
     stage.patch.setattr(Path, "home", nobody)
     for name in ("GROWBIN_DATA_DIR", "XDG_DATA_HOME"):
         stage.patch.delenv(name, raising=False)
-    for module in (data_folder, checks):
+    for module in (data_folder, engine_checks):
         stage.patch.setattr(module, "HOMELESS", stage.folder)
     return {}
 
 
 def little_disk(stage: Stage) -> Env:
-    stage.patch.setattr(checks.shutil, "disk_usage", lambda _: _Usage(10**12, 10**12, 500_000_000))
+    stage.patch.setattr(engine_checks.shutil, "disk_usage", lambda _: _Usage(10**12, 10**12, 500_000_000))
     return {}
 
 

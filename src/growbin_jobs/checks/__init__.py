@@ -1,31 +1,31 @@
 """Checks for ``growbin-jobs doctor``: tries each thing that the settings name."""
 
-import os
-import pwd
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.checks.batches import check_batches
+from growbin_jobs.checks.engine import check_broker, check_data_folder, check_database, check_workers
 from growbin_jobs.checks.holding import check_holding
 from growbin_jobs.checks.models import check_budgets, check_models
-from growbin_jobs.checks.places import check_clock, check_folders, check_journal, check_monitor, check_packages
+from growbin_jobs.checks.places import check_folders, check_journal, check_monitor, check_packages
 from growbin_jobs.checks.processes import check_processes
 from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
-from growbin_jobs.engine.data_folder import HOMELESS
+from growbin_jobs.engine.central.upgrade import COMMAND
+from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
 
-#: Least free disk in the data folder, in bytes, before a warning.
-_LOW_DISK = 1_000_000_000
+#: What is tried, and how.
+Check = tuple[str, Callable[[], Iterable[Finding]]]
 
 
 def run_checks() -> list[Finding]:
@@ -34,33 +34,66 @@ def run_checks() -> list[Finding]:
         settings = _settings.load()
     except ConfigurationError as error:
         return [Finding("settings", "failed", _one_line(str(error))), *_misspelt()]
-    checks: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
-        ("settings", check_folders),
-        ("packages", check_packages),
-        ("data folder", _data_folder),
-        ("journal", check_journal),
-        ("processes", check_processes),
-        ("broker", _broker),
-        ("database", _database),
-        ("object store", _object_store),
-        ("rules", _rules),
-        ("models", check_models),
-        ("budgets", check_budgets),
-        ("batches", check_batches),
-        ("pauses", check_holding),
-        ("statistics", _statistics),
-        ("workers", _workers),
-        ("schedule", check_schedule),
-        ("monitor", check_monitor),
+    from growbin_jobs.wiring import engine_config
+
+    config = engine_config(settings)
+    checks: list[Check] = [
+        ("settings", partial(check_folders, settings)),
+        ("packages", partial(check_packages, settings)),
+        *_of_engine(config),
+        ("object store", partial(_object_store, settings)),
+        ("rules", partial(_rules, settings)),
+        ("models", partial(check_models, settings)),
+        ("budgets", partial(check_budgets, settings)),
+        ("batches", partial(check_batches, settings)),
+        ("pauses", partial(check_holding, settings)),
+        ("statistics", partial(_statistics, settings)),
+        ("workers", partial(check_workers, config, list(GROUPS), "growbin-jobs up", "growbin-jobs worker")),
+        ("schedule", partial(check_schedule, settings)),
+        ("monitor", partial(check_monitor, settings)),
     ]
-    own = {"broker": settings.broker_url, "database": settings.database_url, "object store": settings.object_store_url}
-    homeless = {what for what, address in own.items() if address is None} | {"journal", "processes"}
-    findings = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
+    stored = ["object store"] if settings.object_store_url is None else []
+    said = [Finding("settings", "ok", f"{len(settings.model_fields_set)} set in the environment"), *_misspelt()]
+    return _run(checks, said, {*_in_the_folder(config), *stored})
+
+
+def run_engine_checks(engine: Engine, config: EngineConfig, module: str) -> list[Finding]:
+    """Try everything that an engine of somebody's own stands on.
+
+    Parameters:
+      engine: The engine.
+      config: Its configuration, with the tables that its commands need.
+      module: Its name on the command line.
+    """
+    names = [group.name for group in engine.groups]
+    up, worker = f"growbin-jobs up {module}", f"growbin-jobs worker {module} --group"
+    checks: list[Check] = [*_of_engine(config), ("workers", partial(check_workers, config, names, up, worker))]
+    found = _run(checks, [], _in_the_folder(config))
+    return [replace(one, detail=one.detail.replace(COMMAND, f"{COMMAND} --engine {module}")) for one in found]
+
+
+def _of_engine(config: EngineConfig) -> list[Check]:
+    return [
+        ("data folder", partial(check_data_folder, config)),
+        ("journal", partial(check_journal, config)),
+        ("processes", partial(check_processes, config)),
+        ("broker", partial(check_broker, config)),
+        ("database", partial(check_database, config)),
+    ]
+
+
+def _in_the_folder(config: EngineConfig) -> set[str]:
+    """Return what lies in the data folder: where that cannot be used, nothing more needs to be said of these."""
+    addresses = {"broker": config.broker_url, "database": config.database_url}
+    return {what for what, address in addresses.items() if address is None} | {"journal", "processes"}
+
+
+def _run(checks: Sequence[Check], findings: list[Finding], homeless: Container[str]) -> list[Finding]:
     for what, check in checks:
         if what in homeless and any((one.what, one.status) == ("data folder", "failed") for one in findings):
             continue  # it would lie in that folder: said before
         try:
-            findings += check(settings)
+            findings += check()
         except GrowbinError as error:
             if str(error) not in [one.detail for one in findings]:  # what is wrong with one part stops others, too
                 findings.append(Finding(what, "failed", str(error)))
@@ -80,78 +113,6 @@ def _misspelt() -> list[Finding]:
         Finding("settings", "warning", f"{name} is no setting." + (f" Did you mean {meant}?" if meant else ""))
         for name, meant in _settings.Settings.unknown_variables()
     ]
-
-
-def _data_folder(settings: Settings) -> Iterator[Finding]:
-    folder = settings.data_dir
-    if folder.is_symlink() and not folder.exists():
-        raise ConfigurationError(
-            f"{folder} is a link to {os.readlink(folder)}, which does not exist. Make that folder, or set "
-            "GROWBIN_DATA_DIR."
-        )
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set GROWBIN_DATA_DIR.") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(
-            f"{folder} is not writable. Give this user the right to write, or set GROWBIN_DATA_DIR."
-        )
-    if foreign := next((path for path in _databases(folder) if not os.access(path, os.R_OK | os.W_OK)), None):
-        raise ConfigurationError(
-            f"{foreign} is not writable for this user: another one made it, or its mode forbids it. Let an "
-            f"administrator run: chown -R {_user()} {folder}"
-        )
-    free, floor = shutil.disk_usage(folder).free, settings.journal_free_floor
-    found = f"{folder}, {free / 1e9:.1f} GB free"
-    remedy = "Free some space, or set GROWBIN_DATA_DIR to a folder on a larger disk."
-    if free < floor:
-        raise ConfigurationError(
-            f"{found}: workers take no new messages with less than {floor / 1e9:.2f} GB (GROWBIN_JOURNAL_FREE_FLOOR). "
-            f"{remedy}"
-        )
-    if free < _LOW_DISK:
-        yield Finding("data folder", "warning", f"{found}. {remedy}")
-    elif folder.parent == HOMELESS:
-        yield Finding(
-            "data folder", "warning", f"{found}. This user has no home: set GROWBIN_DATA_DIR to a lasting one."
-        )
-    else:
-        yield Finding("data folder", "ok", found)
-
-
-def _databases(folder: Path) -> Iterator[Path]:
-    """Yield the files of databases in the data folder and in those of the nodes, with what belongs to them."""
-    for pattern in ("*.db*", "*/*.db*"):
-        yield from sorted(folder.glob(pattern))
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
-def _broker(settings: Settings) -> Iterator[Finding]:
-    from growbin_jobs.engine.opening import check_broker
-    from growbin_jobs.wiring import engine_config
-
-    checked = check_broker(engine_config(settings))
-    yield Finding("broker", "ok", checked.where)
-    for status, caveat in checked.caveats:
-        yield Finding("broker", status, caveat)
-
-
-def _database(settings: Settings) -> Iterator[Finding]:
-    from growbin_jobs.engine.central.upgrade import check
-    from growbin_jobs.models import SCHEMA
-    from growbin_jobs.wiring import central_database
-
-    database = central_database(settings)
-    check(database, SCHEMA)
-    yield Finding("database", "ok", database.address)
-    yield from check_clock(database)
 
 
 def _object_store(settings: Settings) -> Iterator[Finding]:
@@ -187,22 +148,3 @@ def _statistics(settings: Settings) -> Iterator[Finding]:
                 "statistics", "warning", f"{rows} rows of {table} have times that lie in no month's partition."
             )
     yield Finding("statistics", "ok", f"days of {day.zone}, now {day.label}")
-
-
-def _workers(settings: Settings) -> Iterator[Finding]:
-    from growbin_jobs.engine.central.workers import Workers
-    from growbin_jobs.engine.node.presence import present
-    from growbin_jobs.wiring import central_database
-
-    running = {process.group for process in present(settings.node_dir).values() if process}
-    with suppress(GrowbinError):  # said before; what runs here is known all the same
-        now = datetime.now(UTC)
-        running |= {group.group_name for group in Workers(central_database(settings)).all() if group.lives(now)}
-    missing = [name for name in GROUPS if name not in running]
-    if not missing:
-        yield Finding("workers", "ok", f"running: {', '.join(GROUPS)}")
-    elif len(missing) == len(GROUPS):
-        yield Finding("workers", "warning", "No worker runs. Start all groups: growbin-jobs up")
-    else:
-        commands = ", ".join(f"growbin-jobs worker {name}" for name in missing)
-        yield Finding("workers", "warning", f"No worker of group {', '.join(missing)} runs. Start it: {commands}")

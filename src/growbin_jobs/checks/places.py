@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
@@ -64,13 +65,13 @@ def _is_here(name: str) -> bool:
         return False
 
 
-def check_journal(settings: Settings) -> Iterator[Finding]:
+def check_journal(config: EngineConfig) -> Iterator[Finding]:
     """Read this node's journal, in bounded time, where there is one."""
     from growbin_jobs.engine.journal.file.opening import check
     from growbin_jobs.engine.journal.file.quarantine import quarantined
     from growbin_jobs.operations.journal_files import our_errors, reading
 
-    path = settings.journal_path
+    path = config.journal_path
     if not path.is_file():
         return
     try:

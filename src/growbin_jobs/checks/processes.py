@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.operations.finding import Finding
-from growbin_jobs.settings import Settings
 
 
-def check_processes(settings: Settings) -> Iterator[Finding]:
+def check_processes(config: EngineConfig) -> Iterator[Finding]:
     """Name processes of the node that are stopped (SIGSTOP), and files that nobody else can write because of one."""
     from growbin_jobs.engine.node.election import keeper_pid
     from growbin_jobs.engine.node.presence import present
@@ -14,15 +14,15 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
     from growbin_jobs.engine.sqlite.lock_holder import holder_of
 
     named = set()
-    files = (settings.embedded_database_path, settings.embedded_broker_path, settings.journal_path)
+    files = (config.embedded_database_path, config.embedded_broker_path, config.journal_path)
     for path in (path for path in files if path.is_file()):
         holder = holder_of(path)
         if holder is not None and holder.stopped:
             named.add(holder.pid)
             yield Finding("processes", "failed", f"Nobody can write {path}: its lock is held by {holder}.")
-    living = filter(None, present(settings.node_dir).values())
+    living = filter(None, present(config.node_dir).values())
     known = {each.pid: f"The worker process {each.pid} ({each.group})" for each in living}
-    if (keeper := keeper_pid(settings.node_dir)) is not None:
+    if (keeper := keeper_pid(config.node_dir)) is not None:
         known[keeper] = f"The keeper (process {keeper})"
     for pid, words in known.items():
         facts = facts_of(pid)

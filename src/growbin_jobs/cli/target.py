@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _chosen: str | None = None
 
 
-def choose(engine: str | None) -> None:
-    """Let this process's command work for an engine; None: Growbin's."""
+def choose(engine: str | None) -> str | None:
+    """Let this process's command work for an engine, and return it; None: Growbin's."""
     global _chosen
     _chosen = engine
+    return engine
 
 
 #: The option ``--engine`` of a command.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from tests import command_line
 from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.llm.facts import Facts
@@ -205,3 +206,29 @@ def working(tmp_path, group):
     presence = Presence(tmp_path / "data" / socket.gethostname(), process)
     yield
     presence.leave()
+
+
+def test_an_engine_of_one_s_own_is_tried_by_its_own_settings(tmp_path, environment):
+    (tmp_path / "shop.py").write_text(
+        "from growbin_jobs.engine import Engine, EngineConfig\n"
+        'engine = Engine(EngineConfig.from_env("SHOP_", source="shop:engine"))\n'
+    )
+    env = environment | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1"}
+
+    def doctor(**more):
+        done = command_line.run("doctor", "--engine", "shop", "--json", env=env | more, cwd=tmp_path, text=True)
+        return done.returncode, {found["what"]: (found["status"], found["detail"]) for found in json.loads(done.stdout)}
+
+    code, well = doctor()
+    assert (code, {what: status for what, (status, _) in well.items()}) == (
+        0, {"data folder": "ok", "broker": "ok", "database": "ok", "workers": "warning"},
+    )  # fmt: skip
+    assert well["workers"][1] == "No worker runs. Start all groups: growbin-jobs up shop"
+    code, away = doctor(SHOP_BROKER_URL="amqp://127.0.0.1:1/", SHOP_DATABASE_URL="postgresql://127.0.0.1:1/none")
+    assert (code, away["broker"][0], away["database"][0]) == (1, "failed", "failed")
+    assert "SHOP_BROKER_URL" in away["broker"][1]
+    assert "SHOP_DATABASE_URL" in away["database"][1]
+    (tmp_path / "file").touch()
+    code, nowhere = doctor(SHOP_DATA_DIR=str(tmp_path / "file" / "data"))
+    assert (code, nowhere.keys()) == (1, {"data folder", "workers"})
+    assert "Set SHOP_DATA_DIR" in nowhere["data folder"][1]

@@ -1,0 +1,116 @@
+"""Checks of what every engine stands on: its data folder, broker, database and workers."""
+
+import os
+import pwd
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from growbin_jobs.checks.places import check_clock
+from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.engine.data_folder import HOMELESS
+from growbin_jobs.errors import ConfigurationError, GrowbinError
+from growbin_jobs.operations.finding import Finding
+
+#: Least free disk in the data folder, in bytes, before a warning.
+_LOW_DISK: Final = 1_000_000_000
+
+
+def check_data_folder(config: EngineConfig) -> Iterator[Finding]:
+    """Look whether the data folder is there, may be written, and has room."""
+    folder, variable = config.data_dir, config.named("data_dir")
+    if folder.is_symlink() and not folder.exists():
+        raise ConfigurationError(
+            f"{folder} is a link to {os.readlink(folder)}, which does not exist. Make that folder, or set {variable}."
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set {variable}.") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{folder} is not writable. Give this user the right to write, or set {variable}.")
+    if foreign := next((path for path in _databases(folder) if not os.access(path, os.R_OK | os.W_OK)), None):
+        raise ConfigurationError(
+            f"{foreign} is not writable for this user: another one made it, or its mode forbids it. Let an "
+            f"administrator run: chown -R {_user()} {folder}"
+        )
+    free, floor = shutil.disk_usage(folder).free, config.journal_free_floor
+    found = f"{folder}, {free / 1e9:.1f} GB free"
+    remedy = f"Free some space, or set {variable} to a folder on a larger disk."
+    if free < floor:
+        raise ConfigurationError(
+            f"{found}: workers take no new messages with less than {floor / 1e9:.2f} GB "
+            f"({config.named('journal_free_floor')}). {remedy}"
+        )
+    if free < _LOW_DISK:
+        yield Finding("data folder", "warning", f"{found}. {remedy}")
+    elif folder.parent == HOMELESS:
+        yield Finding("data folder", "warning", f"{found}. This user has no home: set {variable} to a lasting one.")
+    else:
+        yield Finding("data folder", "ok", found)
+
+
+def check_broker(config: EngineConfig) -> Iterator[Finding]:
+    """Connect to the broker, and say what is to be known of its version."""
+    from growbin_jobs.engine.opening import check_broker as checked_broker
+
+    checked = checked_broker(config)
+    yield Finding("broker", "ok", checked.where)
+    for status, caveat in checked.caveats:
+        yield Finding("broker", status, caveat)
+
+
+def check_database(config: EngineConfig) -> Iterator[Finding]:
+    """Try the central database as a starting worker would need it; SQLite's file is upgraded, as that one would."""
+    from growbin_jobs.engine.central.upgrade import check, upgrade
+    from growbin_jobs.engine.opening import open_central
+
+    database = open_central(config)
+    if config.upgrades_database:
+        upgrade(database, config.schema)
+    check(database, config.schema)
+    yield Finding("database", "ok", database.address)
+    yield from check_clock(database)
+
+
+def check_workers(config: EngineConfig, groups: Sequence[str], up: str, worker: str) -> Iterator[Finding]:
+    """Look whether workers of each group run, here or on another node.
+
+    Parameters:
+      config: Of this node.
+      groups: Names of the groups.
+      up: Command that starts all of them.
+      worker: Command that starts one, with its name behind.
+    """
+    from growbin_jobs.engine.central.workers import Workers
+    from growbin_jobs.engine.node.presence import present
+    from growbin_jobs.engine.opening import open_central
+
+    running = {process.group for process in present(config.node_dir).values() if process}
+    with suppress(GrowbinError):  # said before; what runs here is known all the same
+        now = datetime.now(UTC)
+        running |= {group.group_name for group in Workers(open_central(config)).all() if group.lives(now)}
+    missing = [name for name in groups if name not in running]
+    if not missing:
+        yield Finding("workers", "ok", f"running: {', '.join(groups)}")
+    elif len(missing) == len(groups):
+        yield Finding("workers", "warning", f"No worker runs. Start all groups: {up}")
+    else:
+        commands = ", ".join(f"{worker} {name}" for name in missing)
+        yield Finding("workers", "warning", f"No worker of group {', '.join(missing)} runs. Start it: {commands}")
+
+
+def _databases(folder: Path) -> Iterator[Path]:
+    """Yield the files of databases in the data folder and in those of the nodes, with what belongs to them."""
+    for pattern in ("*.db*", "*/*.db*"):
+        yield from sorted(folder.glob(pattern))
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
