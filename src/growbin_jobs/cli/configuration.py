@@ -1,6 +1,7 @@
 """``growbin-jobs settings``, ``rules check`` and ``db upgrade``."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,21 +10,26 @@ from growbin_jobs.cli.console import out, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
 from growbin_jobs.engine.text import count_of
 
+if TYPE_CHECKING:
+    from growbin_jobs.engine.config import EngineConfig
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
-def settings(json: Json = False) -> None:
+def settings(json: Json = False, _engine: EngineName = None) -> None:
     """Show every setting, its value, where the value comes from, and what it is for. Secrets are masked.
 
     \b
     Examples:
       growbin-jobs settings
+      growbin-jobs settings --engine orders.jobs
       growbin-jobs settings --json | jq -r '.[] | select(.origin != "default") | .variable'
     """
     from rich.padding import Padding
     from rich.text import Text
 
-    rows = _settings_rows()
+    another = target.another()
+    rows = _settings_rows() if another is None else _rows_of(another.config)
     if json:
         print_json(rows)
         return
@@ -46,20 +52,33 @@ def _settings_rows() -> list[dict[str, Any]]:
     rows = []
     for name, field in _settings.Settings.model_fields.items():
         value = getattr(loaded, name)
-        shown: Any = value
         if isinstance(value, SecretStr):
-            shown = _mask(value.get_secret_value())
-        elif isinstance(value, str) and "://" in value:
-            shown = _mask(value)
-        rows.append(
-            {
-                "variable": _settings.Settings.variable(name),
-                "value": [str(part) for part in shown] if isinstance(shown, list) else "" if shown is None else shown,
-                "origin": loaded.origin(name),
-                "help": field.description,
-            }
-        )
+            value = _mask(value.get_secret_value())
+        rows.append(_row(_settings.Settings.variable(name), value, loaded.origin(name), field.description))
     return rows
+
+
+def _rows_of(config: "EngineConfig") -> list[dict[str, Any]]:
+    """Return the settings of an engine of somebody's own; what its module says wins over the environment."""
+    from growbin_jobs.engine.settings import EngineSettings
+
+    rows = []
+    for name, variable in config.variables.items():
+        if name == "secrets_dir":  # what lay there is in the others
+            continue
+        value = getattr(config, "group" if name == "worker_type" else name)
+        origin = "environment" if variable in config.environment else "default"
+        rows.append(_row(variable, value, origin, EngineSettings.model_fields[name].description))
+    return rows
+
+
+def _row(variable: str, value: Any, origin: str, help_: str | None) -> dict[str, Any]:
+    if isinstance(value, str) and "://" in value:
+        value = _mask(value)
+    elif isinstance(value, Path):
+        value = str(value)
+    shown = [str(part) for part in value] if isinstance(value, list) else "" if value is None else value
+    return {"variable": variable, "value": shown, "origin": origin, "help": help_}
 
 
 def _mask(secret: str) -> str:

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+from tests import command_line
 
 from growbin_jobs.adapters.rulefiles import rules_folder
 from growbin_jobs.errors import ConfigurationError
@@ -97,3 +98,21 @@ def test_the_database_is_upgraded_once(command):
     assert (first.returncode, second.returncode) == (0, 0)
     assert first.stdout.splitlines()[0] == "applied 0001_waste_analysis"
     assert (second.stdout, second.stderr) == ("", "The database is up to date.\n")
+
+
+def test_the_settings_of_an_engine_of_one_s_own_have_its_names_and_no_secret(tmp_path, environment):
+    (tmp_path / "shop.py").write_text(
+        "from growbin_jobs.engine import Engine, EngineConfig\n"
+        'engine = Engine(EngineConfig.from_env("SHOP_", source="shop:engine", node="n7"))\n'
+    )
+    env = environment | {
+        "SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_BROKER_URL": "amqp://kim:hush@rabbit:5672/", "SHOP_NODE": "n1",
+    }  # fmt: skip
+    done = command_line.run("settings", "--engine", "shop", "--json", env=env, cwd=tmp_path, text=True, check=True)
+    rows = {row["variable"]: row for row in json.loads(done.stdout)}
+    assert all(name.startswith("SHOP_") for name in rows)
+    assert (rows["SHOP_NODE"]["value"], rows["SHOP_TIMEZONE"]["origin"]) == ("n7", "default")
+    assert (rows["SHOP_DATA_DIR"]["value"], rows["SHOP_DATA_DIR"]["origin"]) == (str(tmp_path / "data"), "environment")
+    assert "rabbit:5672" in rows["SHOP_BROKER_URL"]["value"]
+    assert "hush" not in done.stdout
+    assert all(row["help"] for row in rows.values())
