@@ -3,9 +3,11 @@
 import dramatiq
 
 from growbin_jobs.engine import Deferred, Engine, EngineConfig, Permanent
+from growbin_jobs.scheduler.schedule import Schedule
 from newsletter import letters
 
-engine = Engine(EngineConfig.from_env("NEWSLETTER_", source="newsletter.jobs:engine")).install()
+engine = Engine(EngineConfig.from_env("NEWSLETTER_", source="newsletter.jobs:engine", timezone="Asia/Seoul")).install()
+schedule = Schedule(engine)
 
 
 @dramatiq.actor(max_retries=5, min_backoff=1_000)
@@ -29,3 +31,8 @@ def send_issue(issue: int, readers: list[str]) -> None:
     letters_of_issue = dramatiq.group([write_letter.message(issue, reader) for reader in readers])
     letters_of_issue.add_completion_callback(close_issue.message(issue))
     letters_of_issue.run()
+
+
+@schedule.job("0 9 * * mon", again=True)  # its effect is to send a message
+def send_weekly() -> None:
+    send_issue.send(1, list(letters.READERS))

@@ -68,3 +68,17 @@ def test_a_reader_that_does_not_exist_is_a_dead_letter_and_no_retry(folder):
     [letter] = box.dead()
     assert str(letter.exception) == "It was given up: There is no such reader."
     assert len(box.sent("write_letter")) == 1
+
+
+def test_a_monday_that_comes_twice_is_one_issue(folder):
+    due = {
+        "due": "2026-11-30T00:00:00+00:00",
+        "since": "2026-11-23T00:00:00+00:00",
+        "until": "2026-11-30T00:00:00+00:00",
+    }
+    with sandbox() as box:
+        jobs.send_weekly.send(**due)
+        box.run(twice=True)
+
+    assert [sent.actor for sent in box.sent()].count("send_issue") == 1
+    assert (folder / "1.closed").exists()
