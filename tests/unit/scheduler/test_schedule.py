@@ -1,6 +1,6 @@
 """The schedule of an engine of one's own: declared beside it, found by it, each due time done once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,7 +18,7 @@ from growbin_jobs.scheduler.schedule import Schedule, rule_of, schedule_of
 from growbin_jobs.scheduler.sending import message_of
 
 UTC = ZoneInfo("UTC")
-DUE = "2026-11-30T00:05:00+00:00"
+DUE = datetime.now(UTC).isoformat()
 
 
 @pytest.fixture
