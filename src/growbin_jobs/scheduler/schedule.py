@@ -21,7 +21,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
@@ -43,7 +42,8 @@ SCHEMA: Final = ("growbin_jobs.scheduler",)
 
 _NAMES: Final = ("due", "since", "until")
 
-_SCHEDULES: Final[WeakKeyDictionary[Engine, Schedule]] = WeakKeyDictionary()
+#: By engine, for as long as the process lives, as the modules do that make both.
+_SCHEDULES: Final[dict[Engine, Schedule]] = {}
 
 
 class Schedule:
