@@ -125,20 +125,20 @@ class Schedule:
                 period=period, catch_up=catch_up or RunLatest(timedelta(days=1)), overlap=overlap, max_run=max_run,
                 done_within=done_within, after=after,
             )  # fmt: skip
-            self._add(job)
+            self._check(job)
             once = once_a_due_time(_taking(run), job.name, self._due_times, again=again)
             actor: Actor[Any, Any] = self._engine.actor(once, actor_name=job.name, queue_name=queue_name, **options)
+            self._jobs.append(job)
             return actor
 
         return declare
 
-    def _add(self, job: ScheduledJob) -> None:
+    def _check(self, job: ScheduledJob) -> None:
         known = {each.name for each in self._jobs}
         if job.name in known:
             raise ConfigurationError(f"There is a periodic job {job.name!r} already: choose another name.")
         if job.after is not None and job.after not in known:
             raise ConfigurationError(f"{job.name} is to run after {job.after!r}: declare that job before it.")
-        self._jobs.append(job)
 
     def _open(self) -> DueTimes:
         from growbin_jobs.engine.central.upgrade import upgrade

@@ -82,6 +82,8 @@ def test_what_cannot_be_a_job_is_refused_in_words(engine, schedule):
     }.items():
         with pytest.raises(ConfigurationError, match=wrong):
             declare()
+    with pytest.raises(ValueError, match="no_such_option"):
+        schedule.job("* * * * *", name="c", no_such_option=1)(job)
     assert [each.name for each in schedule.jobs] == ["job"]
 
 
