@@ -15,7 +15,8 @@ from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause, cause_of
 from growbin_jobs.engine.central.error_counts import ErrorCounts
-from growbin_jobs.engine.central.error_figures import ErrorFigures, ErrorReading, failures_at
+from growbin_jobs.engine.central.error_figures import ErrorFigures, failures_at
+from growbin_jobs.engine.central.error_reading import ErrorReading
 from growbin_jobs.engine.central.failed_runs import failures
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.sql_words import SqlWords

@@ -13,7 +13,8 @@ from tests.contract.central_node import START, Node
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_days import ErrorDays
-from growbin_jobs.engine.central.error_figures import ErrorFigures, ErrorReading, failures_at
+from growbin_jobs.engine.central.error_figures import ErrorFigures, failures_at
+from growbin_jobs.engine.central.error_reading import ErrorReading
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.rollup import DAYS
 from growbin_jobs.engine.central.spans import Spans

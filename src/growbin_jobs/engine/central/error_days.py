@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import peewee
 
-from growbin_jobs.engine.central.fields import known_moment
+from growbin_jobs.engine.central.fields import known_moment, stored_moment
 from growbin_jobs.engine.central.rollup import DAYS, Sums
 from growbin_jobs.engine.central.sql_words import SqlWords
 
@@ -59,28 +59,34 @@ class _Sum:
 
 
 class CauseDay(NamedTuple):
-    """The failed runs of one cause on one day; ``hours``: of each of its 24."""
+    """The failed runs of one cause on one day.
 
-    day: datetime
+    Attributes:
+      day: Its number, :meth:`growbin_jobs.engine.central.rollup.Rollup.number`.
+      hours: Of each of its 24.
+    """
+
+    day: int
     cause: int
     sample: str
     hours: list[int]
     nodes: dict[str, int]
 
 
-def read_days(connection: Any, words: SqlWords, days: Sequence[str], causes: Sequence[int]) -> list[CauseDay]:
-    """Return what some days, as they are stored, have of some causes."""
+def read_days(connection: Any, words: SqlWords, days: Sequence[datetime], causes: Sequence[int]) -> Iterator[CauseDay]:
+    """Yield what some days have of some causes, in no order."""
     if not days or not causes:
-        return []
-    text = "::text" if words.dialect == "postgresql" else ""  # which the driver need not ask us about
+        return
+    # Numbers of days: a page of weeks has thousands of rows, and time takes twice as long as all else of one.
+    number = "extract(epoch FROM day)::bigint" if words.dialect == "postgresql" else "unixepoch(day)"
     sql = (
-        f"SELECT day, cause, sample, hours{text}, nodes{text} FROM error_days"  # noqa: S608 constants and marks
+        f"SELECT {number} / 86400, cause, sample, hours, nodes FROM error_days"  # noqa: S608 constants and marks
         f" WHERE day IN ({_marks(days)}) AND cause IN ({_marks(causes)})"
     )
-    rows = words.rows(connection, sql, *days, *causes)
+    rows = words.rows(connection, sql, *map(stored_moment, days), *causes)
     documents = iter(json.loads(f"[{','.join(text for row in rows for text in row[3:])}]"))
-    moments = {day: known_moment(day) for day in {row[0] for row in rows}}
-    return [CauseDay(moments[day], cause, sample, next(documents), next(documents)) for day, cause, sample, *_ in rows]
+    for day, cause, sample, *_ in rows:
+        yield CauseDay(day, cause, sample, next(documents), next(documents))
 
 
 def _marks(values: Sequence[Any]) -> str:
