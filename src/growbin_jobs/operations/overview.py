@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, percentile, together
+from growbin_jobs.engine.central.minutes import Minutes, TaskMinute, added, percentile, together
 from growbin_jobs.engine.central.minutes_due import MINUTE
 from growbin_jobs.engine.central.queue_minutes import QueueMinute, QueueMinutes
 from growbin_jobs.engine.central.rollup import SPANS
@@ -170,30 +170,26 @@ def _is_bad(figures: TaskMinute) -> bool:
 
 def _spreads(figures: Iterable[TaskMinute]) -> Spreads:
     its = list(figures)
-    wait, run = _sum([each.wait_buckets for each in its]), _sum([each.run_buckets for each in its])
+    wait, run = added(each.wait_buckets for each in its), added(each.run_buckets for each in its)
     return Spreads(
         wait_p50=percentile(wait, 0.5), wait_p95=percentile(wait, 0.95), run_p50=percentile(run, 0.5),
         run_p95=percentile(run, 0.95),
     )  # fmt: skip
 
 
-def _sum(buckets: Sequence[Sequence[int]]) -> list[int]:
-    return list(map(sum, zip(*buckets, strict=True)))
-
-
 def _points(figures: Iterable[TaskMinute], begin: int, end: int, step: int) -> list[MinutePoint]:
-    by_step: defaultdict[int, list[TaskMinute]] = defaultdict(list)
-    for each in figures:
-        by_step[int(each.minute.timestamp()) // step * step].append(each)
+    by_step: defaultdict[datetime, list[TaskMinute]] = defaultdict(list)
+    for each in figures:  # which are added up by the step
+        by_step[each.minute].append(each)
     return [
         MinutePoint(
-            at=datetime.fromtimestamp(at, UTC),
+            at=at,
             done=sum(each.runs for each in by_step[at] if not _is_bad(each)),
             failed=sum(each.runs for each in by_step[at] if each.outcome in _FAILED),
             dead=sum(each.runs for each in by_step[at] if each.outcome == "dead"),
             spreads=_spreads(by_step[at]),
         )
-        for at in range(begin, end, step)
+        for at in (datetime.fromtimestamp(second, UTC) for second in range(begin, end, step))
     ]
 
 
@@ -201,13 +197,13 @@ def _actors(figures: Sequence[TaskMinute], begin: int, end: int) -> list[ActorLi
     by_actor: defaultdict[str, list[TaskMinute]] = defaultdict(list)
     for each in figures:
         by_actor[each.task_name].append(each)
+    parts = {at: _part(at, begin, end) for at in {each.minute for each in figures}}
     found = []
     for actor, its in by_actor.items():
         ends, failures = sum(each.runs for each in its), sum(each.runs for each in its if _is_bad(each))
         trend = [0] * _TREND
         for each in its:
-            part = int((each.minute.timestamp() - begin) * _TREND / (end - begin))
-            trend[min(_TREND - 1, max(0, part))] += each.runs
+            trend[parts[each.minute]] += each.runs
         found.append(
             ActorLine(
                 actor=actor, ends=ends, failures=failures, rate=failures / ends if ends else 0.0, trend=trend,
@@ -215,3 +211,8 @@ def _actors(figures: Sequence[TaskMinute], begin: int, end: int) -> list[ActorLi
             )
         )  # fmt: skip
     return sorted(found, key=lambda line: (-line.ends, line.actor))
+
+
+def _part(at: datetime, begin: int, end: int) -> int:
+    """Return in which part of a trend a moment lies."""
+    return min(_TREND - 1, max(0, int((at.timestamp() - begin) * _TREND / (end - begin))))
