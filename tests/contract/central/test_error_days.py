@@ -11,6 +11,7 @@ import pytest
 from tests.contract.central.test_error_counts import KEPT, counted, fails
 from tests.contract.central_node import START, Node
 
+from growbin_jobs.engine.central import error_days
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_days import ErrorDays
 from growbin_jobs.engine.central.error_figures import ErrorFigures, failures_at
@@ -121,3 +122,51 @@ def test_hours_of_before_are_put_together_after_an_upgrade_until_they_are_old(da
     late = ForgetOld(database, tasks=KEPT, letters=KEPT, minutes=timedelta(0))
     assert late(START + timedelta(hours=20))["error_days"] == 1  # one that is not over stays whole
     assert [each.runs for each in read(database)] == [2]
+
+
+def three_days(database: Database, node: Node) -> None:
+    for number, hour in enumerate((-11, 11.99, 12, 40)):
+        fails(node, number, hour * 3600, 1, dead=False)
+    node.copy()
+    ComputeMinutes(Minutes(database), 10 * KEPT, clock=(START + KEPT).timestamp).run_once()
+
+
+def test_days_that_are_over_are_read_once_until_one_is_made_anew(
+    database: Database, a: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def spied(connection: Any, words: SqlWords, days: Any, causes: Any) -> Any:
+        asked.append(len(causes))
+        return real(connection, words, days, causes)
+
+    real = error_days._read
+    monkeypatch.setattr(error_days, "_read", spied)
+    three_days(database, a)
+    first = read(database)
+    assert (read(database), asked) == (first, [1, 0])
+    fails(a, 9, 11.5 * 3600, 1, dead=False)  # late, for a day that was read
+    a.copy()
+    ComputeMinutes(Minutes(database), 10 * KEPT, clock=(START + KEPT).timestamp).run_once()
+    [figures] = read(database)
+    assert (figures.runs, sum(figures.times.values()), sum(figures.nodes.values())) == (5, 5, 5)
+    assert asked == [1, 0, 1]
+
+
+def test_a_day_that_an_older_keeper_made_is_read_each_time(database: Database, a: Node) -> None:
+    three_days(database, a)
+    assert counted(read(database)) == counted(read(database))
+    database.run(lambda one: one.execute_sql("UPDATE error_days SET made = NULL, nodes = '{\"n7\": 9}'"))
+    assert [each.nodes for each in read(database)] == [{"n7": 27}]
+    database.run(lambda one: one.execute_sql("UPDATE error_days SET nodes = '{\"n7\": 1}'"))
+    assert [each.nodes for each in read(database)] == [{"n7": 3}]
+
+
+def test_a_bounded_number_of_causes_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_days, "_MOST", 3)
+    remembered, its = error_days._Remembered(), error_days.CauseDays([], {}, [])
+    for number in range(4):
+        remembered.put((number,), {1: its, 2: its})
+    assert [len(remembered.get((number,), (1, 2))) for number in range(4)] == [0, 0, 0, 2]
+    remembered.put((3,), {3: its, 4: its})
+    assert sorted(remembered.get((3,), range(9))) == [3, 4]

@@ -112,26 +112,19 @@ class ErrorReading:
         self, causes: Sequence[int], part: timedelta | None, placed: defaultdict[datetime, list[tuple[int, int, str]]]
     ) -> None:
         """Add what whole days have of some causes; of each a sample goes to ``placed``, with 0 runs."""
-        # The hours of all days in one list for each cause: adding them up by the part is then few steps, not thousands.
-        numbers = {DAYS.number(day): number for number, day in enumerate(self._days)}
-        hours: dict[int, list[int]] = {}
-        for day, cause, sample, counts, nodes in read_days(self._connection, self._words, self._days, causes):
-            number = numbers[day]
-            if cause not in hours:
-                hours[cause] = [0] * (24 * len(numbers))
-            hours[cause][24 * number : 24 * number + 24] = counts
-            its = self._numbers[cause].nodes
-            for node, runs in nodes.items():
-                its[node] += runs
-            placed[self._days[number]].append((cause, 0, sample))
+        found = read_days(self._connection, self._words, self._days, causes)
         clock = [day + number * HOUR for day in self._days for number in range(24)]
         told = [at if part is None else self._since + (at - self._since) // part * part for at in clock]
+        # Adding the hours of all days up by the part is few steps, not thousands.
         ends = [number for number, at in enumerate(told) if number == 0 or at != told[number - 1]] + [len(told)]
-        for cause, counts in hours.items():
-            times = self._numbers[cause].times
+        for cause, its in found.items():
+            figures = self._numbers[cause]
+            figures.nodes.update(its.nodes)
             for begin, end in pairwise(ends):
-                if runs := sum(counts[begin:end]):
-                    times[told[begin]] += runs
+                if runs := sum(its.hours[begin:end]):
+                    figures.times[told[begin]] += runs
+            for place, sample in its.samples:
+                placed[self._days[place]].append((cause, 0, sample))
 
     def _by_node_and_time(self, at: str, causes: Sequence[int]) -> tuple[list[Any], list[Any]]:
         """Return the runs of some causes by node, and by time with a sample."""
