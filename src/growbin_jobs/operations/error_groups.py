@@ -149,9 +149,9 @@ def _read(
         new = [each for each in members if _is_new(each[1], since, version_at)]
         chosen = (new if only_new else members)[:most]
         its = [] if key is None else next((its for cause, its in members if key_of(cause) == key), [])
-        # Where the hours are wanted, they are read for all: the runs of a part of a day are those of its hours.
-        part = _part(since, until) if key is None else None
-        reading.detail([*its, *(each for _, figures in chosen for each in figures)], part=part)
+        reading.detail(its)
+        others = [each for _, figures in chosen if figures is not its for each in figures]
+        reading.detail(others, part=_part(since, until))
         groups = groups_of(chosen, since=since, until=until, version_at=version_at)
         window = WINDOW if reading.has_more else None
         return ErrorGroups(groups, len(members), len(new), window, version, version_at), its
