@@ -21,6 +21,9 @@ from growbin_jobs.engine.central.fields import known_moment, stored_moment
 from growbin_jobs.engine.central.rollup import DAYS, Sums
 from growbin_jobs.engine.central.sql_words import SqlWords
 
+#: Causes that are remembered: each takes 8 bytes for each hour of its days.
+_MOST: Final = 1000
+
 
 class ErrorDays(Sums):
     """The table ``error_days``."""
@@ -101,9 +104,6 @@ class _Remembered:
             if len(self._sums[made]) > _MOST:
                 self._sums[made] = dict(found)
 
-
-#: Causes that are remembered: each takes 8 bytes for each hour of its days.
-_MOST: Final = 1000
 
 _remembered: Final = _Remembered()
 

@@ -21,7 +21,7 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 #: Causes of one statement.
 _AT_ONCE: Final = 500
 
-#: What keepers have not made anew yet: minutes, hours and days, the newest of each first.
+#: What keepers have not made anew yet: minutes, hours and days, by their kind.
 _DUE: Final = " UNION ALL ".join(
     f"SELECT {number} AS kind, {column} AS begins FROM {table} WHERE {column} >= ? AND {column} < ?"  # noqa: S608
     for number, (table, column) in enumerate(

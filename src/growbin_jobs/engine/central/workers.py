@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import peewee
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import JsonField, UtcField, known_moment, stored_moment, utc_moment
+from growbin_jobs.engine.central.fields import JsonField, UtcField, utc_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 
 #: Without a heartbeat for so long a node is silent: nobody knows whether it lives. It reports every 10 s.
@@ -87,21 +87,6 @@ class WorkerGroup:
         return asdict(self) | times
 
 
-class NodeState(NamedTuple):
-    """What a node's keeper said last of its journal, as far as somebody may have to look.
-
-    Attributes:
-      unsynced, owed: As :class:`WorkerGroup` has them.
-      stopped: All its groups have stopped.
-    """
-
-    node: str
-    seen_at: datetime
-    unsynced: int
-    owed: int
-    stopped: bool
-
-
 class Workers:
     """The only writer of ``workers``.
 
@@ -145,24 +130,6 @@ class Workers:
     def present(self) -> list[WorkerGroup]:
         """Return the groups that have not stopped, by node: pods come and go by the thousand."""
         return self._read("WHERE stopped_at IS NULL")
-
-    def behind(self, *, heard: datetime, lag: float) -> list[NodeState]:
-        """Return the nodes whose journals may hold what nobody has copied, by name.
-
-        Parameters:
-          heard: A node that works was heard of since then.
-          lag: Seconds for which a row may wait for its copy.
-        """
-        # Of thousands of pods that are gone a row each, and not their groups with all that they did.
-        sql = """
-            SELECT node, max(seen_at), max(unsynced), max(owed), count(stopped_at) = count(*) FROM workers
-            GROUP BY node HAVING max(lag) > ? OR CASE WHEN count(stopped_at) = count(*)
-                THEN max(unsynced) > 0 OR max(owed) > 0 ELSE max(seen_at) < ? END
-            ORDER BY node
-        """
-        words = SqlWords(self.database.dialect)
-        rows = self.database.run(lambda connection: words.rows(connection, sql, lag, stored_moment(heard)))
-        return [NodeState(row[0], known_moment(row[1]), row[2], row[3], bool(row[4])) for row in rows]
 
     def versions(self) -> dict[str, datetime]:
         """Return the versions of all groups, each with the time when the first of its groups began to work."""

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from growbin_jobs.engine.central.conservation import COMPLETED, DEAD, IN_FLIGHT, fates, living_payloads
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.workers import SILENCE, Workers
+from growbin_jobs.engine.central.nodes_behind import nodes_behind
+from growbin_jobs.engine.central.workers import SILENCE
 from growbin_jobs.models.analysis_ends import ends, unfinished
 from growbin_jobs.operations.proofs.parts import MOST_NAMED, Kind, Part, Wrong, part
 from growbin_jobs.states import AnalysisStatus
@@ -141,7 +142,8 @@ def gaps_of_nodes(database: Database, now: datetime) -> list[str]:
       Deferred: The database is away.
     """
     found = []
-    for node, seen, unsynced, owed, stopped in Workers(database).behind(heard=now - SILENCE, lag=GRACE.total_seconds()):
+    behind = nodes_behind(database, heard=now - SILENCE, lag=GRACE.total_seconds())
+    for node, seen, unsynced, owed, stopped in behind:
         if not stopped and seen < now - SILENCE:
             found.append(
                 f"Node {node} was heard of last at {seen.isoformat(timespec='seconds')}: its journal may hold what was "
