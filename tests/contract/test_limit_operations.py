@@ -104,11 +104,11 @@ def test_sums_say_that_limits_were_kept_only_where_every_window_was(database: Da
         since, until = begin - timedelta(minutes=1), begin + timedelta(hours=1)
         sums = surely_kept(database, since, until, promises.history())
         proof = limit_proof.prove(database, since, until=until, books_since=date(2020, 1, 1))
-        verdict = limit_proof.judge(database, since, until=until, books_since=date(2020, 1, 1))
+        judged = limit_proof.judge(database, since, until=until, books_since=date(2020, 1, 1))
         found.add((sums is not None, proof.kept))
-        assert verdict.broken == [each for each in proof.limits if each.broken]
-        assert (verdict.requests, verdict.told_to_wait) == (proof.requests, proof.told_to_wait)
-        assert (verdict.limits, verdict.books_wrong) == (len(proof.limits), proof.books_wrong)
+        assert judged.broken == [each for each in proof.limits if each.broken]
+        assert (judged.requests, judged.told_to_wait) == (proof.requests, proof.told_to_wait)
+        assert (judged.limits, judged.books_wrong) == (len(proof.limits), proof.books_wrong)
     assert found == {(True, True), (False, True), (False, False)}
 
 

@@ -96,7 +96,7 @@ def error_groups(
 def error_groups_with_tasks(
     database: Database, key: str, *, since: datetime, until: datetime, most: int = MOST_GROUPS, only_new: bool = False
 ) -> tuple[ErrorGroups, list[str]]:
-    """Return the same with the tasks of one group, as :func:`tasks_of_group` does: what failed is read once for both.
+    """Return the groups of a time, and the tasks of one of them as :func:`tasks_of_group` does: read once for both.
 
     Parameters:
       key: Of the group.

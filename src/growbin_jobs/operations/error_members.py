@@ -12,7 +12,6 @@ from growbin_jobs.engine.central.error_figures import ErrorFigures
 #: Code, class of the error, place, and the error's text where these do not name it.
 GroupCause = tuple[str, str, str, str]
 
-
 #: A group with its figures.
 Members = tuple[GroupCause, list[ErrorFigures]]
 

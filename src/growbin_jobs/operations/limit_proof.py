@@ -56,7 +56,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """Whether the promises were kept, and little more.
 
     Attributes:
@@ -72,7 +72,7 @@ class Verdict:
     broken: list[Finding]
 
 
-def judge(database: Database, since: datetime, *, until: datetime, books_since: date) -> Verdict:
+def judge(database: Database, since: datetime, *, until: datetime, books_since: date) -> Judgement:
     """Say whether the promises were kept: without reading each request, where sums tell it.
 
     Parameters:
@@ -84,11 +84,11 @@ def judge(database: Database, since: datetime, *, until: datetime, books_since: 
     sums = surely_kept(database, since, until, Promises(database).history())
     if sums is not None:
         books = list(imbalances(database, books_since))
-        return Verdict(
+        return Judgement(
             requests=sums.requests, told_to_wait=sums.told_to_wait, books_wrong=books, limits=sums.limits, broken=[]
         )  # fmt: skip
     proof = prove(database, since, until=until, books_since=books_since)
-    return Verdict(
+    return Judgement(
         requests=proof.requests, told_to_wait=proof.told_to_wait, books_wrong=proof.books_wrong,
         limits=len(proof.limits), broken=[each for each in proof.limits if each.broken],
     )  # fmt: skip
