@@ -170,3 +170,21 @@ def test_a_bounded_number_of_causes_is_remembered(monkeypatch: pytest.MonkeyPatc
     assert [len(remembered.get((number,), (1, 2))) for number in range(4)] == [0, 0, 0, 2]
     remembered.put((3,), {3: its, 4: its})
     assert sorted(remembered.get((3,), range(9))) == [3, 4]
+
+
+def test_days_without_a_number_get_one_after_an_upgrade(database: Database, a: Node) -> None:
+    for number, hour in enumerate((-11, 11.99, 12, 40)):
+        fails(a, number, hour * 3600, 1, dead=False)
+    a.copy()
+    now = START + KEPT
+    Minutes(database).compute_due(now=now, kept=10 * KEPT)
+    before = rows(database, NOTED)
+    assert ErrorDays(database).compute_due(now=now) == len(before) == 3
+    [migration] = [each for each in migrations(SCHEMA) if each.name == "0044_plain_figures"]
+    noting = migration.sql(database.dialect).partition("ADD COLUMN made")[2].partition(";")[2]
+    database.run(lambda connection: connection.execute_sql("UPDATE error_days SET made = NULL"))
+    for _ in range(2):
+        database.run(lambda connection: connection.execute_sql(noting))
+    assert rows(database, NOTED) == before
+    assert ErrorDays(database).compute_due(now=now) == 3
+    assert rows(database, "SELECT count(*), count(made), count(DISTINCT made) FROM error_days") == [(3, 3, 3)]
