@@ -23,6 +23,7 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.upgrade import migrations
 from growbin_jobs.engine.keeper.minutes import ComputeMinutes, ForgetOld, NoteLacking
 from growbin_jobs.models import SCHEMA
+from growbin_jobs.operations.error_groups import error_groups, error_groups_with_tasks
 
 DAY, day_of = DAYS.long, DAYS.begin
 SINCE = day_of(START)
@@ -188,3 +189,17 @@ def test_days_without_a_number_get_one_after_an_upgrade(database: Database, a: N
     assert rows(database, NOTED) == before
     assert ErrorDays(database).compute_due(now=now) == 3
     assert rows(database, "SELECT count(*), count(made), count(DISTINCT made) FROM error_days") == [(3, 3, 3)]
+
+
+def test_groups_are_the_same_whether_tasks_of_one_are_asked_for_or_not(database: Database, a: Node) -> None:
+    chance = random.Random(7)
+    for number in range(40):
+        fails(a, number, chance.uniform(-43_200, 300_000), number % 4, dead=number % 3 == 0)
+    a.copy()
+    ComputeMinutes(Minutes(database), 10 * KEPT, clock=(START + KEPT).timestamp).run_once()
+    span = {"since": SINCE + timedelta(hours=7, minutes=20), "until": UNTIL - timedelta(hours=9, minutes=7)}
+    found = error_groups(database, **span)
+    assert len(found.groups) > 2
+    for group in found.groups:
+        groups, tasks = error_groups_with_tasks(database, group.key, **span)
+        assert (groups, len(tasks)) == (found, group.count)
