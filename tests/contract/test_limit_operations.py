@@ -1,5 +1,6 @@
 """What operators ask about the limits, on both databases: use, proof, plans, and an analysis's turn."""
 
+import random
 import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -14,9 +15,10 @@ from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.minutes import CentralUse
 from growbin_jobs.limits.named import NamedLimits
 from growbin_jobs.limits.past_requests import needs_of_the_past
-from growbin_jobs.limits.promises import Promises
+from growbin_jobs.limits.promises import Promise, Promises
 from growbin_jobs.limits.provision import Provision, provision_of
 from growbin_jobs.limits.sql import SqlLimits
+from growbin_jobs.limits.surely_kept import surely_kept
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.messages import StoredPicture
 from growbin_jobs.models.analysis import Analyses
@@ -24,7 +26,7 @@ from growbin_jobs.operations import limit_proof
 from growbin_jobs.operations.limit_plan import plan
 from growbin_jobs.operations.limit_states import limit_states
 from growbin_jobs.operations.turn import turn_of
-from growbin_jobs.rates import parse_rates
+from growbin_jobs.rates import Rate, parse_rates
 
 MODELS = {"vision": "gpt-6-luna", "text": "gpt-6-luna"}
 
@@ -84,6 +86,43 @@ def test_a_proof_counts_the_worst_window_the_answers_of_429_and_the_requests_of_
     send(database, [begin + timedelta(seconds=55)])
     assert not proven(database, begin - timedelta(hours=1)).kept
     assert proven(database, begin + timedelta(seconds=30)).kept, "what came before is not asked about"
+
+
+def test_sums_say_that_limits_were_kept_only_where_every_window_was(database: Database) -> None:
+    started(database, "vision=6,text=9,project=12,tokens:vision=7000")
+    promises = Promises(database)
+    begin = datetime.now(UTC) + timedelta(minutes=10)
+    found = set[tuple[bool, bool]]()
+    for seed in range(24):
+        chance = random.Random(seed)
+        database.run(lambda connection: LlmUsage.delete().execute(connection))
+        for purpose in ("vision", "text", "rehearsal"):
+            # Ends of windows to the microsecond are among them.
+            times = [begin + timedelta(seconds=chance.choice((chance.uniform(0, 900), 60 * chance.randrange(15))))
+                     for _ in range(chance.choice((3, 12, 30)))]  # fmt: skip
+            send(database, times, purpose, tokens_in=chance.choice((900, 2000)), outcome="rate_limited")
+        since, until = begin - timedelta(minutes=1), begin + timedelta(hours=1)
+        sums = surely_kept(database, since, until, promises.history())
+        proof = limit_proof.prove(database, since, until=until, books_since=date(2020, 1, 1))
+        judged = limit_proof.judge(database, since, until=until, books_since=date(2020, 1, 1))
+        found.add((sums is not None, proof.kept))
+        assert judged.broken == [each for each in proof.limits if each.broken]
+        assert (judged.requests, judged.told_to_wait) == (proof.requests, proof.told_to_wait)
+        assert (judged.limits, judged.books_wrong) == (len(proof.limits), proof.books_wrong)
+    assert found == {(True, True), (False, True), (False, False)}
+
+
+def test_a_limit_of_a_user_and_one_that_was_changed_are_judged_as_strictly(database: Database) -> None:
+    provision = started(database, "vision=100")
+    begin = datetime.now(UTC) + timedelta(minutes=10)
+    send(database, [begin + timedelta(seconds=number) for number in range(20)], user_id="u1")
+    span = (begin - timedelta(minutes=1), begin + timedelta(hours=1))
+    assert surely_kept(database, *span, Promises(database).history()) == (20, 0, 1)
+    provision.set("vision", parse_rates("vision=19")["vision"])
+    assert surely_kept(database, *span, Promises(database).history()) is None
+    provision.set("vision", parse_rates("vision=20")["vision"])
+    assert surely_kept(database, *span, Promises(database).history()) is None, "19 may have held then"
+    assert surely_kept(database, *span, [Promise("user:*", 0.0, Rate(100), "setting")]) is None
 
 
 def test_the_list_shows_what_was_granted_on_all_nodes_and_what_waits(database: Database) -> None:

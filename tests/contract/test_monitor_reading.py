@@ -26,7 +26,7 @@ from growbin_jobs.operations.analysis_timeline import timeline
 from growbin_jobs.operations.error_groups import error_groups
 from growbin_jobs.operations.overview import overview, state_counts
 from growbin_jobs.operations.waiting import why_task_waits
-from growbin_jobs.operations.worker_states import Presence, worker_states
+from growbin_jobs.operations.worker_states import Presence, present_workers, worker_states
 
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -125,6 +125,7 @@ def test_workers_are_there_or_silent_or_gone(database):
         ("a", Presence.SILENT), ("b", Presence.WORKING), ("c", Presence.GONE),
     ]  # fmt: skip
     assert states.left_by_gone == 5
+    assert present_workers(workers, now=second(110)) == states.present
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from benchmarks.monitor.statements import (
     LEDGER,
     LETTERS,
     MINUTES_DUE,
+    PROMISES,
     QUEUE_MINUTES,
     REQUESTS,
     TASKS,
@@ -132,6 +133,7 @@ def _rest(known: dict[str, Any]) -> Iterator[Statement]:
         ANALYSES,
         REQUESTS,
         *DAYS,
+        PROMISES,
         WORKERS,
         GONE,
         MINUTES_DUE,
@@ -167,4 +169,4 @@ def _rows(database: Database, statement: str) -> list[tuple[str, ...]]:
 
 
 def _mark(tasks: int) -> str:
-    return f"filled by scripts/bench monitor (2) with {tasks} tasks"
+    return f"filled by scripts/bench monitor (3) with {tasks} tasks"

@@ -65,7 +65,8 @@ SELECT task_id, node, 1, task_id, task_name, queue_name, convert_to(payload, 'UT
 FROM tasks WHERE status = 'dead' AND seq >= %(first)s
 """
 
-#: The causes of failed runs, as keepers find them, and how often each was seen in each minute and hour.
+#: The causes of failed runs, as keepers find them, and how often each was seen in each minute and hour. In the order of
+#: time, as keepers write them.
 CAUSES = """
 CREATE TEMPORARY TABLE caused AS
 SELECT run.*, hashtextextended(concat_ws('|', task_name, code, class, place, title), 0) AS cause
@@ -80,9 +81,9 @@ INSERT INTO error_causes SELECT cause, task_name, code, class, place, title, max
 FROM caused GROUP BY 1, 2, 3, 4, 5, 6;
 INSERT INTO error_minutes SELECT date_trunc('hour', ended_at), date_trunc('minute', ended_at), cause, node, count(*),
     count(*) FILTER (WHERE outcome = 'dead'), min(ended_at), max(ended_at), max(task_id)
-FROM caused WHERE ended_at < %(since)s GROUP BY 1, 2, 3, 4;
+FROM caused WHERE ended_at < %(since)s GROUP BY 1, 2, 3, 4 ORDER BY 1, 2;
 INSERT INTO error_hours SELECT hour, cause, node, sum(runs), sum(dead), min(first_at), max(last_at), max(sample)
-FROM error_minutes WHERE hour < date_trunc('hour', %(since)s::timestamptz) GROUP BY 1, 2, 3;
+FROM error_minutes WHERE hour < date_trunc('hour', %(since)s::timestamptz) GROUP BY 1, 2, 3 ORDER BY 1;
 INSERT INTO error_days_due SELECT DISTINCT date_trunc('day', hour), date_trunc('day', hour) + interval '24 hours', 1
 FROM error_hours;
 INSERT INTO error_hours_due VALUES (date_trunc('hour', %(since)s::timestamptz), 1);
@@ -137,6 +138,13 @@ INSERT INTO schedule_ledger (job, due, state, message_id, revision, tzdata, data
 SELECT %(job)s, due, 'done', 'due-' || %(job)s || extract(epoch FROM due), 1, '2026a', due - %(every)s::interval, due,
     due, due + %(every)s::interval, due, 1, 0, 1, due, due, due + interval '2 s'
 FROM generate_series(%(begin)s::timestamptz, %(end)s::timestamptz, %(every)s::interval) AS due
+"""
+
+#: What the settings promise where nobody says otherwise.
+PROMISES = """
+INSERT INTO limit_promise (name, since, most, window_seconds, origin)
+SELECT name, extract(epoch FROM %(end)s::timestamptz - %(span)s::interval - interval '1 day'), most, 60, 'setting'
+FROM (VALUES ('vision', 100), ('text', 200)) AS promised (name, most)
 """
 
 WORKERS = """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.operations.bulk_cost import analysis_of
-from growbin_jobs.operations.error_groups import tasks_of_group
 
 #: Tasks of a group that are looked at, those that failed last; and of one statement.
 MOST: Final = 2000
@@ -37,17 +36,15 @@ class Affected:
     users: int
 
 
-def affected_by(database: Database, key: str, *, since: datetime, until: datetime) -> Affected:
+def affected_by(database: Database, tasks: Sequence[str]) -> Affected:
     """Return whom a group of errors has hit.
 
     Parameters:
-      key: Of the group.
-      since, until: As for :func:`growbin_jobs.operations.error_groups.error_groups`.
+      tasks: Of the group, as :func:`growbin_jobs.operations.error_groups.tasks_of_group` returns them.
 
     Raises:
       Deferred: The database is away.
     """
-    tasks = tasks_of_group(database, key, since=since, until=until)
     analyses: set[str] = set()
     for begin in range(0, min(len(tasks), MOST), _AT_ONCE):
         some = tasks[begin : min(begin + _AT_ONCE, MOST)]
@@ -60,7 +57,7 @@ def affected_by(database: Database, key: str, *, since: datetime, until: datetim
     return Affected(tasks=len(tasks), examined=min(len(tasks), MOST), analyses=len(analyses), users=len(users))
 
 
-def _messages(database: Database, task_ids: list[str]) -> list[tuple[str, str]]:
+def _messages(database: Database, task_ids: Sequence[str]) -> list[tuple[str, str]]:
     sql, marks = SqlWords(database.dialect), ", ".join("?" * len(task_ids))
     query = f"SELECT task_name, substr(payload, 1, {_READ}) FROM tasks WHERE task_id IN ({marks})"  # noqa: S608
     return database.run(lambda connection: sql.rows(connection, query, *task_ids))

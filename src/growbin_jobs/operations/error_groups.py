@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.error_causes import Cause
-from growbin_jobs.engine.central.error_figures import (
-    SAMPLES,
-    WINDOW,
-    ErrorFigures,
-    ErrorReading,
-    failures_at,
-)
+from growbin_jobs.engine.central.error_figures import SAMPLES, WINDOW, ErrorFigures, failures_at
+from growbin_jobs.engine.central.error_reading import ErrorReading
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.workers import Workers
+from growbin_jobs.operations.error_members import GroupCause, key_of, members_of
 
 BUCKETS: Final = 24
 
 #: Groups that are shown, those with most failures.
 MOST_GROUPS: Final = 200
-
-#: Code, class of the error, place, and the error's text where these do not name it.
-GroupCause = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,48 +90,23 @@ def error_groups(
     Raises:
       Deferred: The database is away.
     """
-    version, version_at = newest_version(Workers(database).versions())
-    since = since.replace(second=0, microsecond=0)
-
-    def read(connection: Any) -> ErrorGroups:
-        reading = ErrorReading(connection, SqlWords(database.dialect), since, until)
-        members = members_of(reading.sums())
-        new = [each for each in members if _is_new(each[1], since, version_at)]
-        chosen = (new if only_new else members)[:most]
-        reading.detail([each for _, its in chosen for each in its], part=_part(since, until))
-        groups = groups_of(chosen, since=since, until=until, version_at=version_at)
-        return ErrorGroups(groups, len(members), len(new), WINDOW if reading.has_more else None, version, version_at)
-
-    return database.snapshot(read)
+    return _read(database, since, until, most=most, only_new=only_new)[0]
 
 
-def members_of(found: Iterable[ErrorFigures]) -> list[tuple[GroupCause, list[ErrorFigures]]]:
-    """Return which figures belong to one group, the groups with most failures first.
+def error_groups_with_tasks(
+    database: Database, key: str, *, since: datetime, until: datetime, most: int = MOST_GROUPS, only_new: bool = False
+) -> tuple[ErrorGroups, list[str]]:
+    """Return the groups of a time, and the tasks of one of them as :func:`tasks_of_group` does: read once for both.
 
-    Only of a message that was given up the place is known. Runs that failed before it, and others of the same actor
-    with the same error, belong to its group, where there is one such place.
+    Parameters:
+      key: Of the group.
+      since, until, most, only_new: As for :func:`error_groups`.
+
+    Raises:
+      Deferred: The database is away.
     """
-    known = list(found)
-    causes: defaultdict[tuple[str, str], set[GroupCause]] = defaultdict(set)  # of deaths, by actor and error
-    for each in known:
-        if each.dead:
-            causes[each.cause.actor, each.cause.title].add(_cause(each.cause))
-    members: defaultdict[GroupCause, list[ErrorFigures]] = defaultdict(list)
-    for each in known:
-        likely = causes.get((each.cause.actor, each.cause.title), ())
-        members[next(iter(likely)) if len(likely) == 1 else _cause(each.cause)].append(each)
-    return sorted(members.items(), key=_largest_first)
-
-
-def groups_of(
-    members: Iterable[tuple[GroupCause, Sequence[ErrorFigures]]],
-    *,
-    since: datetime,
-    until: datetime,
-    version_at: datetime | None = None,
-) -> list[ErrorGroup]:
-    """Return groups for people, in the order of their members."""
-    return [_group(cause, its, since, until, version_at) for cause, its in members]
+    groups, its = _read(database, since, until, most=most, only_new=only_new, key=key)
+    return groups, _tasks(database, its, since, until, WINDOW)
 
 
 def tasks_of_group(
@@ -156,31 +122,52 @@ def tasks_of_group(
     Raises:
       Deferred: The database is away.
     """
+    return _tasks(database, _read(database, since, until, most=0, key=key)[1], since, until, window)
 
-    def read(connection: Any) -> list[ErrorFigures]:
+
+def groups_of(
+    members: Iterable[tuple[GroupCause, Sequence[ErrorFigures]]],
+    *,
+    since: datetime,
+    until: datetime,
+    version_at: datetime | None = None,
+) -> list[ErrorGroup]:
+    """Return groups for people, in the order of their members."""
+    return [_group(cause, its, since, until, version_at) for cause, its in members]
+
+
+def _read(
+    database: Database, since: datetime, until: datetime, *, most: int, only_new: bool = False, key: str | None = None
+) -> tuple[ErrorGroups, list[ErrorFigures]]:
+    """Return the groups, and the figures of one of them with the hours in which it was seen."""
+    version, version_at = newest_version(Workers(database).versions())
+    since = since.replace(second=0, microsecond=0)
+
+    def read(connection: Any) -> tuple[ErrorGroups, list[ErrorFigures]]:
         reading = ErrorReading(connection, SqlWords(database.dialect), since, until)
-        found = next((its for cause, its in members_of(reading.sums()) if _key(cause) == key), [])
-        reading.detail(found)
-        return found
+        members = members_of(reading.sums())
+        new = [each for each in members if _is_new(each[1], since, version_at)]
+        chosen = (new if only_new else members)[:most]
+        its = [] if key is None else next((its for cause, its in members if key_of(cause) == key), [])
+        reading.detail(its)
+        others = [each for _, figures in chosen if figures is not its for each in figures]
+        reading.detail(others, part=_part(since, until))
+        groups = groups_of(chosen, since=since, until=until, version_at=version_at)
+        window = WINDOW if reading.has_more else None
+        return ErrorGroups(groups, len(members), len(new), window, version, version_at), its
 
-    its = database.snapshot(read)
+    return database.snapshot(read)
+
+
+def _tasks(database: Database, its: Sequence[ErrorFigures], since: datetime, until: datetime, window: int) -> list[str]:
     causes, numbers = {each.cause for each in its}, {each.cause.number for each in its}
     times = {at for each in its for at in each.times}
     runs = failures_at(database, times, since=since, until=until, causes=causes, window=window)
     return list(dict.fromkeys(run.task_id for run in runs if run.cause.number in numbers))
 
 
-def _largest_first(members: tuple[GroupCause, list[ErrorFigures]]) -> tuple[int, str]:
-    cause, its = members
-    return -sum(each.runs for each in its), _key(cause)
-
-
 def _is_new(its: Iterable[ErrorFigures], since: datetime, version_at: datetime | None) -> bool:
     return version_at is not None and min(each.first_at for each in its) >= version_at > since
-
-
-def _key(cause: GroupCause) -> str:
-    return hashlib.sha256("\0".join(cause).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def newest_version(began: Mapping[str, datetime]) -> tuple[str | None, datetime | None]:
@@ -195,11 +182,6 @@ def newest_version(began: Mapping[str, datetime]) -> tuple[str | None, datetime 
     return newest, began[newest]
 
 
-def _cause(cause: Cause) -> GroupCause:
-    # Where the place is known the text adds nothing but what varies.
-    return (cause.code, cause.error_class, cause.place, "" if cause.place and cause.error_class else cause.title)
-
-
 def _group(
     cause: GroupCause, its: Sequence[ErrorFigures], since: datetime, until: datetime, version_at: datetime | None
 ) -> ErrorGroup:
@@ -212,7 +194,7 @@ def _group(
         times.update(each.times)
     newest = sorted(its, key=lambda each: each.last_at, reverse=True)
     return ErrorGroup(
-        key=_key(cause),
+        key=key_of(cause),
         title=title or newest[0].cause.title or error_class or code,
         code=code,
         error_class=error_class,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.fields import stored_moment, utc_moment
+from growbin_jobs.engine.central.fields import known_moment, stored_moment
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.limits.audit import Finding, Sent, audit
 from growbin_jobs.limits.budget_report import Imbalance, imbalances
 from growbin_jobs.limits.promises import Promises
+from growbin_jobs.limits.surely_kept import surely_kept
 from growbin_jobs.limits.usage import BY_ITSELF
 
 #: Rows that are read at a time.
@@ -53,6 +55,45 @@ class Proof:
         return not self.books_wrong and not any(finding.broken for finding in self.limits)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Whether the promises were kept, and little more.
+
+    Attributes:
+      requests, told_to_wait, books_wrong: As of :class:`Proof`.
+      limits: How many limits were judged.
+      broken: The findings of those that were not kept.
+    """
+
+    requests: int
+    told_to_wait: int
+    books_wrong: list[Imbalance]
+    limits: int
+    broken: list[Finding]
+
+
+def judge(database: Database, since: datetime, *, until: datetime, books_since: date) -> Judgement:
+    """Say whether the promises were kept: without reading each request, where sums tell it.
+
+    Parameters:
+      database, since, until, books_since: As for :func:`prove`.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    sums = surely_kept(database, since, until, Promises(database).history())
+    if sums is not None:
+        books = list(imbalances(database, books_since))
+        return Judgement(
+            requests=sums.requests, told_to_wait=sums.told_to_wait, books_wrong=books, limits=sums.limits, broken=[]
+        )  # fmt: skip
+    proof = prove(database, since, until=until, books_since=books_since)
+    return Judgement(
+        requests=proof.requests, told_to_wait=proof.told_to_wait, books_wrong=proof.books_wrong,
+        limits=len(proof.limits), broken=[each for each in proof.limits if each.broken],
+    )  # fmt: skip
+
+
 def prove(database: Database, since: datetime, *, books_since: date, until: datetime | None = None) -> Proof:
     """Count what was sent since a moment against what was promised.
 
@@ -88,47 +129,37 @@ class _Tally:
     """Adds up what is no limit's, while the rows pass by."""
 
     def __init__(self) -> None:
-        self.nodes: dict[str, int] = {}
-        self.analyses: dict[str, int] = {}
+        self.nodes: defaultdict[str, int] = defaultdict(int)
+        self.analyses: defaultdict[str, int] = defaultdict(int)
         self.told_to_wait = self.micro_dollars = self.unpriced = 0
 
     def counted(self, rows: Iterator[_Row]) -> Iterator[Sent]:
-        for row in rows:
-            self.nodes[row.node] = self.nodes.get(row.node, 0) + 1
-            if row.analysis_id is not None:
-                self.analyses[row.analysis_id] = self.analyses.get(row.analysis_id, 0) + 1
-            self.told_to_wait += row.outcome == "rate_limited"
-            if row.cost is None:
+        for _, sent_at, node, purpose, model, user_id, analysis_id, outcome, cost, tokens in rows:
+            self.nodes[node] += 1
+            if analysis_id is not None:
+                self.analyses[analysis_id] += 1
+            if outcome == "rate_limited":
+                self.told_to_wait += 1
+            if cost is None:
                 self.unpriced += 1
             else:
-                self.micro_dollars += row.cost
-            sent_at = utc_moment(row.sent_at)
-            assert sent_at is not None
-            tokens = (row.tokens_in or 0) + (row.tokens_out or 0)
-            yield Sent(sent_at.timestamp(), row.purpose, row.model, row.user_id, tokens)
+                self.micro_dollars += cost
+            yield Sent(known_moment(sent_at).timestamp(), purpose, model, user_id, tokens)
 
 
-class _Row(NamedTuple):
-    """A row of ``llm_usage``; its names are those of the columns."""
-
-    id: str
-    sent_at: Any
-    node: str
-    purpose: str
-    model: str
-    user_id: str | None
-    analysis_id: str | None
-    outcome: str
-    cost: int | None
-    tokens_in: int | None
-    tokens_out: int | None
+#: The columns that are read of a request, and what :func:`_rows` yields of each.
+_COLUMNS: Final = (
+    "id, sent_at, node, purpose, model, user_id, analysis_id, outcome, cost,"
+    " coalesce(tokens_in, 0) + coalesce(tokens_out, 0)"
+)
+_Row = tuple[str, Any, str, str, str, str | None, str | None, str, int | None, int]
 
 
 def _rows(database: Database, since: datetime, until: datetime | None) -> Iterator[_Row]:
     """Yield the rows in the order of their sending, a page at a time: a day has half a million."""
     # The first comparison is for the index, the second one parts what was sent in the same microsecond.
     sql = (
-        f"SELECT {', '.join(_Row._fields)} FROM llm_usage WHERE sent_at >= ? AND (sent_at > ? OR id > ?)"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM llm_usage WHERE sent_at >= ? AND (sent_at > ? OR id > ?)"  # noqa: S608
         f" AND sent_at < ? AND {BY_ITSELF} ORDER BY sent_at, id LIMIT ?"
     )
     words, after, after_id = SqlWords(database.dialect), stored_moment(since), ""
@@ -137,9 +168,7 @@ def _rows(database: Database, since: datetime, until: datetime | None) -> Iterat
         values = (after, after, after_id, end, _PAGE)
         # Not by peewee, which takes five times as long for a row.
         page = database.run(lambda one, values=values: words.rows(one, sql, *values))  # type: ignore[misc]
-        yield from (_Row(*row) for row in page)
+        yield from page
         if len(page) < _PAGE:
             return
-        last = utc_moment(page[-1][1])
-        assert last is not None
-        after, after_id = stored_moment(last), page[-1][0]
+        after, after_id = stored_moment(known_moment(page[-1][1])), page[-1][0]

@@ -86,7 +86,6 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
     begin = end - max(1, int(span.total_seconds()) // step) * step
     since, last = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
     figures, sampled = _figures(database, since, last, timedelta(seconds=step))
-    queues = QueueMinutes(database)
     ends, failures = sum(each.runs for each in figures), sum(each.runs for each in figures if is_bad(each))
     return Overview(
         since=since,
@@ -100,7 +99,7 @@ def overview(database: Database, *, until: datetime, span: timedelta = SPAN) -> 
         sampled=sampled,
         minutes=points_of(figures, begin, end, step),
         actors=actors_of(figures, begin, end),
-        queues=queues.read(since, last, queues=queues.deepest(since, last, _QUEUES), step=timedelta(seconds=step)),
+        queues=QueueMinutes(database).read(since, last, deepest=_QUEUES, step=timedelta(seconds=step)),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from growbin_jobs.engine.central.minutes import TaskMinute, percentile
+from growbin_jobs.engine.central.minutes import TaskMinute, added, percentile
 
 #: Parts of an actor's trend.
 _TREND: Final = 30
@@ -68,7 +68,7 @@ def is_bad(figures: TaskMinute) -> bool:
 def spreads_of(figures: Iterable[TaskMinute]) -> Spreads:
     """Return the waits and runs of figures together."""
     its = list(figures)
-    wait, run = _sum([each.wait_buckets for each in its]), _sum([each.run_buckets for each in its])
+    wait, run = added(each.wait_buckets for each in its), added(each.run_buckets for each in its)
     return Spreads(
         wait_p50=percentile(wait, 0.5), wait_p95=percentile(wait, 0.95), run_p50=percentile(run, 0.5),
         run_p95=percentile(run, 0.95),
@@ -79,22 +79,22 @@ def points_of(figures: Iterable[TaskMinute], begin: int, end: int, step: int) ->
     """Return one point for each step of a time, also those without ends.
 
     Parameters:
-      figures: Of the time.
+      figures: Of the time, added up by the step.
       begin, end: Seconds since 1970.
       step: Seconds of one point.
     """
-    by_step: defaultdict[int, list[TaskMinute]] = defaultdict(list)
+    by_step: defaultdict[datetime, list[TaskMinute]] = defaultdict(list)
     for each in figures:
-        by_step[int(each.minute.timestamp()) // step * step].append(each)
+        by_step[each.minute].append(each)
     return [
         MinutePoint(
-            at=datetime.fromtimestamp(at, UTC),
+            at=at,
             done=sum(each.runs for each in by_step[at] if not is_bad(each)),
             failed=sum(each.runs for each in by_step[at] if each.outcome in _FAILED),
             dead=sum(each.runs for each in by_step[at] if each.outcome == "dead"),
             spreads=spreads_of(by_step[at]),
         )
-        for at in range(begin, end, step)
+        for at in (datetime.fromtimestamp(second, UTC) for second in range(begin, end, step))
     ]
 
 
@@ -108,13 +108,13 @@ def actors_of(figures: Sequence[TaskMinute], begin: int, end: int) -> list[Actor
     by_actor: defaultdict[str, list[TaskMinute]] = defaultdict(list)
     for each in figures:
         by_actor[each.task_name].append(each)
+    parts = {at: _part(at, begin, end) for at in {each.minute for each in figures}}
     found = []
     for actor, its in by_actor.items():
         ends, failures = sum(each.runs for each in its), sum(each.runs for each in its if is_bad(each))
         trend = [0] * _TREND
         for each in its:
-            part = int((each.minute.timestamp() - begin) * _TREND / (end - begin))
-            trend[min(_TREND - 1, max(0, part))] += each.runs
+            trend[parts[each.minute]] += each.runs
         found.append(
             ActorLine(
                 actor=actor, ends=ends, failures=failures, rate=failures / ends if ends else 0.0, trend=trend,
@@ -124,5 +124,6 @@ def actors_of(figures: Sequence[TaskMinute], begin: int, end: int) -> list[Actor
     return sorted(found, key=lambda line: (-line.ends, line.actor))
 
 
-def _sum(buckets: Sequence[Sequence[int]]) -> list[int]:
-    return list(map(sum, zip(*buckets, strict=True)))
+def _part(at: datetime, begin: int, end: int) -> int:
+    """Return in which part of a trend a moment lies."""
+    return min(_TREND - 1, max(0, int((at.timestamp() - begin) * _TREND / (end - begin))))

@@ -15,7 +15,7 @@ from growbin_jobs.limits.usage import BATCH
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.models.batch_waiting import BatchWaiting, InBatch
 from growbin_jobs.operations.turn import turn_of
-from growbin_jobs.operations.worker_states import Presence, worker_states
+from growbin_jobs.operations.worker_states import Presence, present_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,7 @@ def why_task_waits(
         reason = "deferred" if task.deferrals and not task.error else "retry_due"
         values = {"at": task.due_at.timestamp(), "number": task.retry_count + 1, "error": task.error or ""}
         return Waiting(reason, values)
-    states = worker_states(Workers(database), now=now)
-    taking = [state for state in states.present if task.queue_name in state.group.queues]
+    taking = [state for state in present_workers(Workers(database), now=now) if task.queue_name in state.group.queues]
     working = [state for state in taking if state.presence is Presence.WORKING]
     if not working:
         return Waiting("nobody_takes", {"queue": task.queue_name})

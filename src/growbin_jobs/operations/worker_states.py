@@ -63,6 +63,19 @@ def worker_states(workers: Workers, *, now: datetime | None = None) -> WorkerSta
     return WorkerStates(present, gone, sum(left.values()))
 
 
+def present_workers(workers: Workers, *, now: datetime | None = None) -> list[WorkerState]:
+    """Return the groups that have not stopped.
+
+    Parameters:
+      workers, now: As for :func:`worker_states`.
+
+    Raises:
+      Deferred: The database is away.
+    """
+    moment = now or datetime.now(UTC)
+    return [_state(group, moment) for group in workers.present()]
+
+
 def _state(group: WorkerGroup, now: datetime) -> WorkerState:
     presence = Presence.WORKING
     if group.stopped_at is not None:

@@ -15,7 +15,8 @@ from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.error_causes import OTHERS, Cause, cause_of
 from growbin_jobs.engine.central.error_counts import ErrorCounts
-from growbin_jobs.engine.central.error_figures import ErrorFigures, ErrorReading, failures_at
+from growbin_jobs.engine.central.error_figures import ErrorFigures, failures_at
+from growbin_jobs.engine.central.error_reading import ErrorReading
 from growbin_jobs.engine.central.failed_runs import failures
 from growbin_jobs.engine.central.minutes import Minutes
 from growbin_jobs.engine.central.sql_words import SqlWords
@@ -174,3 +175,22 @@ def test_runs_that_are_looked_for_by_their_cause_are_all_that_have_it(database: 
         assert found(cause) == sorted((task, each) for task, each in known.items() if each == cause)
     assert [task for task, _ in found(known["t0"], known["t1"])] == ["t0", "t1", "t2", "t3"]
     assert len(found(*known.values())) == len(texts)
+
+
+def test_letters_are_those_of_the_runs_whether_they_are_looked_for_by_task_or_by_time(
+    database: Database, a: Node, b: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        node = (a, b)[number % 2]
+        fails(node, number // 2, number * 0.4, 2 + number // 4 % 2, dead=number % 4 > 0)  # tasks of both nodes
+    a.copy()
+    b.copy()
+
+    def found() -> list[Any]:
+        words = SqlWords(database.dialect)
+        return sorted(database.run(lambda one: list(failures(one, words, START, START + HOURS))))
+
+    by_task = found()
+    assert {run.cause.place for run in by_task if run.dead} == {"a.py:f", "b.py:f"}
+    monkeypatch.setattr("growbin_jobs.engine.central.failed_runs._FEW", 0)
+    assert found() == by_task

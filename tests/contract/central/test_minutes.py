@@ -219,7 +219,9 @@ def test_queues_are_sampled_once_a_minute_by_whoever_comes_first(database: Datab
         ("user_input", 0, 2, 5, 0), ("vision", 3, None, None, 1),
     ]  # fmt: skip
     assert [each.oldest for each in found] == [0.0, pytest.approx(20.0)]
-    assert len(QueueMinutes(database).read(START, START + HOUR, queues=["vision"])) == 2
+    for deepest, expected in ((0, set[str]()), (1, {"vision"}), (2, names)):
+        told = QueueMinutes(database).read(START, START + HOUR, deepest=deepest)
+        assert ({each.queue_name for each in told}, len(told)) == (expected, 2 * len(expected))
     assert QueueMinutes(database).read(START + timedelta(minutes=5), START + HOUR) == []
     assert forgotten(database, START + timedelta(minutes=1))["queue_minutes"] == 2
 

@@ -13,7 +13,7 @@ from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.operations import error_affected
 from growbin_jobs.operations.error_affected import Affected, affected_by
-from growbin_jobs.operations.error_groups import error_groups
+from growbin_jobs.operations.error_groups import error_groups, error_groups_with_tasks, tasks_of_group
 from growbin_jobs.wiring import central_database
 
 NOW = datetime.now(UTC)
@@ -39,8 +39,12 @@ def test_analyses_and_users_count_once_however_often_their_tasks_failed(tmp_path
     span = {"since": NOW - timedelta(hours=1), "until": NOW + timedelta(hours=1)}
     [group] = error_groups(database, **span).groups
 
-    assert affected_by(database, group.key, **span) == Affected(tasks=9, examined=9, analyses=4, users=2)
-    assert affected_by(database, "no such group", **span) == Affected(tasks=0, examined=0, analyses=0, users=0)
+    groups, tasks = error_groups_with_tasks(database, group.key, **span)
+    assert (groups, sorted(tasks)) == (error_groups(database, **span), sorted(f"t{number}" for number in range(9)))
+    assert tasks == tasks_of_group(database, group.key, **span)
+    assert error_groups_with_tasks(database, "no such group", **span) == (groups, [])
+    assert affected_by(database, tasks) == Affected(tasks=9, examined=9, analyses=4, users=2)
+    assert affected_by(database, []) == Affected(tasks=0, examined=0, analyses=0, users=0)
     monkeypatch.setattr(error_affected, "MOST", 1)
-    assert affected_by(database, group.key, **span).examined == 1
+    assert affected_by(database, tasks).examined == 1
     database.close()

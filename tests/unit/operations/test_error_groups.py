@@ -8,6 +8,7 @@ from growbin_jobs.engine.central.error_figures import figures_of
 from growbin_jobs.engine.central.failed_runs import Failure
 from growbin_jobs.operations import error_groups
 from growbin_jobs.operations.error_groups import BUCKETS, ErrorGroup
+from growbin_jobs.operations.error_members import members_of
 
 START = datetime(2026, 11, 28, tzinfo=UTC)
 TRACEBACK = """  File "/srv/app/.venv/lib/python3.11/site-packages/orders/jobs.py", line {line}, in mail
@@ -22,7 +23,7 @@ def failure(number: int, error: str, *, minutes: float = 0, dead: bool = True, *
 
 
 def grouped(found: list[Failure], **span: datetime) -> list[ErrorGroup]:
-    return error_groups.groups_of(error_groups.members_of(figures_of(found).values()), **span)
+    return error_groups.groups_of(members_of(figures_of(found).values()), **span)
 
 
 def trace(file: str) -> str:

@@ -98,26 +98,22 @@ def fates(
     def work(connection: Any) -> Fates:
         if database.dialect == "postgresql":
             sql.run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        seen = _Seen(sql.rows(connection, _TASKS, *span, *span, moment(settled), moment(heard), moment(heard)))
+        times = (*span, moment(since - _SKEW), *span, moment(settled), moment(heard), moment(heard))
+        seen = _Seen(sql.rows(connection, _TASKS, *times))
         unknown = {why: {row[0] for row in sql.rows(connection, one, *span)} for why, one in _UNKNOWN.items()}
         unknown[_PARENT] = seen.parents
         unseen = set().union(*unknown.values())
         in_holes = sum(seen.by_fate.get(fate, 0) for fate in FATES_OF_HOLES)
         named = sql.rows(connection, _HOLES, *span, moment(settled), limit) if in_holes else []
-        double = (moment(since - _SKEW), *span)
-        doubles = [
-            str(row[0]) for row in sql.rows(connection, f"{_DOUBLES} ORDER BY t.task_id LIMIT ?", *double, limit)
-        ]
-        doubles_in_all = len(doubles)
-        if doubles_in_all == limit:
-            [(doubles_in_all,)] = sql.rows(connection, f"SELECT count(*) FROM ({_DOUBLES}) AS found", *double)  # noqa: S608
+        double = (moment(since - _SKEW), *span, limit)
+        doubles = [str(row[0]) for row in sql.rows(connection, _DOUBLES, *double)] if seen.doubles else []
         return Fates(
             accepted=seen.tasks + len(unseen),
             by_fate=seen.by_fate,
             holes=[*((str(task), str(fate)) for task, fate in named), *_reasons(unknown)][:limit],
             doubles=doubles,
             holes_in_all=in_holes + len(unseen),
-            doubles_in_all=int(doubles_in_all),
+            doubles_in_all=seen.doubles,
             fresh=seen.fresh,
             overdue=seen.overdue,
         )
@@ -131,8 +127,11 @@ class _Seen:
     def __init__(self, rows: Iterable[Any]) -> None:
         counts: Counter[str] = Counter()
         self.parents: set[str] = set()
-        self.tasks = self.fresh = self.overdue = 0
+        self.tasks = self.fresh = self.overdue = self.doubles = 0
         for fate, is_fresh, is_overdue, number, parent in rows:
+            if fate is None and parent is None:
+                self.doubles = int(number)
+                continue
             if fate is None:
                 self.parents.add(str(parent))
                 continue
@@ -148,11 +147,15 @@ class _Seen:
 _NO_FATE: Final = ", ".join(f"'{fate}'" for fate in FATES_OF_HOLES)
 _DROPPED: Final = ", ".join(f"'{word}'" for word in DROPPED)
 
-#: All tasks of a span by their fate, and the parents that are no task: what was looked at once is looked up in memory,
-#: for nearly all parents are in the span too. The few that are dead have a part of their own, since only they have
-#: letters: a plan for all would read every letter that there is.
+#: Completed, and neither revoked nor aborted: not to have an open letter too.
+_ENDED_WELL: Final = f"t.status = 'completed' AND (t.error IS NULL OR t.error NOT IN ({_DROPPED}))"
+
+#: All tasks of a span by their fate, the parents that are no task, and how many are doubles: what was looked at once is
+#: looked up in memory, for nearly all parents are in the span too. The few that are dead have a part of their own,
+#: since only they have letters: a plan for all would read every letter that there is.
 _TASKS: Final = f"""WITH span AS MATERIALIZED
     (SELECT t.task_id, t.parent_id, t.status, t.error, t.synced_at, t.due_at FROM tasks t WHERE {_SPAN}),
+    letters AS MATERIALIZED (SELECT l.task_id FROM dead_letters l WHERE {_OPEN} AND l.died_at >= ?),
     fated AS (SELECT t.status, t.synced_at, t.due_at, {_LIVING} AS fate FROM span t WHERE t.status <> 'dead'
         UNION ALL
         SELECT t.status, t.synced_at, t.due_at, {_DEAD} FROM tasks t WHERE {_SPAN} AND t.status = 'dead')
@@ -162,13 +165,15 @@ _TASKS: Final = f"""WITH span AS MATERIALIZED
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, c.parent_id FROM span c LEFT JOIN span p ON p.task_id = c.parent_id
     WHERE c.parent_id IS NOT NULL AND p.task_id IS NULL
-        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.task_id = c.parent_id)"""  # noqa: S608
+        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.task_id = c.parent_id)
+    UNION ALL
+    SELECT NULL, NULL, NULL, count(DISTINCT t.task_id), NULL FROM span t JOIN letters l ON l.task_id = t.task_id
+    WHERE {_ENDED_WELL}"""  # noqa: S608
 _HOLES: Final = f"""SELECT task_id, fate FROM (SELECT t.task_id, t.synced_at,
     CASE WHEN t.status <> 'dead' THEN {_LIVING} ELSE {_DEAD} END AS fate FROM tasks t WHERE {_SPAN}) AS known
     WHERE fate IN ({_NO_FATE}) AND synced_at <= ? ORDER BY task_id LIMIT ?"""  # noqa: S608
 _DOUBLES: Final = f"""SELECT DISTINCT t.task_id FROM dead_letters l JOIN tasks t ON t.task_id = l.task_id
-    WHERE {_OPEN} AND l.died_at >= ? AND {_SPAN} AND t.status = 'completed'
-    AND (t.error IS NULL OR t.error NOT IN ({_DROPPED}))"""  # noqa: S608
+    WHERE {_OPEN} AND l.died_at >= ? AND {_ENDED_WELL} AND {_SPAN} ORDER BY t.task_id LIMIT ?"""  # noqa: S608
 
 
 def _reasons(unknown: dict[str, set[str]]) -> Iterator[tuple[str, str]]:

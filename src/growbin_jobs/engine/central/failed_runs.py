@@ -18,6 +18,9 @@ _SHOWN: Final = 500
 #: Beginnings of errors by which runs are looked for.
 _BEGINS: Final = 20
 
+#: Runs whose letters are looked for by their tasks.
+_FEW: Final = 500
+
 #: Characters of a traceback that are read, from its end: the last frame and the error.
 _TAIL: Final = 3000
 
@@ -98,13 +101,16 @@ def _of(causes: Collection[Cause], words: SqlWords) -> tuple[str, list[str]]:
 def _letters(connection: Any, words: SqlWords, runs: Sequence[Any]) -> dict[tuple[str, str, Any], tuple[str, str]]:
     """Return code and traceback of the letters that were written when some runs ended, by task, node and moment.
 
-    They are not joined to the runs: most of those have no letter, and PostgreSQL would look for one for each.
+    They are not joined to the runs: most of those have no letter, and PostgreSQL would look for one for each. Those of
+    a few runs are looked for by their tasks, as there may be many others of that time.
     """
     end = "right(traceback, ?)" if words.dialect == "postgresql" else "substr(traceback, -1 * ?)"
-    actors = sorted({run[1] for run in runs})
+    few = len(runs) <= _FEW
+    column, names = ("task_id", {run[0] for run in runs}) if few else ("task_name", {run[1] for run in runs})
     sql = (
         f"SELECT task_id, node, died_at, code, {end} FROM dead_letters WHERE died_at >= ? AND died_at <= ?"  # noqa: S608
-        f" AND task_name IN ({', '.join('?' * len(actors))})"
+        f" AND {column} IN ({', '.join('?' * len(names))})"
     )
-    rows = words.rows(connection, sql, _TAIL, min(run[4] for run in runs), max(run[4] for run in runs), *actors)
+    first, last = min(run[4] for run in runs), max(run[4] for run in runs)
+    rows = words.rows(connection, sql, _TAIL, first, last, *sorted(names))
     return {(task_id, node, at): (code or "", traceback or "") for task_id, node, at, code, traceback in rows}

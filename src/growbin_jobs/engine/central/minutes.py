@@ -10,11 +10,9 @@ import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
-from operator import add
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import peewee
 
@@ -52,8 +50,7 @@ class TaskMinuteRow(peewee.Model):
         primary_key = peewee.CompositeKey("minute", "queue_name", "task_name", "outcome")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskMinute:
+class TaskMinute(NamedTuple):
     """The runs of one actor that ended in one way, within a minute or a longer time.
 
     Attributes:
@@ -78,11 +75,11 @@ class TaskMinute:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        return asdict(self) | {"minute": self.minute.isoformat()}
+        return self._asdict() | {"minute": self.minute.isoformat()}
 
 
 #: Names of figures, as in their tables; what stands before them is their time.
-FIGURES: Final = tuple(field.name for field in fields(TaskMinute))[1:]
+FIGURES: Final = TaskMinute._fields[1:]
 
 
 def percentile(buckets: Sequence[int], share: float) -> float | None:
@@ -173,7 +170,7 @@ class Minutes:
             found = _folded(minute, self._words.rows(connection, self._figures, at, until, at, until))
             TaskMinuteRow.delete().where(TaskMinuteRow.minute == minute).execute(connection)
             if found:
-                TaskMinuteRow.insert_many([asdict(each) for each in found]).execute(connection)
+                TaskMinuteRow.insert_many([each._asdict() for each in found]).execute(connection)
             self._errors.compute_minute(connection, minute)
             SPANS.touch(connection, self.database.dialect, minute)
         self._words.run(connection, "DELETE FROM minutes_due WHERE minute = ?", at)
@@ -197,13 +194,8 @@ def views(rows: Sequence[Sequence[Any]]) -> list[TaskMinute]:
     for minute, queue, actor, outcome, runs, waits, wait_seconds, run_seconds, *_ in rows:
         at = moments[minute]
         assert at is not None
-        found.append(
-            TaskMinute(
-                minute=at, queue_name=queue, task_name=actor, outcome=outcome, runs=runs, waits=waits,
-                wait_seconds=wait_seconds, run_seconds=run_seconds, wait_buckets=next(buckets),
-                run_buckets=next(buckets),
-            )
-        )  # fmt: skip
+        its = (queue, actor, outcome, runs, waits, wait_seconds, run_seconds, next(buckets), next(buckets))
+        found.append(TaskMinute(at, *its))
     return found
 
 
@@ -244,20 +236,27 @@ def together(minutes: Iterable[TaskMinute], step: timedelta) -> list[TaskMinute]
     """
     seconds = max(1, int(step / MINUTE)) * 60
     begins: dict[datetime, datetime] = {}
-    sums: dict[tuple[datetime, str, str, str], list[Any]] = {}
+    parts: defaultdict[tuple[datetime, str, str, str], list[TaskMinute]] = defaultdict(list)
     for each in minutes:
         if each.minute not in begins:
             begins[each.minute] = each.minute - timedelta(seconds=each.minute.timestamp() % seconds)
-        key = (begins[each.minute], each.queue_name, each.task_name, each.outcome)
-        its = (each.runs, each.waits, each.wait_seconds, each.run_seconds, each.wait_buckets, each.run_buckets)
-        before = sums.get(key)
-        if before is None:
-            sums[key] = list(its)
-            continue
-        before[:4] = map(add, before[:4], its[:4])
-        before[4:] = (list(map(add, *both)) for both in zip(before[4:], its[4:], strict=True))
-    names = ("minute", *FIGURES)
-    return [TaskMinute(**dict(zip(names, (*key, *its), strict=True))) for key, its in sums.items()]
+        parts[begins[each.minute], each.queue_name, each.task_name, each.outcome].append(each)
+    # Most are one part that is as long as that already: figures of five minutes for a page of hours.
+    return [its[0] if len(its) == 1 and its[0].minute == key[0] else _sum(*key, its) for key, its in parts.items()]
+
+
+def _sum(minute: datetime, queue: str, actor: str, outcome: str, parts: Sequence[TaskMinute]) -> TaskMinute:
+    return TaskMinute(
+        minute=minute, queue_name=queue, task_name=actor, outcome=outcome, runs=sum(each.runs for each in parts),
+        waits=sum(each.waits for each in parts), wait_seconds=sum(each.wait_seconds for each in parts),
+        run_seconds=sum(each.run_seconds for each in parts), wait_buckets=added([each.wait_buckets for each in parts]),
+        run_buckets=added([each.run_buckets for each in parts]),
+    )  # fmt: skip
+
+
+def added(buckets: Iterable[Sequence[int]]) -> list[int]:
+    """Return the sum of histograms; empty where there are none."""
+    return list(map(sum, zip(*buckets, strict=True)))
 
 
 def bucket_of(seconds: float) -> int:

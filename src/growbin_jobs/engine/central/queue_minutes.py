@@ -5,7 +5,7 @@ A minute without a row was not asked about; that is not the same as an empty que
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -112,33 +112,26 @@ class QueueMinutes:
         query = QueueMinuteRow.insert_many(rows).on_conflict_ignore()
         self.database.run(lambda connection: query.execute(connection))
 
-    def deepest(self, since: datetime, until: datetime, number: int) -> list[str]:
-        """Return the queues in which most messages waited in a time, the deepest first; at most so many."""
-        row = QueueMinuteRow
-        query = row.select(row.queue_name).where((row.minute >= since) & (row.minute < until)).group_by(row.queue_name)
-        query = query.order_by(peewee.fn.SUM(row.ready).desc(), row.queue_name).limit(number)
-        return [each["queue_name"] for each in self.database.rows(query)]
-
     def read(
-        self, since: datetime, until: datetime, *, queues: Collection[str] | None = None, step: timedelta = MINUTE
+        self, since: datetime, until: datetime, *, deepest: int | None = None, step: timedelta = MINUTE
     ) -> list[QueueMinute]:
         """Return what was told of a time, from the one to before the other, in order.
 
         Parameters:
-          queues: Only of these; None: of all.
+          deepest: Only of so many queues, those in which most messages waited in that time. None: of all.
           step: The most that was told within so long a time stands for it: whole minutes, counted from 1970 on.
         """
-        wanted, values = "minute >= ? AND minute < ?", [*map(stored_moment, (since, until))]
-        if queues is not None:
-            if not queues:
-                return []
-            wanted += f" AND queue_name IN ({', '.join('?' * len(queues))})"
-            values += map(storable, queues)
-        words, most = SqlWords(self.database.dialect), ", ".join(f"max({name})" for name in _FIELDS[2:])
+        within, values = "minute >= ? AND minute < ?", [*map(stored_moment, (since, until))]
+        wanted = within
+        if deepest is not None:
+            most = f"SELECT queue_name FROM queue_minutes WHERE {within} GROUP BY queue_name"  # noqa: S608 ours
+            wanted = f"{within} AND queue_name IN ({most} ORDER BY sum(ready) DESC, queue_name LIMIT {deepest})"
+            values *= 2
+        words, columns = SqlWords(self.database.dialect), ", ".join(f"max({name})" for name in _FIELDS[2:])
         seconds, long = _SECONDS[words.dialect], max(1, int(step / MINUTE)) * 60
         # Not by peewee, which takes five times as long for a row.
         sql = (
-            f"SELECT {seconds} / {long} * {long}, queue_name, {most} FROM queue_minutes WHERE {wanted}"  # noqa: S608
+            f"SELECT {seconds} / {long} * {long}, queue_name, {columns} FROM queue_minutes WHERE {wanted}"  # noqa: S608
             " GROUP BY 1, 2 ORDER BY 1, 2"
         )
         rows = self.database.run(lambda connection: words.rows(connection, sql, *values))

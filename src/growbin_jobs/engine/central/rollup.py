@@ -42,10 +42,13 @@ class Rollup:
     long: timedelta
     unready: str
 
+    def number(self, moment: datetime) -> int:
+        """Return the number of the sum of a moment, counted from 1970 on."""
+        return int(moment.timestamp()) // int(self.long.total_seconds())
+
     def begin(self, moment: datetime) -> datetime:
         """Return when the sum of a moment begins."""
-        seconds = int(self.long.total_seconds())
-        return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, UTC)
+        return datetime.fromtimestamp(self.number(moment) * int(self.long.total_seconds()), UTC)
 
     def touch(self, connection: Any, dialect: Dialect, part: datetime) -> None:
         """Note the sum of a part, in the transaction that computes the part."""

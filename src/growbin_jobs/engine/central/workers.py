@@ -125,10 +125,11 @@ class Workers:
 
     def all(self) -> list[WorkerGroup]:
         """Return every group that was ever seen and not forgotten, by node."""
-        # Not by peewee, which takes five times as long for a row: pods come and go by the thousand.
-        sql = f"SELECT {', '.join(_FIELDS)} FROM workers ORDER BY node, group_name"  # noqa: S608 names of ours
-        words = SqlWords(self.database.dialect)
-        return _views(self.database.run(lambda connection: words.rows(connection, sql)))
+        return self._read()
+
+    def present(self) -> list[WorkerGroup]:
+        """Return the groups that have not stopped, by node: pods come and go by the thousand."""
+        return self._read("WHERE stopped_at IS NULL")
 
     def versions(self) -> dict[str, datetime]:
         """Return the versions of all groups, each with the time when the first of its groups began to work."""
@@ -141,6 +142,12 @@ class Workers:
                 assert first is not None
                 began[version] = min(began.get(version, first), first)
         return began
+
+    def _read(self, which: str = "") -> list[WorkerGroup]:
+        # Not by peewee, which takes five times as long for a row.
+        sql = f"SELECT {', '.join(_FIELDS)} FROM workers {which} ORDER BY node, group_name"  # noqa: S608 names of ours
+        words = SqlWords(self.database.dialect)
+        return _views(self.database.run(lambda connection: words.rows(connection, sql)))
 
     def forget(self, *, stopped_before: datetime) -> int:
         """Delete rows of groups that stopped long ago and left nothing behind.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
@@ -68,15 +69,19 @@ def sparkline(values: Iterable[float], label: str) -> Markup:
     """
     known = list(values)
     most = max([*known, 1])
-    width = WIDTH / max(len(known), 1)
     # One path of numbers alone: an element for each bar would be most of a page of many trends, and of its time.
-    bars = "".join(
-        f"M{at * width:.1f} {HEIGHT}v-{_height(value, most):.1f}h{max(width - 1, 0.5):.1f}V{HEIGHT}z"
-        for at, value in enumerate(known)
-    )
+    begins, end = _columns(len(known))
+    bars = "".join([f"{begin}{_height(value, most):.1f}{end}" for begin, value in zip(begins, known, strict=True)])
     return Markup(
         '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}"><path d="{}"/></svg>'
     ).format(WIDTH, HEIGHT, WIDTH, HEIGHT, label, bars)
+
+
+@lru_cache(maxsize=100)  # the trends of a page have the same number of bars
+def _columns(number: int) -> tuple[list[str], str]:
+    """Return how the path of each bar begins, and how all end."""
+    width = WIDTH / max(number, 1)
+    return [f"M{at * width:.1f} {HEIGHT}v-" for at in range(number)], f"h{max(width - 1, 0.5):.1f}V{HEIGHT}z"
 
 
 def _height(value: float, most: float) -> float:

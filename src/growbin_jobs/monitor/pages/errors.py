@@ -12,7 +12,7 @@ from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.error_affected import affected_by
-from growbin_jobs.operations.error_groups import error_groups
+from growbin_jobs.operations.error_groups import error_groups, error_groups_with_tasks
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
 
@@ -39,9 +39,14 @@ def page(
     services: Any = request.app.state.services
     now = datetime.now(UTC)
     since = now - timedelta(hours=hours)
-    found = error_groups(services.database, since=since, until=now, most=MOST, only_new=only == "new")
+    wanted: dict[str, Any] = {"since": since, "until": now, "most": MOST, "only_new": only == "new"}
+    hit = None
+    if affected and services.growbin:
+        found, tasks = error_groups_with_tasks(services.database, affected, **wanted)
+        hit = affected_by(services.database, tasks)
+    else:
+        found = error_groups(services.database, **wanted)
     return render(
         request, "errors.html", found=found, hours=hours, choices=HOURS, only=only, since=since,
-        sparkline=charts.sparkline, affected=affected, most=MOST,
-        hit=affected_by(services.database, affected, since=since, until=now) if affected and services.growbin else None,
+        sparkline=charts.sparkline, affected=affected, most=MOST, hit=hit,
     )  # fmt: skip

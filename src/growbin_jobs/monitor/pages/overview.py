@@ -12,7 +12,7 @@ from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.monitor.pages import charts
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading.schedule import firing_of, zone_of
-from growbin_jobs.monitor.reading.state import queues_of, workers_of
+from growbin_jobs.monitor.reading.state import present_workers_of, queues_of
 from growbin_jobs.monitor.reading.task_query import moment
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.overview import overview
@@ -36,7 +36,7 @@ def page(
     words = words_for(request)
     now: dict[str, Any] = {"dead": None, "workers": None, "queues": None, "firing": None}
     if until is None:
-        workers = workers_of(services)
+        workers = present_workers_of(services)
         now = {
             "dead": DeadLetters(services.database).count_open(), "workers": workers,
             "queues": queues_of(services, workers), "firing": firing_of(services) if services.jobs else None,

@@ -16,7 +16,7 @@ from growbin_jobs.monitor.api.flower.worker_table import worker_table
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
 from growbin_jobs.monitor.pages.rendering import render, words_for
 from growbin_jobs.monitor.reading.letters import letter_of, letters_of
-from growbin_jobs.monitor.reading.state import queues_of, workers_of
+from growbin_jobs.monitor.reading.state import present_workers_of, queues_of, workers_of
 from growbin_jobs.monitor.reading.task_query import may_see_messages
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.readable_json import pretty
@@ -57,7 +57,7 @@ def queues(request: Request, find: _Text = "") -> Response:
         services, words_for(request).language, queue=None, actor=None, code=None, node=None, dealt_with=False,
         cursor=None, limit=10,
     )  # fmt: skip
-    found = queues_of(services, workers_of(services))
+    found = queues_of(services, present_workers_of(services))
     told = history(services.database, limit=20)
     chosen = [queue for queue in found.queues if find in queue.name]
     if len(chosen) > MOST:

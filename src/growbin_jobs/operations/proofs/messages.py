@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from growbin_jobs.engine.central.conservation import COMPLETED, DEAD, IN_FLIGHT, fates, living_payloads
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.workers import SILENCE, Workers
+from growbin_jobs.engine.central.nodes_behind import nodes_behind
+from growbin_jobs.engine.central.workers import SILENCE
 from growbin_jobs.models.analysis_ends import ends, unfinished
 from growbin_jobs.operations.proofs.parts import MOST_NAMED, Kind, Part, Wrong, part
 from growbin_jobs.states import AnalysisStatus
@@ -140,20 +141,15 @@ def gaps_of_nodes(database: Database, now: datetime) -> list[str]:
     Raises:
       Deferred: The database is away.
     """
-    by_node: dict[str, list[Any]] = {}
-    for group in Workers(database).all():
-        by_node.setdefault(group.node, []).append(group)
     found = []
-    for node, groups in sorted(by_node.items()):
-        seen = max(group.seen_at for group in groups)
-        unsynced, owed = max(group.unsynced for group in groups), max(group.owed for group in groups)
-        stopped = all(group.stopped_at is not None for group in groups)
+    behind = nodes_behind(database, heard=now - SILENCE, lag=GRACE.total_seconds())
+    for node, seen, unsynced, owed, stopped in behind:
         if not stopped and seen < now - SILENCE:
             found.append(
                 f"Node {node} was heard of last at {seen.isoformat(timespec='seconds')}: its journal may hold what was "
                 "not copied. Start it again, or run `growbin-jobs journal sync --path` on its file."
             )
-        elif (stopped and (unsynced or owed)) or max(group.lag for group in groups) > GRACE.total_seconds():
+        else:
             found.append(
                 f"Node {node} has not copied {unsynced} rows and still has {owed} messages to send. Start it again, or "
                 "run `growbin-jobs journal sync --path` on its file."

@@ -69,11 +69,10 @@ def prove_limits(
     """
     oldest_books = (now - timedelta(days=ENTRIES_KEPT - 1)).astimezone(zone).date()
     books_since = max(since.astimezone(zone).date(), oldest_books)
-    proof = limit_proof.prove(database, since, until=until, books_since=books_since)
+    proof = limit_proof.judge(database, since, until=until, books_since=books_since)
     broken = [
         Wrong(Kind.BROKEN, _public(each), f"{each.broken} windows held more than {each.most}, the worst {each.worst}")
-        for each in proof.limits
-        if each.broken
+        for each in proof.broken
     ]
     books = [
         Wrong(
@@ -93,7 +92,7 @@ def prove_limits(
     return part(
         "limits",
         "no window of a limit held more requests or tokens than was promised; the books of the budgets agree",
-        counted={"requests": proof.requests, "limits": len(proof.limits), "answers of 429": proof.told_to_wait},
+        counted={"requests": proof.requests, "limits": proof.limits, "answers of 429": proof.told_to_wait},
         wrong=[*broken, *books],
         unchecked=unchecked,
         sources=["llm_usage", "limit_promise", "budget_day", "budget_entry"],

@@ -16,7 +16,7 @@ from growbin_jobs.metrics.counted import RUN_SECONDS
 from growbin_jobs.models.node_counts import ActorCounts
 from growbin_jobs.monitor.api.flower.worker_counts import WorkerCounts, events_of, worker_counts_of
 from growbin_jobs.monitor.api.flower.worker_names import worker_name
-from growbin_jobs.monitor.reading.state import workers_of
+from growbin_jobs.monitor.reading.state import present_workers_of
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.worker_states import Presence, WorkerState
 
@@ -29,7 +29,7 @@ _MORE = "# More of them: /metrics of each node, port 9090, and of the scheduler,
 def metrics(request: Request) -> Response:
     """Return gauges and counters of the workers that are there; those of a worker that has gone end with it."""
     services, registry = request.app.state.services, CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(workers_of(services).present, worker_counts_of(services)))
+    registry.register(_Figures(present_workers_of(services), worker_counts_of(services)))
     text = _MORE + generate_latest(registry).decode("utf-8", "replace")
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

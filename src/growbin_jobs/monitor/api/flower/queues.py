@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
-from growbin_jobs.monitor.reading.state import queues_of, workers_of
+from growbin_jobs.monitor.reading.state import present_workers_of, queues_of
 from growbin_jobs.monitor.security.permissions import Action, require
 
 router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STATE)])
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False, dependencies=[require(Action.SEE_STA
 def length(request: Request) -> Response:
     """Return the queues that workers consume; 503 where the broker cannot be asked, which is not an empty queue."""
     services = request.app.state.services
-    found = queues_of(services, workers_of(services))
+    found = queues_of(services, present_workers_of(services))
     if found.problem is not None:
         return PlainTextResponse("The broker is away.", 503, {"retry-after": "5"})
     return StrictAnswer(

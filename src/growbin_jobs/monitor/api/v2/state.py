@@ -13,10 +13,10 @@ from growbin_jobs.engine.central.search.task_search import Count, TaskSearch
 from growbin_jobs.engine.control.history import ControlEvent, history
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
-from growbin_jobs.monitor.reading.state import queues_of, workers_of
+from growbin_jobs.monitor.reading.state import present_workers_of, queues_of, workers_of
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.error_affected import Affected, affected_by
-from growbin_jobs.operations.error_groups import ErrorGroups, error_groups
+from growbin_jobs.operations.error_groups import ErrorGroups, error_groups, tasks_of_group
 from growbin_jobs.operations.overview import Overview, overview, state_counts
 from growbin_jobs.operations.queue_states import QueueStates
 from growbin_jobs.operations.worker_states import WorkerStates
@@ -50,7 +50,7 @@ def counts(request: Request) -> Response:
 def queues(request: Request) -> Response:
     """Return all queues: what they hold and who takes from them. Null means that nobody can tell, not 0."""
     services: Any = request.app.state.services
-    return StrictAnswer(queues_of(services, workers_of(services)))
+    return StrictAnswer(queues_of(services, present_workers_of(services)))
 
 
 @router.get("/pauses", response_model=list[ControlEvent])
@@ -90,7 +90,8 @@ def affected(
     """Return how many analyses and users a group of errors has hit."""
     now = datetime.now(UTC)
     database = request.app.state.services.database
-    return StrictAnswer(affected_by(database, key, since=now - timedelta(hours=hours), until=now))
+    tasks = tasks_of_group(database, key, since=now - timedelta(hours=hours), until=now)
+    return StrictAnswer(affected_by(database, tasks))
 
 
 def _has_a_calendar(moment: datetime) -> bool:
