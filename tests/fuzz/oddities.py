@@ -135,6 +135,8 @@ def _message(n: int, what: str, odd: Any, values: list[Any], chance: random.Rand
     options: dict[str, Any] = {}
     while chance.random() < 0.3:
         options[chance.choice(OPTIONS)] = chance.choice(values)
+    if what == "run_for_too_long":
+        options["time_limit"] = 1_000
     fields: dict[str, Any] = {
         "queue_name": "odd", "actor_name": "behave", "args": (n, what, odd), "kwargs": {}, "options": options,
         "message_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,18 @@ class State(NamedTuple):
     state: str = "unknown"
     due_at: float | None = None
     code: str | None = None
+
+
+def nameless(number: int) -> str:
+    """Return what a message is called that was sent without an id: each delivery gets another one."""
+    return f"#{number}"
+
+
+def _name(task_id: str, payload: str) -> str:
+    try:
+        return nameless(json.loads(payload)["args"][0])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return task_id  # its payload was none of ours
 
 
 class Site:
@@ -83,14 +96,18 @@ class Site:
         )
 
     def states(self) -> dict[str, State]:
-        """Return what the journal says of each message."""
+        """Return what the journal says of each message: by its id, or as :func:`nameless` where it was sent without."""
 
         def read(connection: apsw.Connection) -> dict[str, State]:
             rows = connection.execute(
-                "SELECT task_id, status, task_wal.due_at, code FROM task_wal "
-                "LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id"
+                "SELECT task_id, status, task_wal.due_at, code,"
+                " CASE WHEN instr(payload, '\"message_id\"') = 0 THEN payload END FROM task_wal"
+                " LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id"
             )
-            return {task_id: State(status, due_at, code) for task_id, status, due_at, code in rows}
+            return {
+                task_id if payload is None else _name(task_id, payload): State(status, due_at, code)
+                for task_id, status, due_at, code, payload in rows
+            }
 
         return self.engine.journal.read(read)
 
