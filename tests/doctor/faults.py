@@ -203,7 +203,7 @@ MODELS = [
 OTHERS = [
     Fault("a queue is paused", spoil.paused, "pauses", "queue vision_analysis is paused by kim: a test.*growbin-jobs queues resume vision_analysis", "warning"),
     Fault("a breaker waits for a person", spoil.breaker, "breakers", "Nothing is sent to .*gpt-6-luna.*growbin-jobs breakers list"),
-    Fault("a process stands in the middle of a write", spoil.stopped_writer, "processes", r"central.db: its lock is held by process (\d+), which is stopped: continue it by kill -CONT \1,"),
+    *(Fault(f"a process stands in the middle of a write to {file}", spoil.stopped_writer(file), "processes", rf"{file}: its lock is held by process (\d+), which is stopped: continue it by kill -CONT \1,") for file in ("central.db", "broker.db")),
     Fault("a worker process is stopped", spoil.stopped_worker, "processes", r"worker process (\d+) \(ai\) is stopped.*kill -CONT \1", "warning"),
     Fault("a folder of keys is not there", _set(LLM_KEYS_DIR="/nowhere/keys"), "settings", "/nowhere/keys is not there.*GROWBIN_LLM_KEYS_DIR"),
     Fault("a folder of photos is not there", _set(SPOOL_DIRS="/nowhere/photos"), "settings", "/nowhere/photos is no folder.*GROWBIN_SPOOL_DIRS", "warning"),

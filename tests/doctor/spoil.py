@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from growbin_jobs import checks
 from growbin_jobs.ai.offline import weights
 from growbin_jobs.checks import places
 from growbin_jobs.engine import data_folder
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedStore
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.file.opening import open_journal_file
@@ -195,7 +197,7 @@ sys.stdin.read()
 
 _WRITES = """
 import apsw
-connection = apsw.Connection(str(data / "central.db"))
+connection = apsw.Connection(str(data / "{file}"))
 connection.execute("BEGIN IMMEDIATE")
 """
 
@@ -209,8 +211,12 @@ presence = Presence(folder, process)
 """
 
 
-def stopped_writer(stage: Stage) -> Env:
-    return _stopped(stage, _WRITES)
+def stopped_writer(file: str) -> Callable[[Stage], Env]:
+    def staged(stage: Stage) -> Env:
+        EmbeddedStore(stage.data / "broker.db", stage.data / "wakeups").connection.close()
+        return _stopped(stage, _WRITES.format(file=file))
+
+    return staged
 
 
 def stopped_worker(stage: Stage) -> Env:

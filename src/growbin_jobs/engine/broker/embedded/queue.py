@@ -18,7 +18,7 @@ from growbin_jobs.engine.broker.embedded.schema import create_schema
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.node.wakeups import wake_all
 from growbin_jobs.engine.sqlite.committer import Closed
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_sqlite
 from growbin_jobs.engine.text import well_formed
 
 
@@ -215,9 +215,8 @@ class EmbeddedStore:
     def __init__(self, path: Path, wakeups: Path) -> None:
         self._path = path
         self._wakeups = wakeups
-        self.connection = open_sqlite(path)
+        self.connection = open_sqlite(path, busy_timeout=PATIENCE)
         try:
-            self.connection.set_busy_handler(Patience(PATIENCE).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
             create_schema(self.connection)
             self._file = path.stat()

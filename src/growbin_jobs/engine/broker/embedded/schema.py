@@ -8,7 +8,7 @@ import apsw
 
 from growbin_jobs.engine.errors import ConfigurationError
 
-#: Version of ``local_schema.sql``; in the file it is SQLite's ``user_version``.
+#: Version of ``schema.sql``; in the file it is SQLite's ``user_version``.
 SCHEMA_VERSION = 1
 
 
@@ -18,7 +18,10 @@ def create_schema(connection: apsw.Connection) -> None:
     Raises:
       ConfigurationError: If the file belongs to something else or to a newer version of this package.
     """
-    # Taken before the version is read: two processes that both read 0 would both create.
+    # Read without a lock first: whoever only looks into the file would wait for one that writes.
+    if connection.pragma("user_version") == SCHEMA_VERSION:
+        return
+    # Taken before the version is read for good: two processes that both read 0 would both create.
     connection.execute("BEGIN IMMEDIATE")
     try:
         _create_missing(connection)
