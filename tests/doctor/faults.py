@@ -213,6 +213,7 @@ OTHERS = [
     Fault("no worker runs", {}, "workers", "No worker runs.*growbin-jobs up", "warning"),
     Fault("no worker of one group runs", spoil.one_group, "workers", "No worker of group ai runs.*growbin-jobs worker ai", "warning"),
     Fault("no scheduler runs", {}, "schedule", "No scheduler runs. Start one: growbin-jobs scheduler", "warning"),
+    Fault("the scheduler is stopped", spoil.stopped_scheduler, "schedule", r"The scheduler \(process (\d+)\) is stopped.*kill -CONT \1", "warning"),
     Fault("something due waits", spoil.overdue, "schedule", r"has waited for \d+ s. Start one: growbin-jobs scheduler"),
     Fault("nothing can be sent under a limit", _set(LIMITS="tokens:text=100/min"), "budgets", "tokens:text=100/min nothing could be sent: .*Write more than 1602/min"),
     Fault("the prices have no tier", lambda s: s.junk.write_text('{"unit": "USD per 1,000,000 tokens", "tiers": {}, "models": {}}') and _set(PRICES_FILE=str(s.junk)), "budgets", "GROWBIN_PRICES_FILE.*lacks 'default'"),

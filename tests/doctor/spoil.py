@@ -22,6 +22,7 @@ from growbin_jobs.ai.offline import weights
 from growbin_jobs.checks import places
 from growbin_jobs.engine import data_folder
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedStore
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.file.opening import open_journal_file
@@ -201,6 +202,14 @@ connection = apsw.Connection(str(data / "{file}"))
 connection.execute("BEGIN IMMEDIATE")
 """
 
+_SCHEDULES = """
+import os
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.scheduler.presence import Presence
+database = open_database(None, default_path=data / "central.db", pool_size=1, timeout=5)
+Presence(database, f"{folder.name}/{os.getpid()}/1", folder.name, "1").run_once()
+"""
+
 _WORKS = """
 import os, time
 from growbin_jobs.engine.node.presence import Presence, WorkerProcess
@@ -221,6 +230,12 @@ def stopped_writer(file: str) -> Callable[[Stage], Env]:
 
 def stopped_worker(stage: Stage) -> Env:
     return _stopped(stage, _WORKS)
+
+
+def stopped_scheduler(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        clock_of(database)
+    return _stopped(stage, _SCHEDULES)
 
 
 def _stopped(stage: Stage, does: str) -> Env:
