@@ -9,7 +9,7 @@ from typing import Any
 from fuzz.oddities import Odd
 from fuzz.options import read
 from fuzz.predictions import WAITING, end_of
-from fuzz.sites import ENDED, QUEUES, Site, State, nameless
+from fuzz.sites import ENDED, NAMELESS, QUEUES, Site, State, nameless
 from growbin_jobs.engine.broker.port import DeadLetter
 
 #: Faults of one kind that are told.
@@ -51,7 +51,12 @@ def _of_letters(
     named = {body: fields["message_id"] for body in by_body if (fields := read(body)) is not None}
     by_id = Counter(named[each.body] for each in letters if named.get(each.body) is not None)
     for task_id, state in states.items():
-        if state.code != "not_a_message" and task_id not in several and by_id[task_id] != (state.state == "dead"):
+        if (
+            not task_id.startswith(NAMELESS)
+            and state.code != "not_a_message"
+            and task_id not in several
+            and by_id[task_id] != (state.state == "dead")
+        ):
             faults.append(f"{task_id} is {state.state} ({state.code}) and {by_id[task_id]} times a dead letter")
     nobody = [body for body, message_id in named.items() if message_id is not None and message_id not in states]
     return faults + [f"a dead letter of nobody: {body[:300]!r}" for body in nobody]

@@ -13,7 +13,7 @@ import apsw
 import pika
 from dramatiq.common import current_millis
 
-from fuzz.oddities import Odd
+from fuzz.oddities import LONG_AGO, Odd
 from growbin_jobs.engine import Engine, EngineConfig
 from growbin_jobs.engine.broker.port import DeadLetter
 
@@ -38,16 +38,21 @@ class State(NamedTuple):
     code: str | None = None
 
 
+#: What messages are called that were sent without an id: each gets one from who receives it.
+NAMELESS = "without an id: "
+
+
 def nameless(number: int) -> str:
-    """Return what a message is called that was sent without an id: each delivery gets another one."""
-    return f"#{number}"
+    """Return what a message is called that was sent without an id."""
+    return f"{NAMELESS}{number}"
 
 
-def _name(task_id: str, payload: str) -> str:
+def _number(payload: str) -> int | None:
     try:
-        return nameless(json.loads(payload)["args"][0])
+        number = json.loads(payload)["args"][0]
     except (ValueError, TypeError, LookupError, RecursionError):
-        return task_id  # its payload was none of ours
+        return None
+    return number if type(number) is int else None
 
 
 class Site:
@@ -96,18 +101,20 @@ class Site:
         )
 
     def states(self) -> dict[str, State]:
-        """Return what the journal says of each message: by its id, or as :func:`nameless` where it was sent without."""
+        """Return what the journal says of each message by its id, and of those put in as bytes by their number, too."""
 
         def read(connection: apsw.Connection) -> dict[str, State]:
             rows = connection.execute(
-                "SELECT task_id, status, task_wal.due_at, code,"
-                " CASE WHEN instr(payload, '\"message_id\"') = 0 THEN payload END FROM task_wal"
-                " LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id"
+                "SELECT task_id, status, task_wal.due_at, code, CASE WHEN instr(payload, ?) THEN payload END"
+                " FROM task_wal LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id",
+                (str(LONG_AGO),),
             )
-            return {
-                task_id if payload is None else _name(task_id, payload): State(status, due_at, code)
-                for task_id, status, due_at, code, payload in rows
-            }
+            found = {}
+            for task_id, status, due_at, code, payload in rows:
+                found[task_id] = State(status, due_at, code)
+                if payload is not None and (number := _number(payload)) is not None:
+                    found[nameless(number)] = found[task_id]
+            return found
 
         return self.engine.journal.read(read)
 
