@@ -130,6 +130,7 @@ DATABASE = [
     Fault("PgBouncer refuses our options", lambda s: _pg(f"127.0.0.1:{s.port(refusing('unsupported startup parameter: options'))}", "?sslmode=disable"), "database", "ignore_startup_parameters"),
     Fault("pg_hba.conf does not let us in", lambda s: _pg(f"127.0.0.1:{s.port(refusing('no pg_hba.conf entry for host'))}", "?sslmode=disable"), "database", "pg_hba.conf, or use sslmode=require"),
     Fault("PostgreSQL is starting", lambda s: _pg(f"127.0.0.1:{s.port(refusing('the database system is starting up'))}", "?sslmode=disable"), "database", "starting up"),
+    Fault("an option that the server does not have", lambda s: s.database(new="?options=-c%20nonsense%3D1"), "database", 'refuses the login.*"nonsense".*Correct the options in DATABASE_URL', servers=True),
     Fault("too many connections", lambda s: s.role("ALTER ROLE {role} CONNECTION LIMIT 0"), "database", "too many connections.*GROWBIN_DATABASE_POOL_SIZE", servers=True),
     Fault("a role that may not log in", lambda s: s.role("ALTER ROLE {role} NOLOGIN"), "database", "ALTER ROLE .* LOGIN", servers=True),
     Fault("it cannot hold every text", lambda s: s.encoded("EUC_KR"), "database", "encoded in EUC_KR.*createdb --encoding=UTF8", servers=True),
