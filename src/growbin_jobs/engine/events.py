@@ -284,7 +284,7 @@ CONSUMER_DIED: Final = _event(
     None, {"queue": "whose messages it fetched"}, "worker.consumer_died queue=%(queue)s the process ends", C,
 )  # fmt: skip
 PROCESS_BROKEN: Final = _event(
-    "worker.broken", "A worker process can open no file, or has lost its own. It ends, to be started anew.",
+    "worker.broken", "A worker process has no file or memory left, or has stood still. It ends, to be started anew.",
     None, {"why": "what was found"}, "worker.broken %(why)s The process ends; what it ran runs again", C,
 )  # fmt: skip
 UNSETTLED: Final = _event(
