@@ -12,7 +12,7 @@ from growbin_jobs.engine.errors import ConfigurationError
 #: column that may be NULL is added without a new one, so that whoever goes back by a release keeps all messages.
 SCHEMA_VERSION = 1
 
-_COLUMNS = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'since'"
+_HAS_SINCE = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'since'"
 _ADD = "ALTER TABLE message ADD COLUMN since INTEGER"
 
 
@@ -23,7 +23,7 @@ def create_schema(connection: apsw.Connection) -> None:
       ConfigurationError: If the file belongs to something else or to a newer version of this package.
     """
     # Read without a lock first: whoever only looks into the file would wait for one that writes.
-    if connection.pragma("user_version") == SCHEMA_VERSION and connection.execute(_COLUMNS).get:
+    if connection.pragma("user_version") == SCHEMA_VERSION and connection.execute(_HAS_SINCE).get:
         return
     # Taken before the version is read for good: two processes that both read 0 would both create.
     connection.execute("BEGIN IMMEDIATE")
@@ -38,7 +38,7 @@ def create_schema(connection: apsw.Connection) -> None:
 def _create_missing(connection: apsw.Connection) -> None:
     version = connection.pragma("user_version")
     if version == SCHEMA_VERSION:
-        if not connection.execute(_COLUMNS).get:
+        if not connection.execute(_HAS_SINCE).get:
             connection.execute(_ADD)
         return
     if version > SCHEMA_VERSION:
