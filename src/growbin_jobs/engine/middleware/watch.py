@@ -68,7 +68,9 @@ class Watch(Middleware):
         self._given_up = False
 
     def after_process_boot(self, broker: Broker) -> None:
-        ignore_repeated_stops()  # only dramatiq's command says that a process has booted: its handlers are set
+        # Only dramatiq's command says that a process has booted: its handlers are set, and the process is a worker's.
+        ignore_repeated_stops()
+        end_when_memory_is_lost()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         if not hasattr(broker, "intake") or is_isolated_process():
@@ -78,7 +80,6 @@ class Watch(Middleware):
         except OSError as error:
             logger.warning("worker.no_beat probes will take this process for dead error=%s", error)
             return
-        end_when_memory_is_lost()
         self._worker, self._stopping, self._given_up = worker, False, False
         self._look()
         self._hub_at = time.monotonic()
