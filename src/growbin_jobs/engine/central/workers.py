@@ -16,8 +16,8 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 #: Without a heartbeat for so long a node is silent: nobody knows whether it lives. It reports every 10 s.
 SILENCE: Final = timedelta(seconds=45)
 
-#: A heartbeat further ahead is one of a clock that has been set back since, of whoever: a node that lives sends another
-#: one. Less is a node whose clock is wrong.
+#: A heartbeat further ahead was noted by a database whose clock has been set back since; a node that lives sends
+#: another. Less is the clock of whoever looks.
 AHEAD: Final = timedelta(hours=2)
 
 
