@@ -67,8 +67,10 @@ def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, auto_vacuum: 
     connection = apsw.Connection(str(path.absolute()), flags)
     try:
         connection.set_busy_handler(Patience(busy_timeout).wait)
-        if auto_vacuum:
-            connection.pragma("auto_vacuum", auto_vacuum)  # has to stand before the first page is written
+        # Has to stand before the first page is written. In a file that has pages it is written anew, each time: whoever
+        # only wants to read would wait for a lock, and need space on the disk.
+        if auto_vacuum and not connection.pragma("page_count"):
+            connection.pragma("auto_vacuum", auto_vacuum)
         _use_wal(connection, Patience(busy_timeout))
         connection.pragma("synchronous", "NORMAL")
         connection.pragma("wal_autocheckpoint", 1000)

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import stat
+from contextlib import closing
 
 import apsw
 import pytest
@@ -13,6 +14,7 @@ from growbin_jobs.engine.journal.file import opening as files
 from growbin_jobs.engine.journal.file.ballast import BALLAST, Ballast
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.tables import outbox, reader, tasks
+from growbin_jobs.engine.sqlite.opening import open_sqlite
 
 
 def put_aside(path):
@@ -116,6 +118,14 @@ def test_a_process_that_is_stuck_while_it_opens_does_not_hold_up_others_for_ever
     with files.opening(path.parent), pytest.raises(TimeoutError, match=f"process {os.getpid()}"):
         files.open_journal_file(path)
     files.open_journal_file(path).close()
+
+
+def test_opening_one_that_is_there_writes_nothing(path):
+    with closing(files.open_journal_file(path)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+
+        with closing(open_sqlite(path, busy_timeout=0.01, auto_vacuum="INCREMENTAL")) as other:
+            assert other.pragma("auto_vacuum") == 2
 
 
 def test_all_files_are_the_owners_alone(path):
