@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from growbin_jobs import __version__
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.objects import ObjectStore, open_store
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.config import EngineConfig
@@ -75,7 +76,7 @@ def _spool_cleanup(settings: Settings, config: EngineConfig) -> PeriodicJob:
 
     # Not while a message may still be put off and need its picture, however short dead letters are kept.
     unused_after = max(config.keep_dead_letters_days * DAY, config.deferral_max_age + DAY)
-    job = ClearSpool(partial(object_store, settings), unused_after)
+    job = ClearSpool(partial(object_store, settings), unused_after, lambda: clock_of(open_central(config)))
     return PeriodicJob("spool", job, Daily(), level=logging.INFO)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.contract.test_bulk import begun
@@ -13,14 +15,24 @@ from growbin_jobs.alerts.findings import Finding
 from growbin_jobs.engine.central.bulk_work import BulkWork
 from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.lost import Lost
+from growbin_jobs.engine.central.workers import WorkerGroup, Workers
+from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits
+from growbin_jobs.limits.named import NamedLimits
+from growbin_jobs.limits.offline_leases import LASTS
+from growbin_jobs.limits.offline_reserve import Reserves
 from growbin_jobs.limits.port import LimitStore
+from growbin_jobs.limits.provision import provision_of
 from growbin_jobs.limits.sql import SqlLimits
 from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.batch_life import State
 from growbin_jobs.models.batches import Batches
+from growbin_jobs.models.erasures import Erasures
 from growbin_jobs.models.server_facts import ServerFacts
+from growbin_jobs.platform.tables.health import HealthTable
+from growbin_jobs.rates import Rate, parse_rates
 
 YEAR = 365 * 86_400.0
 
@@ -120,3 +132,101 @@ def test_a_limit_grants(database: Database, kind: str) -> None:
     now[0] -= YEAR
 
     assert store.take({"x": 1.0}).decision.granted
+
+
+def test_a_bulk_job_begins_and_keeps_its_pace(database: Database) -> None:
+    job = begun(database, 5, pace=60.0)
+    set_right(database, "bulk_jobs", "begins_at")
+    work = BulkWork(database, {"retry": lambda *_: None}, "a")
+    taken = work.take()
+    assert taken is not None
+    assert taken.id == job
+    assert work.step(taken).done == 2  # of this second and the one before
+    set_right(database, "bulk_jobs", "next_at")
+
+    taken = work.take()
+
+    assert taken is not None
+    assert work.step(taken).done == 1
+
+
+def test_a_webhook_is_told_anew_after_its_quiet_time(database: Database) -> None:
+    world = World(database)
+    world.hook("https://ops.example/hook", "queue_wait", quiet=10)
+    world.found["queue_wait"] = [Finding(subject="vision", value=400.0)]
+    assert world.watch("a") == 1
+    world.found["queue_wait"] = [Finding(subject="vision", value=400.0), Finding(subject="other", value=400.0)]
+    assert world.watch("a") == 0  # it is quiet
+
+    set_right(database, "webhook_deliveries", "created_at")
+
+    assert world.watch("a") == 1
+
+
+def test_money_that_a_dead_process_had_reserved_becomes_unknown(database: Database) -> None:
+    budgets = Budgets(database, zone=ZoneInfo("Asia/Seoul"), defaults={"total": 1000})
+    budgets.reserve("r1", ["total"], 500)
+    assert budgets.expire() == 0
+
+    set_right(database, "budget_entry", "expires_at")
+
+    assert budgets.expire() == 1
+
+
+def test_a_dead_nodes_offline_share_goes_to_others_within_a_lease(database: Database) -> None:
+    limits = NamedLimits(parse_rates("vision=100"))
+    provision_of(database, limits).make_configured()
+    reserves = Reserves(database, limits)
+    reserves.set("vision", 0.1)
+    assert reserves.renew("dies", ["vision"])["vision"].rate == Rate(10)
+    set_right(database, "limit_lease", "until")
+    set_right(database, "limit_reserve", "opens")
+
+    reserves.renew("lives", ["vision"])
+
+    [(opens, until)] = database.run(
+        lambda connection: connection.execute_sql(
+            "SELECT r.opens, l.until FROM limit_reserve r JOIN limit_lease l ON l.name = r.name WHERE l.node = 'dies'"
+        ).fetchall()
+    )
+    now = clock_of(database)
+    assert opens < now + 120
+    assert until < now + LASTS + 120
+
+
+def test_a_node_that_is_gone_does_not_live(database: Database) -> None:
+    now = datetime.now(UTC)
+    of = WorkerGroup(
+        node="gone", group_name="ai", version="1", pids=[1], processes=1, threads=1, queues=[], running=0, unsynced=0,
+        owed=0, lag=0.0, started_at=now, seen_at=now + timedelta(days=365),
+    )  # fmt: skip
+    Workers(database).report("gone", [of], unsynced=0, owed=0, at=now)
+
+    assert not Lost(database, embedded=False).living(now)
+    assert list(Lost(database, embedded=False).silent(now)) == ["gone"]
+
+
+def test_an_erasure_is_looked_through_again(database: Database) -> None:
+    now = [datetime.now(UTC) + timedelta(days=20)]
+    erasures = Erasures(database, clock=lambda: now[0])
+    erasure = erasures.begin("u1", by="kim", reason="")
+    erasures.add_analyses(erasure.id, ["a1"])
+    erasures.found_empty("n1", erasures.due_for("n1"))
+    assert not erasures.due_for("n1")
+
+    now[0] -= timedelta(days=20)
+
+    assert list(erasures.due_for("n1")) == [erasure.id]
+
+
+def test_an_agent_is_checked(database: Database) -> None:
+    now = [datetime.now(UTC) + timedelta(days=365)]
+    table, lease = HealthTable(database, clock=lambda: now[0]), timedelta(seconds=30)
+    assert table.claim_all(["agent:1"], due=now[0]) == ["agent:1"]
+    assert table.claim("agent:1", due=now[0], lease=lease) is not None  # and the process dies
+
+    now[0] -= timedelta(days=365)
+
+    assert table.claim_all(["agent:1"], due=now[0]) == ["agent:1"]
+    assert table.claim("agent:1", due=now[0], lease=lease) is not None
+    assert table.claim("agent:1", due=now[0], lease=lease) is None

@@ -3,6 +3,7 @@ completed or dead, nothing multiplies, and the ordinary one behind it runs."""
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import Counter
@@ -20,7 +21,7 @@ from tests.contract.test_broker import PATIENCE, Place, eventually, over
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.config import EngineConfig
-from growbin_jobs.engine.delivery import returning
+from growbin_jobs.engine.delivery import admission, returning
 from growbin_jobs.engine.delivery.lifecycle import State
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters
@@ -395,3 +396,26 @@ def hand_in(engine: Engine, message: Message[Any]) -> None:
         body=encode(message),
     )  # fmt: skip
     assert engine.broker.forward([outgoing]) == [None]  # type: ignore[attr-defined]
+
+
+@over("redelivers")
+def test_a_message_without_an_id_gets_one_before_it_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = engine.actor(lambda: engine.ran.update(["actor"]), actor_name="runs")
+
+    def nameless(message: Message[Any]) -> bytes:
+        fields = message.asdict()
+        del fields["message_id"]
+        return json.dumps(fields).encode()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(admission, "encode", nameless)
+        actor.send()
+        actor.send()
+    engine.place.worker(engine.broker, threads=2)
+
+    eventually(lambda: list(engine.states().values()) == ["completed", "completed"])
+    engine.check_that_others_run()
+    assert engine.ran["actor"] == 2
+    query = "SELECT payload, task_id FROM task_wal WHERE task_name = 'runs'"
+    ran = engine.journal.read(lambda connection: connection.execute(query).fetchall())
+    assert [json.loads(payload)["message_id"] for payload, _ in ran] == [task_id for _, task_id in ran]

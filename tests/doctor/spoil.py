@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from growbin_jobs.ai.offline import weights
 from growbin_jobs.checks import engine as engine_checks
 from growbin_jobs.checks import places
 from growbin_jobs.engine import data_folder
+from growbin_jobs.engine.broker.embedded.queue import EmbeddedStore
+from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.journal.file.opening import open_journal_file
@@ -195,8 +198,16 @@ sys.stdin.read()
 
 _WRITES = """
 import apsw
-connection = apsw.Connection(str(data / "central.db"))
+connection = apsw.Connection(str(data / "{file}"))
 connection.execute("BEGIN IMMEDIATE")
+"""
+
+_SCHEDULES = """
+import os
+from growbin_jobs.engine.central.opening import open_database
+from growbin_jobs.scheduler.presence import Presence
+database = open_database(None, default_path=data / "central.db", pool_size=1, timeout=5)
+Presence(database, f"{folder.name}/{os.getpid()}/1", folder.name, "1").run_once()
 """
 
 _WORKS = """
@@ -209,12 +220,22 @@ presence = Presence(folder, process)
 """
 
 
-def stopped_writer(stage: Stage) -> Env:
-    return _stopped(stage, _WRITES)
+def stopped_writer(file: str) -> Callable[[Stage], Env]:
+    def staged(stage: Stage) -> Env:
+        EmbeddedStore(stage.data / "broker.db", stage.data / "wakeups").connection.close()
+        return _stopped(stage, _WRITES.format(file=file))
+
+    return staged
 
 
 def stopped_worker(stage: Stage) -> Env:
     return _stopped(stage, _WORKS)
+
+
+def stopped_scheduler(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        clock_of(database)
+    return _stopped(stage, _SCHEDULES)
 
 
 def _stopped(stage: Stage, does: str) -> Env:

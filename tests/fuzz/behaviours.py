@@ -410,7 +410,7 @@ def _wait_for(pid: int) -> None:
 
 @behaviour
 def run_for_too_long(odd: Any) -> None:
-    end = time.monotonic() + 30  # its limit is a second; a busy machine tells it late
+    end = time.monotonic() + 30  # its message has a limit of a second; a busy machine tells it late
     while time.monotonic() < end:
         time.sleep(0.01)
 

@@ -44,6 +44,9 @@ OPTIONS = (
 #: Numbers of messages begin here, where none of the odd values is.
 FIRST = 1_000_000
 
+#: The timestamp of messages that are put in as bytes.
+LONG_AGO = 1_700_000_000_000
+
 #: With one of these a message may wait for long, and nobody waits for it here.
 WAITING = frozenset({"eta", "delay", "min_backoff", "max_backoff", "deferrals", "deferred_since", "max_retries"})
 
@@ -135,6 +138,8 @@ def _message(n: int, what: str, odd: Any, values: list[Any], chance: random.Rand
     options: dict[str, Any] = {}
     while chance.random() < 0.3:
         options[chance.choice(OPTIONS)] = chance.choice(values)
+    if what == "run_for_too_long":
+        options["time_limit"] = 1_000
     fields: dict[str, Any] = {
         "queue_name": "odd", "actor_name": "behave", "args": (n, what, odd), "kwargs": {}, "options": options,
         "message_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
@@ -182,7 +187,7 @@ def _deep(depth: int) -> list[Any]:
 def _bytes(n: int, odd: Any, chance: random.Random) -> Odd:
     fields: dict[str, Any] = {
         "queue_name": "odd", "actor_name": "behave", "args": [n, "give_back_the_value", 1], "kwargs": {}, "options": {},
-        "message_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)), "message_timestamp": 1_700_000_000_000,
+        "message_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)), "message_timestamp": LONG_AGO,
     }  # fmt: skip
     waits = False
     match chance.randrange(6):
@@ -215,7 +220,7 @@ _RAW: tuple[Callable[[random.Random, dict[str, Any]], bytes], ...] = (
     lambda _, fields: json.dumps(fields).encode() + b"\0garbage",
     lambda _, __: b"[" * 100_000,
     lambda _, __: b'{"args":' * 5_000,
-    lambda _, fields: json.dumps(fields).replace("1700000000000", "9" * 5_000).encode(),
+    lambda _, fields: json.dumps(fields).replace(str(LONG_AGO), "9" * 5_000).encode(),
     lambda _, fields: json.dumps(fields).replace('"args"', '"args": [], "args"').encode(),
     lambda _, __: b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}.",  # a pickle
     lambda _, __: json.dumps([[1], {"a": 2}, {"callbacks": None, "errbacks": None}]).encode(),  # Celery's

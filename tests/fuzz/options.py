@@ -73,19 +73,18 @@ def is_carried(options: dict[str, Any]) -> bool:
 
 
 def read(body: bytes) -> dict[str, Any] | None:
-    """Return the fields of an encoded message; None: these bytes are none."""
+    """Return the fields of an encoded message; None: these bytes are none. One without an id has None for it."""
     try:
         fields = json.loads(body.decode())
     except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict) or not fields.keys() <= _KINDS.keys() <= (fields.keys() | _MADE_UP.keys()):
         return None
-    fields = _MADE_UP | fields
-    for name, kind in _KINDS.items():
-        if name == "queue_name" or (name == "message_id" and fields[name] is None):
-            continue  # the queue that it lies in is its queue
-        if not isinstance(fields[name], kind):
+    for name, value in fields.items():
+        # The queue that it lies in is its queue, whatever it says.
+        if name != "queue_name" and not isinstance(value, _KINDS[name]):
             return None
+    fields = _MADE_UP | fields
     names = (fields["actor_name"], fields["message_id"] or "")
     return fields if all("\0" not in name and _is_text(name) for name in names) else None
 

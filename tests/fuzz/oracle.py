@@ -9,7 +9,7 @@ from typing import Any
 from fuzz.oddities import Odd
 from fuzz.options import read
 from fuzz.predictions import WAITING, end_of
-from fuzz.sites import ENDED, QUEUES, Site, State
+from fuzz.sites import ENDED, NAMELESS, QUEUES, Site, State, nameless
 from growbin_jobs.engine.broker.port import DeadLetter
 
 #: Faults of one kind that are told.
@@ -24,7 +24,7 @@ def judged(site: Site, accepted: list[Odd], runs: Counter[int]) -> list[str]:
       runs: How often the message of each number has run.
     """
     states = site.states()
-    delivered = {odd.number: _delivered(odd) for odd in accepted}
+    delivered = {odd.number: as_delivered(odd) for odd in accepted}
     ids = Counter(fields["message_id"] for fields in delivered.values() if fields is not None)
     faults = []
     for odd in accepted:
@@ -51,23 +51,34 @@ def _of_letters(
     named = {body: fields["message_id"] for body in by_body if (fields := read(body)) is not None}
     by_id = Counter(named[each.body] for each in letters if named.get(each.body) is not None)
     for task_id, state in states.items():
-        if state.code != "not_a_message" and task_id not in several and by_id[task_id] != (state.state == "dead"):
+        if (
+            not task_id.startswith(NAMELESS)
+            and state.code != "not_a_message"
+            and task_id not in several
+            and by_id[task_id] != (state.state == "dead")
+        ):
             faults.append(f"{task_id} is {state.state} ({state.code}) and {by_id[task_id]} times a dead letter")
     nobody = [body for body, message_id in named.items() if message_id is not None and message_id not in states]
     return faults + [f"a dead letter of nobody: {body[:300]!r}" for body in nobody]
 
 
-def _delivered(odd: Odd) -> dict[str, Any] | None:
-    """Return a message's fields as a worker gets them; None: bytes that are no message."""
+def as_delivered(odd: Odd) -> dict[str, Any] | None:
+    """Return a message's fields as a worker gets them, with its name for its id; None: bytes that are no message."""
     if odd.message is None:
         fields = read(odd.body)
-        return None if fields is None else fields | {"queue_name": "odd"}
+        if fields is None:
+            return None
+        return fields | {"queue_name": "odd", "message_id": _id_of(fields, odd)}
     fields = dict(vars(odd.message))
     try:
         # Two halves of a character become one on the way.
         return fields | json.loads(json.dumps({name: fields[name] for name in ("args", "kwargs", "options")}))
     except RecursionError:
         return fields
+
+
+def _id_of(fields: dict[str, Any], odd: Odd) -> Any:
+    return nameless(odd.number) if fields["message_id"] is None else fields["message_id"]
 
 
 def _wrong(odd: Odd, fields: dict[str, Any], state: State, runs: int) -> str | None:

@@ -21,8 +21,8 @@ from dramatiq.errors import BrokerConnectionError
 
 from fuzz.behaviours import MAX_RETRIES
 from fuzz.oddities import Odd, messages
-from fuzz.oracle import judged
-from fuzz.sites import ENDED, QUEUES, Site, State
+from fuzz.oracle import as_delivered, judged
+from fuzz.sites import ENDED, NAMELESS, QUEUES, Site, State
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -142,12 +142,21 @@ def _open(site: Site, report: Report) -> list[Odd]:
     states = site.states()
     found = []
     for odd in report.accepted:
-        if odd.message is None or odd.message.queue_name not in QUEUES:
+        message_id, queue = _named(odd)
+        if queue not in QUEUES:
             continue
-        state = states.get(odd.message.message_id, State())
+        state = states.get(message_id, State())
         if state.state not in ENDED and not (odd.may_wait and _comes_back(state)):
             found.append(odd)
     return found
+
+
+def _named(odd: Odd) -> tuple[str, str | None]:
+    """Return a message's id and queue; no queue where its bytes are no message."""
+    if odd.message is not None:
+        return odd.message.message_id, odd.message.queue_name
+    fields = as_delivered(odd)
+    return ("", None) if fields is None else (fields["message_id"], fields["queue_name"])
 
 
 def _comes_back(state: State) -> bool:
@@ -209,7 +218,7 @@ def _judge(site: Site, report: Report) -> None:
     if runs["lost"]:
         report.faults.append(f"what a failed actor had sent was delivered {runs['lost'].total()} times")
     for odd in _open(site, report)[:20]:
-        report.faults.append(f"has not ended: {site.states().get(odd.message.message_id)} {odd}")
+        report.faults.append(f"has not ended: {site.states().get(_named(odd)[0])} {odd}")
     for odd in report.accepted:
         if runs["odd"][odd.number] > _most_runs(odd):
             report.faults.append(f"ran {runs['odd'][odd.number]} times: {odd}")
@@ -223,7 +232,7 @@ def _judge(site: Site, report: Report) -> None:
     for words in NEVER_SAID:
         if words in said:
             report.faults.append(f"the worker has said {words!r} {said.count(words)} times")
-    states = site.states().values()
+    states = [state for task_id, state in site.states().items() if not task_id.startswith(NAMELESS)]
     report.states.update(each.state for each in states)
     report.codes.update(each.code for each in states if each.state == "dead")
 

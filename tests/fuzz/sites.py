@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import apsw
 import pika
 from dramatiq.common import current_millis
 
-from fuzz.oddities import Odd
+from fuzz.oddities import LONG_AGO, Odd
 from growbin_jobs.engine import Engine, EngineConfig
 from growbin_jobs.engine.broker.port import DeadLetter
 
@@ -35,6 +36,23 @@ class State(NamedTuple):
     state: str = "unknown"
     due_at: float | None = None
     code: str | None = None
+
+
+#: What messages are called that were sent without an id: each gets one from who receives it.
+NAMELESS = "without an id: "
+
+
+def nameless(number: int) -> str:
+    """Return what a message is called that was sent without an id."""
+    return f"{NAMELESS}{number}"
+
+
+def _number(payload: str) -> int | None:
+    try:
+        number = json.loads(payload)["args"][0]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return number if type(number) is int else None
 
 
 class Site:
@@ -83,14 +101,20 @@ class Site:
         )
 
     def states(self) -> dict[str, State]:
-        """Return what the journal says of each message."""
+        """Return what the journal says of each message by its id, and of those put in as bytes by their number, too."""
 
         def read(connection: apsw.Connection) -> dict[str, State]:
             rows = connection.execute(
-                "SELECT task_id, status, task_wal.due_at, code FROM task_wal "
-                "LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id"
+                "SELECT task_id, status, task_wal.due_at, code, CASE WHEN instr(payload, ?) THEN payload END"
+                " FROM task_wal LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id",
+                (str(LONG_AGO),),
             )
-            return {task_id: State(status, due_at, code) for task_id, status, due_at, code in rows}
+            found = {}
+            for task_id, status, due_at, code, payload in rows:
+                found[task_id] = State(status, due_at, code)
+                if payload is not None and (number := _number(payload)) is not None:
+                    found[nameless(number)] = found[task_id]
+            return found
 
         return self.engine.journal.read(read)
 

@@ -17,6 +17,7 @@ from growbin_jobs.engine.threads import native
 from growbin_jobs.metrics.observing import Metrics
 
 watch.INTERVAL, watch.TURNS = 0.1, 1
+watch.STUCK = float(os.environ.get("TEST_STUCK", watch.STUCK))
 health.SILENT = health.OVERDUE = 1.0
 MARKS = Path(os.environ["TEST_MARKS"])
 
@@ -77,3 +78,21 @@ def lose_files(name):
     with suppress(OSError):
         while True:
             os.open(os.devnull, os.O_RDONLY)
+
+
+@engine.actor(queue_name="work", max_retries=0)
+def lose_memory(name):
+    """Let a thread, or a callback of gevent's, end as if there were no memory for it, once."""
+    if (MARKS / f"{name}.lost").exists():
+        return
+    (MARKS / f"{name}.lost").touch()
+    if name == "callback":
+        from gevent import get_hub
+
+        get_hub().loop.run_callback(_find_none)
+    else:
+        threading.Thread(target=_find_none).start()
+
+
+def _find_none():
+    raise MemoryError

@@ -157,3 +157,29 @@ def test_a_process_that_lost_its_files_is_replaced_and_punishes_nobody(node: Nod
         node.send("work", f"after {name}")  # its actor opens a file, and has no retry
         until(lambda name=name: node.has(f"after {name}.ended"), "another process works")
     assert node.log.read_text().count("worker.broken") == 2
+
+
+@pytest.mark.parametrize(("pool", "lost"), [("threads", "thread"), ("gevent", "thread"), ("gevent", "callback")])
+def test_a_process_that_lost_something_for_want_of_memory_is_replaced(node: Node, pool: str, lost: str) -> None:
+    node.start(pool, 2)
+    until(lambda: not node.ill("/readyz"), "it is ready")
+
+    node.send("lose_memory", lost)
+
+    until(lambda: "worker.broken" in node.log.read_text(), "it ends")
+    node.send("work", "after")
+    until(lambda: node.has("after.ended"), "another process works")
+
+
+def test_a_process_that_stands_still_is_replaced(node: Node) -> None:
+    node.env["TEST_STUCK"] = "1"
+    node.start("gevent", 5)
+    until(lambda: not node.ill("/readyz"), "it is ready")
+
+    node.send("block", "a")
+    until(lambda: node.has("a.started"), "it stands still")
+    until(lambda: "worker.broken Nothing" in node.log.read_text(), "it ends")
+
+    (node.marks / "a.may_end").touch()
+    node.send("work", "after")
+    until(lambda: node.has("after.ended"), "another process works")

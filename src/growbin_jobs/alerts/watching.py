@@ -16,7 +16,7 @@ from growbin_jobs.alerts.rules import RULES, Rule
 from growbin_jobs.alerts.telling import Sender, message
 from growbin_jobs.alerts.webhooks import Webhook, Webhooks
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.engine.central.sql_words import CLOCK_VARIES, SqlWords
 
 #: Seconds for which a watcher has the watch.
 LEASE: Final = 45.0
@@ -162,6 +162,9 @@ class _Telling:
 
     def _is_quiet(self) -> bool:
         sql = (
-            "SELECT 1 FROM webhook_deliveries WHERE webhook_id = ? AND rule = ? AND created_at > $now - ? LIMIT 1"
-        )  # fmt: skip
-        return bool(self.sql.rows(self.connection, sql, self.hook.id, self.rule.name, self.hook.quiet))
+            "SELECT 1 FROM webhook_deliveries WHERE webhook_id = ? AND rule = ? AND created_at > $now - ?"
+            # Not one of a clock that was ahead.
+            " AND created_at <= $now + ? LIMIT 1"
+        )
+        values = (self.hook.id, self.rule.name, self.hook.quiet, CLOCK_VARIES)
+        return bool(self.sql.rows(self.connection, sql, *values))

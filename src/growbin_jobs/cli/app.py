@@ -49,6 +49,7 @@ from growbin_jobs.cli import (
 )
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.cli.made_late import put_below
+from growbin_jobs.engine.sqlite.patience import wait_briefly
 from growbin_jobs.errors import GrowbinError
 
 _Each = TypeVar("_Each")
@@ -199,6 +200,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
+#: Those that only read: none of them waits for long for a file that somebody keeps locked.
+READING = frozenset({
+    "status", "doctor", "top", "usage", "models servers", "budgets list", "journal status", "journal tail", "dead list",
+    "dead show", "bulk list", "bulk show", "tasks show", "tasks tree", "queues list", "queues history", "breakers list",
+    "batches list", "limits list", "limits plan", "limits verify", "schedule list", "schedule preview", "schedule plan",
+    "schedule history", "schedule verify", "health list", "health events", "stats show", "stats explain",
+    "archive list", "reports list", "reports show", "subject show", "subject erasures", "monitor token list", "prove",
+    "audit list", "audit verify", "audit review", "webhooks list", "webhooks deliveries",
+})  # fmt: skip
+
+
 def _below(path: str, table: Mapping[str, _Each]) -> dict[str, _Each]:
     """Return the part of a table that is right below a path, by the last word."""
     words = ((each.rpartition(" "), value) for each, value in table.items())
@@ -227,6 +239,8 @@ def _main(
 def run() -> None:
     """Run the command line. Errors of our tree become a sentence on stderr, not a traceback."""
     streams.prepare()
+    if any(" ".join(sys.argv[1:end]) in READING for end in (2, 3, 4)):
+        wait_briefly()
     try:
         _run()
     except streams.OutputLost as error:

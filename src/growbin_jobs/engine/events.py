@@ -184,6 +184,10 @@ PUT_ASIDE: Final = _event(
     "message.put_aside", "The actor of a message is paused, and this process has no room to keep it: it comes later.",
     {"seconds": "until it comes again"}, _TASK,
 )  # fmt: skip
+NAMED: Final = _event(
+    "message.named", "A message came without an id, as other programs may send it: it goes back with one, then runs.",
+    None, _TASK,
+)  # fmt: skip
 RETRIED: Final = _event(
     "message.retried", "A run raised, and its message runs again later.",
     {"retry": "this retry's number", "limit": "how many it has", "in_ms": "milliseconds until it is due"},
@@ -280,7 +284,7 @@ CONSUMER_DIED: Final = _event(
     None, {"queue": "whose messages it fetched"}, "worker.consumer_died queue=%(queue)s the process ends", C,
 )  # fmt: skip
 PROCESS_BROKEN: Final = _event(
-    "worker.broken", "A worker process can open no file, or has lost its own. It ends, to be started anew.",
+    "worker.broken", "A worker process has no file or memory left, or has stood still. It ends, to be started anew.",
     None, {"why": "what was found"}, "worker.broken %(why)s The process ends; what it ran runs again", C,
 )  # fmt: skip
 UNSETTLED: Final = _event(

@@ -66,6 +66,11 @@ class _NativeSafeRoot(_NativeSafeLogger, logging.RootLogger):
     """The root of all loggers."""
 
 
+def says_it_later() -> bool:
+    """Return True where what this thread logs is written by a greenlet, when its turn comes."""
+    return bool(_installed) and _queue_of_this_thread() is not None
+
+
 class _LogQueue:
     """What native threads have said, and the greenlet that logs it."""
 

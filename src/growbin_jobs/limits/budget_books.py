@@ -10,6 +10,9 @@ EACH_USER: Final = "each-user"
 #: Reservations that one call of :meth:`Books.expire` ends at most.
 EXPIRED_AT_ONCE: Final = 200
 
+#: Seconds of the longest lease, that of a batch's requests, and a day. One that is longer is of a clock that was ahead.
+LONGEST_LEASE: Final = 5 * 86_400.0
+
 #: How a reservation ends: see :mod:`growbin_jobs.limits.bookkeeping`.
 End = Literal["settled", "released", "unknown"]
 

@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.prepared import Prepared
 from growbin_jobs.limits.bookkeeping import NEARLY, SPENT
-from growbin_jobs.limits.budget_books import EACH_USER, EXPIRED_AT_ONCE, Answer, Asked, Clock, End, Judged
+from growbin_jobs.limits.budget_books import (
+    EACH_USER,
+    EXPIRED_AT_ONCE,
+    LONGEST_LEASE,
+    Answer,
+    Asked,
+    Clock,
+    End,
+    Judged,
+)
 from growbin_jobs.limits.budget_cover import Covers
 
 #: The day of the budgets; see :func:`growbin_jobs.limits.bookkeeping.day_of`.
@@ -121,7 +130,8 @@ _TYPES: Final = {
 _RESERVE_PREPARED: Final = Prepared(_RESERVE, **_TYPES)
 _ONE: Final = Prepared(_END.format(which="id = %(reservation)s ORDER BY name FOR UPDATE"), **_TYPES)
 _EXPIRED: Final = _END.format(
-    which="state = 'open' AND expires_at < coalesce(%(now)s::float8, extract(epoch FROM clock_timestamp())::float8)"
+    which="state = 'open' AND (expires_at < coalesce(%(now)s::float8, extract(epoch FROM clock_timestamp())::float8)"
+    " OR expires_at > coalesce(%(now)s::float8, extract(epoch FROM clock_timestamp())::float8) + %(longest)s)"
     " ORDER BY day, name LIMIT %(most)s FOR UPDATE SKIP LOCKED"
 )
 
@@ -169,7 +179,10 @@ class StatementBooks:
         self._prepared(_ONE, {"reservation": reservation, "end": end, "cost": cost, "usage_id": usage_id})
 
     def expire(self) -> int:
-        values = {"now": self._now(), "most": EXPIRED_AT_ONCE, "end": "unknown", "cost": 0, "usage_id": None}
+        values = {
+            "now": self._now(), "most": EXPIRED_AT_ONCE, "longest": LONGEST_LEASE, "end": "unknown", "cost": 0,
+            "usage_id": None,
+        }  # fmt: skip
         [(entries, _)] = self._rows(_EXPIRED, values)
         return int(entries)
 

@@ -8,7 +8,16 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits import bookkeeping
 from growbin_jobs.limits.bookkeeping import Entry, Totals, day_of, has_room, to_tell
-from growbin_jobs.limits.budget_books import EACH_USER, EXPIRED_AT_ONCE, Answer, Asked, Clock, End, Judged
+from growbin_jobs.limits.budget_books import (
+    EACH_USER,
+    EXPIRED_AT_ONCE,
+    LONGEST_LEASE,
+    Answer,
+    Asked,
+    Clock,
+    End,
+    Judged,
+)
 from growbin_jobs.limits.budget_cover import Covers, is_covered
 
 
@@ -51,11 +60,12 @@ class TransactionBooks:
     def expire(self) -> int:
         sql = (
             "SELECT id, name, day, amount, state, settled FROM budget_entry"
-            " WHERE state = 'open' AND expires_at < ? ORDER BY day, name LIMIT ?"
+            " WHERE state = 'open' AND (expires_at < ? OR expires_at > ?) ORDER BY day, name LIMIT ?"
         )
 
         def work(connection: Any) -> int:
-            rows = _rows(connection, sql, self._now(connection), EXPIRED_AT_ONCE)
+            now = self._now(connection)
+            rows = _rows(connection, sql, now, now + LONGEST_LEASE, EXPIRED_AT_ONCE)
             _end(connection, rows, lambda entry: bookkeeping.ended(entry, None), None)
             return len(rows)
 

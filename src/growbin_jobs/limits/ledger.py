@@ -77,8 +77,9 @@ class UsageLedger:
             mine.rows.append(row)
             full = len(mine.rows) > MOST_KEPT
             if mine.writer is None:
-                mine.writer = threading.Thread(target=self._write_on, args=(mine,), name="llm-usage", daemon=True)
-                mine.writer.start()
+                writer = threading.Thread(target=self._write_on, args=(mine,), name="llm-usage", daemon=True)
+                writer.start()
+                mine.writer = writer  # where it could not start the next one tries again
         if full:
             self._keep_on_disk(mine)
         mine.wake.set()

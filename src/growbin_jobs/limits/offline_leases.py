@@ -6,7 +6,7 @@ it at the very end. In the same way a node that gets less is counted with what i
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 #: Seconds that a node may use its part without having reached the database.
@@ -30,6 +30,15 @@ class Lease:
     until: float = 0.0
     owed: int = 0
     owed_until: float = 0.0
+
+    def sane(self, now: float, longest: float) -> "Lease":
+        """Return it as it may be: one that ends later than any can was given by a clock that has been set back since.
+
+        Parameters:
+          longest: Seconds of the longest lease.
+        """
+        last = now + longest
+        return replace(self, until=min(self.until, last), owed_until=min(self.owed_until, last))
 
     def taken(self, now: float) -> int:
         """Return how many units nobody else may have."""

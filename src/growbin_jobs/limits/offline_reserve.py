@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.engine.central.sql_words import CLOCK_VARIES, SqlWords
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.named import COUNT_VARIES, NamedLimit, NamedLimits
-from growbin_jobs.limits.offline_leases import Lease, kept_back, renewed
+from growbin_jobs.limits.offline_leases import LASTS, Lease, kept_back, renewed
 from growbin_jobs.rates import Rate
 
 #: The largest part of a limit that may be kept back.
@@ -133,11 +133,13 @@ class Reserves:
         promised, leases = self._promised(connection, name), self._leases(connection, name)
         if promised is None:
             return Granted(None, is_new=False)
+        window = promised.window + COUNT_VARIES
+        leases = self._sane(connection, name, leases, now, LASTS + window)
+        if opens > now + window + CLOCK_VARIES:  # of a clock that has been set back since
+            opens = self._open_later(connection, name, now + window)
         if self._fit(connection, name, promised, part, leases, now):
-            opens = now + promised.window + COUNT_VARIES  # the whole limit was granted here until now
-        lease = renewed(
-            leases, node, reserve=_units(promised, part), opens=opens, now=now, window=promised.window + COUNT_VARIES
-        )
+            opens = now + window  # the whole limit was granted here until now
+        lease = renewed(leases, node, reserve=_units(promised, part), opens=opens, now=now, window=window)
         self._sql.run(
             connection,
             "INSERT INTO limit_lease (name, node, units, until, owed, owed_until) VALUES (?, ?, ?, ?, ?, ?) "
@@ -165,9 +167,12 @@ class Reserves:
             *(wanted.spacing, wanted.burst, wanted.held_until, wanted.held_until, name),
         )
         if grows:
-            opens = now + promised.window + COUNT_VARIES
-            self._sql.run(connection, "UPDATE limit_reserve SET opens = ? WHERE name = ?", opens, name)
+            self._open_later(connection, name, now + promised.window + COUNT_VARIES)
         return grows
+
+    def _open_later(self, connection: Any, name: str, opens: float) -> float:
+        self._sql.run(connection, "UPDATE limit_reserve SET opens = ? WHERE name = ?", opens, name)
+        return opens
 
     def _central(self, name: str, promised: Rate, part: float, leases: list[Lease], now: float) -> Limit:
         left = promised.most - kept_back(leases, reserve=_units(promised, part), now=now)
@@ -176,6 +181,15 @@ class Reserves:
             return limit
         # The limit was lowered below what nodes have: nothing is granted here until their leases have ended.
         return replace(limit, held_until=max(max(each.until, each.owed_until) for each in leases))
+
+    def _sane(self, connection: Any, name: str, leases: list[Lease], now: float, longest: float) -> list[Lease]:
+        """Return leases, none of which lasts longer than any can; what was changed for that is written."""
+        sane = [lease.sane(now, longest) for lease in leases]
+        for lease, before in zip(sane, leases, strict=True):
+            if max(before.until, before.owed_until) > now + longest + CLOCK_VARIES:
+                sql = "UPDATE limit_lease SET until = ?, owed_until = ? WHERE name = ? AND node = ?"
+                self._sql.run(connection, sql, lease.until, lease.owed_until, name, lease.node)
+        return sane
 
     def _locked(self, connection: Any, name: str) -> tuple[float, float, float]:
         [(part, opens)] = self._sql.rows(connection, "SELECT part, opens FROM limit_reserve WHERE name = ? $lock", name)

@@ -170,8 +170,8 @@ class LeaseRenewer:
         with self._changed:
             self._held.add((key, fence))
             if not self._runs:
-                self._runs = True
                 threading.Thread(target=self._go_on, name="answer-leases", daemon=True).start()
+                self._runs = True
 
     def held(self) -> list[tuple[str, int]]:
         with self._changed:

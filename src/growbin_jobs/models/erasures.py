@@ -120,7 +120,8 @@ class Erasures:
         due = {}
         for row in self._database.rows(young):
             count, mine = self._count(row["id"]), done.get(row["id"])
-            if mine is None or mine["refs"] < count or mine["at"] < now - LOOK_AGAIN:
+            # One that was looked at in the future was so by a clock that has been set back since.
+            if mine is None or mine["refs"] < count or not now - LOOK_AGAIN <= mine["at"] <= now:
                 due[row["id"]] = count
         return due
 

@@ -59,8 +59,8 @@ class AnalysisEndings:
             self._waiting[analysis_id].append(future)
             self._news.set()
             if not self._runs:
-                self._runs = True
                 threading.Thread(target=self._run, name="analysis-endings", daemon=True).start()
+                self._runs = True
         try:
             yield future
         finally:

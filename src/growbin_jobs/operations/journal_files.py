@@ -13,7 +13,7 @@ from growbin_jobs.engine.journal.file import opening as files
 from growbin_jobs.engine.journal.file.quarantine import quarantined
 from growbin_jobs.engine.journal.file.schema import is_journal
 from growbin_jobs.engine.journal.tables import reader
-from growbin_jobs.engine.sqlite.errors import DAMAGED
+from growbin_jobs.engine.sqlite.errors import DAMAGED, explain
 from growbin_jobs.errors import GrowbinError, NotFound
 
 #: What every SQLite database begins with.
@@ -117,7 +117,7 @@ def our_errors(file: Path) -> Iterator[None]:
             raise NotFound(f"{file} is no journal: it is no SQLite database.") from None
         raise JournalDamaged(file, str(error)) from None
     except apsw.Error as error:
-        raise GrowbinError(f"The journal {file} cannot be used ({type(error).__name__}: {error}).") from None
+        raise GrowbinError(f"The journal {file} cannot be used: {explain(error, file)}.") from None
 
 
 def verify(file: Path) -> Verification:

@@ -114,6 +114,13 @@ def present(database: Database, *, clock: Clock = database_time) -> list[str]:
     return database.run(work)
 
 
+def pids_on(database: Database, node: str) -> list[int]:
+    """Return the numbers of the processes of a node's schedulers that have not said that they end."""
+    query = ProcessRow.select(ProcessRow.id).where(ProcessRow.node == node).order_by(ProcessRow.id).tuples()
+    names = [name.removeprefix(f"{node}/").split("/") for (name,) in database.run(query.execute)]
+    return [int(pid) for pid, *_ in names if pid.isdecimal()]
+
+
 def _alive(now: datetime) -> Any:
     """Return the condition of schedulers that were seen lately; not in a future that a clock has been set back from."""
     return (ProcessRow.seen_at > now - GONE_AFTER) & (ProcessRow.seen_at < now + GONE_AFTER)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from uuid import NAMESPACE_OID, uuid5
 
 from growbin_jobs.engine.broker.port import DeadLetter
-from growbin_jobs.engine.delivery.codec import Undecodable, decode
+from growbin_jobs.engine.delivery.codec import Nameless, Undecodable, decode
 from growbin_jobs.engine.delivery.records import Dead, Finish, TaskState
 from growbin_jobs.engine.delivery.runs import counted
 
@@ -41,20 +41,25 @@ def record_of(letter: DeadLetter, worker: str) -> Finish | None:
     try:
         message = decode(letter.body, letter.queue)
     except Undecodable as error:
-        # The same bytes get the same id, so that whoever notes them twice makes one dead letter.
-        task_id = str(uuid5(NAMESPACE_OID, f"{letter.queue}/{letter.body.hex()}"))
+        task_id = _id_of(letter)
         # JSON, like the payload of any other task; PostgreSQL takes no zero bytes.
         shown = json.dumps(letter.body[:SHOWN].decode("utf-8", "replace").replace("\0", "\ufffd"))
         params = {"queue": letter.queue, "detail": str(error)}
         return _record(letter, worker, task_id, NO_ACTOR, "not_a_message", params, payload=shown)
     if letter.reason in ("", REJECTED):
         return None
+    task_id = _id_of(letter) if isinstance(message, Nameless) else message.message_id
     return _record(
-        letter, worker, message.message_id, message.actor_name, "broker_gave_up",
+        letter, worker, task_id, message.actor_name, "broker_gave_up",
         {"queue": letter.queue, "why": letter.reason}, payload=letter.body.decode("utf-8", "replace"),
         created_at=message.message_timestamp / 1000, retries=counted(message.options, "retries"),
         deferrals=counted(message.options, "deferrals"),
     )  # fmt: skip
+
+
+def _id_of(letter: DeadLetter) -> str:
+    # The same bytes get the same id, so that whoever notes them twice makes one dead letter.
+    return str(uuid5(NAMESPACE_OID, f"{letter.queue}/{letter.body.hex()}"))
 
 
 def _record(

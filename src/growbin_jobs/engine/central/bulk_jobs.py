@@ -27,6 +27,9 @@ MOST: Final = 100_000
 #: Seconds after a start in which it can be taken back.
 GRACE: Final = 30.0
 
+#: Seconds of the longest one. A job that begins later was started by a clock that has been set back since.
+LONGEST_GRACE: Final = 3600.0
+
 _COLUMNS: Final = (
     "id, name, verb, filter, preview, by, reason, state, pace, created_at, begins_at, stopped_by, ended_at, leased_by"
 )

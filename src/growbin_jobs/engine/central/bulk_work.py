@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from growbin_jobs.engine.central.bulk_jobs import BulkJob, BulkJobs, BulkState, ItemState
+from growbin_jobs.engine.central.bulk_jobs import LONGEST_GRACE, BulkJob, BulkJobs, BulkState, ItemState
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.sql_words import SqlWords
+from growbin_jobs.engine.central.sql_words import CLOCK_VARIES, SqlWords
 
 #: Seconds that a lease lasts; each step renews it.
 LEASE: Final = 15.0
@@ -61,10 +61,12 @@ class BulkWork:
     def take(self) -> BulkJob | None:
         """Return a job that is due and that nobody else works on, under a lease; None: there is none."""
         running = BulkState.RUNNING.value
-        is_free = "(state = ? AND begins_at <= $now OR state = ?) AND "
+        is_free = f"(state = ? AND {self._sql.ended('begins_at', LONGEST_GRACE)} OR state = ?) AND "
         is_free += f"({self._sql.ended('leased_until', LEASE)} OR leased_by = ?)"
         free = (BulkState.WAITING.value, running, self._worker)
-        look = f"SELECT id FROM bulk_jobs WHERE {is_free} AND next_at <= $now ORDER BY next_at, begins_at LIMIT 1"  # noqa: S608
+        # No pace puts the next target further ahead than its own interval.
+        is_due = f"(next_at <= $now OR next_at > $now + {CLOCK_VARIES:g} + coalesce(60.0 / pace, 0))"
+        look = f"SELECT id FROM bulk_jobs WHERE {is_free} AND {is_due} ORDER BY next_at, begins_at LIMIT 1"  # noqa: S608
         found = self._database.run(lambda connection: self._sql.rows(connection, look, *free))
         if not found:  # nearly always: nobody is kept from writing for that
             return None
@@ -96,7 +98,8 @@ class BulkWork:
         pace, next_at, now = rows[0]
         interval = 60.0 / pace if pace else 0.0
         # After a pause nothing is made up for: the pace is that of any minute.
-        begin = max(next_at or 0.0, now - 1.0)
+        is_ahead = (next_at or 0.0) > now + interval + CLOCK_VARIES  # by a clock that has been set back since
+        begin = now if is_ahead else max(next_at or 0.0, now - 1.0)
         allowed = STEP if not pace else min(STEP, math.floor((now - begin) / interval) + 1 if now >= begin else 0)
         targets = self._waiting(connection, job, allowed)
         for target in targets:

@@ -56,6 +56,9 @@ _LOGIN_REFUSED: Final = {
         "It is PgBouncer: set ignore_startup_parameters = extra_float_digits,options and pool_mode = session there, "
         "or name PostgreSQL itself in {setting}."
     ),
+    "(unrecognized configuration|invalid value for) parameter|permission denied to set parameter": (
+        "Correct the options in {setting}."
+    ),
     'role ".*" is not permitted to log in': "Let an administrator run: ALTER ROLE NAME LOGIN.",
     'database ".*" is not currently accepting': "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true.",
     "permission denied": 'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.',

@@ -14,7 +14,7 @@ from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.sqlite.checkpoints import checkpoint_beside
 from growbin_jobs.engine.sqlite.lock_holder import holder_of
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids, open_sqlite
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, expect_random_ids, open_sqlite
 from growbin_jobs.engine.sqlite.work import sqlite_work
 from growbin_jobs.engine.threads import offload_to
 
@@ -157,8 +157,7 @@ class _Session(APSWDatabase):  # type: ignore[misc]
         """Peewee logs each statement with its values at DEBUG; they are personal data."""
 
     def _connect(self) -> apsw.Connection:
-        connection = open_sqlite(Path(self.database))
-        connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
+        connection = open_sqlite(Path(self.database), busy_timeout=BUSY_TIMEOUT)
         # The message is acknowledged on the strength of this commit: it must survive a power cut.
         connection.pragma("synchronous", "FULL")
         expect_random_ids(connection)

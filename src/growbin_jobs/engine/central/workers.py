@@ -16,6 +16,10 @@ from growbin_jobs.engine.central.sql_words import SqlWords
 #: Without a heartbeat for so long a node is silent: nobody knows whether it lives. It reports every 10 s.
 SILENCE: Final = timedelta(seconds=45)
 
+#: A heartbeat further ahead was noted by a database whose clock has been set back since; a node that lives sends
+#: another. Less is the clock of whoever looks.
+AHEAD: Final = timedelta(hours=2)
+
 
 class WorkerRow(peewee.Model):
     """Table ``workers``. ``migrations/`` creates it; a test holds the two together."""
@@ -79,7 +83,7 @@ class WorkerGroup:
 
     def lives(self, now: datetime) -> bool:
         """Return whether it works, as far as is known: it has not stopped, and its node is not silent."""
-        return self.stopped_at is None and self.seen_at >= now - SILENCE
+        return self.stopped_at is None and now - SILENCE <= self.seen_at <= now + AHEAD
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON: times in ISO 8601."""

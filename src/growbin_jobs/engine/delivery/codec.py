@@ -55,6 +55,10 @@ _NAMES = _KINDS.keys()
 _values, _TYPES = itemgetter(*_KINDS), (*_KINDS.values(),)
 
 
+class Nameless(Message[Any]):
+    """A message whose sender gave it no id. The one that it has here is made up: each delivery makes up another."""
+
+
 class Undecodable(ValueError):
     """These bytes are no message. The text names what is wrong and never the content."""
 
@@ -77,10 +81,13 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
       body: What the broker delivered.
       queue_name: The queue that is consumed; None where the message itself says whose it is.
 
+    Returns:
+      The message; a :class:`Nameless` one where it has no id of its own.
+
     Raises:
       Undecodable: The message belongs to the dead letters.
     """
-    fields = _fields(body)
+    fields, kind = _fields(body)
     if queue_name is not None:
         fields["queue_name"] = queue_name
     queue, actor, args, kwargs, options, message_id, timestamp = values = _values(fields)
@@ -100,7 +107,8 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
             "options": options,
             "message_id": message_id,
             "message_timestamp": timestamp,
-        }
+        },
+        kind,
     )
 
 
@@ -121,32 +129,33 @@ def _check_names(fields: dict[str, Any]) -> None:
 _new_message, _set = Message.__new__, object.__setattr__
 
 
-def assemble(fields: dict[str, Any]) -> Message[Any]:
+def assemble(fields: dict[str, Any], kind: type[Message[Any]] = Message) -> Message[Any]:
     """Return the message with these fields, all of them, which are its own from now on; ``args`` is a tuple."""
-    message: Message[Any] = _new_message(Message)
+    message: Message[Any] = _new_message(kind)
     _set(message, "__dict__", fields)
     return message
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def _fields(body: bytes) -> tuple[dict[str, Any], type[Message[Any]]]:
+    fields: Any = None
     if type(get_encoder()) is JSONEncoder:
         try:
             text = body.decode()
-            fields: dict[str, Any]
             fields, end = _from_json(text, 0)
         except (StopIteration, ValueError, RecursionError):
             pass  # white space around it; else Dramatiq says what is wrong
         else:
             whole = end == len(text) and type(fields) is dict and fields.keys() == _NAMES
             if whole and type(fields["args"]) is list:
-                return fields
+                return fields, Message
             if type(fields) is dict and not isinstance(fields.get("args", []), list):
                 raise Undecodable("args is no list")  # Dramatiq takes each character of a text for an argument
     try:
         message: Message[Any] = Message.decode(body)  # also fills in what an older sender left out
     except DecodeError as error:
         raise Undecodable(f"{type(error.error).__name__} while decoding") from None
-    return {**vars(message), "args": list(message.args)}
+    named = type(fields) is not dict or "message_id" in fields
+    return {**vars(message), "args": list(message.args)}, Message if named else Nameless
 
 
 #: Namespace of the ids whose parent's id is no UUID.

@@ -9,6 +9,7 @@ from dramatiq import Message
 from dramatiq.broker import MessageProxy
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.delivery.codec import Nameless
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.delivery.lifecycle import Life
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -119,7 +120,7 @@ class Delivery(_Proxy):
         vars(self).update(vars(message))
         self._message = message
         self.consumer = consumer
-        self._body = body
+        self._body = body if type(message) is not Nameless else None  # with the id that it has been given here
 
     if not TYPE_CHECKING:
 
@@ -145,6 +146,11 @@ class Delivery(_Proxy):
     def body(self) -> bytes:
         """The message as it was delivered."""
         return self._body if self._body is not None else self._message.encode()
+
+    @property
+    def nameless(self) -> bool:
+        """True when its sender gave it no id."""
+        return type(self._message) is Nameless
 
     @property
     def stale(self) -> bool:

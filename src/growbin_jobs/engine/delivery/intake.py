@@ -11,6 +11,7 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events, processes
 from growbin_jobs.engine.crashpoints import crashpoint
+from growbin_jobs.engine.delivery.admission import MAX_BODY
 from growbin_jobs.engine.delivery.decide import take_run
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.endings import created_at
@@ -24,6 +25,10 @@ from growbin_jobs.engine.foreign_errors import describe
 
 #: Seconds between two looks at the journal's health while it is good.
 HEALTH_INTERVAL = 1.0
+
+#: Seconds after which a message comes again that has been given an id. The acknowledgement of the one without is on its
+#: way by then: where the message kills this worker, it must not come back as well, and get another id.
+_NAMED_AFTER = 1.0
 
 
 class Journal(Protocol):
@@ -106,6 +111,21 @@ def put_aside(delivery: Delivery, reason: str, seconds: float) -> bool:
     return advance(delivery, Step.RETURN)
 
 
+def _name(delivery: Delivery) -> bool:
+    """Let a message without an id go back to its queue with one, and not run before.
+
+    With another id at each delivery it would run as often as it is delivered, and where it kills its worker nobody
+    would know that it was always the same.
+
+    Returns:
+      False where it cannot: it runs under the id that it has been given here.
+    """
+    if len(delivery.body) > MAX_BODY or not put_aside(delivery, "nameless", _NAMED_AFTER):
+        return False
+    events.NAMED.emit(delivery)
+    return True
+
+
 class StartLedger(Protocol):
     """What this station needs of :class:`growbin_jobs.engine.journal.journal.Journal`."""
 
@@ -140,6 +160,8 @@ class Start:
         assert life is not None
         if delivery.stale or self._generation != processes.generation:
             advance(delivery, Step.LEAVE)
+            return False
+        if delivery.nameless and _name(delivery):
             return False
         if delivery.given_up is not None and life.took:  # it has killed the process in which it ran alone
             return self._note(broker, delivery, life)

@@ -70,8 +70,8 @@ class FreeMemory:
         with self._lock:
             if self._waits:
                 return
+            threading.Thread(target=self._wait, name="free-memory", daemon=True).start()
             self._waits = True
-        threading.Thread(target=self._wait, name="free-memory", daemon=True).start()
 
     def _wait(self) -> None:
         while (left := self._used_at + self._idle - time.monotonic()) > 0:

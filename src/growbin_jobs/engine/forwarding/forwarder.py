@@ -161,8 +161,9 @@ class Forwarder:
         with self._lock:
             if self._thread is None and not self._stopping.is_set():
                 self._idle.clear()
-                self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
+                thread.start()
+                self._thread = thread  # where it could not start the next message tries again
 
     # --- in its thread, which ends when nothing waits any more
 

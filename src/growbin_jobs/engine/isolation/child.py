@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from growbin_jobs.engine.greenlet_patches import patch_all
 from growbin_jobs.engine.node.parent_death import signal_when_parent_dies
 from growbin_jobs.engine.processes import declare_isolated_process
 
@@ -28,9 +29,7 @@ def main() -> None:
     socket_option, width_option, *arguments = sys.argv[1:]
     if arguments[:1] == ["--gevent"]:
         del arguments[0]
-        from gevent import monkey
-
-        monkey.patch_all()
+        patch_all()
     declare_isolated_process()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

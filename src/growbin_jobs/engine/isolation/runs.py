@@ -148,8 +148,8 @@ class IsolatedRuns:
             lanes = [lane for lane, its in self._lanes.items() if its is waiting]
             if len(lanes) < most and all(lane.busy for lane in lanes):
                 lane = Lane(self._start, waiting, width, self, self._abandon, self._lane_ended)
-                self._lanes[lane] = waiting
                 lane.thread.start()
+                self._lanes[lane] = waiting
 
     def _lane_ended(self, lane: Lane) -> None:
         with self._lock:

@@ -82,6 +82,9 @@ def _write(connection: apsw.Connection, ends: Sequence[End]) -> list[tuple[Outbo
 #: Seconds between two looks.
 INTERVAL = 1.0
 
+#: Looks in a row that fail, of which one is told.
+TOLD_EVERY = 60
+
 logger = logging.getLogger(__name__)
 
 
@@ -176,11 +179,16 @@ class JournalSession:
     # --- in its thread
 
     def _run(self) -> None:
+        failures = 0
         while not self._stop.acquire(timeout=INTERVAL):
             try:
                 self.run_once()
             except Exception:
-                logger.exception("journal.look_failed")
+                if failures % TOLD_EVERY == 0:  # a disk that is ill fails each look of each process
+                    logger.exception("journal.look_failed")
+                failures += 1
+            else:
+                failures = 0
 
     def run_once(self) -> None:
         """Do once what is done every second."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from growbin_jobs.engine.central.clock import time_of
 from growbin_jobs.engine.central.sync import Sync
 from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
@@ -26,19 +26,19 @@ class Heartbeat:
 
     Attributes:
       folder: Of the node.
-      clock: Seconds since 1970, UTC.
+
+    The moment is the database's: of a node whose own clock is ahead, nobody could tell whether it lives.
     """
 
     journal: Journal
     sync: Sync
     workers: Workers
     folder: Path
-    clock: Callable[[], float] = field(default=time.time)
 
     def run_once(self) -> list[WorkerGroup]:
         """Report the groups whose processes live; those of this node that do not any more have stopped."""
         backlog, owed = self.sync.backlog(), self.journal.backlog()
-        now = datetime.fromtimestamp(self.clock(), UTC)
+        now = time_of(self.workers.database)
         running = _by_pid(self.journal.read(reader.running_by_worker))
         living = present(self.folder).values()
         forget_beats(self.folder, {process.pid for process in living if process is not None})

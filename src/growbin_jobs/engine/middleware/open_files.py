@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import sys
 from contextlib import suppress
 
 from dramatiq import Middleware
@@ -17,6 +18,7 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.foreign_errors import causes, is_a
+from growbin_jobs.engine.native_logging import says_it_later
 
 #: Files that a process may have open, where the machine allows that many: its soft limit is often 1,024.
 WANTED = 65_536
@@ -73,8 +75,12 @@ def none_left() -> bool:
 
 def end_process(why: str) -> None:
     """End this process at once, as a crash: nothing that it holds counts as ended."""
-    events.PROCESS_BROKEN.emit(why=why)
-    os._exit(os.EX_SOFTWARE)
+    try:
+        events.PROCESS_BROKEN.emit(why=why)
+        if says_it_later():  # and no greenlet gets a turn any more
+            os.write(sys.stderr.fileno(), f"worker.broken {why} The process ends; what it ran runs again\n".encode())
+    finally:  # also where there is no memory for saying so
+        os._exit(os.EX_SOFTWARE)
 
 
 def _says_so(error: BaseException) -> bool:

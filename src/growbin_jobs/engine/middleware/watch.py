@@ -19,6 +19,7 @@ from dramatiq.broker import Broker
 from growbin_jobs.engine import events
 from growbin_jobs.engine.middleware.interrupts import Interrupts
 from growbin_jobs.engine.middleware.open_files import FilesWatch, end_process
+from growbin_jobs.engine.middleware.out_of_memory import end_when_memory_is_lost
 from growbin_jobs.engine.node.beats import Beat, BeatFile
 from growbin_jobs.engine.node.repeated_signals import ignore_repeated_stops
 from growbin_jobs.engine.processes import is_isolated_process
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 #: Seconds between two signs of life.
 INTERVAL = 2.0
 
+#: Seconds without a turn for any thread or greenlet after which a process is ended: what holds it up, it does so for
+#: ever. Kubernetes' probes are sooner; elsewhere nobody else would see it.
+STUCK = 300.0
+
 #: Signs of life for each look at all threads: to ask a thousand greenlets costs a millisecond.
 TURNS = 3
 
@@ -41,7 +46,8 @@ class Watch(Middleware):
 
     A worker thread that has died (an error in Dramatiq's own code, or out of memory) is replaced. A consumer that has
     died is not, since deliveries that it has handed out belong to it: the process drains and ends, and whoever
-    supervises it starts another. A process that can open no file any more ends at once.
+    supervises it starts another. A process that can open no file any more ends at once, and so does one in which
+    something got lost for want of memory, and one in which nobody has had a turn for :data:`STUCK`.
 
     Parameters:
       folder: Of the node.
@@ -62,7 +68,9 @@ class Watch(Middleware):
         self._given_up = False
 
     def after_process_boot(self, broker: Broker) -> None:
-        ignore_repeated_stops()  # only dramatiq's command says that a process has booted: its handlers are set
+        # Only dramatiq's command says that a process has booted: its handlers are set, and the process is a worker's.
+        ignore_repeated_stops()
+        end_when_memory_is_lost()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         if not hasattr(broker, "intake") or is_isolated_process():
@@ -94,9 +102,12 @@ class Watch(Middleware):
             if not stop.locked():
                 return
             if turn % TURNS == 0:
-                if not self._stopping:
-                    self._replace_dead()
-                self._look()
+                try:
+                    if not self._stopping:
+                        self._replace_dead()
+                    self._look()
+                except Exception:  # no thread can be started, for instance; the next look may be luckier
+                    logger.exception("worker.look_failed")
             self._hub_at = time.monotonic()
             time.sleep(INTERVAL)
 
@@ -123,9 +134,13 @@ class Watch(Middleware):
 
     def _run(self, stop: Any, file: BeatFile) -> None:
         """In a native thread, which a blocked hub does not stop."""
-        files = FilesWatch()
+        files, turn, looks = FilesWatch(), 0.0, 0
         while True:
             files.look()
+            # Looks are counted, and not seconds: whoever was stopped (SIGSTOP) for an hour has not looked meanwhile.
+            turn, looks = self._hub_at, looks + 1 if turn == self._hub_at else 0
+            if looks * INTERVAL >= STUCK:
+                end_process("Nothing in it has had a turn for too long.")
             try:
                 file.write(self._beat())
             except Exception as error:

@@ -1,15 +1,14 @@
 """Opens every SQLite file of the project, with the same settings."""
 
 import os
-import random
-import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import apsw
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.threads import native
+from growbin_jobs.engine.sqlite.patience import Patience
 
 #: Older ones can corrupt a database with several writers when a checkpoint restarts the WAL (https://sqlite.org/wal.html,
 #: "The WAL-Reset Bug"); Debian 12 has 3.40.1. apsw brings its own, current one.
@@ -67,12 +66,12 @@ def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, incremental_v
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(str(path.absolute()), flags)
     try:
-        connection.set_busy_timeout(round(busy_timeout * 1000))
+        connection.set_busy_handler(Patience(busy_timeout).wait)
         # To be said before the first page is written. Later the statement writes, even where nothing changes: who only
         # reads waited for whoever writes, and could not open the file on a full disk.
         if incremental_vacuum and not connection.pragma("page_count"):
             connection.pragma("auto_vacuum", "INCREMENTAL")
-        _use_wal(connection, busy_timeout)
+        _use_wal(connection, Patience(busy_timeout))
         connection.pragma("synchronous", "NORMAL")
         connection.pragma("wal_autocheckpoint", 1000)
     except BaseException:
@@ -89,39 +88,14 @@ def expect_random_ids(connection: apsw.Connection) -> None:
     connection.pragma("temp_store", "MEMORY")
 
 
-def _use_wal(connection: apsw.Connection, patience: float) -> None:
-    # Where several processes open a new file at once, changing the mode fails without waiting for the busy timeout.
-    end = time.monotonic() + patience
-    while True:
+def _use_wal(connection: apsw.Connection, patience: Patience) -> None:
+    # Where several processes open a new file at once, changing the mode fails without waiting for the busy handler.
+    patience.begin()
+    for tries in count(1):
         try:
             connection.pragma("journal_mode", "WAL")
         except apsw.BusyError:
-            if time.monotonic() > end:
+            if not patience.wait(tries):
                 raise
-            time.sleep(0.01)
         else:
             return
-
-
-class Patience:
-    """Waits for another process's transaction in short steps.
-
-    SQLite's own wait grows to 100 ms a step: whoever waits longest asks least often. With steps of 0.5 to 3 ms the
-    slowest of 4,000 sends from 4 processes took about 55 ms instead of 250, at a higher rate.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = 0.0
-        self._sleep = native("time", "sleep")
-
-    def wait(self, waits_before: int) -> bool:
-        """Sleep and return True, or return False when it has taken too long."""
-        now = time.monotonic()
-        if waits_before == 0:
-            self._end = now + self._seconds
-        if now >= self._end:
-            return False
-        step = random.uniform(0.0005, 0.003)  # noqa: S311 no secret
-        self._sleep(step if waits_before < 500 else 10 * step)
-        return True

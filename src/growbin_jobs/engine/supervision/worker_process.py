@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from growbin_jobs.engine.greenlet_patches import patch_all
 from growbin_jobs.engine.node.output import Output
 from growbin_jobs.engine.processes import declare_worker_process
 
@@ -58,9 +59,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == [GEVENT]:
         del arguments[0]
-        from gevent import monkey
-
-        monkey.patch_all()
+        patch_all()
     ready = -1
     if arguments and arguments[0].startswith(_PREFIX):
         ready = int(arguments.pop(0).removeprefix(_PREFIX))

@@ -101,8 +101,9 @@ class Reporter:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="progress")
-                self._thread.start()
+                thread = threading.Thread(target=self._run, daemon=True, name="progress")
+                thread.start()
+                self._thread = thread  # where it could not start the next one tries again
 
     def _run(self) -> None:
         while True:

@@ -12,6 +12,9 @@ from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import IdField, JsonField, UtcField, WordsField
 from growbin_jobs.platform.tables.dirty import Clock, utc_now
 
+#: What lies further ahead was written by a clock that has been set back since. Less may be a clock that is wrong now.
+AHEAD: Final = timedelta(hours=2)
+
 #: Targets that one statement claims.
 BATCH: Final = 500
 
@@ -102,8 +105,9 @@ class HealthTable:
         row = HealthStateRow
         new = [self._new(target) for target in targets]
         row.insert_many(new).on_conflict_ignore().execute(connection)
-        not_begun = row.last_due.is_null() | (row.last_due < due)
-        not_newer = row.claimed_due.is_null() | (row.claimed_due <= due)
+        ahead = max(due, self._clock()) + AHEAD
+        not_begun = row.last_due.is_null() | (row.last_due < due) | (row.last_due > ahead)
+        not_newer = row.claimed_due.is_null() | (row.claimed_due <= due) | (row.claimed_due > ahead)
         claim = row.update(claimed_due=due).where(row.target.in_(targets) & not_begun & not_newer)
         return sorted(each["target"] for each in claim.returning(row.target).dicts().execute(connection))
 
@@ -134,8 +138,9 @@ class HealthTable:
             row.insert(self._new(target)).on_conflict_ignore().execute(connection)
             found: dict[str, Any]
             [found] = select.dicts().execute(connection)
-            busy = found["busy_until"] is not None and found["busy_until"] > now
-            taken = due is not None and found["last_due"] is not None and found["last_due"] >= due
+            busy = found["busy_until"] is not None and now < found["busy_until"] <= now + lease + AHEAD
+            last_due = found["last_due"]
+            taken = due is not None and last_due is not None and due <= last_due <= max(due, now) + AHEAD
             if busy or taken:
                 return None
             values = {"busy_until": now + lease, "last_due": due or found["last_due"]}

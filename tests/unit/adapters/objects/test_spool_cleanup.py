@@ -35,6 +35,13 @@ def test_only_old_pictures_of_the_spool_are_deleted(objects):
     assert not job.run_once()
 
 
+def test_a_node_whose_clock_is_ahead_deletes_nothing_that_is_needed(objects, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1_000 * DAY)
+
+    assert ClearSpool(lambda: objects, 90 * DAY, lambda: now).run_once() == {"pictures": 2}
+
+
 def test_what_another_keeper_has_deleted_meanwhile_is_fine(objects):
     listed = list(objects.list("spool/"))
     objects.list = lambda prefix: iter(listed)

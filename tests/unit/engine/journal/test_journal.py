@@ -458,3 +458,22 @@ def test_a_death_beside_it_is_noticed(journal, path):
     journal._session().run_once()
     journal.write(lambda _: None)
     assert journal.lookup(["poison"])["poison"].crashes == 1
+
+
+def test_looks_that_fail_again_and_again_are_told_once_a_minute(journal, monkeypatch, caplog):
+    monkeypatch.setattr(session, "INTERVAL", 0.0)
+    looks, done = [], threading.Event()
+
+    def fails(_session):
+        looks.append(1)
+        if len(looks) > session.TOLD_EVERY + 1:
+            done.set()  # what was told of the looks before is in the log by now
+            return
+        raise OSError("the disk is ill")
+
+    monkeypatch.setattr(session.JournalSession, "run_once", fails)
+    journal.lookup(["x"])
+
+    assert done.wait(60)
+    told = [record for record in caplog.records if record.getMessage() == "journal.look_failed"]
+    assert len(told) == 2

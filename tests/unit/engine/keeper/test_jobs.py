@@ -150,6 +150,20 @@ def test_the_heartbeat_says_who_works_and_what_is_left(tmp_path, journal, databa
     assert (group.pids, group.unsynced, group.stopped_at is None) == ([], 2, False)
 
 
+def test_the_heartbeat_goes_by_the_databases_clock(tmp_path, journal, database, monkeypatch):
+    now = time.time()
+    facts = {"master": 1, "group": "storage", "queues": ("user_input",), "version": "1", "threads": 8}
+    here = Presence(tmp_path / "n1", WorkerProcess(pid=os.getpid(), started_at=now, **facts))
+    monkeypatch.setattr(time, "time", lambda: now + 86_400)
+    workers = Workers(database)
+
+    Heartbeat(journal, Sync(journal, Tasks(database)), workers, tmp_path / "n1").run_once()
+
+    [group] = workers.all()
+    assert abs(group.seen_at.timestamp() - now) < 600
+    here.leave()
+
+
 # --- the others
 
 

@@ -1,5 +1,6 @@
 """Who holds a file's write lock, asked of the kernel: processes that write, and one that is stopped in mid-write."""
 
+import os
 import subprocess
 import sys
 
@@ -9,9 +10,10 @@ from tests.waiting import freeze
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.errors import Away
+from growbin_jobs.engine.journal.file.opening import opening
 from growbin_jobs.engine.sqlite import errors
 from growbin_jobs.engine.sqlite.errors import explain
-from growbin_jobs.engine.sqlite.lock_holder import LockHolder, holder_of
+from growbin_jobs.engine.sqlite.lock_holder import LockHolder, flock_holder_of, holder_of
 from growbin_jobs.engine.sqlite.opening import open_sqlite
 
 WRITES = """
@@ -19,7 +21,7 @@ import sys
 from pathlib import Path
 from growbin_jobs.engine.sqlite.opening import open_sqlite
 connection = open_sqlite(Path(sys.argv[1]))
-connection.execute(sys.argv[2])
+connection.execute(sys.argv[2]).fetchall()
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -65,6 +67,21 @@ def test_who_writes_is_named_and_whether_it_is_stopped(path, process):
 
     assert holder_of(path) == LockHolder(writer, stopped=True)
     assert f"kill -CONT {writer}" in explain(apsw.BusyError(), path)
+
+
+def test_who_has_the_file_to_itself_is_named_too(path, process):
+    alone = process("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; CREATE TABLE other (a)")
+
+    assert holder_of(path) == LockHolder(alone, stopped=False)
+    with pytest.raises(apsw.BusyError):
+        open_sqlite(path, busy_timeout=0.01)
+
+
+def test_who_has_locked_a_folder_is_named(tmp_path):
+    assert flock_holder_of(tmp_path) is None
+
+    with opening(tmp_path):
+        assert flock_holder_of(tmp_path) == LockHolder(os.getpid(), stopped=False)
 
 
 def test_a_file_that_is_not_there_is_held_by_nobody(tmp_path):

@@ -171,7 +171,8 @@ class Claims:
 
 def requeue_claimed(queue: EmbeddedQueue, seq: int, consumer: str) -> bool:
     """Let a claimed message wait again, for a moment; False if it is not claimed any more."""
-    return queue.requeue(seq, consumer, due=current_millis() + REQUEUE_DELAY)
+    now = current_millis()
+    return queue.requeue(seq, consumer, due=now + REQUEUE_DELAY, now=now)
 
 
 def dead_letter(reason: str) -> Callable[[EmbeddedQueue, int, str], bool]:

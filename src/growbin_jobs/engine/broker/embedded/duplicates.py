@@ -24,7 +24,15 @@ def run_of(body: bytes) -> int:
 
 
 def replace_earlier(
-    connection: apsw.Connection, queue: str, message_id: str, body: bytes, *, priority: int, due: int, state: str
+    connection: apsw.Connection,
+    queue: str,
+    message_id: str,
+    body: bytes,
+    *,
+    priority: int,
+    due: int,
+    state: str,
+    since: int | None,
 ) -> bool:
     """Put a message in the place of the one that waits there, if it asks for a later run. Returns True if it does."""
     found: list[Any] = connection.execute(
@@ -33,8 +41,8 @@ def replace_earlier(
     for seq, waiting in found:
         if run_of(body) > run_of(waiting):
             connection.execute(
-                "UPDATE message SET body = ?, priority = ?, due = ?, state = ? WHERE seq = ?",
-                (body, priority, due, state, seq),
+                "UPDATE message SET body = ?, priority = ?, due = ?, state = ?, since = ? WHERE seq = ?",
+                (body, priority, due, state, since, seq),
             )
             return True
     return False

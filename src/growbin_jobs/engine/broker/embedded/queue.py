@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 from dramatiq.errors import BrokerConnectionError
@@ -18,8 +18,11 @@ from growbin_jobs.engine.broker.embedded.schema import create_schema
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.node.wakeups import wake_all
 from growbin_jobs.engine.sqlite.committer import Closed
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_sqlite
 from growbin_jobs.engine.text import well_formed
+
+#: Milliseconds by which moments of one machine's clock may differ, as several processes read it.
+CLOCK_VARIES: Final = 60_000
 
 
 class Claimed(NamedTuple):
@@ -58,13 +61,14 @@ class EmbeddedQueue(DeadLetterRows):
           False if it waits there already; that one stays as it is.
         """
         state = "delayed" if due > now else "ready"
+        since = now if state == "delayed" else None
         self._connection.execute(
-            "INSERT INTO message (queue, id, body, priority, due, state) VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO message (queue, id, body, priority, due, state, since) VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (queue, id) WHERE state <> 'claimed' DO NOTHING",
-            (queue, message_id, body, priority, due, state),
+            (queue, message_id, body, priority, due, state, since),
         )
         added = self._connection.changes() == 1 or replace_earlier(
-            self._connection, queue, message_id, body, priority=priority, due=due, state=state
+            self._connection, queue, message_id, body, priority=priority, due=due, state=state, since=since
         )
         if added:
             self.touched.add(queue)
@@ -124,13 +128,14 @@ class EmbeddedQueue(DeadLetterRows):
             (well_formed(message_id), well_formed(queue), reason, now, body),
         )
 
-    def requeue(self, seq: int, consumer: str, *, due: int) -> bool:
+    def requeue(self, seq: int, consumer: str, *, due: int, now: int) -> bool:
         """Return a message that could not be finished, to be delivered again from ``due`` on.
 
         Returns:
           False if it is not, or no longer, this consumer's.
         """
-        return self._release("state = 'delayed', due = ?", (due,), "seq = ? AND consumer = ?", (seq, consumer)) > 0
+        change, which = "state = 'delayed', due = ?, since = ?", "seq = ? AND consumer = ?"
+        return self._release(change, (due, now), which, (seq, consumer)) > 0
 
     def return_unstarted(self, seq: int, consumer: str) -> bool:
         """Return a message that nobody looked at: to its old place, and the delivery does not count.
@@ -158,6 +163,24 @@ class EmbeddedQueue(DeadLetterRows):
         )
         self.touched.update(queue for (queue,) in released)
         return len(released) + merge(self._connection, which, whose)
+
+    def set_back(self, *, now: int) -> int:
+        """Let delays that began in the future begin now: they were put by a clock that has been set back since.
+
+        Returns:
+          How many there were. What waits for its turn, and nothing else, takes it as one that came now.
+        """
+        last = now + CLOCK_VARIES
+        changed = self._rows(
+            "UPDATE message SET due = due - since + ?1, since = ?1 WHERE state = 'delayed' AND since > ?2"
+            " RETURNING queue",
+            (now, last),
+        )
+        changed += self._rows(
+            "UPDATE message SET due = ?1 WHERE state = 'ready' AND due > ?2 RETURNING queue", (now, last)
+        )
+        self.touched.update(queue for (queue,) in changed)
+        return len(changed)
 
     def owners(self) -> set[str]:
         """Return the processes that have claimed something."""
@@ -215,9 +238,8 @@ class EmbeddedStore:
     def __init__(self, path: Path, wakeups: Path) -> None:
         self._path = path
         self._wakeups = wakeups
-        self.connection = open_sqlite(path)
+        self.connection = open_sqlite(path, busy_timeout=PATIENCE)
         try:
-            self.connection.set_busy_handler(Patience(PATIENCE).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
             create_schema(self.connection)
             self._file = path.stat()

@@ -8,8 +8,12 @@ import apsw
 
 from growbin_jobs.engine.errors import ConfigurationError
 
-#: Version of ``local_schema.sql``; in the file it is SQLite's ``user_version``.
+#: Version of ``schema.sql``; in the file it is SQLite's ``user_version``: what a program must know to work with it. A
+#: column that may be NULL is added without a new one, so that whoever goes back by a release keeps all messages.
 SCHEMA_VERSION = 1
+
+_HAS_SINCE = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'since'"
+_ADD = "ALTER TABLE message ADD COLUMN since INTEGER"
 
 
 def create_schema(connection: apsw.Connection) -> None:
@@ -18,7 +22,10 @@ def create_schema(connection: apsw.Connection) -> None:
     Raises:
       ConfigurationError: If the file belongs to something else or to a newer version of this package.
     """
-    # Taken before the version is read: two processes that both read 0 would both create.
+    # Read without a lock first: whoever only looks into the file would wait for one that writes.
+    if connection.pragma("user_version") == SCHEMA_VERSION and connection.execute(_HAS_SINCE).get:
+        return
+    # Taken before the version is read for good: two processes that both read 0 would both create.
     connection.execute("BEGIN IMMEDIATE")
     try:
         _create_missing(connection)
@@ -31,6 +38,8 @@ def create_schema(connection: apsw.Connection) -> None:
 def _create_missing(connection: apsw.Connection) -> None:
     version = connection.pragma("user_version")
     if version == SCHEMA_VERSION:
+        if not connection.execute(_HAS_SINCE).get:
+            connection.execute(_ADD)
         return
     if version > SCHEMA_VERSION:
         raise ConfigurationError(

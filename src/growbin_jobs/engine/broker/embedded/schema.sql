@@ -11,6 +11,7 @@ CREATE TABLE message (
     consumer   TEXT,                              -- its consumer
     deliveries INTEGER NOT NULL DEFAULT 0,
     body       BLOB    NOT NULL,
+    since      INTEGER,                           -- when its delay began; NULL: it had none, or a version before put it
     CHECK ((state = 'claimed') = (owner IS NOT NULL) AND (state = 'claimed') = (consumer IS NOT NULL))
 ) STRICT;
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,7 +16,7 @@ import apsw
 from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed, ConnectionFailed
 
-from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue, EmbeddedStore, QueueUnavailable
+from growbin_jobs.engine.broker.embedded.queue import CLOCK_VARIES, EmbeddedQueue, EmbeddedStore, QueueUnavailable
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.delivery import PendingAck
 from growbin_jobs.engine.delivery.records import OutboxMessage
@@ -25,6 +28,8 @@ from growbin_jobs.engine.sqlite.coalescer import Coalescer, Submit
 from growbin_jobs.engine.sqlite.committer import Closed, Committer
 from growbin_jobs.engine.sqlite.errors import VALUE_ERRORS, explain
 from growbin_jobs.engine.sqlite.file_changes import FileChanges
+
+logger = logging.getLogger(__name__)
 
 
 class Settles(Protocol):
@@ -138,6 +143,7 @@ class EmbeddedSession:
         self._owner_lock = threading.Lock()
         self._closed_consumers: set[str] = set()
         self._turn = 0
+        self._clock_ahead = math.inf
         self._written = FileChanges.of_database(path)
         self._ending = False
         self._committer = Committer(lambda: EmbeddedStore(path, self._wakeups), ended=self.wake_all)
@@ -237,6 +243,7 @@ class EmbeddedSession:
         try:
             store.check()
             self._give_back()
+            self._look_at_the_clock()
             self._turn += 1
             if self._turn % REAPS == 0 and self._written.any():
                 self._wake_the_late(store.queue)
@@ -256,6 +263,19 @@ class EmbeddedSession:
                 lambda store: [store.queue.release_owner(each.name) for each in dead],
                 lambda error, _: _let_go(dead, released=error is None),
             )
+
+    def _look_at_the_clock(self) -> None:
+        """Have delays begin anew that a clock has put which was set back since: now, or while nobody was here."""
+        ahead, before = time.time() - time.monotonic(), self._clock_ahead
+        self._clock_ahead = ahead
+        if ahead < before - CLOCK_VARIES / 1000:
+            self._committer.submit(lambda store: store.queue.set_back(now=current_millis()), self._set_back)
+
+    def _set_back(self, error: BaseException | None, delays: int | None) -> None:
+        if error is not None:
+            self._clock_ahead = math.inf  # at the next look again
+        elif delays:
+            logger.warning("embedded.clock_was_ahead messages=%d: their delays begin now", delays)
 
     def _wake_the_late(self, queue: EmbeddedQueue) -> None:
         now = current_millis()

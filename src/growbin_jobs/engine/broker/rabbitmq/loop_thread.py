@@ -10,7 +10,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.loop import SocketLoop
 from growbin_jobs.engine.threads import gevent_active
 
@@ -51,10 +53,19 @@ class LoopThread:
     # --- from any thread
 
     def call(self, what: Callable[[], None]) -> None:
-        """Run something on the thread, soon and in the order of the calls."""
+        """Run something on the thread, soon and in the order of the calls.
+
+        Raises:
+          BrokerUnavailable: The thread cannot be started now; nothing will be run.
+        """
         self._calls.append(what)
         if self._thread is None:
-            self._start()
+            try:
+                self._start()
+            except BrokerUnavailable:
+                with suppress(ValueError):  # another caller may have started it meanwhile, and it has run
+                    self._calls.remove(what)
+                raise
         if not self._woken:
             self._woken = True
             self._loop.add_callback_threadsafe(self._run_calls)
@@ -85,8 +96,13 @@ class LoopThread:
             if self._thread is None:
                 self._loop = SocketLoop()
                 self._loop.add_callback_threadsafe(self._on_start)
-                self._thread = threading.Thread(target=self._serve, name=f"amqp-{self.label}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name=f"amqp-{self.label}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no memory for its stack, or too many processes of this user
+                    self._loop.close()
+                    raise BrokerUnavailable(f"No thread can be started for {self.label}: {error}.") from error
+                self._thread = thread
 
     # --- on the thread
 

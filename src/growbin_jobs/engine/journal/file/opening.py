@@ -15,7 +15,9 @@ from growbin_jobs.engine.journal.file.quarantine import ENDINGS, put_aside, salv
 from growbin_jobs.engine.journal.file.schema import migrate
 from growbin_jobs.engine.node.locks import try_lock
 from growbin_jobs.engine.sqlite.errors import DAMAGED
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, open_sqlite
+from growbin_jobs.engine.sqlite.lock_holder import flock_holder_of
+from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, open_sqlite
+from growbin_jobs.engine.sqlite.patience import Patience
 
 #: A file of up to this many bytes is checked from end to end when it is opened (about 0.1 s); the edges of larger ones.
 CHECK_WHOLE = 32_000_000
@@ -80,7 +82,8 @@ def opening(folder: Path) -> Iterator[None]:
             if try_lock(descriptor):
                 break
             if not patience.wait(waits):
-                raise TimeoutError(f"another process has been opening a file in {folder} for too long; is it stopped?")
+                holder = flock_holder_of(folder) or "another process"
+                raise TimeoutError(f"the lock for opening files in {folder} has been held for too long by {holder}")
         yield
     finally:
         os.close(descriptor)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from growbin_jobs.engine.journal.file.opening import open_journal_file, reopen
 from growbin_jobs.engine.sqlite.committer import Closed
-from growbin_jobs.engine.sqlite.opening import BUSY_TIMEOUT, Patience, expect_random_ids
+from growbin_jobs.engine.sqlite.opening import expect_random_ids
 
 #: Bytes that the write-ahead log may keep once it has been copied into the database.
 LOG_LIMIT = 64_000_000
@@ -29,7 +29,6 @@ class JournalStore:
         self._path = path
         self.connection = reopen(path) if to_read else open_journal_file(path, damaged=damaged)
         try:
-            self.connection.set_busy_handler(Patience(BUSY_TIMEOUT).wait)
             self.connection.pragma("fullfsync", True)  # macOS: only this reaches the disk
             self.connection.pragma("journal_size_limit", LOG_LIMIT)
             expect_random_ids(self.connection)

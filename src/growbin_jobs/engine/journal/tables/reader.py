@@ -13,6 +13,7 @@ import apsw
 from growbin_jobs.engine.delivery.records import JournalTask, TaskState
 from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.sqlite.opening import check_sqlite
+from growbin_jobs.engine.sqlite.patience import Patience
 from growbin_jobs.engine.sqlite.work import sqlite_work
 
 TASK_COLUMNS = ", ".join(field.name for field in fields(JournalTask))
@@ -33,7 +34,7 @@ def open_reader(path: Path) -> apsw.Connection:
     """
     check_sqlite()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    connection.set_busy_timeout(5000)
+    connection.set_busy_handler(Patience(5.0).wait)
     return connection
 
 

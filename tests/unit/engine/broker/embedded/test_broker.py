@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +66,29 @@ def receive(consumer: EmbeddedConsumer) -> EmbeddedDelivery:
 def on_connection(broker: EmbeddedBroker, sql: str) -> Any:
     """Run a statement on the broker's own connection."""
     return broker._hold().read(lambda queue: queue._connection.execute(sql).get)
+
+
+# --- the clock
+
+
+@pytest.mark.parametrize("consumes", ["since", "before"])
+def test_a_delay_is_as_long_as_it_was_when_the_clock_is_set_back(
+    make: Callable[[], EmbeddedBroker], monkeypatch: pytest.MonkeyPatch, consumes: str
+) -> None:
+    broker, clock, ahead = make(), time.time, 86_400.0
+    monkeypatch.setattr(time, "time", lambda: clock() + ahead)
+    consumer = consume(broker) if consumes == "before" else None
+    if consumer is not None:  # it has looked at the clock, and found it as it was
+        first = broker.enqueue(message())
+        assert receive(consumer).message_id == first.message_id
+    sent = broker.enqueue(message(), delay=20)
+
+    ahead = 0.0
+    consumer = consumer or consume(broker)
+
+    while (received := next(consumer)) is None:
+        pass
+    assert received.message_id == sent.message_id
 
 
 # --- the file

@@ -110,7 +110,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data(), delay=st.sampled_from([1, 20]))
     def requeue(self, data: st.DataObject, delay: int) -> None:
         row = data.draw(st.sampled_from(self.claimed()))
-        assert self.queue.requeue(row.seq, row.consumer, due=self.now + delay)
+        assert self.queue.requeue(row.seq, row.consumer, due=self.now + delay, now=self.now)
         row.due = self.now + delay if not self.waiting(row.queue, row.id) else row.due
         self.return_to_queue([row])
 
@@ -280,6 +280,41 @@ def test_creating_the_schema_again_changes_nothing(queue: EmbeddedQueue) -> None
     assert queue.depths() == {"q": Depth(ready=1)}
 
 
+def test_delays_of_a_clock_that_was_ahead_begin_anew_and_no_others_do(queue: EmbeddedQueue) -> None:
+    now, day = 10**12, 86_400_000
+    queue.put("q", "before", b"", priority=0, due=now + 2 * day, now=now - 5_000)
+    queue.put("q", "delayed", b"", priority=0, due=now + day + 500, now=now + day)
+    queue.put("q", "ready", b"", priority=0, due=now + day, now=now + day)
+    queue.put("q", "given back", b"", priority=0, due=0, now=0)
+    [claimed] = queue.claim("q", owner="p", consumer="p/1", limit=1, now=now)
+    queue.requeue(claimed.seq, "p/1", due=now + day + 1_000, now=now + day)
+    queue.touched.clear()
+
+    assert queue.set_back(now=now) == 3
+
+    assert queue.touched == {"q"}
+    dues = dict(queue._rows("SELECT id, due - ? FROM message", (now,)))
+    assert dues == {"before": 2 * day, "delayed": 500, "ready": 0, "given back": 1_000}
+    assert queue.set_back(now=now) == 0
+
+
+def test_a_file_of_a_version_before_gets_what_it_lacks(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "old.db"))
+    create_schema(connection)
+    connection.execute("ALTER TABLE message DROP COLUMN since")
+    connection.execute(
+        "INSERT INTO message (id, queue, priority, due, state, body) VALUES ('1', 'q', 0, 9, 'delayed', x'')"
+    )
+
+    create_schema(connection)
+
+    queue = EmbeddedQueue(connection)
+    assert queue.set_back(now=0) == 0
+    queue.put("q", "2", b"", priority=0, due=10**9, now=10**9 - 1)
+    assert queue.set_back(now=0) == 1
+    connection.close()
+
+
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "newer.db"))
     connection.pragma("user_version", SCHEMA_VERSION + 1)
@@ -312,7 +347,7 @@ def test_no_statement_of_the_hot_path_scans_or_sorts(queue: EmbeddedQueue) -> No
     queue.claim("q", owner="p", consumer="p/1", limit=1, now=0)
     queue.ack(1, "p/1")
     queue.dead_letter(1, "p/1", reason="", now=0)
-    queue.requeue(1, "p/1", due=0)
+    queue.requeue(1, "p/1", due=0, now=0)
     queue.release_consumer("p", "p/1")
     queue.release_owner("p")
     connection.exec_trace = None

@@ -113,7 +113,7 @@ def test_a_log_without_its_database_is_not_taken_for_the_new_ones(path, an_end):
 
 def test_a_process_that_is_stuck_while_it_opens_does_not_hold_up_others_for_ever(path, monkeypatch):
     monkeypatch.setattr(files, "BUSY_TIMEOUT", 0.01)
-    with files.opening(path.parent), pytest.raises(TimeoutError, match="is it stopped"):
+    with files.opening(path.parent), pytest.raises(TimeoutError, match=f"process {os.getpid()}"):
         files.open_journal_file(path)
     files.open_journal_file(path).close()
 
