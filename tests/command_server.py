@@ -1,8 +1,9 @@
 """Forks commands for ``command_line.py``: a program of its own, so that nothing of pytest is in what it forks.
 
 A request is one packet: what is to run, arguments, folder and environment in JSON, and four open files: stdin, stdout,
-stderr, and a pipe for the answers, the pid and the exit code. Between this process and the command stands one that
-waits for it.
+stderr, and a pipe for the answers, the pid and the exit code. What is to run is words as those of an interpreter (``-m``
+and a module, ``-c`` and code, or a file), or a module whose ``main`` is called. Between this process and the command
+stands one that waits for it.
 """
 
 import gc
@@ -11,12 +12,15 @@ import io
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
+from types import ModuleType
 
 #: What commands and workers import, without the command line: a module of it looks at the terminal when it is imported.
 #: Nothing here reads a setting, and nothing opens anything.
@@ -30,8 +34,8 @@ LOADED = (
 ANEW = ("growbin_jobs.app", "growbin_jobs.cli")
 
 
-def serve(requests: socket.socket) -> str:
-    """Fork for each request; returns in a command what to run, and ends the process at the last.
+def serve(requests: socket.socket) -> dict:
+    """Fork for each request; returns it in the command, and ends the process at the last.
 
     The command has its arguments, its environment and its streams then.
     """
@@ -45,7 +49,7 @@ def serve(requests: socket.socket) -> str:
             requests.close()
             request = json.loads(packet)
             _become(request, files)
-            return request["module"]
+            return request
         for file in files:
             os.close(file)
 
@@ -94,12 +98,29 @@ def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffer, like.encoding, like.errors, "\n", line_buffering=lines, write_through=unbuffered)
 
 
+def run(request: dict) -> object:
+    """Run what an interpreter with these words would run; returns the exit code."""
+    if request["module"] is not None:
+        return importlib.import_module(request["module"]).main()
+    kind = request["argv"][0]
+    if kind == "-m":
+        sys.argv = request["argv"][1:]
+        sys.path[0] = os.getcwd()
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.argv = ["-c", *request["argv"][2:]]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(request["argv"][1], "<string>", "exec"), vars(main))
+    else:
+        sys.path[0] = str(Path(kind).parent)
+        runpy.run_path(kind, run_name="__main__")
+    return None
+
+
 if __name__ == "__main__":
     for module in (*LOADED, *sys.argv[2:]):
         importlib.import_module(module)
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
     gc.freeze()
-    module = serve(socket.socket(fileno=int(sys.argv[1])))
-
-    sys.exit(importlib.import_module(module).main())
+    sys.exit(run(serve(socket.socket(fileno=int(sys.argv[1])))))
