@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -31,6 +32,9 @@ from typing import Any
 
 #: What the installed script does, in an interpreter of its own.
 MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
+
+#: How programs say that gevent patches them.
+GREENLETS = re.compile("gevent|^greenlets$")
 
 SERVER = Path(__file__).with_name("command_server.py")
 
@@ -61,13 +65,14 @@ def start_python(
 
     Parameters:
       command: A Python, and what it is given: ``-c`` and code, ``-m`` and a module, or a file; or an installed script
-        alone. ``dramatiq-gevent`` gets an interpreter; give nothing else that gevent patches.
+        alone. One that gevent patches gets an interpreter: it is known by the script's name or by its first argument.
       env: The whole environment; None: that of this process. What is read at the start is that of the process that
         forks: there is one for each.
       options: Those of :class:`subprocess.Popen`.
     """
     words = list(map(os.fspath, command))
-    if words[0].endswith("gevent"):
+    says = words[2] if words[1].endswith(".py") else words[0]
+    if GREENLETS.search(says):
         return subprocess.Popen(words, env=env, **options)
     argv = words[1:] if words[0] == sys.executable else words
     return _Forked(words, argv, env=os.environ if env is None else env, **options)

@@ -1,9 +1,9 @@
 """Forks commands for ``command_line.py``: a program of its own, so that nothing of pytest is in what it forks.
 
 A request is one packet: what is to run, arguments, folder and environment in JSON, and four open files: stdin, stdout,
-stderr, and a pipe for the answers, the pid and the exit code. What is to run is words as those of an interpreter (``-m``
-and a module, ``-c`` and code, or a file), or a module whose ``main`` is called. Between this process and the command
-stands one that waits for it.
+stderr, and a pipe for the answers, the pid and the exit code. What is to run is words as an interpreter has them, which
+are ``-m`` and a module, ``-c`` and code, or a file; or it is a module whose ``main`` is called. Between this process and
+the command stands one that waits for it.
 """
 
 import atexit
@@ -29,6 +29,7 @@ LOADED = (
     "apsw", "dramatiq.cli", "peewee", "pika", "psycopg2", "pydantic_settings", "rich.live", "rich.panel",
     "rich.progress", "rich.table", "typer.rich_utils", "growbin_jobs.alerting", "growbin_jobs.observation",
     "growbin_jobs.wiring", "growbin_jobs.engine.engine", "growbin_jobs.engine.opening",
+    "growbin_jobs.engine.keeper.service", "growbin_jobs.scheduler.service",
 )  # fmt: skip
 
 #: Never loaded here: they read the settings, or the terminal.
