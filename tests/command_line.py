@@ -71,8 +71,7 @@ def start_python(
       options: Those of :class:`subprocess.Popen`.
     """
     words = list(map(os.fspath, command))
-    says = words[2] if words[1].endswith(".py") else words[0]
-    if GREENLETS.search(says):
+    if any(map(GREENLETS.search, words[2:3] if words[1].endswith(".py") else words[:1])):
         return subprocess.Popen(words, env=env, **options)
     argv = words[1:] if words[0] == sys.executable else words
     return _Forked(words, argv, env=os.environ if env is None else env, **options)

@@ -2,8 +2,8 @@
 
 A request is one packet: what is to run, arguments, folder and environment in JSON, and four open files: stdin, stdout,
 stderr, and a pipe for the answers, the pid and the exit code. What is to run is words as an interpreter has them, which
-are ``-m`` and a module, ``-c`` and code, or a file; or it is a module whose ``main`` is called. Between this process and
-the command stands one that waits for it.
+are ``-m`` and a module, ``-c`` and code, or a file; or it is a module whose ``main`` is called. Between this process
+and the command stands one that waits for it.
 """
 
 import atexit
