@@ -17,6 +17,7 @@ import dramatiq
 import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.errors import BrokerConnectionError
+from tests.conftest import OWN_DIR
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
@@ -27,6 +28,9 @@ pytestmark = pytest.mark.services
 SERVICES = Path(__file__).parents[2] / "scripts" / "services"
 QUEUE = "outages"
 PATIENCE = 40.0
+
+#: Set where no other test is at work.
+ALONE = "GROWBIN_TEST_ALONE"
 
 
 class Node:
@@ -86,7 +90,10 @@ class Node:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node that belongs to this file."""
+    """A node that belongs to this file, or the one of a run in which nobody else uses it meanwhile."""
+    if os.environ.get(ALONE):
+        yield Node(Path(os.environ[OWN_DIR].rpartition(":")[0]))
+        return
     node = Node(tmp_path_factory.mktemp("node"))
     yield node
     node.remove()
