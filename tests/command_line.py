@@ -6,18 +6,20 @@ setting (``command_server.py``). Each command is forked from it, with its own ar
 streams; the command line itself is imported in the fork. It is a process like any other, with a pid, an exit code and
 signals.
 
-Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_program`).
+Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_python`, and
+:func:`start_program` for what is one function).
 
 What a fork cannot show needs an interpreter that starts, and gets one: a command whose environment differs in what
-Python or its libraries read only at their start (:data:`AT_START`), commands that replace themselves or are found by
-their environment in ``/proc`` (give ``MAIN`` to :mod:`subprocess`), and all that a shell starts. Those tests also see
-the order of imports and a fault of the start.
+Python or its libraries read only at their start (:data:`AT_START`), programs that gevent patches before they import
+anything, commands that replace themselves or are found by their environment in ``/proc`` (give ``MAIN`` to
+:mod:`subprocess`), and all that a shell starts. Those tests also see the order of imports and a fault of the start.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -31,6 +33,9 @@ from typing import Any
 #: What the installed script does, in an interpreter of its own.
 MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
 
+#: How programs say that gevent patches them.
+GREENLETS = re.compile("gevent|^greenlets$")
+
 SERVER = Path(__file__).with_name("command_server.py")
 
 #: Beginnings of the variables that are read once, when an interpreter or a library starts.
@@ -41,16 +46,8 @@ def run(
     *arguments: object, check: bool = False, timeout: float = 100, **options: Any
 ) -> subprocess.CompletedProcess[Any]:
     """Run a command to its end; options are those of :class:`subprocess.Popen`, and both its outputs are kept."""
-    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except BaseException:
-            process.kill()
-            raise
-    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
-    if check:
-        done.check_returncode()
-    return done
+    process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    return _ended(process, check=check, timeout=timeout)
 
 
 def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subprocess.Popen[Any]:
@@ -58,7 +55,34 @@ def start(*arguments: object, env: Mapping[str, str], **options: Any) -> subproc
     words = list(map(str, arguments))
     if _at_start(env) != _at_start(os.environ):
         return subprocess.Popen([*MAIN, *words], env=env, **options)
-    return _Forked("growbin_jobs.cli", MAIN, words, env=env, **options)
+    return _Forked([*MAIN, *words], ["-c", *words], module="growbin_jobs.cli", env=env, **options)
+
+
+def start_python(
+    command: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[Any]:
+    """Start a program of Python, by forking a process that has loaded the libraries.
+
+    Parameters:
+      command: A Python, and what it is given: ``-c`` and code, ``-m`` and a module, or a file; or an installed script
+        alone. One that gevent patches gets an interpreter: it is known by the script's name or by its first argument.
+      env: The whole environment; None: that of this process. What is read at the start is that of the process that
+        forks: there is one for each.
+      options: Those of :class:`subprocess.Popen`.
+    """
+    words = list(map(os.fspath, command))
+    if any(map(GREENLETS.search, words[2:3] if words[1].endswith(".py") else words[:1])):
+        return subprocess.Popen(words, env=env, **options)
+    argv = words[1:] if words[0] == sys.executable else words
+    return _Forked(words, argv, env=os.environ if env is None else env, **options)
+
+
+def run_python(
+    command: Sequence[str | os.PathLike[str]], *, check: bool = False, timeout: float = 100, **options: Any
+) -> subprocess.CompletedProcess[Any]:
+    """Run a program of Python to its end, as :func:`start_python` starts it, and keep both its outputs."""
+    process = start_python(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    return _ended(process, check=check, timeout=timeout)
 
 
 def start_program(
@@ -79,19 +103,32 @@ def start_program(
       loaded: More modules that the process that forks has loaded.
       options: Those of :class:`subprocess.Popen`.
     """
-    return _Forked(module, command, arguments, loaded, env=env, **options)
+    argv = ["-c" if command == MAIN else command[-1], *arguments]
+    return _Forked([*command, *arguments], argv, module=module, loaded=loaded, env=env, **options)
+
+
+def _ended(process: subprocess.Popen[Any], *, check: bool, timeout: float) -> subprocess.CompletedProcess[Any]:
+    with process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    if check:
+        done.check_returncode()
+    return done
 
 
 class _Forked(subprocess.Popen[Any]):
     """A command that a server has forked. It is no child of this process: it is told its pid, and how it ended."""
 
     def __init__(
-        self, module: str, command: Sequence[str], arguments: Sequence[str], loaded: Sequence[str] = (), **options: Any
-    ) -> None:
-        self._loaded = loaded
-        # What an interpreter shows a program: the last word of the command, and what it is given.
-        self._module, self._argv = module, ["-c" if command == MAIN else command[-1], *arguments]
-        super().__init__([*command, *arguments], **options)
+        self, command: list[str], argv: list[str], *, module: str | None = None, loaded: Sequence[str] = (),
+        **options: Any,
+    ) -> None:  # fmt: skip
+        self._module, self._argv, self._loaded = module, argv, loaded
+        super().__init__(command, **options)
 
     def _execute_child(
         self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,

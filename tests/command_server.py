@@ -1,22 +1,27 @@
 """Forks commands for ``command_line.py``: a program of its own, so that nothing of pytest is in what it forks.
 
 A request is one packet: what is to run, arguments, folder and environment in JSON, and four open files: stdin, stdout,
-stderr, and a pipe for the answers, the pid and the exit code. Between this process and the command stands one that
-waits for it.
+stderr, and a pipe for the answers, the pid and the exit code. What is to run is words as an interpreter has them, which
+are ``-m`` and a module, ``-c`` and code, or a file; or it is a module whose ``main`` is called. Between this process
+and the command stands one that waits for it.
 """
 
+import atexit
 import gc
 import importlib
 import io
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
+from types import ModuleType
 
 #: What commands and workers import, without the command line: a module of it looks at the terminal when it is imported.
 #: Nothing here reads a setting, and nothing opens anything.
@@ -24,14 +29,15 @@ LOADED = (
     "apsw", "dramatiq.cli", "peewee", "pika", "psycopg2", "pydantic_settings", "rich.live", "rich.panel",
     "rich.progress", "rich.table", "typer.rich_utils", "growbin_jobs.alerting", "growbin_jobs.observation",
     "growbin_jobs.wiring", "growbin_jobs.engine.engine", "growbin_jobs.engine.opening",
+    "growbin_jobs.engine.keeper.service", "growbin_jobs.scheduler.service",
 )  # fmt: skip
 
 #: Never loaded here: they read the settings, or the terminal.
 ANEW = ("growbin_jobs.app", "growbin_jobs.cli")
 
 
-def serve(requests: socket.socket) -> str:
-    """Fork for each request; returns in a command what to run, and ends the process at the last.
+def serve(requests: socket.socket) -> dict:
+    """Fork for each request; returns it in the command, and ends the process at the last.
 
     The command has its arguments, its environment and its streams then.
     """
@@ -45,7 +51,7 @@ def serve(requests: socket.socket) -> str:
             requests.close()
             request = json.loads(packet)
             _become(request, files)
-            return request["module"]
+            return request
         for file in files:
             os.close(file)
 
@@ -56,7 +62,8 @@ def _is_command(answers: int, streams: list[int]) -> bool:
     command = os.fork()
     if command == 0:
         return True
-    for file in streams:
+    # It may outlive this run, with what it waits for, and keeps nothing open that somebody reads to the end.
+    for file in (0, 1, 2, *streams):
         os.close(file)
     os.write(answers, command.to_bytes(8, "little"))
     _, status = os.waitpid(command, 0)
@@ -94,12 +101,43 @@ def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffer, like.encoding, like.errors, "\n", line_buffering=lines, write_through=unbuffered)
 
 
+def run(request: dict) -> object:
+    """Run what an interpreter with these words would run; returns the exit code."""
+    if request["module"] is not None:
+        return importlib.import_module(request["module"]).main()
+    kind = request["argv"][0]
+    if kind == "-m":
+        sys.argv = request["argv"][1:]
+        sys.path[0] = os.getcwd()
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.argv = ["-c", *request["argv"][2:]]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(request["argv"][1], "<string>", "exec"), vars(main))
+    else:
+        sys.path[0] = str(Path(kind).parent)
+        runpy.run_path(kind, run_name="__main__")
+    return None
+
+
+def _loaded() -> list:
+    """Return the modules from files, never to be freed: in a cycle that nobody looks at once it is frozen."""
+    kept: list = [(name, module) for name, module in sys.modules.items() if hasattr(module, "__file__")]
+    kept.append((None, kept))
+    return kept
+
+
+def _keep(loaded: list) -> None:
+    """Leave what was loaded here as it is. To take it apart at its end costs a command more than all else it does."""
+    for name, _ in loaded:
+        sys.modules.pop(name, None)
+
+
 if __name__ == "__main__":
     for module in (*LOADED, *sys.argv[2:]):
         importlib.import_module(module)
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
+    atexit.register(_keep, _loaded())
     gc.freeze()
-    module = serve(socket.socket(fileno=int(sys.argv[1])))
-
-    sys.exit(importlib.import_module(module).main())
+    sys.exit(run(serve(socket.socket(fileno=int(sys.argv[1])))))

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.engine.central.database import Database
@@ -41,13 +42,12 @@ class RealSchedule:
 
     def __init__(self, folder: Path, database: Database, env: dict[str, str]) -> None:
         self.database, self.log = database, folder / "log"
-        path = os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")])
-        self.env = os.environ | env | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder), "PYTHONPATH": path}
+        self.env = os.environ | env | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder)}
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
+            process = command_line.start_python(
                 command, env=self.env | env, stdout=log, stderr=log, cwd=APPS, start_new_session=True
             )
         self.processes.append(process)

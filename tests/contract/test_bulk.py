@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
 from tests.monitor.data import put, task
 from tests.waiting import until
 
@@ -271,7 +272,7 @@ def test_old_jobs_and_drafts_are_forgotten_and_those_that_go_on_are_not(database
 @contextmanager
 def worker(place: tuple[str, Path, Database], name: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, str(Path(__file__).with_name("bulk_worker.py")), place[0], str(place[1]), name]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = command_line.start_python(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests import command_line
 from tests.monitor.data import attempt, letter, put, task
 from tests.stubs.webhook_receiver import Receiver, receiver
 from tests.waiting import until
@@ -238,7 +238,7 @@ def test_a_sender_that_is_killed_in_the_middle_leaves_its_message_to_the_next(pl
         world.found["queue_wait"] = [Finding(subject="vision", value=400.0)]
         world.watch()
         worker = Path(__file__).with_name("webhook_worker.py")
-        with subprocess.Popen([sys.executable, str(worker), url, str(path), "killed"]) as process:
+        with command_line.start_python([sys.executable, str(worker), url, str(path), "killed"]) as process:
             until(lambda: its.got, "the request that hangs")
             process.kill()
         its.answer = 200

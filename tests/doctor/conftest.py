@@ -9,6 +9,7 @@ from tests.doctor.stage import Stage
 
 from growbin_jobs import checks
 from growbin_jobs import settings as _settings
+from growbin_jobs.ai.offline.classifier import OfflineClassifier
 from growbin_jobs.engine.broker.rabbitmq import check as rabbitmq
 
 
@@ -23,11 +24,23 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def classifier() -> OfflineClassifier:
+    """The offline classifier: to load it takes a third of each ``doctor``."""
+    return OfflineClassifier.load()
+
+
 @pytest.fixture
 def stage(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installation: Path
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    installation: Path,
+    classifier: OfflineClassifier,
 ) -> Iterator[Stage]:
     _clear(monkeypatch)
+    if request.getfixturevalue("fault").what != "models":  # those load it themselves
+        monkeypatch.setattr(OfflineClassifier, "load", lambda _runtime: classifier)
     monkeypatch.setattr(rabbitmq, "TIMEOUT", 0.4)
     data = tmp_path / "data"
     shutil.copytree(installation, data)

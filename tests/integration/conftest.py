@@ -43,7 +43,6 @@ class Product:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")} | {
             "GROWBIN_DATA_DIR": str(folder / "data"),
             "GROWBIN_NODE": "n1",
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH")))),
             "TEST_BROKEN_FILE": str(self.broken),
             "TEST_HELD_FILE": str(self.held),
             "TEST_RUNS_FILE": str(self.runs),
@@ -53,14 +52,15 @@ class Product:
         self.journal = folder / "data" / "n1" / "task_queue.db"
         path = str(Path(sys.executable).with_name(program))
         with self.log.open("ab") as log:
-            self.worker = subprocess.Popen(
+            self.worker = command_line.start_python(
                 [path, "fragile_app", "--processes", "1", "--threads", "2"],
                 env=self.env, stdout=log, stderr=log, cwd=HERE,
             )  # fmt: skip
 
     def send(self, word: str) -> str:
         code = f"from fragile_app import fragile; print(fragile.send({word!r}).message_id)"
-        return self._run([sys.executable, "-c", code]).stdout.strip()
+        command = [sys.executable, "-c", code]
+        return command_line.run_python(command, env=self.env, cwd=HERE, text=True, check=True).stdout.strip()
 
     def command(self, *arguments: str) -> list[dict[str, Any]]:
         done = command_line.run(*arguments, "--json", env=self.env, cwd=HERE, text=True, check=True)
@@ -97,9 +97,6 @@ class Product:
         # The actors' own groups do this at their start. Else the keeper waits for the schema until its time is over.
         with closing(central_database(load(data_dir=folder))) as database:
             upgrade(database, SCHEMA)
-
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=self.env, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def break_consumer():
     for thread in threading.enumerate():
         if type(thread).__name__ == "ConsumerThread":
             vars(thread)["handle_delayed_messages"] = die
+    (MARKS / "consumer.broken").touch()
 
 
 @engine.actor(queue_name="work", max_retries=0)

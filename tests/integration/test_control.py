@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import pytest
+from tests import command_line
 from tests.stubs.tcp_gate import Gate
 
 from growbin_jobs.engine import Engine, EngineConfig
@@ -41,7 +42,6 @@ class Cluster:
         places = {f"CONTROL_{name}": value for name, value in urls.items()}
         self.env = os.environ | places | {
             "CONTROL_DATA_DIR": str(folder), "CONTROL_NODE": "n1", "TEST_TOLD_FILE": str(self.told),
-            "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         }  # fmt: skip
         config = EngineConfig(
             data_dir=folder, node="elsewhere", broker_url=urls.get("BROKER_URL"), database_url=direct,
@@ -60,7 +60,7 @@ class Cluster:
     def start(self):
         ready = self.said("is ready for action")
         with self.log.open("ab") as log:
-            self.worker = subprocess.Popen(
+            self.worker = command_line.start_python(
                 [self.path, "control_app", "--processes", "1", "--threads", "4"],
                 env=self.env, stdout=log, stderr=log, cwd=HERE,
             )  # fmt: skip

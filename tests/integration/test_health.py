@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -36,7 +36,6 @@ class Node:
             "WELL_METRICS_PORT": str(self.port),
             "WELL_JOURNAL_FREE_FLOOR": "10000000",
             "WELL_SHUTDOWN_TIMEOUT": "2",
-            "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         }
         self.log = folder / "log"
 
@@ -50,11 +49,13 @@ class Node:
             "with s: s.run()"
         )
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", code], env=self.env, stdout=log, stderr=log)
+            self.process = command_line.start_python(
+                [sys.executable, "-c", code], env=self.env, stdout=log, stderr=log, cwd=HERE
+            )
 
     def send(self, actor: str, *arguments: str) -> None:
         code = f"import health_app; health_app.{actor}.send{arguments!r}"
-        subprocess.run([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
+        command_line.run_python([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
 
     def has(self, mark: str) -> bool:
         return (self.marks / mark).exists()
@@ -76,8 +77,7 @@ class Node:
         return [name for name, words in json.loads(body)["checks"].items() if words != "ok"] if status else ["away"]
 
     def probe(self, question: str) -> tuple[int, dict[str, Any]]:
-        command = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", "probe", question, "--json"]
-        done = subprocess.run([*command, "--folder", str(self.data / "n1")], capture_output=True, check=False)
+        done = command_line.run("probe", question, "--json", "--folder", self.data / "n1", env=os.environ)
         return done.returncode, json.loads(done.stdout)
 
     def close(self) -> None:
@@ -141,6 +141,8 @@ def test_a_worker_that_is_frozen_or_dead_is_found(node: Node) -> None:
 
     pid = until(lambda: [int(path.name) for path in (node.data / "n1" / "beats").iterdir()], "its beat")[0]
     node.send("break_consumer")
+    until(lambda: node.has("consumer.broken"), "it is broken")
+    node.send("work", "c")  # it looks when something comes
     until(lambda: "worker.consumer_died queue=work" in node.log.read_text(), "it is said")
     node.send("work", "d")
     until(lambda: node.has("d.ended"), "another process works")

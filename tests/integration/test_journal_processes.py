@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
 
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.journal.file import opening as files
@@ -35,7 +36,7 @@ class Processes:
 
     def start(self, role: str, *arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, str(PROGRAM), role, str(self._path), *map(str, arguments)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = command_line.start_python(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._all.append(process)
         return process
 

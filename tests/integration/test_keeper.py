@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from dramatiq import Message
+from tests import command_line
 from tests.upgraded import upgrade
 from tests.waiting import freeze, until
 
@@ -41,7 +42,6 @@ class Node:
         self.settings = load(node="n1", data_dir=folder, **overrides)
         self.folder = self.settings.node_dir
         self.env = os.environ | {"GROWBIN_NODE": "n1", "GROWBIN_DATA_DIR": str(folder)}
-        self.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
         self.env["GROWBIN_SYNC_INTERVAL"] = "0.1"
         self.log = folder / "log"
         self.journal = Journal(self.settings.journal_path, node="n1", worker="test", free_floor=1)
@@ -52,7 +52,7 @@ class Node:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
         self.processes.append(process)
         return process
 

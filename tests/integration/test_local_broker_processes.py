@@ -16,6 +16,7 @@ from typing import Any
 import apsw
 import pytest
 from dramatiq import Message
+from tests import command_line
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
 from growbin_jobs.engine.broker.port import Depth
@@ -32,7 +33,7 @@ class Process:
     def __init__(self, role: str, path: Path, said: SimpleQueue[str] | None = None) -> None:
         self.said: SimpleQueue[str] = said or SimpleQueue()
         self.lines: list[str] = []
-        self.popen = subprocess.Popen(
+        self.popen = command_line.start_python(
             [sys.executable, SCRIPT, role, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

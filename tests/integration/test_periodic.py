@@ -93,7 +93,7 @@ class Installation:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
+            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log, cwd=HERE)
         self.processes.append(process)
         return process
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.metrics.catalogue import CATALOGUE, of_source
@@ -45,7 +46,8 @@ class Node:
 
     def start(self, *command: str) -> None:
         log = self._closing.enter_context((self._folder / "log").open("ab"))
-        process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, start_new_session=True)
+        start = command_line.start_python if command[0] == sys.executable else subprocess.Popen
+        process = start(command, env=self.env, stdout=log, stderr=log, start_new_session=True)
         self._closing.callback(process.wait, PATIENCE)
         self._closing.callback(process.send_signal, signal.SIGTERM)
 
@@ -99,8 +101,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 def test_prometheus_scrapes_a_node_and_a_scheduler(node: Node) -> None:
     send = "from growbin_jobs.storage.actors import retrieve_rule, upload_image; "
     send += "[retrieve_rule.send(f'a{n}', 'pet_bottle') for n in range(3)]; upload_image.send('u', '/nowhere', 'a9')"
-    subprocess.run([sys.executable, "-c", send], env=node.env, check=True)
-    node.start(sys.executable, "-c", "from growbin_jobs.cli import main; main()", "worker", "storage")
+    command_line.run_python([sys.executable, "-c", send], env=node.env, check=True)
+    node.start(*command_line.MAIN, "worker", "storage")
     node.start(sys.executable, "-m", "growbin_jobs.scheduler")
     node.scrape()
 

@@ -12,6 +12,7 @@ import pytest
 from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
+from tests import command_line
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.delays import (
@@ -84,7 +85,7 @@ def test_processes_that_declare_the_ladder_at_once_do_not_harm_each_other(rabbit
     script = Path(__file__).parent / "rabbitmq_delayer.py"
     delays = ["1000", "20000", str(86_400_000)]  # three heights of the ladder
     processes = [
-        subprocess.Popen(
+        command_line.start_python(
             [sys.executable, script, rabbitmq_url, QUEUE, *delays[n % 3 :], *delays[: n % 3]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ import dramatiq
 import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.errors import BrokerConnectionError
+from tests.conftest import OWN_DIR
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
@@ -27,6 +28,13 @@ pytestmark = pytest.mark.services
 SERVICES = Path(__file__).parents[2] / "scripts" / "services"
 QUEUE = "outages"
 PATIENCE = 40.0
+
+#: As ``rabbitmqctl stop_app``, ``start_app`` and ``set_vm_memory_high_watermark``.
+STOP, START = "ok = rabbit:stop()", "ok = rabbit:start()"
+ALARM, ALL_CLEAR = (f"vm_memory_monitor:set_vm_memory_high_watermark({share})" for share in ("0.0", "0.4"))
+
+#: Set where no other test is at work.
+ALONE = "GROWBIN_TEST_ALONE"
 
 
 class Node:
@@ -40,22 +48,23 @@ class Node:
         self._tool = self._facts["rabbitmqctl"]
         self._again: subprocess.Popen[bytes] | None = None
 
-    def control(self, *arguments: str) -> None:
-        """``rabbitmqctl``."""
-        command = [*self._tool["command"], "--quiet", *arguments]
-        subprocess.run(command, env=self._tool["env"], check=True, timeout=60)
+    def evaluate(self, erlang: str) -> None:
+        """Have the node compute what ``rabbitmqctl`` would ask it for, which starts an Erlang system each time."""
+        env = self._tool["env"]
+        cookie = Path(env["HOME"], ".erlang.cookie").read_text()
+        command = ["erl_call", "-sname", env["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
+        done = subprocess.run(command, env=env, input=f"{erlang}.\n", stdout=subprocess.PIPE, text=True, timeout=60)
+        assert done.stdout.startswith("{ok, "), done.stdout
 
     def configure(self, **values: int) -> None:
         """Set keys of RabbitMQ's configuration; they hold for channels that are opened from now on."""
-        self.control(
-            "eval", "".join(f"application:set_env(rabbit, {key}, {value})," for key, value in values.items()) + "ok."
-        )
+        self.evaluate(", ".join(f"application:set_env(rabbit, {key}, {value})" for key, value in values.items()))
 
     def kill(self) -> None:
         """kill -9."""
         # RabbitMQ saves its list of quorum queues half a second late, and a queue that is not in it has lost everything
         # (docs/brokers.md): have it saved.
-        self.control("eval", "[dets:sync(Table) || Table <- dets:all()].")
+        self.evaluate("[dets:sync(Table) || Table <- dets:all()]")
         if self._again is None:
             os.kill(self._facts["pids"][-1], signal.SIGKILL)  # the first one is its port mapper
         else:
@@ -86,7 +95,10 @@ class Node:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node that belongs to this file."""
+    """A node that belongs to this file, or the one of a run in which nobody else uses it meanwhile."""
+    if os.environ.get(ALONE):
+        yield Node(Path(os.environ[OWN_DIR].rpartition(":")[0]))
+        return
     node = Node(tmp_path_factory.mktemp("node"))
     yield node
     node.remove()
@@ -160,8 +172,8 @@ def outlives(outage: Callable[[], None], actor: Actor[[int], None], ran: SimpleQ
 
 def test_a_restart_of_the_server_loses_nothing_and_needs_nobody(node, work, ran):
     def restart() -> None:
-        node.control("stop_app")
-        node.control("start_app")
+        node.evaluate(STOP)
+        node.evaluate(START)
 
     outlives(restart, work(4), ran)
 
@@ -207,7 +219,7 @@ def test_a_consumer_timeout_brings_the_message_again_and_disturbs_nothing_else(n
 def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeout(node, broker):
     hasty = RabbitBroker(url=node.url, middleware=[], publish_timeout=1.0)
     hasty.enqueue(message(0))
-    node.control("set_vm_memory_high_watermark", "0")
+    node.evaluate(ALARM)
     try:
         # The first one RabbitMQ still reads, and answers with the alarm; the others stay here.
         for n in (1, 2, 3):
@@ -215,11 +227,11 @@ def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeo
                 hasty.enqueue(message(n))
         with ThreadPoolExecutor(10) as pool:
             patient = [pool.submit(broker.enqueue, message(n)) for n in range(10, 20)]
-            node.control("set_vm_memory_high_watermark", "0.4")
+            node.evaluate(ALL_CLEAR)
             for each in patient:
                 each.result(PATIENCE)
     finally:
-        node.control("set_vm_memory_high_watermark", "0.4")
+        node.evaluate(ALL_CLEAR)
     hasty.enqueue(message(4))
     # 1 may have arrived; 2 and 3 were never sent, and once given up they do not come later.
     consumer = broker.consume(QUEUE, prefetch=100, timeout=500)
@@ -231,10 +243,7 @@ def test_an_alarm_of_the_server_keeps_senders_waiting_no_longer_than_their_timeo
 
 @pytest.mark.parametrize(
     ("away", "back"),
-    [
-        (["set_vm_memory_high_watermark", "0"], ["set_vm_memory_high_watermark", "0.4"]),
-        (["stop_app"], ["start_app"]),
-    ],
+    [(ALARM, ALL_CLEAR), (STOP, START)],
     ids=["alarm", "restart"],
 )
 def test_producers_keep_what_it_does_not_take_and_bring_it_in_order(node, broker, tmp_path, away, back):
@@ -242,13 +251,13 @@ def test_producers_keep_what_it_does_not_take_and_bring_it_in_order(node, broker
     keeping = StoreAndForward(lambda: journal, journal.path, 0.5)
     producer = RabbitBroker(url=node.url, middleware=[], publish_timeout=1000.0, store_and_forward=keeping)
     producer.enqueue(message(0))
-    node.control(*away)
+    node.evaluate(away)
     try:
         for n in range(1, 100):
             producer.enqueue(message(n))
         assert journal.backlog() == 99
     finally:
-        node.control(*back)
+        node.evaluate(back)
     producer.enqueue(message(100))
 
     came: dict[int, None] = {}  # the first one may come twice: RabbitMQ reads it and then gives the alarm
@@ -276,8 +285,8 @@ def test_a_restart_of_the_server_loses_no_delayed_message_and_brings_none_early(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(send, range(1, 250)))
     # When
-    node.control("stop_app")
-    node.control("start_app")
+    node.evaluate(STOP)
+    node.evaluate(START)
     # Then all come
     came: dict[int, float] = {}
     consumer = broker.consume(QUEUE, prefetch=100, timeout=500)

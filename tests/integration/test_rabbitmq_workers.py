@@ -18,6 +18,7 @@ import pika
 import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.middleware import Retries
+from tests import command_line
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.topology import arguments
@@ -31,7 +32,7 @@ class WorkerProcess:
 
     def __init__(self, url: str, threads: int) -> None:
         script = Path(__file__).parent / "rabbitmq_worker.py"
-        self.process = subprocess.Popen(
+        self.process = command_line.start_python(
             [sys.executable, script, url, QUEUE, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

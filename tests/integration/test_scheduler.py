@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
 from tests.waiting import freeze, until
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -46,7 +47,7 @@ class Cluster:
     def start(self, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             command = [sys.executable, str(HERE / "scheduler_app.py")]
-            process = subprocess.Popen(command, env=self.env | env, stdout=log, stderr=log)
+            process = command_line.start_python(command, env=self.env | env, stdout=log, stderr=log)
         self.processes.append(process)
         return process
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -38,21 +39,19 @@ class Stack:
             "STOPS_METRICS_PORT": "0",
             "STOPS_JOURNAL_FREE_FLOOR": "10000000",
             "STOPS_SHUTDOWN_TIMEOUT": "20",
-            "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         }
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *command: str) -> None:
+        start = command_line.start_python if command[0] in FORKED else subprocess.Popen
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=self.env, stdout=log, stderr=log, cwd=HERE, start_new_session=True
-            )
+            self.process = start(command, env=self.env, stdout=log, stderr=log, cwd=HERE, start_new_session=True)
 
     def send(self, name: str, *, load: int = 0) -> None:
         """Send what waits until a test lets it end, and behind it so much work of a moment."""
         code = f"import shutdown_app as app; app.slow.send({name!r}); [app.note.send(n) for n in range({load})]"
-        subprocess.run([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
+        command_line.run_python([sys.executable, "-c", code], env=self.env, cwd=HERE, check=True)
 
     def runs(self) -> list[int]:
         """What has run of the load, in order of its numbers."""
@@ -85,7 +84,10 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 DRAMATIQ = [str(BIN / "dramatiq"), "shutdown_app", "--processes", "2", "--threads", "2"]
-SUPERVISED = [sys.executable, "-c", "from growbin_jobs.cli import main; main()", "worker", "shutdown_app"]
+SUPERVISED = [*command_line.MAIN, "worker", "shutdown_app"]
+
+#: What starts by itself: all else is started by another program.
+FORKED = (DRAMATIQ[0], SUPERVISED[0])
 
 
 def tell_one(process: subprocess.Popen[bytes]) -> None:

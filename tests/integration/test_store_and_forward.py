@@ -258,7 +258,7 @@ def start(url: str, path: Path, tmp_path: Path) -> Iterator[Callable[..., subpro
             "GROWBIN_PUBLISH_TIMEOUT": str(FOR_EVER),
             **variables,
         }
-        started.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
+        started.append(command_line.start_python(command, env=env, stdout=subprocess.PIPE, text=True))
         return started[-1]
 
     yield start
@@ -358,7 +358,7 @@ def test_the_nodes_keeper_forwards_what_a_killed_producer_has_kept(gate, url, pa
     killed = fragile("kept")
     env = {**os.environ, "GROWBIN_BROKER_URL": url, "GROWBIN_DATA_DIR": str(path.parent.parent), "GROWBIN_NODE": "n1"}
     env["GROWBIN_CRASHPOINT"] = "producer.accept.after"
-    done = subprocess.run([sys.executable, "-c", code, killed.encode().decode()], env=env, check=False)
+    done = command_line.run_python([sys.executable, "-c", code, killed.encode().decode()], env=env)
     assert done.returncode == -signal.SIGKILL
 
     product = start_product(GROWBIN_BROKER_URL=rabbitmq_url)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,8 +18,13 @@ from growbin_jobs.monitor.config import Oidc
 from growbin_jobs.monitor.people import AllowList
 from growbin_jobs.monitor.security.oidc import ATTEMPT_COOKIE
 
-KEY = RSAKey.generate_key(2048, {"kid": "one"})
-OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
+
+@cache
+def key(_name: str) -> RSAKey:
+    """Return a key; made when it is used, since each process of pytest imports this module."""
+    return RSAKey.generate_key(2048, {"kid": "one"})
+
+
 ALLOW = AllowList.parse(["email:a@example.com=admin", "domain:example.com=viewer", "group:ops=operator"])
 
 
@@ -32,7 +38,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.claims: dict = {}
-        self.key, self.header = KEY, {"alg": "RS256", "kid": "one"}
+        self.key, self.header = key("own"), {"alg": "RS256", "kid": "one"}
         self.nonce = self.challenge = ""
         provider = self
 
@@ -54,11 +60,11 @@ class Provider:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def found(self, path: str) -> dict:
         if path == "/keys":
-            return {"keys": [KEY.as_dict(private=False)]}
+            return {"keys": [key("own").as_dict(private=False)]}
         ends = {
             name: f"{self.url}/{name}" for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
         }
@@ -164,7 +170,7 @@ def test_a_token_that_is_not_for_this_sign_in_lets_nobody_in(client, provider, s
 
 
 def test_a_signature_by_another_key_or_a_secret_or_none_lets_nobody_in(client, provider):
-    provider.key = OTHER_KEY
+    provider.key = key("other")
     assert come_back(client, provider, VERIFIED).status_code == 502
     provider.key, provider.header = OctKey.import_key("s3cret-s3cret-s3cret-s3cret-s3cret"), {"alg": "HS256"}
     assert come_back(client, provider, VERIFIED).status_code == 502
