@@ -22,6 +22,8 @@ from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.names import GROUPS
 from growbin_jobs.operations.finding import Finding
+from growbin_jobs.scheduler.schedule import schedule_of
+from growbin_jobs.scheduler.table import ONCE
 from growbin_jobs.settings import Settings
 
 #: What is tried, and how.
@@ -49,7 +51,7 @@ def run_checks() -> list[Finding]:
         ("pauses", partial(check_holding, settings)),
         ("statistics", partial(_statistics, settings)),
         ("workers", partial(check_workers, config, list(GROUPS), "growbin-jobs up", "growbin-jobs worker")),
-        ("schedule", partial(check_schedule, settings)),
+        ("schedule", partial(check_schedule, config, ONCE)),
         ("monitor", partial(check_monitor, settings)),
     ]
     stored = ["object store"] if settings.object_store_url is None else []
@@ -68,6 +70,8 @@ def run_engine_checks(engine: Engine, config: EngineConfig, module: str) -> list
     names = [group.name for group in engine.groups]
     up, worker = f"growbin-jobs up {module}", f"growbin-jobs worker {module} --group"
     checks: list[Check] = [*_of_engine(config), ("workers", partial(check_workers, config, names, up, worker))]
+    if schedule := schedule_of(engine):
+        checks.append(("schedule", partial(check_schedule, config, schedule.jobs, module)))
     found = _run(checks, [], _in_the_folder(config))
     return [replace(one, detail=one.detail.replace(COMMAND, f"{COMMAND} --engine {module}")) for one in found]
 

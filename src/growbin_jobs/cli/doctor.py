@@ -18,7 +18,8 @@ def doctor(
     """Try broker, database, object store, models and rules, and say what is wrong and how to mend it.
 
     Sends no message and pays for nothing: of a model server it only asks the list of models. Of an engine of your own
-    it tries data folder, journal, processes, broker, database and workers. Exit code 1 when something failed.
+    it tries data folder, journal, processes, broker, database, workers and schedule. Exit code 1 when something
+    failed.
 
     \b
     Examples:

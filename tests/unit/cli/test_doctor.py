@@ -211,7 +211,9 @@ def working(tmp_path, group):
 def test_an_engine_of_one_s_own_is_tried_by_its_own_settings(tmp_path, environment):
     (tmp_path / "shop.py").write_text(
         "from growbin_jobs.engine import Engine, EngineConfig\n"
+        "from growbin_jobs.scheduler.schedule import Schedule\n"
         'engine = Engine(EngineConfig.from_env("SHOP_", source="shop:engine"))\n'
+        "schedule = Schedule(engine)\n"
     )
     env = environment | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1"}
 
@@ -221,9 +223,10 @@ def test_an_engine_of_one_s_own_is_tried_by_its_own_settings(tmp_path, environme
 
     code, well = doctor()
     assert (code, {what: status for what, (status, _) in well.items()}) == (
-        0, {"data folder": "ok", "broker": "ok", "database": "ok", "workers": "warning"},
+        0, {"data folder": "ok", "broker": "ok", "database": "ok", "workers": "warning", "schedule": "warning"},
     )  # fmt: skip
     assert well["workers"][1] == "No worker runs. Start all groups: growbin-jobs up shop"
+    assert well["schedule"][1].endswith("Start one: growbin-jobs scheduler --engine shop, or growbin-jobs up shop")
     code, away = doctor(SHOP_BROKER_URL="amqp://127.0.0.1:1/", SHOP_DATABASE_URL="postgresql://127.0.0.1:1/none")
     assert (code, away["broker"][0], away["database"][0]) == (1, "failed", "failed")
     assert "SHOP_BROKER_URL" in away["broker"][1]
