@@ -86,11 +86,10 @@ class Site:
         """Return what the journal says of each message."""
 
         def read(connection: apsw.Connection) -> dict[str, State]:
-            rows = connection.execute(
-                "SELECT task_id, status, task_wal.due_at, code FROM task_wal "
-                "LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id"
-            )
-            return {task_id: State(status, due_at, code) for task_id, status, due_at, code in rows}
+            # Joined here: dead letters have no index by message, and each row would look through them all.
+            codes = dict(connection.execute("SELECT task_id, code FROM dead_letter ORDER BY id"))
+            rows = connection.execute("SELECT task_id, status, due_at FROM task_wal")
+            return {task_id: State(status, due_at, codes.get(task_id)) for task_id, status, due_at in rows}
 
         return self.engine.journal.read(read)
 
