@@ -216,7 +216,7 @@ class Installation:
         return self._main
 
     @contextlib.contextmanager
-    def dripping(self, *, every: float = 0.1) -> Iterator[None]:
+    def dripping(self, *, every: float = 0.2) -> Iterator[None]:
         """Let jobs of all harmless kinds come in, one by one, as long as the block lasts.
 
         Parameters:
