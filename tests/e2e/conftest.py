@@ -29,13 +29,13 @@ from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.wiring import central_database
 
 ROOT = Path(__file__).parents[2]
+PHOTOS = ROOT.parent / "shared" / "photos" / "train"
 
 #: What would start both groups in an interpreter of their own.
 BOTH_GROUPS = [sys.executable, "-m", "tests.both_groups"]
 
 #: Of each worker process of storage.
 GREENLETS = "100"
-PHOTOS = ROOT.parent / "shared" / "photos" / "train"
 
 #: Quick enough for tests; everything else is the default.
 QUICK = {
