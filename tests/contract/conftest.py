@@ -103,7 +103,7 @@ class World:
         """Start a worker."""
         if self.box is not None:
             return None
-        worker = Worker(broker or self.broker, worker_timeout=100, worker_threads=threads)
+        worker = Worker(broker or self.broker, worker_timeout=20, worker_threads=threads)
         worker.start()
         self.workers.append(worker)
         return worker

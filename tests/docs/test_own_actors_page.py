@@ -11,6 +11,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
+from tests.whole import WHOLE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-actors.md").read_text()
 BLOCKS = re.findall(r"```(python|sh)\n(.*?)```", PAGE, re.DOTALL)
@@ -43,7 +44,8 @@ def run(command, folder, env):
     return done.stdout
 
 
-@pytest.mark.parametrize("broker", ["embedded", pytest.param("rabbitmq", marks=pytest.mark.services)])
+#: With RabbitMQ all lines run, those of the embedded broker and the last one.
+@pytest.mark.parametrize("broker", [pytest.param("rabbitmq", marks=pytest.mark.services), *["embedded"] * WHOLE])
 def test_every_line_of_the_page_does_what_it_says(folder, broker, request):
     env = environment(folder)
     if broker == "rabbitmq":

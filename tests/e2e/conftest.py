@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
@@ -29,6 +30,12 @@ from growbin_jobs.wiring import central_database
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT.parent / "shared" / "photos" / "train"
+
+#: What would start both groups in an interpreter of their own.
+BOTH_GROUPS = [sys.executable, "-m", "tests.both_groups"]
+
+#: Of each worker process of storage.
+GREENLETS = "100"
 
 #: Quick enough for tests; everything else is the default.
 QUICK = {
@@ -86,31 +93,52 @@ class Stack:
         return _settings.load(**{known[key]: value for key, value in self.env.items() if key in known})
 
     def start(
-        self, *groups: str, processes: int = 1, threads: int = 8, through: Mapping[str, str] | None = None
+        self,
+        *groups: str,
+        processes: int = 1,
+        threads: int = 8,
+        through: Mapping[str, str] | None = None,
+        scheduler: bool = False,
     ) -> None:
-        """Start the workers of groups; those of storage are greenlets. ``through`` changes their environment."""
-        for name in groups or names.GROUPS:
-            count = "100" if names.GROUPS[name].pool == "gevent" else str(threads)
-            numbers = ["--processes", processes, "--threads", count]
-            with (self.folder / f"{name}.log").open("ab") as log:
-                env = self.full_env | dict(through or {})
-                self.workers[name] = command_line.start("worker", name, *numbers, env=env, stdout=log, stderr=log)
+        """Start the workers of groups, each with a supervisor of its own; both under one unless some are named.
 
-    def stop(self, *groups: str, timeout: float = 60.0) -> dict[str, int]:
-        """Let workers drain, and return their exit codes."""
-        chosen = {name: self.workers.pop(name) for name in groups or list(self.workers)}
-        for process in chosen.values():
+        Parameters:
+          groups: Named where they end, or begin, apart.
+          processes, threads: Of each group, of each process. Those of storage have greenlets.
+          through: Changes their environment.
+          scheduler: Have one beside both groups.
+        """
+        env = self.full_env | dict(through or {})
+        numbers = ["--processes", str(processes), "--threads"]
+        if not groups:
+            numbers += [str(threads), "--greenlets", GREENLETS, *["--scheduler"] * scheduler]
+            with self._log(*names.GROUPS) as log:
+                options = {"env": env, "stdout": log, "stderr": log, "cwd": ROOT}
+                both = command_line.start_program("tests.both_groups", BOTH_GROUPS, *numbers, **options)
+            self.workers = dict.fromkeys(names.GROUPS, both)
+        for name in groups:
+            count = GREENLETS if names.GROUPS[name].pool == "gevent" else threads
+            with self._log(name) as log:
+                self.workers[name] = command_line.start(
+                    "worker", name, *numbers, count, env=env, stdout=log, stderr=log
+                )
+
+    def stop(self, timeout: float = 60.0) -> dict[str, int]:
+        """Let workers drain, and return their exit codes by group."""
+        chosen, self.workers = self.workers, {}
+        for process in set(chosen.values()):  # a second signal would not let them
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
         return {name: process.wait(timeout) for name, process in chosen.items()}
 
-    def kill(self, group: str) -> None:
-        """kill -9 the master and every worker process of a group."""
-        master = self.workers.pop(group)
-        for process in [psutil.Process(master.pid), *psutil.Process(master.pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        master.wait()
+    def kill(self, *groups: str) -> None:
+        """kill -9 the masters and all worker processes of groups, of all unless some are named."""
+        for master in {self.workers.pop(group) for group in groups or list(self.workers)}:
+            assert master not in self.workers.values(), "start apart what is killed apart"
+            for process in [psutil.Process(master.pid), *psutil.Process(master.pid).children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            master.wait()
 
     def run(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -188,13 +216,15 @@ class Stack:
             time.sleep(0.02)
 
     def log(self, group: str) -> str:
-        """Everything that a group's workers said."""
-        return (self.folder / f"{group}.log").read_text()
+        """Everything that a group's workers said, and what others said that were started with them."""
+        return "".join(log.read_text() for log in self.folder.glob("*.log") if group in log.stem.split("-"))
+
+    def _log(self, *groups: str) -> BinaryIO:
+        return (self.folder / f"{'-'.join(groups)}.log").open("ab")
 
     def close(self) -> None:
         """End whatever still runs."""
-        for name in list(self.workers):
-            self.kill(name)
+        self.kill()
         self.database.close()
 
 
@@ -219,6 +249,16 @@ def openai():
 def embedded(tmp_path: Path) -> Iterator[Stack]:
     """Nothing but a folder: no server, no key."""
     stack = Stack(tmp_path, QUICK | {"GROWBIN_DATA_DIR": str(tmp_path / "data")})
+    yield stack
+    stack.close()
+
+
+@pytest.fixture(scope="module")
+def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The same with workers of storage, which have started, for tests of a file that tell their pictures apart."""
+    folder = tmp_path_factory.mktemp("storing")
+    stack = Stack(folder, QUICK | {"GROWBIN_DATA_DIR": str(folder / "data")})
+    stack.start("storage")
     yield stack
     stack.close()
 

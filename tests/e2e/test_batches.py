@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from tests import command_line
 from tests.waiting import until
+from tests.whole import WHOLE
 
 from growbin_jobs import names
 from growbin_jobs.limits.usage import LlmUsage
@@ -28,12 +29,21 @@ class Batching:
         self.stack, self.openai = stack, openai
         stack.env |= {"GROWBIN_BATCH_GATHER": "0", "GROWBIN_BATCH_POLL": "1"}
         self.ledger, self.batches = Ledger(stack.database, "test"), MadeBatches(stack.database)
+        self.scheduler = None
 
-    def start(self, **through):
+    def start(self):
+        self.stack.start(threads=4, scheduler=True)
+        self.await_jobs()
+
+    def start_apart(self, **through):
+        """Start each by itself; ``through`` changes the environment of those that ask."""
         with (self.stack.folder / "scheduler.log").open("ab") as log:
             self.scheduler = command_line.start("scheduler", env=self.stack.full_env, stdout=log, stderr=log)
         self.stack.start("storage")
         self.stack.start("ai", threads=4, through=through)
+        self.await_jobs()
+
+    def await_jobs(self):
         until(lambda: set(self.ledger.registry.states()) >= {route.actor for route in JOBS}, "the jobs are known")
 
     def go_on(self):
@@ -67,16 +77,18 @@ class Batching:
         return [tuple(map(int, row[1:])) for row in rows]
 
     def stop(self):
-        self.scheduler.send_signal(signal.SIGTERM)
-        assert self.scheduler.wait(60) == 0
+        if self.scheduler:
+            self.scheduler.send_signal(signal.SIGTERM)
+            assert self.scheduler.wait(60) == 0
         assert self.stack.stop() == {"storage": 0, "ai": 0}
 
 
-@pytest.fixture(params=["embedded_online", pytest.param("clustered", marks=pytest.mark.services)])
+@pytest.fixture
 def batching(request, openai):
+    """Parametrise it indirectly with the name of a stack."""
     found = Batching(request.getfixturevalue(request.param), openai)
     yield found
-    if found.scheduler.poll() is None:
+    if found.scheduler and found.scheduler.poll() is None:
         found.scheduler.kill()
         found.scheduler.wait()
 
@@ -86,10 +98,23 @@ def submit(stack, photos):
     return [json.loads(line)["id"] for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("killed", ["batch.created", "batch.booked"])
+SERVICES = pytest.mark.services
+
+#: Each moment, and each kind of stack; which of them comes with which decides nothing.
+KILLS = [
+    pytest.param("clustered", "batch.created", marks=SERVICES),
+    pytest.param("embedded_online", "batch.booked"),
+    *[
+        pytest.param("embedded_online", "batch.created"),
+        pytest.param("clustered", "batch.booked", marks=SERVICES),
+    ] * WHOLE,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("batching", "killed"), KILLS, indirect=["batching"])
 def test_a_backfill_is_asked_in_batches_and_paid_once_though_its_worker_is_killed(batching, openai, photos, killed):
     ids = submit(batching.stack, photos[:4])
-    batching.start(GROWBIN_CRASHPOINT=killed)
+    batching.start_apart(GROWBIN_CRASHPOINT=killed)
     until(lambda: len(batching.waiting()) == 4, "all are put down", seconds=120)
     shown = json.loads(batching.stack.run("status", "--json", ids[0], check=True).stdout)
     assert (shown["tier"], shown["status"], shown["batches"][0]["batch"]) == ("batch", "uploaded", None)
@@ -117,6 +142,9 @@ def test_a_backfill_is_asked_in_batches_and_paid_once_though_its_worker_is_kille
     assert "completed" in batching.stack.run("batches", "list", check=True).stdout
 
 
+@pytest.mark.parametrize(
+    "batching", ["embedded_online", *[pytest.param("clustered", marks=SERVICES)] * WHOLE], indirect=True
+)
 def test_a_person_cancels_a_batch_and_what_it_asked_is_asked_in_the_standard_tier(batching, openai, photos):
     ids = submit(batching.stack, photos[:2])
     batching.start()

@@ -122,8 +122,7 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
     until(lambda: bulk.get(embedded.database, job).done > so_far, "it goes on without the monitor", seconds=60)
     until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 2, seconds=120 + NUMBER)
     bulk.stop(embedded.database, job, by="lee")
-    for group in ("ai", "storage"):
-        embedded.kill(group)
+    embedded.kill()
     embedded.start()
     with monitor(embedded) as second:
         assert second.get(f"api/v2/bulk/{job}").json()["state"] == "stopped"

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.whole import WHOLE
 
 from growbin_jobs.limits.named import named_limits
 from growbin_jobs.limits.provision import provision_of
@@ -17,10 +18,15 @@ from growbin_jobs.states import AnalysisStatus
 #: Requests a minute; the spacing is 61 s / 150.
 LIMIT, SPACING = 150, 61 / 150
 
+EMBEDDED, CLUSTERED = "embedded_online", pytest.param("clustered", marks=pytest.mark.services)
 
-@pytest.mark.parametrize(
-    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
-)
+
+def on(usual):
+    """On one kind of stack, or on both: tests/contract and tests/proof have the limits on both databases."""
+    return pytest.mark.parametrize("either", [EMBEDDED, CLUSTERED] if WHOLE else [usual], indirect=True)
+
+
+@on(CLUSTERED)
 def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either, openai, photos):
     number = 40
     either.env |= {"GROWBIN_VISION_LIMIT": str(LIMIT), "GROWBIN_TEXT_LIMIT": "0"}
@@ -59,9 +65,7 @@ def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either
     assert by_minute == [("vision", number)]
 
 
-@pytest.mark.parametrize(
-    "either", ["embedded_online", pytest.param("clustered", marks=pytest.mark.services)], indirect=True
-)
+@on(EMBEDDED)
 def test_a_limit_that_is_lowered_and_raised_while_workers_restart_loses_no_message_and_lets_none_die_of_age(
     either, openai, photos
 ):

@@ -7,11 +7,12 @@ import os
 from collections import Counter
 
 import pytest
+from tests.e2e.asked import assert_each_request_is_a_row
 
 from growbin_jobs.states import AnalysisStatus
 
 #: Photos that go through each stack.
-COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "75"))
+COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "40"))
 
 #: Seconds for all of them; the machine may be busy.
 PATIENCE = 150 + COUNT
@@ -53,6 +54,7 @@ def test_many_photos_through_rabbitmq_postgresql_s3_and_a_model_server(clustered
     assert clustered.stop() == {"storage": 0, "ai": 0}
     for group in ("storage", "ai"):
         assert openai.key not in clustered.log(group)
+    assert_each_request_is_a_row(clustered, books, ids)
 
 
 def test_both_groups_run_as_plain_dramatiq(embedded, photos):

@@ -1,12 +1,12 @@
 """Bad input: said plainly, never retried, and the worker lives on."""
 
 import json
-import time
 
 import pytest
 from PIL import Image
 from tests.stubs.webhook_receiver import receiver
 from tests.waiting import until
+from tests.whole import WHOLE
 
 from growbin_jobs.adapters.webhooks.signing import is_genuine
 from growbin_jobs.states import AnalysisStatus
@@ -58,7 +58,9 @@ def dead_letters(stack):
     return [json.loads(line) for line in run(stack, "dead", "list", "--json").splitlines()]
 
 
-@pytest.mark.parametrize("either", ["embedded", pytest.param("clustered", marks=pytest.mark.services)], indirect=True)
+@pytest.mark.parametrize(
+    "either", [pytest.param("clustered", marks=pytest.mark.services), *["embedded"] * WHOLE], indirect=True
+)
 def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives_on(either, bad_pictures, told):
     bad, good = bad_pictures
     either.env |= {
@@ -94,12 +96,12 @@ def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives
     assert {message["data"]["error_code"] for message in heard} == {*bad.values(), None}
 
 
-def test_paths_that_may_not_be_read_are_refused_and_a_refused_file_of_somebody_elses_is_left_where_it_is(embedded):
-    spool = embedded.settings.spool_folders[0]
-    spool.mkdir(parents=True)
+def test_paths_that_may_not_be_read_are_refused_and_a_refused_file_of_somebody_elses_is_left_where_it_is(storing):
+    spool = storing.settings.spool_folders[0]
+    spool.mkdir(parents=True, exist_ok=True)
     note = spool / "note.jpg"
     note.write_text("no picture, and its owner's")
-    theirs = object_store(embedded.settings).put("spool/theirs.jpg", b"neither", content_type="image/jpeg")
+    theirs = object_store(storing.settings).put("spool/theirs.jpg", b"neither", content_type="image/jpeg")
     paths = {
         "/etc/passwd": "picture_outside_spool",
         f"{spool}/../../etc/passwd": "picture_outside_spool",
@@ -112,33 +114,32 @@ def test_paths_that_may_not_be_read_are_refused_and_a_refused_file_of_somebody_e
         theirs: "picture_not_an_image",
     }
     ids = {f"a{number}": path for number, path in enumerate(paths)}
-    embedded.start("storage")
-    embedded.send(
+    storing.send(
         "from growbin_jobs.storage import upload_image\n"
         f"for analysis_id, path in {ids!r}.items(): upload_image.send('u', path, analysis_id)"
     )
 
-    failed = embedded.wait(list(ids), timeout=150)
+    failed = storing.wait(list(ids), timeout=150)
 
     assert {ids[key]: analysis.error_code for key, analysis in failed.items()} == paths
     assert {(analysis.status, analysis.failed_stage) for analysis in failed.values()} == {("failed", "upload")}
     assert note.exists()
-    assert spooled(embedded) == ["spool/theirs.jpg"]
+    assert spooled(storing) == ["spool/theirs.jpg"]
 
 
-def test_a_refused_photo_is_an_outcome_and_a_picture_that_is_nowhere_a_dead_letter(embedded, bad_pictures):
+def test_a_refused_photo_is_an_outcome_and_a_picture_that_is_nowhere_a_dead_letter(storing, bad_pictures):
     bad, _ = bad_pictures
-    embedded.start("storage")
-    ids = embedded.submit(list(bad))
-    embedded.send(
+    before = dead_letters(storing)
+    ids = storing.submit(list(bad))
+    storing.send(
         "from growbin_jobs.storage import upload_image\nupload_image.send('u', 's3://growbin/spool/none', 'gone')"
     )
 
-    failed = embedded.wait([*ids, "gone"], timeout=150)
+    failed = storing.wait([*ids, "gone"], timeout=150)
 
     assert {analysis.error_code for analysis in failed.values()} == {*bad.values(), "picture_missing"}
-    while not (letters := dead_letters(embedded)):  # its end is written behind the row of the analysis
-        time.sleep(0.02)
+    # Its end is written behind the row of the analysis.
+    letters = until(lambda: [one for one in dead_letters(storing) if one not in before], "a dead letter")
     assert [letter["code"] for letter in letters] == ["picture_missing"]
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.e2e.asked import assert_each_request_is_a_row
 
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.models.rehearsals import ModelRehearsal, Rehearsals
@@ -14,7 +15,8 @@ def test_a_rehearsal_asks_the_model_and_touches_no_result(embedded_online, opena
     ids = embedded_online.submit(photos[:8])
     embedded_online.start(threads=4)
     before = embedded_online.wait(list(ids), timeout=200)
-    embedded_online.stop()
+    assert embedded_online.stop() == {"storage": 0, "ai": 0}
+    assert_each_request_is_a_row(embedded_online, openai.stats(), ids)
 
     done = embedded_online.run("models", "rehearse", "gpt-5.1", "--sample", "6", "--json")
 

@@ -1,7 +1,6 @@
 """PostgreSQL is restored to an earlier moment: what has been paid for and what was due since then, by real workers."""
 
 import json
-import signal
 import subprocess
 from contextlib import closing
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
-from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs import names
@@ -56,20 +54,6 @@ def told(stack, *arguments):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def start(stack):
-    """Start both groups and a scheduler; what is returned stops the scheduler."""
-    stack.start(threads=4)
-    with (stack.folder / "scheduler.log").open("ab") as log:
-        scheduler = command_line.start("scheduler", env=stack.full_env, stdout=log, stderr=log)
-
-    def stop():
-        scheduler.send_signal(signal.SIGTERM)
-        assert scheduler.wait(60) == 0
-        stack.stop()
-
-    return stop
-
-
 def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
     clustered, openai, photos, postgres_server, tmp_path
 ):
@@ -77,19 +61,19 @@ def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
     ask(clustered, f"UPDATE schedule_state SET planned_until = now() - interval '1 day' WHERE job = '{JOB}'")
     backup = Backup(clustered, postgres_server, tmp_path / "backup")
 
-    stop = start(clustered)
+    clustered.start(threads=4, scheduler=True)
     [after] = clustered.submit(photos[:1])
     clustered.wait([after], timeout=120)
     sent_as = f"SELECT message_id FROM schedule_ledger WHERE job = '{JOB}' AND state = 'done'"
     done = f"SELECT due FROM schedule_ledger WHERE job = '{JOB}' AND state = 'done'"
     [due] = until(lambda: ask(clustered, done), "what was due is done")
     assert ask(clustered, sent_as) == [(message_id(JOB, due[0]),)]
-    stop()
+    assert set(clustered.stop().values()) == {0}
     paid = openai.stats()
     backup.restore()
     assert ask(clustered, "SELECT count(*) FROM waste_analysis") == [(0,)]
 
-    stop = start(clustered)
+    clustered.start(threads=4, scheduler=True)
     assert until(lambda: ask(clustered, done), "it is done in the restored database, too") == [due]
     assert ask(clustered, sent_as) == [(next_message_id(message_id(JOB, due[0])),)], "the node knows the first one"
 
@@ -106,4 +90,4 @@ def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
 
     assert again.status is AnalysisStatus.COMPLETED
     assert openai.stats()["vision"] == paid["vision"], "the answer was saved"
-    stop()
+    assert set(clustered.stop().values()) == {0}

@@ -132,7 +132,7 @@ def limited_next(job: str) -> None:
 @dramatiq.actor(queue_name=QUEUE, **OFTEN)
 def computing(job: str) -> None:
     begin(job)
-    end = time.monotonic() + float(os.environ.get("FAULTS_COMPUTE", "3"))
+    end = time.monotonic() + float(os.environ.get("FAULTS_COMPUTE", "1"))
     while time.monotonic() < end:
         pass
     done(job, "computing")

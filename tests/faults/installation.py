@@ -32,6 +32,9 @@ from growbin_jobs.wiring import central_database
 #: RabbitMQ has forgotten, which begins anew after a while of silence: two messages then wait for that long.
 PATIENCE = SILENCE + 40.0
 
+#: Seconds between two looks at what is left: each asks every queue, for a hundredth of a second of computing.
+LOOKS = 0.25
+
 #: Seconds that a keeper may take to look through the dead letters of a test and put them back.
 KEEPER_LOOKS = 5.0
 
@@ -216,7 +219,7 @@ class Installation:
         return self._main
 
     @contextlib.contextmanager
-    def dripping(self, *, every: float = 0.1) -> Iterator[None]:
+    def dripping(self, *, every: float = 0.2) -> Iterator[None]:
         """Let jobs of all harmless kinds come in, one by one, as long as the block lasts.
 
         Parameters:
@@ -291,7 +294,7 @@ class Installation:
             for name, worker in list(self.workers.items()):
                 if not worker.running:  # a poisonous message has ended it; its supervisor starts it again
                     self.ensure(name)
-            time.sleep(0.1)
+            time.sleep(LOOKS)
         self._dismiss_producers()
         self.stop([name for name in self.workers if name not in self._fresh or self._how[name] != ORDINARY])
         verdict = self._verdict()

@@ -34,7 +34,7 @@ KINDS: dict[str, Kind] = {
     "waiting": Kind(frozenset({"waiting"}), "is put off twice, then works"),
     "slow": Kind(frozenset({"slow"}), "works for a second"),
     "limited": Kind(frozenset({"limited", "limited-next"}), "has a time limit that its bookkeeping exceeds"),
-    "computing": Kind(frozenset({"computing"}), "computes for seconds without a pause"),
+    "computing": Kind(frozenset({"computing"}), "computes for a second without a pause"),
     "stumbling": Kind(frozenset({"stumbling"}), "stores an object, and its first run kills its process then"),
     "new": Kind(frozenset({"new"}), "of an actor that only the next release has"),
     "killer": Kind(frozenset(), "kills its process, each time", dies=True),

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from dramatiq import Message
 from tests.waiting import freeze
+from tests.whole import WHOLE
 
 from faults.pauses import DIVISOR
 from faults.processes import TESTS, await_that
@@ -118,7 +119,11 @@ class Site:
         self._broker.close()
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.services)])
+#: Who is a suspect, and what runs in isolation, is decided by the journal, whatever the broker.
+PLACES = [pytest.param("rabbitmq", marks=pytest.mark.services), *["embedded"] * WHOLE]
+
+
+@pytest.fixture(params=PLACES)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     url = request.getfixturevalue("rabbitmq_url") if request.param == "rabbitmq" else None
     made = Site(tmp_path, url)
@@ -126,7 +131,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     made.close()
 
 
-#: Each kind of broker and each kind of worker: who is a suspect is decided by the journal, whatever the broker.
+#: Each kind of broker, each kind of worker and each way to die.
 @pytest.mark.parametrize(
     ("site", "pool", "kinds"),
     [
@@ -134,8 +139,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             "embedded", ["--pool", "threads", "--threads", "8"], ["segfault", "sigkill"], id="two-embedded"
         ),
         pytest.param(
-            "rabbitmq", ["--pool", "gevent", "--threads", "1000"], ["abort", "sigkill", "exit"],
-            id="three-under-gevent-rabbitmq", marks=pytest.mark.services,
+            "rabbitmq", ["--pool", "gevent", "--threads", "1000"], ["abort", "exit", *["sigkill"] * WHOLE],
+            id="others-under-gevent-rabbitmq", marks=pytest.mark.services,
         ),
     ],
     indirect=["site"],

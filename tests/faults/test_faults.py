@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from tests.whole import WHOLE
 
 from faults.catalogue import FAULTS, Fault, Where, play
 from faults.installation import Installation
@@ -31,7 +32,7 @@ def cases() -> list[Any]:
         )
         # Those on a node of their own first: neighbours here run in the same process, and share it.
         for fault in sorted(FAULTS, key=lambda fault: "own node" not in fault.where)
-        for where in fault.in_ci
+        for where in (fault.where if WHOLE else fault.in_ci)
     ]
 
 

@@ -29,7 +29,7 @@ TESTS = Path(__file__).resolve().parents[1]
 THREADS = 16
 
 #: Odd messages before each ordinary one.
-BETWEEN = 4
+BETWEEN = 8
 
 #: Bytes that the worker may have taken at the end: what it starts with, and what a few large messages need.
 MOST_MEMORY = 900_000_000

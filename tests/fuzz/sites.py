@@ -104,14 +104,15 @@ class Site:
         """Return what the journal says of each message by its id, and of those put in as bytes by their number, too."""
 
         def read(connection: apsw.Connection) -> dict[str, State]:
+            # Joined here: dead letters have no index by message, and each row would look through them all.
+            codes = dict(connection.execute("SELECT task_id, code FROM dead_letter ORDER BY id"))
             rows = connection.execute(
-                "SELECT task_id, status, task_wal.due_at, code, CASE WHEN instr(payload, ?) THEN payload END"
-                " FROM task_wal LEFT JOIN dead_letter USING (task_id) ORDER BY dead_letter.id",
+                "SELECT task_id, status, due_at, CASE WHEN instr(payload, ?) THEN payload END FROM task_wal",
                 (str(LONG_AGO),),
             )
             found = {}
-            for task_id, status, due_at, code, payload in rows:
-                found[task_id] = State(status, due_at, code)
+            for task_id, status, due_at, payload in rows:
+                found[task_id] = State(status, due_at, codes.get(task_id))
                 if payload is not None and (number := _number(payload)) is not None:
                     found[nameless(number)] = found[task_id]
             return found

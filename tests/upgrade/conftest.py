@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.whole import WHOLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,8 +131,17 @@ class Node:
                 worker.wait()
 
 
-@pytest.fixture(params=["embedded", pytest.param("servers", marks=pytest.mark.services)])
+EMBEDDED, SERVERS = "embedded", pytest.param("servers", marks=pytest.mark.services)
+
+
+def on(usual):
+    """On one kind of servers, or on both: a message of the other release is the same on each."""
+    return pytest.mark.parametrize("node", [EMBEDDED, SERVERS] if WHOLE else [usual], indirect=True)
+
+
+@pytest.fixture
 def node(request, tmp_path, before):
+    """Parametrise it with :func:`on`."""
     variables = {}
     if request.param == "servers":
         variables["GROWBIN_BROKER_URL"] = request.getfixturevalue("rabbitmq_url")

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.upgrade.conftest import SERVERS, on
 
 from growbin_jobs.models.analysis import WasteAnalysis
 from growbin_jobs.settings import Settings, load
@@ -40,6 +41,7 @@ def await_completed(node, ids, seconds=120, until_any=False):
             time.sleep(0.1)
 
 
+@on(SERVERS)
 def test_analyses_of_both_releases_pass_through_workers_of_both(node):
     # Told to start on a newer schema, that older release would refuse; releases since then do not.
     old = [node.work("old", "storage"), node.work("old", "ai")]

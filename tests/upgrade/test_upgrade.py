@@ -1,6 +1,7 @@
 """Workers of this release and the one before live on one node and one database, and a rollback loses nothing."""
 
 import pytest
+from tests.upgrade.conftest import EMBEDDED, on
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -9,6 +10,7 @@ def dead(keys):
     return {key for key in keys if key.endswith("dead")}
 
 
+@on(EMBEDDED)
 def test_what_the_older_release_has_left_runs_in_the_newer_one_and_the_other_way_round(node):
     # The older release has run some, and leaves retries, messages for later and dead letters.
     first = node.send("old", "a")
@@ -41,6 +43,7 @@ def test_what_the_older_release_has_left_runs_in_the_newer_one_and_the_other_way
     assert node.effects() == dict.fromkeys(everything, 1)
 
 
+@on(EMBEDDED)
 def test_dead_letters_of_the_older_release_are_retried_by_the_newer_one(node):
     keys = node.send("old", "a")
     old = node.work("old")
