@@ -9,7 +9,7 @@ import argparse
 from typing import NoReturn
 
 from growbin_jobs import settings
-from growbin_jobs.cli.command_line import resized
+from growbin_jobs.cli.command_line import resized, scheduler_command
 from growbin_jobs.cli.supervised import become_supervisor
 from growbin_jobs.cli.workers import plan_of
 from growbin_jobs.names import GROUPS
@@ -28,4 +28,5 @@ def main() -> NoReturn:
         resized(group, given.processes, given.greenlets if group.pool == "gevent" else given.threads)
         for group in GROUPS.values()
     ]
-    become_supervisor(plan_of(engine_config(settings.load()), groups, own=True, scheduler=given.scheduler))
+    scheduler = scheduler_command() if given.scheduler else None
+    become_supervisor(plan_of(engine_config(settings.load()), groups, own=True, scheduler=scheduler))

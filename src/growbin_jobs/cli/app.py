@@ -203,11 +203,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
 #: Those that only read: none of them waits for long for a file that somebody keeps locked.
 READING = frozenset({
     "status", "doctor", "top", "usage", "models servers", "budgets list", "journal status", "journal tail", "dead list",
-    "dead show", "bulk list", "bulk show", "tasks list", "tasks show", "tasks tree", "queues list",
-    "queues history", "breakers list", "batches list", "limits list", "limits plan", "limits verify", "schedule list",
-    "schedule preview", "schedule plan", "schedule history", "schedule verify", "health list", "health events", "stats show", "stats explain",
-    "archive list", "reports list", "reports show", "subject show", "subject erasures", "monitor token list", "prove",
-    "audit list", "audit verify", "audit review", "webhooks list", "webhooks deliveries",
+    "dead show", "bulk list", "bulk show", "tasks list", "tasks show", "tasks tree", "queues list", "queues history",
+    "breakers list", "batches list", "limits list", "limits plan", "limits verify", "schedule list", "schedule preview",
+    "schedule plan", "schedule history", "schedule verify", "health list", "health events", "stats show",
+    "stats explain", "archive list", "reports list", "reports show", "subject show", "subject erasures",
+    "monitor token list", "prove", "audit list", "audit verify", "audit review", "webhooks list", "webhooks deliveries",
 })  # fmt: skip
 
 
