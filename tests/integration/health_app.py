@@ -33,6 +33,16 @@ def block(name):
         sleep(0.02)
 
 
+@engine.actor(queue_name="work", max_retries=0, time_limit=3_000)
+def block_for_ever():
+    """Let nobody else run any more; mark that it stands still beyond what is allowed without a run."""
+    begun = time.monotonic()
+    while True:
+        sleep(0.02)
+        if time.monotonic() - begun > 2 * watch.STUCK:
+            (MARKS / "still.there").touch()
+
+
 @engine.actor(queue_name="work", max_retries=0, time_limit=100)
 def outlive(name):
     """Wait in one call that nothing interrupts, for so long that a test ends it."""

@@ -173,15 +173,14 @@ def test_a_process_that_lost_something_for_want_of_memory_is_replaced(node: Node
     until(lambda: node.has("after.ended"), "another process works")
 
 
-def test_a_process_that_stands_still_is_replaced(node: Node) -> None:
+def test_a_process_that_stands_still_beyond_a_time_limit_is_replaced(node: Node) -> None:
     node.env["TEST_STUCK"] = "1"
     node.start("gevent", 5)
     until(lambda: not node.ill("/readyz"), "it is ready")
 
-    node.send("block", "a")
-    until(lambda: node.has("a.started"), "it stands still")
+    node.send("block_for_ever")
+    until(lambda: node.has("still.there"), "it may stand still within its time limit")
     until(lambda: "worker.broken Nothing" in node.log.read_text(), "it ends")
 
-    (node.marks / "a.may_end").touch()
     node.send("work", "after")
     until(lambda: node.has("after.ended"), "another process works")

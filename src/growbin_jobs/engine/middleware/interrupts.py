@@ -111,6 +111,10 @@ class Interrupts:
         """Return how many run now."""
         return len(self._deadlines)
 
+    def outlived(self) -> bool:
+        """Return whether a run has outlived its time limit, and nobody could tell it: none gets a turn."""
+        return any(deadline < time.monotonic() for deadline in tuple(self._deadlines.values()))
+
     def overdue(self) -> float:
         """Return since how many seconds the longest of those runs that was struck and has not stopped."""
         return 0.0

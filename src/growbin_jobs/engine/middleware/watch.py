@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between two signs of life.
 INTERVAL = 2.0
 
-#: Seconds without a turn for any thread or greenlet after which a process is ended: what holds it up, it does so for
-#: ever. Kubernetes' probes are sooner; elsewhere nobody else would see it.
+#: Seconds without a turn for any thread or greenlet after which a process is ended, unless all that runs in it is within
+#: its time limit: it may compute. Kubernetes' probes are sooner; elsewhere nobody else would see it.
 STUCK = 300.0
 
 #: Signs of life for each look at all threads: to ask a thousand greenlets costs a millisecond.
@@ -47,7 +47,8 @@ class Watch(Middleware):
     A worker thread that has died (an error in Dramatiq's own code, or out of memory) is replaced. A consumer that has
     died is not, since deliveries that it has handed out belong to it: the process drains and ends, and whoever
     supervises it starts another. A process that can open no file any more ends at once, and so does one in which
-    something got lost for want of memory, and one in which nobody has had a turn for :data:`STUCK`.
+    something got lost for want of memory, and one in which nobody has had a turn for :data:`STUCK` and beyond the time
+    limits of what runs.
 
     Parameters:
       folder: Of the node.
@@ -139,7 +140,7 @@ class Watch(Middleware):
             files.look()
             # Looks are counted, and not seconds: whoever was stopped (SIGSTOP) for an hour has not looked meanwhile.
             turn, looks = self._hub_at, looks + 1 if turn == self._hub_at else 0
-            if looks * INTERVAL >= STUCK:
+            if looks * INTERVAL >= STUCK and self._is_stuck():
                 end_process("Nothing in it has had a turn for too long.")
             try:
                 file.write(self._beat())
@@ -151,6 +152,10 @@ class Watch(Middleware):
                 stop.release()  # the other thread looks at it too
                 break
         file.remove()
+
+    def _is_stuck(self) -> bool:
+        interrupts = self._interrupts()
+        return not interrupts.running() or interrupts.outlived()
 
     def _beat(self) -> Beat:
         health = self._journal().health()
