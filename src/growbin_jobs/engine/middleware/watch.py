@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between two signs of life.
 INTERVAL = 2.0
 
-#: Seconds without a turn for any thread or greenlet after which a process is ended, unless all that runs in it is within
-#: its time limit: it may compute. Kubernetes' probes are sooner; elsewhere nobody else would see it.
+#: Seconds without a turn for any thread or greenlet after which a process is ended, but not within the time limits of
+#: what runs in it: it may compute. Kubernetes' probes are sooner; elsewhere nobody else would see it.
 STUCK = 300.0
 
 #: Signs of life for each look at all threads: to ask a thousand greenlets costs a millisecond.
