@@ -33,6 +33,8 @@ async known => {
         if (!known.includes(look)) texts.set(look, [...texts.get(look) ?? [], each]);
     }
     for (let turn = 0; turn < 3; turn++) {
+        // A live page exchanges its parts meanwhile: what has left it cannot be judged.
+        for (const [look, elements] of texts) texts.set(look, elements.filter(each => each.isConnected));
         const asked = [...texts].flatMap(([look, [first]]) => first ? [[look, first]] : []);
         if (!asked.length) break;
         const include = asked.map(([, element]) => element);

@@ -13,6 +13,7 @@ from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.engine import find_engine
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.middleware.retries import Retries
+from growbin_jobs.engine.reasons import REASONS
 
 
 def make(folder, **values):
@@ -119,8 +120,9 @@ def test_a_place_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
         make(tmp_path).add_middleware(Own(), before="Retry")
 
 
-def test_own_reasons_are_given_up_with(tmp_path):
+def test_own_reasons_are_given_up_with(tmp_path, request):
     engine = make(tmp_path)
+    request.addfinalizer(lambda: REASONS.pop("test_order_gone"))  # another test compares all with their page
     engine.register_reasons({"test_order_gone": {"en": "There is no order {order}.", "ko": "{order}"}})
 
     assert str(Permanent("test_order_gone", order=5)) == "There is no order 5."
