@@ -68,6 +68,7 @@ def test_what_a_killed_node_ran_is_lost_with_what_becomes_of_it(
         return [each["task_id"] for each in found if each["status"] == state] == [message_id]
 
     first.until(lambda: shown("running"), "the centre knows that it runs")
+    first.until(lambda: client.get("/api/v2/workers").json()["present"], "the centre knows who runs it")
     kill(first)
     first.held.unlink()
     assert not shown("lost")  # the node may be back in a moment

@@ -66,7 +66,7 @@ def test_what_was_done_after_the_backup_comes_back_from_the_journal(
         connection.autocommit = True
         for statement in (f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}"):
             connection.cursor().execute(statement)
-    subprocess.run([binaries / "pg_restore", "--exit-on-error", "--dbname", postgres_url, dump], check=True)
+    subprocess.run([binaries / "pg_restore", "--single-transaction", "--dbname", postgres_url, dump], check=True)
     product.send("meanwhile")  # the keeper goes on with what is new, and knows of nothing else
     product.until(copied("dead", 1), "the one after the restore is copied")
     assert copied("completed", 1)()
