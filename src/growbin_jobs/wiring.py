@@ -10,9 +10,8 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.objects import ObjectStore, open_store
 from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.config import EngineConfig
-from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.opening import open_central, open_current
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
 from growbin_jobs.messages import subject_of
 from growbin_jobs.models import SCHEMA
@@ -219,7 +218,4 @@ def central_database(settings: Settings, *, upgraded: bool = True) -> Database:
       upgraded: False leaves the schema as it is.
     """
     config = engine_config(settings)
-    database = open_central(config)
-    if upgraded and config.upgrades_database:
-        upgrade(database, SCHEMA)
-    return database
+    return open_current(config) if upgraded else open_central(config)

@@ -62,6 +62,7 @@ ROOMS = (
             "testing",
             "keeper",
             "results",
+            "another_engine",
             "operating",
             "inspect",
         ),

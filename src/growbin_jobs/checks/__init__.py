@@ -69,20 +69,20 @@ def run_engine_checks(engine: Engine, config: EngineConfig, module: str) -> list
     """
     names = [group.name for group in engine.groups]
     up, worker = f"growbin-jobs up {module}", f"growbin-jobs worker {module} --group"
-    checks: list[Check] = [*_of_engine(config), ("workers", partial(check_workers, config, names, up, worker))]
+    of_engine = _of_engine(config, f"{COMMAND} --engine {module}")
+    checks: list[Check] = [*of_engine, ("workers", partial(check_workers, config, names, up, worker))]
     if schedule := schedule_of(engine):
         checks.append(("schedule", partial(check_schedule, config, schedule.jobs, module)))
-    found = _run(checks, [], _in_the_folder(config))
-    return [replace(one, detail=one.detail.replace(COMMAND, f"{COMMAND} --engine {module}")) for one in found]
+    return _run(checks, [], _in_the_folder(config))
 
 
-def _of_engine(config: EngineConfig) -> list[Check]:
+def _of_engine(config: EngineConfig, command: str = COMMAND) -> list[Check]:
     return [
         ("data folder", partial(check_data_folder, config)),
         ("journal", partial(check_journal, config)),
         ("processes", partial(check_processes, config)),
         ("broker", partial(check_broker, config)),
-        ("database", partial(check_database, config)),
+        ("database", partial(check_database, config, command)),
     ]
 
 

@@ -63,15 +63,18 @@ def check_broker(config: EngineConfig) -> Iterator[Finding]:
         yield Finding("broker", status, caveat)
 
 
-def check_database(config: EngineConfig) -> Iterator[Finding]:
-    """Try the central database as a starting worker would need it; SQLite's file is upgraded, as that one would."""
-    from growbin_jobs.engine.central.upgrade import check, upgrade
-    from growbin_jobs.engine.opening import open_central
+def check_database(config: EngineConfig, command: str) -> Iterator[Finding]:
+    """Try the central database as a starting worker would need it; SQLite's file is upgraded, as that one would.
 
-    database = open_central(config)
-    if config.upgrades_database:
-        upgrade(database, config.schema)
-    check(database, config.schema)
+    Parameters:
+      config: Of this node.
+      command: What upgrades it.
+    """
+    from growbin_jobs.engine.central.upgrade import check
+    from growbin_jobs.engine.opening import open_current
+
+    database = open_current(config)
+    check(database, config.schema, command)
     yield Finding("database", "ok", database.address)
     yield from check_clock(database)
 

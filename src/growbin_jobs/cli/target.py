@@ -42,14 +42,9 @@ def config() -> EngineConfig:
       ConfigurationError: If a setting is wrong, or there is no such engine.
     """
     if _chosen is not None:
-        from dataclasses import replace
+        from growbin_jobs.another_engine import config_of_another
 
-        from growbin_jobs.models import MONITOR_SCHEMA
-        from growbin_jobs.scheduler.schedule import SCHEMA, schedule_of
-
-        engine = engine_of(_chosen)
-        scheduled = () if schedule_of(engine) is None else SCHEMA
-        return replace(engine.config, schema=(*engine.config.schema, *MONITOR_SCHEMA, *scheduled))
+        return config_of_another(engine_of(_chosen))
     from growbin_jobs import settings
     from growbin_jobs.wiring import engine_config
 
@@ -112,14 +107,9 @@ def central(*, upgraded: bool = True) -> Database:
     Raises:
       ConfigurationError, Deferred: When it cannot be opened.
     """
-    from growbin_jobs.engine.central.upgrade import upgrade
-    from growbin_jobs.engine.opening import open_central
+    from growbin_jobs.engine.opening import open_central, open_current
 
-    its = config()
-    database = open_central(its)
-    if upgraded and its.upgrades_database:
-        upgrade(database, its.schema)
-    return database
+    return open_current(config()) if upgraded else open_central(config())
 
 
 def engine_of(name: str) -> Engine:

@@ -125,3 +125,17 @@ def open_central(config: EngineConfig, *, grows_after: float = GROWS_AFTER) -> D
         folder_setting=config.named("data_dir"),
         grows_after=grows_after,
     )
+
+
+def open_current(config: EngineConfig) -> Database:
+    """Return the central database; a SQLite file is brought to the current schema, since nobody else may have.
+
+    Raises:
+      ConfigurationError, Deferred: When that file cannot be opened or upgraded.
+    """
+    from growbin_jobs.engine.central.upgrade import upgrade
+
+    database = open_central(config)
+    if config.upgrades_database:
+        upgrade(database, config.schema)
+    return database

@@ -8,19 +8,17 @@ from typing import Any
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
-from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.upgrade import COMMAND, pending, upgrade
-from growbin_jobs.engine.config import EngineConfig
+from growbin_jobs.another_engine import config_of_another
+from growbin_jobs.engine.central.upgrade import COMMAND, require_current
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.groups import Route
-from growbin_jobs.engine.opening import open_broker, open_central
+from growbin_jobs.engine.opening import open_broker, open_current
 from growbin_jobs.errors import ConfigurationError, Deferred
-from growbin_jobs.models import MONITOR_SCHEMA
 from growbin_jobs.monitor.config import MonitorConfig, Oidc, TrustedProxy
 from growbin_jobs.monitor.people import AllowList, User, users_of
 from growbin_jobs.monitor.services import Services
 from growbin_jobs.operating import function_of
-from growbin_jobs.scheduler.schedule import SCHEMA, schedule_of
+from growbin_jobs.scheduler.schedule import schedule_of
 from growbin_jobs.scheduler.table import JOBS
 from growbin_jobs.settings import Settings
 from growbin_jobs.wiring import central_database, engine_config, object_store
@@ -61,15 +59,10 @@ def make_services(settings: Settings | None = None, another: Engine | None = Non
 
 
 def _of_another(settings: Settings, engine: Engine) -> Services:
-    schedule = schedule_of(engine)
-    schema = (*engine.config.schema, *MONITOR_SCHEMA, *(() if schedule is None else SCHEMA))
-    config = replace(engine.config, source=engine.source, groups=engine.groups, schema=schema)
-    database = open_central(config)
-    if config.upgrades_database:
-        upgrade(database, config.schema)
-    else:
-        with suppress(Deferred):  # it is away: pages say so, and ask again
-            _require(database, config)
+    schedule, config = schedule_of(engine), config_of_another(engine)
+    database = open_current(config)
+    with suppress(Deferred):  # it is away: pages say so, and ask again
+        require_current(database, config.schema, f"{COMMAND} --engine {config.source}")
     actors = engine.broker.actors
     return Services(
         settings=settings,
@@ -88,15 +81,6 @@ def _routes() -> dict[str, Route]:
     """Return where messages of Growbin's actors go: of each its ordinary queue, not the one for bulk."""
     routes = [value for value in vars(names).values() if isinstance(value, Route)]
     return {route.actor: route for route in reversed(routes)}
-
-
-def _require(database: Database, config: EngineConfig) -> None:
-    missing = pending(database, config.schema)
-    if missing:
-        raise ConfigurationError(
-            f"The database {database.address} lacks {len(missing)} migrations, the first of them {missing[0]}. "
-            f"Run: {COMMAND} --engine {config.source}"
-        )
 
 
 def make_config(settings: Settings, *, growbin: bool = True, **options: Any) -> MonitorConfig:

@@ -141,15 +141,10 @@ class Schedule:
             raise ConfigurationError(f"{job.name} is to run after {job.after!r}: declare that job before it.")
 
     def _open(self) -> DueTimes:
-        from growbin_jobs.engine.central.upgrade import upgrade
-        from growbin_jobs.engine.opening import open_central
+        from growbin_jobs.engine.opening import open_current
         from growbin_jobs.scheduler.effects import DueTimes
 
-        config = self.config
-        database = open_central(config)
-        if config.upgrades_database:
-            upgrade(database, config.schema)
-        return DueTimes(database)
+        return DueTimes(open_current(self.config))
 
 
 def schedule_of(engine: Engine) -> Schedule | None:

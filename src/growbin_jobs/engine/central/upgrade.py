@@ -156,7 +156,7 @@ def pending(database: Database, schema: Schema) -> list[str]:
     return [migration.name for migration in migrations(schema) if migration.version not in present]
 
 
-def require_current(database: Database, schema: Schema) -> None:
+def require_current(database: Database, schema: Schema, command: str = COMMAND) -> None:
     """Refuse to work on a schema that this program cannot work with: pods of two versions run side by side.
 
     Raises:
@@ -169,7 +169,7 @@ def require_current(database: Database, schema: Schema) -> None:
     missing = [migration.name for migration in known if migration.version not in present]
     if missing:
         lacks = ", ".join(missing) if len(missing) < 4 else f"{missing[0]} to {missing[-1]} ({len(missing)} migrations)"
-        raise ConfigurationError(f"The database {database.address} lacks {lacks}. Run: {COMMAND}")
+        raise ConfigurationError(f"The database {database.address} lacks {lacks}. Run: {command}")
     newest = known[-1].version
     if any(needed is not None and newest < needed for needed in present.values()):
         raise ConfigurationError(
@@ -178,7 +178,7 @@ def require_current(database: Database, schema: Schema) -> None:
         )
 
 
-def check(database: Database, schema: Schema) -> None:
+def check(database: Database, schema: Schema, command: str = COMMAND) -> None:
     """Try the database as a starting process would need it, for ``growbin-jobs doctor``.
 
     Raises:
@@ -186,7 +186,7 @@ def check(database: Database, schema: Schema) -> None:
     """
     database.connect()
     _look(database, schema)
-    require_current(database, schema)
+    require_current(database, schema, command)
 
 
 def _look(database: Database, schema: Schema) -> bool:
