@@ -118,8 +118,8 @@ def seen_worker(services, name: str) -> None:
 HOSTILE = '"><svg onload=alert(1)>\u202egnp.exe<script>alert(2)</script>'
 
 
-#: A browser opens six connections to a server: so many streams would leave none for pages.
-TABS = 8
+#: Twice as many as a browser opens connections to a server.
+TABS = 12
 
 
 def test_many_tabs_are_live_by_one_stream_and_a_new_leader_takes_over(start_monitor, watch):
