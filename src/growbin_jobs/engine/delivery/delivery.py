@@ -65,6 +65,9 @@ class Intake(Protocol):
     def receive(self, deliveries: Sequence[Delivery]) -> bool:
         """Begin the life of what has arrived. Returns False if that cannot be done for now: try again."""
 
+    def leave(self, delivery: Delivery) -> bool:
+        """Be told that the broker gets a delivery back that has not begun. Returns False if it may not have it."""
+
     def release(self, delivery: Delivery) -> None:
         """Be told that Dramatiq is done with a delivery; it is settled from here on. Never blocks."""
 

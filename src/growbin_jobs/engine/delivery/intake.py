@@ -94,6 +94,11 @@ class DeliveryIntake:
         crashpoint("message.received")
         return True
 
+    def leave(self, delivery: Delivery) -> bool:
+        """Let the broker have back a delivery that has not begun; its consumer tells it. Returns whether it may."""
+        life = delivery.life
+        return life is not None and not life.took and not delivery.failed and advance(delivery, Step.LEAVE)
+
 
 def put_aside(delivery: Delivery, reason: str, seconds: float) -> bool:
     """Let a delivery that has not begun come again later: nothing counts that, and no record is made of it.

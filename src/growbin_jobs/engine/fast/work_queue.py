@@ -8,6 +8,7 @@ import threading
 import time
 from bisect import insort
 from collections import deque
+from collections.abc import Callable
 from queue import Empty
 from typing import Any, Final
 
@@ -93,6 +94,28 @@ class WorkQueue:
         found: list[Any] = []
         for items in [self._items[priority] for priority in tuple(self._priorities)]:
             found += list(items)[: limit - len(found)]
+        return found
+
+    def withdraw(self, wanted: Callable[[Any], bool], most: int) -> list[Any]:
+        """Take out the newest items of a kind, at most so many.
+
+        Parameters:
+          wanted: Asked about items that nobody else can take meanwhile.
+        """
+        found: list[Any] = []
+        for priority in reversed(tuple(self._priorities)):
+            items, others = self._items[priority], list[Any]()
+            while len(found) < most and items:
+                try:
+                    item = items.pop()
+                except IndexError:  # a worker was faster
+                    break
+                (found if wanted(item) else others).append(item)
+            items.extend(reversed(others))
+        for _ in found:
+            self.task_done()
+        if self._waiters and not self._coming and not self.empty():  # one may have looked while others were out
+            self._wake()
         return found
 
     def empty(self) -> bool:

@@ -47,3 +47,5 @@ class Prefetch(Middleware):
             worker.queue_prefetch = min(factors[-1] * worker.worker_threads, _MAX_AMQP_PREFETCH)
         elif not QUEUE_PREFETCH:
             worker.queue_prefetch = min(worker.queue_prefetch + settling(worker.worker_threads), _MAX_AMQP_PREFETCH)
+            if hasattr(broker, "work_queue"):
+                broker.work_queue = lambda: worker.work_queue  # the one that it has once it runs

@@ -123,3 +123,41 @@ def test_a_patient_queue_brings_items_at_once_and_lets_nobody_go_before_it_hurri
     for thread in waiting:
         thread.join(10)
     assert [each and each.name for each in left] == ["a", None, None]
+
+
+@given(st.lists(st.tuples(st.integers(-2, 2), st.booleans()), max_size=20), st.integers(0, 25))
+def test_the_newest_of_a_kind_are_withdrawn_and_the_others_keep_their_order(rows, most):
+    queue = WorkQueue()
+    items = [SimpleNamespace(name=name, priority=priority, ours=ours) for name, (priority, ours) in enumerate(rows)]
+    for each in items:
+        queue.put(each)
+    in_order = sorted(items, key=lambda each: (each.priority, each.name))
+    expected = [each for each in reversed(in_order) if each.ours][:most]
+
+    assert queue.withdraw(lambda each: each.ours, most) == expected
+
+    left = [each for each in in_order if each not in expected]
+    assert queue.unfinished_tasks == len(left)
+    assert [queue.get_nowait() for _ in left] == left
+
+
+def test_what_is_withdrawn_while_workers_take_reaches_one_of_both():
+    queue, done, withdrawn, number = WorkQueue(), [], [], 4_000
+
+    def work():
+        while (each := queue.get(timeout=PATIENCE)).name is not None:
+            done.append(each.name)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for thread in workers:
+        thread.start()
+    for name in range(number):
+        queue.put(item(name))
+        if name % 7 == 0:
+            withdrawn += [each.name for each in queue.withdraw(lambda each: each.name % 2 == 0, 3)]
+    for _ in workers:
+        queue.put(item(None, priority=1))
+    for thread in workers:
+        thread.join(PATIENCE)
+
+    assert Counter(done + withdrawn) == Counter(range(number))

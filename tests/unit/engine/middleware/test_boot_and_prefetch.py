@@ -8,6 +8,7 @@ from dramatiq.middleware import SkipMessage
 
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.errors import ConfigurationError, Deferred
+from growbin_jobs.engine.fast.held_items import FastWorkQueue
 from growbin_jobs.engine.middleware import prefetch
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.lifecycle import Lifecycle
@@ -67,16 +68,30 @@ def test_what_settles_grows_with_the_threads_within_bounds(threads, expected):
     assert settling(threads) == expected
 
 
+@pytest.mark.parametrize(("queue", "more"), [("vision_analysis", False), ("other", True)])
+def test_consumers_may_fetch_more_where_no_group_says_how_many(queue, more):
+    broker = StubBroker(middleware=[Prefetch(tuple(GROUPS.values())), FastWorkQueue()])
+    broker.work_queue = None
+    dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name=queue)
+    worker = Worker(broker, worker_threads=5)
+
+    broker.emit_before("worker_boot", worker)
+
+    assert (broker.work_queue is not None and broker.work_queue()) is (worker.work_queue if more else False)
+
+
 def test_who_has_set_the_prefetch_has_it(monkeypatch):
     monkeypatch.setattr(prefetch, "QUEUE_PREFETCH", 7)
     monkeypatch.setattr("dramatiq.worker.QUEUE_PREFETCH", 7)
     broker = StubBroker(middleware=[Prefetch(tuple(GROUPS.values()))])
     dramatiq.actor(lambda: None, broker=broker, actor_name="work", queue_name="other")
+    broker.work_queue = None
     worker = Worker(broker, worker_threads=5)
 
     broker.emit_before("worker_boot", worker)
 
     assert worker.queue_prefetch == 7
+    assert broker.work_queue is None
 
 
 @pytest.mark.parametrize("closed", [True, False])

@@ -19,6 +19,7 @@ from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
 from growbin_jobs.engine.broker.rabbitmq.delays import delay_route
 from growbin_jobs.engine.broker.rabbitmq.inspection import Inspection
 from growbin_jobs.engine.broker.rabbitmq.producer import RabbitProducer
+from growbin_jobs.engine.broker.rabbitmq.quick_tasks import QuickTasks
 from growbin_jobs.engine.broker.rabbitmq.renewable_connections import RenewableConnections
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealingConsumer
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
@@ -29,6 +30,7 @@ from growbin_jobs.engine.delivery.delivery import Intake
 from growbin_jobs.engine.delivery.outbox import outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
+from growbin_jobs.engine.fast.work_queue import WorkQueue
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
@@ -56,12 +58,15 @@ class RabbitBroker(FastHooks):
 
     Attributes:
       intake: Asked before messages are handed out, and shown them; set before a worker starts.
+      work_queue: Returns the worker's, where consumers may fetch more than their prefetch while tasks are quick; set
+        before a worker starts. None: they may not.
 
     Raises:
       ConfigurationError: If the URL cannot be understood.
     """
 
     intake: Intake | None = None
+    work_queue: Callable[[], WorkQueue] | None = None
 
     def __init__(
         self,
@@ -260,6 +265,7 @@ class RabbitBroker(FastHooks):
                 intake=self.intake,
                 pauses=self.pauses,
                 prefetch=prefetch,
+                quick_tasks=None if self.work_queue is None else QuickTasks(self.work_queue),
                 timeout=timeout,
                 open_timeout=remaining,
                 on_queue_deleted=partial(connections.invalidate, queue_name),

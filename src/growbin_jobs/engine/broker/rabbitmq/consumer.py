@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -18,11 +19,14 @@ from growbin_jobs.engine.broker.rabbitmq.ack_batching import ACK
 from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChannel
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, settle_now
+from growbin_jobs.engine.broker.rabbitmq.quick_tasks import QuickTasks
 from growbin_jobs.engine.delivery.admission import is_time
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
 from growbin_jobs.engine.pauses import Pauses
+
+logger = logging.getLogger(__name__)
 
 #: Messages that are looked up in the journal together, at most.
 INTAKE_BATCH = 256
@@ -59,6 +63,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
       queue_name: What to consume; it exists.
       pauses: While the queue is paused there, nothing is handed out; RabbitMQ sends no more than the prefetch.
       prefetch: Deliveries that may be unacknowledged at a time.
+      quick_tasks: Says when there may be more of them; None: never.
       timeout: Milliseconds that an iteration waits for a message.
       open_timeout: Seconds to wait until RabbitMQ has accepted the consumer.
       on_queue_deleted: Called when RabbitMQ cancels the consumer because its queue is gone.
@@ -81,6 +86,7 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         intake: Intake | None = None,
         pauses: Pauses | None = None,
         prefetch: int,
+        quick_tasks: QuickTasks | None = None,
         timeout: int,
         open_timeout: float,
         on_queue_deleted: Callable[[], None],
@@ -90,6 +96,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         self.intake = intake
         self._pauses = Pauses() if pauses is None else pauses
         self._resumed = threading.Event()
+        self._quick_tasks = quick_tasks
+        self._fetches_more = False
         self._timeout = timeout / 1000
         self.received_at = time.monotonic()
         self._arrived: list[RabbitDelivery] = []  # and not looked up yet
@@ -121,12 +129,36 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         if self._arrived and self.intake and not self.intake.receive(self._arrived):
             time.sleep(self._timeout)
             return
+        if self._quick_tasks is not None:
+            self._quick_tasks.handed_over(self._arrived)
+            if self._quick_tasks.quick is not self._fetches_more:
+                self._adapt(self._quick_tasks)
         self._fetched.extend(self._arrived)
         self._arrived.clear()
 
+    def _adapt(self, tasks: QuickTasks) -> None:
+        """Fetch more, or no more than the prefetch and give back what is too much: others may run it meanwhile.
+
+        RabbitMQ brings others for those that were the first consumer's, so until some have run there may be twice the
+        prefetch.
+        """
+        self._fetches_more = tasks.quick
+        if tasks.quick:
+            self._fetch_more()
+            return
+        self._fetch_less()
+        given_back = tasks.take_back(self._may_leave, max(self._held - self._prefetch, 0))
+        for delivery in given_back:
+            self._settle(delivery.tag, Disposition.REQUEUE)
+        if given_back:
+            logger.info("consumer.gave_back queue=%s messages=%d", self._queue_name, len(given_back))
+
+    def _may_leave(self, delivery: Delivery) -> bool:
+        return delivery.consumer is self and self.intake is not None and self.intake.leave(delivery)
+
     def _receive(self) -> None:
         try:
-            delivered = None if self.closed else self._inbox.get(timeout=self._timeout)
+            delivered = None if self.closed else self._wait()
             while delivered is not None:
                 self._decode(*delivered)
                 if len(self._arrived) == INTAKE_BATCH:
@@ -134,6 +166,14 @@ class RabbitConsumer(ConsumingChannel, Consumer):
                 delivered = self._inbox.get_nowait()
         except Empty:
             return
+
+    def _wait(self) -> tuple[int, bool, bytes] | None:
+        """Return what arrives next; None: the channel is lost."""
+        starving = self._quick_tasks is not None and self._inbox.empty() and self._held >= self._prefetch
+        delivered = self._inbox.get(timeout=self._timeout)
+        if starving and self._quick_tasks is not None:
+            self._quick_tasks.waited()
+        return delivered
 
     def _decode(self, tag: int, redelivered: bool, body: bytes) -> None:
         try:

@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 #: Seconds to wait for RabbitMQ's answer when a consumer closes.
 CLOSE_TIMEOUT = 5.0
 
+#: Deliveries that a consumer of quick tasks may have beside its prefetch. RabbitMQ holds a consumer to the prefetch of
+#: its start, so they are another one's, of the same channel.
+EXTRA = 320
+
 
 class ConsumingChannel:
     """One channel from its opening to its loss; it is never opened anew, since its tags mean nothing on another one.
@@ -54,6 +58,7 @@ class ConsumingChannel:
         self._flush_scheduled = False
         self._wake, self._unhook = waker(partial(link.call, self._send_acks))
         self._channel: Channel | None = None
+        self._extra_tag = ""
         self._reason = ""
         self._gone: Future[None] = Future()
 
@@ -82,7 +87,20 @@ class ConsumingChannel:
     @property
     def idle(self) -> bool:
         """Return True while everything that has arrived is settled."""
-        return self._acks.settled == self._received
+        return not self._held
+
+    @property
+    def _held(self) -> int:
+        """Return how many deliveries are not settled."""
+        return self._received - self._acks.settled
+
+    def _fetch_more(self) -> None:
+        """Let RabbitMQ deliver :data:`EXTRA` messages more than the prefetch."""
+        self._link.call(self._start_extra)
+
+    def _fetch_less(self) -> None:
+        """Let RabbitMQ deliver no more than the prefetch again."""
+        self._link.call(self._stop_extra)
 
     def close(self) -> None:
         """Send the acks of what is settled, then close: RabbitMQ takes the rest back. Closing twice is fine."""
@@ -119,6 +137,19 @@ class ConsumingChannel:
         if frames.is_fast(channel):
             channel.connection.deliver_to(channel, self._delivered)
         channel.basic_consume(self._queue_name, self._delivered_by_pika, callback=consuming)
+
+    def _start_extra(self) -> None:
+        channel = self._channel
+        # pika rejects by itself what comes while a consumer is cancelled, and those tags would never be settled here.
+        if channel is not None and channel.is_open and frames.is_fast(channel):
+            channel.basic_qos(prefetch_count=EXTRA)  # of consumers that start from now on
+            self._extra_tag = channel.basic_consume(self._queue_name, self._delivered_by_pika)
+
+    def _stop_extra(self) -> None:
+        channel = self._channel
+        if channel is not None and channel.is_open and self._extra_tag:
+            channel.basic_cancel(self._extra_tag)
+            self._extra_tag = ""
 
     def _delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
         self._received += 1
