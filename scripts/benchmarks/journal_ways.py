@@ -8,10 +8,10 @@ import sqlite3
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from growbin_jobs.engine.delivery.codec import new_id
 from growbin_jobs.engine.delivery.records import Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.file import store
 from growbin_jobs.engine.journal.journal import Journal
@@ -27,8 +27,8 @@ RESULT = json.dumps({"category": "plastic", "item": "pet_bottle", "state": "clea
 
 def an_end(worker: str, *, follow_up: bool = False) -> Finish:
     """About 400 bytes of a row."""
-    now, task_id = time.time(), str(uuid.uuid4())
-    outbox = OutboxMessage(message_id=str(uuid.uuid4()), task_name="next", queue_name="next", body=PAYLOAD.encode())
+    now, task_id = time.time(), new_id()
+    outbox = OutboxMessage(message_id=new_id(), task_name="next", queue_name="next", body=PAYLOAD.encode())
     return Finish(
         task_id=task_id, task_name="storage.upload_image", queue_name="user_input", payload=PAYLOAD, result=RESULT,
         state=TaskState.COMPLETED, worker=worker, started_at=now, completed_at=now, outbox=(outbox,) * follow_up,
@@ -101,9 +101,7 @@ def accepting(journal: Journal, commits: Commits, threads: int) -> Run:
 
         def work(thread: int) -> None:
             while time.perf_counter() < stop:
-                message = OutboxMessage(
-                    message_id=str(uuid.uuid4()), task_name="a", queue_name="q", body=PAYLOAD.encode()
-                )
+                message = OutboxMessage(message_id=new_id(), task_name="a", queue_name="q", body=PAYLOAD.encode())
                 journal.accept(message, PAYLOAD)
                 counts[thread] += 1
 
@@ -124,7 +122,7 @@ def obvious(path: Path, synchronous: str) -> Run:
     def run(seconds: float) -> tuple[int, int]:
         stop, count = time.perf_counter() + seconds, 0
         while time.perf_counter() < stop:
-            row = (str(uuid.uuid4()), PAYLOAD, "completed", RESULT, time.time(), time.time())
+            row = (new_id(), PAYLOAD, "completed", RESULT, time.time(), time.time())
             connection.execute("INSERT INTO task VALUES (?, ?, ?, ?, ?, ?)", row)
             count += 1
         return count, count

@@ -229,7 +229,7 @@ def test_a_message_that_waits_in_place_for_its_turn_is_aborted(real_world, opera
     message = wait.send()
     assert waits.wait(60)
     operator.say(Action.ABORT, Target.MESSAGE, message.message_id)
-    real_world.until(lambda: over)
+    real_world.until(lambda: over and (row := operator.row(message)) is not None and row.error)
     assert operator.row(message).error == "aborted"
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from dramatiq import Message
 
+from growbin_jobs.engine.delivery.by_name import message_for
+from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.middleware.prefetch import settling
 
 #: What a task carries beside its numbers.
@@ -109,6 +111,8 @@ def first_message(system: str, chain: int, length: int) -> tuple[bytes, dict[str
       length: Its number of stages.
     """
     name, args = stage_name(1), (chain, length, PAYLOAD)
+    if system in ("c", "p"):
+        return message_for(Route(name, name), *args).encode(), {"delivery_mode": 2}
     if system != "d":
         message: Message[None] = Message(queue_name=name, actor_name=name, args=args, kwargs={}, options={})
         return message.encode(), {"delivery_mode": 2}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from growbin_jobs.engine.central.sync import Sync
-from growbin_jobs.engine.delivery.codec import follow_up_id, random_id
+from growbin_jobs.engine.delivery.codec import follow_up_id, new_id
 from growbin_jobs.operations import task_tree
 
 ACTORS = ["upload_image", "analyze_image", "retrieve_rule", "record_failure"]
@@ -35,11 +35,11 @@ def shape(trees):
 
 
 def test_a_task_is_the_root_of_all_that_follows_from_it(central, sent):
-    root = sent("upload_image", random_id())
+    root = sent("upload_image", new_id())
     child = sent("analyze_image", follow_up_id(root, "analyze_image", 0), after=1)
     sent("analyze_image", follow_up_id(root, "analyze_image", 1), after=2)
     sent("retrieve_rule", follow_up_id(child, "retrieve_rule", 0), after=3)
-    sent("retrieve_rule", random_id(), after=4)  # somebody else's
+    sent("retrieve_rule", new_id(), after=4)  # somebody else's
 
     tree = task_tree.of_task(root, central, actors=ACTORS)
 
@@ -51,11 +51,11 @@ def test_a_task_is_the_root_of_all_that_follows_from_it(central, sent):
 
 @pytest.mark.parametrize("analysis_id", ["a-1001", "a_1", "%", "A-1"])
 def test_an_analysis_has_a_tree_for_each_of_its_first_messages(central, sent, began, analysis_id):
-    root = sent("upload_image", random_id(), "u1", "s3://b/k", analysis_id)
-    again = sent("upload_image", random_id(), "u1", "s3://b/k", analysis_id, after=5)
-    sent("upload_image", random_id(), "u1", "s3://b/k", f"{analysis_id}x")
+    root = sent("upload_image", new_id(), "u1", "s3://b/k", analysis_id)
+    again = sent("upload_image", new_id(), "u1", "s3://b/k", analysis_id, after=5)
+    sent("upload_image", new_id(), "u1", "s3://b/k", f"{analysis_id}x")
     for other in ("ab1", analysis_id.swapcase() + "y", f'"{analysis_id}"'):
-        sent("upload_image", random_id(), "u1", "s3://b/k", other)
+        sent("upload_image", new_id(), "u1", "s3://b/k", other)
     sent("analyze_image", follow_up_id(root, "analyze_image", 0), analysis_id, after=1)
 
     trees = task_tree.of_analysis(analysis_id, began, central, first="upload_image", actors=ACTORS)
@@ -66,7 +66,7 @@ def test_an_analysis_has_a_tree_for_each_of_its_first_messages(central, sent, be
 
 @pytest.mark.parametrize(("hours", "found"), [(0, 1), (20, 1), (30, 0)])
 def test_a_first_message_that_waited_is_found_within_a_day(central, sent, began, hours, found):
-    sent("upload_image", random_id(), "u1", "k", "a1")
+    sent("upload_image", new_id(), "u1", "k", "a1")
 
     trees = task_tree.of_analysis("a1", began + timedelta(hours=hours), central, first="upload_image", actors=ACTORS)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from dramatiq import Message
 
-from growbin_jobs.engine.delivery.codec import assemble, random_id
+from growbin_jobs.engine.delivery.codec import assemble, new_id
 from growbin_jobs.engine.delivery.outbox import current_outbox
 from growbin_jobs.engine.groups import Route
 
@@ -29,7 +29,7 @@ def message_for(route: Route, *args: Any, **kwargs: Any) -> Message[Any]:
             "args": args,
             "kwargs": kwargs,
             "options": {},
-            "message_id": random_id() if outbox is None else outbox.new_id(route.actor),
+            "message_id": new_id() if outbox is None else outbox.new_id(route.actor),
             "message_timestamp": int(time.time() * 1000),
         }
     )

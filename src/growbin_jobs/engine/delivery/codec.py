@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from hashlib import sha1
 from operator import itemgetter
@@ -162,18 +163,24 @@ def _fields(body: bytes) -> tuple[dict[str, Any], type[Message[Any]]]:
 NAMESPACE = uuid5(NAMESPACE_URL, "growbin-jobs:follow-ups")
 
 
-def random_id() -> str:
-    """Return a random id, as ``str(uuid4())`` does."""
-    return _uuid(os.urandom(16).hex(), 4)
+def new_id() -> str:
+    """Return an id that nothing else has: a UUID of version 7 (RFC 9562, section 5.7), which begins with its time.
+
+    So ids of the same time are neighbours in each index of ids. Random ones touch a page of their own for each row: a
+    commit of fifty ends writes fifty pages.
+    """
+    return _uuid(f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}", 7)
 
 
 def is_random(message_id: str) -> bool:
-    """Is it a version 4 UUID, as Dramatiq makes them for messages whose sender does not care?"""
-    return len(message_id) == 36 and message_id[14] == "4"
+    """Is it one that nobody has chosen: a UUID of version 4, as Dramatiq makes them, or of version 7, as here?"""
+    return len(message_id) == 36 and message_id[14] in "47"
 
 
 def follow_up_id(parent_id: str, actor_name: str, ordinal: int) -> str:
     """Return the id of a follow-up: ``uuid5(parent id, actor and ordinal)``.
+
+    Where the parent's id begins with a time, so does this one, with the same: a UUID of version 8.
 
     Parameters:
       parent_id: Id of the message that sends it.
@@ -186,7 +193,10 @@ def follow_up_id(parent_id: str, actor_name: str, ordinal: int) -> str:
         namespace = b""
     if len(namespace) != 16:
         namespace = uuid5(NAMESPACE, parent_id).bytes
-    return _uuid(sha1(namespace + f"{actor_name}:{ordinal}".encode(), usedforsecurity=False).hexdigest(), 5)
+    digits = sha1(namespace + f"{actor_name}:{ordinal}".encode(), usedforsecurity=False).hexdigest()
+    if len(parent_id) == 36 and parent_id[14] in "78":
+        return _uuid(namespace[:6].hex() + digits[12:], 8)
+    return _uuid(digits, 5)
 
 
 def _uuid(digits: str, version: int) -> str:

@@ -8,6 +8,7 @@ from dramatiq import Actor, Message, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import CurrentMessage as DramatiqCurrentMessage
 
+from growbin_jobs.engine.delivery.codec import is_random, new_id
 from growbin_jobs.engine.delivery.outbox import current_outbox
 from growbin_jobs.engine.middleware.in_place_of import InPlaceOf
 
@@ -29,10 +30,11 @@ class CurrentMessage(InPlaceOf, DramatiqCurrentMessage):
 
 
 class MessageIds(Middleware):
-    """Names a message when it is made inside a run, not only when it is sent.
+    """Names messages when they are made.
 
-    So a pipeline or a group that an actor composes holds the ids that its messages will have, those that are sent later
-    too, and a second run makes the same ones.
+    Inside a run not only when they are sent: so a pipeline or a group that an actor composes holds the ids that its
+    messages will have, those that are sent later too, and a second run makes the same ones. Elsewhere by
+    :func:`growbin_jobs.engine.delivery.codec.new_id` and not at random, which costs each index of ids a page a row.
     """
 
     def after_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:
@@ -45,6 +47,8 @@ class MessageIds(Middleware):
                 outbox.broker is actor.broker or getattr(outbox.broker, "stands_for", None) is actor.broker
             ):
                 outbox.name(message)
+            elif is_random(message.message_id):
+                vars(message)["message_id"] = new_id()
             return message
 
         vars(actor)["message_with_options"] = message_with_options
