@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import Action, decide
@@ -17,6 +16,7 @@ from growbin_jobs.engine.central.tasks import Task, Tasks
 from growbin_jobs.engine.control.instructions import Action as Instruct
 from growbin_jobs.engine.control.instructions import Target
 from growbin_jobs.engine.control.table import Control
+from growbin_jobs.engine.delivery.codec import new_id
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.delivery.reruns import again, encoded
 from growbin_jobs.errors import Conflict, NotFound
@@ -155,7 +155,7 @@ def _task(database: Database, task_id: str) -> Task:
 
 def _message(task: Task, *, fresh: bool = False, changes: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
-        return again(json.dumps(task.payload), str(uuid4()), fresh=fresh, changes=changes)
+        return again(json.dumps(task.payload), new_id(), fresh=fresh, changes=changes)
     except ValueError:
         raise NotFound("Its message is not known, so it cannot run again.") from None
 
