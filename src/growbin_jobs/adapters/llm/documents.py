@@ -34,6 +34,12 @@ def parsed(form: type[Wire], document: str) -> Wire | None:
     try:
         return form.model_validate_json(document)
     except ValidationError:
+        pass
+    try:
+        # Half of an emoji at a cut, or a line's end as it is inside a text: only pydantic takes no answer for that.
+        loose = json.dumps(json.loads(document, strict=False), ensure_ascii=False).encode("utf-8", "replace")
+        return form.model_validate_json(loose)
+    except (ValueError, RecursionError):
         return None
 
 

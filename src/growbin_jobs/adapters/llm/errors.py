@@ -134,7 +134,7 @@ def from_response(
         or (400 <= status < 500 and vocabulary.QUOTA_WORDS.search(text))
     ):
         return Permanent("model_quota_exhausted", detail=detail)
-    is_filtered = status in (400, 403, 422, 451) and vocabulary.FILTER_WORDS.search(text)
+    is_filtered = status in (400, 403, 422, 424, 451) and vocabulary.FILTER_WORDS.search(text)
     if vocabulary.names(vocabulary.FILTERED, codes) or (is_filtered and not vocabulary.WHOSE.search(text)):
         return Permanent("model_refused")
     if status in (401, 403) or (
@@ -155,7 +155,8 @@ def from_response(
         return Permanent("model_not_offered", status=status, model=model, detail=_instead_of(model))
     if status in _FAILED_NOW or status >= 500 or vocabulary.ENDED_WORDS.search(text):
         return Transient(f"The model's server failed (HTTP {status}, {detail}).")
-    if status in (404, 405) and (not text or text.startswith("an HTML page") or vocabulary.WRONG_ADDRESS.search(text)):
+    is_missing = status in (404, 405) and (not text or text.startswith("an HTML page"))
+    if is_missing or (status in (400, 404, 405) and vocabulary.WRONG_ADDRESS.search(text)):
         detail = f"{detail}; check OPENAI_BASE_URL, which usually ends in /v1"
     if status == 407:
         detail = f"{detail}; it is the proxy of HTTPS_PROXY or HTTP_PROXY that asks for a user and a password"
@@ -173,7 +174,8 @@ def _waiting(status: int, said: Said, headers: Mapping[str, str]) -> GrowbinErro
         return RateLimited(f"The model's server limits the rate (HTTP {status}).", headers, said)
     asks = status in _MAY_ASK_TO_WAIT and (asks_to_wait(headers) or bool(said.delay))
     busy = status in (503, 529) and vocabulary.BUSY_WORDS.search(said.text)
-    if asks or busy or (slow_down and status >= 500):
+    named = (status in (400, 424) or status >= 500) and vocabulary.SLOW_DOWN_NAMES.search(said.text)
+    if asks or busy or named or (slow_down and status >= 500):
         return RateLimited(f"The model's server asks to wait (HTTP {status}).", headers, said)
     return None
 

@@ -4,7 +4,7 @@
 | --- | --- |
 | the object, and sentences or a code fence around it | the object, where there is exactly one |
 | a list of one object; the object below one name such as ``answer``; the object as a JSON string | the object |
-| a comma before a closing bracket | no comma |
+| a comma before a closing bracket; a line's end as it is inside a text | no comma; the line's end |
 | the object as Python writes it: ``{'item': None}`` | the object |
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
 | ``" Plastics "``, ``"플라스틱"`` where ``plastic`` is one of the words asked for | ``plastic`` |
@@ -136,7 +136,7 @@ def _without_trailing_commas(text: str) -> str:
 
 def _loads(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, strict=False)
     except RecursionError:
         raise Ambiguous("nested too deeply") from None
 

@@ -20,8 +20,10 @@ Answer = TypeVar("Answer")
 #: How the reasons begin for which a model stopped, in lower case: OpenAI's, Gemini's, Mistral's, those of gateways.
 _CUT_OFF: Final = ("length", "max_tokens", "max_output_tokens", "model_length", "max_completion_tokens")
 _FILTERED: Final = (
-    "content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited", "spii", "image_safety", "sensitive",
+    "content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited", "spii", "sensitive", "guardrail",
+    "image_safety", "image_prohibited", "image_recitation",
 )  # fmt: skip
+_FAILED: Final = ("error", "insufficient_system_resource", "network_error", "abort", "server_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,17 @@ def read_reply(
     if isinstance(choice.error, Mapping) and choice.error:  # a gateway's upstream failed (OpenRouter)
         wrong = {"error": choice.error}
         raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
-    message, finish = choice.message, str(choice.finish_reason or "").casefold()
+    # A filter of Gemini's leaves no message; some gateways answer as if they were asked for pieces, or for a text.
+    message = choice.message or choice.delta or _Message(content=choice.text)
+    finish = str(choice.finish_reason or "").casefold().replace("-", "_").removeprefix("finish_reason_")
     if message.refusal or _refuses(message.content) or finish.startswith(_FILTERED):
         raise Permanent("model_refused")
-    if finish.startswith("error"):
+    if finish.startswith(_FAILED):
         raise Transient("The model's server failed while it answered.")
     cut_off = finish.startswith(_CUT_OFF)
-    content = unwrapped(message.content) or _called(message.tool_calls or [{"function": message.function_call}])
+    content = unwrapped(message.content)
+    if not content or (structured and "{" not in content):  # words beside the call that is the answer
+        content = _called(message.tool_calls or [{"function": message.function_call}]) or content
     if structured and not content:
         content = _object(message)
     thoughts = message.reasoning_content or message.reasoning or message.thinking
@@ -126,7 +132,9 @@ class _Message(BaseModel):
 
 
 class _Choice(BaseModel):
-    message: _Message
+    message: _Message | None = None
+    delta: _Message | None = None
+    text: Any = None
     finish_reason: Any = None
     error: Any = None
 
@@ -150,9 +158,10 @@ def _object(message: _Message) -> str:
 
 
 def _called(calls: object) -> str:
-    """Return the arguments of the one tool that a model calls to give its answer."""
-    if not isinstance(calls, list) or len(calls) != 1 or not isinstance(calls[0], dict):
-        return ""
-    function = calls[0].get("function")
-    arguments = function.get("arguments") if isinstance(function, dict) else None
+    """Return the arguments of the one tool that a model calls to give its answer; it may call it twice alike."""
+    functions = (
+        [call.get("function") if isinstance(call, dict) else None for call in calls] if isinstance(calls, list) else []
+    )
+    found = [function.get("arguments") if isinstance(function, dict) else None for function in functions]
+    arguments = found[0] if found and all(each == found[0] for each in found) else None
     return unwrapped(arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else "")

@@ -36,6 +36,8 @@ _NAMES: Final = frozenset({
     "additionalProperty", "unevaluatedProperty",
 })  # fmt: skip
 _WORDS: Final = frozenset({"code", "type", "status", "reason", "statusCode", "status_code", "errcode"})
+#: What a gateway writes where there is nothing (LiteLLM).
+_NOTHING: Final = ("None", "null")
 #: Members that say how long to wait, with their unit.
 _DELAYS: Final = {
     "retryDelay": "", "retry_after": "", "retryAfter": "", "retry-after": "", "retry_after_seconds": "",
@@ -121,6 +123,8 @@ def _walk(value: Any, name: str, said: Said, left: list[int], depth: int) -> Non
     elif isinstance(value, list | tuple):
         for part in value:
             _walk(part, name, said, left, depth + 1)
+    elif value in _NOTHING:
+        return
     elif name in _WORDS and isinstance(value, str | int) and not isinstance(value, bool):
         said.codes.append(str(value)[:100])
     elif name in _NAMES and isinstance(value, str):

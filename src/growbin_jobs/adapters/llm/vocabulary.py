@@ -22,7 +22,7 @@ def names(pattern: re.Pattern[str], codes: Iterable[str]) -> bool:
 
 #: An account that has nothing left, or that nobody has paid for (Moonshot, Alibaba, Volcengine, LiteLLM's budgets).
 QUOTA: Final = re.compile(
-    r"^billing|insufficient\w*(?:quota|balance|credits?|funds)|(?:balance|credits?)\w*(?:exhausted|depleted|insufficient)"
+    r"^billing|(?:insufficient\w*|notenough)(?:quota|balance|credits?|funds)|(?:balance|credits?)\w*(?:exhausted|depleted|insufficient)"
     r"|spendlimit|organizationusagelimitexceeded|exceededcurrentquota|budgetexceeded|overbudget|overdue|arrear"
     r"|paymentrequired|freetieronly|setlimitexceeded|blockedapiaccess"
 )
@@ -36,7 +36,9 @@ QUOTA_WORDS: Final = re.compile(
     r"|used all available credits"
     r"|(?:n't|not|no) (?:have )?(?:any |enough )credits|monthly (?:included )?credits|spend(?:ing)? limit"
     r"|requires? (?:a )?(?:billing|payment)|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b"
-    r"|over budget|budget (?:has been |is )?exceeded|exceeded ?budget|past invoices"
+    r"|over budget|budget (?:for .{1,30} )?(?:has been |is )?(?:exceeded|exhausted)|exceeded ?budget|past invoices"
+    r"|key limit exceeded"
+    r"|reached your (?:specified )?(?:API )?usage limits"  # Anthropic's, under 400
     r"|(?:over|past) ?due (?:balance|payment)"
     r"|account\b.{0,60}\bis suspended|free tier\b.{0,40}\bexhausted|daily free allocation"
     r"|(?:余额|餘額|额度|配额)不足|欠费|잔액이? ?부족|크레딧이? ?부족|残高(?:が)?不足",
@@ -49,7 +51,14 @@ SLOW_DOWN: Final = re.compile(r"slowdown|overload|toomanyrequests|queueexceeded|
 #: It is there and takes no more now: llama.cpp "Loading model", Ollama "server busy", Gemini "overloaded".
 BUSY_WORDS: Final = re.compile(
     r"\bloading\b|overloaded|server busy|no (?:idle )?slots?\b|too many|try again later|at capacity|no capacity"
-    r"|capacity exceeded|high demand",
+    r"|capacity exceeded|over capacity|high demand|queue (?:is |was )?full|no available workers"
+    r"|scal(?:ed to zero|ing up)|warming up|starting up|not ready",
+    re.IGNORECASE,
+)
+
+#: The name of an error of the server behind a gateway, which passes it on as a text (Amazon's, gRPC's).
+SLOW_DOWN_NAMES: Final = re.compile(
+    r"\b(?:Throttling|TooManyRequests|ModelNotReady|ServiceUnavailable)Exception\b|\bRESOURCE_?EXHAUSTED\b",
     re.IGNORECASE,
 )
 
@@ -64,17 +73,24 @@ ACCESS_WORDS: Final = re.compile(
     r"api[ _-]?key (?:not valid|not found|expired|missing|is (?:not valid|invalid|missing))"
     r"|(?:invalid|incorrect|missing) (?:or invalid )?(?:api[ _-]?key|authorization)"
     r"|access denied due to invalid subscription key"
-    r"|\b(?:location|country|region|territory)\b.{0,40}\bnot supported|matching your data policy",
+    r"|\b(?:location|country|region|territory)\b.{0,40}\bnot supported|matching your data policy"
+    r"|\borgani[sz]ation has been (?:disabled|restricted)|requires terms acceptance|has not activated the model",
     re.IGNORECASE,
 )
 
 #: A model that the server does not offer, or has not loaded (LM Studio, tinyhumansai/openhuman#4181).
 GONE: Final = re.compile(
-    r"model(?:notfound|deprecated|retired|decommissioned|notloaded|notsupported)|deploymentnotfound|(?:invalid|unknown)model"
+    r"model(?:notfound|deprecated|retired|decommissioned|notloaded|notsupported|notavailable)|deploymentnotfound"
+    r"|(?:invalid|unknown|unavailable)model"
 )
 GONE_WORDS: Final = re.compile(
     r"\b(?:model|deployment)s?\b.{0,200}?(?:deprecated|retired|not exist\b|not found|shut ?down|decommissioned"
-    r"|no longer|is not a valid model)|\b(?:invalid|unknown) model\b|not a valid model|\bno models? (?:is |are )?loaded"
+    r"|no longer|is not a valid model|end of its life|as legacy|identifier is invalid|on-demand throughput)"
+    r"|\bmodels?\b.{0,60}?\bnot available\b"
+    r"|\b(?:invalid|unknown|unsupported|unavailable|no such) model\b(?! param)|not a valid model"
+    r"|\bunable to access (?:non-serverless )?model\b|does not work with the specified model"
+    r"|\bno endpoints found for\b|\bno allowed providers\b|\bendpoint does not exist\b|^model: \S+$"
+    r"|\bno models? (?:is |are )?loaded"
     r"|\bfunction\b.{0,80}\bnot found for account",  # NVIDIA's
     re.IGNORECASE | re.DOTALL,
 )
@@ -90,7 +106,11 @@ NO_IMAGES: Final = re.compile(
 )
 
 #: A model that ended at this request and is started anew for another (LM Studio).
-ENDED_WORDS: Final = re.compile(r"\b(?:model|engine|runner)\b.{0,20}\b(?:crashed|unloaded|is dead)\b", re.IGNORECASE)
+ENDED_WORDS: Final = re.compile(
+    r"\b(?:model|engine|runner)\b.{0,20}\b(?:crashed|unloaded|is dead)\b"
+    r"|failed to get (?:a )?response from provider",  # Cloudflare's gateway, under 400
+    re.IGNORECASE,
+)
 
 #: Groq found that the model's answer does not keep to the form (build-with-groq/g1#23).
 UNUSABLE: Final = re.compile("jsonvalidatefailed")
@@ -99,10 +119,11 @@ UNUSABLE: Final = re.compile("jsonvalidatefailed")
 FILTERED: Final = re.compile(
     r"contentfilter|contentpolicy|responsibleai|prohibitedcontent|datainspectionfailed|moderationblocked"
 )
-#: The same in words (OpenAI's ``invalid_prompt``, Zhipu, Moonshot, OpenRouter).
+#: The same in words (OpenAI's ``invalid_prompt``, Zhipu, Moonshot, OpenRouter; LiteLLM; Cloudflare's guardrails).
 FILTER_WORDS: Final = re.compile(
     r"\b(?:prompt|input|content|image|request)s?\b.{0,30}\bflagged\b|\bsafety system\b"
-    r"|(?:usage|content|safety|acceptable use) polic(?:y|ies)|inappropriate content|considered high risk"
+    r"|(?:usage|content|content management|safety|acceptable use) polic(?:y|ies)|inappropriate content"
+    r"|considered high risk|ContentPolicyViolation|blocked due to security configurations"
     r"|敏感内容|违规内容|부적절한|유해한",
     re.IGNORECASE,
 )

@@ -40,7 +40,8 @@ _PART = re.compile(rf"({_NUMBER})(ms|us|µs|ns|d|h|m|s)", re.ASCII)
 #: A wait in a sentence: "try again in 7.66s", "Please retry after 86400 seconds", "will reset after 12h34m16s"
 #: (danielmiessler/Fabric#364, alex-wolf-ps/dbchatprov2#2, diegosouzapw/OmniRoute#9504, earendil-works/pi#2851).
 _IN_WORDS = re.compile(
-    r"\b(?:again|retry|resets?|wait|available)\s+(?:in|after|for)?\s*~?"
+    r"\b(?:again|retry(?: your request)?|resets?|wait|available|cooldown)\b:?\s*(?:in|after|for|within)?:?\s*"
+    r"(?:about|around|approximately|~)?\s*"
     rf"((?:{_NUMBER}\s*"
     r"(?:ms|milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|[smhd])\b[\s,]*(?:and\s+)?"
     rf"|{_NUMBER}(?:ms|[dhms])(?=\d))+)",
@@ -49,8 +50,17 @@ _IN_WORDS = re.compile(
 _WORD_PART = re.compile(rf"({_NUMBER})\s*(ms|milli|[smhd])", re.I)
 #: One number with its unit written out, as a header's whole value.
 _WORDED = re.compile(rf"{_NUMBER} ?(?:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)", re.I)
-#: Units in the languages of other servers; beside a number they stand for nothing but a time.
-_ELSEWHERE = re.compile(rf"({_NUMBER})\s*(?:(초|秒|segundos?|secondes?|sekunden?)|분|分|minutos?|minuten)", re.I)
+#: The name of a field with its seconds, in a sentence.
+_FIELD = re.compile(rf"\bretry[-_ ]?after\b['\"]?\s*[:=]?\s*['\"]?({_NUMBER})(?![\w.:-])", re.I)
+#: Units in the languages of other servers, by their seconds; beside a number they stand for nothing but a time.
+_HOURS = r"시간|小时|小時|時間|horas?|heures?|stunden?|час(?:а|ов)?|giờ"
+_MINUTES = r"분|分钟|分鐘|分|minutos?|minuten|minuti|минут[аыу]?|phút"
+_SECONDS = r"초|秒钟|秒鐘|秒|segundos?|secondes?|sekunden?|secondi|seconden|секунд[аыу]?|giây"
+_ELSEWHERE_PART = re.compile(rf"({_NUMBER})\s*(?:({_HOURS})|({_MINUTES})|(?:{_SECONDS}))", re.I)
+#: Several of them in a row; not of a rate ("60 a minute"), which stands before the wait.
+_ELSEWHERE = re.compile(
+    rf"(?<![每/매])(?:{_NUMBER}\s*(?:{_HOURS}|{_MINUTES}|{_SECONDS})\s*(?![당마]|間に|间内|内|毎|/))+", re.I
+)
 
 #: What a date may have for its zone: an offset, or one of the names that mean one. HTTP's dates are in GMT, and without
 #: a zone too; any other name (``KST``) may stand for anything between two days.
@@ -169,8 +179,11 @@ def _moment(value: str) -> float | None:
 def _in_words(text: str) -> float | None:
     if found := _IN_WORDS.search(text):
         return _sum(_WORD_PART.findall(found[1]))
+    if found := _FIELD.search(text):
+        return float(found[1])
     if found := _ELSEWHERE.search(text):
-        return float(found[1]) * (1 if found[2] else 60)
+        parts = _ELSEWHERE_PART.findall(found[0])
+        return sum(float(number) * (3600 if hours else 60 if minutes else 1) for number, hours, minutes in parts)
     return None
 
 

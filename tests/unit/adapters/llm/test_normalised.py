@@ -25,6 +25,7 @@ TEXT = json.dumps(ANSWER)
         json.dumps({"VisionAnswer": ANSWER}),
         json.dumps({"name": "VisionAnswer", "arguments": TEXT}),
         TEXT.replace("}", ",\n }"),
+        TEXT.replace("metal", "metal\n"),
         str(ANSWER),
         f"```python\nanswer = {ANSWER}\n```",
         TEXT.replace("0.8", '"0.8"'),

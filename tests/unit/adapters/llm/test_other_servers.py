@@ -56,7 +56,32 @@ SAID = [
     (400, {"error": "The model has crashed without additional information. (Exit code: 6)"}, Transient),
     (429, {"error": "Model is overloaded", "error_type": "overloaded"}, RateLimited),
     (400, _error("image exceeds 5 MB maximum: 5812 bytes > 5242880 bytes"), REJECTED),
-]
+    (400, _error("You have reached your specified API usage limits. You will regain access on 2026-12-01."), QUOTA),
+    (412, _error("The budget for this key is exhausted", type="budget"), QUOTA),
+    (403, _error("Key limit exceeded (total limit).", code=403), QUOTA),
+    (403, {"code": 403, "reason": "NOT_ENOUGH_BALANCE", "message": "not enough balance"}, QUOTA),
+    (400, _error("This organization has been disabled."), ACCESS),
+    (400, _error("The model `x` requires terms acceptance.", code="model_terms_required"), ACCESS),
+    (404, _error("Your account has not activated the model x.", code="ModelNotOpen"), ACCESS),
+    (400, _error("{'error': '/chat: Invalid model name passed in model=x.'}", type="None", param="None"), GONE),
+    (404, _error("Unable to access model x.", param="model", code="model_not_available"), GONE),
+    (404, _error("model: claude-9", type="not_found_error"), GONE),
+    (404, {"message": "This model version has reached the end of its life."}, GONE),
+    (400, {"detail": "The provided model identifier is invalid."}, GONE),
+    (404, _error("No endpoints found for foo/bar.", code=404), GONE),
+    (404, _error("No endpoints found that support the requested parameters", code=404), REJECTED),
+    (400, _error("Unsupported model parameter: top_a"), REJECTED),
+    (400, {"errors": [{"message": "AiError: No such model @cf/x or task", "code": 5007}]}, GONE),
+    (400, _error("litellm.ContentPolicyViolationError: The response was filtered."), REFUSED),
+    (424, {"success": False, "error": [{"code": 2016, "message": "Prompt blocked due to security configurations"}]},
+     REFUSED),
+    (400, {"error": [{"code": 2005, "message": "Failed to get response from provider"}]}, Transient),
+    (500, {"detail": "An error occurred (ThrottlingException): Too many tokens, please wait."}, RateLimited),
+    (500, "rpc error: code = ResourceExhausted desc = too many requests", RateLimited),
+    (503, _error("x is currently over capacity."), RateLimited),
+    (503, _error("The request queue is full."), RateLimited),
+    (503, _error("upstream connect error"), Transient),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("status", "body", "becomes"), SAID)

@@ -83,6 +83,7 @@ def test_content_that_is_no_text_is_refused(content):
         {"content": None, "function_call": {"name": "answer", "arguments": "hello"}},
         {"content": None, "reasoning_content": "<think>x</think>hello"},
         {"content": None, "tool_calls": [{"type": "function", "function": {"name": "answer", "arguments": "hello"}}]},
+        {"content": None, "tool_calls": 2 * [{"function": {"name": "answer", "arguments": "hello"}}]},
         {
             "content": [
                 {"type": "thinking", "thinking": [{"type": "text", "text": "x"}]},
@@ -103,6 +104,32 @@ def test_an_object_is_the_answer_only_where_a_form_was_asked_for(message):
     assert json.loads(read_reply(body(message), {}, structured=True).content) == {"a": 1}
     with pytest.raises(Transient, match="it is empty"):
         read_reply(body(message), {})
+
+
+def test_words_beside_the_call_that_is_the_answer_are_not_the_answer():
+    call = {"function": {"name": "answer", "arguments": '{"a": 1}'}}
+    beside = body({"content": "I look at the picture.", "tool_calls": [call]})
+
+    assert read_reply(beside, {}, structured=True).content == '{"a": 1}'
+    assert read_reply(beside, {}).content == "I look at the picture."
+    other = {"function": {"name": "answer", "arguments": '{"a": 2}'}}
+    with pytest.raises(Transient, match="it is empty"):
+        read_reply(body({"content": None, "tool_calls": [call, other]}), {}, structured=True)
+
+
+@pytest.mark.parametrize("choice", [{"delta": {"content": "hello"}}, {"text": "hello"}])
+def test_an_answer_in_the_form_of_another_question_is_an_answer(choice):
+    assert read_reply(json.dumps({"choices": [choice]}).encode(), {}).content == "hello"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [(r"hel\ud83d", "hel?"), ("hel\nlo", "hel\nlo"), (r"hel\ud83d\ude00lo", "hel😀lo")]
+)
+def test_a_text_that_is_no_strict_json_is_read(written, read):
+    document = body({"content": "HERE"}).replace(b"HERE", written.encode())
+
+    assert read_reply(document, {}).content == read
+    assert read_bill(document).usage == read_bill(body({"content": "x"})).usage
 
 
 def events(*pieces, end="data: [DONE]\n\n"):
@@ -148,6 +175,10 @@ def test_an_answer_that_was_cut_off_is_known_by_each_word(finish):
         {"message": {"content": ""}, "finish_reason": "content_filter"},
         {"message": {"content": None}, "finish_reason": "SAFETY"},
         {"message": {"content": ""}, "finish_reason": "content_filter: RECITATION"},
+        {"finish_reason": "content_filter: PROHIBITED_CONTENT"},
+        {"message": None, "finish_reason": "content-filter"},
+        {"message": {"content": "Sorry."}, "finish_reason": "guardrail_intervened"},
+        {"message": {"content": ""}, "finish_reason": "FINISH_REASON_SAFETY"},
         {"message": {"content": "", "refusal": "no"}, "finish_reason": "stop"},
         {"message": {"content": [{"type": "refusal", "refusal": "no"}]}, "finish_reason": "stop"},
     ],
@@ -157,6 +188,12 @@ def test_a_refusal_is_known_in_each_form(choice):
         read_reply(json.dumps({"choices": [choice]}).encode(), {})
 
     assert raised.value.code == "model_refused"
+
+
+@pytest.mark.parametrize("finish", ["error", "insufficient_system_resource", "network_error", "abort"])
+def test_a_server_that_failed_meanwhile_says_so_in_its_reason(finish):
+    with pytest.raises(Transient, match="failed while it answered"):
+        read_reply(json.dumps({"choices": [{"message": {"content": "{"}, "finish_reason": finish}]}).encode(), {})
 
 
 @pytest.mark.parametrize(
