@@ -126,6 +126,17 @@ ANSWERS: list[tuple[Answer, type[GrowbinError], str]] = [
     ((404, b"<html>this is no S3 server</html>"), Deferred, "GROWBIN_S3_ENDPOINT_URL"),
     ((405, b""), Deferred, "GROWBIN_S3_ENDPOINT_URL"),
     ((400, _code("InvalidRequest")), Transient, "400 InvalidRequest"),
+    ((400, _code("InvalidAccessKeyId")), Deferred, "credentials"),
+    ((402, _code("PaymentRequired")), Deferred, "402 PaymentRequired"),
+    ((400, _code("RequestExpired")), Deferred, "clock"),
+    ((400, _code("InvalidRegion")), Deferred, "AWS_DEFAULT_REGION"),
+    ((400, _code("TooManyRequests")), Deferred, "overloaded"),
+    ((413, b"<html>too large</html>"), Deferred, "no object that large"),
+    ((501, _code("NotImplemented")), Deferred, "its own protocol"),
+    ((400, b"<html>plain HTTP request sent to HTTPS port</html>"), Deferred, "GROWBIN_S3_ENDPOINT_URL"),
+    ((400, _code("uploads/user-7/a.jpg")), Deferred, "400 without a code"),
+    ((400, _code("x" * 3000)), Deferred, "400 without a code"),
+    ((400, _code("\u202e\x9b31m")), Deferred, "400 without a code"),
     ((418, b"teapot"), Transient, "418"),
 ]
 
@@ -143,6 +154,35 @@ def test_each_bad_answer_waits_or_tries_again_and_says_why(
             assert canary not in str(caught.value)
     with pytest.raises(ConfigurationError, match=words):
         store.check()
+
+
+NAMESPACED = [
+    b'<?xml version="1.0"?>\n<Error xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Code>%s</Code></Error>',
+    b"<s3:Error xmlns:s3='http://s3.amazonaws.com/doc/2006-03-01/'><s3:Code>%s</s3:Code></s3:Error>",
+]
+
+
+@pytest.mark.parametrize("error", NAMESPACED)
+def test_an_error_in_a_namespace_is_read(server: Server, error: bytes) -> None:
+    store = _store(server)
+    server.answer = (404, error % b"NoSuchKey")
+    with pytest.raises(NotFound):
+        store.get("a")
+    with pytest.raises(NotFound):
+        store.head("a")
+    store.delete("a")
+    server.answer = (503, error % b"SlowDown")
+    for operation in OPERATIONS:
+        with pytest.raises(Deferred, match="503 SlowDown"):
+            operation(store)
+
+
+@pytest.mark.parametrize("error", [_code("SlowDown"), NAMESPACED[0] % b"SlowDown", NAMESPACED[1] % b"SlowDown"])
+def test_an_error_with_status_200_stores_nothing(server: Server, error: bytes) -> None:
+    server.answer = (200, error)
+    for name in ("put", "delete", "list"):
+        with pytest.raises(Deferred, match="SlowDown"):
+            OF_EACH[name](_store(server))
 
 
 def test_only_s3_itself_can_say_that_an_object_is_missing(server: Server) -> None:

@@ -5,28 +5,51 @@ The message says what to mend, and never holds a key of the object or of the acc
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from growbin_jobs.adapters.objects.answers import ForeignAnswer
-from growbin_jobs.adapters.objects.port import StoreFault
+from growbin_jobs.adapters.objects.port import Reason, StoreFault
 from growbin_jobs.errors import GrowbinError, NotFound, Transient
 
 OUTAGE_WAIT: Final = 10.0
 OPERATOR_WAIT: Final = 60.0
 
 #: S3's codes for "later" beside the statuses 429 and 5xx ("Error responses", Amazon S3 API Reference).
-LATER: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
+LATER: Final = frozenset(
+    {
+        "OperationAborted",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+    }
+)
 
-#: Codes with status 403 that tell of the credentials or the clock, and not of one object.
+#: Codes, mostly with status 403, that tell of the credentials or the clock, and not of one object.
 BAD_CREDENTIALS: Final = frozenset(
     {"AccountProblem", "InvalidAccessKeyId", "NotSignedUp", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 )
-#: Codes with status 400 that tell of credentials that were good once.
-OLD_CREDENTIALS: Final = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+#: Codes that tell of credentials that were good once, mostly with status 400.
+OLD_CREDENTIALS: Final = frozenset({"ExpiredToken", "InvalidToken", "InvalidTokenId", "TokenRefreshRequired"})
 
-#: Codes with status 400 that our own configuration causes: the wrong region.
-MISCONFIGURED: Final = frozenset({"AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
+#: Codes that tell of this machine's clock.
+WRONG_CLOCK: Final = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+
+#: Codes with status 400 that our own configuration causes: the wrong region, mostly.
+MISCONFIGURED: Final = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "IncorrectEndpoint",
+        "InvalidBucketName",
+        "InvalidLocationConstraint",
+        "InvalidRegion",
+    }
+)
 
 #: Codes of S3-compatible servers that have no room left, whatever the status.
 FULL: Final = frozenset(
@@ -38,6 +61,11 @@ FULL: Final = frozenset(
         "XMinioAdminBucketQuotaExceeded",
     }
 )
+
+#: Stands for a code that is missing, or none.
+NO_CODE: Final = "without a code"
+#: A code that may be shown: it is the server's, and may be anything.
+_CODE: Final = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
 
 
 @contextlib.contextmanager
@@ -81,17 +109,16 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
                 wait=OUTAGE_WAIT,
                 reason="failed",
             )
-        return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"].get("Code")), what, bucket)
+        code = str(answer["Error"].get("Code") or "")
+        if not _CODE.fullmatch(code):
+            code = NO_CODE
+        return _of_answer(answer["ResponseMetadata"]["HTTPStatusCode"], code, what, bucket)
     # botocore asks a server that redirects everything where the bucket is, and for that answer again, without an end.
     # A header or an element that it cannot read, such as a date, is an error of Python's own.
     unread = (ValueError, LookupError, TypeError, AttributeError)
     foreign = isinstance(error, unread) and not isinstance(error, (aws.BotoCoreError, aws.HTTPClientError))
     if foreign or isinstance(error, (ForeignAnswer, ResponseParserError, RecursionError)):
-        return StoreFault(
-            f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
-        )
+        return _to_mend(f"{what}: what answers is no S3 server. Check GROWBIN_S3_ENDPOINT_URL.")
     if isinstance(
         error,
         (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError, urllib3.exceptions.HTTPError, OSError),
@@ -104,56 +131,49 @@ def _translate(error: Exception, what: str, bucket: str) -> GrowbinError | None:
     if isinstance(error, (aws.ParamValidationError, aws.ChecksumError, aws.FlexibleChecksumError)):
         return Transient(f"{what}: {kind}.")
     if isinstance(error, aws.BotoCoreError):
-        return StoreFault(
+        return _to_mend(
             f"{what}: no valid AWS credentials or configuration ({kind}). Set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or give this machine a role; check AWS_PROFILE and AWS_DEFAULT_REGION.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
+            "AWS_SECRET_ACCESS_KEY, or give this machine a role; check AWS_PROFILE and AWS_DEFAULT_REGION."
         )
     return None
 
 
 def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
+    said = f"{status} {code}"
     if code == "NoSuchKey":
         return NotFound("There is no such object in S3.")
     if code == "NoSuchBucket":
-        return StoreFault(
-            f"{what}: there is no bucket {bucket}. Create it, or set GROWBIN_OBJECT_STORE_URL.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
-        )
+        return _to_mend(f"{what}: there is no bucket {bucket}. Create it, or set GROWBIN_OBJECT_STORE_URL.")
     if status == 507 or code in FULL:
-        return StoreFault(
-            f"{what}: S3 has no room left for the bucket {bucket} ({status} {code}). Free some, or raise its quota.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
+        return _to_mend(f"{what}: S3 has no room left for the bucket {bucket} ({said}). Free some, or raise its quota.")
+    if status == 501 or code == "NotImplemented":
+        return _to_mend(
+            f"{what}: S3 does not know a part of its own protocol that is needed ({said}). Update the server behind "
+            "GROWBIN_S3_ENDPOINT_URL, or take another one."
+        )
+    if status == 413:
+        return _to_mend(
+            f"{what}: S3, or a proxy before it, takes no object that large ({said}). Raise its limit.", reason="refused"
         )
     if status >= 500 or status == 429 or code in LATER:
-        return StoreFault(f"{what}: S3 is overloaded or broken ({status} {code}).", wait=OUTAGE_WAIT, reason="failed")
-    if code == "RequestTimeTooSkewed":
-        return StoreFault(
-            f"{what}: this machine's clock differs from S3's by more than 15 minutes ({code}). Set it.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
-        )
+        return StoreFault(f"{what}: S3 is overloaded or broken ({said}).", wait=OUTAGE_WAIT, reason="failed")
+    if code in WRONG_CLOCK:
+        return _to_mend(f"{what}: this machine's clock differs from S3's by more than 15 minutes ({code}). Set it.")
     if code in OLD_CREDENTIALS:
-        return StoreFault(
-            f"{what}: the AWS credentials have expired ({status} {code}). Renew them, AWS_SESSION_TOKEN too.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
+        return _to_mend(f"{what}: the AWS credentials have expired ({said}). Renew them, AWS_SESSION_TOKEN too.")
+    if status in (401, 402, 403) or code in BAD_CREDENTIALS:
+        return _to_mend(
+            f"{what}: S3 refuses access to the bucket {bucket} ({said}). Check the AWS credentials, their rights to "
+            "Get, Put, Delete and List, and this machine's clock.",
+            reason="refused" if status == 403 and code not in BAD_CREDENTIALS else "misconfigured",
         )
-    if status in (401, 403):
-        return StoreFault(
-            f"{what}: S3 refuses access to the bucket {bucket} ({status} {code}). Check the AWS credentials, their "
-            "rights to Get, Put, Delete and List, and this machine's clock.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured" if status == 401 or code in BAD_CREDENTIALS else "refused",
+    # A 404 that is neither of the two above comes from something else that speaks HTTP, as does a page.
+    if status < 400 or status in (404, 405, 407, 421) or code in MISCONFIGURED or code == NO_CODE:
+        return _to_mend(
+            f"{what}: wrong server or region ({said}). Check GROWBIN_S3_ENDPOINT_URL and AWS_DEFAULT_REGION."
         )
-    # A 404 that is neither of the two above comes from something else that speaks HTTP.
-    if status < 400 or status in (404, 405, 407) or code in MISCONFIGURED:
-        return StoreFault(
-            f"{what}: wrong server or region ({status} {code}). Check GROWBIN_S3_ENDPOINT_URL and AWS_DEFAULT_REGION.",
-            wait=OPERATOR_WAIT,
-            reason="misconfigured",
-        )
-    return Transient(f"{what}: S3 answered {status} {code}.")
+    return Transient(f"{what}: S3 answered {said}.")
+
+
+def _to_mend(message: str, *, reason: Reason = "misconfigured") -> StoreFault:
+    return StoreFault(message, wait=OPERATOR_WAIT, reason=reason)

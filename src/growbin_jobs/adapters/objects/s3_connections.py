@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from growbin_jobs import __version__
+from growbin_jobs.adapters.objects.answers import read_errors_plainly
 from growbin_jobs.adapters.objects.faults import translated
 from growbin_jobs.adapters.objects.s3_requests import NotPlain, S3Requests
 from growbin_jobs.engine.threads import offload
@@ -137,6 +138,7 @@ class S3Connections:
             s3={"addressing_style": "path" if self._endpoint_url else "auto", "payload_signing_enabled": True},
         )
         client = session.client("s3", endpoint_url=self._endpoint_url, config=config)
+        client.meta.events.register("before-parse.s3", read_errors_plainly)
         try:
             requests = S3Requests(client, credentials, self._bucket)
         except NotPlain:

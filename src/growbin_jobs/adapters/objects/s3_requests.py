@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from growbin_jobs import __version__
-from growbin_jobs.adapters.objects.answers import genuine
+from growbin_jobs.adapters.objects.answers import genuine, without_namespaces
 from growbin_jobs.adapters.objects.s3_signature import quoted, signed
 from growbin_jobs.errors import PictureRefused
 
@@ -143,6 +143,7 @@ class S3Requests:
             return
         if status < 400:
             raise NotPlain(lasting=True)
+        body = without_namespaces(body)
         parsed = self._parser.parse({"status_code": status, "headers": answer.headers, "body": body}, None)
         code = str(parsed["Error"].get("Code"))
         if code in _ELSEWHERE:
