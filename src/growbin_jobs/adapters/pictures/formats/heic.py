@@ -31,6 +31,7 @@ def read(data: bytes) -> Contents:
     """
     if not find_spec("pillow_heif"):
         raise PictureRefused("picture_needs_heic")
+    data = heif.without_trailer(data)
     coded = heif.coded_size(data)  # before libheif reads anything
     try:
         with _open(data) as image:

@@ -35,6 +35,28 @@ def coded_size(data: bytes) -> Size:
     return max(found, key=lambda size: size[0] * size[1])
 
 
+def without_trailer(data: bytes) -> bytes:
+    """Return a HEIC up to the end of its picture: behind it stand a film (motion photo) or what a maker adds.
+
+    libheif refuses a picture for a film that it cannot read.
+
+    Raises:
+      PictureRefused: The boxes are damaged.
+    """
+    items, need = None, 0
+    try:
+        for name, begin, end in boxes(data, 0, len(data)):
+            if name == b"meta" and items is None:
+                items = Items(data, begin, end)
+                need = items.end()
+            if items is not None and end >= need:
+                return data[:end]
+    except PictureRefused:
+        if items is None:
+            raise
+    return data
+
+
 def _meta(data: bytes) -> tuple[int, int]:
     """Return where the box with the items is; a maker's trailer behind the boxes does not count."""
     found, last = [], 0

@@ -88,6 +88,16 @@ class Items:
             found.add(name)
             self._take(name, at, stop)
 
+    def end(self) -> int:
+        """Return where the last byte of an item stands in the file."""
+        ends = [
+            offset + length if length else len(self._data)  # without a length it goes to the file's end
+            for method, extents in self._places.values()
+            if method == 0
+            for offset, length in extents
+        ]
+        return max(ends, default=0)
+
     def content(self, item: int) -> bytes:
         """Return the bytes of an item, its extents joined."""
         method, extents = self._places.get(item, (0, []))
