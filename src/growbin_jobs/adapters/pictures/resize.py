@@ -16,7 +16,8 @@ from typing import Final
 from PIL import Image
 
 from growbin_jobs.adapters.pictures import colour
-from growbin_jobs.adapters.pictures.formats import Contents, damaged
+from growbin_jobs.adapters.pictures.decoding import decoded
+from growbin_jobs.adapters.pictures.formats import Contents
 from growbin_jobs.adapters.pictures.guard import DEFAULT_LIMITS, STORED_LIMITS, Limits, inspect
 from growbin_jobs.adapters.pictures.scaling import scaled
 from growbin_jobs.errors import Transient
@@ -30,8 +31,6 @@ CLOSE_ENOUGH_TO_SEE: Final = 0.9
 
 #: Pixels of the shorter side that a model is shown at least: some servers refuse less than 28 (Qwen-VL's patches).
 LEAST_SEEN: Final = 32
-
-_DECODER_SCALES: Final = (1, 2, 4, 8)
 
 #: EXIF orientation to what makes it upright (EXIF 2.32 §4.6.5.1.6); 1 needs nothing.
 _UPRIGHT: Final = {
@@ -137,42 +136,10 @@ def _memory_permitting() -> Iterator[None]:
 
 def _small(contents: Contents, side: int, close_enough: float) -> Image.Image:
     """Decode, shrink to at most ``side``, then all that is cheap on a small picture: sRGB and upright."""
-    image = _shrunk(_decoded(contents, side, close_enough), side, (contents.width, contents.height))
+    image = _shrunk(decoded(contents, side, close_enough), side, (contents.width, contents.height))
     image = colour.to_srgb(image, contents.profile)
     turn = _UPRIGHT.get(contents.orientation)
     return image if turn is None else image.transpose(turn)
-
-
-def _decoded(contents: Contents, side: int, close_enough: float) -> Image.Image:
-    try:
-        image = _opened(contents)
-        if contents.name == "JPEG":
-            scale = _decoder_scale(max(image.size), side, close_enough)
-            image.draft(None, (image.width // scale, image.height // scale))
-        image.load()
-        return colour.resizable(image)
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow raises whatever the bytes lead it to, and all calls above are on the bytes
-        raise damaged() from error
-
-
-def _opened(contents: Contents) -> Image.Image:
-    image = contents.open(contents.data)
-    if image.size != (contents.width, contents.height):
-        raise ValueError("Pillow reads another size than the one that was judged")
-    return image
-
-
-def _decoder_scale(long_side: int, side: int, close_enough: float) -> int:
-    """Return the divisor for libjpeg: of the results that fit ``side`` the largest, if close enough, else one above."""
-    larger = 1
-    for scale in _DECODER_SCALES:
-        result = -(-long_side // scale)
-        if result <= side:
-            return scale if result >= close_enough * side else larger
-        larger = scale
-    return larger
 
 
 def _shrunk(image: Image.Image, side: int, shape: tuple[int, int] | None = None) -> Image.Image:

@@ -45,6 +45,7 @@ class Item:
     properties: list[bytes]
     content: bytes = b""
     tiles: list[int] = field(default_factory=list)
+    alpha_of: int = 0
 
 
 def built(*items: Item) -> bytes:
@@ -63,6 +64,10 @@ def built(*items: Item) -> bytes:
         box(b"dimg", struct.pack(f">HH{len(item.tiles)}H", number, len(item.tiles), *item.tiles))
         for number, item in enumerate(items, 1)
         if item.tiles
+    ) + b"".join(
+        box(b"auxl", struct.pack(">HHH", number, 1, item.alpha_of))
+        for number, item in enumerate(items, 1)
+        if item.alpha_of
     )
     ipco, ipma = box(b"ipco", b"".join(properties)), full(b"ipma", struct.pack(">L", len(items)) + links)
 
@@ -92,7 +97,29 @@ def coded(picture: Image.Image, quality: int = 60) -> tuple[bytes, bytes]:
 
     buffer = io.BytesIO()
     from_pillow(picture).save(buffer, quality=quality)
-    data = buffer.getvalue()
+    return _parts(buffer.getvalue())
+
+
+def deep_with_alpha(side: int, times: int) -> bytes:
+    """A grid of so many tiles each way, in 10 bits and full chroma, with a grid of alpha."""
+    tiles = []
+    for mode, channels in (("RGB;16", 3), ("L;16", 1)):
+        from pillow_heif import from_bytes
+
+        buffer = io.BytesIO()
+        pixels = struct.pack("<H", 30_000) * (side * side * channels)
+        from_bytes(mode, (side, side), pixels).save(buffer, quality=50, chroma=444)
+        record, stream = _parts(buffer.getvalue())
+        tiles.append(Item(b"hvc1", [record, ispe(side, side)], stream))
+    whole = side * times
+    body = struct.pack(">BBBBHH", 0, 0, times - 1, times - 1, whole, whole)
+    kind = full(b"auxC", b"urn:mpeg:hevc:2015:auxid:1\0")
+    picture = Item(b"grid", [ispe(whole, whole)], body, tiles=[2] * times**2)
+    alpha = Item(b"grid", [ispe(whole, whole), kind], body, tiles=[4] * times**2, alpha_of=1)
+    return built(picture, tiles[0], alpha, tiles[1])
+
+
+def _parts(data: bytes) -> tuple[bytes, bytes]:
     at = data.index(b"hvcC") - 4
     length = int.from_bytes(data[at : at + 4], "big")
     return data[at : at + length], data[data.index(b"mdat") + 4 :]

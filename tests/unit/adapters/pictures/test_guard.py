@@ -144,6 +144,12 @@ def test_a_heic_costs_what_its_headers_say(heics: ModuleType) -> None:
     assert in_small_process(100, code) == "picture_too_many_pixels"
 
 
+def test_the_dearest_heic_stays_below_850_mb_of_addresses(heics: ModuleType) -> None:
+    """10 bits in full chroma with alpha: libde265 and libheif hold all of it in 16 bits."""
+    dearest = heics.deep_with_alpha(496, 12)
+    assert in_small_process(850, f"print(verdict(bytes.fromhex('{dearest.hex()}')))") == "None"
+
+
 def test_a_jpeg_that_must_be_held_whole_has_the_smaller_limit(hostile: ModuleType) -> None:
     progressive = hostile.first_scan_only(hostile.encoded(hostile.scene(60, 40), progressive=True))
     for data in (progressive, hostile.separate_scans((64, 64)), hostile.separate_scans((64, 64), 1)):
@@ -154,9 +160,13 @@ def test_a_jpeg_that_must_be_held_whole_has_the_smaller_limit(hostile: ModuleTyp
     assert guard.inspect(progressive).scans == 1
 
 
-def test_no_memory_for_a_good_picture_is_the_nodes_fault() -> None:
+def test_no_memory_for_a_good_picture_is_the_nodes_fault(hostile: ModuleType, heics: ModuleType) -> None:
     code = "print(verdict(hostile.png(6000, 6000, rows=(bytes(18_001) * 6000))))"
     assert in_small_process(120, code) == "Transient"
+    heic = heics.grid(Image.new("RGB", (512, 512)), 12, 12, (6000, 6000)).hex()
+    jpeg = hostile.resized_jpeg(hostile.encoded(hostile.scene(), progressive=True), 6000, 6000).hex()
+    for data in ("hostile.WORST_WEBP", f"bytes.fromhex('{heic}')", f"bytes.fromhex('{jpeg}')"):
+        assert in_small_process(40, f"print(verdict({data}))") == "Transient"  # the decoder calls each damaged
 
 
 SMALL_PROCESS = """
