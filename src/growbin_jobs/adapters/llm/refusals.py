@@ -36,18 +36,22 @@ _PLAIN: Final[dict[str, re.Pattern[str]]] = {
     "image_url.detail": re.compile(r"image_url\W{1,4}detail\b|\bimage detail\b", re.I),
     "image_url.object": re.compile(r"image_url\b.{0,60}\b(?:be|expected|valid)\b.{0,12}\bstr(?:ing)?\b", re.I | re.S),
     "image_url.http": re.compile(
+        r"\b(?:download|fetch)(?:ing)?\b.{0,40}\b(?:image|media|url|https?:)|remote media urls|"
         r"invalid image input|only (?:support|accept)s?\b.{0,30}\b(?:base64|data)\b|\bmust (?:be|start with)\b.{0,20}"
         r"\b(?:base64|data:|data ur[il])|(?:remote|http) (?:image )?urls? (?:is|are) not",
         re.I | re.S,
     ),
     "role.system": re.compile(
-        r"\bsystem\W{0,2} ?(?:role|messages?|prompt|instructions?)\b.{0,30}\bnot\b|not support\w*.{0,12}\bsystem\b"
+        r"\bsystem\W{0,2} ?(?:role|messages?|prompt|instructions?)\b.{0,30}\bnot\b"
+        r"|(?:not|n't) support\w*.{0,12}\bsystem\b"
+        r"|incompatible with system (?:messages?|prompts?)"
         r"|\bdeveloper instruction is not enabled|roles must alternate|only user and assistant roles",
         re.I | re.S,
     ),
 }
 _FORMAT: Final = re.compile(
-    r"response[_. ]?format|json[_ ]?(?:schema|object|mode)|structured[_ ]?outputs?|guided|grammar|initialize samplers",
+    r"response[_. ]?format|json[_ ]?(?:schema|object|mode)|structured[_ ]?outputs?|guided|grammar|initialize samplers"
+    r"|\bschema\b.{0,60}\btoo (?:many|complex|deep|large)",
     re.I,
 )
 _GRAMMAR: Final = re.compile(r"grammar|initialize samplers|json[_ ]?schema|guided", re.I)
@@ -62,9 +66,12 @@ _FIELD: Final = (
 _ANNOUNCED: Final = (
     r"(?:['\"`‘“«‹「『](?:body\.)?{0}['\"`’”»›」』]"
     rf"|{_FIELD}\W{{{{0,3}}}}(?a:\b)(?:body\.)?{{0}}(?a:\b)|(?a:\b){{0}}\W{{{{0,2}}}}{_FIELD}"
-    r"|^\s*(?:body\.)?{0}\s*[:：]|[:：]\s*(?:body\.)?{0}\s*[.。!]?\s*$)"
+    r"|^\s*(?:body\.)?{0}\s*[:：]|[:：]\s*(?:body\.)?{0}(?: is not (?:allowed|permitted|supported))?\s*[.。!]?\s*$)"
 )
-_NO_KEYWORD: Final = r"['\"`‘“]{0}['\"`’”]|\b{0} is not (?:supported|permitted|allowed)"
+_NO_KEYWORD: Final = (
+    r"['\"`‘“]{0}['\"`’”]|\b{0} is not (?:supported|permitted|allowed)"
+    r"|\bproperties\b[^.:\n]{{0,80}}\b{0}\b[^.:\n]{{0,80}}\bnot (?:supported|permitted|allowed)"  # Anthropic's
+)
 
 _TOO_LONG: Final = re.compile(r"context[_ ](?:length|window|size)|prompt is too long", re.I)
 #: Where a refusal lists all that a server knows, which is not what it refuses (serde, Jackson).

@@ -48,6 +48,7 @@ _ECHOES: Final = frozenset(
     {"input", "failed_generation", "url", "ctx", "links", "body", "request", "user_id", "headers"}
 )
 
+_PAGE: Final = re.compile(r"\s*<(?:!|\?xml|[a-z][a-z0-9]*[\s/>])", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 #: What a validator quotes of the request, in a text (pydantic).
 _INPUT: Final = re.compile(r"['\"]input['\"]\s*:.*|\binput_value\s*=.*", re.DOTALL)
@@ -55,6 +56,7 @@ _SECRETS: Final = re.compile(
     r"data:\S+|\S{48,}"
     r"|\b(?:sk|pk|gsk|csk|xai|hf|org|proj|project|user|req)[-_](?=[\w.-]*\d)[\w.-]{6,}|\bAIza\S+|\beyJ\S+"
     r"|\bsk[-\s]\S+|\bBearer[-\s]\S+|(?<=api-key[:=])\s*\S+|(?<=project_number:)\d+"
+    r"|(?<![a-z0-9])(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9]{16,}[\w-]*"  # of any maker: names of models have shorter parts
     r"|[\w.+-]+@[\w-]+\.[\w.-]+|(?<=://)[^\s/]*@|\?[\w%.~+-]+=\S*",
     re.IGNORECASE,
 )
@@ -170,7 +172,7 @@ def _are_texts(values: list[Any]) -> bool:
 
 
 def _read_text(text: str, said: Said, left: list[int], depth: int) -> None:
-    if text.lstrip().startswith("<"):
+    if _PAGE.match(text):  # "<400> InternalError" of DashScope is none
         if title := _TITLE.search(text):
             said.texts.append(f"an HTML page, {title[1].strip()}")
         return

@@ -100,7 +100,8 @@ NO_IMAGES: Final = re.compile(
     r"image_url is only supported by|(?:not|n't) support (?:image|vision)|support image input"
     r"|image (?:input|content)s? (?:is|are) not supported|not a (?:multimodal|vision) model|at most 0 image"
     r"|missing data required for image|unknown variant\W{1,3}image_url"
-    r"|image_url\W{0,3} (?:is )?not (?:supported|allowed)|content\b.{0,40}\b(?:must be|expected) a string"
+    r"|image_url\W{0,3} (?:is )?not (?:supported|allowed)|/content\W{1,4}array\W{1,3}not in\W{1,3}string"
+    r"|content\b.{0,40}\b(?:must be|expected) a string"
     r"|不支持(?:图像|图片|视觉)|이미지(?:를|는)? (?:입력(?:을|은)? )?지원하지",
     re.IGNORECASE,
 )

@@ -26,6 +26,7 @@ SAID = [
     (400, _error("messages[1].content: invalid type: sequence, expected a string"), BLIND),
     (404, _error("No endpoints found matching your data policy.", code=404), ACCESS),
     (404, _error("No endpoints found that support image input", code=404), BLIND),
+    (400, {"errors": [{"message": "AiError: Type mismatch of '/messages/1/content', 'array' not in 'string'"}]}, BLIND),
     (403, _error("Input flagged", code=403, metadata={"reasons": ["violence"]}), REFUSED),
     (403, _error("This key was flagged as leaked."), ACCESS),
     (403, _error("Your organization was flagged for requests against our usage policies."), ACCESS),

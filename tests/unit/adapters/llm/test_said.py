@@ -23,6 +23,9 @@ PROMPT = "당신은 한국의 분리배출을 돕는 사진 판독기입니다. 
         ),
         ("<html><head><title>502\n Bad Gateway</title></head>…", "an HTML page, 502 Bad Gateway"),
         ("<html>portal</html>", "no reason given"),
+        ("<400> InternalError: x", "<400> InternalError: x"),
+        ({"error": {"message": "no", "code": "None", "param": "None"}}, "no"),
+        ("no claude-sonnet-4-5-20250929 or Llama-3.3-70B", "no claude-sonnet-4-5-20250929 or Llama-3.3-70B"),
         ("too\x1b[31m few\x00 cats", "too [31m few cats"),
         (None, "no reason given"),
         ({"error": {"failed_generation": "canary", "message": "no"}}, "no"),
@@ -38,6 +41,7 @@ def test_the_reason_is_read_in_every_form(body, quoted):
     [
         "gsk_abcdef0123456789", "csk-abcdef0123456789", "AIzaSyA0123456789", "org_01hrsvc1b8ey0anvbgha0xckf2",
         "eyJhbGciOiJIUzI1NiJ9", "user-abc123def", "someone@example.com", "my-own-key",
+        "AKIAIOSFODNN7EXAMPLE", "3ZabcDEF0123456789-Xy", "0123456789abcdef0123456789abcdef",
     ],
 )  # fmt: skip
 def test_keys_and_ids_of_people_are_not_quoted(secret):
