@@ -173,6 +173,8 @@ PAGES = {
     "a large error, packed": (400, {"content-encoding": "gzip"}, gzip.compress(b" " * 30_000_000), "too large"),
     "not what it says": (200, {"content-encoding": "gzip"}, b"<html>", "connection"),
     "a redirect": (302, {"location": "http://127.0.0.1:9/"}, b"", "HTTP 302"),
+    "a byte order mark": (400, {}, b'\xef\xbb\xbf{"error": {"message": "no way"}}', r"400, no way\)"),
+    "another encoding": (400, {}, '{"error": {"message": "no way"}}'.encode("utf-16"), r"400, no way\)"),
     "escapes": (400, {}, b'{"error": "\\u001b[31mred\\u0007\\u202e"}', "red"),
 }
 

@@ -27,14 +27,18 @@ The SDK's exceptions never leave this package: they carry the request with its k
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from growbin_jobs.adapters.llm import vocabulary
+from growbin_jobs.adapters.llm.documents import decoded
 from growbin_jobs.adapters.llm.said import Said, read_said
 from growbin_jobs.adapters.llm.unreachable import why_unreachable
 from growbin_jobs.adapters.llm.waiting import asked_wait, asks_to_wait, wait_of
 from growbin_jobs.errors import Deferred, GrowbinError, Permanent, Transient
 from growbin_jobs.model_catalog import find_model
+
+if TYPE_CHECKING:
+    import openai
 
 #: Retries after a call that may have been billed although no answer came.
 BILLED_RETRIES = 2
@@ -87,8 +91,8 @@ def from_exception(
     from growbin_jobs.adapters.llm.bounded import AnswerTooLarge
 
     if isinstance(error, openai.APIStatusError):
-        headers = error.response.headers
-        return from_response(error.status_code, error.body, headers, secret=secret, model=model, sent=sent)
+        body, headers = document_of(error), error.response.headers
+        return from_response(error.status_code, body, headers, secret=secret, model=model, sent=sent)
     if AnswerTooLarge in (type(error), type(error.__cause__)):
         return unusable("it is too large")
     if isinstance(error, httpx2.DecodingError):
@@ -102,6 +106,11 @@ def from_exception(
             return Transient(_MISPACKED)
         return Transient(why_unreachable(error))
     return Transient(f"The call of the model failed ({type(error).__name__}).")
+
+
+def document_of(error: "openai.APIStatusError") -> object:
+    """Return the document of an error: as the SDK has read it, else its text in the encoding that it has."""
+    return decoded(error.response.content, error.response.headers) if isinstance(error.body, str) else error.body
 
 
 def from_response(

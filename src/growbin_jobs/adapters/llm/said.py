@@ -50,6 +50,8 @@ _ECHOES: Final = frozenset(
 
 _PAGE: Final = re.compile(r"\s*<(?:!|\?xml|[a-z][a-z0-9]*[\s/>])", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
+#: The sentence of an error in XML.
+_MESSAGE: Final = re.compile(r"<message>([^<]{1,400})</message>", re.IGNORECASE)
 #: What a validator quotes of the request, in a text (pydantic).
 _INPUT: Final = re.compile(r"['\"]input['\"]\s*:.*|\binput_value\s*=.*", re.DOTALL)
 _SECRETS: Final = re.compile(
@@ -175,6 +177,8 @@ def _read_text(text: str, said: Said, left: list[int], depth: int) -> None:
     if _PAGE.match(text):  # "<400> InternalError" of DashScope is none
         if title := _TITLE.search(text):
             said.texts.append(f"an HTML page, {title[1].strip()}")
+        elif message := _MESSAGE.search(text):
+            said.texts.append(message[1].strip())
         return
     inner = _decoded(text.strip())
     if isinstance(inner, Mapping | list) and inner:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from growbin_jobs.adapters.llm.errors import from_exception
+from growbin_jobs.adapters.llm.errors import document_of, from_exception
 from growbin_jobs.adapters.llm.guards import Ending
 from growbin_jobs.adapters.llm.meter import ModelRequest
 from growbin_jobs.adapters.llm.recording import note_response
@@ -79,7 +79,7 @@ class Sender:
                 record.reached = not isinstance(error.__cause__, unconnected)
             failure = from_exception(error, secret=self._key, model=record.model if record else None, sent=sent)
             if refused is not None and isinstance(error, openai.APIStatusError):
-                failure = refused(failure, error.status_code, error.body)
+                failure = refused(failure, error.status_code, document_of(error))
         else:
             note_response(record, response)
             return response

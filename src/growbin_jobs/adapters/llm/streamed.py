@@ -1,6 +1,7 @@
 """An answer that came as a stream of events although none was asked for: some gateways always send one."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -8,6 +9,8 @@ from typing import Any, Final
 _PIECES: Final = ("content", "refusal", "reasoning_content", "reasoning", "thinking")
 #: Where the pieces of the one call of a tool are kept meanwhile.
 _CALL: Final = "tool_calls.arguments"
+#: Ends of lines in a stream. A model's text may have others as they are, such as U+2028.
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 #: How such a body begins: an event, or a comment that keeps the connection open (OpenRouter).
 _BEGINNINGS: Final = ("data:", "event:", "id:", "retry:", ":")
 
@@ -38,7 +41,7 @@ def put_together(text: str) -> str:
             finish = choice.get("finish_reason") or finish
             _add(pieces, choice.get("delta") or choice.get("message"))
     if not whole and not pieces:
-        return text
+        return "\n".join(line for line in _LINE_END.split(text) if line[:1] != ":")  # an answer behind comments
     message: dict[str, Any] = {name: "".join(parts) for name, parts in pieces.items()}
     if _CALL in message:
         message["tool_calls"] = [{"function": {"arguments": message.pop(_CALL)}}]
@@ -48,19 +51,39 @@ def put_together(text: str) -> str:
 
 def _events(text: str) -> Iterator[dict[str, Any] | None]:
     """Yield the object of each event; None for the word that ends the stream."""
-    for line in text.splitlines():
-        name, _, data = line.partition(":")
-        if name != "data" or not data.strip():
-            continue
-        if data.strip() == "[DONE]":
+    kind, lines = "", list[str]()
+    for line in (*_LINE_END.split(text), ""):
+        name, _, value = line.partition(":")
+        if name == "event":
+            kind = value.strip()
+        elif name == "data" and value.strip():
+            lines.append(value.strip())
+        elif not line:
+            yield from _of_lines(kind, lines)
+            kind, lines = "", []
+
+
+def _of_lines(kind: str, lines: list[str]) -> Iterator[dict[str, Any] | None]:
+    """Yield what the lines of one event hold: one object over all of them, or one in each where blank lines lack."""
+    whole = _object("\n".join(lines)) if len(lines) > 1 else None
+    for line in [] if whole else lines:
+        event = _object(line)
+        if line == "[DONE]":
             yield None
-            continue
-        try:
-            event = json.loads(data)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(event, dict):
+        elif event is not None:
             yield event
+        elif kind == "error":
+            yield {"error": {"message": line}}
+    if whole:
+        yield whole
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _add(pieces: dict[str, list[str]], piece: Any) -> None:

@@ -145,6 +145,13 @@ def test_a_stream_of_events_that_nobody_asked_for_is_put_together():
         assert (read_reply(stream, {}).content, read_reply(stream, {}).model) == ("hello", "m")
     assert read_bill(events(*whole)).usage == Usage(3, 0, 2, 0)
     assert read_reply(b"data: " + body() + b"\n\n", {}).content == "hello"
+    assert read_reply(b"data: " + body().replace(b", ", b",\r\ndata: ") + b"\r\n\r\n", {}).content == "hello"
+    assert read_reply(events(*pieces).replace(b"}\n\n", b"}\n"), {}).content == "hello", "without blank lines"
+    assert read_reply(b": busy\n\n" + body(), {}).content == "hello"
+    odd = json.dumps({"choices": [{"delta": {"content": "hel\u2028\x85lo"}}]}, ensure_ascii=False)
+    assert read_reply(f"data: {odd}\n\ndata: [DONE]\n\n".encode(), {}).content == "hel\u2028\x85lo"
+    with pytest.raises(Transient, match="upstream failed"):
+        read_reply(b"event: error\ndata: upstream failed\n\n", {})
     called = [{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": part}}]}}]} for part in ("hel", "lo")]
     assert read_reply(events(*called), {}).content == "hello"
     for broken in (events(*pieces, end=""), events({"choices": []}), b"data: x", b":", events([1], None)):

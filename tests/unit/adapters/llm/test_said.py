@@ -23,6 +23,7 @@ PROMPT = "당신은 한국의 분리배출을 돕는 사진 판독기입니다. 
         ),
         ("<html><head><title>502\n Bad Gateway</title></head>…", "an HTML page, 502 Bad Gateway"),
         ("<html>portal</html>", "no reason given"),
+        ("<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>no way</Message></Error>", "no way"),
         ("<400> InternalError: x", "<400> InternalError: x"),
         ({"error": {"message": "no", "code": "None", "param": "None"}}, "no"),
         ("no claude-sonnet-4-5-20250929 or Llama-3.3-70B", "no claude-sonnet-4-5-20250929 or Llama-3.3-70B"),
