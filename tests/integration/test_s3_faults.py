@@ -264,6 +264,24 @@ def test_a_server_below_a_path_is_asked_there(server: Server, path: str) -> None
     assert server.paths == [f"{path.rstrip('/')}/pictures/uploads/a.jpg"]
 
 
+@pytest.mark.parametrize("code", ["SecondLevelDomainForbidden", "VirtualHostDomainRequired"])
+def test_a_server_that_wants_the_bucket_in_the_host_s_name_is_asked_so_from_then_on(server: Server, code: str) -> None:
+    store = S3Store("pictures", endpoint_url=server.url.replace("127.0.0.1", "localhost"), timeout=5)
+    assert "//localhost" in store.presign("a", expires=9)
+    server.answer = (403, _code(code))
+    with pytest.raises(Deferred, match="the host's name"):
+        store.get("a")
+
+    assert "//pictures.localhost" in store.presign("a", expires=9)
+    assert store.presign("a", expires=9).partition("?")[0].endswith("/a")
+
+
+def test_a_server_that_is_known_to_want_that_is_asked_so_at_once() -> None:
+    store = S3Store("pictures", endpoint_url="https://s3.oss-cn-hangzhou.aliyuncs.com")
+
+    assert store.presign("a", expires=9).startswith("https://pictures.s3.oss-cn-hangzhou.aliyuncs.com/a?")
+
+
 def test_a_server_that_redirects_everything_is_said_to_be_none(server: Server) -> None:
     server.answer = (301, b"")
     server.headers["Location"] = "https://example.invalid/"

@@ -27,7 +27,9 @@ class PipelineSettings(BaseModel):
         "file:///path: that folder.",
     )
     s3_endpoint_url: str | None = Field(
-        default=None, description="Address of an S3-compatible server, with its path. Unset: AWS."
+        default=None,
+        description="Address of an S3-compatible server, with its path. The bucket goes into the host's name where the "
+        "server wants that. Unset: AWS.",
     )
     s3_pool_size: Count = Field(
         default=200, description="HTTP connections to S3 that one process keeps and uses at most."

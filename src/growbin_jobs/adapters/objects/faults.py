@@ -62,6 +62,9 @@ FULL: Final = frozenset(
     }
 )
 
+#: Codes by which a server asks for the bucket in the host's name (Alibaba's; Huawei's).
+BUCKET_IN_HOST: Final = frozenset({"SecondLevelDomainForbidden", "VirtualHostDomainRequired"})
+
 #: Stands for a code that is missing, or none.
 NO_CODE: Final = "without a code"
 #: A code that may be shown: it is the server's, and may be anything.
@@ -161,6 +164,9 @@ def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
         return _to_mend(f"{what}: this machine's clock differs from S3's by more than 15 minutes ({code}). Set it.")
     if code in OLD_CREDENTIALS:
         return _to_mend(f"{what}: the AWS credentials have expired ({said}). Renew them, AWS_SESSION_TOKEN too.")
+    if code in BUCKET_IN_HOST:
+        text = f"{what}: S3 wants the bucket in the host's name ({said}), as the next request has it. Name the host in "
+        return StoreFault(f"{text}GROWBIN_S3_ENDPOINT_URL, not by its number.", wait=OUTAGE_WAIT, reason="failed")
     if status in (401, 402, 403) or code in BAD_CREDENTIALS:
         return _to_mend(
             f"{what}: S3 refuses access to the bucket {bucket} ({said}). Check the AWS credentials, their rights to "

@@ -171,7 +171,13 @@ class S3Store:
             )
 
     def check(self) -> None:
-        probe(self)
+        before = self._connections.addressing
+        try:
+            probe(self)
+        except ConfigurationError:
+            if self._connections.addressing == before:
+                raise
+            probe(self)  # how the server wants to be asked is known now
 
 
 def _is_http(url: str) -> bool:

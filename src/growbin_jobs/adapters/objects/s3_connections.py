@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from growbin_jobs import __version__
 from growbin_jobs.adapters.objects.answers import read_errors_plainly
-from growbin_jobs.adapters.objects.faults import translated
+from growbin_jobs.adapters.objects.faults import BUCKET_IN_HOST, translated
 from growbin_jobs.adapters.objects.s3_requests import NotPlain, S3Requests
 from growbin_jobs.engine.threads import offload
 from growbin_jobs.errors import Deferred
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Seconds until a message asks again for which no connection was free.
 BUSY_WAIT: Final = 5.0
+
+#: Hosts that take a bucket in the host's name and nowhere else: Alibaba's, Huawei's (OBS, "VirtualHostDomainRequired")
+#: and Tencent's (coze-dev/coze-studio#2307, treeverse/lakeFS#3490). Other servers say so when they are asked.
+_WANTS_BUCKET_IN_HOST: Final = re.compile(r"\.(?:aliyuncs|myhuaweicloud|myqcloud)\.com", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -60,6 +66,11 @@ class S3Connections:
         self._pool_size = pool_size
         self._timeout = timeout
         self._max_wait = max_wait
+        #: Where the bucket stands in an address: AWS decides by its name, other servers are asked below a path first.
+        self.addressing: Literal["auto", "path", "virtual"] = "auto"
+        if endpoint_url:
+            in_host = _WANTS_BUCKET_IN_HOST.search(urlsplit(endpoint_url).hostname or "")
+            self.addressing = "virtual" if in_host else "path"
         self._connecting = threading.Lock()
         self._connection: _Connection | None = None
 
@@ -98,8 +109,18 @@ class S3Connections:
                 )
             try:
                 yield connection.client
+            except Exception as error:
+                self._learn_from(error)
+                raise
             finally:
                 connection.slots.release()
+
+    def _learn_from(self, error: Exception) -> None:
+        """Put the bucket into the host's name from now on, where the server asks for that."""
+        from botocore.exceptions import ClientError
+
+        if isinstance(error, ClientError) and error.response["Error"].get("Code") in BUCKET_IN_HOST:
+            self.addressing, self._connection = "virtual", None
 
     def _connected(self) -> _Connection:
         """Return this process's client; a fork must not share its parent's connections."""
@@ -135,7 +156,7 @@ class S3Connections:
             # Checksums in trailers are AWS's own; the signed hash of the payload, which stands in for them, is not.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={"addressing_style": "path" if self._endpoint_url else "auto", "payload_signing_enabled": True},
+            s3={"addressing_style": self.addressing, "payload_signing_enabled": True},
         )
         client = session.client("s3", endpoint_url=self._endpoint_url, config=config)
         client.meta.events.register("before-parse.s3", read_errors_plainly)
