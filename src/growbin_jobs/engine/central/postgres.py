@@ -1,7 +1,6 @@
 """PostgreSQL through psycopg2: connecting, waiting under gevent, and what its errors mean."""
 
 import math
-import re
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ import peewee
 
 from growbin_jobs.engine.central.driver import Dialect, TooSlow
 from growbin_jobs.engine.central.pool import GROWS_AFTER
+from growbin_jobs.engine.central.postgres_login import unconnected
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.threads import gevent_active
 
@@ -42,55 +42,6 @@ _NUL: Final = "NUL (0x00)"
 #: The statement's timeout has ended it.
 _TIMEOUT_CODE: Final = "57014"
 _NO_RIGHT_CODE: Final = "42501"
-
-#: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
-_LOGIN_REFUSED: Final = {
-    "(password|SASL) authentication failed|auth failed|no such user": "Correct user and password in {setting}.",
-    "no password supplied": "Add the password to {setting}.",
-    'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
-    '(?:database ".*" does not exist|no such database)': (
-        "Create the database (createdb), or correct its name in {setting}."
-    ),
-    r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
-    "unsupported startup parameter": (
-        "It is PgBouncer: set ignore_startup_parameters = extra_float_digits,options and pool_mode = session there, "
-        "or name PostgreSQL itself in {setting}."
-    ),
-    "(unrecognized configuration|invalid value for) parameter|permission denied to set parameter": (
-        "Correct the options in {setting}."
-    ),
-    'role ".*" is not permitted to log in': "Let an administrator run: ALTER ROLE NAME LOGIN.",
-    'database ".*" is not currently accepting': "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true.",
-    "permission denied": 'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.',
-}
-
-#: Why a server that is reached cannot serve now, and the remedy.
-_NOT_NOW: Final = {
-    "too many (clients|connections)|connection slots|no more connections allowed": (
-        "Raise max_connections there (or the limit of the role or the database), or use fewer: "
-        "GROWBIN_DATABASE_POOL_SIZE."
-    ),
-    "starting up|shutting down|recovery|not yet accepting": "It will, when it has started.",
-    "could not translate host name|Name or service not known": "Correct the host's name in {setting}.",
-    "timeout expired|timed out": "Let the firewall pass its port, or correct {setting}.",
-    "No such file or directory": "Name the server's host in {setting}, or start it.",
-    "invalid response|expected authentication request|server closed the connection unexpectedly": (
-        "What listens there is no PostgreSQL: correct host and port in {setting}."
-    ),
-}
-
-#: What libpq says when TLS as it was asked for cannot be had, and the remedy.
-_TLS_REFUSED: Final = {
-    "does not match host name": "Name the server in {setting} as its certificate does.",
-    "certificate verify failed": (
-        "Its certificate has expired, or another authority signed it than sslrootcert in {setting} names."
-    ),
-    "root certificate": "Name a file with the authority's certificate by sslrootcert=/path/ca.pem in {setting}.",
-    "does not support SSL": "Turn TLS on there (ssl = on), or ask for another sslmode in {setting}.",
-    "certificate file|private key file": "Correct sslcert and sslkey in {setting}.",
-    "valid client certificate": "Name one by sslcert=/path/client.crt&sslkey=/path/client.key in {setting}.",
-    "invalid ssl": "Correct it in {setting}.",
-}
 
 
 class PostgresDriver:
@@ -160,7 +111,7 @@ class PostgresDriver:
         try:
             session.connect()
         except peewee.PeeweeException as error:
-            raise self._judge_connecting(str(_cause(error))) from None
+            raise unconnected(str(_cause(error)), self.address, setting=self.setting, wait=self.deferral_wait) from None
         return session
 
     def call(self, function: Callable[..., T], /, *arguments: Any) -> T:
@@ -237,27 +188,6 @@ class PostgresDriver:
         if not gevent_active():
             self._silent.watch(connection)
         return connection
-
-    def _judge_connecting(self, text: str) -> ConfigurationError | Away:
-        # libpq has one line for each address that it tried; the last one will do.
-        reason = next((line for line in reversed(text.splitlines()) if "failed:" in line), text.partition("\n")[0])
-        reason = reason.rpartition("failed: ")[2].strip().rstrip(".")
-        if "FATAL:" in reason:
-            for words, remedy in _LOGIN_REFUSED.items():
-                if re.search(words, reason):
-                    named = remedy.format(setting=self.setting, name=self.address.rpartition("/")[2])
-                    return ConfigurationError(f"{self.address} refuses the login ({reason}). {named}")
-        for words, remedy in _TLS_REFUSED.items():
-            if re.search(words, reason):
-                return ConfigurationError(
-                    f"{self.address} is not connected to: {reason}. {remedy.format(setting=self.setting)}"
-                )
-        remedies = (remedy for words, remedy in _NOT_NOW.items() if re.search(words, text))
-        remedy = next(remedies, "Start PostgreSQL, or correct {setting}.").format(setting=self.setting)
-        return Away(
-            f"{self.address} does not answer ({reason}). {remedy}",
-            wait=self.deferral_wait,
-        )
 
 
 class _Session(peewee.PostgresqlDatabase):

@@ -1,0 +1,91 @@
+"""What libpq says where a server is not connected to, and what to do about it."""
+
+import re
+from typing import Final
+
+from growbin_jobs.engine.errors import Away, ConfigurationError
+
+#: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
+_LOGIN_REFUSED: Final = {
+    r"\w+ authentication failed|auth failed|no such user|no PostgreSQL user name": (
+        "Correct user and password in {setting}."
+    ),
+    "[Tt]enant(?: or |/)user .*not found": "Correct the user in {setting}; a pooler may want USER.PROJECT.",
+    "no password supplied": "Add the password to {setting}.",
+    'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
+    '(?:database ".*" does not exist|no such database)': (
+        "Create the database (createdb), or correct its name in {setting}."
+    ),
+    r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
+    "unsupported startup parameter": (
+        "It is PgBouncer: set ignore_startup_parameters = extra_float_digits,options and pool_mode = session there, "
+        "or name PostgreSQL itself in {setting}."
+    ),
+    "(unrecognized configuration|invalid value for) parameter|permission denied to set parameter": (
+        "Correct the options in {setting}."
+    ),
+    'role ".*" is not permitted to log in': "Let an administrator run: ALTER ROLE NAME LOGIN.",
+    'database ".*" is not currently accepting': "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true.",
+    "permission denied": 'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.',
+}
+
+#: Why a server that is reached cannot serve now, and the remedy.
+_NOT_NOW: Final = {
+    "too many (clients|connections)|connection slots|no more connections allowed|max clients": (
+        "Raise max_connections there (or the limit of the role or the database), or use fewer: "
+        "GROWBIN_DATABASE_POOL_SIZE."
+    ),
+    "starting up|shutting down|recovery|not (yet )?accepting connections": "It will, when it has started.",
+    "cannot connect to server|server_login_retry|server down|query_wait_timeout|bouncer config": (
+        "PgBouncer answers, and PostgreSQL behind it does not: start that, or correct PgBouncer's configuration."
+    ),
+    "session is not read-write": "No server in {setting} takes writes now: it is a standby.",
+    r"has been (disabled|suspended)|exceeded .*quota": "Its provider has stopped it: look at your account there.",
+    "could not translate host name|Name or service not known": "Correct the host's name in {setting}.",
+    "timeout expired|timed out": "Let the firewall pass its port, or correct {setting}.",
+    "No such file or directory": "Name the server's host in {setting}, or start it.",
+    "invalid response|expected authentication request|server closed the connection unexpectedly": (
+        "What listens there is no PostgreSQL: correct host and port in {setting}."
+    ),
+}
+
+#: What libpq says when TLS as it was asked for cannot be had, and the remedy.
+_TLS_REFUSED: Final = {
+    "channel binding": "Ask for TLS (sslmode=require), or take channel_binding out of {setting}.",
+    "alert unknown ca": "The server does not know the authority that signed sslcert in {setting}.",
+    "does not match host name": "Name the server in {setting} as its certificate does.",
+    "certificate verify failed": (
+        "Its certificate has expired, or another authority signed it than sslrootcert in {setting} names."
+    ),
+    "root certificate": "Name a file with the authority's certificate by sslrootcert=/path/ca.pem in {setting}.",
+    "does not support SSL": "Turn TLS on there (ssl = on), or ask for another sslmode in {setting}.",
+    r"(SSL|TLS)\b.{0,20}\brequired|connection is insecure": "Ask for TLS: add sslmode=require to {setting}.",
+    "certificate file|private key file": "Correct sslcert and sslkey in {setting}.",
+    "valid client certificate": "Name one by sslcert=/path/client.crt&sslkey=/path/client.key in {setting}.",
+    "invalid ssl": "Correct it in {setting}.",
+}
+
+
+def unconnected(text: str, address: str, *, setting: str, wait: float) -> ConfigurationError | Away:
+    """Return the error for a connection that was not made: what the server said, and the remedy.
+
+    Parameters:
+      text: libpq's.
+      address: Of the database, without user and password.
+      setting: Name of the setting that holds it.
+      wait: Seconds until the next try.
+    """
+    # libpq has one line for each address that it tried; the last one will do. PgBouncer quotes another "failed:" in it.
+    reason = next((line for line in reversed(text.splitlines()) if "failed:" in line), text.partition("\n")[0])
+    reason = (reason.partition("failed: ")[2] or reason).strip().rstrip(".")
+    if re.search("FATAL:|ERROR:", reason):
+        for words, remedy in _LOGIN_REFUSED.items():
+            if re.search(words, reason):
+                named = remedy.format(setting=setting, name=address.rpartition("/")[2])
+                return ConfigurationError(f"{address} refuses the login ({reason}). {named}")
+    for words, remedy in _TLS_REFUSED.items():
+        if re.search(words, reason):
+            return ConfigurationError(f"{address} is not connected to: {reason}. {remedy.format(setting=setting)}")
+    remedies = (remedy for words, remedy in _NOT_NOW.items() if re.search(words, text))
+    remedy = next(remedies, "Start PostgreSQL, or correct {setting}.").format(setting=setting)
+    return Away(f"{address} does not answer ({reason}). {remedy}", wait=wait)
