@@ -72,13 +72,24 @@ def read_usage(value: object) -> Usage | None:
     except ValidationError:
         return None
     before, after = wire.prompt_tokens_details, wire.completion_tokens_details
+    reasoning = (after and after.reasoning_tokens) or 0
     return Usage(
         prompt=wire.prompt_tokens,
-        cached=(before and before.cached_tokens) or 0,
-        completion=wire.completion_tokens,
-        reasoning=(after and after.reasoning_tokens) or 0,
+        cached=(before and before.cached_tokens) or wire.prompt_cache_hit_tokens or wire.cached_tokens or 0,
+        completion=_completion(wire, reasoning),
+        reasoning=reasoning,
         cache_written=(before and before.cache_write_tokens) or 0,
     )
+
+
+def _completion(wire: "_Usage", reasoning: int) -> int:
+    """Return the tokens of an answer with its thoughts, which are billed alike.
+
+    xAI and Gemini count the thoughts beside the answer: they are in the total only (UKGovernmentBEIS/inspect_ai#5528,
+    mozilla-ai/any-llm#1291).
+    """
+    said = wire.completion_tokens + (reasoning if reasoning > wire.completion_tokens else 0)
+    return min(max(said, (wire.total_tokens or 0) - wire.prompt_tokens), MOST_TOKENS)
 
 
 class _Billed(BaseModel):
@@ -110,5 +121,8 @@ class _CompletionDetails(BaseModel):
 class _Usage(BaseModel):
     prompt_tokens: Count
     completion_tokens: Count
+    total_tokens: Annotated[Count | None, _OrNone] = None
+    prompt_cache_hit_tokens: Annotated[Count | None, _OrNone] = None  # DeepSeek's
+    cached_tokens: Annotated[Count | None, _OrNone] = None  # Moonshot's
     prompt_tokens_details: Annotated[_PromptDetails | None, _OrNone] = None
     completion_tokens_details: Annotated[_CompletionDetails | None, _OrNone] = None

@@ -48,6 +48,23 @@ def test_a_plain_answer():
         ({"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 0, 2, 0)),
         ({"prompt_tokens": 3, "completion_tokens": None, "total_tokens": 9}, Usage(3, 0, 6, 0)),
         ({"prompt_tokens": 3, "total_tokens": 1}, None),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 1}, Usage(3, 0, 2, 0)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 10**19}, Usage(3, 0, 2, 0)),
+        (
+            {
+                "prompt_tokens": 32,
+                "completion_tokens": 9,
+                "total_tokens": 135,
+                "completion_tokens_details": {"reasoning_tokens": 94},
+            },
+            Usage(32, 0, 103, 94),
+        ),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_cache_hit_tokens": 1}, Usage(3, 1, 2, 0)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1}, Usage(3, 1, 2, 0)),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 9}},
+            Usage(3, 0, 11, 9),
+        ),
         ({"input_tokens": 3, "output_tokens": 2}, Usage(3, 0, 2, 0)),
         ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": "x"}, Usage(3, 0, 2, 0)),
         (
