@@ -171,6 +171,7 @@ PAGES = {
     "a bomb": (200, {"content-encoding": "gzip"}, gzip.compress(b"\0" * 30_000_000), "too large"),
     "a large error": (400, {}, b'{"error": {"message": "' + b"no " * 1_000_000 + b'"}}', "no no no"),
     "a large error, packed": (400, {"content-encoding": "gzip"}, gzip.compress(b" " * 30_000_000), "too large"),
+    "a limit whose body is badly packed": (429, {"content-encoding": "gzip", "retry-after": "7"}, b"<html>", "limits"),
     "not what it says": (200, {"content-encoding": "gzip"}, b"<html>", "connection"),
     "a redirect": (302, {"location": "http://127.0.0.1:9/"}, b"", "HTTP 302"),
     "a byte order mark": (400, {}, b'\xef\xbb\xbf{"error": {"message": "no way"}}', r"400, no way\)"),

@@ -43,20 +43,28 @@ class BoundedStream(httpx2.SyncByteStream):
       inner: As it comes from the connection.
       encoding: ``content-encoding`` of the response.
       most: Bytes of the body.
+      is_error: A body that is cut off or badly packed ends where it does: the status and the headers say enough.
     """
 
-    def __init__(self, inner: httpx2.SyncByteStream, encoding: str, most: int = LARGEST) -> None:
+    def __init__(
+        self, inner: httpx2.SyncByteStream, encoding: str, most: int = LARGEST, *, is_error: bool = False
+    ) -> None:
         self._inner = inner
         self._encoding = encoding
         self._most = most
+        self._is_error = is_error
 
     def __iter__(self) -> Iterator[bytes]:
         size = 0
-        for chunk in self._chunks():
-            size += len(chunk)
-            if size > self._most:
-                raise AnswerTooLarge("the body is too large")
-            yield chunk
+        try:
+            for chunk in self._chunks():
+                size += len(chunk)
+                if size > self._most:
+                    raise AnswerTooLarge("the body is too large")
+                yield chunk
+        except (httpx2.DecodingError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
+            if not self._is_error or isinstance(error, AnswerTooLarge):
+                raise
 
     def close(self) -> None:
         self._inner.close()
@@ -98,7 +106,7 @@ def bounded(response: httpx2.Response) -> httpx2.Response:
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     assert isinstance(response.stream, httpx2.SyncByteStream)
-    response.stream = BoundedStream(response.stream, encoding, _most.get())
+    response.stream = BoundedStream(response.stream, encoding, _most.get(), is_error=response.status_code >= 400)
     if encoding:
         del response.headers["content-encoding"]
         response.headers.pop("content-length", None)

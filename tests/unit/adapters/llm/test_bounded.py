@@ -4,7 +4,7 @@ import zlib
 import httpx2
 import pytest
 
-from growbin_jobs.adapters.llm.bounded import LARGEST, AnswerTooLarge, bounded
+from growbin_jobs.adapters.llm.bounded import LARGEST, AnswerTooLarge, BoundedStream, bounded
 
 
 def response(body: bytes, encoding: str | None = None) -> httpx2.Response:
@@ -42,6 +42,20 @@ def test_a_body_is_read_and_decompressed(body, encoding):
 def test_no_more_is_read_than_is_allowed(body, encoding):
     with pytest.raises(AnswerTooLarge):
         response(body, encoding).read()
+
+
+def test_the_body_of_an_error_ends_where_it_breaks():
+    class Cut(httpx2.SyncByteStream):
+        def __iter__(self):
+            yield b"slow "
+            raise httpx2.RemoteProtocolError("peer closed")
+
+    assert b"".join(BoundedStream(Cut(), "", is_error=True)) == b"slow "
+    assert b"".join(BoundedStream(httpx2.ByteStream(b"<html>"), "gzip", is_error=True)) == b""
+    with pytest.raises(httpx2.RemoteProtocolError):
+        list(BoundedStream(Cut(), ""))
+    with pytest.raises(AnswerTooLarge):
+        list(BoundedStream(httpx2.ByteStream(b"x" * 9), "", 8, is_error=True))
 
 
 def test_a_body_that_is_not_what_it_says_is_an_error_of_the_client():
