@@ -159,8 +159,11 @@ def test_its_tasks_are_shown_and_steered_and_nothing_of_growbin_s_is_there(shop)
         json.loads(line) for line in shop.command("tasks", "list", "state:dead actor:pay", "--json").stdout.splitlines()
     ]
     assert [task["task_id"] for task in listed] == [payment]
+    assert shop.command("schedule", "resume", "tick").returncode == 0
+    assert shop.command("queues", "pause", "default", "--why", "the night").returncode == 0
     acts = [json.loads(line)["action"] for line in shop.command("audit", "list", "--json").stdout.splitlines()]
     assert {"token.created", "dead_letter.retried", "task.edited_and_run", "schedule.paused"} <= set(acts)
+    assert {"schedule.resumed", "queue.paused"} <= set(acts)
     assert shop.command("audit", "verify").returncode == 0
     history = shop.command("schedule", "history", "tick", "--limit", "1000", "--json").stdout.splitlines()
     done = [json.loads(line)["due"] for line in history if json.loads(line)["outcome"] == "done"]

@@ -1,31 +1,12 @@
-"""What commands that act on tasks stand on: who acts, the audit, choosing dead letters of all nodes."""
+"""What commands that act on tasks stand on: the actors' functions, choosing dead letters of all nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from growbin_jobs.cli.person import name_of_person
-
 if TYPE_CHECKING:
     from growbin_jobs.engine.central.database import Database
-
-
-def record(database: Database, action: str, target: str, reason: str = "") -> None:
-    """Write into the audit what is about to be done; an engine of one's own has one where it has a monitor.
-
-    Raises:
-      Deferred: The database is away; then it must not be done.
-    """
-    from growbin_jobs.cli import target as engine
-    from growbin_jobs.engine.central.upgrade import pending
-    from growbin_jobs.models import MONITOR_SCHEMA
-
-    if engine.is_growbin() or not pending(database, MONITOR_SCHEMA):
-        from growbin_jobs.models.audit import Audit, AuditEntry
-
-        entry = AuditEntry(who=name_of_person(), role="cli", address="cli", action=action, target=target, reason=reason)
-        Audit(database).append(entry)
 
 
 def function_of(actor: str) -> Callable[..., Any] | None:

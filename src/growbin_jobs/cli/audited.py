@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 def record(
     database: "Database", action: str, *, target: str, reason: str = "", details: Mapping[str, Any] | None = None
 ) -> None:
-    """Write it down.
+    """Write it down; an engine of one's own has an audit where it has a monitor.
 
     Parameters:
       database: The central one.
-      action: Such as ``token.created``.
+      action: Such as ``token.created``; what the monitor does, too, has its name there.
       target: With which thing.
       reason: Why, in their own words.
       details: More, ready for JSON; no personal data.
@@ -24,9 +24,15 @@ def record(
     Raises:
       Deferred: The database is away; then the thing must not happen.
     """
-    from growbin_jobs.models.audit import Audit, AuditEntry
+    from growbin_jobs.cli import target as engine
+    from growbin_jobs.engine.central.upgrade import pending
+    from growbin_jobs.models import MONITOR_SCHEMA
 
-    entry = AuditEntry(
-        who=name_of_person(), role="cli", action=action, target=target, reason=reason, details=details or {}
-    )
-    Audit(database).append(entry)
+    if engine.is_growbin() or not pending(database, MONITOR_SCHEMA):
+        from growbin_jobs.models.audit import Audit, AuditEntry
+
+        entry = AuditEntry(
+            who=name_of_person(), role="cli", address="cli", action=action, target=target, reason=reason,
+            details=details or {},
+        )  # fmt: skip
+        Audit(database).append(entry)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, print_line
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.paid_words import word
@@ -55,8 +56,10 @@ def reset(
       growbin-jobs breakers reset model:gpt-6-luna
       growbin-jobs breakers reset objects --json
     """
+    from growbin_jobs.cli import target
     from growbin_jobs.operations.breakers import reset_breaker
 
+    record(target.central(), "breaker.reset", target=name)
     reset_breaker(_store(), name)
     print_json({"reset": name}) if json else print_line(word("is closed", language(), name=name))
 

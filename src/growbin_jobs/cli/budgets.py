@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import complain, print_json, print_line
 from growbin_jobs.cli.paid_words import word
 from growbin_jobs.cli.person import language
@@ -80,7 +81,9 @@ def set_(
     checked_name(name)
     cap = None if dollars is None else parsed_cap(dollars)
     settings = _settings.load()
-    caps = Caps(central_database(settings))
+    database = central_database(settings)
+    caps = Caps(database)
+    record(database, "budget.set", target=name, details={"micro_dollars": "setting" if default else cap})
     if default:
         as_before = "" if caps.forget(name) else word("as before", language())
         print_line(f"{name}: {worded(_defaults(settings).get(name), language())}" + as_before)

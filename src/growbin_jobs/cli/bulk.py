@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json
 from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue
 from growbin_jobs.cli.journal import Json
@@ -111,11 +112,11 @@ def start(
       growbin-jobs bulk start 3f9a1c2b7d10 --name "after the outage" --pace 100
       growbin-jobs bulk start 3f9a1c2b7d10 --count 1240
     """
-    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import bulk
 
     database = target.central()
-    acts.record(database, "bulk.started", job_id, why)
+    record(database, "bulk.started", target=job_id, reason=why, details={"name": name, "pace": pace})
     begun = bulk.start(database, job_id, by=name_of_person(), name=name, pace=pace, reason=why, typed=count)
     _show(begun, json=json)
 
@@ -127,11 +128,11 @@ def undo(job_id: JobId, json: Json = False, _engine: EngineName = None) -> None:
     Examples:
       growbin-jobs bulk undo 3f9a1c2b7d10
     """
-    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import bulk
 
     database = target.central()
-    acts.record(database, "bulk.undone", job_id)
+    record(database, "bulk.undone", target=job_id)
     _show(bulk.undo(database, job_id), json=json)
 
 
@@ -142,11 +143,11 @@ def stop(job_id: JobId, json: Json = False, _engine: EngineName = None) -> None:
     Examples:
       growbin-jobs bulk stop 3f9a1c2b7d10
     """
-    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import bulk
 
     database = target.central()
-    acts.record(database, "bulk.stopped", job_id)
+    record(database, "bulk.stopped", target=job_id)
     _show(bulk.stop(database, job_id, by=name_of_person()), json=json)
 
 
@@ -157,11 +158,11 @@ def resume(job_id: JobId, json: Json = False, _engine: EngineName = None) -> Non
     Examples:
       growbin-jobs bulk resume 3f9a1c2b7d10
     """
-    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import bulk
 
     database = target.central()
-    acts.record(database, "bulk.resumed", job_id)
+    record(database, "bulk.resumed", target=job_id)
     _show(bulk.resume(database, job_id), json=json)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.dead_choice import Actor, Code, Filters, Hours, Queue, letters_chosen, numbered, selection
 from growbin_jobs.cli.journal import File, Json
@@ -132,7 +133,7 @@ def _of_all_nodes(verb: str, ids: list[str] | None, filters: Filters, *, all_: b
     act = letter_verbs.retry if verb == "retry" else letter_verbs.discard
     past = "retried" if verb == "retry" else "discarded"
     for letter_id in chosen:
-        acts.record(database, f"dead_letter.{past}", letter_id)
+        record(database, f"dead_letter.{past}", target=letter_id)
         try:
             act(database, letter_id, by=name_of_person())
             done += 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.paid_words import word
@@ -63,6 +64,7 @@ def set_(
       growbin-jobs limits set vision --default
       growbin-jobs limits set vision --offline-share 10%
     """
+    from growbin_jobs.cli import target
     from growbin_jobs.errors import ConfigurationError
     from growbin_jobs.rates import parse_rate
 
@@ -74,15 +76,14 @@ def set_(
         return
     if offline_share is not None:
         _part(offline_share)  # refuses what is none before anything is changed
-    if rate is None:
-        limit = provision.reset(name)
-        if limit is None:
-            raise ConfigurationError(f"The settings say nothing of {name}. Name a rate.")
-    else:
-        try:
-            limit = provision.set(name, parse_rate(rate))
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
+    try:
+        wanted = None if rate is None else parse_rate(rate)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    record(target.central(), "limit.set", target=name, details={"rate": rate or "setting"})
+    limit = provision.reset(name) if wanted is None else provision.set(name, wanted)
+    if limit is None:
+        raise ConfigurationError(f"The settings say nothing of {name}. Name a rate.")
     say(word("limit set", language(), name=name, rate=limit.rate, use=f"{limit.use:.1%}"))
     if offline_share is not None:
         _keep_back(name, offline_share)
@@ -158,7 +159,9 @@ def _keep_back(name: str, share: str) -> None:
     from growbin_jobs.limits.named import named_limits
     from growbin_jobs.limits.offline_reserve import Reserves
 
-    units = Reserves(target.central(), named_limits(_settings.load())).set(name, _part(share))
+    part, database = _part(share), target.central()
+    record(database, "limit.set", target=name, details={"offline_share": share})
+    units = Reserves(database, named_limits(_settings.load())).set(name, part)
     say(word("kept back" if units else "nothing kept back", language(), name=name, units=units))
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language, name_of_person
@@ -69,14 +70,16 @@ def pause(
     import time
 
     from growbin_jobs.cli import queues_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import control
     from growbin_jobs.operations.json_ready import as_json
 
     kind: Pausable = "actor" if actor else "queue"
     until = None if minutes is None else time.time() + minutes * 60
-    done = control.pause(
-        _control(), kind, name, known=_known(kind), by=name_of_person(), reason=why, until=until
-    )  # fmt: skip
+    known = _known(kind)
+    if name in known:
+        record(target.central(), f"{kind}.paused", target=name, reason=why, details={"minutes": minutes})
+    done = control.pause(_control(), kind, name, known=known, by=name_of_person(), reason=why, until=until)
     print_json(as_json(done)) if json else view.print_paused(done, language())
 
 
@@ -89,10 +92,13 @@ def resume(name: Name, actor: IsActor = False, json: Json = False, _engine: Engi
       growbin-jobs queues resume --actor generate_response
     """
     from growbin_jobs.cli import queues_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import control
     from growbin_jobs.operations.json_ready import as_json
 
-    done = control.resume(_control(), "actor" if actor else "queue", name, by=name_of_person())
+    kind: Pausable = "actor" if actor else "queue"
+    record(target.central(), f"{kind}.resumed", target=name)
+    done = control.resume(_control(), kind, name, by=name_of_person())
     print_json(as_json(done)) if json else view.print_resumed(done, language())
 
 
@@ -137,8 +143,11 @@ def revoke(
       growbin-jobs tasks revoke 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11 --why "sent twice"
       growbin-jobs tasks revoke 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11 --undo
     """
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import control
 
+    action = "task.revocation_withdrawn" if undo else "task.revoked"
+    record(target.central(), action, target=task_id, reason=why)
     if undo:
         done = control.withdraw(_control(), _asked, task_id)
     else:
@@ -155,8 +164,10 @@ def abort(task_id: TaskId, why: Why = "", json: Json = False, _engine: EngineNam
     Examples:
       growbin-jobs tasks abort 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11 --why "it hangs"
     """
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import control
 
+    record(target.central(), "task.aborted", target=task_id, reason=why)
     _show(control.abort(_control(), _asked, task_id, by=name_of_person(), reason=why), json=json)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, print_line
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language, name_of_person
@@ -38,12 +39,12 @@ def retry(task_id: TaskId, why: Why = "", json: Json = False, _engine: EngineNam
     Examples:
       growbin-jobs tasks retry 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11
     """
-    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import letter_verbs
     from growbin_jobs.operations.json_ready import as_json
 
     database = target.central()
-    acts.record(database, "task.retried", task_id, why)
+    record(database, "task.retried", target=task_id, reason=why)
     done = letter_verbs.retry_task(database, task_id, by=name_of_person())
     print_json(as_json(done)) if json else print_line(worded(_SAID, "retry", language(), task=task_id))
 
@@ -66,11 +67,11 @@ def run_again(
       growbin-jobs tasks run-again 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11
       growbin-jobs tasks run-again 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11 --fresh --why "the answer was wrong"
     """
-    from growbin_jobs.cli import acts, target
+    from growbin_jobs.cli import target
     from growbin_jobs.operations import reruns
 
     database = target.central()
-    acts.record(database, "task.run_again", task_id, why)
+    record(database, "task.run_again", target=task_id, reason=why, details={"fresh": fresh})
     made = reruns.run_again(database, task_id, by=name_of_person(), reason=why, fresh=fresh, seen=seen)
     _show(made, json=json)
 
@@ -105,7 +106,8 @@ def edit(
     new_args = old_args if args is None else parse_json(args, list, "The arguments")
     new_kwargs = old_kwargs if kwargs is None else parse_json(kwargs, dict, "The named arguments")
     due_at = moment_of(run_at, zone_named(None).key)
-    acts.record(database, "task.edited_and_run", task_id, why)
+    details = {"due_at": due_at.isoformat() if due_at else None}  # not the arguments, which are personal data
+    record(database, "task.edited_and_run", target=task_id, reason=why, details=details)
     made = reruns.edit_and_run(
         database, task_id, new_args, new_kwargs, by=name_of_person(), function_of=acts.function_of, reason=why,
         due_at=due_at, seen=seen,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.days import moment_of, zone_named
 from growbin_jobs.cli.person import name_of_person
@@ -32,7 +33,9 @@ def run(
 
     found = fired(job)
     zone = zone_named(None)
-    at = ledger().run_now(found, due=moment_of(due, zone.key), by=name_of_person())
+    asked = moment_of(due, zone.key)
+    record(database(), "schedule.run", target=found.name, details={"due": asked.isoformat() if asked else None})
+    at = ledger().run_now(found, due=asked, by=name_of_person())
     print_json({"job": job, "due": at.isoformat()}) if json else view.print_asked(job, at, zone)
 
 
@@ -51,8 +54,12 @@ def pause(
     """
     from growbin_jobs.scheduler.registry import Registry
 
-    ends = moment_of(until, zone_named(None).key)
-    Registry(database()).pause(fired(job).name, by=name_of_person(), reason=why, until=ends)
+    ends, found = moment_of(until, zone_named(None).key), fired(job)
+    record(
+        database(), "schedule.paused", target=found.name, reason=why,
+        details={"until": ends.isoformat() if ends else None},
+    )  # fmt: skip
+    Registry(database()).pause(found.name, by=name_of_person(), reason=why, until=ends)
     say(f"{job} is paused.")
 
 
@@ -63,5 +70,7 @@ def resume(job: JobName, _engine: EngineName = None) -> None:
     Examples:
       growbin-jobs schedule resume health.check_all_agents
     """
-    ledger().resume(fired(job))
+    found = fired(job)
+    record(database(), "schedule.resumed", target=found.name)
+    ledger().resume(found)
     say(f"{job} goes on.")

@@ -76,6 +76,26 @@ def test_tokens_are_made_shown_once_listed_and_revoked_and_the_audit_knows(invok
     assert actions == ["token.revoked", "token.created"]
 
 
+@pytest.mark.parametrize(
+    ("action", "line"),
+    [
+        ("limit.set", "limits set vision 60"),
+        ("limit.set", "limits set vision --offline-share 10%"),
+        ("budget.set", "budgets set total 25"),
+        ("breaker.reset", "breakers reset model:none"),
+        ("queue.paused", "queues pause vision_analysis --why tea"),
+        ("actor.resumed", "queues resume --actor upload_image"),
+        ("task.revoked", "tasks revoke m-1"),
+        ("task.revocation_withdrawn", "tasks revoke m-1 --undo"),
+        ("task.aborted", "tasks abort m-1"),
+    ],
+)
+def test_the_audit_knows_what_a_command_changes_as_it_knows_it_of_the_monitor(invoke, action, line):
+    invoke(*line.split())
+
+    assert [json.loads(row)["action"] for row in invoke("audit", "list", "--json").stdout.splitlines()] == [action]
+
+
 def test_a_link_names_the_address_it_was_made_for(invoke):
     made = invoke("monitor", "link", "--address", "https://jobs.example.com/m/", "--role", "viewer")
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.upgraded import upgrade
 
+from growbin_jobs.cli.person import name_of_person
 from growbin_jobs.cli.schedule_view import _lateness
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.models import SCHEMA
@@ -131,6 +132,21 @@ def test_a_pause_is_shown_with_who_and_why_and_ends(invoke, registered):
 
     assert invoke("schedule", "resume", "cleanup.old_logs").exit_code == 0
     assert "audit" not in invoke("schedule", "list").stderr
+
+
+def test_the_audit_has_a_row_of_what_a_person_does_about_jobs(invoke, registered):
+    job = "cleanup.old_logs"
+    invoke("schedule", "pause", job, "--why", "the night", "--until", "2099-12-24T00:00Z")
+    invoke("schedule", "resume", job)
+    invoke("schedule", "run", job)
+
+    rows = [json.loads(line) for line in invoke("audit", "list", "--json").stdout.splitlines()]
+    assert {(row["who"], row["role"], row["target"]) for row in rows} == {(name_of_person(), "cli", job)}
+    assert [(row["action"], row["reason"], json.loads(row["details"])) for row in reversed(rows)] == [
+        ("schedule.paused", "the night", {"until": "2099-12-24T00:00:00+00:00"}),
+        ("schedule.resumed", "", {}),
+        ("schedule.run", "", {"due": None}),
+    ]
 
 
 def test_a_run_by_hand_waits_for_a_scheduler(invoke, registered):
