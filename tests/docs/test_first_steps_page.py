@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import command_line
+
 PAGE = (Path(__file__).parents[2] / "docs" / "first-steps.md").read_text()
 
 
@@ -22,9 +24,11 @@ def test_the_page_does_what_it_says(tmp_path):
         done = subprocess.run(
             ["bash", "-euc", send], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
         )
+        doctor = command_line.run("doctor", "--engine", "tasks", env=env, cwd=tmp_path, text=True)
     finally:
         running.send_signal(signal.SIGTERM)
         code = running.wait(100)
 
     assert install == "pip install 'growbin-jobs[engine]'\n"
     assert (done.stdout, code) == ("5\n", 0), done.stderr + (tmp_path / "worker.log").read_text()
+    assert "running: worker" in doctor.stdout

@@ -166,7 +166,7 @@ def test_messages_are_revoked_and_aborted_and_everybody_sees_what_runs(cluster):
     assert active.progress.text == "holding"
     cluster.until(lambda: cluster.inspector.registered(), "the keeper has told who knows what")
     assert cluster.inspector.registered()[0].actors == ("hold", "note", "sign")
-    assert [each.group_name for each in cluster.inspector.workers()] == ["other"]
+    assert [each.group_name for each in cluster.inspector.workers()] == ["worker"]
     assert {"first", "other"} <= {each.name for each in cluster.inspector.queues()}
 
     later = cluster.note.send_with_options(args=("later",), delay=4_000)

@@ -19,7 +19,7 @@ from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.crashpoints import arm
 from growbin_jobs.engine.dramatiq_log import quiet_dramatiq
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.groups import Group
+from growbin_jobs.engine.groups import ONLY_GROUP, Group
 from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.stack import stack
@@ -197,7 +197,7 @@ class Engine:
     def groups(self) -> tuple[Group, ...]:
         """The worker groups; where the configuration has none, one of all queues that are declared by now."""
         module = (self.source or "").partition(":")[0]
-        given = self.config.groups or (Group(name="worker", queues=tuple(sorted(self.broker.get_declared_queues()))),)
+        given = self.config.groups or (Group(name=ONLY_GROUP, queues=tuple(sorted(self.broker.get_declared_queues()))),)
         return tuple(group if group.module else replace(group, module=module) for group in given)
 
     @property

@@ -1,8 +1,11 @@
 """Worker groups: which queues are consumed together, in what kind of pool, and how far ahead they fetch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+#: Name of the one group that an engine has whose configuration names none.
+ONLY_GROUP: Final = "worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ def queues_of(*routes: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys(route.queue for route in routes))
 
 
-def group_of(groups: Iterable[Group], queues: Iterable[str]) -> Group | None:
-    """Return the group that consumes any of these queues, or None."""
+def group_of(groups: Sequence[Group], queues: Iterable[str]) -> str:
+    """Return the name of the group that consumes any of these queues; ``other`` where none does."""
     consumed = set(queues)
-    return next((group for group in groups if consumed & set(group.queues)), None)
+    if not groups:
+        return ONLY_GROUP
+    return next((group.name for group in groups if consumed & set(group.queues)), "other")

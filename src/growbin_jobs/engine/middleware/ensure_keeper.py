@@ -142,11 +142,10 @@ class EnsureKeeper(Middleware):
         queues = {q_name(queue) for queue in broker.get_declared_queues()}
         if worker.consumer_whitelist:
             queues &= worker.consumer_whitelist
-        group = group_of(self._config.groups, queues)
         return WorkerProcess(
             pid=os.getpid(),
             master=os.getppid(),
-            group=group.name if group else "other",
+            group=group_of(self._config.groups, queues),
             threads=worker.worker_threads,
             queues=tuple(sorted(queues)),
             version=self._config.version,

@@ -17,7 +17,7 @@ class WorkerProcess:
 
     Attributes:
       master: Process number of the ``dramatiq`` that it belongs to.
-      group: ``storage`` or ``ai``; ``other`` where its queues are neither's.
+      group: Such as ``storage``; ``other`` where its queues are no group's.
       threads: Threads or greenlets.
       queues: What it consumes.
       started_at: Seconds since 1970, UTC.
