@@ -16,8 +16,8 @@ CLIENTS = {
 from fastapi.testclient import TestClient
 import fastapi_app
 there = TestClient(fastapi_app.app)
-def post(url, photo, user):
-    answer = there.post(url, files={"photo": ("p.jpg", photo)}, headers={"X-User": user})
+def post(url, photo, user, field="photo"):
+    answer = there.post(url, files={field: ("p.jpg", photo)}, headers={"X-User": user})
     return answer.status_code, answer.json()
 def get(url, user):
     answer = there.get(url, headers={"X-User": user})
@@ -27,8 +27,8 @@ def get(url, user):
 import io
 import flask_app
 there = flask_app.app.test_client()
-def post(url, photo, user):
-    answer = there.post(url, data={"photo": (io.BytesIO(photo), "p.jpg")}, headers={"X-User": user})
+def post(url, photo, user, field="photo"):
+    answer = there.post(url, data={field: (io.BytesIO(photo), "p.jpg")}, headers={"X-User": user})
     return answer.status_code, answer.get_json()
 def get(url, user):
     answer = there.get(url, headers={"X-User": user})
@@ -44,8 +44,8 @@ django.setup()
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 there = Client()
-def post(url, photo, user):
-    answer = there.post(url, {"photo": SimpleUploadedFile("p.jpg", photo)}, headers={"X-User": user})
+def post(url, photo, user, field="photo"):
+    answer = there.post(url, {field: SimpleUploadedFile("p.jpg", photo)}, headers={"X-User": user})
     return answer.status_code, answer.json()
 def get(url, user):
     answer = there.get(url, headers={"X-User": user})
@@ -73,6 +73,9 @@ status, body = post("/photos?id=a1", b"a photo", "u2")
 assert status == 403 and "another user" in body["error"], (status, body)
 assert post("/photos", b"a photo", "u/1")[0] == 400
 assert post("/photos", b"x" * 1_000_001, "u1")[0] == 413
+wrong = post("/photos", b"a photo", "u1", field="other"), post("/photos?language=fr", b"a photo", "u1")
+assert {each[0] for each in wrong} <= {400, 422}, wrong
+assert get("/photos/a1?wait=soon", "u1")[0] in (200, 400, 422)  # Flask takes what is no number for left out
 advice = Advice(text="Rinse it.", language="en", source="rule", model="offline/rule")
 threading.Timer(0.2, client.analyses().completed, ("a1", advice)).start()
 status, body = get("/photos/a1?wait=30", "u1")
