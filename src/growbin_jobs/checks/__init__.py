@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.checks.batches import check_batches
@@ -28,6 +29,9 @@ from growbin_jobs.settings import Settings
 
 #: What is tried, and how.
 Check = tuple[str, Callable[[], Iterable[Finding]]]
+
+#: What asks the database, wherever it is.
+_OF_DATABASE: Final = frozenset({"budgets", "batches", "pauses", "statistics", "schedule"})
 
 
 def run_checks() -> list[Finding]:
@@ -89,7 +93,8 @@ def _of_engine(config: EngineConfig, command: str = COMMAND) -> list[Check]:
 def _in_the_folder(config: EngineConfig) -> set[str]:
     """Return what lies in the data folder: where that cannot be used, nothing more needs to be said of these."""
     addresses = {"broker": config.broker_url, "database": config.database_url}
-    return {what for what, address in addresses.items() if address is None} | {"journal", "processes"}
+    within = {what for what, address in addresses.items() if address is None} | {"journal", "processes", "workers"}
+    return within | (_OF_DATABASE if "database" in within else set())
 
 
 def _run(checks: Sequence[Check], findings: list[Finding], homeless: Container[str]) -> list[Finding]:

@@ -1,17 +1,15 @@
 """Checks of what every engine stands on: its data folder, broker, database and workers."""
 
-import os
-import pwd
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from growbin_jobs.checks.places import check_clock
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.data_folder import HOMELESS
+from growbin_jobs.engine.folder_rights import require_usable
 from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.operations.finding import Finding
 
@@ -22,21 +20,7 @@ _LOW_DISK: Final = 1_000_000_000
 def check_data_folder(config: EngineConfig) -> Iterator[Finding]:
     """Look whether the data folder is there, may be written, and has room."""
     folder, variable = config.data_dir, config.named("data_dir")
-    if folder.is_symlink() and not folder.exists():
-        raise ConfigurationError(
-            f"{folder} is a link to {os.readlink(folder)}, which does not exist. Make that folder, or set {variable}."
-        )
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set {variable}.") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{folder} is not writable. Give this user the right to write, or set {variable}.")
-    if foreign := next((path for path in _databases(folder) if not os.access(path, os.R_OK | os.W_OK)), None):
-        raise ConfigurationError(
-            f"{foreign} is not writable for this user: another one made it, or its mode forbids it. Let an "
-            f"administrator run: chown -R {_user()} {folder}"
-        )
+    require_usable(folder, variable)
     free, floor = shutil.disk_usage(folder).free, config.journal_free_floor
     found = f"{folder}, {free / 1e9:.1f} GB free"
     remedy = f"Free some space, or set {variable} to a folder on a larger disk."
@@ -104,16 +88,3 @@ def check_workers(config: EngineConfig, groups: Sequence[str], up: str, worker: 
     else:
         commands = ", ".join(f"{worker} {name}" for name in missing)
         yield Finding("workers", "warning", f"No worker of group {', '.join(missing)} runs. Start it: {commands}")
-
-
-def _databases(folder: Path) -> Iterator[Path]:
-    """Yield the files of databases in the data folder and in those of the nodes, with what belongs to them."""
-    for pattern in ("*.db*", "*/*.db*"):
-        yield from sorted(folder.glob(pattern))
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())

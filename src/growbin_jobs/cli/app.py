@@ -50,7 +50,7 @@ from growbin_jobs.cli import (
 from growbin_jobs.cli.console import complain, print_line
 from growbin_jobs.cli.made_late import put_below
 from growbin_jobs.engine.sqlite.patience import wait_briefly
-from growbin_jobs.errors import GrowbinError
+from growbin_jobs.errors import ConfigurationError, GrowbinError
 
 _Each = TypeVar("_Each")
 
@@ -211,6 +211,10 @@ READING = frozenset({
 })  # fmt: skip
 
 
+#: Those that a supervisor of the system starts again and again, unless their exit code says that a person is needed.
+SERVICES = (["up"], ["worker"], ["scheduler"])
+
+
 def _below(path: str, table: Mapping[str, _Each]) -> dict[str, _Each]:
     """Return the part of a table that is right below a path, by the last word."""
     words = ((each.rpartition(" "), value) for each, value in table.items())
@@ -251,7 +255,8 @@ def run() -> None:
         sys.exit(os.EX_IOERR)
     except GrowbinError as error:
         _complain(error)
-        sys.exit(1)
+        wrong = isinstance(error, ConfigurationError) and sys.argv[1:2] in SERVICES
+        sys.exit(os.EX_CONFIG if wrong else 1)
 
 
 def _complain(error: GrowbinError) -> None:

@@ -51,7 +51,11 @@ def _answer(question: str, folder: Path | None, *, as_json: bool) -> int:
     from growbin_jobs.engine.data_folder import node_folder
     from growbin_jobs.engine.node.health import node_checks
 
-    checks = node_checks(folder or node_folder("GROWBIN_"), question)  # type: ignore[arg-type]
+    try:
+        checks = node_checks(folder or node_folder("GROWBIN_"), question)  # type: ignore[arg-type]
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename} cannot be read: {error.strerror}.\n")
+        return 1
     well = all(check.ok for check in checks)
     if as_json:
         shown = {"ok": well, "checks": {check.name: check.detail or "ok" for check in checks}}

@@ -54,7 +54,7 @@ def usage(
       growbin-jobs usage --by tier
       growbin-jobs usage --by model --since 2026-11-01 --until 2026-11-30 --csv > november.csv
       growbin-jobs usage --billed --since 7d
-      growbin-jobs usage --json | jq 'map(.micro_dollars) | add / 1e6'
+      growbin-jobs usage --json | jq '(map(.micro_dollars) | add // 0) / 1e6'
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli import usage_view as view

@@ -50,6 +50,7 @@ def worker(
     import shlex
 
     from growbin_jobs.cli.command_line import dramatiq_command, resized
+    from growbin_jobs.engine.folder_rights import require_usable
 
     config, groups = _of_growbin(group) if group is None or group in GROUPS else _of_module(group, only)
     groups = [resized(each, processes, threads) for each in groups]
@@ -57,6 +58,7 @@ def worker(
         for each in groups:
             print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
+    require_usable(config.data_dir, config.named("data_dir"))
     become_supervisor(plan_of(config, groups, own=group is None or group in GROUPS))
 
 
@@ -84,6 +86,7 @@ def up(
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import monitor_command, scheduler_command, sized
     from growbin_jobs.cli.target import engine_of
+    from growbin_jobs.engine.folder_rights import require_usable
     from growbin_jobs.scheduler.schedule import schedule_of
     from growbin_jobs.wiring import engine_config
 
@@ -98,6 +101,7 @@ def up(
     else:
         (config, groups), models = _of_module(module, None), ""
         fires = scheduler_command(module) if schedule_of(engine_of(module)) is not None else None
+    require_usable(config.data_dir, config.named("data_dir"))
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
     become_supervisor(

@@ -64,8 +64,11 @@ def existing(path: Path | None, *, default: Path) -> Path:
       NotFound: If there is none.
     """
     file = path or default
-    if file.is_file():
-        return file
+    try:
+        if file.is_file():
+            return file
+    except OSError as error:
+        raise NotFound(f"{file} cannot be reached: {error.strerror}. Run this as the user who owns it.") from None
     if path is None:
         raise NotFound(
             f"There is no journal {file}. It is made when a worker starts; `--path` names another one, `--engine` the "

@@ -233,5 +233,5 @@ def test_an_engine_of_one_s_own_is_tried_by_its_own_settings(tmp_path, environme
     assert "SHOP_DATABASE_URL" in away["database"][1]
     (tmp_path / "file").touch()
     code, nowhere = doctor(SHOP_DATA_DIR=str(tmp_path / "file" / "data"))
-    assert (code, nowhere.keys()) == (1, {"data folder", "workers"})
+    assert (code, nowhere.keys()) == (1, {"data folder"})
     assert "Set SHOP_DATA_DIR" in nowhere["data folder"][1]

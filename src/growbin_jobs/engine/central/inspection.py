@@ -79,9 +79,12 @@ def check_writable(database: Database) -> None:
     """
     if database.dialect != "postgresql":
         file = Path(database.address.removeprefix("sqlite://"))
-        for path in (file, file.parent):  # beside it SQLite puts its log
-            if path.exists() and not os.access(path, os.W_OK):
-                raise ConfigurationError(f"{path} is not writable for this user, so the database can only be read.")
+        for path in (file.parent, file):  # beside it SQLite puts its log
+            if os.path.exists(path) and not os.access(path, os.W_OK | (os.X_OK if os.path.isdir(path) else 0)):
+                raise ConfigurationError(
+                    f"{path} is not writable for this user, so the database cannot be used. Run this as the user who "
+                    "owns it, or name another place in the settings."
+                )
         return
 
     def ask(connection: Any) -> tuple[bool, bool]:

@@ -1,0 +1,72 @@
+"""Refuses a data folder in which this user cannot work, with whose it is and what to do."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from growbin_jobs.engine.errors import ConfigurationError
+
+
+def require_usable(folder: Path, variable: str) -> None:
+    """Make a data folder where it is missing, and see that this user may work in it.
+
+    Parameters:
+      folder: The data folder.
+      variable: Name of the setting that says where it is.
+
+    Raises:
+      ConfigurationError: It cannot be made, entered or written, or a database in it is another user's.
+    """
+    if folder.is_symlink() and not os.path.exists(folder):
+        raise ConfigurationError(
+            f"{folder} is a link to {os.readlink(folder)}, which does not exist. Make that folder, or set {variable}."
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made ({error.strerror}). Set {variable}.") from None
+    require_writable(folder, variable)
+    for each in _in(folder):
+        if not os.access(each, os.R_OK | os.W_OK | (os.X_OK if each.is_dir() else 0)):
+            raise ConfigurationError(
+                f"{each} is not writable for this user: another one made it, or its mode forbids it. Let an "
+                f"administrator run: chown -R {_name_of(os.getuid())} {folder}"
+            )
+
+
+def require_writable(folder: Path, variable: str) -> None:
+    """See that this user may enter a folder and write in it, where there is one.
+
+    Raises:
+      ConfigurationError: If not; it says whose the folder is.
+    """
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    try:
+        owner = folder.stat().st_uid
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be reached ({error.strerror}). Set {variable}.") from None
+    if owner == os.getuid():
+        raise ConfigurationError(f"{folder} is not writable. Give this user the right to write, or set {variable}.")
+    raise ConfigurationError(
+        f"{folder} is not writable for {_name_of(os.getuid())}: it is {_name_of(owner)}'s. Run this as "
+        f"{_name_of(owner)}, give this user the right to write, or set {variable}."
+    )
+
+
+def _in(folder: Path) -> Iterator[Path]:
+    """Yield the nodes' folders, and the files of databases there and in the data folder, with what belongs to them."""
+    for pattern in ("*/", "*.db*", "*/*.db*"):
+        yield from sorted(folder.glob(pattern))
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
