@@ -11,7 +11,10 @@ from growbin_jobs.cli.console import complain, one_line, print_json, print_line,
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")]
 
-_NO_WORKER = "Nothing has begun yet: is a worker running? Start both groups with `growbin-jobs up`."
+_NO_WORKER = (
+    "Nothing has begun yet: is a worker running? Start both groups with `growbin-jobs up`; where they run, "
+    "`growbin-jobs doctor` says why they take nothing."
+)
 
 
 def analyze(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -120,6 +121,7 @@ def engine_of(name: str) -> Engine:
     """
     from growbin_jobs.engine.engine import find_engine
 
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    with suppress(FileNotFoundError):  # somebody has removed the current folder
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
     return find_engine(name)

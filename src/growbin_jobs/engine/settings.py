@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -182,9 +183,12 @@ class EngineSettings(Layout, BaseSettings):
     def _from_the_root(cls, value: Path) -> Path:
         path = expanded(value)
         if not path.is_absolute():
+            here = ""
+            with suppress(FileNotFoundError):  # somebody has removed the current folder
+                here = f". From here it would be {value.absolute()}"
             raise ValueError(
-                f"must be an absolute path: processes that start in different folders would not share {str(value)!r}. "
-                f"From here it would be {value.absolute()}"
+                "must be an absolute path: processes that start in different folders would not share "
+                f"{str(value)!r}{here}"
             )
         return path
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 
 import pytest
 from tests import command_line
@@ -116,3 +117,15 @@ def test_the_settings_of_an_engine_of_one_s_own_have_its_names_and_no_secret(tmp
     assert "rabbit:5672" in rows["SHOP_BROKER_URL"]["value"]
     assert "hush" not in done.stdout
     assert all(row["help"] for row in rows.values())
+
+
+def test_in_a_folder_that_was_removed_commands_say_what_is_missing(tmp_path, environment):
+    gone = tmp_path / "gone"
+    for words, env in (("tasks list --engine shop", {}), ("doctor", {"GROWBIN_DATA_DIR": "data"})):
+        gone.mkdir()
+        done = subprocess.run(
+            ["bash", "-c", 'rmdir "$PWD" && exec "$@"', "-", *command_line.MAIN, *words.split()],
+            cwd=gone, env=environment | env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+        assert "no module 'shop'" in done.stderr or "must be an absolute path" in " ".join(done.stdout.split())
