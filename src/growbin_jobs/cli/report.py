@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out
+from growbin_jobs.cli.report_words import word
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.models.analysis import Analysis
 from growbin_jobs.models.batch_waiting import InBatch
@@ -38,7 +39,9 @@ def show(
     parts: list[RenderableType] = [_facts(analysis, turn, batches)]
     if analysis.response is not None:
         parts += [Text(), *_paragraphs(analysis.response), Text()]
-        parts.append(Text(f"advice by {analysis.response_source}: {analysis.response_model}", style="dim"))
+        parts.append(
+            Text(word("advice by", source=analysis.response_source, model=analysis.response_model), style="dim")
+        )
     title = Text(one_line(photo or analysis.id))
     out.print(Panel(Group(*parts), title=title, subtitle=Text(analysis.id) if photo else None, title_align="left"))
 
@@ -47,38 +50,46 @@ def _facts(analysis: Analysis, turn: Turn | None, batches: Sequence[InBatch]) ->
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
-    facts.add_row("status", Text(analysis.status.value, style=_colour(analysis.status)))
+    facts.add_row(word("status"), Text(analysis.status.value, style=_colour(analysis.status)))
     if turn is not None:
-        facts.add_row("waits for", Text(_turn(turn)))
+        facts.add_row(word("waits for"), Text(_turn(turn)))
     for one in batches:
-        facts.add_row("batch", Text(one_line(_batch(one))))
+        facts.add_row(word("batch"), Text(one_line(_batch(one))))
     if analysis.tier == "standard":
-        facts.add_row("tier", Text(f"standard, not batch: {analysis.tier_reason}"))
+        facts.add_row(word("tier"), Text(word("standard", why=analysis.tier_reason)))
     if analysis.category is not None:
-        for name in ("category", "item", "state"):
-            facts.add_row(name, Text(str(getattr(analysis, name))))
-        facts.add_row("confidence", Text(f"{analysis.confidence:.2f}  by {analysis.vision_model}"))
+        for name in ("category", "item"):
+            facts.add_row(word(name), Text(str(getattr(analysis, name))))
+        facts.add_row(word("state"), Text(_state(analysis)))
+        seen = word("by", number=f"{analysis.confidence:.2f}", model=analysis.vision_model)
+        facts.add_row(word("confidence"), Text(seen))
     if analysis.error is not None:
-        facts.add_row("failed in", Text(str(analysis.failed_stage)))
-        facts.add_row("reason", Text(f"{analysis.error} ({analysis.error_code})", style="red"))
+        facts.add_row(word("failed in"), Text(str(analysis.failed_stage)))
+        facts.add_row(word("reason"), Text(f"{analysis.error} ({analysis.error_code})", style="red"))
     return facts
 
 
+def _state(analysis: Analysis) -> str:
+    state = str(analysis.state)
+    is_guess = state == "mixed" and str(analysis.vision_model).startswith("offline/")
+    return word("not told", state=state) if is_guess else state
+
+
 def _turn(turn: Turn) -> str:
-    words = f"its turn under the limit {turn.limit}, place {turn.place}"
+    words = word("turn", limit=turn.limit, place=turn.place)
     if turn.starts_at is None:
-        return f"{words}; stopped by {turn.stopped_by}"
-    return f"{words}; starts at about {local(turn.starts_at)} ({zone_name()})"
+        return word("stopped", turn=words, by=turn.stopped_by)
+    return word("starts", turn=words, at=local(turn.starts_at), zone=zone_name())
 
 
 def _batch(one: InBatch) -> str:
     if one.batch is None:
-        words = "an answer came before one was made" if one.back_at else "waits for the next one"
-        return f"{words}; since {local(one.put_at)} ({zone_name()})"
+        words = word("no batch" if one.back_at else "next batch")
+        return word("since", words=words, at=local(one.put_at), zone=zone_name())
     if one.back_at is not None:
-        return f"{one.batch} ({one.state}): {one.why or 'answered'}"
-    latest = f"; done by {local(one.done_by)} ({zone_name()}) at the latest" if one.done_by else ""
-    return f"waits in {one.batch} ({one.state}){latest}"
+        return f"{one.batch} ({one.state}): {one.why or word('answered')}"
+    latest = word("done by", at=local(one.done_by), zone=zone_name()) if one.done_by else ""
+    return word("in batch", batch=one.batch, state=one.state) + latest
 
 
 def _paragraphs(text: str) -> Iterator[RenderableType]:

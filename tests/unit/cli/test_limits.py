@@ -120,5 +120,5 @@ def test_status_says_what_an_analysis_waits_for(command, tmp_path):
     picture = StoredPicture(s3_path="s3://b/k", thumbnail_path="s3://b/t")
     Analyses(target.central()).uploaded("a1", "u1", picture)
 
-    assert "place 1" in command("status", "a1").stdout
+    assert "place 1" in command("status", "a1", GROWBIN_LANGUAGE="en").stdout
     assert json.loads(command("status", "a1", "--json").stdout)["turn"]["limit"] == "vision"

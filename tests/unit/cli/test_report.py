@@ -14,7 +14,8 @@ def analysis(status=AnalysisStatus.COMPLETED, **values):
     return Analysis(**nothing | {"id": "a-1", "status": status, "created_at": now, "updated_at": now} | values)
 
 
-def lines_of(monkeypatch, shown, photo=None, width=40):
+def lines_of(monkeypatch, shown, photo=None, width=40, language="en"):
+    monkeypatch.setenv("GROWBIN_LANGUAGE", language)
     monkeypatch.setattr(out, "_width", width)
     with out.capture() as capture:
         report.show(shown, photo)
@@ -26,6 +27,7 @@ def test_an_advice_takes_the_whole_width_and_its_lists_hang(monkeypatch):
     text = "Sort it:\n1. Take off the lid, which is metal, and rinse it.\n\n- No [bold]porcelain[/]."
     shown = analysis(response=text, response_source="model", response_model="m", **seen)
 
+    monkeypatch.setenv("GROWBIN_LANGUAGE", "en")
     monkeypatch.setattr(out, "_width", 40)
     with out.capture() as capture:
         report.show(shown, "[red]jar.jpg")
@@ -46,6 +48,16 @@ def test_a_failure_shows_stage_sentence_and_code(monkeypatch):
     assert "status     failed" in rows
     assert "failed in  upload" in rows
     assert "reason     Too large. (picture_too_large)" in rows
+
+
+def test_labels_are_in_the_reader_s_language_and_a_guess_is_called_one(monkeypatch):
+    seen = {"category": "plastic", "item": "cup", "state": "mixed", "confidence": 0.5, "vision_model": "offline/e"}
+
+    assert "state       mixed  (the offline classifier cannot tell)" in lines_of(
+        monkeypatch, analysis(**seen), width=80
+    )
+    korean = lines_of(monkeypatch, analysis(**seen), width=80, language="ko")
+    assert {"진행    completed", "상태    mixed  (오프라인 분류기는 판별하지 못합니다)"} <= set(korean)
 
 
 class Script:
