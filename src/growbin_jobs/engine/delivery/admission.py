@@ -68,7 +68,7 @@ def check(message: Message[Any], delay: float | None) -> None:
     usual = type(message.args) is tuple and type(options) is dict and type(message.message_timestamp) is int
     if not (usual and type(message.kwargs) is dict):
         _check_fields(message)
-    _check_names(message.queue_name, message.actor_name)
+    check_names(message.queue_name, message.actor_name)
     # Nearly all are plain and short, and each message is checked.
     if not (type(message_id) is str and 0 < len(message_id) < 80 and message_id.isascii() and message_id.isprintable()):
         _check_text("message id", message_id, MAX_NAME)
@@ -164,7 +164,12 @@ def _check_fields(message: Message[Any]) -> None:
             raise Unsendable(f"The {field} of a message cannot be a {_kind(value)}.")
 
 
-def _check_names(queue: str, actor: str) -> None:
+def check_names(queue: str, actor: str) -> None:
+    """Refuse names of a queue and an actor that some broker cannot carry.
+
+    Raises:
+      Unsendable: With what is wrong.
+    """
     if not isinstance(queue, str) or not isinstance(actor, str):
         raise Unsendable("The queue name and actor name of a message are text.")
     _check_texts(queue, actor)

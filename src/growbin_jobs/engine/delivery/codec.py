@@ -19,6 +19,7 @@ from uuid import NAMESPACE_URL, uuid5
 from dramatiq import JSONEncoder, Message, get_encoder
 from dramatiq.errors import DecodeError
 
+from growbin_jobs.engine.delivery.encoders import check_encoder, writes_json
 from growbin_jobs.engine.text import well_formed
 
 #: Returns a value and where it ends, or raises ``StopIteration`` where none begins.
@@ -65,9 +66,14 @@ class Undecodable(ValueError):
 
 
 def encode(message: Message[Any]) -> bytes:
-    """Return what ``message.encode()`` returns."""
+    """Return what ``message.encode()`` returns.
+
+    Raises:
+      ConfigurationError: Dramatiq is set to use an encoder that does not write JSON.
+    """
     if type(message) is Message and type(get_encoder()) is JSONEncoder:
         return _to_json(vars(message)).encode()
+    check_encoder()
     return message.encode()
 
 
@@ -151,6 +157,8 @@ def _fields(body: bytes) -> tuple[dict[str, Any], type[Message[Any]]]:
                 return fields, Message
             if type(fields) is dict and not isinstance(fields.get("args", []), list):
                 raise Undecodable("args is no list")  # Dramatiq takes each character of a text for an argument
+    if not writes_json():
+        raise Undecodable("the encoder that this process uses reads no JSON")
     try:
         message: Message[Any] = Message.decode(body)  # also fills in what an older sender left out
     except DecodeError as error:

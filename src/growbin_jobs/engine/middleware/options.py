@@ -16,6 +16,8 @@ from dramatiq import Actor, Message, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
+from growbin_jobs.engine.delivery.admission import Unsendable, check_names
+from growbin_jobs.engine.delivery.encoders import check_encoder
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.text import plain
 
@@ -38,6 +40,7 @@ class OptionCheck(Middleware):
     only_options = True
 
     def before_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:
+        _refuse_what_cannot_be_sent(actor)
         if isinstance(actor.priority, bool) or not isinstance(actor.priority, int):
             raise OptionInvalid(f"Actor {actor.actor_name}: priority must be a whole number.")
         _refuse_what_never_runs(actor)
@@ -221,6 +224,15 @@ def _check_targets(broker: Broker, message: Any) -> None:
         target = message.options.get(name) or of_actor.get(name)
         if target and target not in broker.actors:
             raise OptionInvalid(f"{name} names the actor {target}, which this worker does not know. Import its module.")
+
+
+def _refuse_what_cannot_be_sent(actor: Actor[Any, Any]) -> None:
+    """Refuse names that no message may carry, and an encoder that no message may go through."""
+    try:
+        check_names(actor.queue_name, actor.actor_name)
+        check_encoder()
+    except (Unsendable, ConfigurationError) as error:
+        raise OptionInvalid(f"Actor {str(plain(actor.actor_name))[:100]}: {error}") from None
 
 
 def _refuse_what_never_runs(actor: Actor[Any, Any]) -> None:
