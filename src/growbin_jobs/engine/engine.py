@@ -66,9 +66,11 @@ class Engine:
         self.config = config
         self._boot = Boot()
         self._open_journal = once_a_process(partial(open_journal, config))
-        self._central = once_a_process(partial(open_central, config))
+        self._central = once_a_process(self.central)
         self.broker: EmbeddedBroker | RabbitBroker = open_broker(
-            config, stack(config, self._boot, self._open_journal, lambda: self.source), journal=self._open_journal
+            config,
+            stack(config, self._boot, self._open_journal, lambda: self.source, central=self._central),
+            journal=self._open_journal,
         )
 
     def __repr__(self) -> str:
@@ -157,7 +159,7 @@ class Engine:
         Raises:
           ConfigurationError: When the URL cannot be read, or the driver is not installed.
         """
-        return open_central(self.config)
+        return open_central(replace(self.config, source=self.source))
 
     def result(self, message: dramatiq.Message[Any] | str) -> TaskResult:
         """Return what has become of a message, for asking (:mod:`growbin_jobs.engine.task_results`).

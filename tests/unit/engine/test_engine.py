@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from types import ModuleType
 
 import dramatiq
 import pytest
 from dramatiq import Middleware, Worker
+from dramatiq.middleware import GroupCallbacks
 
-from growbin_jobs.engine import ConfigurationError, Engine, EngineConfig, Group, Permanent
+from growbin_jobs.engine import ConfigurationError, Deferred, Engine, EngineConfig, Group, Permanent
 from growbin_jobs.engine.actors import ActorSpec
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.engine import find_engine
@@ -266,3 +268,24 @@ def test_what_is_wrong_is_called_as_the_application_calls_it(tmp_path, values, n
 
     with pytest.raises(ConfigurationError, match=named):
         Engine(config).central()
+
+
+@pytest.mark.parametrize(
+    ("values", "command"),
+    [
+        ({"source": "orders.jobs:engine"}, "db upgrade --engine orders.jobs:engine$"),
+        ({}, "db upgrade --engine shop:its$"),
+        ({"upgrade_command": "growbin-jobs db upgrade"}, "db upgrade$"),
+    ],
+    ids=["told", "found", "of its own"],
+)
+def test_a_database_that_is_behind_names_the_command_that_upgrades_it(tmp_path, monkeypatch, values, command):
+    module = ModuleType("shop")
+    module.its = engine = make(tmp_path, **values)
+    monkeypatch.setitem(sys.modules, "shop", module)
+    of_groups = next(each for each in engine.broker.middleware if isinstance(each, GroupCallbacks)).rate_limiter_backend
+    results = engine.broker.get_results_backend().central
+
+    for database in (engine.central, results, of_groups._database):
+        with pytest.raises(Deferred, match=command):
+            database().run(lambda connection: connection.execute_sql("SELECT * FROM tasks"))

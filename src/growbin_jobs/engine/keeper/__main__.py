@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def _config(engine: str) -> EngineConfig:
 
     module, _, variable = engine.partition(":")
     config: EngineConfig = getattr(import_module(module), variable).config
-    return config
+    return replace(config, source=config.source or engine)
 
 
 if __name__ == "__main__":

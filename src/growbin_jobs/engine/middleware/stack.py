@@ -54,6 +54,7 @@ from dramatiq import Middleware
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.obeying import Obeying
+from growbin_jobs.engine.delivery.encoders import check_encoder
 from growbin_jobs.engine.fast.debug_lines import DebugLines
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.held_items import FastWorkQueue
@@ -88,11 +89,16 @@ from growbin_jobs.engine.rate_limits import DatabaseBackend
 from growbin_jobs.engine.results import EngineResults
 
 if TYPE_CHECKING:
+    from growbin_jobs.engine.central.database import Database
     from growbin_jobs.engine.journal.journal import Journal
 
 
 def stack(
-    config: EngineConfig, boot: Boot, journal: "Callable[[], Journal]", source: "Callable[[], str | None]"
+    config: EngineConfig,
+    boot: Boot,
+    journal: "Callable[[], Journal]",
+    source: "Callable[[], str | None]",
+    central: "Callable[[], Database] | None" = None,
 ) -> list[Middleware]:
     """Return the ordered middleware of every process, producer or worker.
 
@@ -101,10 +107,12 @@ def stack(
       boot: Where the groups say what they prepare.
       journal: Returns the process's journal; called by workers only.
       source: Returns the engine's import string.
+      central: Returns the central database, one for each process; None: as the configuration says.
     """
     lifecycle = Lifecycle(journal, environment=config.environment)
+    boot.prepare_with(check_encoder)
     boot.prepare_with(lifecycle.prepare)
-    central = once_a_process(partial(open_central, config))
+    central = central or once_a_process(partial(open_central, config))
     asyncio, time_limit = AsyncIO(), TimeLimit()
     boot.prepare_with(asyncio.check)
     waiting_room = WaitingRoom(time_limit.interrupts)
@@ -123,7 +131,7 @@ def stack(
         CurrentMessage(),
         *_tracing(config),
         *([RunLog()] if config.log_format == "json" else []),
-        Results(backend=EngineResults(config)),
+        Results(backend=EngineResults(config, central)),
         GiveUpHook(),
         GroupCallbacks(DatabaseBackend(central)),
         Pipelines(),
