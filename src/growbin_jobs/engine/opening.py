@@ -141,9 +141,17 @@ def open_current(config: EngineConfig) -> Database:
     Raises:
       ConfigurationError, Deferred: When that file cannot be opened or upgraded.
     """
+    return with_tables(open_central(config), config)
+
+
+def with_tables(database: Database, config: EngineConfig) -> Database:
+    """Return a database, brought to the current schema where the configuration lets any process do that.
+
+    Raises:
+      ConfigurationError, Deferred: When it cannot be opened or upgraded.
+    """
     from growbin_jobs.engine.central.upgrade import upgrade
 
-    database = open_central(config)
     if config.upgrades_database:
         upgrade(database, config.schema)
     return database

@@ -83,7 +83,7 @@ from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifi
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.middleware.watch import Watch
-from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.opening import open_central, with_tables
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.rate_limits import DatabaseBackend
 from growbin_jobs.engine.results import EngineResults
@@ -112,7 +112,8 @@ def stack(
     lifecycle = Lifecycle(journal, environment=config.environment)
     boot.prepare_with(check_encoder)
     boot.prepare_with(lifecycle.prepare)
-    central = central or once_a_process(partial(open_central, config))
+    database = central or once_a_process(partial(open_central, config))
+    counting = once_a_process(lambda: with_tables(database(), config))
     asyncio, time_limit = AsyncIO(), TimeLimit()
     boot.prepare_with(asyncio.check)
     waiting_room = WaitingRoom(time_limit.interrupts)
@@ -131,9 +132,9 @@ def stack(
         CurrentMessage(),
         *_tracing(config),
         *([RunLog()] if config.log_format == "json" else []),
-        Results(backend=EngineResults(config, central)),
+        Results(backend=EngineResults(config, database)),
         GiveUpHook(),
-        GroupCallbacks(DatabaseBackend(central)),
+        GroupCallbacks(DatabaseBackend(counting)),
         Pipelines(),
         MessageIds(),
         Callbacks(),
