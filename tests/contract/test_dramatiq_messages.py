@@ -250,6 +250,20 @@ def test_an_encoder_of_one_s_own_that_writes_json_is_used(world):
     assert seen == [when]
 
 
+def test_a_message_may_be_made_of_a_time_that_is_no_whole_number(real_world):
+    seen = []
+    work = real_world.actor(lambda *values: seen.append(values) or 2, actor_name="work")
+    made = {"queue_name": real_world.queue, "actor_name": "work", "kwargs": {}, "message_timestamp": time.time() * 1000}
+    after = Message(args=(), options={}, **made)
+
+    real_world.broker.enqueue(Message(args=(1,), options={"pipe_target": after.asdict()}, **made))
+    real_world.smuggle(work.message(3).copy(**made, args=(3,)))
+
+    real_world.until(lambda: len(seen) == 3)
+    assert sorted(seen) == [(1,), (2,), (3,)]
+    assert not real_world.dead()
+
+
 def test_a_message_for_an_unknown_actor_is_a_dead_letter(real_world):
     seen = []
     work = real_world.actor(seen.append, actor_name="work")

@@ -158,10 +158,13 @@ def check_priority(priority: object) -> None:
 
 def _check_fields(message: Message[Any]) -> None:
     """Refuse what a consumer would not recognise as a message."""
+    if isinstance(message.message_timestamp, float) and math.isfinite(message.message_timestamp):
+        # As Dramatiq takes it from who makes a message out of time.time().
+        vars(message)["message_timestamp"] = int(message.message_timestamp)
     for field, kind in _FIELDS:
         value = getattr(message, field)
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise Unsendable(f"The {field} of a message cannot be a {_kind(value)}.")
+            raise Unsendable(f"The {field} of a message cannot be of type {type(value).__name__}.")
 
 
 def check_names(queue: str, actor: str) -> None:

@@ -7,6 +7,7 @@ that it takes for each message: a new encoder, and the constructor of a frozen d
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -100,6 +101,7 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
     queue, actor, args, kwargs, options, message_id, timestamp = values = _values(fields)
     if (*map(type, values),) != _TYPES:
         _check_kinds(fields)
+        timestamp = fields["message_timestamp"]
     names = actor + message_id
     if not names.isascii() or "\0" in names:
         _check_names(fields)
@@ -120,6 +122,9 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
 
 
 def _check_kinds(fields: dict[str, Any]) -> None:
+    time = fields["message_timestamp"]
+    if isinstance(time, float) and math.isfinite(time):  # as Dramatiq takes it
+        fields["message_timestamp"] = int(time)
     for field, kind in _KINDS.items():
         if not isinstance(fields[field], kind):
             raise Undecodable(f"{field} is no {kind.__name__}")

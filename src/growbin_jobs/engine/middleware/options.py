@@ -162,13 +162,17 @@ def _message(name: str, value: Any) -> Any:
     while inner is not None:  # a pipeline holds the next message, which holds the one after it
         if not isinstance(inner, dict) or not all(isinstance(inner.get(key), kind) for key, kind in fields.items()):
             raise OptionInvalid(f"{name}: it must be a message as Message.asdict() returns it.")
-        if not isinstance(inner.get("message_id", ""), str) or not isinstance(inner.get("message_timestamp", 0), int):
+        if not isinstance(inner.get("message_id", ""), str) or not _is_time(inner.get("message_timestamp", 0)):
             raise OptionInvalid(f"{name}: its message_id must be text and its message_timestamp milliseconds.")
         read_all({key: each for key, each in inner["options"].items() if key != "pipe_target"})
         depth, inner = depth + 1, inner["options"].get("pipe_target")
         if depth > MOST_STAGES:
             raise OptionInvalid(f"{name}: a pipeline has at most {MOST_STAGES} stages.")
     return value
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _messages(name: str, value: Any) -> Any:
