@@ -106,8 +106,9 @@ class _Smuggler:
             while True:
                 try:
                     channel.basic_publish("", self._queue, body, mandatory=True)
-                except pika.exceptions.UnroutableError:  # the worker's consumer is about to make the queue
-                    assert time.monotonic() < end, f"nobody has declared {self._queue}"
+                # The worker's consumer is about to make the queue, or RabbitMQ has not finished making it.
+                except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
+                    assert time.monotonic() < end, f"RabbitMQ takes nothing for {self._queue}"
                     time.sleep(0.01)
                 else:
                     return
