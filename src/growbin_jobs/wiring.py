@@ -10,6 +10,7 @@ from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.objects import ObjectStore, open_store
 from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import UPGRADE_COMMAND
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.opening import open_central, open_current
 from growbin_jobs.engine.periodic.timetable import Daily, Every, PeriodicJob
@@ -53,6 +54,7 @@ def engine_config(settings: Settings | None = None) -> EngineConfig:
         "source": "growbin_jobs.app:engine",
         "version": __version__,
         "groups": tuple(GROUPS.values()),
+        "upgrade_command": UPGRADE_COMMAND,
         "schema": SCHEMA,
         "subject": subject_of,
         "periodic_jobs": (

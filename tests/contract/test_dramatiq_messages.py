@@ -1,14 +1,18 @@
 """What Dramatiq's reference says of actors and messages, on each broker."""
 
+import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dramatiq
 import pytest
-from dramatiq import Message
+from dramatiq import Message, Worker
 from dramatiq.middleware import (
     CurrentMessage,
 )
+
+from growbin_jobs.engine.errors import ConfigurationError
 
 
 def test_arguments_of_all_kinds_arrive(world):
@@ -174,6 +178,90 @@ def test_a_class_can_be_an_actor(world):
 def test_an_unknown_option_is_refused_at_declaration(world):
     with pytest.raises(ValueError, match="typo_of_option"):
         world.actor(lambda: None, actor_name="work", typo_of_option=1)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"queue_name": "q" * 253}, {"queue_name": "tasks.DQ"}, {"queue_name": "amq.tasks"}, {"actor_name": "a" * 256},
+        {"actor_name": "a\0b"}, {"actor_name": "\ud800"},
+    ],
+    ids=["long queue", "delay queue", "server's queue", "long name", "NUL", "surrogate"],
+)  # fmt: skip
+def test_a_name_that_no_message_can_carry_is_refused_at_declaration(sandbox_world, names):
+    with pytest.raises(ValueError, match=f"{next(iter(names)).replace('_', ' ')}.*(at most|reserved|holds)"):
+        sandbox_world.actor(lambda: None, **{"actor_name": "work", **names})
+
+    assert not sandbox_world.broker.actors
+    assert not sandbox_world.broker.get_declared_queues()
+
+
+def test_odd_names_that_can_be_carried_are_actors(world):
+    seen = []
+    names = ["액터 가", 'a "b" %s {c}', "<lambda>", "n" * 255]
+    actors = [world.actor(partial(seen.append, name), actor_name=name) for name in names]
+    long_queue = world.actor(seen.append, actor_name="long", queue_name=f"{world.queue}{'q' * 200}")
+
+    for actor in actors:
+        actor.send()
+    long_queue.send("long")
+
+    world.until(lambda: len(seen) == 5)
+    assert sorted(seen) == sorted([*names, "long"])
+
+
+def test_an_encoder_that_writes_no_json_is_refused_wherever_it_is_found(sandbox_world):
+    work = sandbox_world.actor(lambda: None, actor_name="work")
+    before = dramatiq.get_encoder()
+    try:
+        dramatiq.set_encoder(dramatiq.PickleEncoder())
+        with pytest.raises(ConfigurationError, match="PickleEncoder"):
+            work.send()
+        with pytest.raises(ValueError, match=r"Actor late: .*PickleEncoder"):
+            sandbox_world.actor(lambda: None, actor_name="late")
+        with pytest.raises(SystemExit) as ended:
+            Worker(sandbox_world.broker).start()
+        assert ended.value.code == 78
+    finally:
+        dramatiq.set_encoder(before)
+
+
+class WithTimes(dramatiq.JSONEncoder):
+    """An encoder of an application's own, which knows a type more than JSON does."""
+
+    def encode(self, data):
+        return json.dumps(data, default=lambda value: {"time": value.isoformat()}).encode()
+
+    def decode(self, data):
+        return json.loads(data, object_hook=lambda d: datetime.fromisoformat(d["time"]) if d.keys() == {"time"} else d)
+
+
+def test_an_encoder_of_one_s_own_that_writes_json_is_used(world):
+    seen = []
+    again = world.actor(seen.append, actor_name="again")
+    work = world.actor(lambda when: again.send(when) and None, actor_name="work")
+    before, when = dramatiq.get_encoder(), datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    try:
+        dramatiq.set_encoder(WithTimes())
+        work.send(when)
+        world.until(lambda: seen)
+    finally:
+        dramatiq.set_encoder(before)
+    assert seen == [when]
+
+
+def test_a_message_may_be_made_of_a_time_that_is_no_whole_number(real_world):
+    seen = []
+    work = real_world.actor(lambda *values: seen.append(values) or 2, actor_name="work")
+    made = {"queue_name": real_world.queue, "actor_name": "work", "kwargs": {}, "message_timestamp": time.time() * 1000}
+    after = Message(args=(), options={}, **made)
+
+    real_world.broker.enqueue(Message(args=(1,), options={"pipe_target": after.asdict()}, **made))
+    real_world.smuggle(work.message(3).copy(**made, args=(3,)))
+
+    real_world.until(lambda: len(seen) == 3)
+    assert sorted(seen) == [(1,), (2,), (3,)]
+    assert not real_world.dead()
 
 
 def test_a_message_for_an_unknown_actor_is_a_dead_letter(real_world):

@@ -10,7 +10,6 @@ import os
 import time
 import tomllib
 from collections import defaultdict
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,12 +22,10 @@ from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
-from growbin_jobs.engine.central.upgrade import ENGINE_SCHEMA, upgrade
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.journal.tables import reader
 from growbin_jobs.engine.middleware.ensure_keeper import EnsureKeeper
-from growbin_jobs.engine.rate_limits import DatabaseBackend
 from growbin_jobs.engine.results import EngineResults
 
 PLACE = os.environ.get("DRAMATIQ_SUITE_BROKER", "embedded")
@@ -109,8 +106,9 @@ class _Smuggler:
             while True:
                 try:
                     channel.basic_publish("", self._queue, body, mandatory=True)
-                except pika.exceptions.UnroutableError:  # the worker's consumer is about to make the queue
-                    assert time.monotonic() < end, f"nobody has declared {self._queue}"
+                # The worker's consumer is about to make the queue, or RabbitMQ has not finished making it.
+                except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
+                    assert time.monotonic() < end, f"RabbitMQ takes nothing for {self._queue}"
                     time.sleep(0.01)
                 else:
                     return
@@ -168,8 +166,7 @@ def engine(tmp_path: Path) -> Any:
         node="n1", data_dir=tmp_path, broker_url=url if PLACE == "rabbitmq" else None, journal_free_floor=0
     )
     engine = Engine(config)
-    with closing(engine.central()) as database:
-        upgrade(database, ENGINE_SCHEMA)
+    engine.upgrade()
     yield engine
     engine.broker.close()
     engine.journal.close()
@@ -217,9 +214,7 @@ def result_backend(engine: Engine) -> EngineResults:
 
 @pytest.fixture
 def rate_limiter_backend(engine: Engine) -> Any:
-    database = engine.central()
-    yield DatabaseBackend(lambda: database)
-    database.close()
+    return engine.rate_limiter_backend
 
 
 @pytest.fixture

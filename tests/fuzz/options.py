@@ -82,11 +82,16 @@ def read(body: bytes) -> dict[str, Any] | None:
         return None
     for name, value in fields.items():
         # The queue that it lies in is its queue, whatever it says.
-        if name != "queue_name" and not isinstance(value, _KINDS[name]):
+        if name != "queue_name" and not isinstance(value, _KINDS[name]) and not _is_time(name, value):
             return None
     fields = _MADE_UP | fields
     names = (fields["actor_name"], fields["message_id"] or "")
     return fields if all("\0" not in name and _is_text(name) for name in names) else None
+
+
+def _is_time(name: str, value: Any) -> bool:
+    """Return True for a time that is no whole number of milliseconds."""
+    return name == "message_timestamp" and isinstance(value, float) and math.isfinite(value)
 
 
 def _is_text(text: str) -> bool:

@@ -341,3 +341,15 @@ def test_what_a_dead_producer_accepted_is_sent(node: Node) -> None:
     until(lambda: "user_input" in broker.depths(), "the message is sent")
     until(lambda: node.journal.backlog() == 0, "the debt is paid")
     broker.close()
+
+
+def test_an_engine_that_an_import_does_not_make_is_named(tmp_path):
+    (tmp_path / "late.py").write_text("engine = None  # a function that dramatiq calls makes it\n")
+    command = [
+        sys.executable, "-m", "growbin_jobs.engine.keeper", "--engine", "late:engine", "--folder", str(tmp_path / "n1"),
+    ]  # fmt: skip
+
+    done = subprocess.run([*command, "--at-once"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (os.EX_CONFIG, False)
+    assert "late:engine is no engine where its module is only imported" in done.stderr

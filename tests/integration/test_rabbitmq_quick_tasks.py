@@ -70,6 +70,54 @@ def broker(rabbitmq_url: str, settlement: SlowSettlement, monkeypatch: pytest.Mo
     broker.close()
 
 
+@pytest.mark.parametrize("stops", ["a pause", "the journal"])
+def test_it_gives_back_what_cannot_run_for_now(broker, settlement, rabbitmq_url, rabbitmq_control, monkeypatch, stops):
+    hold, ran = threading.Event(), []
+    hold.set()
+    monkeypatch.setattr(quick_tasks, "PATIENCE", 600.0)  # not for this reason
+
+    @dramatiq.actor(broker=broker, queue_name=QUEUE)
+    def task(n: int) -> None:
+        ran.append(n)
+        hold.wait()
+
+    def consumers() -> int:
+        return rabbitmq_control("list_consumers", "-p", urlsplit(rabbitmq_url).path[1:], "queue_name").count(QUEUE)
+
+    for n in range(100):
+        task.send(n)
+    worker = Worker(broker, worker_threads=THREADS, worker_timeout=100)
+    broker.work_queue = lambda: worker.work_queue
+    worker.queue_prefetch = PREFETCH
+    worker.start()
+    try:
+        consumer = until(lambda: worker.consumers[QUEUE].consumer)._consumer
+        until(lambda: consumer._fetches_more)
+        hold.clear()
+        settlement.at_once = True
+        for n in range(100, 200):
+            task.send(n)
+        until(lambda: consumer._held == PREFETCH + EXTRA, "all that it may have")
+
+        # When nothing of its queue may run here for now
+        if stops == "a pause":
+            broker.pauses.pause(QUEUE, "test")
+        else:
+            monkeypatch.setattr(settlement, "ready", lambda: False)
+        hold.set()  # and threads look for what to run
+        # Then the rest waits in the queue, for others
+        until(lambda: consumer._held <= 2 * PREFETCH and consumers() == 1, "it has given back the rest")
+
+        # When it may again, then all run
+        broker.pauses.resume(QUEUE, "test")
+        monkeypatch.setattr(settlement, "ready", lambda: True)
+        until(lambda: len(ran) == 200)
+    finally:
+        hold.set()
+        worker.stop()
+    assert sorted(ran) == list(range(200))
+
+
 def test_it_fetches_more_and_gives_back(broker, settlement, rabbitmq_url, rabbitmq_control, monkeypatch):
     hold, ran = threading.Event(), []
     hold.set()

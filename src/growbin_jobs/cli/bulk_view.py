@@ -6,6 +6,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local
@@ -80,12 +81,13 @@ def print_job(job: BulkView, language: Language) -> None:
     print_facts([*rows, (words["by"], one_line(job.by))])
     for problem, number in shown.get("refused", {}).items():
         out.print(Text(f"{number} × {one_line(problem)}", "yellow"), soft_wrap=True)
-    for target, problem in job.problems.items() if job.state != "draft" else ():
-        out.print(Text(f"{one_line(target)}: {one_line(problem)}", "dim"), soft_wrap=True)
+    for aim, problem in job.problems.items() if job.state != "draft" else ():
+        out.print(Text(f"{one_line(aim)}: {one_line(problem)}", "dim"), soft_wrap=True)
+    known_as = f"{job.id}{target.option()}"
     if job.state == "draft":
-        say(words["draft"].format(id=job.id, count=f" --count {job.total}" if job.total > TYPED_ABOVE else ""))
+        say(words["draft"].format(id=known_as, count=f" --count {job.total}" if job.total > TYPED_ABOVE else ""))
     elif job.state == "waiting":
-        say(words["waiting"].format(id=job.id, seconds=round(job.undo_seconds)))
+        say(words["waiting"].format(id=known_as, seconds=round(job.undo_seconds)))
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.padding import Padding
 from rich.text import Text
 
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local, zone_name
@@ -66,4 +67,4 @@ def print_dead_tasks(tasks: Sequence[Task]) -> None:
         )
         out.print(Text(f"{'':{_NUMBER}}{one_line(task.task_id)}"), soft_wrap=True)
         out.print(Padding(Text(task.error or ""), (0, 0, 0, _NUMBER + 2)))
-    say(f"Times in {zone_name()}. To retry one: growbin-jobs dead retry --cluster ID.")
+    say(f"Times in {zone_name()}. To retry one: growbin-jobs dead retry{target.option()} --cluster ID.")

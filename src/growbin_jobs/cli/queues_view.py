@@ -7,6 +7,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from growbin_jobs.cli import target
 from growbin_jobs.cli.console import one_line, out, print_line, say
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.engine.control.history import ControlEvent
@@ -110,7 +111,7 @@ def print_paused(done: Changed, language: Language) -> None:
         target=_word(done.target, language),
         name=one_line(done.name),
         until="" if until is None else _word("until", language, until=local(until)),
-        command=f"growbin-jobs queues resume {option}{one_line(done.name)}",
+        command=f"growbin-jobs queues resume{target.option()} {option}{one_line(done.name)}",
     )
     print_line(words)
 
@@ -147,7 +148,7 @@ def print_dropped(done: Dropped, language: Language) -> None:
         print_line(_word("ended", language, **known))
         return
     if done.action == "revoke" and done.state is State.STARTED:
-        command = f"growbin-jobs tasks abort {known['id']}"
+        command = f"growbin-jobs tasks abort{target.option()} {known['id']}"
         print_line(_word("revoke running", language, **known, command=command))
         return
     print_line(_word(done.action, language, **known))

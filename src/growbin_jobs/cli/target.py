@@ -52,6 +52,15 @@ def config() -> EngineConfig:
     return engine_config(settings.load())
 
 
+def option() -> str:
+    """Return the option that another command needs for the same engine, for sentences that name one: ``" --engine …"``.
+
+    Returns:
+      An empty text for Growbin's.
+    """
+    return "" if _chosen is None else f" --engine {_chosen}"
+
+
 def is_growbin() -> bool:
     """Return True unless this command works for another engine."""
     return _chosen is None

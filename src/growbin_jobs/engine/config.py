@@ -42,6 +42,8 @@ class EngineConfig(Layout):
       database_pool_size: Connections to PostgreSQL of one process, at most.
       database_timeout: Seconds to wait for a connection or for one statement.
       database_auto_upgrade: The keeper brings the database to the current schema. None: where it is SQLite.
+      upgrade_command: What a person runs to bring the database to the current schema. None: ``growbin-jobs db upgrade``
+        for the engine that ``source`` names.
       schema: Packages whose ``migrations`` make the central database's schema.
       deferral_wait: Seconds to wait before asking again for a service that is away.
       deferral_max_age: Seconds that a message may be put off in all.
@@ -87,6 +89,7 @@ class EngineConfig(Layout):
     database_pool_size: int = 20
     database_timeout: float = 10.0
     database_auto_upgrade: bool | None = None
+    upgrade_command: str | None = None
     schema: tuple[str, ...] = ("growbin_jobs.engine.central",)
     deferral_wait: float = 5.0
     deferral_max_age: float = 86_400.0

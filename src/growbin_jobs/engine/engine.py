@@ -24,13 +24,14 @@ from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.engine.middleware.boot import Boot
 from growbin_jobs.engine.middleware.stack import stack
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
-from growbin_jobs.engine.opening import open_broker, open_central, open_journal
+from growbin_jobs.engine.opening import open_broker, open_central, open_journal, with_tables
 from growbin_jobs.engine.processes import is_worker_process, once_a_process
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dramatiq.actor import ActorDecorator
+    from dramatiq.rate_limits import RateLimiterBackend
 
     from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
     from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
@@ -66,9 +67,11 @@ class Engine:
         self.config = config
         self._boot = Boot()
         self._open_journal = once_a_process(partial(open_journal, config))
-        self._central = once_a_process(partial(open_central, config))
+        self._central = once_a_process(lambda: open_central(replace(config, source=self.source)))
         self.broker: EmbeddedBroker | RabbitBroker = open_broker(
-            config, stack(config, self._boot, self._open_journal, lambda: self.source), journal=self._open_journal
+            config,
+            stack(config, self._boot, self._open_journal, lambda: self.source, central=self._central),
+            journal=self._open_journal,
         )
 
     def __repr__(self) -> str:
@@ -152,12 +155,19 @@ class Engine:
         return next(each for each in self.broker.middleware if isinstance(each, WaitingRoom))
 
     def central(self) -> Database:
-        """Return the central database; it connects when it is first used.
+        """Return the central database, one for each process; it connects when it is first used.
 
         Raises:
           ConfigurationError: When the URL cannot be read, or the driver is not installed.
         """
-        return open_central(self.config)
+        return self._central()
+
+    @property
+    def rate_limiter_backend(self) -> RateLimiterBackend:
+        """What Dramatiq's rate limiters and barriers count in: the central database, for all nodes."""
+        from growbin_jobs.engine.rate_limits import DatabaseBackend
+
+        return DatabaseBackend(once_a_process(lambda: with_tables(self._central(), self.config)))
 
     def result(self, message: dramatiq.Message[Any] | str) -> TaskResult:
         """Return what has become of a message, for asking (:mod:`growbin_jobs.engine.task_results`).

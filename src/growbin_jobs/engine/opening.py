@@ -103,6 +103,13 @@ def open_journal(config: EngineConfig, worker: str | None = None) -> Journal:
     )
 
 
+def upgrade_command(config: EngineConfig) -> str:
+    """Return the command that brings the central database to the current schema, as a person would type it."""
+    from growbin_jobs.engine.central.driver import UPGRADE_COMMAND
+
+    return config.upgrade_command or f"{UPGRADE_COMMAND} --engine {config.source or 'MODULE'}"
+
+
 def open_central(config: EngineConfig, *, grows_after: float = GROWS_AFTER) -> Database:
     """Return the central database that the configuration names; it connects when it is first used.
 
@@ -124,6 +131,7 @@ def open_central(config: EngineConfig, *, grows_after: float = GROWS_AFTER) -> D
         setting=config.named("database_url"),
         folder_setting=config.named("data_dir"),
         grows_after=grows_after,
+        upgrade_command=upgrade_command(config),
     )
 
 
@@ -133,9 +141,17 @@ def open_current(config: EngineConfig) -> Database:
     Raises:
       ConfigurationError, Deferred: When that file cannot be opened or upgraded.
     """
+    return with_tables(open_central(config), config)
+
+
+def with_tables(database: Database, config: EngineConfig) -> Database:
+    """Return a database, brought to the current schema where the configuration lets any process do that.
+
+    Raises:
+      ConfigurationError, Deferred: When it cannot be opened or upgraded.
+    """
     from growbin_jobs.engine.central.upgrade import upgrade
 
-    database = open_central(config)
     if config.upgrades_database:
         upgrade(database, config.schema)
     return database

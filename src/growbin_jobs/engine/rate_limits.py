@@ -3,9 +3,7 @@
 ::
 
     from dramatiq.rate_limits import ConcurrentRateLimiter
-    from growbin_jobs.engine.rate_limits import DatabaseBackend
-
-    MUTEX = ConcurrentRateLimiter(DatabaseBackend(lambda: database), "reports", limit=1)
+    MUTEX = ConcurrentRateLimiter(engine.rate_limiter_backend, "reports", limit=1)
 
 Every node that shares the database shares the counters; times are the database's own. Counters are kept beside the
 tasks; what has expired counts as absent, and is deleted now and then.
@@ -53,7 +51,7 @@ class DatabaseBackend(RateLimiterBackend):
     Every method raises Deferred when the database is away: an actor that acquires a limit is then put off.
 
     Parameters:
-      database: Returns the central database; called at first use.
+      database: Returns the central database, the same one each time.
     """
 
     def __init__(self, database: Callable[[], Database]) -> None:

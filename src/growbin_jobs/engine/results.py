@@ -68,16 +68,17 @@ class EngineResults(ResultBackend):
 
     Parameters:
       config: Where this node's journal and the central database are.
+      central: Returns the central database, one for each process; None: as the configuration says.
 
     Attributes:
       config: The same.
       central: Returns the central database, one for each process.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, central: Callable[[], Database] | None = None) -> None:
         super().__init__(namespace="growbin-jobs")
         self.config = config
-        self.central = once_a_process(lambda: _open_central(config))
+        self.central = central or once_a_process(lambda: _open_central(config))
         #: Of a message: are its results for reading? And for how many milliseconds? Set by the middleware.
         self.terms: Callable[[Any], tuple[bool, int | None]] = lambda _message: (True, None)
         #: Where to look instead of journal and database: a sandbox sets it.

@@ -9,10 +9,10 @@ from typing import Any
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
 from growbin_jobs.another_engine import config_of_another
-from growbin_jobs.engine.central.upgrade import COMMAND, require_current
+from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.groups import Route
-from growbin_jobs.engine.opening import open_broker, open_current
+from growbin_jobs.engine.opening import open_broker, open_current, upgrade_command
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.monitor.config import MonitorConfig, Oidc, TrustedProxy
 from growbin_jobs.monitor.people import AllowList, User, users_of
@@ -62,7 +62,7 @@ def _of_another(settings: Settings, engine: Engine) -> Services:
     schedule, config = schedule_of(engine), config_of_another(engine)
     database = open_current(config)
     with suppress(Deferred):  # it is away: pages say so, and ask again
-        require_current(database, config.schema, f"{COMMAND} --engine {config.source}")
+        require_current(database, config.schema, upgrade_command(config))
     actors = engine.broker.actors
     return Services(
         settings=settings,

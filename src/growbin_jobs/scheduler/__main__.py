@@ -6,6 +6,7 @@ Exit codes: 0 when it was told to stop, 70 when its timer has died, 78 when a se
 import logging
 import os
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 from growbin_jobs import settings as _settings
@@ -56,12 +57,13 @@ def main(engine: str | None = None) -> int:
 
 
 def _of_another(engine: str) -> tuple[EngineConfig, tuple[ScheduledJob, ...]]:
-    schedule = schedule_of(find_engine(engine))
+    found = find_engine(engine)
+    schedule = schedule_of(found)
     if schedule is None:
         raise ConfigurationError(
             f"{engine} has no schedule. Make one beside its engine: schedule = Schedule(engine), and declare its jobs."
         )
-    return schedule.config, schedule.jobs
+    return replace(schedule.config, source=found.source), schedule.jobs
 
 
 def _nothing() -> None:

@@ -144,7 +144,7 @@ class Schedule:
         from growbin_jobs.engine.opening import open_current
         from growbin_jobs.scheduler.effects import DueTimes
 
-        return DueTimes(open_current(self.config))
+        return DueTimes(open_current(replace(self.config, source=self._engine.source)))
 
 
 def schedule_of(engine: Engine) -> Schedule | None:

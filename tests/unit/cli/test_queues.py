@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests import command_line
 
 
 def test_pause_list_and_resume(invoke):
@@ -42,3 +43,17 @@ def test_revoke_and_withdraw(invoke):
     assert (told["action"], told["state"], told["accepted"]) == ("abort", "UNKNOWN", True)
     assert invoke("tasks", "revoke", "--undo", "some-id").exit_code == 0
     assert invoke("tasks", "revoke", "--undo", "some-id").exit_code == 1
+
+
+def test_what_one_is_told_to_run_next_is_for_the_same_engine(environment, tmp_path):
+    (tmp_path / "shop.py").write_text(
+        "from growbin_jobs.engine import Engine, EngineConfig\n"
+        "engine = Engine(EngineConfig.from_env('SHOP_')).install()\n"
+        "engine.actor(lambda: None, actor_name='receipt', queue_name='mail')\n"
+    )
+    env = environment | {"SHOP_DATA_DIR": str(tmp_path / "shop"), "GROWBIN_LANGUAGE": "en"}
+    pause = ("queues", "pause", "--engine", "shop", "mail", "--why", "a test")
+
+    done = command_line.run(*pause, env=env, cwd=tmp_path, text=True, check=True)
+
+    assert done.stdout.endswith("To go on: growbin-jobs queues resume --engine shop mail\n")

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from types import ModuleType
 
 import dramatiq
 import pytest
-from dramatiq import Middleware, Worker
+from dramatiq import Middleware, Worker, group
+from dramatiq.rate_limits import ConcurrentRateLimiter
 
-from growbin_jobs.engine import ConfigurationError, Engine, EngineConfig, Group, Permanent
+from growbin_jobs.engine import ConfigurationError, Deferred, Engine, EngineConfig, Group, Permanent
 from growbin_jobs.engine.actors import ActorSpec
 from growbin_jobs.engine.delivery.records import TaskState
 from growbin_jobs.engine.engine import find_engine
@@ -266,3 +268,48 @@ def test_what_is_wrong_is_called_as_the_application_calls_it(tmp_path, values, n
 
     with pytest.raises(ConfigurationError, match=named):
         Engine(config).central()
+
+
+def test_a_producer_counts_in_a_folder_in_which_nobody_has_made_tables(tmp_path):
+    engine = make(tmp_path)
+    mutex = ConcurrentRateLimiter(engine.rate_limiter_backend, "one", limit=1)
+
+    with mutex.acquire(), mutex.acquire(raise_on_failure=False) as again:
+        assert not again
+
+
+def test_a_producer_starts_a_group_in_a_folder_in_which_nobody_has_made_tables(tmp_path):
+    engine = make(tmp_path)
+    member, done = (engine.actor(lambda: None, actor_name=name) for name in ("member", "done"))
+    members = group([member.message(), member.message()], broker=engine.broker)
+    members.add_completion_callback(done.message())
+
+    members.run()
+
+    assert engine.broker.depths()["default"].ready == 2
+
+
+def test_an_engine_has_one_central_database_in_a_process(tmp_path):
+    engine = make(tmp_path)
+
+    assert engine.central() is engine.central()
+
+
+@pytest.mark.parametrize(
+    ("values", "command"),
+    [
+        ({"source": "orders.jobs:engine"}, "db upgrade --engine orders.jobs:engine$"),
+        ({}, "db upgrade --engine shop:its$"),
+        ({"upgrade_command": "growbin-jobs db upgrade"}, "db upgrade$"),
+    ],
+    ids=["told", "found", "of its own"],
+)
+def test_a_database_that_is_behind_names_the_command_that_upgrades_it(tmp_path, monkeypatch, values, command):
+    module = ModuleType("shop")
+    module.its = engine = make(tmp_path, **values)
+    monkeypatch.setitem(sys.modules, "shop", module)
+    results = engine.broker.get_results_backend().central
+
+    for database in (engine.central, results):
+        with pytest.raises(Deferred, match=command):
+            database().run(lambda connection: connection.execute_sql("SELECT * FROM tasks"))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import peewee
 
@@ -12,6 +12,9 @@ from growbin_jobs.engine.errors import Deferred
 T = TypeVar("T")
 
 Dialect = Literal["postgresql", "sqlite"]
+
+#: What brings the application's own database to the current schema; for another engine ``--engine`` follows.
+UPGRADE_COMMAND: Final = "growbin-jobs db upgrade"
 
 
 class TooSlow(Deferred):

@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.driver import UPGRADE_COMMAND
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -18,6 +19,7 @@ def open_database(
     setting: str = "DATABASE_URL",
     folder_setting: str = "GROWBIN_DATA_DIR",
     grows_after: float = GROWS_AFTER,
+    upgrade_command: str = UPGRADE_COMMAND,
 ) -> Database:
     """Return the central database that a URL names, without connecting.
 
@@ -31,6 +33,7 @@ def open_database(
       setting: Name of the setting that holds the URL, for sentences that say what to correct.
       folder_setting: Name of the one that moves the embedded default.
       grows_after: Seconds to wait for a connection in use before one more is opened (PostgreSQL).
+      upgrade_command: What brings it to the current schema, for sentences that say what to do.
 
     Raises:
       ConfigurationError: When the URL cannot be read, or psycopg2 is not installed. It never quotes the URL.
@@ -48,6 +51,7 @@ def open_database(
                 deferral_wait=deferral_wait,
                 setting=setting,
                 grows_after=grows_after,
+                upgrade_command=upgrade_command,
             )
         )
     if scheme == "sqlite":
@@ -59,6 +63,7 @@ def open_database(
                 deferral_wait=deferral_wait,
                 setting=setting,
                 folder_setting=folder_setting,
+                upgrade_command=upgrade_command,
             )
         )
     raise ConfigurationError(f"{setting} must start with postgresql:// or sqlite:///")

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import peewee
 
-from growbin_jobs.engine.central.driver import Dialect, TooSlow
+from growbin_jobs.engine.central.driver import UPGRADE_COMMAND, Dialect, TooSlow
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.central.postgres_login import unconnected
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
@@ -54,6 +54,7 @@ class PostgresDriver:
       deferral_wait: Seconds until the next try that an error asks for.
       setting: Name of the setting that holds the URL.
       grows_after: Seconds to wait for a connection in use before one more is opened.
+      upgrade_command: What brings it to the current schema.
 
     Raises:
       ConfigurationError: When the URL cannot be read.
@@ -71,9 +72,11 @@ class PostgresDriver:
         deferral_wait: float,
         setting: str = "DATABASE_URL",
         grows_after: float = GROWS_AFTER,
+        upgrade_command: str = UPGRADE_COMMAND,
     ) -> None:
         named = _read_url(url, setting)
         self.setting = setting
+        self._upgrade_command = upgrade_command
         self.deferral_wait = deferral_wait
         self.sessions = pool_size
         self.patience = timeout
@@ -174,7 +177,7 @@ class PostgresDriver:
             return Away(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
         if code in _SCHEMA_CODES:
             return Away(
-                f"{self.address} is behind in its schema. Run: growbin-jobs db upgrade", wait=self.deferral_wait
+                f"{self.address} is behind in its schema. Run: {self._upgrade_command}", wait=self.deferral_wait
             )
         if code.startswith(_VALUE_CLASSES):
             return Permanent("request_invalid", detail=f"the database refuses a value ({name}, {code})")

@@ -9,7 +9,7 @@ import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase  # type: ignore[import-untyped]
 
-from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.driver import UPGRADE_COMMAND, Dialect
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
 from growbin_jobs.engine.sqlite.checkpoints import checkpoint_beside
@@ -46,6 +46,7 @@ class SqliteDriver:
       path: The file; it and its folder are made where they are missing, for their owner alone.
       deferral_wait: Seconds until the next try that an error asks for.
       setting, folder_setting: Names of the settings that say where it is.
+      upgrade_command: What brings it to the current schema.
     """
 
     dialect: Dialect = "sqlite"
@@ -60,10 +61,12 @@ class SqliteDriver:
         deferral_wait: float,
         setting: str = "DATABASE_URL",
         folder_setting: str = "GROWBIN_DATA_DIR",
+        upgrade_command: str = UPGRADE_COMMAND,
     ) -> None:
         self.path = path
         self.setting = setting
         self._folder_setting = folder_setting
+        self._upgrade_command = upgrade_command
         self.deferral_wait = deferral_wait
         self.address = f"sqlite://{path.absolute()}"
 
@@ -129,7 +132,7 @@ class SqliteDriver:
             return Permanent("request_invalid", detail=f"the database refuses a value ({type(cause).__name__})")
         if isinstance(cause, apsw.SQLError) and "no such" in str(cause):
             return Away(
-                f"The database {self.path} is behind in its schema. Run: growbin-jobs db upgrade",
+                f"The database {self.path} is behind in its schema. Run: {self._upgrade_command}",
                 wait=self.deferral_wait,
             )
         return Transient(f"SQLite refuses a statement ({type(cause).__name__})")

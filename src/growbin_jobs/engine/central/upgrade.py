@@ -19,7 +19,7 @@ from typing import Any, Final
 import peewee
 
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.driver import Dialect
+from growbin_jobs.engine.central.driver import UPGRADE_COMMAND, Dialect
 from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.inspection import (
     add_column,
@@ -31,8 +31,6 @@ from growbin_jobs.engine.central.inspection import (
     stay_in_schema_of,
 )
 from growbin_jobs.engine.errors import ConfigurationError
-
-COMMAND: Final = "growbin-jobs db upgrade"
 
 COLUMN_TYPES: Final[dict[Dialect, dict[str, str]]] = {
     "postgresql": {
@@ -156,7 +154,7 @@ def pending(database: Database, schema: Schema) -> list[str]:
     return [migration.name for migration in migrations(schema) if migration.version not in present]
 
 
-def require_current(database: Database, schema: Schema, command: str = COMMAND) -> None:
+def require_current(database: Database, schema: Schema, command: str = UPGRADE_COMMAND) -> None:
     """Refuse to work on a schema that this program cannot work with: pods of two versions run side by side.
 
     Raises:
@@ -178,7 +176,7 @@ def require_current(database: Database, schema: Schema, command: str = COMMAND) 
         )
 
 
-def check(database: Database, schema: Schema, command: str = COMMAND) -> None:
+def check(database: Database, schema: Schema, command: str = UPGRADE_COMMAND) -> None:
     """Try the database as a starting process would need it, for ``growbin-jobs doctor``.
 
     Raises:

@@ -68,7 +68,7 @@ def check(message: Message[Any], delay: float | None) -> None:
     usual = type(message.args) is tuple and type(options) is dict and type(message.message_timestamp) is int
     if not (usual and type(message.kwargs) is dict):
         _check_fields(message)
-    _check_names(message.queue_name, message.actor_name)
+    check_names(message.queue_name, message.actor_name)
     # Nearly all are plain and short, and each message is checked.
     if not (type(message_id) is str and 0 < len(message_id) < 80 and message_id.isascii() and message_id.isprintable()):
         _check_text("message id", message_id, MAX_NAME)
@@ -158,13 +158,21 @@ def check_priority(priority: object) -> None:
 
 def _check_fields(message: Message[Any]) -> None:
     """Refuse what a consumer would not recognise as a message."""
+    if isinstance(message.message_timestamp, float) and math.isfinite(message.message_timestamp):
+        # As Dramatiq takes it from who makes a message out of time.time().
+        vars(message)["message_timestamp"] = int(message.message_timestamp)
     for field, kind in _FIELDS:
         value = getattr(message, field)
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise Unsendable(f"The {field} of a message cannot be a {_kind(value)}.")
+            raise Unsendable(f"The {field} of a message cannot be of type {type(value).__name__}.")
 
 
-def _check_names(queue: str, actor: str) -> None:
+def check_names(queue: str, actor: str) -> None:
+    """Refuse names of a queue and an actor that some broker cannot carry.
+
+    Raises:
+      Unsendable: With what is wrong.
+    """
     if not isinstance(queue, str) or not isinstance(actor, str):
         raise Unsendable("The queue name and actor name of a message are text.")
     _check_texts(queue, actor)

@@ -7,6 +7,7 @@ that it takes for each message: a new encoder, and the constructor of a frozen d
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from dramatiq import JSONEncoder, Message, get_encoder
 from dramatiq.errors import DecodeError
 
+from growbin_jobs.engine.delivery.encoders import check_encoder, writes_json
 from growbin_jobs.engine.text import well_formed
 
 #: Returns a value and where it ends, or raises ``StopIteration`` where none begins.
@@ -65,9 +67,14 @@ class Undecodable(ValueError):
 
 
 def encode(message: Message[Any]) -> bytes:
-    """Return what ``message.encode()`` returns."""
+    """Return what ``message.encode()`` returns.
+
+    Raises:
+      ConfigurationError: Dramatiq is set to use an encoder that does not write JSON.
+    """
     if type(message) is Message and type(get_encoder()) is JSONEncoder:
         return _to_json(vars(message)).encode()
+    check_encoder()
     return message.encode()
 
 
@@ -94,6 +101,7 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
     queue, actor, args, kwargs, options, message_id, timestamp = values = _values(fields)
     if (*map(type, values),) != _TYPES:
         _check_kinds(fields)
+        timestamp = fields["message_timestamp"]
     names = actor + message_id
     if not names.isascii() or "\0" in names:
         _check_names(fields)
@@ -114,6 +122,9 @@ def decode(body: bytes, queue_name: str | None) -> Message[Any]:
 
 
 def _check_kinds(fields: dict[str, Any]) -> None:
+    time = fields["message_timestamp"]
+    if isinstance(time, float) and math.isfinite(time):  # as Dramatiq takes it
+        fields["message_timestamp"] = int(time)
     for field, kind in _KINDS.items():
         if not isinstance(fields[field], kind):
             raise Undecodable(f"{field} is no {kind.__name__}")
@@ -151,6 +162,8 @@ def _fields(body: bytes) -> tuple[dict[str, Any], type[Message[Any]]]:
                 return fields, Message
             if type(fields) is dict and not isinstance(fields.get("args", []), list):
                 raise Undecodable("args is no list")  # Dramatiq takes each character of a text for an argument
+    if not writes_json():
+        raise Undecodable("the encoder that this process uses reads no JSON")
     try:
         message: Message[Any] = Message.decode(body)  # also fills in what an older sender left out
     except DecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Middleware
@@ -55,6 +56,16 @@ class HoldingWorkQueue(WorkQueue):
         self._put_back(everything=True)
         self._be_plain()
         return super().get_nowait()
+
+    def withdraw(self, wanted: Callable[[Any], bool], most: int) -> list[Any]:
+        """Take out the newest items of a kind, at most so many; also of those that are held back.
+
+        Parameters:
+          wanted: Asked about items that nobody else can take meanwhile.
+        """
+        if self._held:
+            self._put_back(everything=True)  # whoever is woken by this holds back anew what may not run
+        return super().withdraw(wanted, most)
 
     def _changed(self) -> None:
         if self._pauses.any:

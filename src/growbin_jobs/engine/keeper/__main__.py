@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,12 +103,23 @@ def _serve(lifetime: KeeperLifetime, engine: str, log_file: str | None) -> int:
 
 
 def _config(engine: str) -> EngineConfig:
-    """Return the configuration of the engine that an import string names."""
+    """Return the configuration of the engine that an import string names.
+
+    Raises:
+      ConfigurationError: It names none where its module was only imported.
+    """
     from importlib import import_module
 
+    from growbin_jobs.engine.errors import ConfigurationError
+
     module, _, variable = engine.partition(":")
-    config: EngineConfig = getattr(import_module(module), variable).config
-    return config
+    config: EngineConfig | None = getattr(getattr(import_module(module), variable, None), "config", None)
+    if config is None:
+        raise ConfigurationError(
+            f"{engine} is no engine where its module is only imported, so there is no keeper: nothing is copied "
+            "or pruned. Make the engine at the top level of its module, not in a function that dramatiq calls."
+        )
+    return replace(config, source=config.source or engine)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from dramatiq import Actor, Message, Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
 
+from growbin_jobs.engine.delivery.admission import Unsendable, check_names
+from growbin_jobs.engine.delivery.encoders import check_encoder
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.text import plain
 
@@ -38,6 +40,7 @@ class OptionCheck(Middleware):
     only_options = True
 
     def before_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:
+        _refuse_what_cannot_be_sent(actor)
         if isinstance(actor.priority, bool) or not isinstance(actor.priority, int):
             raise OptionInvalid(f"Actor {actor.actor_name}: priority must be a whole number.")
         _refuse_what_never_runs(actor)
@@ -159,13 +162,17 @@ def _message(name: str, value: Any) -> Any:
     while inner is not None:  # a pipeline holds the next message, which holds the one after it
         if not isinstance(inner, dict) or not all(isinstance(inner.get(key), kind) for key, kind in fields.items()):
             raise OptionInvalid(f"{name}: it must be a message as Message.asdict() returns it.")
-        if not isinstance(inner.get("message_id", ""), str) or not isinstance(inner.get("message_timestamp", 0), int):
+        if not isinstance(inner.get("message_id", ""), str) or not _is_time(inner.get("message_timestamp", 0)):
             raise OptionInvalid(f"{name}: its message_id must be text and its message_timestamp milliseconds.")
         read_all({key: each for key, each in inner["options"].items() if key != "pipe_target"})
         depth, inner = depth + 1, inner["options"].get("pipe_target")
         if depth > MOST_STAGES:
             raise OptionInvalid(f"{name}: a pipeline has at most {MOST_STAGES} stages.")
     return value
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _messages(name: str, value: Any) -> Any:
@@ -221,6 +228,15 @@ def _check_targets(broker: Broker, message: Any) -> None:
         target = message.options.get(name) or of_actor.get(name)
         if target and target not in broker.actors:
             raise OptionInvalid(f"{name} names the actor {target}, which this worker does not know. Import its module.")
+
+
+def _refuse_what_cannot_be_sent(actor: Actor[Any, Any]) -> None:
+    """Refuse names that no message may carry, and an encoder that no message may go through."""
+    try:
+        check_names(actor.queue_name, actor.actor_name)
+        check_encoder()
+    except (Unsendable, ConfigurationError) as error:
+        raise OptionInvalid(f"Actor {str(plain(actor.actor_name))[:100]}: {error}") from None
 
 
 def _refuse_what_never_runs(actor: Actor[Any, Any]) -> None:

@@ -54,6 +54,7 @@ from dramatiq import Middleware
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.control.file import ControlFile
 from growbin_jobs.engine.control.obeying import Obeying
+from growbin_jobs.engine.delivery.encoders import check_encoder
 from growbin_jobs.engine.fast.debug_lines import DebugLines
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.held_items import FastWorkQueue
@@ -82,17 +83,22 @@ from growbin_jobs.engine.middleware.shutdown_notifications import ShutdownNotifi
 from growbin_jobs.engine.middleware.time_limit import TimeLimit
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.middleware.watch import Watch
-from growbin_jobs.engine.opening import open_central
+from growbin_jobs.engine.opening import open_central, with_tables
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.rate_limits import DatabaseBackend
 from growbin_jobs.engine.results import EngineResults
 
 if TYPE_CHECKING:
+    from growbin_jobs.engine.central.database import Database
     from growbin_jobs.engine.journal.journal import Journal
 
 
 def stack(
-    config: EngineConfig, boot: Boot, journal: "Callable[[], Journal]", source: "Callable[[], str | None]"
+    config: EngineConfig,
+    boot: Boot,
+    journal: "Callable[[], Journal]",
+    source: "Callable[[], str | None]",
+    central: "Callable[[], Database] | None" = None,
 ) -> list[Middleware]:
     """Return the ordered middleware of every process, producer or worker.
 
@@ -101,10 +107,13 @@ def stack(
       boot: Where the groups say what they prepare.
       journal: Returns the process's journal; called by workers only.
       source: Returns the engine's import string.
+      central: Returns the central database, one for each process; None: as the configuration says.
     """
     lifecycle = Lifecycle(journal, environment=config.environment)
+    boot.prepare_with(check_encoder)
     boot.prepare_with(lifecycle.prepare)
-    central = once_a_process(partial(open_central, config))
+    database = central or once_a_process(partial(open_central, config))
+    counting = once_a_process(lambda: with_tables(database(), config))
     asyncio, time_limit = AsyncIO(), TimeLimit()
     boot.prepare_with(asyncio.check)
     waiting_room = WaitingRoom(time_limit.interrupts)
@@ -123,9 +132,9 @@ def stack(
         CurrentMessage(),
         *_tracing(config),
         *([RunLog()] if config.log_format == "json" else []),
-        Results(backend=EngineResults(config)),
+        Results(backend=EngineResults(config, database)),
         GiveUpHook(),
-        GroupCallbacks(DatabaseBackend(central)),
+        GroupCallbacks(DatabaseBackend(counting)),
         Pipelines(),
         MessageIds(),
         Callbacks(),

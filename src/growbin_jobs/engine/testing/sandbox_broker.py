@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -75,6 +76,10 @@ class Holds(Protocol):
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return all dead letters, newest first."""
+
+
+#: What ends a run as a failed one, as in a worker. An Interrupt, Dramatiq's time limit, is no Exception.
+_FAILURES = (Exception, Interrupt, SystemExit, CancelledError)
 
 
 class SandboxBroker(Broker):
@@ -183,11 +188,14 @@ class SandboxBroker(Broker):
                 delivery.give_up("skipped", {})
             self.emit_after("skip_message", delivery)
             return End(delivery, None, None, self._close(), skipped=True)
-        except (Exception, Interrupt) as error:  # an Interrupt is no Exception: Dramatiq's time limit
+        except _FAILURES as error:
             # What a failed run has sent is sent by the next one.
             self._outbox.forget()
             del self._delays[before_the_actor:]
             raised = error
+        except BaseException:  # Ctrl-C, or a test that fails itself: it goes on to pytest, and this run is over
+            self._close()
+            raise
         self.emit_after("process_message", delivery, result=result, exception=raised)
         return End(delivery, result, raised, self._close())
 

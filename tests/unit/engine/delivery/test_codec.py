@@ -1,16 +1,18 @@
 """Messages to bytes and back: as Dramatiq does it, and whatever anybody has put into a queue."""
 
 import json
+from ast import literal_eval
 from dataclasses import fields as fields_of
 from types import SimpleNamespace
 
 import pytest
-from dramatiq import JSONEncoder, Message, get_encoder, set_encoder
+from dramatiq import Encoder, JSONEncoder, Message, PickleEncoder, get_encoder, set_encoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from growbin_jobs.engine.delivery import codec
 from growbin_jobs.engine.delivery.codec import Undecodable, assemble, decode, encode
+from growbin_jobs.engine.errors import ConfigurationError
 
 values = (
     st.none()
@@ -82,6 +84,31 @@ def test_an_encoder_that_somebody_has_set_is_used():
         assert decode(encode(message), "q").kwargs == {"by": "Spaced"}
     finally:
         set_encoder(before)
+
+
+class Packed(Encoder):
+    """One that writes bytes of its own, as msgpack's would."""
+
+    def encode(self, data):
+        return b"\x87" + repr(data).encode()
+
+    def decode(self, data):
+        return literal_eval(data[1:].decode())
+
+
+@pytest.mark.parametrize("encoder", [PickleEncoder(), Packed()])
+def test_an_encoder_that_writes_no_json_is_refused_and_nothing_is_read_by_it(encoder):
+    before = get_encoder()
+    message = Message(queue_name="q", actor_name="act", args=(), kwargs={}, options={})
+    try:
+        set_encoder(encoder)
+        with pytest.raises(ConfigurationError, match=type(encoder).__name__):
+            encode(message)
+        with pytest.raises(Undecodable):
+            decode(message.encode(), "q")
+    finally:
+        set_encoder(before)
+    assert decode(encode(message), "q") == message
 
 
 def test_a_message_that_encodes_itself_otherwise_does():

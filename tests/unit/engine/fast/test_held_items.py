@@ -215,3 +215,25 @@ def test_nothing_is_lost_or_taken_from_a_paused_queue(steps):
         went[got.message.queue_name].append(got.name)
 
     assert went == came, "each queue in order"
+
+
+def test_what_is_held_back_can_be_withdrawn_and_the_rest_keeps_its_place():
+    pauses = Pauses()
+    queue = HoldingWorkQueue(pauses)
+    items = [
+        SimpleNamespace(priority=0, name=n, message=SimpleNamespace(queue_name="q", actor_name="a")) for n in range(6)
+    ]
+    for each in items[:4]:
+        queue.put(each)
+    pauses.pause("q", "test")
+    with pytest.raises(Empty):
+        queue.get(timeout=0.01)  # whoever looks holds them back
+    assert queue.held == 4
+    for each in items[4:]:
+        queue.put(each)
+
+    assert [each.name for each in queue.withdraw(lambda _: True, 3)] == [5, 4, 3]
+
+    assert queue.unfinished_tasks == 3
+    pauses.resume("q", "test")
+    assert [queue.get_nowait().name for _ in range(3)] == [0, 1, 2]

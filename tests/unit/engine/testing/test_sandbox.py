@@ -1,5 +1,6 @@
 """The kit for people's own actors, tried on actors as people write them."""
 
+from asyncio import CancelledError
 from typing import Any
 
 import dramatiq
@@ -217,6 +218,34 @@ def test_a_time_limit_that_an_actor_raises_is_a_failure(broker, actor):
 
     assert [each.retries for each in box.sent()] == [0, 1]
     assert len(box.dead()) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), CancelledError()], ids=type)
+def test_what_ends_no_worker_ends_no_test(broker, actor, error):
+    @actor
+    def work():
+        raise error
+
+    with sandbox(broker) as box:
+        work.send()
+        box.run(fail_fast=False)
+
+        assert [each.sent.actor for each in box.dead()] == ["work"]
+        assert len(box.sent("work")) == 3  # it was retried as any other
+
+
+def test_a_test_that_fails_itself_in_an_actor_fails_and_spoils_no_later_one(broker, actor):
+    @actor
+    def work():
+        work.send()
+        pytest.fail("no such order")
+
+    with sandbox(broker) as box:
+        work.send()
+        with pytest.raises(pytest.fail.Exception):
+            box.run(fail_fast=False)
+        again = work.send()
+        assert [each.id for each in box.waiting()] == [again.message_id]
 
 
 def test_actors_that_send_to_each_other_for_ever_are_found_out(broker, actor):

@@ -115,9 +115,11 @@ class RabbitConsumer(ConsumingChannel, Consumer):
     def _fetch(self) -> None:
         """Look up all that has arrived at once: the journal answers about many messages as fast as about one."""
         if self.intake and not self.intake.ready():
+            self._fetch_no_more()
             time.sleep(self._timeout)
             return
         if self._pauses.any and (paused := self._pauses.left(self._queue_name)):
+            self._fetch_no_more()
             self._resumed.clear()
             if self._pauses.left(self._queue_name):
                 self._resumed.wait(min(paused, self._timeout))
@@ -135,6 +137,23 @@ class RabbitConsumer(ConsumingChannel, Consumer):
                 self._adapt(self._quick_tasks)
         self._fetched.extend(self._arrived)
         self._arrived.clear()
+
+    def _fetch_no_more(self) -> None:
+        """Give back what was fetched beside the prefetch: nothing of it runs here for a while, and elsewhere it may."""
+        if self._quick_tasks is None:
+            return
+        if self._fetches_more:
+            self._quick_tasks.held_up()
+            self._adapt(self._quick_tasks)
+        for _ in range(self._held - 2 * self._prefetch):  # on its way when RabbitMQ was told
+            try:
+                delivered = self._inbox.get_nowait()
+            except Empty:
+                return
+            if delivered is None:
+                self._inbox.put(None)
+                return
+            self._settle(delivered[0], Disposition.REQUEUE)
 
     def _adapt(self, tasks: QuickTasks) -> None:
         """Fetch more, or no more than the prefetch and give back what is too much: others may run it meanwhile.

@@ -49,9 +49,14 @@ class QuickTasks:
 
     def waited(self) -> None:
         """Note that a consumer had all that it may have, and has waited until the first of it was acknowledged."""
-        self._starved = self._starved + 1 if self._work_queue().empty() else 0
+        # What is held back during a pause is something to run, too.
+        self._starved = 0 if self._work_queue().qsize() else self._starved + 1
         if self._starved >= STARVED and self._clock() >= self._not_before:
             self.quick = True
+
+    def held_up(self) -> None:
+        """Note that nothing is handed to the worker for now, whatever its tasks are."""
+        self._slow(self._clock())
 
     def handed_over(self, deliveries: Sequence[Delivery]) -> None:
         """Note what is handed to the worker now; nothing: a moment to look at what was handed over before."""

@@ -1,5 +1,6 @@
 """When a consumer may fetch more than its prefetch, and when no longer."""
 
+from queue import Empty
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,9 @@ from growbin_jobs.engine.broker.rabbitmq.quick_tasks import LARGE, PATIENCE, PAU
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.lifecycle import BEGIN, Life, advance
 from growbin_jobs.engine.delivery.runs import Run
+from growbin_jobs.engine.fast.held_items import HoldingWorkQueue
 from growbin_jobs.engine.fast.work_queue import QueuedMessage, WorkQueue
+from growbin_jobs.engine.pauses import Pauses
 
 
 def delivery(size=0, consumer=None):
@@ -63,6 +66,34 @@ def test_they_are_not_while_the_worker_has_something_to_run(tasks, work_queue):
         tasks.waited()
         work_queue.get_nowait()
         assert not tasks.quick
+
+
+def test_they_are_not_while_what_there_is_is_held_back(clock):
+    pauses = Pauses()
+    held = HoldingWorkQueue(pauses)
+    tasks = QuickTasks(lambda: held, lambda: clock.now)
+    pauses.narrow("q")
+    held.put(QueuedMessage(0, delivery()))
+    with pytest.raises(Empty):
+        held.get(timeout=0.01)
+    assert held.held == 1
+
+    make_quick(tasks)
+
+    assert not tasks.quick
+
+
+def test_while_nothing_is_handed_over_they_are_not(tasks, clock):
+    make_quick(tasks)
+
+    tasks.held_up()
+
+    assert not tasks.quick
+    make_quick(tasks)
+    assert not tasks.quick
+    clock.now += PAUSE
+    make_quick(tasks)
+    assert tasks.quick
 
 
 def test_a_message_that_waits_long_for_a_thread_ends_it_for_a_while(tasks, clock):
