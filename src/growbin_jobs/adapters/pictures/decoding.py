@@ -6,6 +6,7 @@ from PIL import Image
 
 from growbin_jobs.adapters.pictures import colour
 from growbin_jobs.adapters.pictures.formats import Contents, damaged
+from growbin_jobs.adapters.pictures.memory import has_room
 
 #: Bytes that a decoder takes for each pixel at most where it holds the whole picture, and what each takes besides
 #: (docs/performance.md, "The dearest pictures").
@@ -46,11 +47,7 @@ def _has_room(contents: Contents) -> bool:
     """Return whether there is memory for a picture: decoders call it damaged, too, where there is none."""
     width, height = contents.coded or (contents.width, contents.height)
     held = width * height * _BYTES_A_PIXEL[contents.name] if contents.buffered else 0
-    try:
-        bytearray(_LEAST_ROOM + held)  # is asked for, and not touched
-    except MemoryError:
-        return False
-    return True
+    return has_room(_LEAST_ROOM + held)
 
 
 def _opened(contents: Contents) -> Image.Image:

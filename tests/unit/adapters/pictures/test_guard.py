@@ -202,3 +202,14 @@ def in_small_process(megabytes: int, code: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def test_asking_for_memory_touches_none() -> None:
+    """Else a damaged HEIC of a kilobyte takes 768 MB, and a container its whole worker's life."""
+    code = """
+from growbin_jobs.adapters.pictures.memory import has_room
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert has_room(500_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000)
+"""
+    assert in_small_process(600, code) == "True"

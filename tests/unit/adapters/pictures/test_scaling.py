@@ -87,3 +87,30 @@ def test_the_installed_pillow_is_known() -> None:
 def test_it_is_loaded_with_the_first_picture_only() -> None:
     code = "import sys, growbin_jobs.adapters.pictures; assert 'cykooz_resizer' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+LITTLE_MEMORY = """
+import resource
+from PIL import Image
+from growbin_jobs.adapters.pictures import scaling
+
+picture, ends = Image.new("RGB", (4000, 3000)), set()
+scaling.scaled(picture, (50, 50))
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+for megabytes in range(0, 120, 3):
+    resource.setrlimit(resource.RLIMIT_AS, (now + megabytes * 1_000_000, resource.RLIM_INFINITY))
+    try:
+        scaling.scaled(picture, (2048, 1536))
+        ends.add("done")
+    except MemoryError:
+        ends.add("MemoryError")
+print(sorted(ends))
+"""
+
+
+def test_where_memory_is_short_the_process_lives_on() -> None:
+    """The package ends it where one of its own allocations fails."""
+    pytest.importorskip("cykooz_resizer", reason="has no wheels for this machine", exc_type=ModuleNotFoundError)
+    done = subprocess.run([sys.executable, "-c", LITTLE_MEMORY], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, "['MemoryError', 'done']"), done.stderr
