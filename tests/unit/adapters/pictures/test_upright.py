@@ -177,16 +177,22 @@ def test_exif_is_read_in_both_byte_orders(hostile: ModuleType, order: str) -> No
     for value in range(1, 9):
         assert exif.orientation(hostile.tiff(value, order=order)) == value
         assert exif.orientation(b"Exif\0\0" + hostile.tiff(value, order=order)) == value
-        long = struct.pack(f"{order}HHL", 0x0112, 4, 1) + struct.pack(f"{order}L", value)
         short = struct.pack(f"{order}HHLHH", 0x0112, 3, 1, value, 0)
-        assert exif.orientation(hostile.tiff(value, order=order).replace(short, long)) == value
+        for kind, packed in ((1, "B"), (3, "H"), (4, "L"), (6, "b"), (8, "h"), (9, "l")):
+            for count in (1, 2, 3):
+                values = struct.pack(order + packed, value) + struct.pack(order + packed, 9) * (count - 1)
+                whole = hostile.tiff(value, order=order)
+                field = values.ljust(4, b"\0") if len(values) <= 4 else struct.pack(f"{order}L", len(whole))
+                other = struct.pack(f"{order}HHL", 0x0112, kind, count) + field
+                assert exif.orientation(whole.replace(short, other) + values) == value, (kind, count)
 
 
 def test_an_exif_block_that_is_unreadable_or_nonsense_says_nothing(hostile: ModuleType) -> None:
     whole = hostile.tiff(6)
     endless = b"II*\0" + struct.pack("<LH", 8, 65_535) + struct.pack("<HHLL", 1, 3, 1, 6) * 65_535
-    wrong_type = whole.replace(struct.pack("<HHL", 0x0112, 3, 1), struct.pack("<HHL", 0x0112, 7, 1))
-    blocks = [b"", b"II", whole[:12], b"XX*\0" + whole[4:], b"II*\0\xff\xff\xff\xff", endless, wrong_type]
+    wrong = [(2, 1), (7, 1), (12, 1), (3, 0), (3, 2**32 - 1)]  # types, and counts
+    blocks = [b"", b"II", whole[:12], b"XX*\0" + whole[4:], b"II*\0\xff\xff\xff\xff", endless]
+    blocks += [whole.replace(struct.pack("<HHL", 0x0112, 3, 1), struct.pack("<HHL", 0x0112, *each)) for each in wrong]
     blocks += [hostile.tiff(value) for value in (0, 9, 255, 65_535)]
     assert [exif.orientation(block) for block in blocks] == [None] * len(blocks)
 

@@ -4,8 +4,11 @@ import struct
 from typing import Final
 
 _ORIENTATION: Final = 0x0112
-#: Whole numbers of one value, and how it is packed in the field of four bytes (TIFF 6.0 §2).
-_NUMBERS: Final = {1: "B", 3: "H", 4: "L"}
+#: Types of whole numbers, and how one is packed (TIFF 6.0 §2). The standard says SHORT; programs write the others, too,
+#: and most readers take them (Pillow, Exiv2, ExifTool), though browsers do not. UNDEFINED and text say nothing.
+_NUMBERS: Final = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l"}
+#: Bytes of an entry's own field; values that do not fit stand elsewhere, and the field says where.
+_FIELD: Final = 4
 _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 
 #: Entries of the first directory that are looked at; cameras write about 15.
@@ -41,9 +44,12 @@ def orientation(block: bytes) -> int | None:
             at = directory + 2 + 12 * entry
             tag, kind, count = struct.unpack_from(f"{order}HHL", tiff, at)
             if tag == _ORIENTATION:
-                if kind not in _NUMBERS or count != 1:
+                if kind not in _NUMBERS or not count:
                     continue
-                (value,) = struct.unpack_from(order + _NUMBERS[kind], tiff, at + 8)
+                number, place = order + _NUMBERS[kind], at + 8
+                if count * struct.calcsize(number) > _FIELD:
+                    (place,) = struct.unpack_from(f"{order}L", tiff, place)
+                (value,) = struct.unpack_from(number, tiff, place)  # the first one, where there are several
                 if 1 <= value <= 8:
                     return int(value)
     except struct.error:

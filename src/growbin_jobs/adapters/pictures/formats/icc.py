@@ -1,4 +1,8 @@
-"""Puts an ICC colour profile together that is split over several segments of a JPEG."""
+"""Puts an ICC colour profile together that is split over several segments of a JPEG.
+
+A profile whose parts are numbered from 0, or say a larger count than there are parts, is ignored, as by libjpeg-turbo's
+``jpeg_read_icc_profile`` and so by browsers: a photo is to look here as it does to its user.
+"""
 
 from growbin_jobs.adapters.pictures.formats import MAX_PROFILE
 
