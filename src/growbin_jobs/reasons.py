@@ -21,6 +21,11 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "ko": "사진 파일이 아닙니다. JPEG, PNG, WebP 사진을 올려 주세요.",
         "en": "This file is not a picture that we accept. Send a JPEG, PNG or WebP photo.",
     },
+    "picture_of_another_kind": {
+        "ko": "이 방식으로 저장한 {format} 사진은 읽을 수 없습니다. 일반 JPEG로 다시 저장해서 올려 주세요.",
+        "en": "This {format} is coded in a way that we do not read (such as 12 bits, lossless or arithmetic). "
+        "Save it as an ordinary JPEG and send that.",
+    },
     "picture_needs_heic": {
         "ko": "이 서버는 HEIC 사진을 읽을 수 없습니다. JPEG로 바꾸어 올려 주세요.",
         "en": "HEIC pictures need the extra growbin-jobs[heic] on the worker. Send a JPEG instead.",

@@ -233,8 +233,19 @@ def foreign() -> Iterator[Sample]:
     }.items():
         yield Sample(name, data, "picture_not_an_image")
     yield Sample("empty", b"", "picture_truncated")
-    lossless = encoded(scene()).replace(b"\xff\xc0", b"\xff\xc3", 1)
-    yield Sample("jpeg of the lossless kind", lossless, "picture_not_an_image")
+    plain = encoded(scene())
+    for name, frame in {
+        "12 bits, baseline": b"\xc0\0\x11\x0c",
+        "12 bits, extended": b"\xc1\0\x11\x0c",
+        "12 bits, progressive": b"\xc2\0\x11\x0c",
+        "lossless": b"\xc3\0\x11\x08",
+        "lossless, 16 bits": b"\xc3\0\x11\x10",
+        "hierarchical": b"\xc5\0\x11\x08",
+        "arithmetic": b"\xc9\0\x11\x08",
+        "arithmetic, progressive": b"\xca\0\x11\x08",
+    }.items():
+        other = plain.replace(b"\xff\xc0\0\x11\x08", b"\xff" + frame, 1)
+        yield Sample(f"jpeg of another kind: {name}", other, "picture_of_another_kind")
 
 
 def broken() -> Iterator[Sample]:
@@ -251,7 +262,6 @@ def broken() -> Iterator[Sample]:
     yield Sample("jpeg without a scan", plain[: plain.find(b"\xff\xda")] + b"\xff\xd9", "picture_truncated")
     yield Sample("jpeg segment past the end", b"\xff\xd8\xff\xe1\xff\xff" + bytes(50), "picture_truncated")
     yield Sample("jpeg segment shorter than its length field", b"\xff\xd8\xff\xe1\0\1" + bytes(50), "picture_truncated")
-    yield Sample("jpeg of 12 bits", plain.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), "picture_truncated")
     yield Sample("jpeg 0 high", resized_jpeg(plain, 96, 0), "picture_too_small")
     yield Sample("png without rows", png(64, 64), "picture_truncated")
     yield Sample("png of an unknown kind", png(64, 64, colour=5, rows=bytes(9999)), "picture_truncated")

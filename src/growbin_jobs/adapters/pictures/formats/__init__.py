@@ -57,6 +57,15 @@ def damaged() -> PictureRefused:
     return PictureRefused("picture_truncated")
 
 
+def of_another_kind(name: str) -> PictureRefused:
+    """Return the refusal of a file that may be whole, but is coded in a way that no camera writes.
+
+    Parameters:
+      name: What the file is, such as ``JPEG``.
+    """
+    return PictureRefused("picture_of_another_kind", format=name)
+
+
 def count_part(parts: int) -> int:
     """Return ``parts + 1``, the segments or chunks read so far; refuse a file that is made of too many."""
     if parts >= MAX_PARTS:

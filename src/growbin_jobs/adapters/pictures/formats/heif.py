@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from growbin_jobs.adapters.pictures.formats import damaged, hevc
+from growbin_jobs.adapters.pictures.formats import damaged, hevc, of_another_kind
 from growbin_jobs.adapters.pictures.formats.items import Items, boxes, number
 from growbin_jobs.errors import PictureRefused
 
@@ -91,7 +91,7 @@ class _File:
                 yield from records[index].sizes
         for item, kind in self.items.kinds.items():
             if kind in _REFUSED:
-                raise damaged()
+                raise of_another_kind("HEIC")
             if kind == b"hvc1":
                 for index in self.items.properties_of.get(item, ()):
                     if index in records:

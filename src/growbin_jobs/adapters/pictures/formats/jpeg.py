@@ -8,8 +8,7 @@ from typing import Final
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from growbin_jobs.adapters.pictures.formats import Contents, count_part, damaged, icc, upright
-from growbin_jobs.errors import PictureRefused
+from growbin_jobs.adapters.pictures.formats import Contents, count_part, damaged, icc, of_another_kind, upright
 
 _START: Final = b"\xff\xd8"
 
@@ -24,6 +23,10 @@ _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE: Final = 0xC2
 _OTHER_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+
+#: Bits of a sample, and numbers of components, that Pillow decodes.
+_BITS: Final = 8
+_COMPONENTS: Final = frozenset({1, 3, 4})
 
 _EXIF: Final = b"Exif\0"
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -68,10 +71,12 @@ def read(data: bytes) -> Contents:
         elif scans:
             continue  # what stands between scans stays where it is
         elif marker in _OTHER_FRAMES:
-            raise PictureRefused("picture_not_an_image")
+            raise of_another_kind("JPEG")
         elif marker in _FRAMES:
             if size or len(body) < 6:
                 raise damaged()
+            if body[0] != _BITS or body[5] not in _COMPONENTS:
+                raise of_another_kind("JPEG")
             size = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
             components, buffered = body[5], marker == _PROGRESSIVE
             kept.append(view[begin:end])
