@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from growbin_jobs.names import SPOOL_PREFIX
 
 _STORED: Final = re.compile(r"s3://[^/]+/uploads/([^/]+)/([^/]+)/[^/]+")
+_OF_USERS: Final = re.compile(rf"(?:s3://[^/]*/)?(?:uploads|{re.escape(SPOOL_PREFIX.rstrip('/'))})/.*", re.DOTALL)
 _SPOOLED: Final = re.compile(rf"s3://[^/]+/{re.escape(SPOOL_PREFIX)}([^/]+)")
 
 
@@ -50,6 +51,11 @@ def owner_of_stored(address: object) -> PictureOwner | None:
     """Return whose stored picture an address names; None when it names none."""
     found = _STORED.fullmatch(address) if isinstance(address, str) else None
     return PictureOwner(found[1], found[2]) if found else None
+
+
+def is_of_a_user(address: object) -> bool:
+    """Return whether an address or a key lies where users' pictures lie: stored ones, or those in the spool."""
+    return isinstance(address, str) and _OF_USERS.fullmatch(address) is not None
 
 
 def analysis_of_spooled(address: object) -> str | None:

@@ -171,14 +171,23 @@ def test_nobody_s_analysis_or_picture_is_touched_by_another_user_s_message(embed
         f"upload_image.send_with_options(kwargs=dict(image_path='/x', analysis_id={mine!r}))\n"
         # Somebody else's picture for an analysis of one's own.
         f"upload_image.send('thief', {objects.address('spool/' + kept)!r}, 'stolen')\n"
-        f"analyze_image.send({mine!r}, 's3://growbin/uploads/thief/other/original.jpg')"
+        f"analyze_image.send({mine!r}, 's3://growbin/uploads/thief/other/original.jpg')\n"
+        # Past stage 1: a copy in the spool for an analysis of one's own; a picture of nobody's for somebody else's.
+        f"analyze_image.send('seen', {objects.address('spool/waits')!r})\n"
+        f"analyze_image.send('seen-by-key', 'spool/waits')\n"
+        f"analyze_image.send({mine!r}, {objects.address('pictures/other.jpg')!r})"
     )
+    for key in ("spool/waits", "pictures/other.jpg"):
+        objects.put(key, photos[0].read_bytes(), content_type="image/jpeg")
     embedded.start("storage")
     dead = embedded.wait(["stolen"], timeout=150)["stolen"]
     embedded.start("ai")
 
     done = embedded.wait([mine, kept], timeout=150)
+    seen = embedded.wait(["seen", "seen-by-key"], timeout=150)
+    objects.delete("spool/waits")
 
     assert (dead.status, dead.error_code, dead.s3_path) == (AnalysisStatus.FAILED, "request_invalid", None)
+    assert {(one.error_code, one.category) for one in seen.values()} == {("request_invalid", None)}
     assert {(analysis.status, analysis.error_code) for analysis in done.values()} == {(AnalysisStatus.COMPLETED, None)}
     assert spooled(embedded) == []

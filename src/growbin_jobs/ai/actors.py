@@ -9,12 +9,11 @@ from growbin_jobs.actors import actor, carrying_on, fresh_wish
 from growbin_jobs.adapters.llm.attribution import Attribution, attributed
 from growbin_jobs.ai.batching import ASKED_IN_BATCH, AskedInBatch, PutDown, putting_down
 from growbin_jobs.ai.freshness import fresh_answers
+from growbin_jobs.ai.ownership import picture_owner
 from growbin_jobs.app import broker, engine, settings
 from growbin_jobs.engine.delivery.by_name import message_for
-from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import Rule, VisionAnswer, parse
 from growbin_jobs.model_catalog import Purpose
-from growbin_jobs.picture_keys import owner_of_stored
 
 if TYPE_CHECKING:
     from growbin_jobs.ai.bootstrap import Services
@@ -60,10 +59,8 @@ def analyze_image(analysis_id: str, s3_path: str) -> dict[str, Any]:
       ``{"category", "item", "state", "confidence"}``; ``{"asked_in": "batch"}`` where the message has time: it comes
       again with the answer.
     """
-    owner = owner_of_stored(s3_path)
-    if owner is not None and owner.analysis_id != analysis_id:
-        raise Permanent("request_invalid", detail="s3_path is the picture of another analysis")
     here = services()
+    owner = picture_owner(analysis_id, s3_path, lambda analysis: here.analyses.asker(analysis).user_id)
     whom = _on_behalf_of(analysis_id, owner.user_id if owner else None)
     with fresh_answers(fresh_wish()), attributed(whom), putting_down(_desk("vision", {"s3_path": s3_path})):
         try:

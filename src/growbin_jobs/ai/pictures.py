@@ -125,7 +125,9 @@ class Pictures:
         """
         picture = self._pictures.fetch(s3_path)
         try:
-            address = self._pictures.publish(s3_path, picture) if self._transport == "presigned_url" else None
+            # Beside a picture that stage 1 has not stored may lie others, and one key would be that of all of them.
+            is_published = self._transport == "presigned_url" and owner_of_stored(s3_path) is not None
+            address = self._pictures.publish(s3_path, picture) if is_published else None
             seen = self._vision.answer(picture, address)
         except Permanent:
             self._pictures.discard(s3_path)

@@ -133,3 +133,19 @@ def test_a_picture_that_is_gone_is_permanent(stored):
     with pytest.raises(Permanent) as missing:
         Pictures(ModelPictures(objects, never, side=1024), Vision()).classify("s3://growbin/uploads/u1/a2/original.jpg")
     assert missing.value.code == "object_missing"
+
+
+def test_only_what_stage_1_has_stored_is_published(stored):
+    """Two pictures in one folder would have one address, and a model would be shown the other one."""
+    objects, made = stored
+    objects.put("pictures/mine.jpg", made.original, content_type="image/jpeg")
+    objects.presign = lambda key, *, expires: f"https://objects/{key}"
+    vision, asked = Vision(), []
+    pictures = Pictures(ModelPictures(objects, shrink, side=1024), vision, transport="presigned_url")
+    vision.answer = lambda _picture, address: asked.append(address) or Seen(ANSWER, "m", False)
+
+    pictures.classify(objects.address("pictures/mine.jpg"))
+    pictures.classify(objects.address(KEY))
+
+    assert asked == [None, f"https://objects/{model_picture(KEY, 1024)}"]
+    assert not objects.exists("pictures/model-1024.jpg")
