@@ -261,6 +261,23 @@ def test_work_that_runs_is_stopped_and_nothing_of_it_comes_back(house: House) ->
     assert house.mentions(ALICE) == {}
 
 
+def test_a_message_that_names_somebody_else_s_analysis_erases_nothing_of_theirs(house: House) -> None:
+    """It was refused when it came; its sender's erasure is not to stop or to delete what it names."""
+    house.run("upload_image", [ALICE, "s3://b/spool/x", second(BOB)], dead=True)
+    running = house.run("generate_response", [second(BOB), {}], state=TaskState.FAILED)
+    house.sync.run_once()
+    bob = house.mentions(BOB)
+
+    erased = house.erase()
+
+    assert erased.waits.messages == 0
+    assert Control(house.database).get(Target.MESSAGE, running) is None
+    assert Tasks(house.database).get(running) is not None
+    assert house.mentions(BOB) == bob
+    assert house.objects.exists(f"spool/{second(BOB)}")
+    assert house.mentions(ALICE) == {}
+
+
 def test_a_node_that_was_away_erases_when_it_is_back(house: House, tmp_path: Path) -> None:
     house.sql(
         "INSERT INTO workers (node, group_name, version, pids, processes, threads, queues, running, unsynced, owed,"

@@ -71,18 +71,25 @@ class SubjectAnalyses:
 
         return self._database.transaction(work)
 
-    def block(self, analysis_ids: list[str], erasure_id: str, *, at: datetime) -> None:
-        """Make a row without a user for each analysis that has none: a message that comes late must not make one."""
+    def block(self, user_id: str, analysis_ids: list[str], erasure_id: str, *, at: datetime) -> None:
+        """Make a row without a user for each analysis that has none: a message that comes late must not make one.
+
+        Parameters:
+          analysis_ids: Those that the user's messages name. They may name anybody's: another user's are left alone.
+        """
         blank = {
             "user_id": None, "status": AnalysisStatus.FAILED.value, "failed_stage": "erasure",
             "error_code": "analysis_erased", "created_at": at, "updated_at": at, "erased_at": at,
         }  # fmt: skip
-        rows = [{"id": each, **blank} for each in analysis_ids]
+        rows, row = [{"id": each, **blank} for each in analysis_ids], WasteAnalysis
 
         def work(connection: Any) -> None:
             for start in range(0, len(rows), 500):
-                WasteAnalysis.insert_many(rows[start : start + 500]).on_conflict_ignore().execute(connection)
-            add_refs(connection, erasure_id, [ref_hash("analysis", each) for each in analysis_ids])
+                row.insert_many(rows[start : start + 500]).on_conflict_ignore().execute(connection)
+                some = analysis_ids[start : start + 500]
+                query = row.select(row.id).where(row.id.in_(some), row.user_id.is_null() | _of(user_id))
+                theirs = [each["id"] for each in query.dicts().execute(connection)]
+                add_refs(connection, erasure_id, [ref_hash("analysis", each) for each in theirs])
 
         self._database.transaction(work)
 

@@ -115,7 +115,7 @@ class Erasing:
     def _pass(self, person: Person, erasure: Erasure) -> None:
         """Erase all that is there now."""
         now = datetime.now(UTC)
-        person.analyses.block(sorted(person.analyses_of_messages()), erasure.id, at=now)
+        person.analyses.block(person.user_id, sorted(person.analyses_of_messages()), erasure.id, at=now)
         while person.analyses.erase(person.user_id, erasure.id, at=now, language=self._language):
             crashpoint("erase.analyses")
         refs, noted = self._erasures.refs([erasure.id]), partial(_noted, erasure_id=erasure.id)
