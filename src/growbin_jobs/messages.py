@@ -1,6 +1,7 @@
 """The payloads of messages and the answers of models, as strict pydantic models."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -125,13 +126,20 @@ def parse(model: type[Model], value: object) -> Model:
     """Return a payload from the JSON value of a message.
 
     Raises:
-      Permanent: ``request_invalid``, with the fields that are wrong and not their content.
+      Permanent: ``request_invalid``, with the fields that are wrong, not their content, nor names that are not ours.
     """
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
+        fields = sorted({_place(problem) for problem in error.errors(include_input=False)})
         raise Permanent("request_invalid", detail=f"{model.__name__}: {', '.join(fields)}") from None
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    parts = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        parts[-1] = "(unknown field)"
+    return ".".join(parts)
 
 
 #: Where the id of its analysis stands among the arguments of an actor.

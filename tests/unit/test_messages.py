@@ -40,6 +40,14 @@ def test_anything_else_is_refused_without_quoting_it(change):
     assert "etc" not in str(caught.value)
 
 
+def test_names_of_unknown_fields_are_not_repeated():
+    """They are somebody's data as much as the content is; the sentence is shown to the user."""
+    with pytest.raises(Permanent) as caught:
+        parse(VisionAnswer, GOOD | {"state": "wet", "010-1234-5678\x1b[31m": 1, "x" * 5000: 2})
+
+    assert caught.value.params["detail"] == "VisionAnswer: (unknown field), state"
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

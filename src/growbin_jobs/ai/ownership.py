@@ -15,9 +15,11 @@ def picture_owner(analysis_id: str, s3_path: str, user_of: Callable[[str], str |
       user_of: Returns the user of an analysis; None where it is nobody's.
 
     Raises:
-      Permanent: It is the picture of another analysis, or one that stage 1 has not judged.
+      Permanent: It is the picture of another analysis, one that stage 1 has not judged, or no address.
       Forbidden: It is nobody's picture, and the analysis somebody's.
     """
+    if not isinstance(analysis_id, str) or not isinstance(s3_path, str):
+        raise Permanent("request_invalid", detail="analysis_id and s3_path must be text")
     owner = owner_of_stored(s3_path)
     if owner is not None and owner.analysis_id != analysis_id:
         raise Permanent("request_invalid", detail="s3_path is the picture of another analysis")

@@ -1,13 +1,19 @@
 """Records in the database that an analysis failed, with the reason in the language that it asked for."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from growbin_jobs.engine.text import plain
+from growbin_jobs.errors import Permanent
 from growbin_jobs.messages import FAILED_USER as USER
 from growbin_jobs.reasons import REASONS, Language, reason
 
 logger = logging.getLogger(__name__)
+
+#: Stages, codes and names of parameters, of whatever version.
+_WORD: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 
 #: What the codes of ``PictureRefused`` begin with.
 _REFUSED: Final = "picture_"
@@ -61,15 +67,19 @@ class Failures:
         A message may name any analysis. The one of another user than the message's is left as it is, and its picture.
 
         Parameters:
-          params: For the sentence; ``user_id`` is the user whose message failed, absent from a previous version.
+          params: For the sentence; ``user_id`` is the user whose message failed, absent from a previous version. What
+            cannot be a parameter is left out: the analysis is to come to its end all the same.
 
         Returns:
           See :meth:`FailureStore.failed`.
 
         Raises:
+          Permanent: The stage or the code can be none.
           Transient, Deferred: The picture cannot be deleted now, or the failure not recorded. Call it again.
         """
-        params = dict(params)
+        if not all(isinstance(word, str) and _WORD.fullmatch(word) for word in (stage, code)):
+            raise Permanent("request_invalid", detail="stage and code must be words of ours")
+        params = _parameters(params)
         user_id = params.pop(USER, None)
         user_id = None if user_id is None else str(user_id)
         if not self._may_fail(analysis_id, user_id):
@@ -87,3 +97,14 @@ class Failures:
                 analysis_id, stage=stage, code=code, params=params, sentence=sentence, user_id=user_id
             )
         return recorded
+
+
+def _parameters(given: object) -> dict[str, str | int | float]:
+    """Return those of the parameters that can be some, their texts in one line without control characters."""
+    values = given if isinstance(given, Mapping) else {}
+    fitting = {name: plain(value) for name, value in values.items() if isinstance(name, str) and _WORD.fullmatch(name)}
+    return {name: _in_one_line(value) if isinstance(value, str) else value for name, value in fitting.items()}
+
+
+def _in_one_line(text: str) -> str:
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)

@@ -27,6 +27,8 @@ def test_a_picture_of_the_operators_own_serves_for_an_analysis_of_nobody():
         ("a2", "uploads/u2/a2/original.jpg"),
         ("new", "s3://b/uploads/u2/a2/more/original.jpg"),
         ("a2", "s3://b/pictures/x.jpg"),
+        (7, "s3://b/pictures/x.jpg"),
+        ("new", {"s3_path": "s3://b/pictures/x.jpg"}),
     ],
 )
 def test_anything_else_is_refused(analysis_id, s3_path):

@@ -8,7 +8,7 @@ from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.objects.folder import FolderStore
 from growbin_jobs.engine.central.opening import open_database
-from growbin_jobs.errors import Deferred
+from growbin_jobs.errors import Deferred, Permanent
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.states import AnalysisStatus
@@ -57,6 +57,40 @@ def test_a_code_of_a_newer_version_still_gets_a_sentence():
 
     assert store.calls[0][1]["sentence"]
     assert store.calls[0][1]["code"] == "invented_tomorrow"
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"), [("up\x1b[31m", "picture_missing"), ("upload", "<b>"), ("upload", "x" * 99), (5, 5)]
+)
+def test_what_can_be_no_stage_or_code_is_recorded_nowhere(stage, code):
+    store = Store()
+
+    with pytest.raises(Permanent):
+        failures(store).record("a1", stage=stage, code=code, params={})
+
+    assert store.calls == []
+
+
+@pytest.mark.parametrize("params", ["text", None, [1], {"\x1b[31m": 1, "x" * 99: 2, 5: 3}])
+def test_what_can_be_no_parameter_is_left_out_and_the_failure_recorded(params):
+    store = Store()
+
+    failures(store).record("a1", stage="upload", code="picture_too_small", params=params)
+
+    assert store.calls[0][1]["params"] == {}
+    assert "(?×?)" in store.calls[0][1]["sentence"]
+
+
+def test_a_sentence_holds_no_control_characters():
+    store = Store()
+
+    params = {"width": "\x1b]0;title\x07한글", "height": 3, "limit": ["somebody's data"]}
+    failures(store).record("a1", stage="upload", code="picture_too_small", params=params)
+
+    sentence = store.calls[0][1]["sentence"]
+    assert sentence.isprintable()
+    assert "한글" in sentence
+    assert "data" not in sentence
 
 
 @pytest.mark.parametrize(
