@@ -57,15 +57,16 @@ def _json(photo: Path, sight: Sight) -> str:
         "imagenet": _labels(sight),
         "waste_like": round(sight.waste_like, 3),
     }
-    return json.dumps(found, ensure_ascii=False) + "\n"
+    return json.dumps(found) + "\n"  # in ASCII: a file's name may hold what a terminal obeys
 
 
 def _text(photo: Path, sight: Sight) -> str:
     answer = judge(sight)
     items = ", ".join(f"{item} {value:.2f}" for item, value in list(_items(sight).items())[:4])
     labels = ", ".join(f"{label} {value:.2f}" for label, value in list(_labels(sight).items())[:6])
+    name = photo.name if photo.name.isprintable() else ascii(photo.name)
     return (
-        f"{photo.name}: {answer.category}/{answer.item} {answer.confidence:.2f}\n"
+        f"{name}: {answer.category}/{answer.item} {answer.confidence:.2f}\n"
         f"  head: {items}; distance {sight.distance:.2f}\n"
         f"  ImageNet: {labels}; waste-like {sight.waste_like:.2f}\n"
     )

@@ -132,6 +132,12 @@ def test_the_module_shows_what_it_sees(sample_jpegs, tmp_path, monkeypatch, caps
     assert main() == 0
     assert capsys.readouterr().out.startswith("bottle.jpg: plastic/")
 
+    photo = photo.rename(tmp_path / "\x1b[31m\udcff.jpg")  # a name that a terminal would obey, and none of Unicode
+    for options in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["offline", *options, str(photo)])
+        assert main() == 0
+        assert capsys.readouterr().out.replace("\n", "").isprintable()
+
 
 def test_the_module_says_what_is_wrong_with_a_photo(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["offline", str(tmp_path / "gone.jpg")])
