@@ -126,7 +126,7 @@ def _kept_files(settings: Settings) -> "FileCache":
 
     return FileCache(
         settings.journal_path,
-        settings.node_dir / "file_cache",
+        settings.file_cache_folder,
         ttl=settings.file_cache_ttl,
         most=settings.file_cache_megabytes * 1_000_000,
     )

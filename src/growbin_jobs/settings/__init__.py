@@ -9,6 +9,7 @@ checked against this package. Each module has those of one part.
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -77,6 +78,18 @@ class Settings(
     def spool_folders(self) -> list[Path]:
         """Folders that ``image_path`` may point into."""
         return self.spool_dirs or [self.data_dir / "spool"]
+
+    @property
+    def folders_of_all_users(self) -> list[Path]:
+        """Folders with pictures of all users, which no ``image_path`` may name: of the object store, of this node."""
+        url = urlsplit(self.object_store_url or "")
+        objects = Path(unquote(url.path)) if url.scheme == "file" else self.data_dir / "objects"
+        return [objects, self.file_cache_folder]
+
+    @property
+    def file_cache_folder(self) -> Path:
+        """Folder of the pictures that this node has fetched or made."""
+        return self.node_dir / "file_cache"
 
 
 def load(**overrides: Any) -> Settings:

@@ -126,7 +126,12 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
     )
     return Uploads(
         objects,
-        PictureSources(settings.spool_folders, objects, max_bytes=settings.upload_max_bytes),
+        PictureSources(
+            settings.spool_folders,
+            objects,
+            max_bytes=settings.upload_max_bytes,
+            closed=settings.folders_of_all_users,
+        ),
         partial(
             prepare_picture,
             side=settings.picture_side,

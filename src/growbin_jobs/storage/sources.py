@@ -32,10 +32,15 @@ class PictureSources:
       spool_folders: Folders that may be read, absolute.
       objects: The object store.
       max_bytes: Largest picture; no more than this is ever read.
+      closed: Folders that may not be read though they lie below a spool folder: whoever names a picture there would
+        get another user's, and have it deleted. A spool folder below one of them may be.
     """
 
-    def __init__(self, spool_folders: Sequence[Path], objects: "ObjectStore", *, max_bytes: int) -> None:
+    def __init__(
+        self, spool_folders: Sequence[Path], objects: "ObjectStore", *, max_bytes: int, closed: Sequence[Path] = ()
+    ) -> None:
         self._folders = [os.path.realpath(folder) for folder in spool_folders]
+        self._closed = [os.path.realpath(folder) for folder in closed]
         self._objects = objects
         self._max_bytes = max_bytes
 
@@ -118,10 +123,16 @@ class PictureSources:
             raise PictureRefused("picture_outside_spool")
         with _reasons():
             path = os.path.realpath(image_path)
-        for folder in self._folders:
-            if path.startswith(folder + os.sep):
-                return folder, path[len(folder) + 1 :].split(os.sep)
-        raise PictureRefused("picture_outside_spool")
+        folder, closed = _innermost(self._folders, path), _innermost(self._closed, path)
+        if folder is None or (closed is not None and len(closed) >= len(folder)):
+            raise PictureRefused("picture_outside_spool")
+        return folder, path[len(folder) :].strip(os.sep).split(os.sep)
+
+
+def _innermost(folders: Sequence[str], path: str) -> str | None:
+    """Return the longest of the folders that a path lies in."""
+    around = (folder for folder in folders if path.startswith(folder.rstrip(os.sep) + os.sep))
+    return max(around, key=len, default=None)
 
 
 @contextmanager

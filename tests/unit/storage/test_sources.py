@@ -44,6 +44,24 @@ def refusal(sources: PictureSources, image_path: object) -> str:
     return caught.value.code
 
 
+def test_what_holds_pictures_of_all_users_is_closed_though_it_lies_in_the_spool(tmp_path: Path, spool: Path) -> None:
+    """``GROWBIN_SPOOL_DIRS`` may be the folder above all: whoever named a stored picture had it, and had it deleted."""
+    objects = FolderStore(tmp_path / "objects", bucket="growbin")
+    objects.put("uploads/u1/a1/original.jpg", SECRET, content_type="image/jpeg")
+    stored = tmp_path / "objects" / "growbin" / "uploads" / "u1" / "a1" / "original.jpg"
+    link = spool / "link.jpg"
+    link.symlink_to(stored)
+    closed = [tmp_path / "objects", tmp_path / "nodes"]
+    for folders in ([tmp_path], [Path("/")], [tmp_path, tmp_path / "objects"]):
+        sources = PictureSources(folders, objects, max_bytes=100, closed=closed)
+        assert {refusal(sources, path) for path in (stored, link)} == {"picture_outside_spool"}
+        with pytest.raises(PictureRefused):
+            sources.discard(str(stored))
+        assert sources.read(str(spool / "inner" / "photo.jpg")) == PICTURE
+    inner = PictureSources([spool], objects, max_bytes=100, closed=[tmp_path])
+    assert inner.read(str(spool / "photo.jpg")) == PICTURE
+
+
 # --- files
 
 
