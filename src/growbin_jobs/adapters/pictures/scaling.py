@@ -34,7 +34,7 @@ def scaled(image: Image.Image, size: tuple[int, int], *, sharp: bool = False) ->
     Raises:
       MemoryError: There is none for it.
     """
-    if image.mode in _MODES and (simd := _simd()) is not None:
+    if image.mode in _MODES and (simd := _simd_if_it_loads()) is not None:
         return _by_simd(simd, image, size)
     if sharp:
         return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.5)
@@ -53,9 +53,22 @@ def _by_simd(simd: Any, image: Image.Image, size: tuple[int, int]) -> Image.Imag
     return result
 
 
+def _simd_if_it_loads() -> Any:
+    try:
+        return _simd()
+    except (
+        ImportError
+    ):  # so the linker says that there is no memory; Pillow needs less, and the next picture tries again
+        return None
+
+
 @lru_cache(maxsize=1)
 def _simd() -> Any:
-    """Return the package; None where it is not installed, or does not know this Pillow."""
+    """Return the package; None where it is not installed, or does not know this Pillow.
+
+    Raises:
+      ImportError: It cannot be loaded now; nothing of that is kept.
+    """
     if PIL.__version__.partition(".")[0] not in _KNOWN_PILLOWS or importlib.util.find_spec("cykooz_resizer") is None:
         return None
     import cykooz_resizer

@@ -95,7 +95,7 @@ from PIL import Image
 from growbin_jobs.adapters.pictures import scaling
 
 picture, ends = Image.new("RGB", (4000, 3000)), set()
-scaling.scaled(picture, (50, 50))
+picture.resize((50, 50))  # Pillow is loaded, the package is not
 with open("/proc/self/statm") as file:
     now = int(file.read().split()[0]) * resource.getpagesize()
 for megabytes in range(0, 120, 3):
