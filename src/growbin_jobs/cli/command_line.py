@@ -1,13 +1,13 @@
 """How many processes and threads a group gets here, and its command line for plain ``dramatiq``."""
 
 import dataclasses
-import os
 import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from growbin_jobs.engine.groups import Group
+from growbin_jobs.engine.node.cores import usable_cores
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.settings import Settings
 
@@ -26,7 +26,7 @@ def sized(group: Group, settings: Settings) -> Group:
       settings: Whether models are asked or computed.
     """
     if group.pool == "threads" and not settings.models_online:
-        group = dataclasses.replace(group, processes=1, threads=(os.cpu_count() or 1) + 1)
+        group = dataclasses.replace(group, processes=1, threads=usable_cores() + 1)
     return group
 
 

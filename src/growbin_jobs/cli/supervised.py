@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -168,7 +168,7 @@ def _say(words: str, style: str = "") -> None:
 
 def _memory() -> IO[bytes]:
     """Return a file that is nowhere: a container's file system may be read-only."""
-    if hasattr(os, "memfd_create"):
+    with suppress(AttributeError, OSError):  # another system, an old kernel, a sandbox that refuses it
         return open(os.memfd_create("growbin-plan"), "w+b")
     return tempfile.TemporaryFile()
 

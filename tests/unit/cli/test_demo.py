@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 from uuid import uuid4
 
@@ -12,6 +13,18 @@ ELSEWHERE = {
     "DATABASE_URL": "postgresql://127.0.0.1:1/none",
     "GROWBIN_OBJECT_STORE_URL": "s3://none",
 }
+
+#: Begins each process of an old kernel or a strict sandbox, and notes what it has refused.
+REFUSES = """
+import errno, os, pathlib
+def refuse(name):
+    def refused(*_, **__):
+        pathlib.Path(os.environ["TMPDIR"], "refused." + name).touch()
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    setattr(os, name, refused)
+for name in {refused}:
+    refuse(name)
+"""
 
 
 def test_a_demo_prints_one_object_a_photo_and_leaves_nothing(command, tmp_path):
@@ -37,6 +50,18 @@ def test_a_demo_shows_a_refused_photo_for_what_it_is(command, tmp_path):
     assert done.returncode == 1
     assert "This file is not a picture that we accept." in " ".join(done.stdout.replace("│", "").split())
     assert "completed" in done.stdout
+
+
+def test_a_demo_runs_where_the_kernel_refuses_what_is_newer_than_itself(command, tmp_path):
+    refused = ["pidfd_open", "memfd_create", "sched_getaffinity"]
+    (tmp_path / "sitecustomize.py").write_text(REFUSES.format(refused=refused))
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+
+    done = command("demo", "--json", sample_pictures()[0], PYTHONPATH=path)
+
+    assert (done.returncode, [json.loads(line)["status"] for line in done.stdout.splitlines()]) == (0, ["completed"])
+    assert "Traceback" not in done.stderr
+    assert {name.name.split(".")[1] for name in tmp_path.glob("refused.*")} == set(refused)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from growbin_jobs.engine.node.cores import usable_cores
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.names import AI, STORAGE
 
@@ -44,7 +45,7 @@ def test_ai_with_a_model_server_has_threads_for_the_calls_in_flight(invoke, onli
 def test_ai_offline_computes_and_takes_no_more_than_the_cores(invoke):
     _, _, values = options(invoke("worker", "ai", "--print"))
 
-    assert (values["--processes"], values["--threads"]) == (["1"], [str(os.cpu_count() + 1)])
+    assert (values["--processes"], values["--threads"]) == (["1"], [str(usable_cores() + 1)])
 
 
 def test_numbers_of_ones_own(invoke):

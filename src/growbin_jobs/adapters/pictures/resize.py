@@ -9,9 +9,9 @@ included, happens on the small picture. Figures: docs/performance.md.
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 from PIL import Image
 
@@ -186,12 +186,14 @@ def _visible(image: Image.Image, side: int) -> Image.Image:
 def _encoded(image: Image.Image, quality: int) -> bytes:
     """Return the picture as a baseline JPEG with nothing but the picture in it."""
     image.info.clear()  # Pillow would write a comment found there
-    if not hasattr(os, "memfd_create"):
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality)
-        return buffer.getvalue()
-    # Into a real file descriptor Pillow encodes without the GIL, into a BytesIO with it.
-    with open(os.memfd_create("growbin-picture"), "w+b", buffering=0) as file:
+    with _memory() as file:
         image.save(file, "JPEG", quality=quality)
         file.seek(0)
         return file.read()
+
+
+def _memory() -> BinaryIO:
+    """Return an empty file in memory; where there may be one, a descriptor: into it Pillow encodes without the GIL."""
+    with suppress(AttributeError, OSError):  # another system, an old kernel, a sandbox that refuses it
+        return open(os.memfd_create("growbin-picture"), "w+b", buffering=0)
+    return io.BytesIO()

@@ -1,12 +1,12 @@
 """The offline vision model as a service: picture in, answer out."""
 
 import hashlib
-import os
 import threading
 from typing import Final, Literal, Protocol
 
 from growbin_jobs.ai.offline.judgement import VERSION, Sight, judge
 from growbin_jobs.ai.offline.labels import OFFLINE_ITEMS, WASTE_LIKE
+from growbin_jobs.engine.node.cores import usable_cores
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.messages import VisionAnswer
 
@@ -58,7 +58,7 @@ class OfflineClassifier:
         parts = (weights.SHA256, trained.fingerprint, str(VERSION))
         self.fingerprint = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
         # More at once than there are cores would finish no sooner and only cost memory.
-        self._turn = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._turn = threading.BoundedSemaphore(usable_cores())
 
     @classmethod
     def load(cls, runtime: RuntimeName = "auto") -> "OfflineClassifier":

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from growbin_jobs.engine.node.process_facts import STOPPED, facts_of
@@ -84,14 +84,14 @@ def _is_stopped(child: ChildProcess) -> bool:
 
 def _signal(child: ChildProcess, signum: signal.Signals) -> bool:
     """Signal that very process and its group, in which is what it has started. Returns whether it was there."""
-    with suppress(OSError):
-        descriptor = os.pidfd_open(child.pid)  # whoever has the number from here on, it is this one that is signalled
-        try:
-            if child.lives():
-                signal.pidfd_send_signal(descriptor, signum)
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signum)  # a leader of its session: its number stays its group's
-                return True
-        finally:
-            os.close(descriptor)
+    with suppress(OSError), ExitStack() as opened:
+        descriptor = None
+        with suppress(AttributeError, OSError):  # an old kernel or a sandbox refuses it
+            descriptor = os.pidfd_open(child.pid)  # whoever has the number from here on, it is this one we signal
+            opened.callback(os.close, descriptor)
+        if child.lives():
+            os.kill(child.pid, signum) if descriptor is None else signal.pidfd_send_signal(descriptor, signum)
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signum)  # a leader of its session: its number stays its group's
+            return True
     return False

@@ -8,20 +8,25 @@ end with.
 from __future__ import annotations
 
 import json
+import math
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from growbin_jobs.engine.supervision import loader
 from growbin_jobs.engine.supervision.adoption import adopt_orphans
+from growbin_jobs.engine.supervision.ends import Ends
 from growbin_jobs.engine.supervision.shown_command import encoded
 
 #: What a command begins with that can be forked: a module that Python runs.
 _PYTHON = [sys.executable, "-m"]
+
+#: Seconds between two looks at a process whose end is awaited, whatever the kernel says.
+LOOK = 60.0
 
 
 class ForkedProcess:
@@ -58,17 +63,12 @@ class ForkedProcess:
         Raises:
           subprocess.TimeoutExpired: It has not ended.
         """
-        if self.poll() is None:
-            descriptor = os.pidfd_open(self.pid)
-            try:
-                ended = select.poll()
-                ended.register(descriptor, select.POLLIN)
-                ended.poll(None if timeout is None else timeout * 1000)
-            finally:
-                os.close(descriptor)
-        code = self.poll()
-        if code is None:
-            raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0.0)
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        ends = Ends()
+        while (code := self.poll()) is None:
+            if (left := until - time.monotonic()) <= 0:
+                raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0.0)
+            ends.wait([self.pid], min(left, LOOK))
         return code
 
     def send_signal(self, signum: int) -> None:

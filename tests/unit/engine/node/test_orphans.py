@@ -114,7 +114,10 @@ def test_one_that_was_stopped_drains_once_its_supervisor_is_dead(stage, told):
     assert told == [("keeper.orphan_continued", child)]
 
 
-def test_one_that_does_not_end_is_killed_with_what_it_started(stage, told):
+@pytest.mark.parametrize("pidfd", [True, False])
+def test_one_that_does_not_end_is_killed_with_what_it_started(stage, told, monkeypatch, pidfd):
+    if not pidfd:  # as on an old kernel
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
     stage.start(DEAF)
     stage.kill_supervisor()
     stage.orphans.look()
