@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.engine.file_system import require_locks_and_maps
 
 
 def require_usable(folder: Path, variable: str) -> None:
@@ -18,7 +19,8 @@ def require_usable(folder: Path, variable: str) -> None:
       variable: Name of the setting that says where it is.
 
     Raises:
-      ConfigurationError: It cannot be made, entered or written, or a database in it is another user's.
+      ConfigurationError: It cannot be made, entered or written, a database in it is another user's, or its file system
+        lacks what is needed.
     """
     if folder.is_symlink() and not os.path.exists(folder):
         raise ConfigurationError(
@@ -35,6 +37,7 @@ def require_usable(folder: Path, variable: str) -> None:
                 f"{each} is not writable for this user: another one made it, or its mode forbids it. Let an "
                 f"administrator run: chown -R {_name_of(os.getuid())} {folder}"
             )
+    require_locks_and_maps(folder, variable)
 
 
 def require_writable(folder: Path, variable: str) -> None:

@@ -1,6 +1,7 @@
 """Commands of a user who has no rights to the data folder, as an operator without ``sudo`` is: real modes, no mocks."""
 
 import ctypes
+import errno
 import os
 import subprocess
 
@@ -46,3 +47,26 @@ def test_each_command_says_whose_the_data_folder_is_and_what_to_do(forbidden):
         assert forbidden["GROWBIN_DATA_DIR"] in said.replace(" ", ""), words
         if code == 78:
             assert ("Run this as" in said) == (os.getuid() == 0), words
+
+
+@pytest.mark.parametrize("command", ["worker storage", "up", "demo", "doctor"])
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ("fcntl.flock", "locks on files"),
+        ("fcntl.lockf", "locks on files"),
+        ("mmap.mmap", "memory that processes share"),
+    ],
+)
+def test_a_file_system_without_locks_or_shared_memory_is_refused_at_once(invoke, monkeypatch, command, refused, said):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(refused, refuse)
+
+    done = invoke(*command.split())
+
+    words = " ".join(f"{done.output} {done.exception}".split())
+    assert f"does not support {said} (No locks available)." in words
+    assert "to a folder on a local disk." in words
+    assert done.exit_code != 0
