@@ -1,6 +1,5 @@
 """Checks of what every engine stands on: its data folder, broker, database and workers."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,8 +8,8 @@ from typing import Final
 from growbin_jobs.checks.places import check_clock
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.data_folder import HOMELESS
-from growbin_jobs.engine.folder_rights import require_usable
-from growbin_jobs.errors import ConfigurationError, GrowbinError
+from growbin_jobs.engine.folder_rights import MORE_ROOM, require_room, require_usable
+from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
 
 #: Least free disk in the data folder, in bytes, before a warning.
@@ -21,16 +20,10 @@ def check_data_folder(config: EngineConfig) -> Iterator[Finding]:
     """Look whether the data folder is there, may be written, and has room."""
     folder, variable = config.data_dir, config.named("data_dir")
     require_usable(folder, variable)
-    free, floor = shutil.disk_usage(folder).free, config.journal_free_floor
+    free = require_room(folder, variable, config.journal_free_floor, config.named("journal_free_floor"))
     found = f"{folder}, {free / 1e9:.1f} GB free"
-    remedy = f"Free some space, or set {variable} to a folder on a larger disk."
-    if free < floor:
-        raise ConfigurationError(
-            f"{found}: workers take no new messages with less than {floor / 1e9:.2f} GB "
-            f"({config.named('journal_free_floor')}). {remedy}"
-        )
     if free < _LOW_DISK:
-        yield Finding("data folder", "warning", f"{found}. {remedy}")
+        yield Finding("data folder", "warning", f"{found}. {MORE_ROOM.format(variable=variable)}")
     elif folder.parent == HOMELESS:
         yield Finding("data folder", "warning", f"{found}. This user has no home: set {variable} to a lasting one.")
     else:

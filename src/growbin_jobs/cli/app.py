@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
@@ -243,6 +244,7 @@ def _main(
 def run() -> None:
     """Run the command line. Errors of our tree become a sentence on stderr, not a traceback."""
     streams.prepare()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever started this may have blocked what is to end it
     if any(" ".join(sys.argv[1:end]) in READING for end in (2, 3, 4)):
         wait_briefly()
     try:

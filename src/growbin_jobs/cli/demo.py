@@ -77,17 +77,21 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
     from growbin_jobs.cli.analyze import finish, hand_in
     from growbin_jobs.cli.command_line import monitor_command, scheduler_command, sized
     from growbin_jobs.cli.workers import plan_of
+    from growbin_jobs.engine.folder_rights import require_room
+    from growbin_jobs.engine.node.repeated_signals import is_kept_from_hangups
     from growbin_jobs.errors import GrowbinError
     from growbin_jobs.wiring import engine_config
 
     settings = _settings.current()
+    config = engine_config(settings)
+    require_room(folder, "TMPDIR", config.journal_free_floor, config.named("journal_free_floor"))
     log = folder / "workers.log"
     models = (
         f"{settings.vision_model} and {settings.text_model}" if settings.models_online else "offline classifier, no key"
     )
     count = "1 photo" if len(photos) == 1 else f"{len(photos)} photos"
     plan = plan_of(
-        engine_config(settings),
+        config,
         [sized(group, settings) for group in names.GROUPS.values()],
         own=True,
         scheduler=scheduler_command() if keep else None,
@@ -101,7 +105,8 @@ def _run(photos: list[Path], folder: Path, *, json: bool, timeout: float, keep: 
         supervisor.kill() if signals else signals.append(signum)
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, leave)
+        if not is_kept_from_hangups(signum):
+            signal.signal(signum, leave)
     say(f"Sending {count} through both worker groups ({models}).")
     with supervisor:
         labels, complete = hand_in(photos, user="demo", json=json)

@@ -17,7 +17,7 @@ from typing import IO, Any, NoReturn
 
 from growbin_jobs.cli import streams
 from growbin_jobs.cli.ready import ReadyNotice
-from growbin_jobs.engine.node.repeated_signals import Once
+from growbin_jobs.engine.node.repeated_signals import Once, is_kept_from_hangups
 from growbin_jobs.engine.supervision.supervisor import Supervisor
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -149,7 +149,8 @@ class _Stops:
         self._once = Once()
         self.start_anew = False
         for signum in _SIGNALS:
-            signal.signal(signum, self._stop)
+            if not (hangup_stops and is_kept_from_hangups(signum)):
+                signal.signal(signum, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _stop(self, signum: int, _frame: Any) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.file_system import require_locks_and_maps
+
+#: What to do where a disk is nearly full.
+MORE_ROOM = "Free some space, or set {variable} to a folder on a larger disk."
 
 
 def require_usable(folder: Path, variable: str) -> None:
@@ -60,6 +64,30 @@ def require_writable(folder: Path, variable: str) -> None:
         f"{folder} is not writable for {_name_of(os.getuid())}: it is {_name_of(owner)}'s. Run this as "
         f"{_name_of(owner)}, give this user the right to write, or set {variable}."
     )
+
+
+def require_room(folder: Path, variable: str, floor: int, floor_variable: str) -> int:
+    """See that the disk of a data folder has the room without which workers take no new messages.
+
+    Parameters:
+      folder: The data folder.
+      variable: Name of the setting that says where it is.
+      floor: Bytes that must be free.
+      floor_variable: Name of the setting that says how many.
+
+    Returns:
+      Bytes that are free.
+
+    Raises:
+      ConfigurationError: There is less.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < floor:
+        raise ConfigurationError(
+            f"{folder}, {free / 1e9:.1f} GB free: workers take no new messages with less than {floor / 1e9:.2f} GB "
+            f"({floor_variable}). {MORE_ROOM.format(variable=variable)}"
+        )
+    return free
 
 
 def _in(folder: Path) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.keeper.schema_upgrade import SchemaUpgrade
+from growbin_jobs.engine.node.repeated_signals import is_kept_from_hangups
 from growbin_jobs.engine.opening import open_broker, open_central
 from growbin_jobs.engine.periodic.cron import Every
 from growbin_jobs.engine.periodic.due import When, due_between
@@ -112,7 +113,8 @@ class Scheduler:
     def listen(self) -> None:
         """Stop at SIGTERM, SIGINT and SIGHUP."""
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, self._told)
+            if not is_kept_from_hangups(signum):
+                signal.signal(signum, self._told)
 
     def serve(self) -> int:
         """Fire what is due until it is told to stop; return the exit code."""

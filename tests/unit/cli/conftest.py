@@ -43,7 +43,9 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Pope
     """Start ``growbin-jobs`` with its stderr in a pipe; ended after the test if it still runs."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: object, **variables: str) -> subprocess.Popen[str]:
+    def begin(
+        *arguments: object, before: Callable[[], object] = lambda: None, **variables: str
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*MAIN, *map(str, arguments)],
             env=environment | variables,
@@ -51,7 +53,7 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Pope
             stderr=subprocess.PIPE,
             text=True,
             # What a shell starts in the background ignores Ctrl-C, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: (signal.signal(signal.SIGINT, signal.SIG_DFL), before()),
         )
         started.append(process)
         return process

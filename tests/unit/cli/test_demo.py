@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -62,6 +63,16 @@ def test_a_demo_runs_where_the_kernel_refuses_what_is_newer_than_itself(command,
     assert (done.returncode, [json.loads(line)["status"] for line in done.stdout.splitlines()]) == (0, ["completed"])
     assert "Traceback" not in done.stderr
     assert {name.name.split(".")[1] for name in tmp_path.glob("refused.*")} == set(refused)
+
+
+def test_a_demo_on_a_disk_that_is_nearly_full_ends_before_it_begins(invoke, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=200_000_000))
+
+    done = invoke("demo")
+
+    assert "0.2 GB free: workers take no new messages with less than 0.26 GB" in str(done.exception)
+    assert "set TMPDIR to a folder on a larger disk" in str(done.exception)
+    assert not done.output
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -148,6 +148,23 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum)
     assert processes_of(node) == []
 
 
+def test_up_lives_on_when_nohup_says_so_and_stops_whatever_signals_its_parent_had_blocked(start, processes_of):
+    def before():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
+
+    node = uuid4().hex
+    process = start("up", before=before, GROWBIN_NODE=node)
+    await_words(process, "Workers of storage and ai")
+    process.send_signal(signal.SIGHUP)
+    await_words(process, "Ready.")
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(60) == 0  # workers that do not hear it are killed after 75 s
+    assert processes_of(node) == []
+
+
 def test_a_supervisor_has_loaded_nothing_that_only_its_command_needs():
     loaded = "import sys, growbin_jobs.cli.supervised; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)

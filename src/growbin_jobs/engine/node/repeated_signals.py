@@ -47,6 +47,11 @@ def ignore_repeated_stops() -> None:
             signal.signal(signum, _seldom(handler, once))
 
 
+def is_kept_from_hangups(signum: int) -> bool:
+    """Return True for a hangup that whoever started this process has it ignore, as ``nohup`` does."""
+    return signum == signal.SIGHUP and signal.getsignal(signum) == signal.SIG_IGN
+
+
 def _seldom(handler: Callable[[int, Any], Any], once: Once) -> Callable[[int, Any], Any]:
     def told(signum: int, frame: Any) -> Any:
         return handler(signum, frame) if once.counts() else None

@@ -57,6 +57,7 @@ def end_with(parent: int) -> None:
     Parameters:
       parent: Process number that it must have.
     """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever started the parent may have blocked some
     signal_when_parent_dies(signal.SIGTERM)  # again for each thread of the parent that ends later: Dramatiq hurries
     if os.getppid() != parent:
         sys.exit(128 + signal.SIGTERM)
