@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import errno
 import os
+import select
 import sys
 from typing import Any, TextIO
 
@@ -52,6 +53,17 @@ def abandon_stdout() -> None:
     """Let what stdout still holds go nowhere: the interpreter would fail once more at its end."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def stderr_is_read(patience: float = 1.0) -> bool:
+    """Return False where a few words to stderr would wait: it is a full pipe, and nobody reads.
+
+    Parameters:
+      patience: Seconds in which somebody may begin to.
+    """
+    waiter = select.poll()
+    waiter.register(2, select.POLLOUT)
+    return bool(waiter.poll(patience * 1000))
 
 
 def encodes_everything(stream: TextIO) -> bool:

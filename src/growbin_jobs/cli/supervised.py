@@ -162,6 +162,8 @@ class _Stops:
 
 
 def _say(words: str, style: str = "") -> None:
+    if not streams.stderr_is_read():  # a stop must not wait for whoever should read that it has begun
+        return
     from growbin_jobs.cli.console import say  # rich, in a process that may never say anything
 
     say(words, style)

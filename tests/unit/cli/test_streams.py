@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 from rich.console import Group
@@ -169,3 +170,24 @@ def test_the_id_of_a_photo_is_told_though_stdout_cannot_be_written(environment, 
     assert done.returncode == 74
     assert error.startswith("error: stdout cannot be written")
     assert json.loads(shell(f"$MAIN status --json {analysis_id}", environment).stdout)["id"] == analysis_id
+
+
+def test_a_supervisor_does_not_wait_for_whoever_should_read_its_words(environment):
+    said = """
+import os
+from growbin_jobs.cli import supervised
+os.set_blocking(2, False)
+try:
+    while os.write(2, b"x" * 4096): pass
+except BlockingIOError:
+    os.set_blocking(2, True)
+supervised._say("Stopping.")
+os._exit(7)
+"""
+    unread, full = os.pipe()
+    try:
+        done = subprocess.run([sys.executable, "-c", said], env=environment, stderr=full, check=False, timeout=60)
+    finally:
+        os.close(unread)
+        os.close(full)
+    assert done.returncode == 7

@@ -20,6 +20,7 @@ import runpy
 import socket
 import sys
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from growbin_jobs.engine.supervision.ready import naming
 from growbin_jobs.engine.supervision.shown_command import show_command
@@ -37,6 +38,8 @@ def main() -> None:
     gc.disable()  # what is imported stays; a collection would only leave gaps, in which processes write later
     descriptor, parent, modules, _room = sys.argv[1:]
     end_with(int(parent))
+    if not os.path.exists("/proc/self/stat"):
+        _give_up("no /proc")
     show_command(sys.orig_argv[:-2])  # who looks for a process by its module does not look for this one
     command = _serve(socket.socket(fileno=int(descriptor)), int(parent), modules.split(","))
     gc.enable()
@@ -50,8 +53,7 @@ def _serve(channel: socket.socket, parent: int, modules: Sequence[str]) -> list[
     """Fork a process for each request. Returns its command, in each of these; ends the process itself."""
     _load(modules)
     if why := _why_not(channel):
-        print(f"loader.unsafe each process loads for itself; found here: {why}", file=sys.stderr, flush=True)
-        os._exit(1)
+        _give_up(why)
     loaded = _loaded_files()
     gc.freeze()
     while True:
@@ -127,6 +129,11 @@ def _why_not(channel: socket.socket) -> str:
     threads = len(os.listdir("/proc/self/task")) - 1
     files = [each for each in _opened() if each > STANDARD and each != channel.fileno()]
     return ", ".join([*([f"{threads} threads"] if threads else []), *(f"open file {each}" for each in files)])
+
+
+def _give_up(why: str) -> NoReturn:
+    print(f"loader.unsafe each process loads for itself; found here: {why}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _opened() -> list[int]:
