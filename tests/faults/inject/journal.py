@@ -31,7 +31,7 @@ def full_disk(worker: Worker) -> Iterator[None]:
     try:
         yield
     finally:
-        for process in processes:
+        for process in {*processes, *worker.tree()}:  # what was started meanwhile has inherited it
             with contextlib.suppress(ProcessLookupError):
                 _limit(process.pid, None)
 

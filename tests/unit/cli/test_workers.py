@@ -6,6 +6,7 @@ import subprocess
 import sys
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from growbin_jobs.engine.node.cores import usable_cores
@@ -129,7 +130,7 @@ def test_up_runs_both_groups_and_leaves_none_behind(start, processes_of, signum)
     process = start("up", GROWBIN_NODE=node)
     beginning = await_words(process, "Ready. Try, in another terminal: growbin-jobs analyze")
     assert "Workers of storage and ai" in beginning
-    running = [one.cmdline() for one in processes_of(node)]
+    running = [command_line(one) for one in processes_of(node)]
     groups = {
         word
         for words in running
@@ -199,7 +200,15 @@ def test_workers_drain_when_up_itself_is_killed(start, processes_of):
 
 def named(processes, word):
     """The processes whose command line has a word."""
-    return [each for each in processes if word in each.cmdline()]
+    return [each for each in processes if word in command_line(each)]
+
+
+def command_line(process):
+    """Of a process that may have ended since it was found."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_up_goes_on_when_what_its_processes_are_forked_from_is_killed(start, processes_of):
