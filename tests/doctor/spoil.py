@@ -20,7 +20,7 @@ from tests.waiting import freeze
 from growbin_jobs.ai.offline import weights
 from growbin_jobs.checks import engine as engine_checks
 from growbin_jobs.checks import places
-from growbin_jobs.engine import data_folder
+from growbin_jobs.engine import data_folder, folder_rights
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedStore
 from growbin_jobs.engine.central.clock import clock_of
 from growbin_jobs.engine.control.instructions import Action, Target
@@ -71,7 +71,7 @@ def homeless(stage: Stage) -> Env:
 
 
 def little_disk(stage: Stage) -> Env:
-    stage.patch.setattr(engine_checks.shutil, "disk_usage", lambda _: _Usage(10**12, 10**12, 500_000_000))
+    stage.patch.setattr(folder_rights.shutil, "disk_usage", lambda _: _Usage(10**12, 10**12, 500_000_000))
     return {}
 
 
