@@ -221,8 +221,7 @@ def _is_blocked(broker: RabbitBroker, n: int) -> bool:
     try:
         broker.enqueue(message(n))
     except BrokerConnectionError as error:
-        assert "blocks all publishers" in str(error)
-        return True
+        return "blocks all publishers" in str(error)
     return False
 
 
