@@ -16,9 +16,9 @@ from growbin_jobs.checks.places import check_folders, check_journal, check_monit
 from growbin_jobs.checks.processes import check_processes
 from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
-from growbin_jobs.engine.central.driver import UPGRADE_COMMAND
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.engine import Engine
+from growbin_jobs.engine.opening import upgrade_command
 from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import ConfigurationError, GrowbinError
 from growbin_jobs.names import GROUPS
@@ -73,20 +73,20 @@ def run_engine_checks(engine: Engine, config: EngineConfig, module: str) -> list
     """
     names = [group.name for group in engine.groups]
     up, worker = f"growbin-jobs up {module}", f"growbin-jobs worker {module} --group"
-    of_engine = _of_engine(config, f"{UPGRADE_COMMAND} --engine {module}")
-    checks: list[Check] = [*of_engine, ("workers", partial(check_workers, config, names, up, worker))]
+    config = replace(config, source=module)
+    checks: list[Check] = [*_of_engine(config), ("workers", partial(check_workers, config, names, up, worker))]
     if schedule := schedule_of(engine):
         checks.append(("schedule", partial(check_schedule, config, schedule.jobs, module)))
     return _run(checks, [], _in_the_folder(config))
 
 
-def _of_engine(config: EngineConfig, command: str = UPGRADE_COMMAND) -> list[Check]:
+def _of_engine(config: EngineConfig) -> list[Check]:
     return [
         ("data folder", partial(check_data_folder, config)),
         ("journal", partial(check_journal, config)),
         ("processes", partial(check_processes, config)),
         ("broker", partial(check_broker, config)),
-        ("database", partial(check_database, config, command)),
+        ("database", partial(check_database, config, upgrade_command(config))),
     ]
 
 

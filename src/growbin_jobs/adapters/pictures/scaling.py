@@ -56,9 +56,7 @@ def _by_simd(simd: Any, image: Image.Image, size: tuple[int, int]) -> Image.Imag
 def _simd_if_it_loads() -> Any:
     try:
         return _simd()
-    except (
-        ImportError
-    ):  # so the linker says that there is no memory; Pillow needs less, and the next picture tries again
+    except ImportError:  # so the linker says that there is no memory. Pillow needs less; the next picture tries again
         return None
 
 
