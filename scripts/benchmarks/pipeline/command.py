@@ -35,7 +35,9 @@ def command(
     idle: Annotated[float, typer.Option(help="Seconds for which idle workers are watched.", min=0)] = 5.0,
     threads: Annotated[int, typer.Option(help="Calls of models at once on Celery, one process.", min=1)] = 84,
     processes: Annotated[int, typer.Option(help="Picture processes on Celery.", min=1)] = 2,
-    apart: Annotated[bool, typer.Option(help="Give workers one half of the cores, and all else the other.")] = False,
+    apart: Annotated[
+        bool, typer.Option("--apart/--shared", help="Workers have half of the cores to themselves, or share all.")
+    ] = True,
     chart: Annotated[Path | None, typer.Option(help="Draw the figures into this PNG.", dir_okay=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -48,24 +50,25 @@ def command(
                    row for each task; the model gets a picture of 1024 px that stage 1 has made, as here
     celery-large   the same, but the model gets the stored picture of 2048 px: more work for the model's owner
     \b
-    All get the same private RabbitMQ (quorum queues), PostgreSQL, S3 server and model server, on the same cores: there
-    the S3 server, whose work is the same for all, takes as much as the workers of growbin_jobs. With --apart nobody
-    takes CPU time from the workers, as where those servers are other machines. Models think equally long for all, and
-    both may ask them 84 times at once: three processes of 28 threads here, one of 84 there. A
-    producer puts each photo into S3, writes the analysis's row and sends the message. The systems take turns within
-    each round, with and without kill -9 of a random worker process. Each photo is another one.
+    All get the same private RabbitMQ (quorum queues), PostgreSQL, S3 server and model server. Workers have one half of
+    the cores, and these servers and the producer the other, as where they are other machines. With --shared all have
+    all cores: what is compared then is the CPU time of everything together, and the S3 server, whose work is the same
+    for all, takes as much of it as the workers of growbin_jobs. Models think equally long for all, and both may ask
+    them 84 times at once: three processes of 28 threads here, one of 84 there. A producer puts each photo into S3,
+    writes the analysis's row and sends the message. The systems take turns within each round, with and without
+    kill -9 of a random worker process. Each photo is another one.
 
     \b
     Examples:
       scripts/bench pipeline
       scripts/bench pipeline --sizes 16 --only growbin_jobs,celery --kill-every 0
       scripts/bench pipeline --rounds 3 --json > pipeline.json
-      scripts/bench pipeline --apart --kill-every 0
+      scripts/bench pipeline --shared --kill-every 0
       scripts/bench pipeline --chart docs/pipeline.png
     """
     systems = chosen(only, SYSTEMS, "--only")
     megapixels = [int(one) for one in chosen(sizes, [str(one) for one in _photos.SIDES], "--sizes")]
-    cores = _apart() if apart else ()
+    cores = _apart() if apart else ()  # before any server is started: it inherits its cores
     machine = report.machine()
     runs: list[Run] = []
     with (
@@ -84,11 +87,16 @@ def command(
                         runs.append(measure(system, size, made, running, plan, seed=number))
             for path in made:
                 path.unlink()
-    results: dict[str, Any] = {"machine": machine, "machine_after": report.machine(), "runs": list(map(asdict, runs))}
+    results: dict[str, Any] = {
+        "machine": machine,
+        "machine_after": report.machine(),
+        "apart": apart,
+        "runs": list(map(asdict, runs)),
+    }
     if as_json:
         report.dump(results)
     else:
-        _show(runs, machine)
+        _show(runs, machine, "workers on cores of their own" if cores else "all on the same cores")
     if chart is not None:
         _chart.draw(runs, chart)
 
@@ -97,19 +105,19 @@ def _apart() -> tuple[int, ...]:
     """Keep this process, and what it starts, to the second half of the cores; return the first one."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        raise typer.BadParameter("there is one core only", param_hint="--apart")
+        raise typer.BadParameter("there is one core only; use --shared", param_hint="--apart")
     half = len(cores) // 2
     os.sched_setaffinity(0, cores[half:])
     return tuple(cores[:half])
 
 
-def _show(runs: Sequence[Run], machine: dict[str, object]) -> None:
+def _show(runs: Sequence[Run], machine: dict[str, object], where: str) -> None:
     for size, killed in dict.fromkeys((run.megapixels, run.killed) for run in runs):
         same = [run for run in runs if (run.megapixels, run.killed) == (size, killed)]
         of = {system: [run for run in same if run.system == system] for system in SYSTEMS}
         report.show(
-            f"{size} MP × {same[0].analyses}{', kill -9 now and then' if killed else ''}; CPU in ms an analysis; "
-            f"load {machine['load_before']}",
+            f"{size} MP × {same[0].analyses}{', kill -9 now and then' if killed else ''}; {where}; CPU in ms an "
+            f"analysis; load {machine['load_before']}",
             [
                 "", "a minute", "p50 s", "p95 s", "CPU", "producer", "S3", "RabbitMQ", "PostgreSQL", "peak MB",
                 "idle MB", "idle %", "conn. PG", "AMQP", "S3", "vision", "text", "kB asked", "failed", "kills",
