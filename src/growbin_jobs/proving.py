@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,14 +17,18 @@ from growbin_jobs.settings import Settings
 
 
 def proof_of(
-    settings: Settings, database: Database, depths: Callable[[], Mapping[str, Depth]], since: datetime, until: datetime
+    settings: Settings,
+    database: Database,
+    depths: Callable[[Iterable[str]], Mapping[str, Depth]],
+    since: datetime,
+    until: datetime,
 ) -> Proof:
     """Return the proof for a span, computed now.
 
     Parameters:
       settings: Of this process.
       database: The central one.
-      depths: Asks the broker what its queues hold.
+      depths: Asks the broker what queues hold.
       since, until: The span, aware; its end is not part of it.
 
     Raises:
@@ -61,11 +65,11 @@ def proof_of_engine(config: EngineConfig, database: Database, since: datetime, u
     return prove_engine(database, since, until, now=datetime.now(UTC), node=config.node, kept=kept)
 
 
-def first_messages(depths: Callable[[], Mapping[str, Depth]]) -> int | None:
-    """Return how many messages the queue of stage 1 has, or None where the broker cannot be asked or cannot tell."""
+def first_messages(depths: Callable[[Iterable[str]], Mapping[str, Depth]]) -> int | str:
+    """Return how many messages the queue of stage 1 has, or why nobody can tell."""
     queue = queue_states(depths, [], known=[UPLOAD_IMAGE.queue])
     [found] = [each for each in queue.queues if each.name == UPLOAD_IMAGE.queue]
     numbers = (found.ready, found.claimed)
     if queue.problem is not None or None in numbers:
-        return None
+        return queue.problem or "RabbitMQ does not tell how many workers have"
     return sum(number for number in (*numbers, found.delayed) if number is not None)

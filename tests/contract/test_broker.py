@@ -492,6 +492,17 @@ def test_depths_count_what_is_ready_and_what_is_dead(place: Place) -> None:
 
 
 @over("forwards")
+def test_a_process_that_has_used_no_queue_is_told_of_those_that_it_names(place: Place) -> None:
+    sender: Any = place.broker()
+    sender.enqueue(place.message())
+
+    asking: Any = place.broker()
+
+    assert asking.depths([place.queue, "never_used"])[place.queue].ready == 1
+    assert "never_used" not in asking.depths(["never_used"])
+
+
+@over("forwards")
 def test_a_queue_that_nobody_has_used_has_no_depth(place: Place) -> None:
     broker: Any = place.broker()
 

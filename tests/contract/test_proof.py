@@ -195,10 +195,11 @@ def test_what_has_not_begun_is_compared_with_the_broker_by_number(database: Data
     for number in range(3):
         analysis(database, f"a{number}", "pending")
 
-    def of(messages: int | None) -> Part:
+    def of(messages: int | str) -> Part:
         return prove_analyses(database, SINCE, UNTIL, NOW, (), in_broker=lambda: messages)
 
-    assert [of(messages).verdict for messages in (3, 7, None)] == [Verdict.INCOMPLETE] * 3
+    assert [of(messages).verdict for messages in (3, 7, "held by 42")] == [Verdict.INCOMPLETE] * 3
+    assert "held by 42" in of("held by 42").unchecked[0], "who holds the broker's file can be ended"
     broken = of(2)
     assert (broken.verdict, broken.counted["without a message"]) == (Verdict.BROKEN, 1)
     assert len(broken.wrong) == 3, "one of these: which one cannot be known"

@@ -259,9 +259,20 @@ def run() -> None:
         _complain(error)
         wrong = isinstance(error, ConfigurationError) and sys.argv[1:2] in SERVICES
         sys.exit(os.EX_CONFIG if wrong else 1)
+    except Exception as error:
+        if not _is_broker_away(error):
+            raise
+        _complain(error)
+        sys.exit(1)
 
 
-def _complain(error: GrowbinError) -> None:
+def _is_broker_away(error: Exception) -> bool:
+    """Return whether a broker of this package has raised it; who has not loaded that, and Dramatiq, need not now."""
+    errors = sys.modules.get("growbin_jobs.engine.broker.errors")
+    return errors is not None and isinstance(error, errors.AWAY)
+
+
+def _complain(error: Exception) -> None:
     with contextlib.suppress(OSError):  # stderr is closed or full too
         complain("error", str(error))
 

@@ -1,6 +1,7 @@
 """``growbin-jobs prove``: a signed proof that nothing was lost and nothing done twice, and its check."""
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,14 +100,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def _depths() -> Any:
+def _depths(queues: Iterable[str]) -> Any:
     from contextlib import closing
 
     from growbin_jobs.cli import target
     from growbin_jobs.engine.opening import open_broker
 
     with closing(open_broker(target.config(), [])) as broker:
-        return broker.depths()
+        return broker.depths(queues)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -190,9 +190,10 @@ def _control() -> "Control":
 
 
 def _known(kind: "Pausable") -> set[str]:
-    from contextlib import closing
+    from contextlib import closing, suppress
 
     from growbin_jobs.cli import target
+    from growbin_jobs.engine.broker.errors import AWAY
     from growbin_jobs.engine.central.worker_actors import WorkerActors
     from growbin_jobs.engine.opening import open_broker
 
@@ -200,8 +201,10 @@ def _known(kind: "Pausable") -> set[str]:
         registered = WorkerActors(target.central()).all()
         return set(target.actors()).union(*(each.actors for each in registered))
     config = target.config()
-    with closing(open_broker(config, [])) as broker:
-        return set(broker.depths()).union(*(group.queues for group in config.groups))
+    own = set[str]().union(*(group.queues for group in config.groups))
+    with suppress(AWAY), closing(open_broker(config, [])) as broker:  # a pause is of the database: it needs no broker
+        return own | set(broker.depths())
+    return own
 
 
 def _asked(task_id: str) -> "TaskResult":

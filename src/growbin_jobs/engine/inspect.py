@@ -7,6 +7,7 @@ from the broker. What the journal of this node knows is in it at once.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,8 +93,8 @@ class QueueState:
 class Depths(Protocol):
     """What this module asks a broker."""
 
-    def depths(self) -> dict[str, Depth]:
-        """Return the depth of each queue."""
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:
+        """Return the depth of each queue that the broker knows of or that is named, as far as it exists."""
 
 
 class Inspector:
@@ -169,9 +170,10 @@ class Inspector:
         from growbin_jobs.engine.broker.port import Depth
         from growbin_jobs.engine.control.table import Control
 
-        depths = self._broker.depths()
         consumed = [group.queues for group in self.workers() if group.stopped_at is None]
-        names = set(depths).union(*(group.queues for group in self._config.groups), *consumed)
+        named = set[str]().union(*(group.queues for group in self._config.groups), *consumed)
+        depths = self._broker.depths(named)
+        names = named | set(depths)
         paused = {each.name: each for each in Control(self._database).read().all if each.target is Target.QUEUE}
         running = Counter(each.queue for each in self.active())
         states = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from growbin_jobs.engine.broker.errors import AWAY
 from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.worker_states import Presence, WorkerState
@@ -64,27 +65,28 @@ class QueueStates:
 
 
 def queue_states(
-    depths: Callable[[], Mapping[str, Depth]], workers: Iterable[WorkerState], *, known: Iterable[str] = ()
+    depths: Callable[[Iterable[str]], Mapping[str, Depth]], workers: Iterable[WorkerState], *, known: Iterable[str] = ()
 ) -> QueueStates:
     """Return the queues of the broker and those that workers take from.
 
     Parameters:
-      depths: Asks the broker.
+      depths: Asks the broker about queues by their names; it may know more of them.
       workers: Who is alive.
       known: Names of more queues, such as those of the table of groups.
     """
-    problem, found = None, {}
-    try:
-        found = dict(depths())
-    except (GrowbinError, OSError) as error:
-        problem = str(error) or type(error).__name__
-    except Exception as error:  # a library's own: its text may hold an address with a password
-        problem = type(error).__name__
     taking: dict[str, list[str]] = {}
     for state in workers:
         for queue in state.group.queues if state.presence is Presence.WORKING else ():
             taking.setdefault(queue, []).append(f"{state.group.node}/{state.group.group_name}")
-    names = sorted({*found, *taking, *known})
+    named = {*taking, *known}
+    problem, found = None, {}
+    try:
+        found = dict(depths(named))
+    except (GrowbinError, AWAY, OSError) as error:
+        problem = str(error) or type(error).__name__
+    except Exception as error:  # a library's own: its text may hold an address with a password
+        problem = type(error).__name__
+    names = sorted({*found, *named})
     return QueueStates([_queue(name, found.get(name), taking.get(name, []), problem) for name in names], problem)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -194,7 +195,7 @@ class Broker:
     def __init__(self) -> None:
         self.asked = 0
 
-    def depths(self) -> dict[str, Depth]:
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:
         self.asked += 1
         return {"vision": Depth(3, None, None, 1), "user_input": Depth(0, 2, 5, 0)}
 

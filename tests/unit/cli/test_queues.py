@@ -1,6 +1,10 @@
 """``growbin-jobs queues`` and ``tasks revoke|abort``, embedded, in both languages."""
 
 import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tests import command_line
@@ -26,6 +30,19 @@ def test_pause_list_and_resume(invoke):
 
     assert json.loads(invoke("queues", "resume", "user_input", "--json").stdout)["changed"] is True
     assert "일시 중지되어 있지 않습니다" in invoke("queues", "resume", "user_input", GROWBIN_LANGUAGE="ko").stdout
+
+
+def test_who_holds_the_brokers_file_is_named_in_a_sentence(command, environment):
+    command("queues", "list")
+    with closing(sqlite3.connect(Path(environment["GROWBIN_DATA_DIR"], "broker.db"), isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode = exclusive")
+        holder.execute("BEGIN EXCLUSIVE")
+
+        done = command("queues", "list")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"its lock has been held for too long by process {os.getpid()}" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("option", "close"), [((), "user_input"), (("--actor",), "analyze_image")])

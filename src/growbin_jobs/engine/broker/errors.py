@@ -1,8 +1,13 @@
 """What can go wrong between a process and its broker, in Dramatiq's tree so that its workers know to try again."""
 
+from typing import Final
+
 from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.engine.errors import ConfigurationError
+
+#: What the brokers of this package raise while they are away, the embedded one too. The texts are ours: no password.
+AWAY: Final = BrokerConnectionError
 
 
 class BrokerError(BrokerConnectionError):

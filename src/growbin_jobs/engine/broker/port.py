@@ -107,8 +107,13 @@ class BrokerPort(Protocol):
     def forward(self, messages: Sequence[OutboxMessage]) -> list[Exception | None]:
         """Send what a journal holds for the broker, in order, and return for each None, or why it was not taken."""
 
-    def depths(self) -> dict[str, Depth]:
-        """Return the depth of each queue that the broker knows of and that exists."""
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:
+        """Return the depth of each queue that the broker knows of and that exists.
+
+        Parameters:
+          queues: Names of more queues. RabbitMQ lists none to a client: a process that has used no queue has to name
+            those that it asks about.
+        """
 
     def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
         """Return depth and age of those queues that exist, as far as the broker can tell."""

@@ -134,7 +134,7 @@ class SandboxBroker(Broker):
         self._holds.keep(decoded, left)
         return None
 
-    def depths(self) -> dict[str, Depth]:
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:  # noqa: ARG002 a sandbox lists all of them
         """Return the depth of each queue that holds anything."""
         return self._holds.depths()
 

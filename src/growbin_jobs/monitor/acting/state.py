@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 
+from growbin_jobs.engine.broker.errors import AWAY
 from growbin_jobs.engine.central.worker_actors import WorkerActors
 from growbin_jobs.engine.control.table import Control
 from growbin_jobs.errors import ConfigurationError, NotFound
@@ -132,7 +134,10 @@ def _ledger(request: Request) -> Ledger:
 
 
 def _queues(services: Services) -> set[str]:
-    return set(services.broker.depths()).union(*(group.queues for group in services.engine.groups))
+    own = set[str]().union(*(group.queues for group in services.engine.groups))
+    with suppress(AWAY):  # a pause is of the database: it needs no broker
+        return own | set(services.broker.depths())
+    return own
 
 
 def _actors(services: Services) -> set[str]:

@@ -44,7 +44,7 @@ def proven(request: Request, since: str, until: str, *, otherwise: timedelta = D
         raise BadInput(_words(request)("proof.span", days=LONGEST))
     if not services.growbin:
         return proof_of_engine(services.engine, services.database, begin, end)
-    return proof_of(services.settings, services.database, lambda: services.broker.depths(), begin, end)
+    return proof_of(services.settings, services.database, lambda queues: services.broker.depths(queues), begin, end)
 
 
 def signed_document(request: Request, proof: Proof, *, download: bool) -> Response:

@@ -42,8 +42,8 @@ def queues_of(services: Services, workers: Iterable[WorkerState]) -> QueueStates
       Deferred: The database is away.
     """
 
-    def depths() -> Any:
-        return services.broker.depths()
+    def depths(queues: Iterable[str]) -> Any:
+        return services.broker.depths(queues)
 
     known = [queue for group in services.engine.groups for queue in group.queues]
     found = queue_states(depths, workers, known=known)

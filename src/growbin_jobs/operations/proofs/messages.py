@@ -69,7 +69,7 @@ def prove_analyses(
     now: datetime,
     gaps: Sequence[str],
     *,
-    in_broker: Callable[[], int | None],
+    in_broker: Callable[[], int | str],
 ) -> Part:
     """Prove: each analysis has come to its end, or has a message in flight.
 
@@ -77,7 +77,7 @@ def prove_analyses(
     such analyses can be counted; which message belongs to which cannot.
 
     Parameters:
-      in_broker: Returns how many messages the queue of stage 1 has, or None where the broker cannot tell.
+      in_broker: Returns how many messages the queue of stage 1 has, or why nobody can tell.
 
     Raises:
       Deferred: The database is away.
@@ -100,15 +100,19 @@ def prove_analyses(
         )
     else:
         wrong += [Wrong(Kind.HOLE, each, "not at its end, and no message of it is in flight") for each in begun]
-    if first and broker_has is not None and broker_has < len(first):
+    if first and isinstance(broker_has, int) and broker_has < len(first):
         missing = len(first) - broker_has
         why = f"not begun; for {len(first)} such analyses the broker has {broker_has} messages"
         wrong += [Wrong(Kind.HOLE, each, why) for each in first]
     elif first:
-        has = "could not be asked" if broker_has is None else f"has {broker_has} messages"
+        has = (
+            f"could not be asked how many it has in the queue of stage 1 ({broker_has})"
+            if isinstance(broker_has, str)
+            else f"has {broker_has} messages in the queue of stage 1"
+        )
         unchecked.append(
-            f"{len(first)} analyses have not begun. Their messages are in the broker only, which {has} in the queue of "
-            "stage 1; which of them belongs to which analysis was not checked."
+            f"{len(first)} analyses have not begun. Their messages are in the broker only, which {has}; which of them "
+            "belongs to which analysis was not checked."
         )
     by_status = ends(database, since, until)
     counted = {"accepted": sum(by_status.values()), **by_status, "without a message": len(begun) + missing}

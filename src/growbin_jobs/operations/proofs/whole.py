@@ -57,7 +57,7 @@ def prove(
     node: str,
     zone: ZoneInfo,
     kept: Kept,
-    in_broker: Callable[[], int | None],
+    in_broker: Callable[[], int | str],
     clock: Clock = database_time,
 ) -> Proof:
     """Recompute everything from the tables of now; nothing is remembered from an earlier proof.
@@ -68,7 +68,7 @@ def prove(
       node: Where this is computed.
       zone: Of the days of budgets.
       kept: How long rows are kept.
-      in_broker: Returns how many messages the queue of stage 1 has, or None where the broker cannot tell.
+      in_broker: Returns how many messages the queue of stage 1 has, or why nobody can tell.
       clock: Returns the time of the schedule.
 
     Raises:

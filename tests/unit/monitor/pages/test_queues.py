@@ -21,7 +21,10 @@ def test_messages_of_other_programs_are_told_before_a_worker_takes_them(services
     ]
     put(services.database, TaskRow, rows)
     depths = {"user_input": Depth(5, None, None, 0), "vision_analysis": Depth(0, None, None, 0)}
-    broker = SimpleNamespace(depths=lambda: depths, close=lambda: None)
+    # RabbitMQ lists no queues: what is not named is not told.
+    broker = SimpleNamespace(
+        depths=lambda queues: {name: depths[name] for name in queues if name in depths}, close=lambda: None
+    )
     by_rabbitmq = replace(
         services, engine=replace(services.engine, broker_url="amqp://127.0.0.1"), open_broker=lambda: broker
     )

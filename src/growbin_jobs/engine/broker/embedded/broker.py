@@ -235,7 +235,7 @@ class EmbeddedBroker(FastHooks):
         depth = self.depths().get(queue_name, Depth())
         return depth.ready + (depth.claimed or 0), depth.delayed or 0, depth.dead
 
-    def depths(self) -> dict[str, Depth]:
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:  # noqa: ARG002 the file lists all of them
         """Return the depth of each queue of the file that holds anything, declared here or not."""
         return self._hold().read(lambda queue: queue.depths())
 

@@ -115,13 +115,16 @@ class RabbitBroker(FastHooks):
         depth = self._session.count(queue_name, self._publish_timeout)
         return depth.ready, 0, depth.dead
 
-    def depths(self) -> dict[str, Depth]:
-        """Return the depth of each queue that this process has declared or used, as far as it exists.
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:
+        """Return the depth of each queue that this process has declared or used, or that is named, as far as it exists.
 
         RabbitMQ cannot tell how many messages are at consumers or delayed, nor does it list queues to a client: what
-        other processes use is not known here.
+        other processes use is known here where it is named.
+
+        Parameters:
+          queues: Names of more queues.
         """
-        return self._inspection.depths()
+        return self._inspection.depths(queues)
 
     def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
         """Return depth and age of those queues that exist."""

@@ -18,6 +18,9 @@ from growbin_jobs.engine.broker.unrecorded import is_unrecorded
 #: Seconds after which dead letters are looked through again, though there are as many as before.
 LOOK_AGAIN = 3600.0
 
+#: Seconds that whoever asks for depths waits for each answer at most: a person looks at a page, or at a terminal.
+ASKED_BRIEFLY = 5.0
+
 
 class Inspection:
     """Reads queues over the connection that the process has for publishing.
@@ -34,11 +37,11 @@ class Inspection:
         self._timeout = timeout
         self._looked_through: dict[str, tuple[int, float]] = {}
 
-    def depths(self) -> dict[str, Depth]:
-        """Return the depth of each queue that the process has declared or used, as far as it exists."""
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:
+        """Return the depth of each queue that the process has declared or used, or names here, as far as it exists."""
         found = {}
-        with self._channel() as channel:
-            for name in self._known():
+        with self._channel(ASKED_BRIEFLY) as channel:
+            for name in sorted({*queues, *self._known()}):
                 ready, dead = channel.count(name), channel.count(xq_name(name))
                 if ready is not None or dead is not None:
                     found[name] = Depth(ready or 0, None, None, dead or 0)
@@ -83,8 +86,8 @@ class Inspection:
         with self._channel() as channel:
             return sum(dead_letters.forget(channel, queue, belongs) for queue in sorted({*queues, *self._known()}))
 
-    def _channel(self) -> AdminChannel:
-        return AdminChannel(self._session.connections.admin, self._timeout)
+    def _channel(self, longest: float = math.inf) -> AdminChannel:
+        return AdminChannel(self._session.connections.admin, min(self._timeout, longest))
 
     def _known(self) -> list[str]:
         return sorted(self._declared | self._session.connections.known_queues())

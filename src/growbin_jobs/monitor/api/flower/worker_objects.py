@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -56,7 +57,7 @@ def doing(services: Services, states: list[WorkerState], *, messages: bool) -> D
 class _NoBroker:
     """Workers are asked about by the database alone."""
 
-    def depths(self) -> dict[str, Any]:
+    def depths(self, queues: Iterable[str] = ()) -> dict[str, Any]:  # noqa: ARG002
         return {}
 
 
