@@ -36,6 +36,7 @@ from growbin_jobs.engine.central.queue_minutes import QueueMinutes
 from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.errors import Conflict
+from growbin_jobs.models.audit import Audit
 
 SECRET = "a secret of many bytes"
 LOOPBACK = [ip_network("127.0.0.0/8")]
@@ -180,6 +181,31 @@ def test_a_message_is_given_up_after_a_day_and_can_be_sent_again(world):
             world.deliveries.again(lost)
 
     assert its.ids == [lost.id, lost.id]
+
+
+def test_a_receiver_that_is_gone_is_told_nothing_more_until_a_person_resumes_it(world, caplog):
+    with receiver() as its:
+        its.answer = 410
+        hook = world.hook(its.url, "queue_wait", "budget")
+        world.found = {"queue_wait": [Finding(subject="q", value=400.0)], "budget": [Finding(subject="b", value=99.0)]}
+        world.watch()
+        assert world.send() == {"failed": 1}
+
+        kept = world.deliveries.latest(hook.id)
+        assert {(each.state, each.problem) for each in kept} == {
+            ("failed", "HTTP 410: the receiver says that it is gone")
+        }
+        assert sorted(each.tries for each in kept) == [0, 1], "what else waited is not sent"
+        assert world.hooks.named("ops").paused_by == "410 Gone"
+        assert "webhook.gone name=ops" in caplog.text
+        assert "hidden" not in caplog.text, "an address may hold a secret"
+        [row] = Audit(world.database).find(action="webhook.paused")
+        assert (row.who, row.target) == ("keeper", "ops")
+        assert (world.watch(), world.send()) == (0, {})
+
+        its.answer = 200
+        world.hooks.pause(hook, by=None)
+        assert (world.watch(), world.send()) == (2, {"delivered": 2})
 
 
 def test_one_receiver_that_is_down_does_not_hold_up_another(world, monkeypatch):

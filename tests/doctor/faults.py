@@ -203,6 +203,7 @@ MODELS = [
 
 OTHERS = [
     Fault("a queue is paused", spoil.paused, "pauses", "queue vision_analysis is paused by kim: a test.*growbin-jobs queues resume vision_analysis", "warning"),
+    Fault("the receiver of a webhook is gone", spoil.webhook_gone, "webhooks", "ops is told nothing: paused by 410 Gone.*growbin-jobs webhooks resume ops", "warning"),
     Fault("a breaker waits for a person", spoil.breaker, "breakers", "Nothing is sent to .*gpt-6-luna.*growbin-jobs breakers list"),
     *(Fault(f"a process stands in the middle of a write to {file}", spoil.stopped_writer(file), "processes", rf"{file}: its lock is held by process (\d+), which is stopped: continue it by kill -CONT \1,") for file in ("central.db", "broker.db")),
     Fault("a worker process is stopped", spoil.stopped_worker, "processes", r"worker process (\d+) \(ai\) is stopped.*kill -CONT \1", "warning"),

@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 from tests.waiting import freeze
 
 from growbin_jobs.ai.offline import weights
+from growbin_jobs.alerts.sending import RECEIVER_GONE
+from growbin_jobs.alerts.webhooks import Webhooks
 from growbin_jobs.checks import engine as engine_checks
 from growbin_jobs.checks import places
 from growbin_jobs.engine import data_folder, folder_rights
@@ -135,6 +137,16 @@ def paused(stage: Stage) -> Env:
 def breaker(stage: Stage) -> Env:
     with closing(central_database(_settings(stage))) as database:
         Breakers(database).failed("model:gpt-6-luna@api.openai.com", Failure("model_quota_exhausted"))
+    return {}
+
+
+def webhook_gone(stage: Stage) -> Env:
+    with closing(central_database(_settings(stage))) as database:
+        hooks = Webhooks(database)
+        hook = hooks.add(
+            "ops", "https://h.example/x", secret_ref="env:WEBHOOK_SECRET", rules={"budget": None}, by="kim"
+        )
+        hooks.pause(hook, by=RECEIVER_GONE)
     return {}
 
 

@@ -145,6 +145,20 @@ class Deliveries:
 
         self._database.transaction(work)
 
+    def gone(self, delivery: Delivery, *, status: int | None, problem: str) -> None:
+        """Note that the receiver is gone: what waits for its webhook is given up."""
+        this = "UPDATE webhook_deliveries SET tries = tries + 1, status = ? WHERE id = ? AND state = 'waiting'"
+        all_ = (
+            "UPDATE webhook_deliveries SET state = 'failed', problem = ?, ended_at = $now, leased_until = 0 "
+            "WHERE webhook_id = ? AND state = 'waiting'"
+        )
+
+        def work(connection: Any) -> None:
+            self._sql.run(connection, this, status, delivery.id)
+            self._sql.run(connection, all_, problem, delivery.webhook_id)
+
+        self._database.transaction(work)
+
     def again(self, delivery: Delivery) -> None:
         """Try one now, for another day, under its id.
 

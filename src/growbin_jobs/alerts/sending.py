@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from growbin_jobs.adapters.probing.probe import Prober
-from growbin_jobs.adapters.webhooks.posting import TIMEOUT, Posted, post
+from growbin_jobs.adapters.webhooks.posting import GONE, TIMEOUT, Posted, post
 from growbin_jobs.alerts.deliveries import LEASE, Deliveries, Delivery
 from growbin_jobs.alerts.webhooks import Webhook, Webhooks
 from growbin_jobs.engine.backoff import pause_after
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.models.audit import Audit, AuditEntry
+
+logger = logging.getLogger(__name__)
 
 #: Seconds after the first failure until the next try; they double up to a quarter of an hour.
 FIRST_PAUSE, LAST_PAUSE = 5.0, 900.0
+
+#: Who has paused a webhook whose receiver answered that it is gone.
+RECEIVER_GONE: Final = "410 Gone"
 
 #: Messages of one run at most.
 MOST: Final = 20
@@ -69,9 +76,21 @@ class SendWebhooks:
         if posted.problem is None and posted.status is not None:
             deliveries.delivered(delivery, status=posted.status)
             return "delivered"
+        if posted.status == GONE.status:
+            self._stop_telling(deliveries, hook, delivery, posted)
+            return "failed"
         pause = pause_after(delivery.tries, FIRST_PAUSE, LAST_PAUSE)
         deliveries.failed(delivery, status=posted.status, problem=posted.problem or "", pause=pause)
         return "failed"
+
+    def _stop_telling(self, deliveries: Deliveries, hook: Webhook, delivery: Delivery, posted: Posted) -> None:
+        """Pause a webhook whose receiver is gone, as Standard Webhooks has it: a person resumes or removes it."""
+        logger.warning("webhook.gone name=%s place=%s it is paused until a person resumes it", hook.name, hook.place)
+        details = {"why": posted.problem}
+        entry = AuditEntry(who="keeper", action="webhook.paused", target=hook.name, details=details)
+        Audit(self.database).append(entry)
+        Webhooks(self.database).pause(hook, by=RECEIVER_GONE)
+        deliveries.gone(delivery, status=posted.status, problem=posted.problem or "")
 
     def _post(self, hook: Webhook, delivery: Delivery) -> Posted:
         body = delivery.body.encode()

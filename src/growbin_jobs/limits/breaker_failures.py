@@ -28,6 +28,7 @@ KINDS: Final[dict[str, Kind]] = {
     "model_rejected_request": "doubt",
     "objects_misconfigured": "operator",
     "objects_refused": "doubt",
+    "hook_gone": "operator",
 }
 
 #: Failures of a kind in a row, without a success between, that open it.

@@ -63,6 +63,12 @@ _REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "ko": "사진 저장소가 사진을 읽지 못하게 합니다. 버킷 정책과 각 객체의 읽기 권한을 확인하세요.",
         "en": "The object store lets us read no picture. Check the bucket's policy and the right to read its objects.",
     },
+    "hook_gone": {
+        "ko": "분석 결과를 알릴 주소가 410(사라짐)으로 응답하여 더는 알리지 않습니다. GROWBIN_COMPLETION_URL을 "
+        "바꾸거나 지운 뒤 growbin-jobs breakers reset을 실행하세요.",
+        "en": "The receiver of completions answers that it is gone (410), so it is told nothing more. Change or unset "
+        "GROWBIN_COMPLETION_URL, then: growbin-jobs breakers reset",
+    },
 }
 
 #: Reasons that have a remedy.

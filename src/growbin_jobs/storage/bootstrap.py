@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from growbin_jobs import settings as _settings
@@ -75,7 +76,7 @@ def services() -> Services:
             asked_language=lambda analysis_id: analyses.asker(analysis_id).language,
         ),
         analyses=analyses,
-        completions=Completions(analyses.get, _hook(settings)),
+        completions=Completions(analyses.get, _hook(settings, database)),
         ownership=ownership,
         bulk_after=settings.bulk_after,
         weekly_reports=WeeklyReports(database, ZoneInfo(settings.timezone)),
@@ -93,7 +94,7 @@ def prepare() -> None:
     require_current(services().analyses.database, SCHEMA)
 
 
-def _hook(settings: Settings) -> "Callable[[str, bytes], Posted] | None":
+def _hook(settings: Settings, database: Database) -> "Callable[[str, bytes], Posted] | None":
     """Return what posts to the completion hook; None where there is none.
 
     Raises:
@@ -106,6 +107,8 @@ def _hook(settings: Settings) -> "Callable[[str, bytes], Posted] | None":
     from growbin_jobs.adapters.probing.public import networks
     from growbin_jobs.adapters.webhooks.posting import post
     from growbin_jobs.adapters.webhooks.signing import key_of
+    from growbin_jobs.limits.breakers import Breakers
+    from growbin_jobs.limits.hook_guard import HookGuard
 
     url, name = settings.completion_url.get_secret_value(), settings.completion_secret
     try:
@@ -114,7 +117,8 @@ def _hook(settings: Settings) -> "Callable[[str, bytes], Posted] | None":
     except (ConfigurationError, ValueError) as error:
         raise ConfigurationError(f"GROWBIN_COMPLETION_SECRET is {name}: {error}") from None
     prober = Prober(allowed=networks(settings.webhook_networks))
-    return lambda message_id, body: post(prober, url, message_id, body, secret)
+    breaker = f"completion@{urlsplit(url).hostname}"
+    return HookGuard(Breakers(database), breaker, lambda name, body: post(prober, url, name, body, secret)).post
 
 
 def _uploads(settings: Settings, database: Database) -> Uploads:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from growbin_jobs.errors import Permanent, Transient
+from growbin_jobs.errors import Transient
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.webhooks.posting import Posted
     from growbin_jobs.models.analysis_view import Analysis
 
-#: The receiver is gone, and says that it will not come back (RFC 9110, 15.5.11).
+#: The receiver is gone for good: it wants this message no more than any other (RFC 9110, 15.5.11).
 _GONE: Final = 410
 
 #: What is told of an analysis. Addresses of pictures stay inside.
@@ -40,21 +40,19 @@ class Completions:
         Two messages of the same end have the same ``webhook-id``, so that a receiver can tell.
 
         Returns:
-          The hook's HTTP status; None where no hook is configured any more, or the analysis is not at its end (a
-          person has let it run again: its next end is told) or was erased.
+          The hook's HTTP status, 410 also where it is not asked since it is known to be gone; None where no hook is
+          configured any more, or the analysis is not at its end (a person has let it run again: its next end is told)
+          or was erased.
 
         Raises:
-          Permanent: ``completion_not_told``: the hook says that it is gone.
-          Transient: It cannot be reached, or does not take it.
+          Transient: ``completion_not_told``: it cannot be reached, or does not take it.
           Deferred: The database is away.
         """
         found = self._find(analysis_id) if self._post is not None else None
         if found is None or self._post is None or not found.status.is_final or found.user_id is None:
             return None
         posted = self._post(_id_of(found), _body_of(found))
-        if posted.status == _GONE:
-            raise Permanent("completion_not_told", detail=posted.problem)
-        if posted.problem is not None:
+        if posted.problem is not None and posted.status != _GONE:
             raise Transient(f"the completion hook: {posted.problem}", final_code="completion_not_told")
         return posted.status
 

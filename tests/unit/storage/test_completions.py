@@ -11,7 +11,9 @@ from growbin_jobs.adapters.probing.probe import Prober
 from growbin_jobs.adapters.probing.public import networks
 from growbin_jobs.adapters.webhooks.posting import post
 from growbin_jobs.adapters.webhooks.signing import is_genuine
-from growbin_jobs.errors import Permanent, Transient
+from growbin_jobs.errors import Transient
+from growbin_jobs.limits.breaker_store import MemoryBreakers
+from growbin_jobs.limits.hook_guard import ASKED_EACH, HookGuard
 from growbin_jobs.models.analysis_view import Analysis
 from growbin_jobs.states import AnalysisStatus
 from growbin_jobs.storage.completions import Completions
@@ -97,13 +99,32 @@ def test_a_hook_that_hangs_holds_nobody_for_long(hook):
         hook.let_go()
 
 
-def test_a_hook_that_is_gone_is_given_up(hook):
+def test_a_hook_that_is_gone_is_told_once_an_hour_and_makes_no_dead_letters(hook, caplog):
+    now, telling = [1_000_000.0], completions(hook, DONE)
+    breakers = MemoryBreakers(clock=lambda: now[0])
+    guarded = Completions({"a1": DONE}.get, HookGuard(breakers, "completion@127.0.0.1", telling._post).post)
     hook.answer = 410
 
-    with pytest.raises(Permanent) as raised:
-        completions(hook, DONE).tell("a1")
+    assert [guarded.tell("a1") for _ in range(5)] == [410] * 5
+    assert len(hook.got) == 1, "it wants no more"
+    [(status, _)] = breakers.all()
+    assert (status.state, status.reason) == ("operator", "hook_gone")
+    assert [line.message.split()[0] for line in caplog.records] == ["breaker.needs_operator"]
 
-    assert raised.value.code == "completion_not_told"
+    now[0] += ASKED_EACH + 1
+    assert [guarded.tell("a1"), guarded.tell("a1"), len(hook.got)] == [410, 410, 2]
+    now[0] += ASKED_EACH + 1
+    hook.answer = 503
+    with pytest.raises(Transient):
+        guarded.tell("a1")
+    hook.answer = 200
+    assert [guarded.tell("a1"), guarded.tell("a1"), len(hook.got)] == [200, 200, 5], "it is back"
+
+    hook.answer = 410
+    assert guarded.tell("a1") == 410
+    hook.answer = 200
+    breakers.reset("completion@127.0.0.1")
+    assert guarded.tell("a1") == 200
 
 
 def test_a_private_address_needs_to_be_allowed(hook):

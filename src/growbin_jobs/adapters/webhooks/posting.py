@@ -36,6 +36,10 @@ class Posted:
     problem: str | None
 
 
+#: What a receiver says that is gone and will not come back (RFC 9110, 15.5.11).
+GONE: Final = Posted(410, "HTTP 410: the receiver says that it is gone")
+
+
 def post(prober: Prober, url: str, message_id: str, body: bytes, secret: str, *, seconds: float = TIMEOUT) -> Posted:
     """Post a message; redirects are not followed, and only an answer of 2xx counts.
 
@@ -55,4 +59,6 @@ def post(prober: Prober, url: str, message_id: str, body: bytes, secret: str, *,
     if answer.failure is not None:
         return Posted(None, _PROBLEMS[answer.failure])
     assert answer.http_status is not None
+    if answer.http_status == GONE.status:
+        return GONE
     return Posted(answer.http_status, None if 200 <= answer.http_status < 300 else f"HTTP {answer.http_status}")
