@@ -71,5 +71,5 @@ def first_messages(depths: Callable[[Iterable[str]], Mapping[str, Depth]]) -> in
     [found] = [each for each in queue.queues if each.name == UPLOAD_IMAGE.queue]
     numbers = (found.ready, found.claimed)
     if queue.problem is not None or None in numbers:
-        return queue.problem or "RabbitMQ does not tell how many workers have"
+        return queue.problem or f"{found.ready} wait there, and RabbitMQ does not tell how many workers have"
     return sum(number for number in (*numbers, found.delayed) if number is not None)

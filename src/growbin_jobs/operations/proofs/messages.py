@@ -105,14 +105,10 @@ def prove_analyses(
         why = f"not begun; for {len(first)} such analyses the broker has {broker_has} messages"
         wrong += [Wrong(Kind.HOLE, each, why) for each in first]
     elif first:
-        has = (
-            f"could not be asked how many it has in the queue of stage 1 ({broker_has})"
-            if isinstance(broker_has, str)
-            else f"has {broker_has} messages in the queue of stage 1"
-        )
+        has = f"not known ({broker_has})" if isinstance(broker_has, str) else f"{broker_has}"
         unchecked.append(
-            f"{len(first)} analyses have not begun. Their messages are in the broker only, which {has}; which of them "
-            "belongs to which analysis was not checked."
+            f"{len(first)} analyses have not begun. Their messages are in the broker only. How many it has in the queue "
+            f"of stage 1: {has}; which of them belongs to which analysis was not checked."
         )
     by_status = ends(database, since, until)
     counted = {"accepted": sum(by_status.values()), **by_status, "without a message": len(begun) + missing}
