@@ -203,3 +203,13 @@ def test_the_same_configuration_of_rabbitmq_everywhere():
     compose = MANIFESTS.parent / "monitoring" / "compose" / "rabbitmq.conf"
 
     assert compose.read_text() == (MANIFESTS / "overlays" / "dev" / "rabbitmq.conf").read_text()
+
+
+def test_each_delete_is_a_patch_of_its_own():
+    """Of two in one file kubectl before 1.33 panics (kubernetes-sigs/kustomize#5471)."""
+    texts = [path.read_text() for path in MANIFESTS.rglob("*.yaml") if path.name != "kustomization.yaml"]
+    for path in MANIFESTS.rglob("kustomization.yaml"):
+        patches = yaml.safe_load(path.read_text()).get("patches", [])
+        texts += [each["patch"] for each in patches if "patch" in each]
+
+    assert max(text.count("$patch: delete") for text in texts) == 1
