@@ -107,8 +107,8 @@ def prove_analyses(
     elif first:
         has = f"not known ({broker_has})" if isinstance(broker_has, str) else f"{broker_has}"
         unchecked.append(
-            f"{len(first)} analyses have not begun. Their messages are in the broker only. How many it has in the queue "
-            f"of stage 1: {has}; which of them belongs to which analysis was not checked."
+            f"{len(first)} analyses have not begun. Their messages are in the broker only. How many it has in the "
+            f"queue of stage 1: {has}; which of them belongs to which analysis was not checked."
         )
     by_status = ends(database, since, until)
     counted = {"accepted": sum(by_status.values()), **by_status, "without a message": len(begun) + missing}

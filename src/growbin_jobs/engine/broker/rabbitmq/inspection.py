@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from dramatiq.common import xq_name
 
+from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq import dead_letters
 from growbin_jobs.engine.broker.rabbitmq.admin_channel import AdminChannel
@@ -20,6 +21,9 @@ LOOK_AGAIN = 3600.0
 
 #: Seconds that whoever asks for depths waits for each answer at most: a person looks at a page, or at a terminal.
 ASKED_BRIEFLY = 5.0
+
+#: The same for so many seconds after RabbitMQ was found away: a page that asks again should not wait as long again.
+ASKED_AGAIN, AWAY_FOR = 0.5, 30.0
 
 
 class Inspection:
@@ -36,15 +40,21 @@ class Inspection:
         self._declared = declared
         self._timeout = timeout
         self._looked_through: dict[str, tuple[int, float]] = {}
+        self._away_at = -math.inf
 
     def depths(self, queues: Iterable[str] = ()) -> dict[str, Depth]:
         """Return the depth of each queue that the process has declared or used, or names here, as far as it exists."""
-        found = {}
-        with self._channel(ASKED_BRIEFLY) as channel:
-            for name in sorted({*queues, *self._known()}):
-                ready, dead = channel.count(name), channel.count(xq_name(name))
-                if ready is not None or dead is not None:
-                    found[name] = Depth(ready or 0, None, None, dead or 0)
+        found, was_away = {}, time.monotonic() < self._away_at + AWAY_FOR
+        try:
+            with self._channel(ASKED_AGAIN if was_away else ASKED_BRIEFLY) as channel:
+                for name in sorted({*queues, *self._known()}):
+                    ready, dead = channel.count(name), channel.count(xq_name(name))
+                    if ready is not None or dead is not None:
+                        found[name] = Depth(ready or 0, None, None, dead or 0)
+        except BrokerUnavailable:
+            self._away_at = time.monotonic()
+            raise
+        self._away_at = -math.inf
         return found
 
     def survey(self, queues: Iterable[str]) -> dict[str, Survey]:
