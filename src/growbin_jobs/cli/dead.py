@@ -1,10 +1,10 @@
-"""``growbin-jobs dead …``: the messages that this node gave up."""
+"""``growbin-jobs dead …``: the messages that this node gave up, or all nodes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from growbin_jobs.cli.console import print_json
+from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue, selection
 from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.person import language
@@ -18,9 +18,7 @@ def list_(
     hours: Hours = None,
     dealt_with: Annotated[bool, typer.Option(help="Also those that were retried or discarded.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 50,
-    cluster: Annotated[
-        bool, typer.Option("--cluster", help="The dead tasks of all nodes, from the central database.")
-    ] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Those of all nodes, by the central database.")] = False,
     json: Json = False,
     path: File = None,
     _engine: EngineName = None,
@@ -31,28 +29,30 @@ def list_(
     Examples:
       growbin-jobs dead list
       growbin-jobs dead list --actor analyze_image --hours 24
-      growbin-jobs dead list --cluster
-      growbin-jobs dead list --json | jq -r .code | sort | uniq -c
+      growbin-jobs dead list --cluster --code retries_exhausted --hours 2
+      growbin-jobs dead list --cluster --limit 100000 --json | jq -r .code | sort | uniq -c
     """
     from growbin_jobs.cli import dead_view as view
-    from growbin_jobs.cli.wiring import central_tasks, journal_file
+    from growbin_jobs.cli import target
+    from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.engine.central.dead_letters import DeadLetters
     from growbin_jobs.operations import dead_letters
     from growbin_jobs.operations.json_ready import as_json
 
-    if cluster:
-        tasks = dead_letters.of_all_nodes(central_tasks(), limit)
-        if not json:
-            view.print_dead_tasks(tasks)
-        for task in tasks if json else ():
-            print_json(as_json(task))
-        return
     selected = selection(queue, actor, code, hours)
-    chosen = language(of_terminal=not json)
-    found = dead_letters.find(journal_file(path), selected, language=chosen, dealt_with=dealt_with, limit=limit)
+    options: Any = {"language": language(of_terminal=not json), "dealt_with": dealt_with, "limit": limit + 1}
+    found = (
+        dead_letters.of_all_nodes(DeadLetters(target.central()), selected, **options)
+        if cluster
+        else dead_letters.find(journal_file(path), selected, **options)
+    )
+    shown = found[:limit]
     if not json:
-        view.print_list(found)
-    for letter in found if json else ():
+        view.print_list(shown, cluster=cluster)
+    for letter in shown if json else ():
         print_json(as_json(letter))
+    if len(found) > limit:  # also beside JSON: who counts lines should know
+        say(f"These are the newest {limit}; there are more: --limit", "yellow")
 
 
 def show(

@@ -10,28 +10,32 @@ from growbin_jobs.cli import target
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.times import local, zone_name
-from growbin_jobs.engine.central.tasks import Task
-from growbin_jobs.operations.dead_letters import DeadMessage
+from growbin_jobs.operations.dead_letters import DeadMessage, DeadOfNode
 
 #: Columns that the number of a letter takes.
 _NUMBER = 4
 
 
-def print_list(letters: Sequence[DeadMessage]) -> None:
-    """Print dead letters: for each a line, its id, and why it was given up."""
+def print_list(letters: Sequence[DeadMessage], *, cluster: bool = False) -> None:
+    """Print dead letters: for each a line, its id, and why it was given up.
+
+    Parameters:
+      cluster: They are of all nodes; each is named by its node in place of its number there.
+    """
     if not letters:
         say("There are no dead letters.")
         return
     for letter in letters:
         style = "" if letter.is_open else "dim"
-        head = Text.assemble(
-            (f"{letter.id:>{_NUMBER}}", "bold"), f"  {one_line(letter.actor)}  ", (local(letter.died_at), "dim")
-        )
+        name = one_line(letter.node) if isinstance(letter, DeadOfNode) else f"{letter.id:>{_NUMBER}}"
+        head = Text.assemble((name, "bold"), f"  {one_line(letter.actor)}  ", (local(letter.died_at), "dim"))
         out.print(head, style=style, soft_wrap=True)
         out.print(Text(f"{'':{_NUMBER}}{one_line(letter.task_id)}"), style=style, soft_wrap=True)
         why = Text.assemble((one_line(letter.code), "bold"), f" {letter.reason}")
         out.print(Padding(why, (0, 0, 0, _NUMBER + 2)), style=style)
     say(f"Times in {zone_name()}.", "dim")
+    if cluster:
+        say(f"To retry one: growbin-jobs dead retry{target.option()} --cluster ID", "dim")
 
 
 def print_letter(letter: DeadMessage) -> None:
@@ -52,19 +56,3 @@ def print_letter(letter: DeadMessage) -> None:
     for part in (Text(asked), Text(letter.traceback.rstrip(), "dim")):
         out.print()
         out.print(part, soft_wrap=True)
-
-
-def print_dead_tasks(tasks: Sequence[Task]) -> None:
-    """Print dead tasks of all nodes: for each a line, its id, and its error."""
-    if not tasks:
-        say("There are no dead tasks in the central database.")
-        return
-    for task in tasks:
-        died = local(task.completed_at or task.created_at)
-        out.print(
-            Text.assemble((one_line(task.node), "bold"), f"  {one_line(task.task_name)}  ", (died, "dim")),
-            soft_wrap=True,
-        )
-        out.print(Text(f"{'':{_NUMBER}}{one_line(task.task_id)}"), soft_wrap=True)
-        out.print(Padding(Text(task.error or ""), (0, 0, 0, _NUMBER + 2)))
-    say(f"Times in {zone_name()}. To retry one: growbin-jobs dead retry{target.option()} --cluster ID.")

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from growbin_jobs.engine.central.tasks import Task, Tasks
-from growbin_jobs.engine.delivery.records import DeadLetterRecord, TaskState
+from growbin_jobs.engine.central.dead_letter_rows import Action, CentralDeadLetter
+from growbin_jobs.engine.central.dead_letters import DeadLetters
+from growbin_jobs.engine.delivery.records import DeadLetterRecord
 from growbin_jobs.engine.delivery.reruns import rerun
 from growbin_jobs.engine.journal.journal import Journal
 from growbin_jobs.engine.journal.tables import dead_letters
@@ -70,6 +72,17 @@ class DeadMessage:
     def is_open(self) -> bool:
         """True while nobody has retried or discarded it."""
         return self.retried_at is None and self.discarded_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadOfNode(DeadMessage):
+    """A dead letter of any node; its message stays in the database (None).
+
+    Attributes:
+      node: Whose journal has it under this number.
+    """
+
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +148,28 @@ def get_all(file: Path, numbers: Iterable[int], *, language: Language) -> list[D
         return [_shown(dead_letters.get(connection, number), language) for number in dict.fromkeys(numbers)]
 
 
-def of_all_nodes(tasks: Tasks, limit: int) -> list[Task]:
-    """Return the dead tasks of all nodes, newest first, from the central database.
+def of_all_nodes(
+    letters: DeadLetters, selection: Selection, *, language: Language, dealt_with: bool = False, limit: int = MOST
+) -> list[DeadOfNode]:
+    """Return the dead letters of all nodes without their messages, newest first, from the central database.
+
+    Parameters:
+      language: Of the reasons.
+      dealt_with: Also those about which somebody has decided.
+      limit: At most so many.
 
     Raises:
       Deferred: If it is away.
     """
-    return tasks.recent(limit, status=TaskState.DEAD)
+    found = letters.list(
+        queue=selection.queue,
+        actor=selection.actor,
+        code=selection.code,
+        since=None if selection.since is None else datetime.fromtimestamp(selection.since, UTC),
+        dealt_with=dealt_with,
+        limit=limit,
+    )
+    return [_of_node(letter, language) for letter in found]
 
 
 def retry(journal: Journal, numbers: Sequence[int]) -> DealtWith:
@@ -189,11 +217,38 @@ def _body_to_send(letter: DeadLetterRecord) -> bytes:
         raise NotFound(f"Dead letter {letter.id} holds no message that could be sent. Discard it.") from None
 
 
+def _why(code: str, params: str, error: str, language: Language) -> tuple[dict[str, Any], str]:
+    """Return the values of a reason and its sentence; the error for a reason of a newer version."""
+    decoded = _decoded(params, {})
+    values = decoded if isinstance(decoded, dict) else {}
+    return values, reason(code, language, values) if code in REASONS else error
+
+
+def _of_node(letter: CentralDeadLetter, language: Language) -> DeadOfNode:
+    params, why = _why(letter.code, letter.params, letter.error, language)
+    decided = {letter.taken_to: letter.taken_at} if letter.taken_at is not None else {}
+    retried = letter.retried_at or decided.get(Action.RETRY)
+    discarded = letter.discarded_at or decided.get(Action.DISCARD)
+    return DeadOfNode(
+        node=letter.node,
+        id=letter.letter,
+        task_id=letter.task_id,
+        actor=letter.task_name,
+        queue=letter.queue_name,
+        code=letter.code,
+        params=params,
+        error=letter.error,
+        traceback=letter.traceback,
+        died_at=letter.died_at.timestamp(),
+        retried_at=None if retried is None else retried.timestamp(),
+        discarded_at=None if discarded is None else discarded.timestamp(),
+        reason=why,
+        message=None,
+    )
+
+
 def _shown(letter: DeadLetterRecord, language: Language) -> DeadMessage:
-    params = _decoded(letter.params, {})
-    if not isinstance(params, dict):
-        params = {}
-    known = letter.code in REASONS  # else it is of a newer version
+    params, why = _why(letter.code, letter.params, letter.error, language)
     return DeadMessage(
         id=letter.id,
         task_id=letter.task_id,
@@ -206,7 +261,7 @@ def _shown(letter: DeadLetterRecord, language: Language) -> DeadMessage:
         died_at=letter.died_at,
         retried_at=letter.retried_at,
         discarded_at=letter.discarded_at,
-        reason=reason(letter.code, language, params) if known else letter.error,
+        reason=why,
         message=_decoded(letter.body, letter.body.decode(errors="backslashreplace")),
     )
 

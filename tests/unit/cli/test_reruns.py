@@ -38,6 +38,28 @@ def refused(result):
     return f"{result.exception} {result.stderr}"
 
 
+def test_dead_letters_of_all_nodes_are_listed_by_the_filters_that_retry_and_discard_take(invoke, database):
+    put(database, DeadLetterRow, [letter(7) | {"code": "worker_killed", "queue_name": "user_input", "node": "n2"}])
+
+    def listed(*options):
+        lines = invoke("dead", "list", "--cluster", *options, "--json").stdout.splitlines()
+        return sorted((each["node"], each["task_id"], each["code"]) for each in map(json.loads, lines))
+
+    assert len(listed()) == 4
+    only = [("n2", "t7", "worker_killed")]
+    assert listed("--code", "worker_killed") == listed("--queue", "user_input") == only
+    assert listed("--actor", "nothing") == listed("--hours", "0.0001") == []
+    assert len(listed("--limit", "2")) == 2
+    assert "newest 2; there are more" in invoke("dead", "list", "--cluster", "--limit", "2", "--json").stderr
+    assert "there are more" not in invoke("dead", "list", "--cluster", "--limit", "4", "--json").stderr
+    shown = invoke("dead", "list", "--cluster", "--code", "worker_killed", GROWBIN_LANGUAGE="en")
+    assert {"n2", "t7", "worker_killed"} < set(shown.stdout.split())
+    assert "dead retry --cluster ID" in shown.stderr
+    invoke("dead", "discard", "--cluster", "t7")
+    assert listed("--code", "worker_killed") == []
+    assert listed("--code", "worker_killed", "--dealt-with") == only
+
+
 def test_dead_letters_of_all_nodes_are_retried_by_their_tasks_ids_once(invoke, database):
     assert json.loads(invoke("dead", "retry", "--cluster", "t0", "letter-00001", "--json").stdout)["retried"] == 2
     again = refused(invoke("dead", "retry", "--cluster", "t0"))
