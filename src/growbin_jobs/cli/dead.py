@@ -1,14 +1,17 @@
 """``growbin-jobs dead …``: the messages that this node gave up, or all nodes."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from growbin_jobs.cli.console import print_json, say
-from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue, selection
+from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue, numbered, selection
 from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.person import language
 from growbin_jobs.cli.target import EngineName
+
+if TYPE_CHECKING:
+    from growbin_jobs.operations.dead_letters import DeadMessage
 
 
 def list_(
@@ -56,7 +59,8 @@ def list_(
 
 
 def show(
-    number: Annotated[int, typer.Argument(help="As `dead list` shows it.")],
+    number: Annotated[str, typer.Argument(help="As `dead list` shows it; with --cluster an id.")],
+    cluster: Annotated[bool, typer.Option("--cluster", help="Of any node, by the central database.")] = False,
     json: Json = False,
     path: File = None,
     _engine: EngineName = None,
@@ -67,12 +71,19 @@ def show(
     Examples:
       growbin-jobs dead show 17
       growbin-jobs dead show 17 --json | jq -r .traceback
+      growbin-jobs dead show --cluster 6f1c2f0e-9d3e-5a52-8f0e-2b7e0c4c1a11
     """
     from growbin_jobs.cli import dead_view as view
+    from growbin_jobs.cli import target
     from growbin_jobs.cli.wiring import journal_file
+    from growbin_jobs.engine.central.dead_letters import DeadLetters
     from growbin_jobs.operations import dead_letters
     from growbin_jobs.operations.json_ready import as_json
 
     chosen = language(of_terminal=not json)
-    letter = dead_letters.get(journal_file(path), number, language=chosen)
+    if cluster:
+        letter: DeadMessage = dead_letters.get_of_any_node(DeadLetters(target.central()), number, language=chosen)
+    else:
+        [wanted] = numbered([number])
+        letter = dead_letters.get(journal_file(path), wanted, language=chosen)
     print_json(as_json(letter)) if json else view.print_letter(letter)

@@ -31,7 +31,7 @@ def selection(queue: str | None, actor: str | None, code: str | None, hours: flo
     return Selection(queue=queue, actor=actor, code=code, since=since)
 
 
-def numbered(texts: list[str] | None) -> list[int] | None:
+def numbered(texts: list[str]) -> list[int]:
     """Return the numbers of letters of this node that are named.
 
     Raises:
@@ -39,10 +39,10 @@ def numbered(texts: list[str] | None) -> list[int] | None:
     """
     from growbin_jobs.errors import ConfigurationError
 
-    wrong = next((text for text in texts or () if not (text.isascii() and text.isdigit())), None)
+    wrong = next((text for text in texts if not (text.isascii() and text.isdigit())), None)
     if wrong is not None:
         raise ConfigurationError(f"{wrong!r} is no number of this node's dead letters. For other nodes' add --cluster.")
-    return None if texts is None else [int(text) for text in texts]
+    return [int(text) for text in texts]
 
 
 def letters_chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":

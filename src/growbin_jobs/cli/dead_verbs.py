@@ -60,7 +60,7 @@ def retry(
     from growbin_jobs.cli.wiring import forwarding, opening, readable_journal_file
     from growbin_jobs.operations import dead_letters, journal_transfer
 
-    wanted = numbered(numbers)
+    wanted = numbered(numbers or [])
     file = readable_journal_file(path)
     chosen = letters_chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Retry", len(chosen), yes=yes)
@@ -108,7 +108,7 @@ def discard(
     from growbin_jobs.cli.wiring import opening, readable_journal_file
     from growbin_jobs.operations import dead_letters
 
-    wanted = numbered(numbers)
+    wanted = numbered(numbers or [])
     file = readable_journal_file(path)
     chosen = letters_chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Discard", len(chosen), yes=yes)

@@ -40,7 +40,8 @@ def print_list(letters: Sequence[DeadMessage], *, cluster: bool = False) -> None
 
 def print_letter(letter: DeadMessage) -> None:
     """Print all of one."""
-    print_title(f"dead letter {letter.id}")
+    of_node = f" of {one_line(letter.node)}" if isinstance(letter, DeadOfNode) else ""
+    print_title(f"dead letter {letter.id}{of_node}")
     names = {"task": letter.task_id, "actor": letter.actor, "queue": letter.queue}
     rows = [(name, one_line(words)) for name, words in names.items()]
     rows.append(("died", local(letter.died_at)))

@@ -12,6 +12,7 @@ from typing import Any
 
 from growbin_jobs.engine.central.dead_letter_rows import Action, CentralDeadLetter
 from growbin_jobs.engine.central.dead_letters import DeadLetters
+from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.delivery.records import DeadLetterRecord
 from growbin_jobs.engine.delivery.reruns import rerun
 from growbin_jobs.engine.journal.journal import Journal
@@ -76,7 +77,7 @@ class DeadMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadOfNode(DeadMessage):
-    """A dead letter of any node; its message stays in the database (None).
+    """A dead letter of any node. Lists leave its message in the database (None).
 
     Attributes:
       node: Whose journal has it under this number.
@@ -172,6 +173,19 @@ def of_all_nodes(
     return [_of_node(letter, language) for letter in found]
 
 
+def get_of_any_node(letters: DeadLetters, task_id: str, *, language: Language) -> DeadOfNode:
+    """Return the newest dead letter of a task, with its message, from the central database.
+
+    Raises:
+      NotFound: There is none.
+      Deferred: It is away.
+    """
+    of_task = letters.of_task(storable(task_id))
+    if not of_task:
+        raise NotFound(f"There is no dead letter of a task {task_id} in the central database.")
+    return _of_node(letters.get(of_task[-1].id), language)
+
+
 def retry(journal: Journal, numbers: Sequence[int]) -> DealtWith:
     """Put messages into the outbox once more, with their retries counted anew. They keep their ids.
 
@@ -243,7 +257,7 @@ def _of_node(letter: CentralDeadLetter, language: Language) -> DeadOfNode:
         retried_at=None if retried is None else retried.timestamp(),
         discarded_at=None if discarded is None else discarded.timestamp(),
         reason=why,
-        message=None,
+        message=_decoded(letter.body, letter.body.decode(errors="backslashreplace")) if letter.body else None,
     )
 
 

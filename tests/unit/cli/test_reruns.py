@@ -55,6 +55,11 @@ def test_dead_letters_of_all_nodes_are_listed_by_the_filters_that_retry_and_disc
     shown = invoke("dead", "list", "--cluster", "--code", "worker_killed", GROWBIN_LANGUAGE="en")
     assert {"n2", "t7", "worker_killed"} < set(shown.stdout.split())
     assert "dead retry --cluster ID" in shown.stderr
+    letter_7 = json.loads(invoke("dead", "show", "--cluster", "t7", "--json").stdout)
+    assert (letter_7["node"], letter_7["message"]["args"]) == ("n2", ["a7", "s3://b/k"])
+    assert "dead letter 7 of n2" in invoke("dead", "show", "--cluster", "t7").stdout
+    assert "no dead letter" in refused(invoke("dead", "show", "--cluster", "nothing"))
+    assert "add --cluster" in refused(invoke("dead", "show", "t7"))
     invoke("dead", "discard", "--cluster", "t7")
     assert listed("--code", "worker_killed") == []
     assert listed("--code", "worker_killed", "--dealt-with") == only
