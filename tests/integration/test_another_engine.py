@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ from datetime import timedelta
 import dramatiq
 
 from growbin_jobs.engine import Engine, EngineConfig
+from growbin_jobs.metrics.observing import Metrics
 from growbin_jobs.scheduler.schedule import Schedule
 
-engine = Engine(EngineConfig.from_env("SHOP_", source="shop:engine")).install()
+engine = Engine(EngineConfig.from_env("SHOP_", source="shop:engine", observers=(Metrics(),))).install()
 schedule = Schedule(engine)
 
 
@@ -62,6 +64,12 @@ OF_GROWBIN = [
 pytestmark = pytest.mark.timeout(200)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Shop:
     """A folder with another team's module, its workers and its monitor."""
 
@@ -69,7 +77,12 @@ class Shop:
         self.folder, self.log = folder, folder / "up.log"
         (folder / "shop.py").write_text(SHOP)
         others = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")}
-        self.env = others | {"SHOP_DATA_DIR": str(folder / "data"), "SHOP_NODE": "n1"} | env
+        self.node_port, self.cluster_port = free_port(), free_port()
+        ports = {
+            "SHOP_METRICS_PORT": str(self.node_port),
+            "SHOP_SCHEDULER_METRICS_PORT": str(self.cluster_port),
+        }
+        self.env = others | {"SHOP_DATA_DIR": str(folder / "data"), "SHOP_NODE": "n1"} | ports | env
 
     def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         return command_line.run(*arguments, "--engine", "shop", env=self.env, cwd=self.folder, text=True)
@@ -87,6 +100,9 @@ class Shop:
             [sys.executable, "-c", SENT], env=self.env, cwd=self.folder, capture_output=True, text=True, check=True
         )
         return done.stdout.split()
+
+    def metrics(self, port: int) -> str:
+        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -152,6 +168,16 @@ def test_its_tasks_are_shown_and_steered_and_nothing_of_growbin_s_is_there(shop)
         until(lambda: ended(client, edited, "completed"), "the edited task has run")
         pay = {"actor": "pay"}
         second = until(lambda: client.get("/api/v2/dead-letters", params=pay).json()["letters"], "it is given up again")
+
+    assert 'growbin_tasks_total{queue="default",status="completed",task_name="add",worker="n1"}' in shop.metrics(
+        shop.node_port
+    )
+    until(lambda: 'growbin_nodes{group="worker"} 1' in shop.metrics(shop.cluster_port), "the scheduler leads")
+    cluster = shop.metrics(shop.cluster_port)
+    assert 'growbin_queue_messages{queue="default",state="ready"}' in cluster
+    assert 'growbin_schedule_job_last_run_timestamp_seconds{job="tick"}' in cluster
+    assert "growbin_budget" not in cluster
+    assert 'source="limits"' not in cluster
 
     previewed = json.loads(shop.command("bulk", "preview", "retry", "--actor", "pay", "--json").stdout)
     assert [each["preview"]["count"] for each in [previewed]] == [len(second)]

@@ -58,6 +58,7 @@ class EngineConfig(Layout):
       keep_dead_letters_days: Days that the journal and the central database keep dead letters.
       keep_minutes_days: Days that the central database keeps the figures of each minute.
       metrics_port: Port at which observers of a keeper serve metrics and health; 0: none.
+      scheduler_metrics_port: The same of a scheduler.
       metrics_host: Address that they listen at.
       log_format: ``text`` or ``json``.
       traces: Each run is a span of OpenTelemetry.
@@ -105,6 +106,7 @@ class EngineConfig(Layout):
     keep_dead_letters_days: float = 90.0
     keep_minutes_days: float = 31.0
     metrics_port: int = 9090
+    scheduler_metrics_port: int = 9091
     metrics_host: str = "127.0.0.1"
     log_format: Literal["text", "json"] = "text"
     traces: bool = False

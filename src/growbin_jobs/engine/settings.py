@@ -140,6 +140,10 @@ class EngineSettings(Layout, BaseSettings):
         description="Port at which the node's keeper serves /metrics, /startupz, /livez and /readyz. 0: none. Where "
         "another process has it, the keeper says so and goes on without.",
     )
+    scheduler_metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=9091,
+        description="Port at which a scheduler serves /metrics, /startupz, /livez and /readyz. 0: none.",
+    )
     metrics_host: str = Field(
         default="127.0.0.1",
         description="Address that metrics and health are served at; 0.0.0.0 in a container, so that others reach it.",

@@ -15,11 +15,12 @@ from growbin_jobs.engine.crashpoints import arm
 from growbin_jobs.engine.engine import find_engine
 from growbin_jobs.engine.json_logs import install_json_logs
 from growbin_jobs.errors import ConfigurationError
+from growbin_jobs.metrics.observing import Metrics
 from growbin_jobs.scheduler.exporter import show
 from growbin_jobs.scheduler.jobs import ScheduledJob
 from growbin_jobs.scheduler.schedule import schedule_of
 from growbin_jobs.scheduler.service import Scheduler
-from growbin_jobs.scheduler.table import ONCE
+from growbin_jobs.scheduler.table import JOBS, ONCE
 from growbin_jobs.wiring import engine_config
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,11 @@ def main(engine: str | None = None) -> int:
             keep=timedelta(days=settings.keep_ledger_days),
         )  # fmt: skip
         scheduler.listen()
-        end = show(scheduler, settings) if engine is None else _nothing
+        end = _nothing
+        if engine is None:
+            end = show(scheduler, JOBS, paid=True)
+        elif any(isinstance(each, Metrics) for each in config.observers):
+            end = show(scheduler, jobs, paid=False)
         try:
             return scheduler.serve()
         finally:
@@ -67,7 +72,7 @@ def _of_another(engine: str) -> tuple[EngineConfig, tuple[ScheduledJob, ...]]:
 
 
 def _nothing() -> None:
-    """End what another engine's scheduler does not show: the page of Growbin's whole cluster."""
+    """End what the scheduler of an engine without metrics does not show."""
 
 
 if __name__ == "__main__":

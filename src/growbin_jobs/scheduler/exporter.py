@@ -1,4 +1,4 @@
-"""What one scheduler shows for all nodes: queues, schedule, workers, limits, breakers, money, models; its own health.
+"""What one scheduler shows for all nodes: queues, schedule, workers; of Growbin limits, breakers, money, models, too.
 
 Of several schedulers the one that leads shows it (:class:`growbin_jobs.scheduler.presence.Presence`): sums do not
 multiply. What cannot be read is missing, and is not 0.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,11 +27,10 @@ from growbin_jobs.metrics.listening import listen_to_events
 from growbin_jobs.metrics.server import Server
 from growbin_jobs.models.model_ends import ModelEnds
 from growbin_jobs.operations.limit_states import limit_states
+from growbin_jobs.scheduler.jobs import ScheduledJob
 from growbin_jobs.scheduler.overview import Overview, Trouble
 from growbin_jobs.scheduler.presence import present
 from growbin_jobs.scheduler.service import Scheduler
-from growbin_jobs.scheduler.table import JOBS
-from growbin_jobs.settings import Settings
 
 #: Seconds without a look of the timer after which a scheduler is not well.
 LATE: Final = 60.0
@@ -39,23 +38,27 @@ LATE: Final = 60.0
 _MICRO: Final = 1_000_000
 
 
-def show(scheduler: Scheduler, settings: Settings) -> Callable[[], None]:
+def show(scheduler: Scheduler, jobs: Sequence[ScheduledJob], *, paid: bool) -> Callable[[], None]:
     """Serve the metrics and the health of a scheduler.
+
+    Parameters:
+      jobs: That are shown.
+      paid: Its database has limits, breakers, money and models.
 
     Returns:
       What ends it.
     """
-    stop = listen_to_events(process_counts())
-    if not settings.scheduler_metrics_port:
+    stop, config = listen_to_events(process_counts()), scheduler.config
+    if not config.scheduler_metrics_port:
         return stop
-    page = ClusterPage(scheduler, ZoneInfo(settings.timezone))
+    page = ClusterPage(scheduler, jobs, paid=paid)
     checks = dict.fromkeys(("/startupz", "/livez", "/readyz"), page.checks)
     server = Server(
-        settings.metrics_host,
-        settings.scheduler_metrics_port,
+        config.metrics_host,
+        config.scheduler_metrics_port,
         page.render,
         checks,
-        named=settings.variable("scheduler_metrics_port"),
+        named=config.named("scheduler_metrics_port"),
     )
     server.start()
 
@@ -71,23 +74,21 @@ class ClusterPage:
 
     Parameters:
       scheduler: Whose.
-      zone: Of the days that money is counted by.
+      jobs, paid: See :func:`show`.
     """
 
-    def __init__(self, scheduler: Scheduler, zone: ZoneInfo) -> None:
+    def __init__(self, scheduler: Scheduler, jobs: Sequence[ScheduledJob], *, paid: bool) -> None:
         self._scheduler = scheduler
         config, database = scheduler.config, scheduler.database
+        zone = ZoneInfo(config.timezone)
         queues = sorted({queue for group in config.groups for queue in group.queues})
         self._sources = [
             Source("broker", lambda: list(_queues(scheduler, queues))),
-            Source("schedule", lambda: list(_schedule(database, ZoneInfo(config.timezone)))),
+            Source("schedule", lambda: list(_schedule(database, jobs, zone))),
             Source("workers", lambda: list(_workers(database))),
-            Source("limits", lambda: list(_limits(database))),
-            Source("breakers", lambda: list(_breakers(database))),
-            Source("budgets", lambda: list(_budgets(database, zone))),
-            Source("usage", lambda: list(_usage(database, zone)), every=30.0),
-            Source("models", lambda: list(_models(database, zone)), every=60.0),
         ]
+        if paid:
+            self._sources += _of_paid_calls(database, zone)
 
     def checks(self) -> list[Check]:
         """Return whether the timer looks at the schedule; a database that is away keeps it from nothing."""
@@ -104,6 +105,17 @@ class ClusterPage:
         return render(process_counts().copy(), readings, worker=self._scheduler.config.node, accept=accept)
 
 
+def _of_paid_calls(database: Database, zone: ZoneInfo) -> list[Source]:
+    """Return the sources of limits, breakers, money (by days of the zone) and models."""
+    return [
+        Source("limits", lambda: list(_limits(database))),
+        Source("breakers", lambda: list(_breakers(database))),
+        Source("budgets", lambda: list(_budgets(database, zone))),
+        Source("usage", lambda: list(_usage(database, zone)), every=30.0),
+        Source("models", lambda: list(_models(database, zone)), every=60.0),
+    ]
+
+
 def _queues(scheduler: Scheduler, queues: list[str]) -> Iterator[Reading]:
     for name, (depth, age) in scheduler.broker.survey(queues).items():
         for state, count in depth._asdict().items():
@@ -113,9 +125,9 @@ def _queues(scheduler: Scheduler, queues: list[str]) -> Iterator[Reading]:
             yield Reading(shown.QUEUE_AGE, (name,), age)
 
 
-def _schedule(database: Database, zone: ZoneInfo) -> Iterator[Reading]:
+def _schedule(database: Database, jobs: Sequence[ScheduledJob], zone: ZoneInfo) -> Iterator[Reading]:
     yield Reading(shown.SCHEDULERS, (), len(present(database)))
-    for job in Overview(database, JOBS, zone).jobs():
+    for job in Overview(database, jobs, zone).jobs():
         if job.last is not None and job.last.ended_at is not None:
             yield Reading(shown.JOB_LAST_RUN, (job.job,), job.last.ended_at.timestamp())
         if job.next_due is not None:

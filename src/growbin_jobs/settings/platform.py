@@ -19,10 +19,6 @@ class PlatformSettings(BaseModel):
         description="Address that each scheduler asks for every minute while nothing that is due waits, such as a "
         "check of healthchecks.io: it alarms when it hears nothing. Unset: none.",
     )
-    scheduler_metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        default=9091,
-        description="Port at which a scheduler serves /metrics, /startupz, /livez and /readyz. 0: none.",
-    )
 
     health_networks: Networks = Field(
         default_factory=list,
