@@ -1,4 +1,4 @@
-"""Refuses a data folder whose file system lacks what databases and the journal stand on: locks and shared memory."""
+"""Refuses a data folder whose file system lacks what databases stand on, locks and shared memory; and long paths."""
 
 from __future__ import annotations
 
@@ -11,6 +11,24 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from growbin_jobs.engine.errors import ConfigurationError
+
+#: Bytes of the longest path, links resolved: SQLite's MAX_PATHNAME without what it appends for other files.
+LONGEST_PATH = 504
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that is too long for SQLite, which says of it only that the file cannot be opened.
+
+    Raises:
+      ConfigurationError: With how long it is.
+    """
+    resolved = os.path.realpath(path)  # as SQLite does
+    length = len(os.fsencode(resolved))
+    if length > LONGEST_PATH:
+        raise ConfigurationError(
+            f"{resolved} is a path of {length} bytes, and SQLite takes {LONGEST_PATH} at most. Choose a folder with a "
+            "shorter path."
+        )
 
 
 def require_locks_and_maps(folder: Path, variable: str) -> None:

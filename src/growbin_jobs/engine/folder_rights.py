@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.file_system import require_locks_and_maps
+from growbin_jobs.engine.file_system import check_path, require_locks_and_maps
 
 #: What to do where a disk is nearly full.
 MORE_ROOM = "Free some space, or set {variable} to a folder on a larger disk."
@@ -23,9 +23,10 @@ def require_usable(folder: Path, variable: str) -> None:
       variable: Name of the setting that says where it is.
 
     Raises:
-      ConfigurationError: It cannot be made, entered or written, a database in it is another user's, or its file system
-        lacks what is needed.
+      ConfigurationError: Its path is too long for SQLite, it cannot be made, entered or written, a database in it is
+        another user's, or its file system lacks what is needed.
     """
+    check_path(folder / "central.db")
     if folder.is_symlink() and not os.path.exists(folder):
         raise ConfigurationError(
             f"{folder} is a link to {os.readlink(folder)}, which does not exist. Make that folder, or set {variable}."
