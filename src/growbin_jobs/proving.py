@@ -45,7 +45,7 @@ def proof_of(
     zone = ZoneInfo(settings.timezone)
     return prove(
         database, since, until, now=datetime.now(UTC), node=settings.node, zone=zone, kept=kept,
-        in_broker=lambda: first_messages(depths),
+        in_broker=lambda: first_messages(depths, embedded=settings.broker_url is None),
     )  # fmt: skip
 
 
@@ -65,11 +65,19 @@ def proof_of_engine(config: EngineConfig, database: Database, since: datetime, u
     return prove_engine(database, since, until, now=datetime.now(UTC), node=config.node, kept=kept)
 
 
-def first_messages(depths: Callable[[Iterable[str]], Mapping[str, Depth]]) -> int | str:
-    """Return how many messages the queue of stage 1 has, or why nobody can tell."""
+def first_messages(depths: Callable[[Iterable[str]], Mapping[str, Depth]], *, embedded: bool) -> int | str:
+    """Return how many messages the queue of stage 1 has, or why nobody can tell.
+
+    RabbitMQ does not tell how many are at workers, and while it was away they went into journals of their senders.
+
+    Parameters:
+      depths: Asks the broker about queues.
+      embedded: The broker is the embedded one.
+    """
     queue = queue_states(depths, [], known=[UPLOAD_IMAGE.queue])
     [found] = [each for each in queue.queues if each.name == UPLOAD_IMAGE.queue]
-    numbers = (found.ready, found.claimed)
-    if queue.problem is not None or None in numbers:
-        return queue.problem or f"{found.ready} wait there, and RabbitMQ does not tell how many workers have"
-    return sum(number for number in (*numbers, found.delayed) if number is not None)
+    if queue.problem is not None:
+        return queue.problem
+    if not embedded:
+        return f"{found.ready} wait there, and RabbitMQ does not tell how many workers have"
+    return sum(number or 0 for number in (found.ready, found.claimed, found.delayed))

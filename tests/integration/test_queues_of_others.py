@@ -61,7 +61,8 @@ def test_the_monitor_shows_what_waits_and_the_proof_accuses_nobody(two_sent, rab
         sent = {"user_id": "u1", "status": "pending", "created_at": now - timedelta(minutes=5)}
         rows = [sent | {"id": f"a{number}", "updated_at": sent["created_at"]} for number in range(2)]
         services.database.run(WasteAnalysis.insert_many(rows).execute)
-        proof = proof_of(settings, services.database, services.broker.depths, now - timedelta(hours=1), now)
+        seen = [services.broker.depths, lambda _: {}]  # and where the queue is not there yet: journals may hold them
+        proofs = [proof_of(settings, services.database, depths, now - timedelta(hours=1), now) for depths in seen]
 
-    [part] = [each for each in proof.parts if each.name == "analyses"]
-    assert (part.verdict, part.wrong) == (Verdict.INCOMPLETE, [])
+    parts = [part for proof in proofs for part in proof.parts if part.name == "analyses"]
+    assert [(part.verdict, part.wrong) for part in parts] == [(Verdict.INCOMPLETE, [])] * 2
