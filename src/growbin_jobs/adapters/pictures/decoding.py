@@ -10,7 +10,7 @@ from growbin_jobs.adapters.pictures.memory import has_room
 
 #: Bytes that a decoder takes for each pixel at most where it holds the whole picture, and what each takes besides
 #: (docs/performance.md, "The dearest pictures").
-_BYTES_A_PIXEL: Final = {"JPEG": 8, "PNG": 10, "WebP": 18, "HEIC": 20}
+_BYTES_A_PIXEL: Final = {"JPEG": 8, "PNG": 10, "WebP": 18, "HEIC": 24}
 _LEAST_ROOM: Final = 48_000_000
 
 _DECODER_SCALES: Final = (1, 2, 4, 8)

@@ -100,8 +100,8 @@ def coded(picture: Image.Image, quality: int = 60) -> tuple[bytes, bytes]:
     return _parts(buffer.getvalue())
 
 
-def deep_with_alpha(side: int, times: int) -> bytes:
-    """A grid of so many tiles each way, in 10 bits and full chroma, with a grid of alpha."""
+def deep_with_alpha(side: int, times: int, *, curve: int = 13) -> bytes:
+    """A grid of so many tiles each way, in 10 bits and full chroma, with a grid of alpha; ``curve`` is of H.273."""
     tiles = []
     for mode, channels in (("RGB;16", 3), ("L;16", 1)):
         from pillow_heif import from_bytes
@@ -114,7 +114,8 @@ def deep_with_alpha(side: int, times: int) -> bytes:
     whole = side * times
     body = struct.pack(">BBBBHH", 0, 0, times - 1, times - 1, whole, whole)
     kind = full(b"auxC", b"urn:mpeg:hevc:2015:auxid:1\0")
-    picture = Item(b"grid", [ispe(whole, whole)], body, tiles=[2] * times**2)
+    colours = box(b"colr", b"nclx" + struct.pack(">HHHB", 9 if curve == 16 else 1, curve, 6, 0x80))
+    picture = Item(b"grid", [ispe(whole, whole), colours], body, tiles=[2] * times**2)
     alpha = Item(b"grid", [ispe(whole, whole), kind], body, tiles=[4] * times**2, alpha_of=1)
     return built(picture, tiles[0], alpha, tiles[1])
 

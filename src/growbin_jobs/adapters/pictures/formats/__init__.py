@@ -32,7 +32,8 @@ class Contents:
       data: The bytes to decode, without metadata where the format lets us drop it.
       width: In pixels, as stored (before orientation).
       height: In pixels.
-      open: Makes a Pillow image of ``data``; pixels are decoded when it is loaded.
+      open: Makes a Pillow image of ``data``; pixels are decoded when it is loaded, or already where it is converted to
+        sRGB, too, since it has more bits than Pillow's modes (``profile`` is then None).
       scans: Passes over the picture; 1 for everything but progressive JPEG.
       orientation: EXIF orientation, 1–8; 1 is upright.
       coded: Width and height that the decoder makes before it crops; None: ``width`` and ``height``.

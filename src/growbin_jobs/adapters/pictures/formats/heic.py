@@ -1,16 +1,22 @@
 """The container of HEIC, read by libheif where the extra ``growbin-jobs[heic]`` is installed."""
 
 import io
+from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final
 
 from PIL import Image
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged, heif, primaries
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, curves, damaged, deep, heif, primaries
+from growbin_jobs.adapters.pictures.formats.light import Light
 from growbin_jobs.errors import PictureRefused
 
 #: Brands of HEVC stills (ISO/IEC 23008-12 B.4). AVIF shares the container but is not accepted.
 _BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
+
+#: Bits of a sample that Pillow reads.
+_BITS: Final = 8
 
 
 def matches(data: bytes) -> bool:
@@ -35,24 +41,30 @@ def read(data: bytes) -> Contents:
     coded = heif.coded_size(data)  # before libheif reads anything
     try:
         with _open(data) as image:
-            profile = image.info.get("icc_profile") or _of_numbers(image.info.get("nclx_profile")) or b""
-            return Contents(
-                "HEIC",
-                data,
-                *image.size,
-                _open,
-                coded=coded,
-                profile=profile if 0 < len(profile) <= MAX_PROFILE else None,
-            )
+            profile, light = _meaning(image.info)
+            opened = _open if light is None else partial(_open_deep, light=light)
+            return Contents("HEIC", data, *image.size, opened, coded=coded, profile=profile)
     except (SyntaxError, OSError, ValueError, RuntimeError, EOFError) as error:
         raise damaged() from error
 
 
-def _of_numbers(said: object) -> bytes | None:
-    """Return the profile of an ``nclx`` box, which counts where there is no other (ISO/IEC 23008-12 §6.5.5)."""
-    if not isinstance(said, dict):
-        return None
-    return primaries.of_numbers(int(said["color_primaries"]), int(said["transfer_characteristics"]))
+def _meaning(info: Mapping[Any, Any]) -> tuple[bytes | None, Light | None]:
+    """Return the colour profile, None where it is sRGB; for a picture of more bits, of which 8 are too few, its light.
+
+    An ``nclx`` box counts where there is no profile (ISO/IEC 23008-12 §6.5.5).
+    """
+    profile = info.get("icc_profile") or None
+    if profile and len(profile) > MAX_PROFILE:
+        profile = None
+    said = info.get("nclx_profile")
+    numbers = None
+    if not profile and isinstance(said, dict):
+        numbers = primaries.of_numbers(int(said["color_primaries"]), int(said["transfer_characteristics"]))
+    if info.get("bit_depth", 8) > _BITS:
+        light = curves.light_of(profile) if profile else numbers and numbers.light()
+        if light and light.is_steep():
+            return None, light
+    return profile or (numbers.profile() if numbers else None), None
 
 
 def _open(data: bytes) -> Image.Image:
@@ -60,3 +72,25 @@ def _open(data: bytes) -> Image.Image:
 
     image: Image.Image = HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
     return image
+
+
+def _open_deep(data: bytes, *, light: Light) -> Image.Image:
+    """Open a picture of more than 8 bits that is converted to sRGB with all of them."""
+    from pillow_heif import HeifFile
+
+    image = HeifFile(io.BytesIO(data), convert_hdr_to_8bit=False)  # type: ignore[no-untyped-call]
+    pixels, stride = memoryview(image.data), image.stride  # decoding comes first: it may change the size
+    is_grey, mode = image.mode == "I;16", image.mode.removesuffix(";16")
+
+    def planes(place: deep.Place) -> deep.Planes:
+        _, first, width, last = place
+        size, strip = (width, last - first), pixels[first * stride : last * stride]
+        if is_grey:
+            return deep.planes(Image.frombytes("I;16", size, strip, "raw", "I;16", stride))
+        high, low = (Image.frombytes(mode, size, strip, "raw", f"{mode};16{order}", stride) for order in "LB")
+        return high, low
+
+    bits = int(image.info["bit_depth"])
+    picture = Image.new("L" if is_grey else mode, image.size)
+    deep.to_srgb(picture, planes, light, (1 << 16) - (1 << 16 - bits))
+    return picture

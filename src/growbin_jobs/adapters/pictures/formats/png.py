@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from PIL import Image
@@ -13,11 +14,14 @@ from growbin_jobs.adapters.pictures.formats import (
     MAX_PROFILE,
     Contents,
     count_part,
+    curves,
     damaged,
+    deeppng,
     pngtext,
     primaries,
     upright,
 )
+from growbin_jobs.adapters.pictures.formats.light import Light
 
 _START: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -62,9 +66,10 @@ def read(data: bytes) -> Contents:
             texts.add(name, bytes(body))
         elif name in _COLOURS and not pixels and (said := _said(name, bytes(body))) is not None:
             colours.setdefault(name, said)
-    profile = _profile(colours)
     texts.hand_over(blocks)
-    return Contents("PNG", b"".join(kept), width, height, _open, 1, blocks.orientation(), profile)
+    profile, light = _meaning(colours, deep=data[24] == 16)
+    opened = _open if light is None else partial(deeppng.opened, light=light)
+    return Contents("PNG", b"".join(kept), width, height, opened, 1, blocks.orientation(), profile)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -94,16 +99,25 @@ def _said(name: bytes, body: bytes) -> bytes | None:
     return body if len(body) == {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}[name] else None
 
 
-def _profile(colours: dict[bytes, bytes]) -> bytes | None:
-    """Return the profile by the first of the chunks that counts (PNG 3rd ed. §4.3); None where it is sRGB."""
+def _meaning(colours: dict[bytes, bytes], *, deep: bool) -> tuple[bytes | None, Light | None]:
+    """Return the profile of the first of the chunks that counts (PNG 3rd ed. §4.3), None where it is sRGB.
+
+    Parameters:
+      deep: The picture has 16 bits. Where 8 are too few, what they are as light is returned instead.
+    """
     if (code := colours.get(b"cICP")) and code[2:] == b"\0\1":  # RGB in its full range
-        return primaries.of_numbers(code[0], code[1])
-    if b"iCCP" in colours or b"sRGB" in colours:
-        return colours.get(b"iCCP")
-    gamma = int.from_bytes(colours[b"gAMA"], "big") if b"gAMA" in colours else None
-    values = [number / 100_000 for number in struct.unpack(">8L", colours.get(b"cHRM", bytes(32)))]
-    white, *points = zip(values[::2], values[1::2], strict=True)
-    return primaries.of_png(gamma, (*points, white) if b"cHRM" in colours else None)  # type: ignore[arg-type]
+        said = primaries.of_numbers(code[0], code[1])
+    elif b"iCCP" in colours or b"sRGB" in colours:
+        profile = colours.get(b"iCCP")
+        light = curves.light_of(profile) if profile and deep else None
+        return (None, light) if light and light.is_steep() else (profile, None)
+    else:
+        gamma = int.from_bytes(colours[b"gAMA"], "big") if b"gAMA" in colours else None
+        values = [number / 100_000 for number in struct.unpack(">8L", colours.get(b"cHRM", bytes(32)))]
+        white, *points = zip(values[::2], values[1::2], strict=True)
+        said = primaries.of_png(gamma, (*points, white) if b"cHRM" in colours else None)  # type: ignore[arg-type]
+    light = said.light() if said and deep else None
+    return (None, light) if light and light.is_steep() else (said.profile() if said else None, None)
 
 
 def _unpacked(body: bytes) -> bytes | None:

@@ -9,12 +9,10 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-Point = tuple[float, float]
-#: Red, green, blue and white, as x and y.
-Primaries = tuple[Point, Point, Point, Point]
-_Matrix = Sequence[Sequence[float]]
+from growbin_jobs.adapters.pictures.formats.light import Light
+from growbin_jobs.adapters.pictures.formats.matrices import D50, Matrix, Primaries, to_d50
 
 _D65: Final = (0.3127, 0.3290)
 SRGB: Final[Primaries] = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
@@ -32,24 +30,38 @@ _POWERS: Final = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 _LIKE_SRGB: Final = frozenset({1, 2, 6, 13, 14, 15})
 _PQ, _HLG = 16, 18
 
-#: White of a profile's connection space, and how eyes adapt to it (ICC.1:2022 §7.2.16, annex E).
-_D50: Final = (0.9642, 1.0, 0.8249)
-_BRADFORD: Final = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 _POINTS: Final = 1024
 
 
-def of_numbers(primaries: int, curve: int) -> bytes | None:
-    """Return the profile of H.273's numbers; None where they mean sRGB or nothing that is known."""
+class Numbers(NamedTuple):
+    """What a file says of its colours without a profile: they are not sRGB."""
+
+    points: Primaries
+    curve: int
+    power: float
+
+    def profile(self) -> bytes | None:
+        """Return the profile; None where its points span no colours."""
+        return _kept(*self)
+
+    def light(self) -> Light | None:
+        """Return what the numbers are as light; None where the points span no colours."""
+        colorants = _colorants(self.points)
+        return Light(colorants, _decoder(self.curve, self.power)) if colorants else None
+
+
+def of_numbers(primaries: int, curve: int) -> Numbers | None:
+    """Return what H.273's numbers say; None where they mean sRGB or nothing that is known."""
     points = _PRIMARIES.get(primaries)
     if points is None or not (curve in _LIKE_SRGB or curve in _POWERS or curve in (_PQ, _HLG)):
         return None
     if points is SRGB and curve in _LIKE_SRGB:
         return None
-    return _kept(points, curve, 0.0)
+    return Numbers(points, curve, 0.0)
 
 
-def of_png(gamma: int | None, points: Primaries | None) -> bytes | None:
-    """Return the profile of a PNG's ``gAMA`` and ``cHRM``; None where they mean sRGB, or are nonsense.
+def of_png(gamma: int | None, points: Primaries | None) -> Numbers | None:
+    """Return what a PNG's ``gAMA`` and ``cHRM`` say; None where they mean sRGB, or are nonsense.
 
     Parameters:
       gamma: 100,000 divided by the power; 45,455 stands for sRGB's curve (PNG 3rd ed. §11.3.2.5).
@@ -60,29 +72,35 @@ def of_png(gamma: int | None, points: Primaries | None) -> bytes | None:
     power = 0.0 if gamma is None or abs(gamma - 45_455) <= 500 else 100_000 / gamma
     if points in (None, SRGB) and not power:
         return None
-    return _profile(points or SRGB, 0 if power else 13, power)
+    return Numbers(points or SRGB, 0 if power else 13, power)
+
+
+def _colorants(points: Primaries) -> Matrix | None:
+    try:
+        colorants = to_d50(points)
+    except ZeroDivisionError:
+        return None
+    return colorants if all(-2 < value < 3 for row in colorants for value in row) else None
 
 
 def _profile(points: Primaries, curve: int, power: float) -> bytes | None:
     """Return a profile of three colorants and a table (ICC.1:2001-04 §6), which is all that is needed."""
-    try:
-        columns = list(zip(*_to_d50(points), strict=True))
-    except ZeroDivisionError:
-        return None  # points that span no colours
-    if not all(-2 < value < 3 for column in columns for value in column):
+    colorants = _colorants(points)
+    if colorants is None:
         return None
+    columns = list(zip(*colorants, strict=True))
     decode = _decoder(curve, power)
     levels = [round(65_535 * min(max(decode(at / (_POINTS - 1)), 0.0), 1.0)) for at in range(_POINTS)]
     table = b"curv\0\0\0\0" + struct.pack(f">L{_POINTS}H", _POINTS, *levels)
     bodies = {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
-    bodies |= {b"wtpt": _xyz(_D50), b"rTRC": table}
+    bodies |= {b"wtpt": _xyz(D50), b"rTRC": table}
     at, listed = 128 + 4 + 12 * 7, b""
     for name, body in bodies.items():
         listed += name + struct.pack(">LL", at, len(body))
         at += len(body)
     listed += b"".join(name + listed[-8:] for name in (b"gTRC", b"bTRC"))  # all three share one table
     head = struct.pack(">L4sL4s4s4s", at, bytes(4), 0x02400000, b"mntr", b"RGB ", b"XYZ ") + bytes(12) + b"acsp"
-    return head + bytes(28) + _xyz(_D50)[8:] + bytes(48) + struct.pack(">L", 7) + listed + b"".join(bodies.values())
+    return head + bytes(28) + _xyz(D50)[8:] + bytes(48) + struct.pack(">L", 7) + listed + b"".join(bodies.values())
 
 
 _kept = lru_cache(maxsize=16)(_profile)
@@ -112,36 +130,3 @@ def _of_hlg(level: float) -> float:
 
 def _xyz(values: Sequence[float]) -> bytes:
     return b"XYZ \0\0\0\0" + b"".join(struct.pack(">l", round(value * 65_536)) for value in values)
-
-
-def _to_d50(points: Primaries) -> _Matrix:
-    """Return linear RGB to XYZ, adapted to D50."""
-    columns = [(x / y, 1.0, (1 - x - y) / y) for x, y in points]
-    white = columns.pop()
-    colorants = list(zip(*columns, strict=True))
-    shares = _times(_inverse(colorants), white)
-    scaled = [[value * share for value, share in zip(row, shares, strict=True)] for row in colorants]
-    seen, wanted = _times(_BRADFORD, white), _times(_BRADFORD, _D50)
-    adapted = [
-        [value * to / of for value in row]
-        for row, of, to in zip(_product(_BRADFORD, scaled), seen, wanted, strict=True)
-    ]
-    return _product(_inverse(_BRADFORD), adapted)
-
-
-def _times(matrix: _Matrix, vector: Sequence[float]) -> list[float]:
-    return [sum(one * other for one, other in zip(row, vector, strict=True)) for row in matrix]
-
-
-def _product(one: _Matrix, other: _Matrix) -> _Matrix:
-    return list(zip(*(_times(one, column) for column in zip(*other, strict=True)), strict=True))
-
-
-def _inverse(matrix: _Matrix) -> _Matrix:
-    (a, b, c), (d, e, f), (g, h, i) = matrix
-    size = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    return [
-        [(e * i - f * h) / size, (c * h - b * i) / size, (b * f - c * e) / size],
-        [(f * g - d * i) / size, (a * i - c * g) / size, (c * d - a * f) / size],
-        [(d * h - e * g) / size, (b * g - a * h) / size, (a * e - b * d) / size],
-    ]
