@@ -33,7 +33,7 @@ def decoded(contents: Contents, side: int, close_enough: float) -> Image.Image:
         if contents.name == "JPEG":
             scale = _decoder_scale(max(image.size), side, close_enough)
             image.draft(None, (image.width // scale, image.height // scale))
-        image.load()
+        _load(image, contents)
         return colour.resizable(image)
     except MemoryError:
         raise
@@ -41,6 +41,12 @@ def decoded(contents: Contents, side: int, close_enough: float) -> Image.Image:
         if not _has_room(contents):
             raise MemoryError from error
         raise damaged() from error
+
+
+def _load(image: Image.Image, contents: Contents) -> None:
+    image.load()
+    if contents.ends_early(image):
+        raise ValueError("it ends too early")
 
 
 def _has_room(contents: Contents) -> bool:

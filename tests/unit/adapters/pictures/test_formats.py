@@ -3,6 +3,7 @@
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 from growbin_jobs.adapters.pictures import prepare
 from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, jpeg, png, webp
@@ -53,6 +54,28 @@ def test_a_jpeg_without_its_end_is_taken_where_all_its_pixels_are_there(
             prepare(whole[:cut])
     with pytest.raises(PictureRefused):  # a scan may be missing, and nothing would show it
         prepare(hostile.encoded(hostile.scene(), progressive=True)[:-2])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}, {"subsampling": 0}])
+def test_a_jpeg_that_ends_before_its_last_pixel_is_refused_whatever_stands_behind(
+    hostile: ModuleType, mode: str, options: dict[str, object]
+) -> None:
+    whole = hostile.encoded(hostile.scene(300, 200, mode=mode), quality=90, **options)
+    pixels = whole.index(b"\xff\xda") + 14
+    for cut in range(pixels, len(whole) - 60, 397):
+        with pytest.raises(PictureRefused):
+            prepare(whole[:cut].rstrip(b"\xff") + b"\xff\xd9")
+    progressive = hostile.encoded(hostile.scene(300, 200, mode=mode), progressive=True)
+    with pytest.raises(PictureRefused):
+        prepare(progressive[: progressive.index(b"\xff\xda") + 60] + b"\xff\xd9")
+
+
+def test_a_jpeg_that_ends_in_the_grey_of_the_middle_is_whole(hostile: ModuleType) -> None:
+    for mode, grey in (("RGB", (128, 128, 128)), ("L", 128), ("CMYK", (127, 127, 127, 127))):
+        whole = hostile.encoded(Image.new(mode, (300, 200), grey))
+        assert prepare(whole).original
+        assert prepare(whole[:-2]).original == prepare(whole).original
 
 
 def test_profiles_are_honoured_up_to_their_limit(hostile: ModuleType) -> None:

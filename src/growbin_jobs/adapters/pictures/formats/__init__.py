@@ -38,6 +38,7 @@ class Contents:
       orientation: EXIF orientation, 1–8; 1 is upright.
       coded: Width and height that the decoder makes before it crops; None: ``width`` and ``height``.
       buffered: Whether the decoder must hold the whole picture at its full size, however small the result.
+      ends_early: Tells of the loaded image whether pixels are missing that its decoder has made up.
       profile: ICC colour profile; None where there is none worth honouring.
     """
 
@@ -51,6 +52,7 @@ class Contents:
     profile: bytes | None = None
     coded: tuple[int, int] | None = None
     buffered: bool = True
+    ends_early: Callable[[Image.Image], bool] = lambda _: False
 
 
 def damaged() -> PictureRefused:

@@ -91,8 +91,17 @@ def read(data: bytes) -> Contents:
     if not size or not scans:
         raise damaged()
     kept.append(view[first_scan:end])  # the last end is the end of the image
+    whole = b"".join(kept)
     return Contents(
-        "JPEG", b"".join(kept), *size, opened, scans, blocks.orientation(), profile.joined(), None, buffered
+        "JPEG",
+        whole,
+        *size,
+        opened,
+        scans=scans,
+        orientation=blocks.orientation(),
+        profile=profile.joined(),
+        buffered=buffered,
+        ends_early=lambda image: opened is _open and _ends_early(image, whole),
     )
 
 
@@ -141,11 +150,30 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _open_without_end(data: bytes) -> Image.Image:
-    """Open a picture that has no end, if all its pixels are there: what stands behind them then changes none."""
+    """Open a picture that has no end, if all its pixels are there."""
     data = data.rstrip(b"\xff")
-    if _smallest(data + _END) != _smallest(data + _OTHER_END):
+    if _lacks_pixels(data):
         raise ValueError("it ends too early")
     return _open(data + _END)
+
+
+def _ends_early(image: Image.Image, data: bytes) -> bool:
+    """Return whether a picture ends before its last pixel, though its file has an end: that is for libjpeg a warning.
+
+    What is missing is the grey of the middle then, so only a picture that ends in this grey is looked at twice.
+    """
+    last = image.getpixel((image.width - 1, image.height - 1))
+    values = last if isinstance(last, tuple) else (last or 0,)
+    return all(127 <= value <= 128 for value in values) and _lacks_pixels(data.removesuffix(_END).rstrip(b"\xff"))
+
+
+def _lacks_pixels(data: bytes) -> bool:
+    """Return whether what stands behind the last scan changes the picture: where that is whole, it changes nothing.
+
+    Parameters:
+      data: Without its end.
+    """
+    return _smallest(data + _END) != _smallest(data + _OTHER_END)
 
 
 def _smallest(data: bytes) -> bytes:
