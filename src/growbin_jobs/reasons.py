@@ -22,8 +22,8 @@ _OF_ANALYSES: dict[str, dict[Language, str]] = {
         "en": "This file is not a picture that we accept. Send a JPEG, PNG or WebP photo.",
     },
     "picture_of_another_kind": {
-        "ko": "이 방식으로 저장한 {format} 사진은 읽을 수 없습니다. 일반 JPEG로 다시 저장해서 올려 주세요.",
-        "en": "This {format} is coded in a way that we do not read (such as 12 bits, lossless or arithmetic). "
+        "ko": "이 사진({format})은 읽을 수 없는 방식으로 저장되어 있습니다. 일반 JPEG로 다시 저장해서 올려 주세요.",
+        "en": "This picture ({format}) is stored in a way that we do not read. "
         "Save it as an ordinary JPEG and send that.",
     },
     "picture_needs_heic": {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from growbin_jobs.adapters.pictures.formats import Contents, heic, jpeg, png, webp
+from growbin_jobs.adapters.pictures.formats import Contents, heic, jpeg, of_another_kind, png, unread, webp
 from growbin_jobs.errors import PictureRefused
 
 _FORMATS: Final[tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Contents]], ...]] = (
@@ -67,6 +67,8 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Contents:
             contents = read(data)
             _check(contents, limits)
             return contents
+    if name := unread.format_of(data):
+        raise of_another_kind(name)
     raise PictureRefused("picture_not_an_image")
 
 

@@ -212,19 +212,20 @@ def scan_bomb(scans: int) -> bytes:
 
 def foreign() -> Iterator[Sample]:
     """Files that are no picture we take, whatever they are called."""
-    for kind in ("GIF", "TIFF", "BMP", "TGA", "PPM", "ICO", "PCX", "EPS", "PDF", "AVIF", "JPEG2000"):
+    for kind in ("TGA", "PPM", "ICO", "PCX", "EPS", "PDF"):
         yield Sample(kind.lower(), encoded(scene(), kind), "picture_not_an_image")
+    for kind in ("GIF", "TIFF", "BMP", "AVIF", "JPEG2000"):
+        yield Sample(kind.lower(), encoded(scene(), kind), "picture_of_another_kind")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.jpg", encoded(scene()))
     yield Sample("zip", archive.getvalue(), "picture_not_an_image")
     for name, data in {
-        "psd": b"8BPS\0\1" + bytes(100),
         "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"><script>1</script></svg>',
         "html": b"<!doctype html><script>alert(1)</script>",
         "html that begins like a jpeg": b"\xff\xd8<script>alert(1)</script>",
         "elf": b"\x7fELF\2\1\1" + bytes(100),
-        "gif of two bytes more": b"GIF89a" + bytes(2),
+        "a text that begins like a bmp": b"BMW is no picture." + bytes(20),
         "mp4": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100),
         "text": "사진이 아닙니다".encode(),
         "zeros": bytes(1000),
@@ -232,6 +233,15 @@ def foreign() -> Iterator[Sample]:
         "riff but wave": b"RIFF\x24\0\0\0WAVEfmt " + bytes(24),
     }.items():
         yield Sample(name, data, "picture_not_an_image")
+    for name, data in {
+        "psd": b"8BPS\0\1" + bytes(100),
+        "gif of two bytes more": b"GIF89a" + bytes(2),
+        "jpeg xl": b"\xff\x0a" + bytes(20),
+        "jpeg xl in boxes": b"\0\0\0\x0cJXL \r\n\x87\n",
+        "cr3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
+        "raf": b"FUJIFILMCCD-RAW 0201" + bytes(20),
+    }.items():
+        yield Sample(name, data, "picture_of_another_kind")
     yield Sample("empty", b"", "picture_truncated")
     plain = encoded(scene())
     for name, frame in {

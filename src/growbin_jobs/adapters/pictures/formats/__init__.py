@@ -61,10 +61,10 @@ def damaged() -> PictureRefused:
 
 
 def of_another_kind(name: str) -> PictureRefused:
-    """Return the refusal of a file that may be whole, but is coded in a way that no camera writes.
+    """Return the refusal of a file that may be whole, but is of a format, or coded in a way, that we do not read.
 
     Parameters:
-      name: What the file is, such as ``JPEG``.
+      name: What the file is, such as ``JPEG`` or ``AVIF``.
     """
     return PictureRefused("picture_of_another_kind", format=name)
 
