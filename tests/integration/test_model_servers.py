@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -166,7 +167,7 @@ PAGES = {
     "a proxy's page": (502, {}, b"<html><head><title>502 Bad Gateway</title></head></html>", "an HTML page, 502 Bad"),
     "another address": (404, {}, b"<!doctype html><title>Welcome</title>", "OPENAI_BASE_URL"),
     "nothing": (404, {}, b"", "OPENAI_BASE_URL"),
-    "a page for an answer": (200, {}, b"<html><title>Sign in</title></html>", "not a chat completion"),
+    "a page for an answer": (200, {}, b"<html><title>Sign in</title></html>", "an HTML page, Sign in"),
     "half an answer": (200, {}, b'{"choices": [{"mess', "not a chat completion"),
     "a bomb": (200, {"content-encoding": "gzip"}, gzip.compress(b"\0" * 30_000_000), "too large"),
     "a large error": (400, {}, b'{"error": {"message": "' + b"no " * 1_000_000 + b'"}}', "no no no"),
@@ -192,6 +193,38 @@ def test_what_stands_between_is_bounded_and_named(stub):
         assert len(str(raised.value)) < 400, name
         assert str(raised.value).isprintable(), name
     assert len(stub.all_requests) == len(PAGES)
+
+
+@pytest.mark.parametrize("stub", ["openai"], indirect=True)
+def test_a_whole_object_is_an_answer_though_the_cap_ended_what_stands_behind_it(stub):
+    """A model in JSON mode may write blanks for ever: asked again, with four times the cap, it writes them again."""
+    answer = expected(picture())
+    content = answer.model_dump_json() + "\n" * 900
+    whole = {"choices": [{"message": {"content": content}, "finish_reason": "length"}]}
+    stub.says(model_servers.Reply(200, json.dumps(whole).encode()))
+
+    assert vision(client(stub, server="openai")).classify(picture()) == answer
+    assert len(stub.all_requests) == 1
+
+
+@pytest.mark.parametrize("stub", ["openai"], indirect=True)
+def test_what_may_have_been_billed_is_asked_no_more_often_than_after_a_deadline(stub):
+    """The connection ends in the middle of an answer; a gateway's deadline passes before the model's."""
+    asking = text(client(stub, server="openai"))
+    for reply in (
+        model_servers.Reply(200, b'{"choices": [{"message": {"content": "' + b"a" * 500, how="cut"),
+        model_servers.Reply(504, b"<html><title>504 Gateway Time-out</title></html>", content_type="text/html"),
+        model_servers.Reply(524, b"error code: 524", content_type="text/plain"),
+    ):
+        stub.says(reply)
+        with pytest.raises(Transient) as raised:
+            asking.compose(RULE, None, "ko")
+        assert raised.value.max_retries == 2
+    for status in (500, 502, 503, 520, 522):
+        stub.says(model_servers.Reply(status, b""))
+        with pytest.raises(Transient) as raised:
+            asking.compose(RULE, None, "ko")
+        assert raised.value.max_retries is None
 
 
 @pytest.mark.parametrize("stub", ["openai"], indirect=True)

@@ -163,8 +163,8 @@ PERMANENT = {
 }
 # Behaviour → how many retries the error allows; None: as many as the actor has.
 TRANSIENT = {
-    "408": None, "409": None, "500": None, "503": None, "drop": None, "cut": None, "error_200": None,
-    "html": 1, "broken_json": 1, "no_choices": 1, "empty": 1, "null_content": 1, "always_length": 1,
+    "408": None, "409": None, "500": None, "503": None, "drop": None, "error_200": None, "html": None,
+    "cut": 2, "broken_json": 1, "no_choices": 1, "empty": 1, "null_content": 1, "always_length": 1,
 }  # fmt: skip
 UNUSABLE_VISION = ["not_json", "schema_break", "extra_field", "nan", "path_item", "unknown_item"]
 WAITS = {
@@ -540,7 +540,7 @@ MEASURED: dict[str, list[tuple[str, int | None, Usage | None, str]]] = {
     "schema_break": [("unusable", 200, COUNTED, "yes")],
     "refusal": [("refused", 200, COUNTED, "yes")],
     "empty": [("unusable", 200, COUNTED, "yes")],
-    "html": [("unusable", 200, None, "yes")],
+    "html": [("failed", 200, None, "yes")],
     "length": [("unusable", 200, COUNTED, "yes"), ("answered", 200, COUNTED, "yes")],
     "no_json_schema": [("rejected", 400, None, "no"), ("answered", 200, COUNTED, "yes")],
     "400": [("rejected", 400, None, "no")],
@@ -550,6 +550,7 @@ MEASURED: dict[str, list[tuple[str, int | None, Usage | None, str]]] = {
     "429": [("rate_limited", 429, None, "no")],
     "503": [("failed", 503, None, "no")],
     "drop": [("unreachable", None, None, "unknown")],
+    "cut": [("timeout", None, None, "unknown")],
     "hang": [("timeout", None, None, "unknown")],
 }
 

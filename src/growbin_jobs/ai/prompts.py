@@ -60,6 +60,10 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "clean": ("깨끗함",),
     "dirty": ("더러움",),
     "mixed": ("섞임", "혼합"),
+    "category": ("분류", "카테고리", "재질"),
+    "item": ("품목", "항목", "물품"),
+    "state": ("상태",),
+    "confidence": ("신뢰도", "확신도"),
 }
 
 VISION_QUESTION = "이 사진에서 버리려는 물건을 판독해 주세요."

@@ -248,7 +248,7 @@ def _message(request: PlannedRequest) -> str:
 
 def _own(record: ModelRequest, failure: BaseException | None) -> GrowbinError | None:
     """Return the error of a message whose request failed by its own fault; None: the failure itself."""
-    if record.outcome == "timeout" and isinstance(failure, Transient) and failure.max_retries is not None:
+    if record.outcome in ("timeout", "failed") and isinstance(failure, Transient) and failure.max_retries is not None:
         # The first try, which may have been billed too, was put off and counted as no retry.
         return Transient(str(failure), max_retries=min(failure.max_retries, BILLED_RETRIES - 1))
     return None

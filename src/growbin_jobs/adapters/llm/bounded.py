@@ -36,6 +36,10 @@ class AnswerTooLarge(httpx2.DecodingError):
     """The body is larger than is allowed: :data:`LARGEST`, where nobody has said otherwise."""
 
 
+class AnswerBrokenOff(httpx2.RemoteProtocolError):
+    """The connection ended, or failed, in the middle of an answer."""
+
+
 class BoundedStream(httpx2.SyncByteStream):
     """The body of a response, decompressed, and no more of it than is allowed.
 
@@ -62,9 +66,12 @@ class BoundedStream(httpx2.SyncByteStream):
                 if size > self._most:
                     raise AnswerTooLarge("the body is too large")
                 yield chunk
-        except (httpx2.DecodingError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
+        except httpx2.DecodingError as error:
             if not self._is_error or isinstance(error, AnswerTooLarge):
                 raise
+        except (httpx2.RemoteProtocolError, httpx2.ReadError) as error:
+            if not self._is_error:
+                raise AnswerBrokenOff(str(error)) from error
 
     def close(self) -> None:
         self._inner.close()

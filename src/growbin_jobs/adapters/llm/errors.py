@@ -14,6 +14,7 @@ a refusal; content filter                              ``Permanent`` model_refus
 any that asks to wait (Retry-After, RetryInfo, words)  ``Deferred`` for as long as the server asks
 overloaded, busy, loading its model                    ``Deferred``
 the deadline passed after the request was sent         ``Transient``, 2 retries: each try may have been billed
+504, 524: a gateway's deadline passed; a part of a 200 ``Transient``, 2 retries
 no JSON, wrong schema, empty, cut off                  ``Transient``, 1 retry
 429; 498 (Groq)                                        ``Deferred`` for as long as the server asks
 =====================================================  ==========================================================
@@ -50,6 +51,9 @@ _MAY_ASK_TO_WAIT: Final = frozenset({408, 409, 413, 425, 502, 503, 504, 529})
 #: Statuses below 500 that speak of the moment and not of the request: a lock, an upstream that failed (424 of Azure), a
 #: connection that somebody on the way closed (nginx's 444, 460, 499).
 _FAILED_NOW: Final = frozenset({408, 409, 421, 423, 424, 425, 444, 449, 460, 499})
+#: What a gateway says when its own deadline has passed (RFC 9110 §15.6.5; Cloudflare's): the server behind it goes on,
+#: and bills.
+_ANSWERED_TOO_LATE: Final = frozenset({504, 524})
 
 _MISPACKED: Final = (
     "What came over the connection to the model's server is compressed otherwise than it says, or in a way that nobody "
@@ -88,13 +92,15 @@ def from_exception(
     import httpx2
     import openai
 
-    from growbin_jobs.adapters.llm.bounded import AnswerTooLarge
+    from growbin_jobs.adapters.llm.bounded import AnswerBrokenOff, AnswerTooLarge
 
     if isinstance(error, openai.APIStatusError):
         body, headers = document_of(error), error.response.headers
         return from_response(error.status_code, body, headers, secret=secret, model=model, sent=sent)
     if AnswerTooLarge in (type(error), type(error.__cause__)):
         return unusable("it is too large")
+    if AnswerBrokenOff in (type(error), type(error.__cause__)):
+        return Transient("The connection ended in the middle of the model's answer.", max_retries=BILLED_RETRIES)
     if isinstance(error, httpx2.DecodingError):
         return Transient(_MISPACKED)
     if isinstance(error, openai.APITimeoutError):
@@ -163,7 +169,8 @@ def from_response(
     ):
         return Permanent("model_not_offered", status=status, model=model, detail=_instead_of(model))
     if status in _FAILED_NOW or status >= 500 or vocabulary.ENDED_WORDS.search(text):
-        return Transient(f"The model's server failed (HTTP {status}, {detail}).")
+        retries = BILLED_RETRIES if status in _ANSWERED_TOO_LATE else None
+        return Transient(f"The model's server failed (HTTP {status}, {detail}).", max_retries=retries)
     is_missing = status in (404, 405) and (not text or text.startswith("an HTML page"))
     if is_missing or (status in (400, 404, 405) and vocabulary.WRONG_ADDRESS.search(text)):
         detail = f"{detail}; check OPENAI_BASE_URL, which usually ends in /v1"

@@ -1,6 +1,7 @@
 """Reads what a model server says to a request, and keeps what that teaches of the server."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from growbin_jobs.adapters.llm.errors import unusable
@@ -81,7 +82,8 @@ class Lessons:
     ) -> Completion[Answer]:
         """Return what a reply says; learn a higher cap, or that the schema has to be said in words besides.
 
-        An answer outside the schema is paid for: whether to ask again is the queue's business, which counts that.
+        An object that is whole is taken though the cap ended the answer: blanks or words came behind it. An answer
+        outside the schema is paid for: whether to ask again is the queue's business, which counts that.
 
         Parameters:
           wish: The request.
@@ -93,6 +95,9 @@ class Lessons:
           FieldRefused: It was cut off, and the cap can be raised.
           Transient: It cannot be used.
         """
+        if reply.cut_off and wish.form is not None and reply.content:
+            with suppress(Transient):
+                return read(reply)
         if reply.cut_off:
             self._teach(wish, asked, Facts(refused={f"cap.{wish.call.max_tokens}": "it cut an answer off"}))
             raise unusable(f"it was cut off at {asked.cap} tokens")

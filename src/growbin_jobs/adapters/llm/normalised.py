@@ -8,7 +8,7 @@
 | the object as Python writes it: ``{'item': None}`` | the object |
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
 | ``" Plastics "``, ``"플라스틱"`` where ``plastic`` is one of the words asked for | ``plastic`` |
-| ``"PET bottle"`` where ``pet_bottle`` is one, ``"Item"`` for the name ``item`` | the word, the name |
+| ``"PET bottle"`` where ``pet_bottle`` is one, ``"Item"`` or ``"품목"`` for the name ``item`` | the word, the name |
 | a name twice with two values; NaN or Infinity; two objects | nothing: it is ambiguous |
 """
 
@@ -32,6 +32,8 @@ _WRAPPERS: Final = frozenset(
         "parameters",
         "properties",
         "content",
+        "결과",
+        "답변",
     }
 )
 _DECODER_DEPTH: Final = 64
@@ -55,7 +57,7 @@ def the_object(text: str, schema: Mapping[str, Any], also: Also | None = None) -
     Parameters:
       text: Of the answer, unwrapped (:mod:`growbin_jobs.adapters.llm.wrapping`).
       schema: JSON Schema that the object should fit; its names and words are used to find it and to read its values.
-      also: Words of the schema to their other names, such as ``plastic`` to ``플라스틱``.
+      also: Words and names of the schema to their other names, such as ``plastic`` to ``플라스틱``.
 
     Raises:
       Ambiguous: There is none, or more than one.
@@ -63,12 +65,15 @@ def the_object(text: str, schema: Mapping[str, Any], also: Also | None = None) -
     forms = schema.get("properties", {})
     names = set(forms)
     found = _unwrapped(_parsed(text[:_LONGEST]), names | {str(schema.get("title", ""))}, names, 0)
-    return {name: _value(value, forms.get(name, {}), schema, also or {}) for name, value in _by_names(found, names)}
+    return {
+        name: _value(value, forms.get(name, {}), schema, also or {})
+        for name, value in _by_names(found, names, also or {})
+    }
 
 
-def _by_names(found: Mapping[str, Any], names: set[str]) -> list[tuple[str, Any]]:
+def _by_names(found: Mapping[str, Any], names: set[str], also: Also) -> list[tuple[str, Any]]:
     """Return the members by the names that were asked for; one that was not asked for stays as it is."""
-    spelled = {_letters(name): name for name in names}
+    spelled = {_letters(other): name for name in names for other in (*also.get(name, ()), name)}
     return list(_unique([(spelled.get(_letters(name), name), value) for name, value in found.items()]).items())
 
 

@@ -11,6 +11,7 @@ from pydantic import (
 
 from growbin_jobs.adapters.llm.documents import decoded, error_in, parsed, status_in
 from growbin_jobs.adapters.llm.errors import from_response, unusable
+from growbin_jobs.adapters.llm.said import is_page
 from growbin_jobs.adapters.llm.usage import Usage, read_usage
 from growbin_jobs.adapters.llm.wrapping import unwrapped
 from growbin_jobs.errors import Permanent, Transient
@@ -88,6 +89,8 @@ def read_reply(
     if (wrong := error_in(document)) is not None:
         raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
     wire = parsed(_Completion, document)
+    if wire is None and is_page(document):  # of a proxy: no model has answered
+        raise from_response(502, document, headers, secret=secret, model=model, sent=sent)
     if wire is None:
         raise unusable("it is not a chat completion")
     if not wire.choices:

@@ -173,8 +173,13 @@ def _are_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values[:_MOST_VALUES])
 
 
+def is_page(text: str) -> bool:
+    """Return whether a text is a page for people: of HTML, or an error in XML."""
+    return _PAGE.match(text) is not None
+
+
 def _read_text(text: str, said: Said, left: list[int], depth: int) -> None:
-    if _PAGE.match(text):  # "<400> InternalError" of DashScope is none
+    if is_page(text):  # "<400> InternalError" of DashScope is none
         if title := _TITLE.search(text):
             said.texts.append(f"an HTML page, {title[1].strip()}")
         elif message := _MESSAGE.search(text):

@@ -11,6 +11,7 @@ from growbin_jobs.messages import VisionAnswer
 SCHEMA = VisionAnswer.model_json_schema()
 ANSWER = {"category": "metal", "item": "can", "state": "clean", "confidence": 0.8}
 TEXT = json.dumps(ANSWER)
+ALSO = {"metal": ("금속", "캔"), "clean": ("깨끗함",), "category": ("분류",), "item": ("품목",)}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,13 @@ TEXT = json.dumps(ANSWER)
         TEXT.replace("0.8", '"0,8"'),
         TEXT.replace("metal", "Metals").replace('"item"', '"Item"'),
         TEXT.replace("metal", "금속").replace("clean", "깨끗 함"),
+        TEXT.replace('"category"', '"분류"').replace('"item"', '"품목"'),
+        json.dumps({"결과": {{"item": "품목"}.get(name, name): value for name, value in ANSWER.items()}}),
         json.dumps({"answer": {name.upper(): value for name, value in ANSWER.items()}}),
     ],
 )
 def test_the_object_is_found_and_its_values_are_read(text):
-    assert the_object(text, SCHEMA, {"metal": ("금속", "캔"), "clean": ("깨끗함",)}) == ANSWER
+    assert the_object(text, SCHEMA, ALSO) == ANSWER
 
 
 def test_a_word_is_known_by_its_letters_and_by_its_other_names_but_never_guessed():
