@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Final
 
 from growbin_jobs.adapters.llm import vocabulary
 from growbin_jobs.adapters.llm.documents import decoded
+from growbin_jobs.adapters.llm.meter import ANSWERED_TOO_LATE
 from growbin_jobs.adapters.llm.said import Said, read_said
 from growbin_jobs.adapters.llm.unreachable import why_unreachable
 from growbin_jobs.adapters.llm.waiting import asked_wait, asks_to_wait, wait_of
@@ -51,10 +52,6 @@ _MAY_ASK_TO_WAIT: Final = frozenset({408, 409, 413, 425, 502, 503, 504, 529})
 #: Statuses below 500 that speak of the moment and not of the request: a lock, an upstream that failed (424 of Azure), a
 #: connection that somebody on the way closed (nginx's 444, 460, 499).
 _FAILED_NOW: Final = frozenset({408, 409, 421, 423, 424, 425, 444, 449, 460, 499})
-#: What a gateway says when its own deadline has passed (RFC 9110 §15.6.5; Cloudflare's): the server behind it goes on,
-#: and bills.
-_ANSWERED_TOO_LATE: Final = frozenset({504, 524})
-
 _MISPACKED: Final = (
     "What came over the connection to the model's server is compressed otherwise than it says, or in a way that nobody "
     "asked for. Look at what is before that server."
@@ -169,7 +166,7 @@ def from_response(
     ):
         return Permanent("model_not_offered", status=status, model=model, detail=_instead_of(model))
     if status in _FAILED_NOW or status >= 500 or vocabulary.ENDED_WORDS.search(text):
-        retries = BILLED_RETRIES if status in _ANSWERED_TOO_LATE else None
+        retries = BILLED_RETRIES if status in ANSWERED_TOO_LATE else None
         return Transient(f"The model's server failed (HTTP {status}, {detail}).", max_retries=retries)
     is_missing = status in (404, 405) and (not text or text.startswith("an HTML page"))
     if is_missing or (status in (400, 404, 405) and vocabulary.WRONG_ADDRESS.search(text)):

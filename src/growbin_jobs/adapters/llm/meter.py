@@ -16,6 +16,10 @@ from growbin_jobs.adapters.llm.attribution import Attribution, attribution
 from growbin_jobs.adapters.llm.usage import Usage
 from growbin_jobs.errors import Deferred, Permanent, Transient
 
+#: What a gateway says when its own deadline has passed (RFC 9110 §15.6.5; Cloudflare's): the server behind it goes on,
+#: and bills.
+ANSWERED_TOO_LATE: Final = frozenset({504, 524})
+
 #: How a request ended.
 #: ``answered``; ``unusable``: an answer came that cannot be used; ``refused``: by the model or a content filter;
 #: ``rejected``: the request is wrong; ``denied``: the key is; ``no_quota``; ``rate_limited``: told to wait;
@@ -82,10 +86,11 @@ class ModelRequest:
 
     @property
     def billed(self) -> Billed:
-        """Whether it costs money: an answer does, an error response does not, without a response nobody knows."""
+        """Whether it costs money: an answer does, an error response does not; of no response, or none in time, nobody
+        knows."""
         if self.usage is not None or self.status == HTTPStatus.OK:
             return "yes"
-        if self.status is not None or not self.reached:
+        if not self.reached or self.status not in (None, *ANSWERED_TOO_LATE):
             return "no"
         return "unknown"
 

@@ -42,3 +42,14 @@ def test_zero_tokens_are_a_bill_and_missing_ones_are_none():
     told.usage = Usage(0, 0, 0, 0)
 
     assert (told.billed, silent.billed) == ("yes", "unknown")
+
+
+def test_what_a_gateway_gave_up_waiting_for_may_be_billed():
+    def of(status):
+        request = ModelRequest("m", "text")
+        request.begin_response(status, None, at=None)
+        return request.billed
+
+    assert [of(status) for status in (200, 429, 500, 502, 503, 504, 524)] == [
+        "yes", "no", "no", "no", "no", "unknown", "unknown",
+    ]  # fmt: skip
