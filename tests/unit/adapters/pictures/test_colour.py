@@ -265,6 +265,9 @@ def test_a_png_says_its_colours_in_chunks_and_the_first_of_the_standard_counts(
         expected = [meant.in_srgb(colour) for colour in colours]  # type: ignore[attr-defined]
         assert furthest(stored(png_saying(hostile, colours, *chunks), 48), expected) <= 3, chunks
     plain = patches("RGB", colours, "PNG")
+    for name, body in (gamma(100_000), profile(p3), code(12, 13, 0, 1)):
+        damaged = hostile.chunk(name, body)[:-1] + b"?"  # another checksum
+        assert prepare(plain[:33] + damaged + plain[33:]) == prepare(plain)
     behind = plain[:-12] + hostile.chunk(*profile(p3)) + plain[-12:]
     assert prepare(behind) == prepare(plain)
 

@@ -64,7 +64,7 @@ def read(data: bytes) -> Contents:
             blocks.add_exif(bytes(body))
         elif name in pngtext.CHUNKS:
             texts.add(name, bytes(body))
-        elif name in _COLOURS and not pixels and (said := _said(name, bytes(body))) is not None:
+        elif name in _COLOURS and not pixels and (said := _said(data[begin:end])) is not None:
             colours.setdefault(name, said)
     texts.hand_over(blocks)
     profile, light = _meaning(colours, deep=data[24] == 16)
@@ -92,8 +92,11 @@ def _in_8_bits(body: bytes) -> bytes:
     return struct.pack(">L", len(body)) + narrowed + struct.pack(">L", zlib.crc32(narrowed))
 
 
-def _said(name: bytes, body: bytes) -> bytes | None:
+def _said(chunk: bytes) -> bytes | None:
     """Return what a chunk of :data:`_COLOURS` says; None where it is damaged."""
+    name, body = chunk[4:8], chunk[8:-4]
+    if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+        return None
     if name == b"iCCP":
         return _unpacked(body)
     return body if len(body) == {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}[name] else None
