@@ -11,6 +11,9 @@ from growbin_jobs.engine.groups import Group, Route, queues_of
 #: Keys of the object store that a producer writes before it sends, and that are emptied by the workers.
 SPOOL_PREFIX: Final = "spool/"
 
+#: Stands for the user of a message in a spool folder's path: each user's pictures lie in a folder of their own then.
+SPOOL_USER: Final = "{user_id}"
+
 UPLOAD_IMAGE: Final = Route("upload_image", "user_input")
 ANALYZE_IMAGE: Final = Route("analyze_image", "vision_analysis")
 #: The same actor for pictures of users who have many under way: others do not stand behind them.

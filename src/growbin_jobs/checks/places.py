@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import GrowbinError
+from growbin_jobs.names import SPOOL_USER
 from growbin_jobs.operations.finding import Finding
 from growbin_jobs.settings import Settings
 
@@ -54,8 +56,9 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
         detail = "GROWBIN_CRASHPOINT kills processes on purpose: it is for tests only. Unset it."
         yield Finding("settings", "warning", detail)
     for path in settings.spool_dirs:
-        if not path.is_dir():
-            yield Finding("settings", "warning", f"{path} is no folder. Make it, or correct GROWBIN_SPOOL_DIRS.")
+        above_users = Path(str(path).partition(SPOOL_USER)[0])  # which of them have a folder is not known
+        if not above_users.is_dir():
+            yield Finding("settings", "warning", f"{above_users} is no folder. Make it, or correct GROWBIN_SPOOL_DIRS.")
 
 
 def _is_here(name: str) -> bool:

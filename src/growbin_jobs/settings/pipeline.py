@@ -39,7 +39,8 @@ class PipelineSettings(BaseModel):
     )
     spool_dirs: Folders = Field(
         default_factory=list,
-        description="Folders, separated by ':', that image_path may point into. Default: spool in the data folder.",
+        description="Folders, separated by ':', that image_path may point into. With {user_id} in its path, such as "
+        "/spool/{user_id}, a folder is for that user's messages only. Default: spool in the data folder.",
     )
 
     upload_max_bytes: Count = Field(default=25_000_000, description="Largest accepted picture file, in bytes.")

@@ -71,7 +71,7 @@ def upload_image(user_id: str, image_path: str, analysis_id: str) -> dict[str, s
         message.options.setdefault(TIER, "batch")
     broker.enqueue(message)
     if deletable:
-        here.uploads.discard_spooled(image_path)
+        here.uploads.discard_spooled(user_id, image_path)
     return picture.model_dump()
 
 

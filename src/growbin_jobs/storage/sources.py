@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from growbin_jobs.engine.threads import offload
 from growbin_jobs.errors import NotFound, PictureRefused, Transient
-from growbin_jobs.names import SPOOL_PREFIX
+from growbin_jobs.names import SPOOL_PREFIX, SPOOL_USER
 
 if TYPE_CHECKING:
     from growbin_jobs.adapters.objects import ObjectStore
@@ -29,7 +29,8 @@ class PictureSources:
     """Reads what a message points to.
 
     Parameters:
-      spool_folders: Folders that may be read, absolute.
+      spool_folders: Folders that may be read, absolute. One with ``{user_id}`` in its path may be read for that user
+        only, and a link in place of a user's folder is not followed.
       objects: The object store.
       max_bytes: Largest picture; no more than this is ever read.
       closed: Folders that may not be read though they lie below a spool folder: whoever names a picture there would
@@ -44,11 +45,12 @@ class PictureSources:
         self._objects = objects
         self._max_bytes = max_bytes
 
-    def read(self, image_path: str) -> bytes:
+    def read(self, image_path: str, user_id: str | None = None) -> bytes:
         """Return the bytes of the picture.
 
         Parameters:
           image_path: An absolute path, or ``s3://bucket/spool/…`` in our own bucket.
+          user_id: Of the message, valid as a part of a path; None: of nobody, who has no folder of their own.
 
         Raises:
           PictureRefused: Outside the spool, missing, no ordinary file, or too large.
@@ -56,10 +58,10 @@ class PictureSources:
         """
         if image_path.startswith("s3://"):
             return self._read_object(image_path)
-        return offload(self._read_file, image_path)
+        return offload(self._read_file, image_path, user_id)
 
-    def discard(self, image_path: str) -> None:
-        """Delete the picture from the spool; one that is gone already is fine.
+    def discard(self, image_path: str, user_id: str | None = None) -> None:
+        """Delete the picture from the spool; one that is gone already is fine. See :meth:`read` for the parameters.
 
         Raises:
           PictureRefused: Outside the spool.
@@ -68,7 +70,7 @@ class PictureSources:
         if image_path.startswith("s3://"):
             self._objects.delete(self._spooled(image_path))
         else:
-            offload(self._delete_file, image_path)
+            offload(self._delete_file, image_path, user_id)
 
     def _spooled(self, address: str) -> str:
         # A prefix is enough: the store itself refuses keys with "..".
@@ -82,8 +84,8 @@ class PictureSources:
         except NotFound:
             raise PictureRefused("picture_missing") from None
 
-    def _read_file(self, image_path: str) -> bytes:
-        with self._parent(image_path) as (parent, name):
+    def _read_file(self, image_path: str, user_id: str | None) -> bytes:
+        with self._parent(image_path, user_id) as (parent, name):
             # O_NONBLOCK: opening a FIFO would else wait for its writer.
             descriptor = os.open(name, _OPEN | os.O_NONBLOCK, dir_fd=parent)
             with open(descriptor, "rb") as file:
@@ -94,18 +96,18 @@ class PictureSources:
             raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(self._max_bytes / 1e6, 1))
         return data
 
-    def _delete_file(self, image_path: str) -> None:
+    def _delete_file(self, image_path: str, user_id: str | None) -> None:
         try:
-            with self._parent(image_path) as (parent, name):
+            with self._parent(image_path, user_id) as (parent, name):
                 os.unlink(name, dir_fd=parent)
         except PictureRefused as refusal:
             if refusal.code != "picture_missing":
                 raise
 
     @contextmanager
-    def _parent(self, image_path: str) -> Iterator[tuple[int, str]]:
+    def _parent(self, image_path: str, user_id: str | None) -> Iterator[tuple[int, str]]:
         """Open the folder that the file lies in, one step at a time from the spool folder."""
-        folder, steps = self._below_spool(image_path)
+        folder, steps = self._below_spool(image_path, user_id)
         with _reasons():
             descriptor = os.open(folder, _OPEN | os.O_DIRECTORY)
             try:
@@ -117,13 +119,14 @@ class PictureSources:
             finally:
                 os.close(descriptor)
 
-    def _below_spool(self, image_path: str) -> tuple[str, list[str]]:
+    def _below_spool(self, image_path: str, user_id: str | None) -> tuple[str, list[str]]:
         """Return the spool folder and the steps from there, links and ``..`` resolved."""
         if not image_path.startswith("/") or "\0" in image_path:
             raise PictureRefused("picture_outside_spool")
         with _reasons():
             path = os.path.realpath(image_path)
-        folder, closed = _innermost(self._folders, path), _innermost(self._closed, path)
+        folders = [each.replace(SPOOL_USER, user_id) if user_id else each for each in self._folders]
+        folder, closed = _innermost(folders, path), _innermost(self._closed, path)
         if folder is None or (closed is not None and len(closed) >= len(folder)):
             raise PictureRefused("picture_outside_spool")
         return folder, path[len(folder) :].strip(os.sep).split(os.sep)

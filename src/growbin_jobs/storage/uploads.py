@@ -115,7 +115,9 @@ class Uploads:
         with self._slots:
             try:
                 with self._files:
-                    prepared = offload_to("pictures", self._threads, self._prepare, self._sources.read(image_path))
+                    prepared = offload_to(
+                        "pictures", self._threads, self._prepare, self._sources.read(image_path, user_id)
+                    )
                 self._made()
             except PictureRefused as refusal:
                 if refusal.code == "picture_missing" and all(map(self._objects.exists, keys)):
@@ -128,12 +130,12 @@ class Uploads:
                 self._kept.put(kept_picture(stored.s3_path, self._model_side), prepared.for_model)
         return stored
 
-    def discard_spooled(self, image_path: str) -> None:
+    def discard_spooled(self, user_id: str, image_path: str) -> None:
         """Delete an upload from the spool once it is stored: it still has its metadata, the place included.
 
         Call it last in stage 1. A run after it finds the stored objects (see :meth:`store`).
         """
-        self._sources.discard(image_path)
+        self._sources.discard(image_path, user_id)
 
     def discard_stored(self, user_id: str, analysis_id: str) -> None:
         """Delete all pictures of an analysis and its spooled copy; what is gone is fine."""

@@ -62,6 +62,31 @@ def test_what_holds_pictures_of_all_users_is_closed_though_it_lies_in_the_spool(
     assert inner.read(str(spool / "photo.jpg")) == PICTURE
 
 
+def test_a_folder_of_each_user_is_closed_to_the_others(tmp_path: Path, objects: FolderStore) -> None:
+    """Whoever named another user's file had what it shows, and had it deleted."""
+    for user, picture in (("u1", PICTURE), ("u2", SECRET)):
+        (tmp_path / "of" / user / "in").mkdir(parents=True)
+        (tmp_path / "of" / user / "in" / "photo.jpg").write_bytes(picture)
+    sources = PictureSources([tmp_path / "of" / "{user_id}" / "in"], objects, max_bytes=100)
+    own, other = (str(tmp_path / "of" / user / "in" / "photo.jpg") for user in ("u1", "u2"))
+    (tmp_path / "of" / "u1" / "in" / "link.jpg").symlink_to(other)
+    (tmp_path / "of" / "u3").symlink_to(tmp_path / "of" / "u2")
+    assert sources.read(own, "u1") == PICTURE
+    ways = [
+        (other, "u1"),
+        (f"{tmp_path}/of/u1/in/../../u2/in/photo.jpg", "u1"),
+        (f"{tmp_path}/of/u1/in/link.jpg", "u1"),
+    ]
+    ways += [(f"{tmp_path}/of/u3/in/photo.jpg", "u3"), (own, "u"), (own, "u11"), (own, None), (own, "")]
+    for path, user in ways:
+        for touch in (sources.read, sources.discard):
+            with pytest.raises(PictureRefused) as caught:
+                touch(path, user)
+            assert caught.value.code == "picture_outside_spool", (path, user)
+    sources.discard(own, "u1")
+    assert [Path(path).exists() for path in (own, other)] == [False, True]
+
+
 # --- files
 
 

@@ -98,7 +98,7 @@ def test_a_run_after_the_spool_was_emptied_finds_the_stored_pictures(
     if where == "object":
         image_path = objects.put("spool/x", (spool / "photo.png").read_bytes(), content_type="image/png")
     stored = uploads.store("u1", image_path, "a1")
-    uploads.discard_spooled(image_path)
+    uploads.discard_spooled("u1", image_path)
     assert uploads.store("u1", image_path, "a1") == stored
 
 
