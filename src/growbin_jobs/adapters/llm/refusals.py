@@ -187,6 +187,6 @@ def _is_format(name: str) -> bool:
 def _efforts(text: str, sent: object) -> tuple[str, ...]:
     """Return the efforts that a refusal offers in place of the one sent."""
     follows = _EFFORTS_FOLLOW.search(text)
-    offered = re.findall(r"[a-z]+", text[follows.start() if follows else 0 :].lower())
+    offered = re.findall(r"[a-z_]+", text[follows.start() if follows else 0 :].lower())
     efforts = tuple(effort for effort in EFFORTS if effort in offered and effort != sent)
     return efforts if follows or len(efforts) > 1 else ()  # several are a list, whatever the language

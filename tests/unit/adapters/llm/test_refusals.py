@@ -57,6 +57,7 @@ SAID = [
     ("Paramètre inconnu : store", {"store"}),
     ("store: Extra inputs are not permitted", {"store"}),
     ("unknown field `store`, expected one of `temperature`, `max_tokens`, `response_format` at line 1", {"store"}),
+    ("unknown field `reasoning_effort`, expected one of `model`, `messages`, `max_tokens`", {"reasoning_effort"}),
     ('Unrecognized field "store" (class R), (3 known properties: "temperature", "response_format"])', {"store"}),
     ("Unsupported parameters: store. Supported parameters are: temperature, reasoning_effort", {"store"}),
     ("Json document validation error: store is not allowed", {"store"}),
