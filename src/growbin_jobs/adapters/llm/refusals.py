@@ -92,6 +92,10 @@ _EFFORTS_FOLLOW: Final = re.compile(
 )
 
 
+#: A server of Python that hands the fields on to a function which does not take one, and fails (Xinference).
+_PASSED_ON: Final = re.compile(r"unexpected keyword argument", re.I)
+
+
 class FieldRefused(Permanent):
     """The server refuses a part of the request and says which; it is asked again without that.
 
@@ -120,7 +124,7 @@ def learnt_from(status: int, said: Said, asked: Fitted) -> Facts:
         other = _PLAIN["max_tokens"] if "max_completion_tokens" in cap else _PLAIN["max_completion_tokens"]
         if not cap & named and other.search(said.text) and _smaller_caps(said.text, asked.cap):
             named |= cap  # servers call both by one name
-    if status in _FAILED:
+    if status in _FAILED and not _PASSED_ON.search(said.text):
         named = {name for name in named if name in _PLAINLY or (_is_format(name) and _GRAMMAR.search(said.text))}
     if status == 404:  # of a gateway that finds no upstream for these parameters
         named &= {"response_format.json_schema", "response_format.json_object", "reasoning_effort", "service_tier"}

@@ -157,6 +157,13 @@ def test_other_failures_teach_nothing(status):
     assert learnt_from(status, read_said({"error": {"message": "max_completion_tokens"}}), SENT).is_empty
 
 
+@pytest.mark.parametrize("name", ["store", "max_completion_tokens", "temperature", "service_tier", "reasoning_effort"])
+def test_a_function_that_takes_no_such_argument_refuses_it_though_the_server_says_that_it_failed(name):
+    words = f"[pid=7] create_chat_completion() got an unexpected keyword argument '{name}'"
+
+    assert learnt_from(500, read_said({"detail": words}), SENT).refused.keys() == {name}
+
+
 @given(st.lists(st.sampled_from(sorted(SENT.used)), unique=True))
 def test_a_request_is_whole_whatever_is_refused(refused):
     asked = fitted(WISH, Facts(refused=dict.fromkeys(refused, "")), "flex")
