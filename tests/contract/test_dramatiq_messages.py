@@ -84,6 +84,55 @@ def test_an_eta_that_has_passed_or_is_none_means_now(real_world, eta):
     real_world.until(lambda: seen == [1])
 
 
+def in_a_while(milliseconds=1_500):
+    return int(time.time() * 1000) + milliseconds
+
+
+def test_an_eta_to_come_is_waited_for_wherever_the_message_is_sent(world):
+    seen, eta = [], in_a_while()
+
+    @world.actor
+    def work():
+        seen.append(time.time() * 1000)
+
+    @world.actor
+    def parent():
+        work.send_with_options(eta=eta)
+
+    work.send_with_options(eta=eta)
+    parent.send()
+
+    world.until(lambda: len(seen) == 2)
+    if world.box is None:  # a sandbox has a clock of its own, which need not wait
+        assert min(seen) >= eta
+
+
+@pytest.mark.parametrize("eta", [2**62, 10**16])
+def test_an_eta_that_no_broker_holds_is_refused_by_the_sender(world, eta):
+    work = world.actor(lambda: None, actor_name="work")
+
+    with pytest.raises(ValueError, match="at most 3106 days"):
+        work.send_with_options(eta=eta)
+
+
+def test_what_another_program_wants_to_run_tomorrow_holds_up_nothing(real_world):
+    """The broker holds it meanwhile, and not the memory of a worker, nor its prefetch."""
+    seen = []
+    work = real_world.actor(seen.append, actor_name="work")
+    for number in range(200):  # more than the prefetch
+        real_world.smuggle(work.message(number).copy(options={"eta": in_a_while(86_400_000)}))
+    real_world.smuggle(work.message("soon").copy(options={"eta": in_a_while()}))
+    work.send("now")
+
+    real_world.work(threads=1)
+
+    real_world.until(lambda: seen == ["now", "soon"], idle=False)
+    worker = real_world.workers[0]
+    assert not any(each.delay_queue.queue for each in worker.consumers.values())
+    if real_world.name == "embedded":
+        assert real_world.broker.depths()[real_world.queue].delayed == 200
+
+
 def test_a_copy_is_a_message_with_other_options(world):
     seen = []
 

@@ -188,6 +188,10 @@ NAMED: Final = _event(
     "message.named", "A message came without an id, as other programs may send it: it goes back with one, then runs.",
     None, _TASK,
 )  # fmt: skip
+NOT_DUE: Final = _event(
+    "message.not_due", "A message came before the due time that its sender has named (`eta`): it comes again then.",
+    {"seconds": "until it comes again"}, _TASK,
+)  # fmt: skip
 RETRIED: Final = _event(
     "message.retried", "A run raised, and its message runs again later.",
     {"retry": "this retry's number", "limit": "how many it has", "in_ms": "milliseconds until it is due"},

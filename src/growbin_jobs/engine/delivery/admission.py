@@ -7,6 +7,7 @@ producer's ``send``. Accepted into an outbox it would never leave it, and its pa
 from __future__ import annotations
 
 import math
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -106,6 +107,23 @@ def check_size(body: bytes) -> None:
             f"A message of {len(body)} bytes is too large: at most {MAX_BODY}. Put the data into the object store and "
             "send where it is."
         )
+
+
+def delay_until_due(message: Message[Any], delay: int | None, now: float | None = None) -> int | None:
+    """Return the delay with which a message is sent that names its due time (``eta``), as Dramatiq's workers obey it.
+
+    Parameters:
+      delay: Milliseconds that its sender has asked for besides.
+      now: Seconds since 1970; None: by the system's clock.
+
+    Returns:
+      The longer of both; ``delay`` itself where it names none, or one that has passed.
+    """
+    options = message.options
+    if not options or "eta" not in options or not is_time(options["eta"]):
+        return delay
+    left = math.ceil(options["eta"] - (time.time() if now is None else now) * 1000)
+    return delay if left <= 0 or (delay is not None and _is_number(delay) and delay >= left) else left
 
 
 def check_delay(delay: object) -> None:

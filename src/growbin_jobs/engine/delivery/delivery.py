@@ -63,7 +63,11 @@ class Intake(Protocol):
         """May messages be handed out? False: ask again later."""
 
     def receive(self, deliveries: Sequence[Delivery]) -> bool:
-        """Begin the life of what has arrived. Returns False if that cannot be done for now: try again."""
+        """Begin the life of what has arrived; what is not due yet is settled already (``returned``).
+
+        Returns:
+          False if that cannot be done for now: try again.
+        """
 
     def leave(self, delivery: Delivery) -> bool:
         """Be told that the broker gets a delivery back that has not begun. Returns False if it may not have it."""

@@ -11,9 +11,10 @@ from dramatiq.broker import Broker
 
 from growbin_jobs.engine import events, processes
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.admission import MAX_BODY
+from growbin_jobs.engine.delivery.admission import MAX_BODY, MAX_DELAY
 from growbin_jobs.engine.delivery.decide import take_run
 from growbin_jobs.engine.delivery.delivery import Delivery
+from growbin_jobs.engine.delivery.due_time import seconds_until_due
 from growbin_jobs.engine.delivery.endings import created_at
 from growbin_jobs.engine.delivery.lifecycle import BEGIN, Life, Step, advance
 from growbin_jobs.engine.delivery.outbox import Outbox
@@ -75,7 +76,7 @@ class DeliveryIntake:
         return self._writable
 
     def receive(self, deliveries: Sequence[Delivery]) -> bool:
-        """Learn what the journal knows about what has arrived.
+        """Learn what the journal knows about what has arrived, and send back what is not due yet (``returned``).
 
         Returns:
           False if it cannot be asked for now.
@@ -89,6 +90,8 @@ class DeliveryIntake:
             return False
         for delivery, run in zip(deliveries, runs, strict=True):
             delivery.life = Life(run, known.get(delivery.message_id))
+            if "eta" in delivery.options and _put_off(delivery):
+                self.release(delivery)
         if events.RECEIVED.listeners:
             events.RECEIVED.emit(messages=len(deliveries), queue=deliveries[0].queue_name)
         crashpoint("message.received")
@@ -114,6 +117,25 @@ def put_aside(delivery: Delivery, reason: str, seconds: float) -> bool:
         return False
     delivery.requeue(reason, counted=False, after=seconds)
     return advance(delivery, Step.RETURN)
+
+
+def _put_off(delivery: Delivery) -> bool:
+    """Let the broker hold a message until the due time that its sender has named.
+
+    Dramatiq's worker would hold it in memory, where it takes a place of the prefetch: as many as that, due tomorrow,
+    would keep all others of their queue waiting.
+
+    Returns:
+      False where it cannot be sent back: Dramatiq's worker waits with it.
+    """
+    seconds = min(seconds_until_due(delivery.options), MAX_DELAY / 1000)
+    if seconds <= 0:  # it has come in this moment
+        del delivery.options["eta"]
+        return False
+    if len(delivery.body) > MAX_BODY or not put_aside(delivery, "not_due", seconds):
+        return False
+    events.NOT_DUE.emit(delivery, seconds=seconds)
+    return True
 
 
 def _name(delivery: Delivery) -> bool:

@@ -217,7 +217,7 @@ def hand_over_quickly(broker: Any, thread: Any) -> None:
 def look_for_delayed_only_where_there_are_any(thread: Any) -> None:
     """Spare Dramatiq's consumer thread its look for delayed messages after each one, an exception behind three locks.
 
-    Our brokers hold them themselves; only what others have sent with an ``eta`` is delayed in a worker.
+    Our brokers hold them themselves; only what is too large to be sent again is delayed in a worker.
     """
     handle = thread.handle_delayed_messages
     thread.handle_delayed_messages = lambda: thread.delay_queue.queue and handle()

@@ -15,6 +15,7 @@ from growbin_jobs.engine.broker.embedded.queue import Claimed, EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, Entry
 from growbin_jobs.engine.delivery.delivery import DeliveringConsumer, Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
+from growbin_jobs.engine.delivery.due_time import forget_what_is_due
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.text import well_formed
 
@@ -41,8 +42,8 @@ class EmbeddedDelivery(Delivery):
     consumer: ClaimingConsumer
 
     def __init__(self, message: Message[Any], consumer: ClaimingConsumer, claimed: Claimed) -> None:
-        # A due time that some other broker put there is over: Dramatiq would wait for it once more, in memory.
-        message.options.pop("eta", None)
+        if "eta" in message.options:
+            forget_what_is_due(message.options)
         super().__init__(message, consumer, claimed.body)
         self.seq = claimed.seq
         self.reason = "rejected"

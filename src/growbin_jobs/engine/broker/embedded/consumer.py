@@ -156,7 +156,7 @@ class EmbeddedConsumer(Claims, Consumer):
     def _hand_out(self) -> bool:
         if self.intake and not self.intake.receive(self._arrived):
             return False
-        self._fetched.extend(self._arrived)
+        self._fetched.extend(each for each in self._arrived if each.returned is None)
         self._arrived.clear()
         return True
 

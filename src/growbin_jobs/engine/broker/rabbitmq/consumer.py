@@ -20,10 +20,10 @@ from growbin_jobs.engine.broker.rabbitmq.consuming_channel import ConsumingChann
 from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.outbox_publisher import OutboxPublisher, settle_now
 from growbin_jobs.engine.broker.rabbitmq.quick_tasks import QuickTasks
-from growbin_jobs.engine.delivery.admission import is_time
 from growbin_jobs.engine.delivery.codec import Undecodable, decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
 from growbin_jobs.engine.delivery.disposition import Disposition
+from growbin_jobs.engine.delivery.due_time import forget_what_is_due
 from growbin_jobs.engine.pauses import Pauses
 
 logger = logging.getLogger(__name__)
@@ -131,12 +131,13 @@ class RabbitConsumer(ConsumingChannel, Consumer):
         if self._arrived and self.intake and not self.intake.receive(self._arrived):
             time.sleep(self._timeout)
             return
+        begin = [each for each in self._arrived if each.returned is None]
+        self._arrived.clear()
         if self._quick_tasks is not None:
-            self._quick_tasks.handed_over(self._arrived)
+            self._quick_tasks.handed_over(begin)
             if self._quick_tasks.quick is not self._fetches_more:
                 self._adapt(self._quick_tasks)
-        self._fetched.extend(self._arrived)
-        self._arrived.clear()
+        self._fetched.extend(begin)
 
     def _fetch_no_more(self) -> None:
         """Give back what was fetched beside the prefetch: nothing of it runs here for a while, and elsewhere it may."""
@@ -201,8 +202,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
             events.UNDECODABLE.emit(queue=self._queue_name, reason=str(error))
             self._settle(tag, Disposition.DEAD_LETTER)
         else:
-            if "eta" in message.options and not is_time(message.options["eta"]):
-                del message.options["eta"]  # Dramatiq's worker would hold the message for ever
+            if "eta" in message.options:
+                forget_what_is_due(message.options)
             self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
     def ack(self, message: MessageProxy) -> None:
