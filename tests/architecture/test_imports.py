@@ -73,8 +73,8 @@ ROOMS = (
 ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
      "foreign_errors", "foreign_numbers", "pauses", "observers", "json_logs", "tracing", "dramatiq_log",
-     "native_logging", "greenlet_patches", "layout", "data_folder", "file_system", "folder_rights", "secret_files",
-     "settings"),
+     "native_logging", "greenlet_patches", "layout", "data_folder", "file_system", "file_limit", "folder_rights",
+     "secret_files", "settings"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

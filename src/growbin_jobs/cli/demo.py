@@ -54,6 +54,7 @@ def demo(
       growbin-jobs demo --keep
       growbin-jobs demo --json my-photo.jpg | jq .response
     """
+    from growbin_jobs.engine.file_limit import require_enough_files
     from growbin_jobs.engine.folder_rights import require_usable
     from growbin_jobs.samples import sample_pictures
     from growbin_jobs.settings import Settings
@@ -65,6 +66,7 @@ def demo(
     os.environ[Settings.variable("data_dir")] = str(folder)
     try:
         require_usable(folder, "TMPDIR")
+        require_enough_files()
         code = _run(chosen, folder, json=json, timeout=timeout, keep=keep)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

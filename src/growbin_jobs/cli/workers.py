@@ -50,6 +50,7 @@ def worker(
     import shlex
 
     from growbin_jobs.cli.command_line import dramatiq_command, resized
+    from growbin_jobs.engine.file_limit import require_enough_files
     from growbin_jobs.engine.folder_rights import require_usable
 
     config, groups = _of_growbin(group) if group is None or group in GROUPS else _of_module(group, only)
@@ -59,6 +60,7 @@ def worker(
             print(shlex.join(dramatiq_command(each, config.shutdown_timeout)))
         return
     require_usable(config.data_dir, config.named("data_dir"))
+    require_enough_files()
     become_supervisor(plan_of(config, groups, own=group is None or group in GROUPS))
 
 
@@ -86,6 +88,7 @@ def up(
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import monitor_command, scheduler_command, sized
     from growbin_jobs.cli.target import engine_of
+    from growbin_jobs.engine.file_limit import require_enough_files
     from growbin_jobs.engine.folder_rights import require_usable
     from growbin_jobs.scheduler.schedule import schedule_of
     from growbin_jobs.wiring import engine_config
@@ -102,6 +105,7 @@ def up(
         (config, groups), models = _of_module(module, None), ""
         fires = scheduler_command(module) if schedule_of(engine_of(module)) is not None else None
     require_usable(config.data_dir, config.named("data_dir"))
+    require_enough_files()
     where = "RabbitMQ" if config.broker_url else f"embedded in {config.data_dir}"
     names = [group.name for group in groups]
     become_supervisor(

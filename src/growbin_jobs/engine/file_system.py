@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from growbin_jobs.engine.errors import ConfigurationError
 
 #: Bytes of the longest path, links resolved: SQLite's MAX_PATHNAME without what it appends for other files.
 LONGEST_PATH = 504
+
+#: What tells nothing of the file system: something is short for now.
+_PASSING = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.EIO, errno.ENOSPC, errno.EDQUOT}
+)
 
 
 def check_path(path: Path) -> None:
@@ -31,18 +36,17 @@ def check_path(path: Path) -> None:
         )
 
 
-def require_locks_and_maps(folder: Path, variable: str) -> None:
+def require_locks_and_maps(folder: Path, variable: str | None = None) -> None:
     """See that files in a folder can be locked and mapped into memory, as network file systems often refuse.
 
     Parameters:
       folder: That this user may write in. Where it has no room for an empty file, nothing is said.
-      variable: Name of the setting that says where it is.
+      variable: Name of the setting that says where it is, if that is known.
 
     Raises:
       ConfigurationError: If not; it says what is refused.
     """
-    with suppress(OSError), TemporaryFile(dir=folder, buffering=0) as file:
-        descriptor = file.fileno()
+    with suppress(OSError), _file_in(folder) as descriptor:
         os.truncate(descriptor, mmap.PAGESIZE)
         with _needed("locks on files", folder, variable):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,11 +56,26 @@ def require_locks_and_maps(folder: Path, variable: str) -> None:
 
 
 @contextmanager
-def _needed(what: str, folder: Path, variable: str) -> Iterator[None]:
+def _file_in(folder: Path) -> Iterator[int]:
+    # Not by ``tempfile``, whose lock gevent replaces: native threads call this.
+    path = folder / f".locks-{os.getpid()}-{os.urandom(4).hex()}"
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        path.unlink()
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _needed(what: str, folder: Path, variable: str | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _PASSING:
+            raise
+        remedy = "Keep it in" if variable is None else f"Set {variable} to"
         raise ConfigurationError(
             f"The file system of {folder} does not support {what} ({os.strerror(error.errno or 0)}). "
-            f"Set {variable} to a folder on a local disk."
+            f"{remedy} a folder on a local disk."
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dramatiq import Middleware
@@ -12,6 +13,7 @@ from growbin_jobs.engine.broker.port import Checked
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.engine.file_system import require_locks_and_maps
 from growbin_jobs.engine.text import count_of
 
 if TYPE_CHECKING:
@@ -91,10 +93,13 @@ def open_journal(config: EngineConfig, worker: str | None = None) -> Journal:
       worker: Name of this process's kind in rows; default: the worker group of the config.
 
     Raises:
-      ConfigurationError: If SQLite is too old for several writers.
+      ConfigurationError: If SQLite is too old for several writers, or the file system of its folder has no locks.
     """
     from growbin_jobs.engine.journal.journal import Journal
 
+    with suppress(OSError):  # whoever uses the journal is told, and may wait until it can be had
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_locks_and_maps(config.data_dir, config.named("data_dir"))
     return Journal(
         config.journal_path,
         node=config.node,

@@ -3,7 +3,9 @@
 import ctypes
 import errno
 import os
+import resource
 import subprocess
+import sys
 
 import pytest
 from tests.command_line import MAIN
@@ -70,3 +72,74 @@ def test_a_file_system_without_locks_or_shared_memory_is_refused_at_once(invoke,
     assert f"does not support {said} (No locks available)." in words
     assert "to a folder on a local disk." in words
     assert done.exit_code != 0
+
+
+_SHOP = """
+import errno, fcntl, os
+import dramatiq
+from growbin_jobs.engine import Engine, EngineConfig
+
+
+def refuse(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+fcntl.flock = refuse
+engine = Engine(EngineConfig.from_env("SHOP_")).install()
+
+
+@dramatiq.actor
+def work():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("way_in", "code", "remedy"),
+    [
+        (["-m", "dramatiq", "-p1", "-t1", "shop"], 78, "Set SHOP_DATA_DIR to"),
+        (["-m", "growbin_jobs.engine.keeper", "--engine", "shop:engine"], 78, "Keep it in"),
+        (["-c", "import shop; shop.work.send()"], 1, "Keep it in"),
+    ],
+)
+def test_each_way_into_such_a_file_system_says_so_in_one_line(tmp_path, way_in, code, remedy):
+    (tmp_path / "shop.py").write_text(_SHOP)
+    environment = os.environ | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1"}
+
+    done = subprocess.run(
+        [sys.executable, *way_in],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    said = [line for line in done.stderr.splitlines() if "does not support" in line]
+    assert len(said) == 1, done.stderr
+    assert "does not support locks on files (No locks available)." in said[0]
+    assert f"{remedy} a folder on a local disk." in said[0]
+    assert done.returncode == code
+    if code == 78:
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "way_in",
+    [[*MAIN, "worker", "shop"], [*MAIN, "up", "shop"], [sys.executable, "-m", "dramatiq", "-p1", "-t1", "shop"]],
+)
+def test_too_few_open_files_are_said_at_once_and_once(tmp_path, way_in):
+    (tmp_path / "shop.py").write_text(_SHOP.replace("fcntl.flock = refuse", ""))
+    environment = os.environ | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1"}
+
+    done = subprocess.run(
+        way_in, cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False, timeout=60, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)),
+    )  # fmt: skip
+
+    said = " ".join((done.stdout + done.stderr).split())
+    assert said.count("may have 32 files open at once here, and a worker needs 64 at least.") == 1, said
+    assert "ulimit -n 1024" in said
+    assert "Traceback" not in said
+    assert done.returncode == 78

@@ -44,9 +44,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lifetime.listen()
     # Also while it stands by: the keeper itself may be such a process.
     threading.Thread(target=Orphans(folder).watch, daemon=True, name="orphans").start()
-    if not _elected(Election(folder), lifetime, at_once=given.at_once):
+    election = Election(folder)
+    if not _can_work_in(folder):
+        return os.EX_CONFIG
+    if not _elected(election, lifetime, at_once=given.at_once):
         return 0
     return _serve(lifetime, given.engine, given.log_file)
+
+
+def _can_work_in(folder: Path) -> bool:
+    """Say on stderr why this process could not even be elected; False: it cannot."""
+    from growbin_jobs.engine.errors import ConfigurationError
+    from growbin_jobs.engine.file_system import require_locks_and_maps
+
+    try:
+        require_locks_and_maps(folder)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return False
+    return True
 
 
 def _elected(election: Election, lifetime: KeeperLifetime, *, at_once: bool) -> bool:

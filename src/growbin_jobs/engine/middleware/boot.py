@@ -44,17 +44,24 @@ class Boot(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         quiet_dramatiq()
-        try:
+        with ending_who_cannot_work():
             for prepare in self._preparations:
                 prepare()
-        except Deferred as error:
-            logger.warning("boot.dependency_away error=%s", error)
-        except GrowbinError as error:
-            logger.critical("%s", error)
-            sys.exit(os.EX_CONFIG)
-        except Exception:
-            logger.critical("boot.failed", exc_info=True)
-            sys.exit(1)
+
+
+@contextmanager
+def ending_who_cannot_work() -> Iterator[None]:
+    """End a worker process whose boot fails in this block, with the reason in the log; one that is to wait goes on."""
+    try:
+        yield
+    except Deferred as error:
+        logger.warning("boot.dependency_away error=%s", error)
+    except GrowbinError as error:
+        logger.critical("%s", error)
+        sys.exit(os.EX_CONFIG)
+    except Exception:
+        logger.critical("boot.failed", exc_info=True)
+        sys.exit(1)
 
 
 @contextmanager

@@ -105,11 +105,17 @@ class EnsureKeeper(Middleware):
                 self._reserved.tell(worker.work_queue)
             if time.monotonic() < begin:
                 continue
-            missed = 0 if has_keeper(self._folder) else missed + 1
+            missed = 0 if self._sees_a_keeper() else missed + 1
             # One that lives and does not serve, since the folder was removed under it, would be one of ever more.
             if self._reap() and missed >= 2:
                 missed = 0
                 self._start_one()
+
+    def _sees_a_keeper(self) -> bool:
+        try:
+            return has_keeper(self._folder)
+        except OSError:  # no file can be opened or locked for now: another one could not either
+            return True
 
     def _start_one(self) -> None:
         source = self._source()

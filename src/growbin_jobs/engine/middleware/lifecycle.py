@@ -17,6 +17,7 @@ from growbin_jobs.engine.delivery.intake import DeliveryIntake, Start
 from growbin_jobs.engine.delivery.settlement import Settlement
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.foreign_errors import describe, places
+from growbin_jobs.engine.middleware.boot import ending_who_cannot_work
 from growbin_jobs.engine.middleware.isolation import Isolation
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ class Lifecycle(Middleware):
         if hasattr(broker, "intake"):
             from growbin_jobs.engine.sqlite.committer import Closed  # with SQLite, which producers do not need
 
-            self._journal = journal = self._open_journal()
+            with ending_who_cannot_work():
+                self._journal = self._open_journal()
+            journal = self._journal
+            assert journal is not None
             self._decisions = Decisions(journal)
             self._settlement = Settlement(journal, self._decisions, Closed)
             self._isolation = Isolation(self._environment, broker, worker, journal, self._settlement)

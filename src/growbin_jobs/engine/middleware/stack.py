@@ -59,6 +59,7 @@ from growbin_jobs.engine.fast.debug_lines import DebugLines
 from growbin_jobs.engine.fast.gc_tuning import GcTuning
 from growbin_jobs.engine.fast.held_items import FastWorkQueue
 from growbin_jobs.engine.fast.malloc import OneArena
+from growbin_jobs.engine.file_limit import require_enough_files
 from growbin_jobs.engine.middleware.age_limit import AgeLimit
 from growbin_jobs.engine.middleware.async_actors import AsyncIO
 from growbin_jobs.engine.middleware.boot import Boot
@@ -110,6 +111,7 @@ def stack(
       central: Returns the central database, one for each process; None: as the configuration says.
     """
     lifecycle = Lifecycle(journal, environment=config.environment)
+    boot.prepare_with(require_enough_files)
     boot.prepare_with(check_encoder)
     boot.prepare_with(lifecycle.prepare)
     database = central or once_a_process(partial(open_central, config))

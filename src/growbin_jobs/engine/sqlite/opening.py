@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.file_system import check_path
+from growbin_jobs.engine.file_system import check_path, require_locks_and_maps
 from growbin_jobs.engine.sqlite.patience import Patience
 
 #: Older ones can corrupt a database with several writers when a checkpoint restarts the WAL (https://sqlite.org/wal.html,
@@ -53,12 +53,14 @@ def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, incremental_v
       incremental_vacuum: Whether free pages of a new file can be given back in steps (SQLite's ``auto_vacuum``).
 
     Raises:
-      ConfigurationError: If SQLite itself is too old, or the path too long for it.
+      ConfigurationError: If SQLite itself is too old, the path too long for it, or the folder's file system without
+        locks.
       OSError, apsw.Error: If the file cannot be made or is not a database.
     """
     check_sqlite()
     check_path(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_locks_and_maps(path.parent)  # SQLite would wait for a lock that nobody holds, and blame another process
     # SQLite gives its -wal and -shm the mode of the file; made by SQLite itself, that would be the umask's. A file that
     # exists is not opened: closing it would drop the locks of this process's other connections to it
     # (https://sqlite.org/howtocorrupt.html, 2.2).
