@@ -1,7 +1,7 @@
 """``growbin-jobs audit …``: who did and saw what in the monitor, and whether the record is whole."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,7 @@ from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
-    from growbin_jobs.models.audit import Audit
+    from growbin_jobs.models.audit import Audit, AuditRecord
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
@@ -35,14 +35,13 @@ def list_(
       growbin-jobs audit list --json --limit 100000 | jq -r 'select(.reason != "") | .reason'
     """
     from growbin_jobs.cli.audit_view import print_records
-    from growbin_jobs.operations.json_ready import as_json
 
     found = _audit().find(
         who=who, whose=whose, action=action, since=since and since.astimezone(), until=until and until.astimezone(),
         limit=limit,
     )  # fmt: skip
     for record in found if json else ():
-        print_json(as_json(record))
+        print_json(_ready(record))
     if not json:
         print_records(found)
 
@@ -104,10 +103,24 @@ def review(
     last = (datetime.now(zone).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
     found = reviewed(database, month or last, zone)
     record(database, "audit.reviewed", target=found.month)
-    print_json(as_json(found)) if json else print_review(found)
+    if json:
+        rows = {name: [_ready(row) for row in getattr(found, name)] for name in ("taken", "access")}
+        print_json(as_json(found) | rows)
+    else:
+        print_review(found)
     if found.chain is not None:
         complain("audit", found.chain)
         raise typer.Exit(1)
+
+
+def _ready(record: "AuditRecord") -> dict[str, Any]:
+    """Return a row for JSON, with its details as such: what is hashed are their keys in order, without line ends."""
+    from json import loads
+
+    from growbin_jobs.operations.json_ready import as_json
+
+    ready: dict[str, Any] = as_json(record)
+    return ready | {"details": loads(record.details)}
 
 
 def _audit() -> "Audit":

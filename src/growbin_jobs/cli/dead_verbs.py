@@ -11,7 +11,7 @@ from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
-    from growbin_jobs.operations.dead_letters import DealtWith
+    from growbin_jobs.operations.dead_letters import DeadMessage, DealtWith
 
 #: More than this many at once are asked about.
 ASK_ABOVE = 20
@@ -65,6 +65,7 @@ def retry(
     chosen = letters_chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Retry", len(chosen), yes=yes)
     with closing(opening(file)()) as journal:
+        _note("retried", chosen, journal.node)
         done = dead_letters.retry(journal, [letter.id for letter in chosen])
         sent = journal_transfer.Sent(0, 0)
         if done.done:
@@ -113,6 +114,7 @@ def discard(
     chosen = letters_chosen(file, wanted, (queue, actor, code, hours), all_=all_)
     _ask("Discard", len(chosen), yes=yes)
     with closing(opening(file)()) as journal:
+        _note("discarded", chosen, journal.node)
         done = dead_letters.discard(journal, [letter.id for letter in chosen])
     _report("discarded", done, json=json)
 
@@ -143,6 +145,23 @@ def _of_all_nodes(verb: str, ids: list[str] | None, filters: Filters, *, all_: b
     print_json({past: done, "failed": failed}) if json else print_line(f"{done} {past}.")
     if failed:
         raise typer.Exit(1)
+
+
+def _note(past: str, letters: "list[DeadMessage]", node: str) -> None:
+    """Write into the audit what is about to happen to letters of a node; say so where that is not possible now.
+
+    The journal is on this machine, and is of use while the central database is away: there the act goes on.
+    """
+    from growbin_jobs.cli import target
+    from growbin_jobs.engine.central.dead_letter_rows import letter_id
+    from growbin_jobs.errors import ConfigurationError, Deferred
+
+    try:
+        database = target.central()
+        for letter in letters:
+            record(database, f"dead_letter.{past}", target=letter_id(node, letter.id, letter.task_id))
+    except (Deferred, ConfigurationError) as error:
+        say(f"The audit does not tell of this: {error}", "yellow")
 
 
 def _ask(what: str, count: int, *, yes: bool) -> None:

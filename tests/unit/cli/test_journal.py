@@ -12,6 +12,7 @@ from dramatiq import Message
 from tests import command_line
 
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
+from growbin_jobs.engine.central.dead_letter_rows import letter_id
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.tasks import Tasks
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
@@ -399,6 +400,31 @@ def test_without_a_broker_a_retry_is_owed(invoke, node):
     assert done.exit_code == 0
     assert "the keeper goes on with them" in done.stderr
     assert node.journal.backlog() == 1
+
+
+def test_the_audit_tells_what_was_decided_about_a_nodes_dead_letters(invoke, node, broker):
+    node.finish("a", "dead")
+    node.finish("b", "dead")
+
+    invoke("dead", "retry", 1)
+    invoke("dead", "discard", "--all")
+
+    rows = [json.loads(line) for line in invoke("audit", "list", "--json").stdout.splitlines()]
+    assert [(row["action"], row["target"], row["role"]) for row in rows] == [
+        ("dead_letter.discarded", letter_id(node.journal.node, 2, "b"), "cli"),
+        ("dead_letter.retried", letter_id(node.journal.node, 1, "a"), "cli"),
+    ]
+
+
+def test_while_the_central_database_is_away_a_node_decides_all_the_same_and_says_what_the_audit_lacks(
+    invoke, node, broker
+):
+    node.finish("a", "dead")
+
+    done = invoke("dead", "retry", 1, DATABASE_URL="postgresql://127.0.0.1:9/none")
+
+    assert (done.exit_code, done.stdout) == (0, "1 retried.\n")
+    assert "The audit does not tell of this: " in done.stderr
 
 
 def test_discarded_ones_stay_dead(invoke, node, broker):

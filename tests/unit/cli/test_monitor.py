@@ -2,6 +2,8 @@
 
 import json
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -72,8 +74,12 @@ def test_tokens_are_made_shown_once_listed_and_revoked_and_the_audit_knows(invok
     again = invoke("monitor", "token", "revoke", made["id"])
     assert again.exit_code == 1
     assert "revoked" in invoke("monitor", "token", "list").stdout
-    actions = [json.loads(line)["action"] for line in invoke("audit", "list", "--json").stdout.splitlines()]
-    assert actions == ["token.revoked", "token.created"]
+    rows = [json.loads(line) for line in invoke("audit", "list", "--json").stdout.splitlines()]
+    assert [row["action"] for row in rows] == ["token.revoked", "token.created"]
+    assert rows[1]["details"] == {"days": 7, "role": "operator"}
+    month = datetime.fromisoformat(rows[0]["at"]).astimezone(ZoneInfo("Asia/Seoul")).strftime("%Y-%m")
+    reviewed = json.loads(invoke("audit", "review", month, "--json").stdout)
+    assert reviewed["access"] == rows
 
 
 @pytest.mark.parametrize(
