@@ -3,13 +3,14 @@
 Two mechanisms, and no other in the engine. :func:`once_a_process` makes a value at its first use in each process.
 :func:`watch_forks` is for objects with threads, files or locks of their own: they are paused before a fork, resumed in
 the parent, and abandoned in the child, which never touches its parent's connections and never keeps a dead parent's
-locks.
+locks. A child also gets back what signals do to any program.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -110,8 +111,16 @@ def watch_forks(something: ForkAware) -> None:
     _watched.add(something)
 
 
+#: Signals that were blocked in the forking thread before the fork.
+_blocked: set[int] = set()
+
+_STOPS = (signal.SIGTERM, signal.SIGHUP)
+
+
 def _before_fork() -> None:
     fork_lock.acquire()
+    # Until the child has other handlers: who forks may end it at once.
+    _blocked.update(signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS))
     _paused.extend(_watched)
     for something in _paused:
         something.pause()
@@ -121,12 +130,34 @@ def _in_parent() -> None:
     for something in _paused:
         _despite_errors(something.resume)
     _paused.clear()
+    _unblock()
     fork_lock.release()
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _blocked)
+    _blocked.clear()
+
+
+#: Where the handlers of signals come from that stop a worker.
+_HANDLERS_OF_WORKERS = ("dramatiq.cli", "growbin_jobs.engine.node.repeated_signals")
+
+
+def _let_signals_end_it() -> None:
+    """Let SIGTERM and SIGHUP end a child that an actor has forked, as they end any program.
+
+    Its parent's handlers would only tell a worker to stop that does not exist in it: ``multiprocessing.Pool``, which
+    ends its processes by SIGTERM, would wait for them for ever.
+    """
+    for signum in _STOPS:
+        if getattr(signal.getsignal(signum), "__module__", "") in _HANDLERS_OF_WORKERS:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 def _in_child() -> None:
     global generation
     generation += 1
+    _despite_errors(_let_signals_end_it)
     for something in _paused:
         _watched.discard(something)  # unless it goes on in the child, and watches again
         _despite_errors(something.abandon)
@@ -134,6 +165,7 @@ def _in_child() -> None:
     for begin_anew in list(_beginnings.values()):
         begin_anew()
     fork_lock.release()
+    _unblock()
 
 
 def _despite_errors(call: Callable[[], None]) -> None:

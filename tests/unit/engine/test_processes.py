@@ -1,7 +1,12 @@
 import gc
 import os
+import select
+import signal
+import subprocess
+import sys
 import threading
 import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -124,3 +129,50 @@ def test_a_hook_that_fails_keeps_no_other_from_its_turn(capfd):
     assert [each.calls for each in watched] == [["pause", "resume"]] * 3
     assert not fork_lock.locked()
     assert capfd.readouterr().err.count("OSError: it was closed before") == 2
+
+
+_POOLS = """
+import multiprocessing
+import os
+
+import dramatiq
+from growbin_jobs.engine import Engine, EngineConfig
+
+engine = Engine(EngineConfig.from_env("SHOP_")).install()
+
+
+@dramatiq.actor(max_retries=0)
+def use_a_pool():
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(abs, range(4))
+    os.write(int(os.environ["SAID"]), b"x")
+"""
+
+
+def test_a_pool_of_processes_in_an_actor_comes_to_its_end(tmp_path):
+    """It ends its processes by SIGTERM, which they got from their worker as a request to finish its messages."""
+    (tmp_path / "shop.py").write_text(_POOLS)
+    said, saying = os.pipe()
+    environment = os.environ | {
+        "SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1", "SAID": str(saying),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }  # fmt: skip
+    send = "import shop\nfor _ in range(20): shop.use_a_pool.send()"
+    subprocess.run([sys.executable, "-c", send], cwd=tmp_path, env=environment, check=True, timeout=60)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "dramatiq", "-p1", "-t4", "shop"], cwd=tmp_path, env=environment, pass_fds=[saying],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        ended = b""
+        while len(ended) < 20 and select.select([said], [], [], 60.0)[0]:
+            ended += os.read(said, 20)
+        assert len(ended) == 20
+        worker.terminate()
+        assert worker.wait(60) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        os.close(said)
+        os.close(saying)
