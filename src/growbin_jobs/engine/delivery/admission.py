@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,9 @@ MAX_NAME, MAX_QUEUE = 255, 255 - len(".XQ")
 
 #: RabbitMQ's priorities are one byte.
 MAX_PRIORITY = 255
+
+#: What has a form of its own in JSON, beside lists and objects.
+_JSON = (str, int, float, bool, type(None))
 
 _FIELDS = (("args", (tuple, list)), ("kwargs", dict), ("options", dict), ("message_timestamp", int))
 
@@ -89,11 +93,42 @@ def encoded(message: Message[Any]) -> bytes:
         body = encode(message)
     except (TypeError, ValueError, RecursionError) as error:
         raise Unencodable(
-            f"The arguments or options of a message for {message.actor_name!r} cannot be encoded "
-            f"({type(error).__name__}). Send values that JSON knows."
+            f"A message for {message.actor_name!r} cannot be encoded as JSON: {_what_is_not_json(message, error)}."
         ) from error
     check_size(body)
     return body
+
+
+def _what_is_not_json(message: Message[Any], error: Exception) -> str:
+    """Say where a message holds what cannot be encoded, and of what type it is; no values."""
+    parts = [(f"args[{number}]", value) for number, value in enumerate(message.args)]
+    parts += [(f"kwargs[{name!r}]", value) for name, value in message.kwargs.items()]
+    parts += [(f"the option {name!r}", value) for name, value in message.options.items()]
+    for where, value in parts:
+        try:
+            encode(Message(queue_name="q", actor_name="a", args=(value,), kwargs={}, options={}))
+        except RecursionError:
+            return f"{where} is nested too deeply, or holds itself"
+        except (TypeError, ValueError) as refused:
+            with suppress(RecursionError):
+                return f"{where} holds {_foreign_type(value) or f'what raises {type(refused).__name__}'}"
+    return type(error).__name__
+
+
+def _foreign_type(value: Any) -> str | None:
+    """Return the type of the first thing inside a value that JSON does not know; None: it is not the type."""
+    if isinstance(value, dict):
+        key = next((each for each in value if not isinstance(each, _JSON)), None)
+        if key is not None:
+            return f"a key of type {type(key).__name__}"
+        inside = list(value.values())
+    elif isinstance(value, (list, tuple)):
+        inside = list(value)
+    elif isinstance(value, int) and value.bit_length() > 10_000:
+        return "a number of too many digits"
+    else:
+        return None if isinstance(value, _JSON) else f"a {type(value).__module__}.{type(value).__qualname__}"
+    return next((found for each in inside if (found := _foreign_type(each))), None)
 
 
 def check_size(body: bytes) -> None:

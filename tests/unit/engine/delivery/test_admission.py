@@ -1,11 +1,12 @@
 import time
+from decimal import Decimal
 
 import pytest
 from dramatiq import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.engine.delivery.admission import MAX_BODY, MAX_DELAY, MAX_NAME, Unsendable, admit
+from growbin_jobs.engine.delivery.admission import MAX_BODY, MAX_DELAY, MAX_NAME, Unencodable, Unsendable, admit
 from growbin_jobs.engine.delivery.codec import decode
 
 anything = st.recursive(
@@ -73,3 +74,29 @@ def test_a_refusal_never_repeats_an_argument():
         admit(message(args=("secret", b"secret"), options={"note": {"secret"}}))
 
     assert "secret" not in str(refusal.value)
+
+
+class Price:
+    """What no JSON knows."""
+
+
+LOOP: list[object] = []
+LOOP.append(LOOP)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"args": (1, Decimal("9.99"))}, r"args\[1\] holds a decimal.Decimal"),
+        ({"kwargs": {"photo": b"secret"}}, r"kwargs\['photo'\] holds a builtins.bytes"),
+        ({"args": ({"items": [{"price": Price()}]},)}, r"args\[0\] holds a .*Price"),
+        ({"args": ({("a", "b"): 1},)}, r"args\[0\] holds a key of type tuple"),
+        ({"options": {"tenant": Price()}}, "the option 'tenant' holds a .*Price"),
+        ({"args": (10**20_000,)}, r"args\[0\] holds a number of too many digits"),
+        ({"args": (LOOP,)}, r"args\[0\] is nested too deeply, or holds itself"),
+    ],
+)
+def test_who_sends_what_is_no_json_is_told_where_it_is_and_never_its_value(fields, said):
+    with pytest.raises(Unencodable, match=said) as refused:
+        admit(message(**fields))
+    assert "secret" not in str(refused.value)
