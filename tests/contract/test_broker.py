@@ -122,6 +122,11 @@ class Place:
         broker.declare_queue(self.queue)
         return broker
 
+    def stranger(self) -> Broker:
+        """Return one more broker that knows no queue."""
+        self.brokers.append(self._open([]))
+        return self.brokers[-1]
+
     def consumer(self, broker: Broker, prefetch: int = 10) -> Consumer:
         consumer = broker.consume(self.queue, prefetch=prefetch, timeout=200)
         self._consumers.append(consumer)
@@ -496,7 +501,7 @@ def test_a_process_that_has_used_no_queue_is_told_of_those_that_it_names(place: 
     sender: Any = place.broker()
     sender.enqueue(place.message())
 
-    asking: Any = place.broker()
+    asking: Any = place.stranger()  # a broker that has declared it knows it anyway
 
     assert asking.depths([place.queue, "never_used"])[place.queue].ready == 1
     assert "never_used" not in asking.depths(["never_used"])

@@ -313,7 +313,7 @@ def test_a_message_may_be_made_of_a_time_that_is_no_whole_number(real_world):
     assert not real_world.dead()
 
 
-def test_a_message_for_an_unknown_actor_is_a_dead_letter(real_world):
+def test_a_message_for_an_unknown_actor_is_a_dead_letter_and_no_traceback(real_world, caplog):
     seen = []
     work = real_world.actor(seen.append, actor_name="work")
 
@@ -322,6 +322,7 @@ def test_a_message_for_an_unknown_actor_is_a_dead_letter(real_world):
 
     real_world.until(lambda: seen == ["next"] and real_world.dead())
     assert [(each.actor, each.code) for each in real_world.dead()] == [("nobody", "actor_unknown")]
+    assert [each.getMessage() for each in caplog.records if each.exc_info] == []
 
 
 def test_priorities_decide_among_what_waits(real_world):

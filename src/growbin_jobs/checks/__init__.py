@@ -9,7 +9,13 @@ from typing import Final
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.checks.batches import check_batches
-from growbin_jobs.checks.engine import check_broker, check_data_folder, check_database, check_workers
+from growbin_jobs.checks.engine import (
+    check_broker,
+    check_data_folder,
+    check_database,
+    check_queues,
+    check_workers,
+)
 from growbin_jobs.checks.holding import check_holding
 from growbin_jobs.checks.models import check_budgets, check_models
 from growbin_jobs.checks.places import check_folders, check_journal, check_monitor, check_packages
@@ -54,6 +60,7 @@ def run_checks() -> list[Finding]:
         ("batches", partial(check_batches, settings)),
         ("pauses", partial(check_holding, settings)),
         ("statistics", partial(_statistics, settings)),
+        ("queues", partial(check_queues, config, [queue for group in GROUPS.values() for queue in group.queues])),
         ("workers", partial(check_workers, config, list(GROUPS), "growbin-jobs up", "growbin-jobs worker")),
         ("schedule", partial(check_schedule, config, ONCE)),
         ("monitor", partial(check_monitor, settings)),
@@ -74,7 +81,12 @@ def run_engine_checks(engine: Engine, config: EngineConfig, module: str) -> list
     names = [group.name for group in engine.groups]
     up, worker = f"growbin-jobs up {module}", f"growbin-jobs worker {module} --group"
     config = replace(config, source=module)
-    checks: list[Check] = [*_of_engine(config), ("workers", partial(check_workers, config, names, up, worker))]
+    served = engine.broker.get_declared_queues().union(*(group.queues for group in engine.groups))
+    checks: list[Check] = [
+        *_of_engine(config),
+        ("queues", partial(check_queues, config, served)),
+        ("workers", partial(check_workers, config, names, up, worker)),
+    ]
     if schedule := schedule_of(engine):
         checks.append(("schedule", partial(check_schedule, config, schedule.jobs, module)))
     return _run(checks, [], _in_the_folder(config))
@@ -93,7 +105,8 @@ def _of_engine(config: EngineConfig) -> list[Check]:
 def _in_the_folder(config: EngineConfig) -> set[str]:
     """Return what lies in the data folder: where that cannot be used, nothing more needs to be said of these."""
     addresses = {"broker": config.broker_url, "database": config.database_url}
-    within = {what for what, address in addresses.items() if address is None} | {"journal", "processes", "workers"}
+    within = {what for what, address in addresses.items() if address is None}
+    within |= {"journal", "processes", "queues", "workers"}
     return within | (_OF_DATABASE if "database" in within else set())
 
 

@@ -1,14 +1,17 @@
 """Checks of what every engine stands on: its data folder, broker, database and workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
+
+from dramatiq.errors import BrokerConnectionError
 
 from growbin_jobs.checks.places import check_clock
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.data_folder import HOMELESS
 from growbin_jobs.engine.folder_rights import MORE_ROOM, require_room, require_usable
+from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
 
@@ -54,6 +57,32 @@ def check_database(config: EngineConfig, command: str) -> Iterator[Finding]:
     check(database, config.schema, command)
     yield Finding("database", "ok", database.address)
     yield from check_clock(database)
+
+
+def check_queues(config: EngineConfig, served: Iterable[str]) -> Iterator[Finding]:
+    """Look for messages in queues from which nothing takes, such as those of a queue that a release has renamed.
+
+    Parameters:
+      config: Of this node.
+      served: Queues of the actors and groups that there are.
+    """
+    from contextlib import closing
+
+    from growbin_jobs.engine.inspect import Inspector
+    from growbin_jobs.engine.opening import open_broker, open_central
+
+    with suppress(BrokerConnectionError), closing(open_broker(config, [])) as broker:  # that it is away is said before
+        inspector = Inspector(config, broker, open_central(config))
+        now = datetime.now(UTC)
+        taken = {*served}.union(*(group.queues for group in inspector.workers() if group.lives(now)))
+        for queue in inspector.queues():
+            waiting = queue.ready + (queue.delayed or 0)
+            if waiting and queue.name not in taken:
+                yield Finding(
+                    "queues", "warning",
+                    f"{queue.name} holds {count_of(waiting, 'message')}, and nothing takes from it. Run workers of the "
+                    "release that had it until it is empty, or declare an actor with this queue_name.",
+                )  # fmt: skip
 
 
 def check_workers(config: EngineConfig, groups: Sequence[str], up: str, worker: str) -> Iterator[Finding]:

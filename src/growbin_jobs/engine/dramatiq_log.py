@@ -28,6 +28,18 @@ def quiet_dramatiq() -> None:
     logging.getLogger(_WORKER).addFilter(_worth_a_line)
 
 
+def quiet_consumer(logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
+    """Let a consumer's thread log no traceback for each message whose actor nobody knows; calling it again is fine.
+
+    A release without an actor may find thousands of its messages; ``message.given_up`` has a line for each.
+    """
+    (logger.logger if isinstance(logger, logging.LoggerAdapter) else logger).addFilter(_of_a_known_actor)
+
+
+def _of_a_known_actor(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Received message for undefined actor")
+
+
 def _worth_a_line(record: logging.LogRecord) -> bool:
     text = str(record.msg)
     if "returned a value that is not None" in text or "with expected exception" in text:

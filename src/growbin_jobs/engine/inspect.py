@@ -21,6 +21,8 @@ from growbin_jobs.engine.task_progress.files import Progress
 from growbin_jobs.engine.threads import offload_to
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from growbin_jobs.engine.broker.port import Depth
     from growbin_jobs.engine.central.database import Database
     from growbin_jobs.engine.central.worker_actors import Registered
@@ -166,12 +168,12 @@ class Inspector:
         return Workers(self._database).all()
 
     def queues(self) -> list[QueueState]:
-        """Return all queues that the configuration names, the broker knows of, or workers consume, by name."""
+        """Return all queues that the configuration names, the broker knows of, workers consume, or messages wait in."""
         from growbin_jobs.engine.broker.port import Depth
         from growbin_jobs.engine.control.table import Control
 
         consumed = [group.queues for group in self.workers() if group.stopped_at is None]
-        named = set[str]().union(*(group.queues for group in self._config.groups), *consumed)
+        named = self._used().union(*(group.queues for group in self._config.groups), *consumed)
         depths = self._broker.depths(named)
         names = named | set(depths)
         paused = {each.name: each for each in Control(self._database).read().all if each.target is Target.QUEUE}
@@ -187,6 +189,13 @@ class Inspector:
                 )
             )  # fmt: skip
         return states
+
+    def _used(self) -> set[str]:
+        """Return the queues in which tasks wait, also those of a release that is gone."""
+        from growbin_jobs.engine.central.tasks import TaskRow
+
+        waiting = TaskRow.select(TaskRow.queue_name).where(TaskRow.status == TaskState.PENDING.value).distinct()
+        return {row["queue_name"] for row in self._database.rows(waiting)}
 
     def _tasks(self, states: list[TaskState], limit: int, *more: Any) -> list[dict[str, Any]]:
         from growbin_jobs.engine.central.tasks import TaskRow

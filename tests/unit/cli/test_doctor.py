@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -227,7 +229,13 @@ def test_an_engine_of_one_s_own_is_tried_by_its_own_settings(tmp_path, environme
     )  # fmt: skip
     assert well["workers"][1] == "No worker runs. Start all groups: growbin-jobs up shop"
     assert well["schedule"][1].endswith("Start one: growbin-jobs scheduler --engine shop, or growbin-jobs up shop")
+    send = "import shop\n@shop.engine.actor(queue_name='renamed')\ndef work(): pass\nwork.send()"
+    subprocess.run([sys.executable, "-c", send], env=env, cwd=tmp_path, check=True, timeout=60)
+    code, stranded = doctor()
+    assert (code, stranded["queues"][0]) == (0, "warning")
+    assert "renamed holds 1 message, and nothing takes from it." in stranded["queues"][1]
     code, away = doctor(SHOP_BROKER_URL="amqp://127.0.0.1:1/", SHOP_DATABASE_URL="postgresql://127.0.0.1:1/none")
+    assert "queues" not in away
     assert (code, away["broker"][0], away["database"][0]) == (1, "failed", "failed")
     assert "SHOP_BROKER_URL" in away["broker"][1]
     assert "SHOP_DATABASE_URL" in away["database"][1]

@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
-from growbin_jobs.engine.dramatiq_log import quiet_dramatiq
+from growbin_jobs.engine.dramatiq_log import quiet_consumer, quiet_dramatiq
 from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
 from growbin_jobs.engine.processes import is_worker_process
 
@@ -41,6 +42,9 @@ class Boot(Middleware):
                 finish()
             except Exception:
                 logger.exception("boot.ending_failed")
+
+    def after_consumer_thread_boot(self, broker: Broker, thread: Any) -> None:
+        quiet_consumer(thread.logger)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         quiet_dramatiq()
