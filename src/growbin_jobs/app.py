@@ -9,7 +9,7 @@ from dataclasses import replace
 from growbin_jobs import settings as _settings
 from growbin_jobs.alerting import periodic_alerts
 from growbin_jobs.engine.engine import Engine
-from growbin_jobs.engine.middleware.boot import ending_a_wrong_worker
+from growbin_jobs.engine.wrong_worker import ending_a_wrong_worker
 from growbin_jobs.observation import observers
 from growbin_jobs.wiring import engine_config
 

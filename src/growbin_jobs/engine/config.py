@@ -12,6 +12,7 @@ from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.groups import Group
 from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.settings import environment, with_prefix
+from growbin_jobs.engine.wrong_worker import ending_a_wrong_worker
 
 if TYPE_CHECKING:
     from growbin_jobs.engine.observers import Observer
@@ -134,11 +135,13 @@ class EngineConfig(Layout):
           values: Attributes that win over the environment, and those that are no settings, such as ``groups``.
 
         Raises:
-          ConfigurationError: With one line for each wrong variable.
+          ConfigurationError: With one line for each wrong variable; a worker of the ``dramatiq`` command says that and
+            ends.
         """
         settings = with_prefix(prefix)
         read = {name: value for name, value in values.items() if name in settings.model_fields}
-        return cls(**settings.load(**read).engine_values() | values)
+        with ending_a_wrong_worker():
+            return cls(**settings.load(**read).engine_values() | values)
 
     def named(self, attribute: str) -> str:
         """Return what a person calls a value: its environment variable, or the attribute where there is none."""

@@ -26,6 +26,7 @@ from growbin_jobs.engine.middleware.stack import stack
 from growbin_jobs.engine.middleware.waiting_room import WaitingRoom
 from growbin_jobs.engine.opening import open_broker, open_central, open_journal, with_tables
 from growbin_jobs.engine.processes import is_worker_process, once_a_process
+from growbin_jobs.engine.wrong_worker import ending_a_wrong_worker
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -68,11 +69,12 @@ class Engine:
         self._boot = Boot()
         self._open_journal = once_a_process(partial(open_journal, config))
         self._central = once_a_process(lambda: open_central(replace(config, source=self.source)))
-        self.broker: EmbeddedBroker | RabbitBroker = open_broker(
-            config,
-            stack(config, self._boot, self._open_journal, lambda: self.source, central=self._central),
-            journal=self._open_journal,
-        )
+        with ending_a_wrong_worker():
+            self.broker: EmbeddedBroker | RabbitBroker = open_broker(
+                config,
+                stack(config, self._boot, self._open_journal, lambda: self.source, central=self._central),
+                journal=self._open_journal,
+            )
 
     def __repr__(self) -> str:
         return f"<Engine of node {self.config.node} in {self.config.data_dir}>"

@@ -143,3 +143,20 @@ def test_too_few_open_files_are_said_at_once_and_once(tmp_path, way_in):
     assert "ulimit -n 1024" in said
     assert "Traceback" not in said
     assert done.returncode == 78
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SHOP_JOURNAL_FREE_FLOOR", "1"), ("SHOP_BROKER_URL", "http://nowhere")]
+)
+def test_a_wrong_setting_of_an_engine_ends_plain_dramatiq_with_a_sentence(tmp_path, variable, value):
+    (tmp_path / "shop.py").write_text(_SHOP.replace("fcntl.flock = refuse", ""))
+    environment = os.environ | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1", variable: value}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "dramatiq", "-p1", "-t1", "shop"], cwd=tmp_path, env=environment, capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 78, done.stderr
+    assert variable in done.stderr
+    assert "Traceback" not in done.stderr

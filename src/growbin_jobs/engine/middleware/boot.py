@@ -11,8 +11,7 @@ from dramatiq import Middleware, Worker
 from dramatiq.broker import Broker
 
 from growbin_jobs.engine.dramatiq_log import quiet_consumer, quiet_dramatiq
-from growbin_jobs.engine.errors import ConfigurationError, Deferred, GrowbinError
-from growbin_jobs.engine.processes import is_worker_process
+from growbin_jobs.engine.errors import Deferred, GrowbinError
 
 logger = logging.getLogger(__name__)
 
@@ -66,22 +65,3 @@ def ending_who_cannot_work() -> Iterator[None]:
     except Exception:
         logger.critical("boot.failed", exc_info=True)
         sys.exit(1)
-
-
-@contextmanager
-def ending_a_wrong_worker() -> Iterator[None]:
-    """End a worker process of the ``dramatiq`` command that finds its configuration wrong while it imports its actors.
-
-    It says the sentence and ends as :class:`Boot` does. Dramatiq would show a traceback, which hides it. A producer
-    gets the exception.
-
-    Raises:
-      ConfigurationError: Out of the block, in any other process.
-    """
-    try:
-        yield
-    except ConfigurationError as error:
-        if not is_worker_process():
-            raise
-        logger.critical("%s", error)
-        sys.exit(os.EX_CONFIG)
