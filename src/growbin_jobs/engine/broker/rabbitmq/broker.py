@@ -13,6 +13,7 @@ from dramatiq.broker import Consumer
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.broker.errors import BrokerRefused, QueueMismatch
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
@@ -256,7 +257,8 @@ class RabbitBroker(FastHooks):
 
         Raises:
           QueueNotFound: If this process has not declared the queue.
-          BrokerConnectionError, QueueMismatch: As :meth:`enqueue`.
+          BrokerConnectionError: As :meth:`enqueue`, and where the queue exists with other properties: Dramatiq's worker
+            shows a traceback of any other error, again and again, and its process goes on with its other queues.
         """
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
@@ -277,7 +279,10 @@ class RabbitBroker(FastHooks):
             )
 
         timeout_to_start = min(self._publish_timeout, CONSUME_TIMEOUT)
-        return SelfHealingConsumer(lambda: self._session.on_queue(queue_name, timeout_to_start, start))
+        try:
+            return SelfHealingConsumer(lambda: self._session.on_queue(queue_name, timeout_to_start, start))
+        except QueueMismatch as error:
+            raise BrokerRefused(str(error)) from None
 
     def close(self) -> None:
         """Close all connections of this process; what still waits fails. Closing twice is fine, so is use after it."""

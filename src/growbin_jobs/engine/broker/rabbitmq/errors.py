@@ -24,8 +24,9 @@ def explain(reason: ChannelClosedByBroker) -> Exception:
     if reason.reply_code == 406 and "inequivalent arg" in text:
         return QueueMismatch(
             f"RabbitMQ has a queue with other properties than this program declares ({text}). Set GROWBIN_QUEUE_TYPE "
-            "to the type that it has. Or, to change its type: let the workers empty it, delete it together with its "
-            ".XQ and growbin.delay.v1.XQ, and start again."
+            "to the type that it has. If another program has declared it, use a virtual host of your own, or another "
+            "queue_name. Or, to change its type: let the workers empty it, delete it together with its .XQ and "
+            "growbin.delay.v1.XQ, and start again."
         )
     if reason.reply_code == 403:
         return BrokerRefused(
