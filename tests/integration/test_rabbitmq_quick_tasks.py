@@ -148,7 +148,7 @@ def test_it_fetches_more_and_gives_back(broker, settlement, rabbitmq_url, rabbit
         until(lambda: consumers() == 1, "one consumer")
 
         # Given more of them, and then slow ones
-        monkeypatch.setattr(quick_tasks, "PATIENCE", 3.0)  # so that they are seen to be held
+        monkeypatch.setattr(quick_tasks, "PATIENCE", 600.0)  # until they were seen to be held
         send(range(100, 200))
         until(lambda: consumer._fetches_more)
         hold.clear()
@@ -156,6 +156,7 @@ def test_it_fetches_more_and_gives_back(broker, settlement, rabbitmq_url, rabbit
         send(range(200, 300))
         until(lambda: consumer._held == PREFETCH + EXTRA, "all that it may have")
         assert consumers() == 2
+        monkeypatch.setattr(quick_tasks, "PATIENCE", 0.0)
         # Then it keeps its prefetch and gives back the rest, which others run. For what it gives back of the first
         # consumer's RabbitMQ brings others.
         until(lambda: PREFETCH <= consumer._held <= 2 * PREFETCH and consumers() == 1, "it has given back the rest")
