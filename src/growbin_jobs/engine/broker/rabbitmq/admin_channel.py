@@ -185,7 +185,8 @@ class AdminChannel:
         resolve(self._answer, isinstance(frame.method, Basic.Ack))
 
     def _closed(self, _channel: Channel, reason: BaseException) -> None:
-        reject(self._answer, explain(reason) if isinstance(reason, ChannelClosedByBroker) else _lost(reason))
+        closed = isinstance(reason, ChannelClosedByBroker)
+        reject(self._answer, explain(reason, self._link.setting) if closed else _lost(reason))
 
 
 def _declare(

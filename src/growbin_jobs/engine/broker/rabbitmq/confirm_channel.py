@@ -205,7 +205,7 @@ class ConfirmChannel:
         self._unwritten.clear()
         lost, self._unconfirmed = self._unconfirmed, OrderedDict()
         if isinstance(reason, ChannelClosedByBroker):
-            error = explain(reason)
+            error = explain(reason, self.link.setting)
             for publication in lost.values():
                 self._fail(publication, error)
             if channel.connection.is_open:

@@ -20,7 +20,7 @@ from growbin_jobs.engine.broker.rabbitmq.completion import reject
 from growbin_jobs.engine.broker.rabbitmq.errors import cause_of, describe, explain, is_refusal, refused, unreachable
 from growbin_jobs.engine.broker.rabbitmq.frames import connection_class
 from growbin_jobs.engine.broker.rabbitmq.loop_thread import LoopThread
-from growbin_jobs.engine.broker.rabbitmq.servers import labelled
+from growbin_jobs.engine.broker.rabbitmq.servers import labelled, setting_of
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ class ManagedConnection(LoopThread):
     :mod:`threading`: heartbeats go out whatever the workers do. All public methods may be called from any thread.
 
     Attributes:
+      setting: Name of the setting with the servers' addresses.
       state: How the connection is, in words for error messages.
       closing: True from the beginning of the end.
 
@@ -66,6 +67,7 @@ class ManagedConnection(LoopThread):
         super().__init__(label)
         self.state = "not connected yet"
         self._parameters = [labelled(one, label) for one in parameters]
+        self.setting = setting_of(parameters)
         self._on_open = on_open
         self._on_refused = on_refused
         self._patient = patient
@@ -198,7 +200,7 @@ class ManagedConnection(LoopThread):
 
     def _task_channel_closed(self, task: _Task, _channel: Channel, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByBroker):
-            reject(task.future, explain(reason))
+            reject(task.future, explain(reason, self.setting))
         else:
             self._begin(task)
 

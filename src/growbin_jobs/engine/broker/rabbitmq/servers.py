@@ -17,14 +17,33 @@ from growbin_jobs.engine.errors import ConfigurationError
 BLOCKED_TIMEOUT = 300.0
 
 
-def parse_urls(url: str, setting: str = "GROWBIN_BROKER_URL") -> list[pika.URLParameters]:
+#: The setting that holds the URL, unless it is said otherwise.
+SETTING = "GROWBIN_BROKER_URL"
+
+
+class ServerParameters(pika.URLParameters):  # type: ignore[misc]
+    """Parameters of a connection that know which setting they come from, for sentences that say what to correct.
+
+    Attributes:
+      setting: Its name.
+    """
+
+    setting = SETTING
+
+
+def setting_of(parameters: Iterable[pika.URLParameters]) -> str:
+    """Return the name of the setting that the parameters of a connection come from."""
+    return next((one.setting for one in parameters if isinstance(one, ServerParameters)), SETTING)
+
+
+def parse_urls(url: str, setting: str = SETTING) -> list[pika.URLParameters]:
     """Return connection parameters of one or more ``amqp://`` URLs, separated by ``;``.
 
     Raises:
       ConfigurationError: If one cannot be understood, or names a file that cannot be used. The message does not repeat
         the address, since it holds a password.
     """
-    parameters = []
+    parameters: list[pika.URLParameters] = []
     for number, part in enumerate(filter(None, map(str.strip, url.split(";"))), start=1):
         try:
             one = _parsed(part, f"{setting}: address {number}")
@@ -38,13 +57,14 @@ def parse_urls(url: str, setting: str = "GROWBIN_BROKER_URL") -> list[pika.URLPa
         one.connection_attempts = 1  # ManagedConnection tries again by itself
         if one.blocked_connection_timeout is None:
             one.blocked_connection_timeout = BLOCKED_TIMEOUT
+        one.setting = setting
         parameters.append(one)
     if not parameters:
         raise ConfigurationError(f"{setting} is empty.")
     return parameters
 
 
-def _parsed(url: str, where: str) -> pika.URLParameters:
+def _parsed(url: str, where: str) -> ServerParameters:
     url, files = tls.split_files(url)
     parts = urlsplit(url)
     if parts.scheme not in ("amqp", "amqps") or "://" not in url:  # pika takes any other for amqp
@@ -57,7 +77,7 @@ def _parsed(url: str, where: str) -> pika.URLParameters:
     # A password with an unencoded / or ? ends the address early: the rest of it would be shown as vhost.
     if "@" in parts.path or "@" in parts.query:
         raise ValueError
-    parameters = pika.URLParameters(url)
+    parameters = ServerParameters(url)
     if files:
         if parts.scheme != "amqps":
             raise ConfigurationError(f"{where}: only amqps:// takes {', '.join(files)}.")

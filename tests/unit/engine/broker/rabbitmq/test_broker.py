@@ -9,8 +9,9 @@ from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.errors import explain, is_refusal, refused
+from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
-from growbin_jobs.engine.broker.rabbitmq.servers import BLOCKED_TIMEOUT, parse_urls
+from growbin_jobs.engine.broker.rabbitmq.servers import BLOCKED_TIMEOUT, labelled, parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import arguments
 from growbin_jobs.engine.delivery.admission import MAX_BODY
 from growbin_jobs.engine.errors import ConfigurationError
@@ -99,6 +100,17 @@ def test_a_closed_channel_is_explained(code, text, kind, hint):
     error = explain(ChannelClosedByBroker(code, text))
     assert type(error) is kind
     assert hint in str(error)
+
+
+def test_sentences_name_the_settings_of_the_engine_whose_they_are():
+    [server] = parse_urls(NOBODY, "SHOP_BROKER_URL")
+    link = ManagedConnection("test", [server])
+    link.close()
+    mismatch, forbidden = "PRECONDITION_FAILED - inequivalent arg 'x-overflow' for 'q'", "ACCESS_REFUSED - to queue 'q'"
+
+    assert "Set SHOP_QUEUE_TYPE" in str(explain(ChannelClosedByBroker(406, mismatch), link.setting))
+    assert "the user of SHOP_BROKER_URL" in str(explain(ChannelClosedByBroker(403, forbidden), link.setting))
+    assert "vhost in SHOP_BROKER_URL" in str(refused([labelled(server, "test")], OSError("(530)")))
 
 
 def test_only_a_refusal_is_one():

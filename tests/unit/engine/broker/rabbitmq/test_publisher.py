@@ -24,6 +24,7 @@ class FakeLink:
 
     def __init__(self, label, parameters, *, on_open, on_refused):
         self.label, self.state, self.closing = label, "not connected: test", False
+        self.setting = "GROWBIN_BROKER_URL"
         self.opened, self.refused = on_open, on_refused
         self.calls = deque()
         self.timers = []
