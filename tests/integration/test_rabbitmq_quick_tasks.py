@@ -153,7 +153,7 @@ def test_it_fetches_more_and_gives_back(broker, settlement, prefetches, monkeypa
         until(lambda: prefetches() == [PREFETCH], "its prefetch")
 
         # Given more of them, and then slow ones
-        monkeypatch.setattr(quick_tasks, "PATIENCE", 3.0)  # so that they are seen to be held
+        monkeypatch.setattr(quick_tasks, "PATIENCE", 600.0)  # so that they are seen to be held
         send(range(100, 200))
         until(lambda: consumer._fetches_more)
         hold.clear()
@@ -161,6 +161,7 @@ def test_it_fetches_more_and_gives_back(broker, settlement, prefetches, monkeypa
         send(range(200, 300))
         until(lambda: consumer._held >= PREFETCH + EXTRA, "all that it may have")
         assert prefetches() == [PREFETCH + EXTRA]
+        monkeypatch.setattr(quick_tasks, "PATIENCE", 0.1)
         # Then it keeps its prefetch and gives back the rest, which others run. Beside what it keeps RabbitMQ brings as
         # much again.
         until(
