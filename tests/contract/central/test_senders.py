@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -32,6 +33,35 @@ def test_a_message_that_nobody_has_started_is_pending_with_its_due_time(database
     assert (found.due_at, found.task_name, found.queue_name) == (START + timedelta(seconds=600), "classify", "vision")
     assert found.payload == {"args": ["child"]}
     assert a.journal.read(lambda connection: connection.execute("SELECT count(*) FROM sent").get) == 0
+
+
+def test_a_message_that_was_sent_a_moment_ago_waits_for_its_own_task(
+    database: Database, new_node: Callable[..., Node]
+) -> None:
+    a = new_node("a", patience=2000)
+    a.sent("t", "child", 1)
+    assert a.copy() == Copied(rows=1, fresh=1)
+    assert Tasks(database).get("child") is None
+
+    a.ended("child", "completed", 2)
+    assert a.copy() == Copied(rows=1)
+
+    found = Tasks(database).get("child")
+    assert found is not None
+    assert (found.status, found.parent_id, found.root_id) == (TaskState.COMPLETED, "t", "t")
+    assert not a.copy()
+
+
+@pytest.mark.parametrize("why", ["it has waited", "the clock was set back", "everything is asked for"])
+def test_it_waits_no_longer_than_it_may(database: Database, new_node: Callable[..., Node], why: str) -> None:
+    a = new_node("a", patience=2000 if why == "everything is asked for" else 500)
+    a.sent("t", "child", 2000 if why == "the clock was set back" else 1)
+
+    assert a.sync.run_once(everything=why == "everything is asked for") == Copied(rows=1)
+
+    found = Tasks(database).get("child")
+    assert found is not None
+    assert (found.status, found.parent_id) == (TaskState.PENDING, "t")
 
 
 def test_its_own_retry_is_no_new_message(database: Database, a: Node) -> None:

@@ -1,7 +1,8 @@
 """Who sent which task, as far as a node's journal has not told it to the central database yet.
 
 The table ``sent`` of the journal has a row for each message that the broker has taken over. Where its task's own row is
-copied in the same run, that row takes the sender along; the others become pending rows.
+copied in the same run, that row takes the sender along; the others become pending rows. Those that were sent a moment
+ago wait for that: a pending row would be written, and then written anew.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Senders:
       database: Where they go.
       refused: Told of a message that the database never takes: its id and why.
       clock: Seconds since 1970, UTC.
+      patience: Seconds for which a message waits for its task's own row.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Senders:
         database: Database,
         refused: Callable[[str, Exception], object],
         clock: Callable[[], float],
+        patience: float,
     ) -> None:
         self._journal = journal
         self._database = database
         self._refused = refused
         self._clock = clock
+        self._patience = patience
         self._messages: list[SentMessage] = []
         self._families: dict[str, Family] = {}
         self._attached: set[str] = set()
@@ -90,21 +94,29 @@ class Senders:
         """Note tasks whose rows have taken their senders along."""
         self._attached.update(task_ids)
 
-    def write(self) -> int:
-        """Bring to the database what no page has taken along, and forget all; return how many there were.
+    def write(self, *, everything: bool = False) -> int:
+        """Bring to the database what no page has taken along, and forget it; return how many wait for the next run.
 
         Call it when all pages of the run are committed.
+
+        Parameters:
+          everything: None is to wait.
 
         Raises:
           Deferred: The journal or the database is away.
         """
-        for start in range(0, len(self._messages), BATCH):
-            batch = self._messages[start : start + BATCH]
+        messages, self._messages = self._messages, []
+        due = messages if everything or len(messages) == PAGE else self._due(messages)
+        for start in range(0, len(due), BATCH):
+            batch = due[start : start + BATCH]
             self._write(batch)
             self._journal.write(lambda connection, batch=batch: sent.forget(connection, batch))  # type: ignore[misc]
-        count = len(self._messages)
-        self._messages = []
-        return count
+        return len(messages) - len(due)
+
+    def _due(self, messages: list[SentMessage]) -> list[SentMessage]:
+        """Return those that were taken along or have waited long enough, all by a clock that was set back."""
+        now, attached, patience = self._clock(), self._attached, self._patience
+        return [each for each in messages if each.message_id in attached or not 0 <= now - each.created_at < patience]
 
     def _write(self, batch: list[SentMessage]) -> None:
         try:

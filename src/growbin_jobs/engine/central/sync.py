@@ -43,15 +43,17 @@ class Copied:
     Attributes:
       rows: Brought to the database.
       refused: Left behind because the database takes none like them; ``sync_log`` says which.
+      fresh: Messages that were sent a moment ago: the next run has them, or their tasks.
       behind: True when it ended before it had caught up.
     """
 
     rows: int = 0
     refused: int = 0
+    fresh: int = 0
     behind: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.refused or self.behind)
+        return bool(self.rows or self.refused or self.fresh or self.behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Sync:
       tasks: To where.
       batch: Rows of one transaction, at most; fewer while the database cannot manage so many within its timeout.
       seconds: A run ends after so many, to be continued by the next.
+      patience: Seconds for which a sent message waits for its own task to be copied before it becomes a pending row.
       clock: Seconds since 1970, UTC.
     """
 
@@ -95,6 +98,7 @@ class Sync:
         *,
         batch: int = 5000,
         seconds: float = 60.0,
+        patience: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
@@ -108,18 +112,21 @@ class Sync:
         self._after = 0
         self._page_rows = batch  # as many as the database manages within its timeout
         self._refused: dict[str, int] = {}  # id and change number
-        self._senders = Senders(journal, tasks.database, self._note_refused, clock)
+        self._senders = Senders(journal, tasks.database, self._note_refused, clock, patience)
         self._history = HistoryCopy(journal, tasks.database, self._note_refused, clock)
 
-    def run_once(self) -> Copied:
+    def run_once(self, *, everything: bool = False) -> Copied:
         """Copy what has changed since the last run.
+
+        Parameters:
+          everything: Also what was sent a moment ago.
 
         Raises:
           Deferred: The database or the journal is away; the next run copies what this one did not.
         """
         with self._lock:
             try:
-                return self._run(time.monotonic() + self._seconds)
+                return self._run(time.monotonic() + self._seconds, everything)
             except TooSlow as error:
                 self._after = 0
                 self._page_rows = max(1, self._page_rows // 2)
@@ -137,7 +144,7 @@ class Sync:
         """
         with self._lock:
             self._after = 0
-        return self.run_once()
+        return self.run_once(everything=True)
 
     def backlog(self) -> Backlog:
         """Return what is still to be copied.
@@ -157,7 +164,7 @@ class Sync:
             return Backlog(rows, 0.0)
         return Backlog(rows, max(0.0, self._clock() - changes.moment(oldest)), still_refused)
 
-    def _run(self, end: float) -> Copied:
+    def _run(self, end: float, everything: bool) -> Copied:
         rows = refused = 0
         on_the_way: deque[tuple[changes.Page, Future[list[str]]]] = deque()
         marking: Future[int] | None = None
@@ -186,12 +193,12 @@ class Sync:
             wait([copying for _, copying in on_the_way])  # the next run must not meet them
         if marking:
             marking.result()
-        self._senders.write()
+        fresh = self._senders.write(everything=everything)
         more_history = has_history and self._history.run(end)
         behind = bool(page.rows) or more_senders or more_history
         if rows or refused:
             events.SYNCED.emit(rows=rows, refused=refused, behind=behind)
-        return Copied(rows, refused, behind=behind)
+        return Copied(rows, refused, fresh, behind)
 
     def _begin(self) -> tuple[list[SentMessage], bool, changes.Page]:
         """Return, in one read, who sent what, whether there is anything beside tasks, and the first page of those."""

@@ -194,7 +194,8 @@ def _as_stored(name: str) -> str:
     micros = f"CAST({value} * 1e6 + 0.5 AS INTEGER)"
     fraction = f"(({micros} % 1000000 + 1000000) % 1000000)"  # of a second; SQLite's remainder is negative before 1970
     second = f"({micros} - {fraction}) / 1000000"
-    return f"strftime('%Y-%m-%dT%H:%M:%S', {second}, 'unixepoch') || printf('.%06d+00:00', {fraction})"
+    # strftime() takes twice as long as datetime().
+    return f"replace(datetime({second}, 'unixepoch'), ' ', 'T') || printf('.%06d+00:00', {fraction})"
 
 
 #: Whether a row of the journal has no time beyond the years 0 to 9999, of which SQLite knows no others.

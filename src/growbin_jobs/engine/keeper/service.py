@@ -61,6 +61,9 @@ logger = logging.getLogger(__name__)
 
 DAY = 86_400.0
 
+#: Seconds within which what a task has sent has nearly always run where nothing waits.
+QUICK = 1.0
+
 
 class Keeper:
     """Serves one node.
@@ -79,7 +82,7 @@ class Keeper:
         self.database = database = open_central(config)
         broker = open_broker(config, [])
         workers = Workers(database)
-        self.sync = Sync(self.journal, Tasks(database), batch=config.sync_batch)
+        self.sync = Sync(self.journal, Tasks(database), batch=config.sync_batch, patience=QUICK)
         self.relay = SendOutbox(self.journal, broker.forward, config.relay_after)
         self.heartbeat = Heartbeat(self.journal, self.sync, workers, config.node_dir)
         self._zone = ZoneInfo(config.timezone)
@@ -210,7 +213,7 @@ class Keeper:
     def _copy_all(self, end: float) -> None:
         while time.monotonic() < end:
             try:
-                if not self.sync.run_once().behind:
+                if not self.sync.run_once(everything=True).behind:
                     return
             except Deferred as error:
                 logger.warning("keeper.last_copy_waits error=%s", error)

@@ -137,6 +137,8 @@ class RabbitConsumer(ConsumingChannel, Consumer):
             self._quick_tasks.handed_over(begin)
             if self._quick_tasks.quick is not self._fetches_more:
                 self._adapt(self._quick_tasks)
+            elif not self._fetches_more and self._held > 2 * self._prefetch:
+                self._give_back(self._quick_tasks)  # it was on its way
         self._fetched.extend(begin)
 
     def _fetch_no_more(self) -> None:
@@ -159,14 +161,17 @@ class RabbitConsumer(ConsumingChannel, Consumer):
     def _adapt(self, tasks: QuickTasks) -> None:
         """Fetch more, or no more than the prefetch and give back what is too much: others may run it meanwhile.
 
-        RabbitMQ brings others for those that were the first consumer's, so until some have run there may be twice the
-        prefetch.
+        Beside what is kept RabbitMQ brings the prefetch of the consumer that begins anew, so until some have run there
+        may be twice the prefetch.
         """
         self._fetches_more = tasks.quick
         if tasks.quick:
             self._fetch_more()
             return
         self._fetch_less()
+        self._give_back(tasks)
+
+    def _give_back(self, tasks: QuickTasks) -> None:
         given_back = tasks.take_back(self._may_leave, max(self._held - self._prefetch, 0))
         for delivery in given_back:
             self._settle(delivery.tag, Disposition.REQUEUE)

@@ -24,9 +24,11 @@ logger = logging.getLogger(__name__)
 #: Seconds to wait for RabbitMQ's answer when a consumer closes.
 CLOSE_TIMEOUT = 5.0
 
-#: Deliveries that a consumer of quick tasks may have beside its prefetch. RabbitMQ holds a consumer to the prefetch of
-#: its start, so they are another one's, of the same channel.
+#: Deliveries that a consumer of quick tasks may have beside its prefetch.
 EXTRA = 320
+
+#: What AMQP has room for.
+MOST_PREFETCH = 65_535
 
 
 class ConsumingChannel:
@@ -58,7 +60,8 @@ class ConsumingChannel:
         self._flush_scheduled = False
         self._wake, self._unhook = waker(partial(link.call, self._send_acks))
         self._channel: Channel | None = None
-        self._extra_tag = ""
+        self._consumer_tag = ""
+        self._consumers = 0  # so far, on this channel
         self._reason = ""
         self._gone: Future[None] = Future()
 
@@ -96,11 +99,11 @@ class ConsumingChannel:
 
     def _fetch_more(self) -> None:
         """Let RabbitMQ deliver :data:`EXTRA` messages more than the prefetch."""
-        self._link.call(self._start_extra)
+        self._link.call(partial(self._consume_anew, min(self._prefetch + EXTRA, MOST_PREFETCH)))
 
     def _fetch_less(self) -> None:
         """Let RabbitMQ deliver no more than the prefetch again."""
-        self._link.call(self._stop_extra)
+        self._link.call(partial(self._consume_anew, self._prefetch))
 
     def close(self) -> None:
         """Send the acks of what is settled, then close: RabbitMQ takes the rest back. Closing twice is fine."""
@@ -133,23 +136,32 @@ class ConsumingChannel:
 
         channel.add_on_close_callback(self._lost)
         channel.add_on_cancel_callback(partial(self._cancelled, channel))
-        channel.basic_qos(prefetch_count=self._prefetch)
         if frames.is_fast(channel):
             channel.connection.deliver_to(channel, self._delivered)
-        channel.basic_consume(self._queue_name, self._delivered_by_pika, callback=consuming)
+        self._consume(channel, self._prefetch, consuming)
 
-    def _start_extra(self) -> None:
+    def _consume(self, channel: Channel, prefetch: int, consuming: Callable[[Any], None] | None = None) -> None:
+        # RabbitMQ repeats the tag in each delivery, and pika's would be a twentieth of a small one.
+        self._consumers += 1
+        self._consumer_tag = f"ctag{channel.channel_number}.{self._consumers}"
+        channel.basic_qos(prefetch_count=prefetch)  # of consumers that start from now on
+        channel.basic_consume(
+            self._queue_name, self._delivered_by_pika, consumer_tag=self._consumer_tag, callback=consuming
+        )
+
+    def _consume_anew(self, prefetch: int) -> None:
+        """Put a consumer with another prefetch in the place of the one that there is.
+
+        RabbitMQ holds a consumer to the prefetch of its start. With a second one beside it each batch of deliveries and
+        of acknowledgements would be two of half the size. What the former one has is settled as ever.
+        """
         channel = self._channel
         # pika rejects by itself what comes while a consumer is cancelled, and those tags would never be settled here.
         if channel is not None and channel.is_open and frames.is_fast(channel):
-            channel.basic_qos(prefetch_count=EXTRA)  # of consumers that start from now on
-            self._extra_tag = channel.basic_consume(self._queue_name, self._delivered_by_pika)
-
-    def _stop_extra(self) -> None:
-        channel = self._channel
-        if channel is not None and channel.is_open and self._extra_tag:
-            channel.basic_cancel(self._extra_tag)
-            self._extra_tag = ""
+            # First, so that what is given back at the same time does not come again. Answered: else pika remembers each
+            # tag for ever.
+            channel.basic_cancel(self._consumer_tag, callback=_forgotten)
+            self._consume(channel, prefetch)
 
     def _delivered(self, tag: int, redelivered: bool, body: bytes) -> None:
         self._received += 1
@@ -196,6 +208,10 @@ class ConsumingChannel:
             self._unhook()
             resolve(self._gone, None)
             self._inbox.put(None)
+
+
+def _forgotten(_frame: Any) -> None:
+    """Nothing waits for the end of a consumer."""
 
 
 def _settle_by_pika(channel: Channel, commands: Iterable[AckCommand]) -> None:

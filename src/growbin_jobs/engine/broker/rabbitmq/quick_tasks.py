@@ -10,9 +10,6 @@ from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.lifecycle import RECEIVED
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 
-#: So often in turn a consumer must have waited in vain, though the worker had nothing to run.
-STARVED = 3
-
 #: Seconds that a message of quick tasks waits for a worker thread at most.
 PATIENCE = 0.5
 
@@ -42,16 +39,15 @@ class QuickTasks:
         self._work_queue = work_queue
         self._clock = clock
         self.quick = False
-        self._starved = 0
         self._not_before = 0.0
         self._newest: Delivery | None = None
         self._handed_over_at = 0.0
 
     def waited(self) -> None:
         """Note that a consumer had all that it may have, and has waited until the first of it was acknowledged."""
-        # What is held back during a pause is something to run, too.
-        self._starved = 0 if self._work_queue().qsize() else self._starved + 1
-        if self._starved >= STARVED and self._clock() >= self._not_before:
+        # What is held back during a pause is something to run, too. Once is enough: some hundred have run by then, and
+        # what turns out to be slow is given back.
+        if not self._work_queue().qsize() and self._clock() >= self._not_before:
             self.quick = True
 
     def held_up(self) -> None:
@@ -84,5 +80,5 @@ class QuickTasks:
         return [item.message for item in self._work_queue().withdraw(lambda item: may_leave(item.message), most)]
 
     def _slow(self, now: float) -> None:
-        self.quick, self._starved = False, 0
+        self.quick = False
         self._not_before = now + PAUSE

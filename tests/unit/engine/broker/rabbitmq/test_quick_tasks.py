@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from dramatiq import Message
 
-from growbin_jobs.engine.broker.rabbitmq.quick_tasks import LARGE, PATIENCE, PAUSE, STARVED, QuickTasks
+from growbin_jobs.engine.broker.rabbitmq.quick_tasks import LARGE, PATIENCE, PAUSE, QuickTasks
 from growbin_jobs.engine.delivery.delivery import Delivery
 from growbin_jobs.engine.delivery.lifecycle import BEGIN, Life, advance
 from growbin_jobs.engine.delivery.runs import Run
@@ -39,8 +39,7 @@ def tasks(clock, work_queue):
 
 def make_quick(tasks):
     tasks.handed_over([begun()])
-    for _ in range(STARVED):
-        tasks.waited()
+    tasks.waited()
 
 
 def begun():
@@ -49,9 +48,7 @@ def begun():
     return made
 
 
-def test_tasks_are_quick_when_the_worker_has_often_had_nothing_to_run(tasks):
-    for _ in range(STARVED - 1):
-        tasks.waited()
+def test_tasks_are_quick_when_the_worker_has_had_nothing_to_run(tasks):
     assert not tasks.quick
 
     tasks.waited()
@@ -60,12 +57,11 @@ def test_tasks_are_quick_when_the_worker_has_often_had_nothing_to_run(tasks):
 
 
 def test_they_are_not_while_the_worker_has_something_to_run(tasks, work_queue):
-    for _ in range(3 * STARVED):
-        tasks.waited()
-        work_queue.put(QueuedMessage(0, delivery()))
-        tasks.waited()
-        work_queue.get_nowait()
-        assert not tasks.quick
+    work_queue.put(QueuedMessage(0, delivery()))
+
+    tasks.waited()
+
+    assert not tasks.quick
 
 
 def test_they_are_not_while_what_there_is_is_held_back(clock):
