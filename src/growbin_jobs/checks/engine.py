@@ -5,8 +5,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from dramatiq.errors import BrokerConnectionError
-
 from growbin_jobs.checks.places import check_clock
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.data_folder import HOMELESS
@@ -68,21 +66,26 @@ def check_queues(config: EngineConfig, served: Iterable[str]) -> Iterator[Findin
     """
     from contextlib import closing
 
+    from growbin_jobs.engine.broker.errors import AWAY
     from growbin_jobs.engine.inspect import Inspector
     from growbin_jobs.engine.opening import open_broker, open_central
 
-    with suppress(BrokerConnectionError), closing(open_broker(config, [])) as broker:  # that it is away is said before
-        inspector = Inspector(config, broker, open_central(config))
-        now = datetime.now(UTC)
-        taken = {*served}.union(*(group.queues for group in inspector.workers() if group.lives(now)))
-        for queue in inspector.queues():
-            waiting = queue.ready + (queue.delayed or 0)
-            if waiting and queue.name not in taken:
-                yield Finding(
-                    "queues", "warning",
-                    f"{queue.name} holds {count_of(waiting, 'message')}, and nothing takes from it. Run workers of the "
-                    "release that had it until it is empty, or declare an actor with this queue_name.",
-                )  # fmt: skip
+    try:
+        with closing(open_broker(config, [])) as broker:
+            inspector = Inspector(config, broker, open_central(config))
+            groups, queues = inspector.workers(), inspector.queues()
+    except (AWAY, GrowbinError):  # said before: the broker or the database is away, or not as it must be
+        return
+    now = datetime.now(UTC)
+    taken = {*served}.union(*(group.queues for group in groups if group.lives(now)))
+    for queue in queues:
+        waiting = queue.ready + (queue.delayed or 0)
+        if waiting and queue.name not in taken:
+            yield Finding(
+                "queues", "warning",
+                f"{queue.name} holds {count_of(waiting, 'message')}, and nothing takes from it. Run workers of the "
+                "release that had it until it is empty, or declare an actor with this queue_name.",
+            )  # fmt: skip
 
 
 def check_workers(config: EngineConfig, groups: Sequence[str], up: str, worker: str) -> Iterator[Finding]:
