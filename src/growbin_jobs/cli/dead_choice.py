@@ -45,7 +45,7 @@ def numbered(texts: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def letters_chosen(file: Path, numbers: list[int] | None, filters: Filters, *, all_: bool) -> "list[DeadMessage]":
+def letters_chosen(file: Path, numbers: list[int], filters: Filters, *, all_: bool) -> "list[DeadMessage]":
     """Return the letters of this node that are named or chosen.
 
     Parameters:

@@ -7,7 +7,6 @@ from the broker. What the journal of this node knows is in it at once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime

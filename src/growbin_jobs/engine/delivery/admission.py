@@ -7,7 +7,6 @@ producer's ``send``. Accepted into an outbox it would never leave it, and its pa
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -144,23 +143,6 @@ def check_size(body: bytes) -> None:
         )
 
 
-def delay_until_due(message: Message[Any], delay: int | None, now: float | None = None) -> int | None:
-    """Return the delay with which a message is sent that names its due time (``eta``), as Dramatiq's workers obey it.
-
-    Parameters:
-      delay: Milliseconds that its sender has asked for besides.
-      now: Seconds since 1970; None: by the system's clock.
-
-    Returns:
-      The longer of both; ``delay`` itself where it names none, or one that has passed.
-    """
-    options = message.options
-    if not options or "eta" not in options or not is_time(options["eta"]):
-        return delay
-    left = math.ceil(options["eta"] - (time.time() if now is None else now) * 1000)
-    return delay if left <= 0 or (delay is not None and _is_number(delay) and delay >= left) else left
-
-
 def check_delay(delay: object) -> None:
     """Refuse a delay that is no number of milliseconds, or longer than any broker holds.
 
@@ -169,7 +151,7 @@ def check_delay(delay: object) -> None:
     """
     if delay is None:
         return
-    if not _is_number(delay):
+    if not is_number(delay):
         raise Unsendable(f"A delay is a number of milliseconds, not {_kind(delay)}.")
     if delay > MAX_DELAY:  # type: ignore[operator]
         raise Unsendable(
@@ -192,7 +174,7 @@ def check_options(options: dict[str, Any]) -> None:
 
 def is_time(eta: object) -> bool:
     """Return True for a number that can be a time in milliseconds since 1970."""
-    return _is_number(eta) and abs(eta) < 2**63  # type: ignore[arg-type]
+    return is_number(eta) and abs(eta) < 2**63  # type: ignore[arg-type]
 
 
 def check_priority(priority: object) -> None:
@@ -254,7 +236,7 @@ def _check_text(what: str, text: object, most: int) -> None:
         raise Unsendable(f"The {what} holds control characters.")
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return isinstance(value, int) or math.isfinite(value)

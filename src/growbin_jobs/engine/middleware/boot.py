@@ -48,17 +48,18 @@ class Boot(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         quiet_dramatiq()
         with ending_who_cannot_work():
-            for prepare in self._preparations:
-                prepare()
+            try:
+                for prepare in self._preparations:
+                    prepare()
+            except Deferred as error:
+                logger.warning("boot.dependency_away error=%s", error)
 
 
 @contextmanager
 def ending_who_cannot_work() -> Iterator[None]:
-    """End a worker process whose boot fails in this block, with the reason in the log; one that is to wait goes on."""
+    """End a worker process whose boot fails in this block, with the reason in the log: Dramatiq would let it go on."""
     try:
         yield
-    except Deferred as error:
-        logger.warning("boot.dependency_away error=%s", error)
     except GrowbinError as error:
         logger.critical("%s", error)
         sys.exit(os.EX_CONFIG)

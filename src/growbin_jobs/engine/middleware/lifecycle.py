@@ -63,9 +63,7 @@ class Lifecycle(Middleware):
             from growbin_jobs.engine.sqlite.committer import Closed  # with SQLite, which producers do not need
 
             with ending_who_cannot_work():
-                self._journal = self._open_journal()
-            journal = self._journal
-            assert journal is not None
+                self._journal = journal = self._open_journal()
             self._decisions = Decisions(journal)
             self._settlement = Settlement(journal, self._decisions, Closed)
             self._isolation = Isolation(self._environment, broker, worker, journal, self._settlement)

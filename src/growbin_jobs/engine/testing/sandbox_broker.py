@@ -13,9 +13,10 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import Interrupt, ShutdownNotifications, SkipMessage, TimeLimit
 
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
-from growbin_jobs.engine.delivery.admission import admit, delay_until_due
+from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.codec import decode
 from growbin_jobs.engine.delivery.delivery import Delivery, Intake, PendingAck
+from growbin_jobs.engine.delivery.due_time import delay_until_due
 from growbin_jobs.engine.delivery.outbox import Outbox
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.delivery.runs import key_of
@@ -111,7 +112,8 @@ class SandboxBroker(Broker):
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Keep a message: in the outbox of the run that sends it, where there is one."""
-        delay = delay_until_due(message, delay, self._clock())
+        if message.options and "eta" in message.options:
+            delay = delay_until_due(message, delay, self._clock())
         if self._outbox is not None:
             taken = self._outbox.take(message, delay)
             self._delays.append(delay)

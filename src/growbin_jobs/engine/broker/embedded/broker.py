@@ -38,8 +38,9 @@ from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
 from growbin_jobs.engine.broker.embedded.surveying import survey
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.admission import admit, check_priority, delay_until_due
+from growbin_jobs.engine.delivery.admission import admit, check_priority
 from growbin_jobs.engine.delivery.delivery import Intake
+from growbin_jobs.engine.delivery.due_time import delay_until_due
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
@@ -150,7 +151,8 @@ class EmbeddedBroker(FastHooks):
         """
         if isinstance(message, MessageProxy):  # a retry: it must not share its options with the delivery
             message = message.copy()
-        delay = delay_until_due(message, delay)
+        if message.options and "eta" in message.options:
+            delay = delay_until_due(message, delay)
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)

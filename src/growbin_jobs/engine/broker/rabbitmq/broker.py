@@ -26,8 +26,9 @@ from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SelfHealin
 from growbin_jobs.engine.broker.rabbitmq.servers import parse_urls
 from growbin_jobs.engine.broker.rabbitmq.topology import QueueType
 from growbin_jobs.engine.crashpoints import crashpoint
-from growbin_jobs.engine.delivery.admission import admit, delay_until_due
+from growbin_jobs.engine.delivery.admission import admit
 from growbin_jobs.engine.delivery.delivery import Intake
+from growbin_jobs.engine.delivery.due_time import delay_until_due
 from growbin_jobs.engine.delivery.outbox import outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
@@ -218,7 +219,8 @@ class RabbitBroker(FastHooks):
           QueueMismatch: The queue exists with other properties.
           ValueError: It could never be delivered: see :func:`growbin_jobs.engine.delivery.admission.admit`.
         """
-        delay = delay_until_due(message, delay)
+        if message.options and "eta" in message.options:
+            delay = delay_until_due(message, delay)
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
