@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from PIL import Image
 
-from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, curves, damaged, deep, heif, primaries
+from growbin_jobs.adapters.pictures.formats import MAX_PROFILE, Contents, damaged, deep, heif, primaries
 from growbin_jobs.adapters.pictures.formats.light import Light
+from growbin_jobs.adapters.pictures.formats.meaning import meaning
 from growbin_jobs.errors import PictureRefused
 
 #: Brands of HEVC stills (ISO/IEC 23008-12 B.4). AVIF shares the container but is not accepted.
@@ -41,30 +42,22 @@ def read(data: bytes) -> Contents:
     coded = heif.coded_size(data)  # before libheif reads anything
     try:
         with _open(data) as image:
-            profile, light = _meaning(image.info)
+            profile, light = meaning(_said(image.info), deep=image.info.get("bit_depth", 8) > _BITS)
             opened = _open if light is None else partial(_open_deep, light=light)
             return Contents("HEIC", data, *image.size, opened, coded=coded, profile=profile)
     except (SyntaxError, OSError, ValueError, RuntimeError, EOFError) as error:
         raise damaged() from error
 
 
-def _meaning(info: Mapping[Any, Any]) -> tuple[bytes | None, Light | None]:
-    """Return the colour profile, None where it is sRGB; for a picture of more bits, of which 8 are too few, its light.
-
-    An ``nclx`` box counts where there is no profile (ISO/IEC 23008-12 §6.5.5).
-    """
-    profile = info.get("icc_profile") or None
-    if profile and len(profile) > MAX_PROFILE:
-        profile = None
-    said = info.get("nclx_profile")
-    numbers = None
-    if not profile and isinstance(said, dict):
-        numbers = primaries.of_numbers(int(said["color_primaries"]), int(said["transfer_characteristics"]))
-    if info.get("bit_depth", 8) > _BITS:
-        light = curves.light_of(profile) if profile else numbers and numbers.light()
-        if light and light.is_steep():
-            return None, light
-    return profile or (numbers.profile() if numbers else None), None
+def _said(info: Mapping[Any, Any]) -> bytes | primaries.Numbers | None:
+    """Return what a file says of its colours: ``nclx`` counts where there is no profile (ISO/IEC 23008-12 §6.5.5)."""
+    profile = info.get("icc_profile")
+    if profile and len(profile) <= MAX_PROFILE:
+        return bytes(profile)
+    numbers = info.get("nclx_profile")
+    if not isinstance(numbers, dict):
+        return None
+    return primaries.of_numbers(int(numbers["color_primaries"]), int(numbers["transfer_characteristics"]))
 
 
 def _open(data: bytes) -> Image.Image:

@@ -14,14 +14,13 @@ from growbin_jobs.adapters.pictures.formats import (
     MAX_PROFILE,
     Contents,
     count_part,
-    curves,
     damaged,
     deeppng,
     pngtext,
     primaries,
     upright,
 )
-from growbin_jobs.adapters.pictures.formats.light import Light
+from growbin_jobs.adapters.pictures.formats.meaning import meaning
 
 _START: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -67,7 +66,7 @@ def read(data: bytes) -> Contents:
         elif name in _COLOURS and not pixels and (said := _said(data[begin:end])) is not None:
             colours.setdefault(name, said)
     texts.hand_over(blocks)
-    profile, light = _meaning(colours, deep=data[24] == 16)
+    profile, light = meaning(_first(colours), deep=data[24] == 16)
     opened = _open if light is None else partial(deeppng.opened, light=light)
     return Contents("PNG", b"".join(kept), width, height, opened, 1, blocks.orientation(), profile)
 
@@ -102,25 +101,16 @@ def _said(chunk: bytes) -> bytes | None:
     return body if len(body) == {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}[name] else None
 
 
-def _meaning(colours: dict[bytes, bytes], *, deep: bool) -> tuple[bytes | None, Light | None]:
-    """Return the profile of the first of the chunks that counts (PNG 3rd ed. §4.3), None where it is sRGB.
-
-    Parameters:
-      deep: The picture has 16 bits. Where 8 are too few, what they are as light is returned instead.
-    """
+def _first(colours: dict[bytes, bytes]) -> bytes | primaries.Numbers | None:
+    """Return what the first of the chunks that counts says (PNG 3rd ed. §4.3); None where that is sRGB."""
     if (code := colours.get(b"cICP")) and code[2:] == b"\0\1":  # RGB in its full range
-        said = primaries.of_numbers(code[0], code[1])
-    elif b"iCCP" in colours or b"sRGB" in colours:
-        profile = colours.get(b"iCCP")
-        light = curves.light_of(profile) if profile and deep else None
-        return (None, light) if light and light.is_steep() else (profile, None)
-    else:
-        gamma = int.from_bytes(colours[b"gAMA"], "big") if b"gAMA" in colours else None
-        values = [number / 100_000 for number in struct.unpack(">8L", colours.get(b"cHRM", bytes(32)))]
-        white, *points = zip(values[::2], values[1::2], strict=True)
-        said = primaries.of_png(gamma, (*points, white) if b"cHRM" in colours else None)  # type: ignore[arg-type]
-    light = said.light() if said and deep else None
-    return (None, light) if light and light.is_steep() else (said.profile() if said else None, None)
+        return primaries.of_numbers(code[0], code[1])
+    if b"iCCP" in colours or b"sRGB" in colours:
+        return colours.get(b"iCCP")
+    gamma = int.from_bytes(colours[b"gAMA"], "big") if b"gAMA" in colours else None
+    values = [number / 100_000 for number in struct.unpack(">8L", colours.get(b"cHRM", bytes(32)))]
+    white, *points = zip(values[::2], values[1::2], strict=True)
+    return primaries.of_png(gamma, (*points, white) if b"cHRM" in colours else None)  # type: ignore[arg-type]
 
 
 def _unpacked(body: bytes) -> bytes | None:
