@@ -78,6 +78,70 @@ def test_a_jpeg_that_ends_in_the_grey_of_the_middle_is_whole(hostile: ModuleType
         assert prepare(whole[:-2]).original == prepare(whole).original
 
 
+def noisy(hostile: ModuleType, mode: str = "RGB", **options: object) -> bytes:
+    """A JPEG of 400×300 and some 40 kB, so that a sector of it is a part of its pixels only."""
+    picture = hostile.scene(400, 300)
+    picture.paste(Image.effect_noise((400, 300), 60), (0, 0), Image.new("L", (400, 300), 120))
+    data: bytes = hostile.encoded(picture.convert(mode), quality=90, **options)
+    return data
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"restart_marker_blocks": 7}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_with_a_hole_is_refused(hostile: ModuleType, mode: str, options: dict[str, object]) -> None:
+    """Sectors that were never written, zeros on a disk or what a card's memory is when erased; libjpeg only warns."""
+    whole = noisy(hostile, mode, **options)
+    assert prepare(whole).original
+    first = whole.index(b"\xff\xda") + 20
+    for share in (0.0, 0.1, 0.3, 0.9):
+        at = first + int((len(whole) - first) * share)
+        for hole in (bytes(1024), b"\xff" * 1024 + b"\0"):
+            with pytest.raises(PictureRefused):
+                prepare(whole[:at].rstrip(b"\xff") + hole + whole[at + len(hole) :])
+    for end in (b"", b"\xff\xd9"):  # a download that had its size reserved
+        with pytest.raises(PictureRefused):
+            prepare(whole[: first + 2000] + bytes(30_000) + end)
+
+
+@pytest.mark.parametrize("padding", [bytes(4096), b"\xff" * 4096])
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}])
+def test_a_whole_jpeg_may_be_padded(hostile: ModuleType, padding: bytes, options: dict[str, object]) -> None:
+    whole = noisy(hostile, **options)
+    for padded in (whole[:-2] + padding + whole[-2:], whole[:-2] + padding, whole + padding):
+        assert prepare(padded).original == prepare(whole).original
+
+
+def test_zeros_of_an_even_area_are_no_hole(hostile: ModuleType) -> None:
+    """With tables of its own a white page is a difference of nothing and an end of block again and again."""
+    page = Image.new("RGB", (1600, 1200), "white")
+    page.paste(hostile.scene(), (700, 500))
+    for options in ({"optimize": True}, {"progressive": True}):
+        data = hostile.encoded(page, **options)
+        assert bytes(512) in data
+        assert prepare(data).original
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_jpeg_without_its_last_scans_is_refused(hostile: ModuleType, mode: str) -> None:
+    whole = noisy(hostile, mode, progressive=True)
+    scans = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    for scan in scans[1:]:
+        with pytest.raises(PictureRefused):
+            prepare(whole[: whole.rindex(b"\xff\xc4", 0, scan)] + b"\xff\xd9")
+    with pytest.raises(PictureRefused):
+        prepare(hostile.separate_scans((64, 64), 2))
+
+
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True}])
+def test_a_jpeg_that_lacks_restart_markers_is_refused(hostile: ModuleType, options: dict[str, object]) -> None:
+    whole = noisy(hostile, restart_marker_blocks=5, **options)
+    assert prepare(whole).original
+    third, next_third = (whole.index(b"\xff\xd2", whole.index(b"\xff\xd2") + many) for many in (0, 2))
+    for lacking in (whole[:third] + whole[third + 2 :], whole[:third] + whole[next_third:]):
+        with pytest.raises(PictureRefused):
+            prepare(lacking)
+
+
 def test_profiles_are_honoured_up_to_their_limit(hostile: ModuleType) -> None:
     fits, too_large = bytes(MAX_PROFILE), bytes(MAX_PROFILE + 1)  # in a JPEG 62 parts each
     for kind, reader in (("JPEG", jpeg), ("PNG", png), ("WEBP", webp)):

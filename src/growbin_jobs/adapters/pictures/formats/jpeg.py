@@ -2,13 +2,15 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from growbin_jobs.adapters.pictures.formats import Contents, count_part, damaged, icc, of_another_kind, upright
+from growbin_jobs.adapters.pictures.formats.scans import FRAMES, PROGRESSIVE, UNWRITTEN, Scans
 
 _START: Final = b"\xff\xd8"
 
@@ -19,9 +21,7 @@ _TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
 #: Stands for the end of a file whose picture has no end of its own.
 _NO_END: Final = 0
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
-#: Baseline, extended and progressive Huffman coding. The others (lossless, hierarchical, arithmetic) no camera writes.
-_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
-_PROGRESSIVE: Final = 0xC2
+#: Lossless, hierarchical and arithmetic coding, which no camera writes.
 _OTHER_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 
 #: Bits of a sample, and numbers of components, that Pillow decodes.
@@ -56,8 +56,9 @@ def read(data: bytes) -> Contents:
     size: tuple[int, int] | None = None
     blocks, profile = upright.Blocks(), icc.Parts()
     scans, first_scan, end = 0, 0, 0
-    components, buffered, opened = 0, False, _open
+    components, buffered, opened, coded = 0, False, _open_whole, Scans(data)
     for marker, begin, end in _segments(data):
+        coded.add(marker, begin, end)
         body = data[begin + 4 : end]
         if marker == _SOS:
             first_scan = first_scan or begin
@@ -72,13 +73,13 @@ def read(data: bytes) -> Contents:
             continue  # what stands between scans stays where it is
         elif marker in _OTHER_FRAMES:
             raise of_another_kind("JPEG")
-        elif marker in _FRAMES:
+        elif marker in FRAMES:
             if size or len(body) < 6:
                 raise damaged()
             if body[0] != _BITS or body[5] not in _COMPONENTS:
                 raise of_another_kind("JPEG")
             size = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
-            components, buffered = body[5], marker == _PROGRESSIVE
+            components, buffered = body[5], marker == PROGRESSIVE
             kept.append(view[begin:end])
         elif marker == _APP1 and body.startswith(_EXIF):
             blocks.add_exif(body)
@@ -92,16 +93,21 @@ def read(data: bytes) -> Contents:
         raise damaged()
     kept.append(view[first_scan:end])  # the last end is the end of the image
     whole = b"".join(kept)
+    head = len(whole) - end  # of a place in the file, without what was dropped
+
+    def lack() -> bool:
+        return coded.lack(None if buffered else lambda place: _lacks_pixels(whole[: place + head]))
+
     return Contents(
         "JPEG",
         whole,
         *size,
-        opened,
+        partial(opened, lack=lack),
         scans=scans,
         orientation=blocks.orientation(),
         profile=profile.joined(),
         buffered=buffered,
-        ends_early=lambda image: opened is _open and _ends_early(image, whole),
+        ends_early=lambda image: opened is _open_whole and _ends_early(image, whole),
     )
 
 
@@ -142,19 +148,26 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     yield _NO_END, end, end
 
 
+def _open_whole(data: bytes, *, lack: Callable[[], bool]) -> Image.Image:
+    """Open a picture of whose scans nothing is missing."""
+    if lack():
+        raise ValueError("something is missing in its scans")
+    return _open(data)
+
+
+def _open_without_end(data: bytes, *, lack: Callable[[], bool]) -> Image.Image:
+    """Open a picture that has no end, if all its pixels are there."""
+    data = data.rstrip(b"\0") if data.endswith(UNWRITTEN) else data
+    if _lacks_pixels(data):
+        raise ValueError("it ends too early")
+    return _open_whole(data.rstrip(b"\xff") + _END, lack=lack)
+
+
 def _open(data: bytes) -> Image.Image:
     image = JpegImageFile(io.BytesIO(data))
     # One call of the decoder for the whole file instead of one for each 64 KB: fewer fights for the GIL.
     image.decodermaxblock = len(data)
     return image
-
-
-def _open_without_end(data: bytes) -> Image.Image:
-    """Open a picture that has no end, if all its pixels are there."""
-    data = data.rstrip(b"\xff")
-    if _lacks_pixels(data):
-        raise ValueError("it ends too early")
-    return _open(data + _END)
 
 
 def _ends_early(image: Image.Image, data: bytes) -> bool:
@@ -164,7 +177,7 @@ def _ends_early(image: Image.Image, data: bytes) -> bool:
     """
     last = image.getpixel((image.width - 1, image.height - 1))
     values = last if isinstance(last, tuple) else (last or 0,)
-    return all(127 <= value <= 128 for value in values) and _lacks_pixels(data.removesuffix(_END).rstrip(b"\xff"))
+    return all(127 <= value <= 128 for value in values) and _lacks_pixels(data.removesuffix(_END))
 
 
 def _lacks_pixels(data: bytes) -> bool:
@@ -173,6 +186,7 @@ def _lacks_pixels(data: bytes) -> bool:
     Parameters:
       data: Without its end.
     """
+    data = data.rstrip(b"\xff")
     return _smallest(data + _END) != _smallest(data + _OTHER_END)
 
 
