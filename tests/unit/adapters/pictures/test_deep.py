@@ -98,6 +98,30 @@ def test_a_png_of_16_bits_by_its_profile(hostile: ModuleType, icc: ModuleType, s
     assert furthest(colours_of(data, 18), expected) <= 3
 
 
+@pytest.mark.parametrize(
+    "primaries",
+    [
+        pytest.param(((0.6888, 0.3112), (0.1986, 0.7551), (0.1265, 0.0352)), id="beta rgb"),
+        pytest.param(((0.7347, 0.2653), (0.1152, 0.8264), (0.1566, 0.0177)), id="wide gamut"),
+        pytest.param(((0.695, 0.305), (0.26, 0.70), (0.11, 0.005)), id="ekta space"),
+    ],
+)
+def test_dark_levels_of_wide_colorants_are_differences_of_large_ones(
+    hostile: ModuleType, icc: ModuleType, primaries: tuple[tuple[float, float], ...]
+) -> None:
+    """Colours at the edge of sRGB's, of which 8 bits make another one by up to 15 levels."""
+    meant = icc.Space(primaries, icc.D50_XY, icc.power(563 / 256))
+    to_own = icc.product(icc.inverse(icc.to_d50(primaries, icc.D50_XY)), icc.SRGB)
+    chance = random.Random("wide")
+    lights = [[chance.random() ** 3 for _ in range(2)] for _ in range(60)]
+    edges = [icc.times(to_own, [*light[: at % 3], 0.002, *light[at % 3 :]]) for at, light in enumerate(lights)]
+    colours = [tuple(round(TOP * max(part, 0.0) ** (256 / 563)) for part in light) for light in edges]
+    extra = hostile.chunk(b"iCCP", b"x\0\0" + zlib.compress(icc.of_space(meant, curve=icc.gamma(2.2))))
+    data = hostile.png(60 * PATCH, TALL, depth=16, colour=2, rows=rows_of(colours), extra=extra)
+    expected = [meant.in_srgb([number / 257 for number in colour]) for colour in colours]
+    assert furthest(colours_of(data, 60), expected) <= 3
+
+
 def test_transparency_of_a_png_in_linear_light(hostile: ModuleType, icc: ModuleType) -> None:
     linear = hostile.chunk(b"gAMA", struct.pack(">L", 100_000))
     grey = (icc.srgb_level(0.01),) * 3
@@ -177,4 +201,4 @@ def test_any_damaged_profile_has_curves_or_none(icc: ModuleType, damage: int, se
     for _ in range(chance.randrange(1, 40)):
         whole[chance.randrange(min(len(whole), 700))] ^= 1 << chance.randrange(8)
     light = curves.light_of(bytes(whole))
-    assert light is None or light.is_steep() in (True, False)
+    assert light is None or light.needs_all_bits() in (True, False)

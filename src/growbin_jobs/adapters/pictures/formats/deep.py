@@ -11,15 +11,13 @@ from typing import Any, Final
 from PIL import Image, ImageMath
 
 from growbin_jobs.adapters.pictures.formats.light import Light, srgb_of
-from growbin_jobs.adapters.pictures.formats.matrices import Matrix, inverse, product, to_d50
-from growbin_jobs.adapters.pictures.formats.primaries import SRGB
+from growbin_jobs.adapters.pictures.formats.matrices import Matrix
 
 #: Left, top, right and bottom.
 Place = tuple[int, int, int, int]
 Planes = tuple[Image.Image, Image.Image]
 
 _TOP: Final = 65_535
-_SAME: Final = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 #: Pixels that are converted at a time: what is made of them meanwhile takes some 70 bytes for each.
 _STRIP: Final = 500_000
@@ -39,7 +37,7 @@ def to_srgb(picture: Image.Image, planes: Callable[[Place], Planes], light: Ligh
       top: The number that is white.
     """
     (width, height), (bands, has_alpha) = picture.size, _BANDS[picture.mode]
-    tables, matrix = _light_of_numbers(light, top), _to_srgb(light.colorants) if bands == 3 else None
+    tables, matrix = _light_of_numbers(light, top), light.to_srgb() if bands == 3 else None
     rows = max(1, _STRIP // width)
     for first in range(0, height, rows):
         place = (0, first, width, min(first + rows, height))
@@ -94,15 +92,6 @@ def _mixed(shares: Sequence[float], lights: Sequence[Image.Image]) -> Image.Imag
 
     mixed: Image.Image = ImageMath.lambda_eval(of, **dict(zip("rgb", lights, strict=True)))
     return mixed
-
-
-def _to_srgb(colorants: Matrix | None) -> Matrix | None:
-    """Return light of these colorants to that of sRGB's; None where they are the same, or there are none."""
-    if colorants is None:
-        return None
-    matrix = product(inverse(to_d50(SRGB)), colorants)
-    pairs = [pair for rows in zip(matrix, _SAME, strict=True) for pair in zip(*rows, strict=True)]
-    return None if all(abs(one - other) < 0.001 for one, other in pairs) else matrix
 
 
 def _light_of_numbers(light: Light, top: int) -> tuple[list[int], list[int]]:

@@ -8,6 +8,9 @@ Point = tuple[float, float]
 Primaries = tuple[Point, Point, Point, Point]
 Matrix = Sequence[Sequence[float]]
 
+D65: Final = (0.3127, 0.3290)
+SRGB: Final[Primaries] = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), D65)
+
 #: White of a profile's connection space, and how eyes adapt to it (ICC.1:2022 §7.2.16, annex E).
 D50: Final = (0.9642, 1.0, 0.8249)
 _BRADFORD: Final = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))

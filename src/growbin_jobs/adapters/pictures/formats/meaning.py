@@ -14,6 +14,6 @@ def meaning(said: bytes | Numbers | None, *, deep: bool) -> tuple[bytes | None, 
     """
     if deep and said:
         light = said.light() if isinstance(said, Numbers) else curves.light_of(said)
-        if light and light.is_steep():
+        if light and light.needs_all_bits():
             return None, light
     return (said.profile() if isinstance(said, Numbers) else said), None

@@ -12,19 +12,17 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from growbin_jobs.adapters.pictures.formats.light import Light
-from growbin_jobs.adapters.pictures.formats.matrices import D50, Matrix, Primaries, to_d50
+from growbin_jobs.adapters.pictures.formats.matrices import D50, D65, SRGB, Matrix, Primaries, to_d50
 
-_D65: Final = (0.3127, 0.3290)
-SRGB: Final[Primaries] = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
 _PRIMARIES: Final[dict[int, Primaries]] = {
     1: SRGB,
     2: SRGB,  # unspecified
-    5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
-    6: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
-    7: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
+    5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), D65),
+    6: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), D65),
+    7: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), D65),
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), D65),
     11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),
 }
 _POWERS: Final = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 _LIKE_SRGB: Final = frozenset({1, 2, 6, 13, 14, 15})
