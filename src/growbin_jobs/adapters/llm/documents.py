@@ -14,8 +14,14 @@ from growbin_jobs.adapters.llm.streamed import put_together
 
 Wire = TypeVar("Wire", bound=BaseModel)
 
+#: Members below which gateways put the whole of what the server behind them has answered.
+_AROUND: Final = ("data", "result", "response", "body", "output")
 #: Members by which an object says something and answers nothing.
-_SAYS: Final = frozenset({"detail", "message", "msg", "errmsg", "base_resp"})
+_SAYS: Final = frozenset({
+    "detail", "message", "msg", "errmsg", "base_resp", "fault", "error_msg", "error_message", "errorMessage",
+})  # fmt: skip
+#: A status of HTTP, and two digits that a maker counts its errors by (NAVER's ``42901``).
+_NUMBERED: Final = re.compile(r"([45]\d\d)(?:\d\d)?")
 
 
 def decoded(body: bytes, headers: Mapping[str, str]) -> str:
@@ -26,6 +32,21 @@ def decoded(body: bytes, headers: Mapping[str, str]) -> str:
       headers: Of the response.
     """
     return put_together(_text(body, headers))
+
+
+def completion_in(document: str) -> str:
+    """Return the chat completion of a document: below one member of it, or the only one of a list; else all of it."""
+    if '"choices"' not in document or document.startswith('{"choices"'):
+        return document
+    try:
+        found = json.loads(document)
+    except (ValueError, RecursionError):
+        return document
+    around = found if isinstance(found, list) and len(found) == 1 else []
+    if isinstance(found, dict) and "choices" not in found and not found.get("error"):
+        around = [found[name] for name in _AROUND if name in found]
+    inner = next((each for each in around if isinstance(each, dict) and each.get("choices")), None)
+    return json.dumps(inner) if inner else document
 
 
 def parsed(form: type[Wire], document: str) -> Wire | None:
@@ -75,7 +96,8 @@ def error_in(document: str) -> Any:
         return None
     if found.get("error"):
         return {"error": found["error"]}
-    is_error = str(found.get("object", "")).casefold() == "error" or bool(found.keys() & _SAYS)
+    said = found["status"] if isinstance(found.get("status"), dict) else {}  # NAVER's {"status": {"code", "message"}}
+    is_error = str(found.get("object", "")).casefold() == "error" or bool((found.keys() | said.keys()) & _SAYS)
     return found if is_error else None
 
 
@@ -87,8 +109,11 @@ def status_in(error: Mapping[str, Any]) -> int:
     if vocabulary.names(vocabulary.SLOW_DOWN, said.codes):
         return 429
     for code in said.codes:
-        if code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599:
-            return int(code)
+        if numbered := _NUMBERED.fullmatch(code):
+            return int(numbered[1])
     if vocabulary.QUOTA_WORDS.search(said.text):
         return 402
-    return 429 if vocabulary.LIMITED_WORDS.search(said.text) else 502
+    if vocabulary.LIMITED_WORDS.search(said.text):
+        return 429
+    is_key = vocabulary.names(vocabulary.KEY, said.codes) or vocabulary.ACCESS_WORDS.search(said.text)
+    return 401 if is_key else 502

@@ -7,7 +7,7 @@ what came back                                         what it becomes
 a model that is gone or not loaded                     ``Permanent`` model_not_offered, with its successor
 a model that looks at no pictures                      ``Permanent`` model_lacks_images
 more tokens than the limit ever grants                 ``Permanent`` model_request_too_large, with both numbers
-401, 403; a refused key under any status               ``Permanent`` model_access_denied
+401, 403, 451; a refused key under any status          ``Permanent`` model_access_denied
 402; a spent quota or budget under any status          ``Permanent`` model_quota_exhausted
 a refusal; content filter                              ``Permanent`` model_refused
 408, 409, 42x of the moment, 499, 5xx; no connection   ``Transient``
@@ -16,7 +16,7 @@ overloaded, busy, loading its model                    ``Deferred``
 the deadline passed after the request was sent         ``Transient``, 2 retries: each try may have been billed
 504, 524: a gateway's deadline passed; a part of a 200 ``Transient``, 2 retries
 no JSON, wrong schema, empty, cut off                  ``Transient``, 1 retry
-429; 498 (Groq)                                        ``Deferred`` for as long as the server asks
+429; 498 (Groq); 403 that names a limit of the rate    ``Deferred`` for as long as the server asks
 =====================================================  ==========================================================
 
 That is what one response means. What many of them mean together, an outage or a spent quota for all, the breaker judges
@@ -146,11 +146,14 @@ def from_response(
         or (400 <= status < 500 and vocabulary.QUOTA_WORDS.search(text))
     ):
         return Permanent("model_quota_exhausted", detail=detail)
-    is_filtered = status in (400, 403, 422, 424, 451) and vocabulary.FILTER_WORDS.search(text)
-    if vocabulary.names(vocabulary.FILTERED, codes) or (is_filtered and not vocabulary.WHOSE.search(text)):
+    if vocabulary.names(vocabulary.FILTERED, codes) or (status in (400, 403, 422, 424, 451) and _is_filtered(text)):
         return Permanent("model_refused")
-    if status in (401, 403) or (
-        status in (400, 404) and (vocabulary.names(vocabulary.KEY, codes) or vocabulary.ACCESS_WORDS.search(text))
+    if status == 403 and (vocabulary.names(vocabulary.SLOW_DOWN, codes) or vocabulary.LIMITED_RIGHTS.search(text)):
+        return RateLimited(f"The model's server limits the rate (HTTP {status}).", headers, said)
+    if (
+        status in (401, 403, 451)
+        or (status in (400, 404) and (vocabulary.names(vocabulary.KEY, codes) or vocabulary.ACCESS_WORDS.search(text)))
+        or (status in (400, 500) and vocabulary.ACCESS_NAMES.search(text))
     ):
         return Permanent("model_access_denied", status=status, detail=detail)
     if vocabulary.names(vocabulary.UNUSABLE, codes):
@@ -174,6 +177,12 @@ def from_response(
     if status == 407:
         detail = f"{detail}; it is the proxy of HTTPS_PROXY or HTTP_PROXY that asks for a user and a password"
     return Permanent("model_rejected_request", status=status, detail=detail)
+
+
+def _is_filtered(text: str) -> bool:
+    """Return whether a sentence speaks of what is in one request, and not of who pays."""
+    sentences = re.split(r"(?<=[.!?。])\s|\n", text)
+    return any(vocabulary.FILTER_WORDS.search(each) and not vocabulary.WHOSE.search(each) for each in sentences)
 
 
 def _waiting(status: int, said: Said, headers: Mapping[str, str]) -> GrowbinError | None:

@@ -3,7 +3,8 @@
 | a model wrote | it means |
 | --- | --- |
 | the object, and sentences or a code fence around it | the object, where there is exactly one |
-| a list of one object; the object below one name such as ``answer``; the object as a JSON string | the object |
+| a list of one object; the object below one name; the object as a JSON string | the object |
+| the object and, beside it, why: ``"reasoning": "It is clear."`` | the object |
 | a comma before a closing bracket; a line's end as it is inside a text | no comma; the line's end |
 | the object as Python writes it: ``{'item': None}`` | the object |
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
@@ -36,6 +37,11 @@ _WRAPPERS: Final = frozenset(
         "답변",
     }
 )
+#: Names of what models say for themselves where nobody asked; a text of theirs is left out. Any other name counts.
+_WHY: Final = frozenset({
+    "reasoning", "reason", "reasons", "rationale", "explanation", "justification", "thought", "thoughts", "thinking",
+    "analysis", "note", "notes", "comment", "이유", "근거", "설명",
+})  # fmt: skip
 _DECODER_DEPTH: Final = 64
 #: Characters of an answer that are looked at.
 _LONGEST: Final = 100_000
@@ -74,7 +80,13 @@ def the_object(text: str, schema: Mapping[str, Any], also: Also | None = None) -
 def _by_names(found: Mapping[str, Any], names: set[str], also: Also) -> list[tuple[str, Any]]:
     """Return the members by the names that were asked for; one that was not asked for stays as it is."""
     spelled = {_letters(other): name for name in names for other in (*also.get(name, ()), name)}
-    return list(_unique([(spelled.get(_letters(name), name), value) for name, value in found.items()]).items())
+    read = [(spelled.get(_letters(name), name), value) for name, value in found.items()]
+    asked = [(name, value) for name, value in read if name in names or not _says_why(name, value)]
+    return list(_unique(asked).items())
+
+
+def _says_why(name: str, value: Any) -> bool:
+    return name.casefold() in _WHY and (value is None or isinstance(value, str))
 
 
 def _letters(text: str) -> str:
@@ -187,6 +199,8 @@ def _unwrapped(value: Any, wrappers: set[str], names: set[str], depth: int) -> d
     if not isinstance(value, dict):
         raise Ambiguous("no object")
     if not {_letters(name) for name in names} & {_letters(name) for name in value}:
+        if len(value) == 1 and isinstance(only := next(iter(value.values())), dict):
+            return _unwrapped(only, wrappers, names, depth + 1)
         inner = [
             value[name] for name in value
             if (name in _WRAPPERS or name in wrappers) and isinstance(value[name], dict | list | str)

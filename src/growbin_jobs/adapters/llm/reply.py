@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic import (
-    BaseModel,
-)
+from pydantic import BaseModel
 
-from growbin_jobs.adapters.llm.documents import decoded, error_in, parsed, status_in
+from growbin_jobs.adapters.llm.documents import completion_in, decoded, error_in, parsed, status_in
 from growbin_jobs.adapters.llm.errors import from_response, unusable
 from growbin_jobs.adapters.llm.said import is_page
 from growbin_jobs.adapters.llm.usage import Usage, read_usage
@@ -85,7 +83,7 @@ def read_reply(
       Transient: The body is no chat completion, or the answer is empty.
       Deferred: The body is a rate limit error (some gateways send that as 200).
     """
-    document = decoded(body, headers)
+    document = completion_in(decoded(body, headers))
     if (wrong := error_in(document)) is not None:
         raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
     wire = parsed(_Completion, document)
@@ -95,7 +93,7 @@ def read_reply(
         raise unusable("it is not a chat completion")
     if not wire.choices:
         raise unusable("it holds no choice")
-    choice = wire.choices[0]
+    choice = min(wire.choices, key=lambda each: each.index if isinstance(each.index, int) else 0)
     if isinstance(choice.error, Mapping) and choice.error:  # a gateway's upstream failed (OpenRouter)
         wrong = {"error": choice.error}
         raise from_response(status_in(wrong), wrong, headers, secret=secret, model=model, sent=sent)
@@ -140,6 +138,7 @@ class _Choice(BaseModel):
     text: Any = None
     finish_reason: Any = None
     error: Any = None
+    index: Any = None
 
 
 class _Completion(BaseModel):

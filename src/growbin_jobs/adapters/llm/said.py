@@ -28,6 +28,7 @@ _ECHO: Final = 24
 
 _TEXTS: Final = frozenset({
     "message", "msg", "detail", "error", "errors", "description", "error_description", "title", "status_msg", "errmsg",
+    "error_msg", "error_message", "errorMessage", "faultstring",
     "raw",  # what stood behind a gateway said (OpenRouter)
 })  # fmt: skip
 #: Members that point to a field of the request: OpenAI's, Google's, those of validators (Zod, Ajv, JSON:API).
@@ -35,13 +36,16 @@ _NAMES: Final = frozenset({
     "param", "parameter", "field", "property", "argument", "attribute", "keys", "path", "pointer", "instancePath",
     "additionalProperty", "unevaluatedProperty",
 })  # fmt: skip
-_WORDS: Final = frozenset({"code", "type", "status", "reason", "statusCode", "status_code", "errcode"})
+_WORDS: Final = frozenset({
+    "code", "type", "status", "reason", "statusCode", "status_code", "errcode", "error_code", "errorCode", "errorcode",
+})  # fmt: skip
 #: What a gateway writes where there is nothing (LiteLLM).
 _NOTHING: Final = ("None", "null")
 #: Members that say how long to wait, with their unit.
 _DELAYS: Final = {
     "retryDelay": "", "retry_after": "", "retryAfter": "", "retry-after": "", "retry_after_seconds": "",
-    "estimated_time": "", "retry_after_ms": "ms", "retryAfterMs": "ms",
+    "retryAfterSeconds": "", "estimated_time": "", "resets_in_seconds": "", "resets_at": "",
+    "retry_after_ms": "ms", "retryAfterMs": "ms",
 }  # fmt: skip
 #: Members that repeat what was sent or what the model wrote.
 _ECHOES: Final = frozenset(

@@ -12,7 +12,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from growbin_jobs.adapters.llm.documents import decoded, parsed
+from growbin_jobs.adapters.llm.documents import completion_in, decoded, parsed
 
 #: Tokens that a request and its answer may be said to have: ten times what any model takes. More is a fault of the
 #: server, and no count: it would spend the budget of all, and the sums of the day could not hold the next one.
@@ -50,7 +50,7 @@ class Bill(NamedTuple):
 
 def read_bill(body: bytes) -> Bill:
     """Read what the body of a 200 says of its price, whether or not its answer can be used."""
-    wire = parsed(_Billed, decoded(body, {}))
+    wire = parsed(_Billed, completion_in(decoded(body, {})))
     if wire is None:
         return Bill(None, None, None)
     model, tier = (value if isinstance(value, str) else None for value in (wire.model, wire.service_tier))

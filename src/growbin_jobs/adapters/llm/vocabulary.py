@@ -24,7 +24,7 @@ def names(pattern: re.Pattern[str], codes: Iterable[str]) -> bool:
 QUOTA: Final = re.compile(
     r"^billing|(?:insufficient\w*|notenough)(?:quota|balance|credits?|funds)|(?:balance|credits?)\w*(?:exhausted|depleted|insufficient)"
     r"|spendlimit|organizationusagelimitexceeded|exceededcurrentquota|budgetexceeded|overbudget|overdue|arrear"
-    r"|paymentrequired|freetieronly|setlimitexceeded|blockedapiaccess"
+    r"|paymentrequired|creditlimit|freetieronly|setlimitexceeded|blockedapiaccess"
 )
 
 #: The same in words. Gemini says "exceeded your current quota" of every limit (diegosouzapw/OmniRoute#9504); a limit
@@ -37,7 +37,7 @@ QUOTA_WORDS: Final = re.compile(
     r"|(?:n't|not|no) (?:have )?(?:any |enough )credits|monthly (?:included )?credits|spend(?:ing)? limit"
     r"|requires? (?:a )?(?:billing|payment)|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b"
     r"|over budget|budget (?:for .{1,30} )?(?:has been |is )?(?:exceeded|exhausted)|exceeded ?budget|past invoices"
-    r"|key limit exceeded"
+    r"|(?:key|credit) limit exceeded"
     r"|reached your (?:specified )?(?:API )?usage limits"  # Anthropic's, under 400
     r"|(?:over|past) ?due (?:balance|payment)"
     r"|account\b.{0,60}\bis suspended|free tier\b.{0,40}\bexhausted|daily free allocation"
@@ -52,7 +52,8 @@ SLOW_DOWN: Final = re.compile(r"slowdown|overload|toomanyrequests|queueexceeded|
 BUSY_WORDS: Final = re.compile(
     r"\bloading\b|overloaded|server busy|no (?:idle )?slots?\b|too many|try again later|at capacity|no capacity"
     r"|capacity exceeded|over capacity|high demand|queue (?:is |was )?full|no available workers"
-    r"|scal(?:ed to zero|ing up)|warming up|starting up|not ready",
+    r"|too busy|scal(?:ed to zero|ing up)|warming up|starting up|not ready"
+    r"|혼잡|과부하|잠시 ?후|繁忙|过载|稍后|混雑|しばらく",
     re.IGNORECASE,
 )
 
@@ -63,7 +64,11 @@ SLOW_DOWN_NAMES: Final = re.compile(
 )
 
 #: A limit of the rate that comes as a 200.
-LIMITED_WORDS: Final = re.compile(r"rate.?limit|too many requests|速率限制|请求过于频繁|요청이 너무 많", re.IGNORECASE)
+LIMITED_WORDS: Final = re.compile(
+    r"rate.?limit|too many requests|request limit reached|速率限制|请求过于频繁|요청이 너무 많", re.IGNORECASE
+)
+#: A limit that comes as a 403, as if it were one of rights: of Azure's gateway, of Google's older APIs.
+LIMITED_RIGHTS: Final = re.compile(r"call volume quota|rate.?limit.{0,20}(?:exceeded|reached)", re.IGNORECASE)
 
 #: A key that is none. Gemini answers 400 to it.
 KEY: Final = re.compile(r"invalidapikey|apikeyinvalid|authenticationerror|^unauthorized|invalidauthentication")
@@ -74,8 +79,18 @@ ACCESS_WORDS: Final = re.compile(
     r"|(?:invalid|incorrect|missing) (?:or invalid )?(?:api[ _-]?key|authorization)"
     r"|access denied due to invalid subscription key"
     r"|\b(?:location|country|region|territory)\b.{0,40}\bnot supported|matching your data policy"
-    r"|\borgani[sz]ation has been (?:disabled|restricted)|requires terms acceptance|has not activated the model",
+    r"|\borgani[sz]ation has been (?:disabled|restricted)|requires terms acceptance|has not activated the model"
+    r"|\bauthentication fail\w*|^unauthori[sz]ed\b|\baccess token (?:is )?(?:invalid|expired)"
+    r"|security token included in the request is"  # Amazon's
+    r"|(?:유효하지 않은|잘못된) (?:API ?|인증 ?)?키|키(?:가|는)? (?:유효하지|올바르지|만료)|인증(?:에|이)? ?실패"
+    r"|(?:api ?key|密钥|令牌)\W{0,3}(?:无效|错误|不正确|已过期)|无效的? ?(?:api ?key|密钥|令牌)|鉴权失败"
+    r"|(?:api ?キー|認証)\w{0,8}(?:無効|正しくありません|失敗)",
     re.IGNORECASE,
+)
+
+#: The name of such an error of the server behind a gateway, which passes it on under any status (Amazon's).
+ACCESS_NAMES: Final = re.compile(
+    r"\b(?:AccessDenied|UnrecognizedClient|ExpiredToken|InvalidSignature)(?:Exception)?\b", re.IGNORECASE
 )
 
 #: A model that the server does not offer, or has not loaded (LM Studio, tinyhumansai/openhuman#4181).
@@ -91,7 +106,11 @@ GONE_WORDS: Final = re.compile(
     r"|\bunable to access (?:non-serverless )?model\b|does not work with the specified model"
     r"|\bno endpoints found for\b|\bno allowed providers\b|\bendpoint does not exist\b|^model: \S+$"
     r"|\bno models? (?:is |are )?loaded"
-    r"|\bfunction\b.{0,80}\bnot found for account",  # NVIDIA's
+    r"|\bfunction\b.{0,80}\bnot found for account"  # NVIDIA's
+    r"|\bno 'model_name' with this model group"  # LiteLLM's
+    r"|모델(?:을|이|은)? ?(?:찾을 수 없|존재하지)|존재하지 않는 모델|지원하지 않는 모델"
+    r"|模型.{0,60}?(?:不存在|未找到|已下线)|不存在的模型"
+    r"|モデル.{0,60}?(?:見つかりません|存在しません)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -124,7 +143,8 @@ FILTERED: Final = re.compile(
 FILTER_WORDS: Final = re.compile(
     r"\b(?:prompt|input|content|image|request)s?\b.{0,30}\bflagged\b|\bsafety system\b"
     r"|(?:usage|content|content management|safety|acceptable use) polic(?:y|ies)|inappropriate content"
-    r"|considered high risk|ContentPolicyViolation|blocked due to security configurations"
+    r"|considered high risk|content exists risk|ContentPolicyViolation|blocked due to security configurations"
+    r"|\bcontent violates\b"
     r"|敏感内容|违规内容|부적절한|유해한",
     re.IGNORECASE,
 )

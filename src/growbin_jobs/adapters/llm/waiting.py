@@ -47,6 +47,12 @@ _IN_WORDS = re.compile(
     rf"|{_NUMBER}(?:ms|[dhms])(?=\d))+)",
     re.I,
 )
+#: A moment in a sentence, with its zone: "Limit resets at: 2026-10-06 19:55:28 UTC" (LiteLLM).
+_AT = re.compile(
+    r"\b(?:again|retry|resets?) (?:at|on|after):? (\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?)"
+    r" ?(Z|UTC|GMT|[+-]\d\d:\d\d)\b",
+    re.I | re.A,
+)
 _WORD_PART = re.compile(rf"({_NUMBER})\s*(ms|milli|[smhd])", re.I)
 #: One number with its unit written out, as a header's whole value.
 _WORDED = re.compile(rf"{_NUMBER} ?(?:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)", re.I)
@@ -104,7 +110,7 @@ def asked_wait(headers: Mapping[str, str], delay: str = "", text: str = "") -> f
     wishes = [None if each is None else each / 1000 for each in milliseconds]
     wishes += [_delay(headers.get(name), now) for name in _EXPLICIT]
     resets = (wait for wait in _resets(headers, now) if wait <= LONGEST_BELIEVED)
-    wishes += [_delay(delay, now), _in_words(text), max(resets, default=None)]
+    wishes += [_delay(delay, now), _in_words(text, now), max(resets, default=None)]
     return next((wish for wish in wishes if wish is not None and 0 < wish <= LONGEST_BELIEVED), None)
 
 
@@ -176,7 +182,10 @@ def _moment(value: str) -> float | None:
     return None
 
 
-def _in_words(text: str) -> float | None:
+def _in_words(text: str, now: float) -> float | None:
+    if found := _AT.search(text):
+        moment = _moment(found[1] + (found[2] if found[2][0] in "+-" else "Z"))
+        return None if moment is None else moment - now
     if found := _IN_WORDS.search(text):
         return _sum(_WORD_PART.findall(found[1]))
     if found := _FIELD.search(text):

@@ -24,6 +24,8 @@ ALSO = {"metal": ("금속", "캔"), "clean": ("깨끗함",), "category": ("분�
         json.dumps(TEXT),
         json.dumps({"answer": ANSWER}),
         json.dumps({"VisionAnswer": ANSWER}),
+        json.dumps({"classification": ANSWER}),
+        json.dumps({"이유": "캔입니다", **ANSWER, "reasoning": "It is {clear}.", "Notes": None}),
         json.dumps({"name": "VisionAnswer", "arguments": TEXT}),
         TEXT.replace("}", ",\n }"),
         TEXT.replace("metal", "metal\n"),

@@ -32,6 +32,28 @@ def test_a_plain_answer():
     )
 
 
+@pytest.mark.parametrize("around", ["data", "result", "response"])
+def test_what_a_gateway_puts_around_the_whole_answer_is_taken_off(around):
+    whole = json.loads(body(usage={"prompt_tokens": 3, "completion_tokens": 2}))
+
+    for outer in (
+        {"code": 0, "msg": "success", around: whole},
+        {around: whole, "success": True, "errors": []},
+        [whole],
+    ):
+        sent = json.dumps(outer).encode()
+        assert read_reply(sent, {}).content == "hello"
+        assert read_bill(sent).usage == Usage(3, 0, 2, 0)
+    with pytest.raises(Transient):
+        read_reply(json.dumps({"msg": "no", around: {"choices": []}}).encode(), {})
+
+
+def test_the_first_choice_counts_wherever_it_stands():
+    choices = [{"index": at, "message": {"content": f"choice {at}"}} for at in (1, 0)]
+
+    assert read_reply(body(choices=choices), {}).content == "choice 0"
+
+
 @pytest.mark.parametrize(
     ("usage", "read"),
     [

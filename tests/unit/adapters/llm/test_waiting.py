@@ -140,6 +140,19 @@ def test_a_moment_is_reckoned_from_the_servers_own_clock(value, seconds):
     assert asked == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Current limit: 1, Remaining: 0. Limit resets at: 2000-01-01 00:00:30 UTC", 30),
+        ("Please try again at 2000-01-01T09:00:30.5+09:00.", 30.5),
+        ("The limit resets on 2000-01-01 09:00:30 KST", None),
+        ("Your limit will reset at 2000-01-01 09:00:30", None),
+    ],
+)
+def test_a_moment_in_words_has_a_zone(text, seconds):
+    assert asked_wait({"date": "Sat, 01 Jan 2000 00:00:00 GMT"}, text=text) == seconds
+
+
 def test_a_date_that_cannot_be_read_leaves_our_own_clock():
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
 
