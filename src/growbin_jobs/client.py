@@ -9,7 +9,6 @@ import os
 import threading
 import uuid
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any, Final, Literal, get_args
 
 from dramatiq.errors import BrokerConnectionError
@@ -218,7 +217,7 @@ def _read(image: Image, limit: int) -> bytes:
         data = bytes(image)
     elif isinstance(image, (str, os.PathLike)):
         try:
-            with Path(image).open("rb") as file:
+            with open(image, "rb", opener=_without_waiting) as file:
                 data = _contents(file, limit)
         except ValueError:  # a NUL in the path
             raise PictureRefused("picture_missing") from None
@@ -231,6 +230,13 @@ def _read(image: Image, limit: int) -> bytes:
     if len(data) > limit:
         raise PictureRefused("picture_too_many_bytes", limit_megabytes=round(limit / 1e6, 1))
     return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a FIFO without a writer, on which opening waits for one, counts as an empty file."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _contents(file: IO[bytes], limit: int) -> bytes:

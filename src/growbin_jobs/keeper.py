@@ -3,8 +3,11 @@
 import os
 import sys
 
+from growbin_jobs.engine.quiet_loading import quiet_loading
+
 if __name__ == "__main__":
-    from growbin_jobs.engine.keeper.__main__ import main
+    with quiet_loading():
+        from growbin_jobs.engine.keeper.__main__ import main
 
     code = main(["--engine", "growbin_jobs.app:engine", *sys.argv[1:]])
     sys.stdout.flush()

@@ -14,7 +14,7 @@ ROOMS = (
     ("picture keys", 0, ("picture_keys",)),
     ("rates and limit names", 0, ("rates", "limit_names")),
     ("samples", 0, ("samples",)),
-    ("schedule's process", 5, ("scheduler.__main__", "scheduler.exporter")),
+    ("schedule's process", 5, ("scheduler.__main__", "scheduler.process", "scheduler.exporter")),
     ("schedule", 1, ("scheduler",)),
     ("edge", 1, ("models", "limits", "metrics", "adapters", "platform.tables", "platform.measures")),
     (
@@ -74,7 +74,7 @@ ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
      "foreign_errors", "foreign_numbers", "pauses", "observers", "json_logs", "tracing", "dramatiq_log",
      "native_logging", "greenlet_patches", "layout", "data_folder", "file_system", "file_limit", "folder_rights",
-     "secret_files", "settings", "wrong_worker"),
+     "secret_files", "settings", "wrong_worker", "quiet_loading"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

@@ -49,6 +49,17 @@ def test_what_is_no_picture_is_a_fault_of_the_program(wrong: Any) -> None:
         client._read(wrong, LIMIT)
 
 
+def test_a_path_that_leads_to_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    """A FIFO that nobody writes to kept who had it for a photo waiting for ever."""
+    os.mkfifo(tmp_path / "photo.jpg")
+    assert client._read(tmp_path / "photo.jpg", LIMIT) == b""
+    reading, writing = os.pipe()  # of a shell: growbin-jobs analyze <(…)
+    os.write(writing, b"photo")
+    os.close(writing)
+    assert client._read(f"/dev/fd/{reading}", LIMIT) == b"photo"
+    os.close(reading)
+
+
 def test_a_path_that_leads_to_no_file_is_a_missing_picture(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_bytes(b"x")

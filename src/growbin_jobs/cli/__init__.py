@@ -2,8 +2,9 @@
 
 import atexit
 import gc
-import signal
 import sys
+
+from growbin_jobs.engine.quiet_loading import quiet_loading
 
 #: Objects that are made, and not freed, before Python looks for garbage, and how often until older ones are looked at.
 _THRESHOLDS = (50_000, 10, 10)
@@ -16,17 +17,13 @@ def main() -> None:
         from growbin_jobs.cli import probe
 
         sys.exit(probe.main(sys.argv[2:]))
-    interrupts = signal.getsignal(signal.SIGINT)
-    if interrupts is signal.default_int_handler:  # Ctrl-C in the middle of the imports would be a traceback of them
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        from growbin_jobs.cli.app import run
+        with quiet_loading():
+            from growbin_jobs.cli.app import run
     except ModuleNotFoundError as error:
         if error.name in ("typer", "rich"):
             sys.exit("The command line needs its extra: pip install 'growbin-jobs[cli]'")
         raise
-    if interrupts is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupts)
     run()
 
 

@@ -85,7 +85,7 @@ def test_no_library_is_loaded_by_each_process_for_itself(tmp_path, servers):
     processes = [
         "growbin_jobs.ai.bootstrap",
         "growbin_jobs.engine.supervision.worker_process",
-        "growbin_jobs.scheduler.__main__",
+        "growbin_jobs.scheduler.process",
     ]
     processes += ["growbin_jobs.adapters.llm.connection"] if servers else []
 

@@ -199,18 +199,24 @@ import importlib.abc, os, signal, sys
 
 class Interrupt(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name == "growbin_jobs.cli.app":
+        if name == sys.argv[1]:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupt())
-from growbin_jobs.cli import main
-main()
+exec(sys.argv[2])
 """
+STARTS = {
+    "growbin_jobs.cli.app": "from growbin_jobs.cli import main; main()",
+    "growbin_jobs.scheduler.process": "import runpy; runpy.run_module('growbin_jobs.scheduler', run_name='__main__')",
+    "growbin_jobs.cli.console": "import runpy; runpy.run_module('growbin_jobs.monitor', run_name='__main__')",
+    "growbin_jobs.engine.keeper.__main__": "import runpy; runpy.run_module('growbin_jobs.keeper', run_name='__main__')",
+}
 
 
-def test_an_interrupt_amid_the_imports_is_no_traceback(environment):
+@pytest.mark.parametrize("module", STARTS)
+def test_an_interrupt_amid_the_imports_is_no_traceback(environment, module):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED],
+        [sys.executable, "-c", INTERRUPTED, module, STARTS[module]],
         env=environment,
         capture_output=True,
         text=True,

@@ -57,9 +57,10 @@ def test_an_empty_account_is_given_up_under_any_status(status, field, code):
     ("status", "error", "becomes"),
     [
         *((status, "x", Transient) for status in (408, 409, 421, 423, 424, 425, 444, 449, 460, 499, 500, 530, 599)),
-        *((status, "x", "model_rejected_request") for status in (400, 404, 406, 413, 414, 415, 431, 451)),
+        *((status, "x", "model_rejected_request") for status in (400, 404, 406, 413, 414, 415, 431)),
         (407, "x", "model_rejected_request"),
         (410, "The model m is no longer available.", "model_not_offered"),
+        (451, "x", "model_access_denied"),
         (429, "余额不足,请充值", "model_quota_exhausted"),
         (403, {"code": "insufficient_user_quota", "message": "用户额度不足"}, "model_quota_exhausted"),
         (400, {"code": "data_inspection_failed", "message": "x"}, "model_refused"),
