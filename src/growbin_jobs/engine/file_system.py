@@ -1,4 +1,4 @@
-"""Refuses a data folder whose file system lacks what databases stand on, locks and shared memory; and long paths."""
+"""Refuses a data folder whose file system lacks what databases stand on, locks and shared memory; and odd paths."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import fcntl
 import mmap
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,12 +22,30 @@ _PASSING = frozenset(
 )
 
 
-def check_path(path: Path) -> None:
-    """Refuse a path that is too long for SQLite, which says of it only that the file cannot be opened.
+def name_for_sqlite(path: Path) -> str:
+    """Return the name by which SQLite opens a file: its bytes as UTF-8, whatever the locale's encoding is.
+
+    Under ``LC_ALL=C`` with ``PYTHONUTF8=0``, or ``ko_KR.EUC-KR``, Python's text for a Korean name means other bytes.
 
     Raises:
-      ConfigurationError: With how long it is.
+      ConfigurationError: Its bytes are no UTF-8.
     """
+    try:
+        return os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{path} is a path in another encoding than UTF-8 ({sys.getfilesystemencoding()}), where SQLite opens no "
+            "file. Choose a folder whose path has Latin letters and digits only, or use a locale of UTF-8."
+        ) from None
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that SQLite cannot open, and of which it says no more than that.
+
+    Raises:
+      ConfigurationError: With how long it is, or that it is no UTF-8.
+    """
+    name_for_sqlite(path)
     resolved = os.path.realpath(path)  # as SQLite does
     length = len(os.fsencode(resolved))
     if length > LONGEST_PATH:

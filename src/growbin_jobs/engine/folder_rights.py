@@ -23,7 +23,7 @@ def require_usable(folder: Path, variable: str) -> None:
       variable: Name of the setting that says where it is.
 
     Raises:
-      ConfigurationError: Its path is too long for SQLite, it cannot be made, entered or written, a database in it is
+      ConfigurationError: SQLite cannot open its path, it cannot be made, entered or written, a database in it is
         another user's, or its file system lacks what is needed.
     """
     check_path(folder / "central.db")

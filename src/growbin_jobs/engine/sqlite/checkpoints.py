@@ -12,6 +12,7 @@ from typing import Final
 
 import apsw
 
+from growbin_jobs.engine.file_system import name_for_sqlite
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.engine.sqlite.opening import LOG_PAGES
 from growbin_jobs.engine.sqlite.work import sqlite_work
@@ -60,7 +61,7 @@ class _Copier:
             path = self._asked.get()
             try:
                 with sqlite_work():
-                    connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
+                    connection = apsw.Connection(name_for_sqlite(path), apsw.SQLITE_OPEN_READWRITE)
                     try:
                         connection.execute("SELECT 1 FROM sqlite_schema").fetchall()  # unread, it knows of no log
                         _copy(connection, "main")

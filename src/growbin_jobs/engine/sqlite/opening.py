@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.file_system import check_path, require_locks_and_maps
+from growbin_jobs.engine.file_system import check_path, name_for_sqlite, require_locks_and_maps
 from growbin_jobs.engine.sqlite.patience import Patience
 
 #: Older ones can corrupt a database with several writers when a checkpoint restarts the WAL (https://sqlite.org/wal.html,
@@ -68,7 +68,7 @@ def open_sqlite(path: Path, *, busy_timeout: float = BUSY_TIMEOUT, incremental_v
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # With names of databases that are attached as URIs, which can say that one is only read.
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
-    connection = apsw.Connection(str(path.absolute()), flags)
+    connection = apsw.Connection(name_for_sqlite(path.absolute()), flags)
     try:
         connection.set_busy_handler(Patience(busy_timeout).wait)
         # To be said before the first page is written. Later the statement writes, even where nothing changes: who only

@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 
 from growbin_jobs.engine import events
+from growbin_jobs.engine.file_system import name_for_sqlite
 from growbin_jobs.engine.journal.tables import salvage as salvage_tables
 
 #: SQLite's own files: the database, its write-ahead log and the log's index.
@@ -50,7 +51,7 @@ def salvage(aside: Path, connection: apsw.Connection) -> int:
     """
     rows = 0
     for table, copied, trouble in salvage_tables.salvage(
-        lambda: apsw.Connection(str(aside), flags=apsw.SQLITE_OPEN_READONLY), connection
+        lambda: apsw.Connection(name_for_sqlite(aside), flags=apsw.SQLITE_OPEN_READONLY), connection
     ):
         rows += copied
         if trouble:

@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 
 from growbin_jobs.engine.delivery.records import JournalTask, TaskState
+from growbin_jobs.engine.file_system import name_for_sqlite
 from growbin_jobs.engine.journal.tables import outbox
 from growbin_jobs.engine.sqlite.opening import check_sqlite
 from growbin_jobs.engine.sqlite.patience import Patience
@@ -33,7 +34,7 @@ def open_reader(path: Path) -> apsw.Connection:
       apsw.Error: If there is none, or it cannot be read.
     """
     check_sqlite()
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection = apsw.Connection(name_for_sqlite(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_handler(Patience(5.0).wait)
     return connection
 
