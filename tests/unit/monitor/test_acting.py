@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from tests.monitor.data import put, task
 from tests.upgraded import upgrade
 
+from growbin_jobs.adapters.webhooks.posting import PROBLEMS
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.dead_letters import DeadLetters
 from growbin_jobs.engine.central.reruns import Reruns
@@ -289,6 +290,10 @@ def test_who_reads_korean_is_refused_in_korean(filled, signed_in):
 
     assert "otto이(가)" in form(client, "/act/letters/retry", letter="letter-dead-0")[2]
     assert "이미 재시도했습니다" in client.post("/api/v2/dead-letters/letter-dead-0/retry").json()["detail"]
+
+
+def test_why_a_webhook_was_not_delivered_is_said_in_korean():
+    assert set(PROBLEMS.values()) - KOREAN.keys() == set()
 
 
 def test_every_korean_sentence_has_the_places_of_the_english_one():

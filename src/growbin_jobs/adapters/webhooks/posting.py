@@ -12,12 +12,12 @@ from growbin_jobs.adapters.webhooks.signing import signed_headers
 TIMEOUT: Final = 10.0
 
 #: What went wrong, by the word of the prober.
-_PROBLEMS: Final = {
+PROBLEMS: Final = {
     "address": "the address is none",
     "not public": "the address is not public; GROWBIN_WEBHOOK_NETWORKS allows private ones",
     "not resolved": "the name has no address",
     "not connected": "nobody answers there",
-    "tls": "the certificate cannot be trusted",
+    "tls": "the certificate cannot be trusted, or no TLS is spoken there",
     "timeout": "no answer in time",
     "broken": "the answer broke off",
 }
@@ -57,7 +57,7 @@ def post(prober: Prober, url: str, message_id: str, body: bytes, secret: str, *,
     headers |= {"content-type": "application/json", "user-agent": "growbin-jobs"}
     answer = prober.send("POST", url, seconds=seconds, headers=headers, content=body)
     if answer.failure is not None:
-        return Posted(None, _PROBLEMS[answer.failure])
+        return Posted(None, PROBLEMS[answer.failure])
     assert answer.http_status is not None
     if answer.http_status == GONE.status:
         return GONE

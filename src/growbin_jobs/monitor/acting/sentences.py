@@ -67,8 +67,9 @@ KOREAN: Final[Mapping[str, str]] = {
         "공개 주소가 아닙니다. GROWBIN_WEBHOOK_NETWORKS로 사설 네트워크를 허용할 수 있습니다",
     "the name has no address": "이름에 해당하는 주소가 없습니다",
     "nobody answers there": "연결할 수 없습니다",
-    "the certificate cannot be trusted": "인증서를 신뢰할 수 없습니다",
-    "no answer within {seconds} s": "{seconds}초 안에 응답이 없습니다",
+    "the certificate cannot be trusted, or no TLS is spoken there":
+        "인증서를 신뢰할 수 없거나, 그곳에서 TLS를 쓰지 않습니다",
+    "no answer in time": "제한 시간 안에 응답이 없습니다",
     "the answer broke off": "응답이 도중에 끊어졌습니다",
     "this node has no secret {reference}": "이 노드에 비밀 키 {reference}이(가) 없습니다",
     "A month is written 2026-11.": "달은 2026-11처럼 쓰세요.",

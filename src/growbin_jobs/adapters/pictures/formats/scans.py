@@ -104,7 +104,8 @@ class Scans:
 
     def _units(self, parts: bytes) -> int:
         """Return how many units a scan codes: blocks of one component, or blocks of all together."""
-        wide, tall = (max(sides) for sides in zip(*self._sampling.values(), strict=True))
+        wide = max(across for across, _ in self._sampling.values())
+        tall = max(down for _, down in self._sampling.values())
         if len(parts) == 1:
             across, down = self._sampling.get(parts[0], (1, 1))
         else:
