@@ -122,17 +122,27 @@ def test_a_wrong_secret_is_not_quoted(monkeypatch):
 def test_a_tilde_is_this_user_s_home(monkeypatch):
     monkeypatch.setenv("HOME", "/home-of-mine")
 
-    settings = module.load(data_dir="~/growbin", rules_dir="~/rules", spool_dirs="~/a:/b")
+    settings = module.load(data_dir="~/growbin", rules_dir="~/rules", spool_dirs="~/a:/b", llm_keys_dir="~/keys")
 
     assert settings.data_dir == Path("/home-of-mine/growbin")
     assert settings.rules_dir == Path("/home-of-mine/rules")
     assert settings.spool_dirs == [Path("/home-of-mine/a"), Path("/b")]
+    assert settings.llm_keys_dir == Path("/home-of-mine/keys")
 
 
 @pytest.mark.parametrize("value", ["growbin", "./growbin", "../growbin", "~no-such-user/growbin"])
 def test_a_data_folder_that_depends_on_where_one_stands_is_refused(value):
     with pytest.raises(ConfigurationError, match="GROWBIN_DATA_DIR: "):
         module.load(data_dir=value)
+    with pytest.raises(ConfigurationError, match="GROWBIN_SPOOL_DIRS: "):
+        module.load(spool_dirs=f"/a:{value}")
+
+
+def test_a_spool_folder_has_no_other_name_in_braces_than_the_user_s():
+    assert module.load(spool_dirs="/a/{user_id}/b").spool_dirs == [Path("/a/{user_id}/b")]
+    for odd in ("{user}", "{USER_ID}", "{user_id}/{id}"):
+        with pytest.raises(ConfigurationError, match=r"\{(user|USER_ID|id)\} stands for nothing"):
+            module.load(spool_dirs=f"/a:/spool/{odd}")
 
 
 class NoAccount:

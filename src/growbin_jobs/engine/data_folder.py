@@ -63,6 +63,23 @@ def expanded(path: Path) -> Path:
         raise ValueError(f"{str(path)!r} names the home of a user who has none; write the whole path") from None
 
 
+def from_the_root(path: Path) -> Path:
+    """Return a path with ``~`` replaced by the user's home.
+
+    Raises:
+      ValueError: If it is relative, or there is no such home.
+    """
+    path, given = expanded(path), path
+    if path.is_absolute():
+        return path
+    here = ""
+    with contextlib.suppress(FileNotFoundError):  # somebody has removed the current folder
+        here = f". From here it would be {given.absolute()}"
+    raise ValueError(
+        f"must be an absolute path: processes that start in different folders would not share {str(given)!r}{here}"
+    )
+
+
 def _homeless(application: str) -> Path:
     folder = HOMELESS / f"{application}-{os.getuid()}"
     with contextlib.suppress(FileNotFoundError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from growbin_jobs.engine.data_folder import data_folder, expanded
+from growbin_jobs.engine.data_folder import data_folder, from_the_root
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.secret_files import folder_of_secrets
@@ -185,16 +184,7 @@ class EngineSettings(Layout, BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _from_the_root(cls, value: Path) -> Path:
-        path = expanded(value)
-        if not path.is_absolute():
-            here = ""
-            with suppress(FileNotFoundError):  # somebody has removed the current folder
-                here = f". From here it would be {value.absolute()}"
-            raise ValueError(
-                "must be an absolute path: processes that start in different folders would not share "
-                f"{str(value)!r}{here}"
-            )
-        return path
+        return from_the_root(value)
 
     @field_validator("timezone")
     @classmethod

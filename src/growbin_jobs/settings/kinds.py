@@ -1,6 +1,7 @@
 """Kinds of values that several settings share, as types that read and check them."""
 
 import os
+import re
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from growbin_jobs.engine.data_folder import expanded
+from growbin_jobs.engine.data_folder import expanded, from_the_root
 from growbin_jobs.limit_names import checked_name
+from growbin_jobs.names import SPOOL_USER
 from growbin_jobs.rates import Rate, parse_rates
 
 
@@ -20,6 +22,13 @@ def _split_commas(value: Any) -> Any:
 
 def _split_paths(value: Any) -> Any:
     return [Path(part) for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _only_users_in_braces(value: list[Path]) -> list[Path]:
+    for path in value:
+        if (odd := re.search(r"\{.*?\}", str(path).replace(SPOOL_USER, ""))) is not None:
+            raise ValueError(f"{odd[0]} stands for nothing in a folder's name; {SPOOL_USER} is the message's user")
+    return value
 
 
 def _read_rates(value: Any) -> Any:
@@ -62,7 +71,13 @@ ProxyNetworks = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), A
 
 #: ``~`` is this user's home, as in a shell.
 HomePath = Annotated[Path, AfterValidator(expanded)]
-Folders = Annotated[list[HomePath], NoDecode, BeforeValidator(_split_paths)]
+#: Folders that processes on a machine share, of which one may be each user's own.
+Folders = Annotated[
+    list[Annotated[Path, AfterValidator(from_the_root)]],
+    NoDecode,
+    BeforeValidator(_split_paths),
+    AfterValidator(_only_users_in_braces),
+]
 
 #: The address of a site, without a slash at its end.
 Site = Annotated[str, AfterValidator(_site)]

@@ -1,13 +1,12 @@
 """Settings of the schedule and of the agent platform."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.settings import LONGEST_DAYS, Days
-from growbin_jobs.settings.kinds import Names, Networks, SecretAddress
+from growbin_jobs.settings.kinds import HomePath, Names, Networks, SecretAddress
 from growbin_jobs.settings.references import referenced
 
 
@@ -30,7 +29,7 @@ class PlatformSettings(BaseModel):
         description="http:// or https:// addresses, separated by commas, that answer unless this node itself is "
         "offline; asked before a target is called unreachable. Unset: up to three other agents that were well.",
     )
-    llm_keys_dir: Path | None = Field(
+    llm_keys_dir: HomePath | None = Field(
         default=None, description="Folder of files with keys that llm_models.key_ref may name as file:NAME."
     )
     keep_logs_days: Days = Field(default=30.0, description="Days that rows of logs are kept.")
