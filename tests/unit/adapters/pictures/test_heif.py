@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
 from growbin_jobs.adapters.pictures import Limits, PreparedPicture, prepare
-from growbin_jobs.adapters.pictures.formats import heif
+from growbin_jobs.adapters.pictures.formats import heif, hevc
 from growbin_jobs.errors import PictureRefused
 
 SMALL = Limits(max_pixels_lossless=50_000)
@@ -40,6 +40,24 @@ def test_what_a_maker_puts_behind_the_boxes_is_left_aside(heics: ModuleType) -> 
     for trailer in (*trailers, film, heics.box(b"mpvd", film), film + heics.full(b"meta", b"")):
         assert prepare(data + trailer) == prepare(data)
     assert {verdict(data[:end]) for end in range(40, len(data))} == {"picture_truncated"}
+
+
+def test_a_hole_is_no_pixels(heics: ModuleType) -> None:
+    """Sectors that were never written: libde265 makes up what they were, and says so to nobody."""
+    picture = Image.effect_noise((256, 256), 80).convert("RGB")
+    for data in (heics.simple(picture), heics.grid(picture, 2, 2, (512, 512))):
+        assert verdict(data, Limits()) is None
+        begin, length = data.index(b"mdat") + 4, len(data)
+        for at in (begin + 600, (begin + length) // 2):
+            assert verdict(data[:at] + bytes(512) + data[at + 512 :], Limits()) == "picture_truncated"
+        assert verdict(data[: length - 5000] + bytes(5000), Limits()) == "picture_truncated"
+
+
+def test_a_slice_may_be_padded() -> None:
+    slice_ = bytes((1 << 1, 1, 0x80)) + bytes(range(1, 200))
+    for padding in (0, 15, 4096):
+        unit = slice_ + bytes(padding)
+        assert list(hevc.sizes_of_still(len(unit).to_bytes(4, "big") + unit, 4)) == []
 
 
 def test_a_stream_that_is_larger_than_the_file_says(heics: ModuleType) -> None:

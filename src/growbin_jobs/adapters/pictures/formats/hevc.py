@@ -16,6 +16,10 @@ _SPS: Final = 33
 _FIRST_OTHER: Final = 32
 _MAX_SPS: Final = 512  # bytes that are looked at; the size stands within the first 120
 _RECORD: Final = 23
+#: Zeros in a row that no unit has before its end: from the third one on a byte is put between them (§7.4.2.1). Some
+#: behind it may be padding.
+_HOLE: Final = bytes(16)
+_PADDING: Final = 4096
 _EMULATION: Final = re.compile(rb"\0\0\x03")
 
 
@@ -89,7 +93,7 @@ def sizes_of_still(stream: bytes, length_size: int) -> Iterator[tuple[int, int]]
     """Yield the sizes that a stream declares itself.
 
     Raises:
-      PictureRefused: Damaged, or more than one picture: a decoder keeps several whole ones.
+      PictureRefused: Damaged, with a hole that a decoder fills, or more than one picture: it keeps several whole ones.
     """
     at, parts, pictures = 0, 0, 0
     while at < len(stream):
@@ -99,9 +103,19 @@ def sizes_of_still(stream: bytes, length_size: int) -> Iterator[tuple[int, int]]
         if at > len(stream) or at < begin + 2:
             raise damaged()
         kind = stream[begin] >> 1 & 0x3F
+        if kind < _FIRST_OTHER and _has_hole(stream[begin:at]):
+            raise damaged()
         if kind == _SPS:
             yield coded_size(stream[begin : min(at, begin + _MAX_SPS)])
         elif kind < _FIRST_OTHER and at > begin + 2 and stream[begin + 2] & 0x80:
             pictures += 1
             if pictures > 1:
                 raise damaged()
+
+
+def _has_hole(unit: bytes) -> bool:
+    """Return whether bytes of a disk or a card that were never written are among a slice's."""
+    if _HOLE not in unit:
+        return False
+    end = unit.rstrip(b"\0")
+    return _HOLE in end or len(unit) - len(end) > _PADDING
