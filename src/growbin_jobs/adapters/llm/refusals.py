@@ -33,19 +33,21 @@ _PLAIN: Final[dict[str, re.Pattern[str]]] = {
         r"|\bbudget \d+ is invalid",
         re.I | re.A,
     ),
-    "image_url.detail": re.compile(r"image_url\W{1,4}detail\b|\bimage detail\b", re.I),
+    "image_url.detail": re.compile(r"image_url\W{1,4}detail\b|\bimage detail\b|'detail' was unexpected", re.I),
     "image_url.object": re.compile(r"image_url\b.{0,60}\b(?:be|expected|valid)\b.{0,12}\bstr(?:ing)?\b", re.I | re.S),
     "image_url.http": re.compile(
         r"\b(?:download|fetch)(?:ing)?\b.{0,40}\b(?:image|media|url|https?:)|remote media urls|"
         r"invalid image input|only (?:support|accept)s?\b.{0,30}\b(?:base64|data)\b|\bmust (?:be|start with)\b.{0,20}"
-        r"\b(?:base64|data:|data ur[il])|(?:remote|http) (?:image )?urls? (?:is|are) not",
+        r"\b(?:base64|data:|data ur[il])|(?:remote|http) (?:image )?urls? (?:is|are) not"
+        r"|\bonly\b.{0,20}\b(?:base64|data ur[il]s?)\b.{0,20}\bsupported|\burl scheme\W{1,4}https?\b",
         re.I | re.S,
     ),
     "role.system": re.compile(
         r"\bsystem\W{0,2} ?(?:role|messages?|prompt|instructions?)\b.{0,30}\bnot\b"
         r"|(?:not|n't) support\w*.{0,12}\bsystem\b"
         r"|incompatible with system (?:messages?|prompts?)"
-        r"|\bdeveloper instruction is not enabled|roles must alternate|only user and assistant roles",
+        r"|\bdeveloper instruction is not enabled|roles must alternate|only user and assistant roles"
+        r"|(?:unknown variant|(?:invalid|unknown|unsupported) role)\W{1,4}system\b",
         re.I | re.S,
     ),
 }
@@ -57,7 +59,7 @@ _FORMAT: Final = re.compile(
 _GRAMMAR: Final = re.compile(r"grammar|initialize samplers|json[_ ]?schema|guided", re.I)
 #: What announces a field's name, in the languages of servers; in some it stands behind the name.
 _FIELD: Final = (
-    r"(?:supplied|parameters?|fields?|arguments?|property|keys?|name|par[aâá]m[eèé]tros?|param[eè]tres?|campos?|champs?"
+    r"(?:supplied|parameters?|fields?|arguments?|options?|property|keys?|name|par[aâá]m[eèé]tros?|param[eè]tres?|campos?|champs?"
     r"|feld|параметр|поле|필드|매개 ?변수|파라미터|속성|인자|항목|参数|參數|字段|欄位|属性"
     r"|パラメータ|フィールド|プロパティ)"
 )
@@ -65,11 +67,12 @@ _FIELD: Final = (
 #: that stands before or behind a colon. ``(?a:…)``: a word ends where letters of another script begin.
 _ANNOUNCED: Final = (
     r"(?:['\"`‘“«‹「『](?:body\.)?{0}['\"`’”»›」』]"
-    rf"|{_FIELD}\W{{{{0,3}}}}(?a:\b)(?:body\.)?{{0}}(?a:\b)|(?a:\b){{0}}\W{{{{0,2}}}}{_FIELD}"
+    rf"|{_FIELD}\W{{{{0,3}}}}(?a:\b)(?:[\w.]{{{{1,40}}}}, ?){{{{0,8}}}}(?:body\.)?{{0}}(?a:\b)"
+    rf"|(?a:\b){{0}}\W{{{{0,2}}}}{_FIELD}"
     r"|^\s*(?:body\.)?{0}\s*[:：]|[:：]\s*(?:body\.)?{0}(?: is not (?:allowed|permitted|supported))?\s*[.。!]?\s*$)"
 )
 _NO_KEYWORD: Final = (
-    r"['\"`‘“]{0}['\"`’”]|\b{0} is not (?:supported|permitted|allowed)"
+    r"['\"`‘“]{0}['\"`’”]|\bkeyword\W{{1,3}}{0}\b|\b{0} is not (?:supported|permitted|allowed)"
     r"|\bproperties\b[^.:\n]{{0,80}}\b{0}\b[^.:\n]{{0,80}}\bnot (?:supported|permitted|allowed)"  # Anthropic's
 )
 
@@ -83,9 +86,11 @@ _LISTED: Final = re.compile(
 )
 _AT_MOST: Final = re.compile(
     r"(?:at most|less than or equal to|<=|up to|\bmaximum\b[^\d\n]{0,60}|range (?:is|of)[^\d\n]{0,60}\d+,)"
-    r"\s*`?(\d{2,7})(?![\d.])|\d > (\d{2,7})\b|(\d{2,7})\s*(?:이하|以下|or (?:less|fewer))",
+    r"\s*`?(\d{2,7})(?!\.?\d)|\d > (\d{2,7})\b|(\d{2,7})\s*(?:이하|以下|or (?:less|fewer))",
     re.I,
 )
+#: What a server behind calls the cap: TGI's, Google's.
+_OTHER_CAPS: Final = re.compile(r"\bmax_?new_?tokens\b|\bmax_?output_?tokens\b", re.I | re.A)
 _INSTEAD: Final = re.compile(r"\buse\W{1,3}(max_completion_tokens|max_tokens)\W{1,3}instead", re.I)
 _EFFORTS_FOLLOW: Final = re.compile(
     r"one of|(?:must|should) be|supported values|valid (?:levels|values|options)|expected|allowed|accepts?\b|only", re.I
@@ -122,8 +127,9 @@ def learnt_from(status: int, said: Said, asked: Fitted) -> Facts:
     named = set(_named(said, asked.used))
     if cap := {"max_completion_tokens", "max_tokens"} & asked.used:
         other = _PLAIN["max_tokens"] if "max_completion_tokens" in cap else _PLAIN["max_completion_tokens"]
-        if not cap & named and other.search(said.text) and _smaller_caps(said.text, asked.cap):
-            named |= cap  # servers call both by one name
+        is_cap = other.search(said.text) or _OTHER_CAPS.search(said.text)
+        if not cap & named and is_cap and _smaller_caps(said.text, asked.cap):
+            named |= cap  # servers call both by one name, or by one of their own
     if status in _FAILED and not _PASSED_ON.search(said.text):
         named = {name for name in named if name in _PLAINLY or (_is_format(name) and _GRAMMAR.search(said.text))}
     if status == 404:  # of a gateway that finds no upstream for these parameters

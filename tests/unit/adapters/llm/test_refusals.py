@@ -68,6 +68,14 @@ SAID = [
      {"schema.maximum", "schema.minimum"}),
     ("The specified schema produces a constraint that has too many states for serving.",
      {"response_format.json_schema"}),
+    ("Unrecognized request arguments supplied: service_tier, store", {"service_tier", "store"}),
+    ("unsupported option store=false", {"store"}),
+    ("Unsupported JSON schema keyword: maximum", {"schema.maximum"}),
+    ("messages[0].role: unknown variant `system`, expected one of `user`, `assistant`", {"role.system"}),
+    ("Invalid role: system", {"role.system"}),
+    ("Unsupported image URL scheme: https. Only data URIs are supported", {"image_url.http"}),
+    ("Only base64 data URLs are supported for now", {"image_url.http"}),
+    ("Additional properties are not allowed ('detail' was unexpected)", {"image_url.detail"}),
     ("Error while downloading https://s3/p.jpg", {"image_url.http"}),
     ("Remote media URLs are disabled.", {"image_url.http"}),
     ("Failed to load the image.", set()),
@@ -128,9 +136,11 @@ def test_the_efforts_that_a_refusal_offers_are_learnt(words, efforts):
     "words",
     [
         "max_completion_tokens must be less than or equal to `512`",
+        "max_completion_tokens must be at most 512.",
         "max_completion_tokens: 1000 > 512, which is the maximum allowed number of output tokens",
         "Range of max_tokens should be [1, 512]",
         "max_tokens는 512 이하여야 합니다",
+        "Input validation error: `max_new_tokens` must be <= 512. Given: 1000",
     ],
 )
 def test_a_cap_that_is_too_high_is_lowered_and_not_given_up(words):
