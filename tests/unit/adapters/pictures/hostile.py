@@ -176,6 +176,8 @@ def bombs() -> Iterator[Sample]:
         "jpeg with a greedy exif directory", with_segments(plain, segment(0xE1, b"Exif\0\0" + directory)), None
     )
     yield Sample("jpeg with a greedy mpf directory", with_segments(plain, segment(0xE2, b"MPF\0" + directory)), None)
+    restarts = with_segments(resized_jpeg(plain, 65_500, 65_500), segment(0xDD, b"\0\1"))
+    yield Sample("jpeg that wants 67 million restarts", restarts, "picture_too_many_pixels")
     yield Sample("26 MB of nothing", plain + bytes(26_000_000), "picture_too_many_bytes")
 
 
