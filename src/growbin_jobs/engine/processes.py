@@ -15,9 +15,10 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
-from growbin_jobs.engine.threads import native
+from growbin_jobs.engine.errors import ConfigurationError
+from growbin_jobs.engine.threads import native, refuse_late_patch
 
 T = TypeVar("T")
 
@@ -48,15 +49,25 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
 
     Connections and HTTP clients must not be carried across a fork: two processes on one socket read each other's
     answers. A call that raises is tried anew at the next call.
+
+    Raises:
+      ConfigurationError: From that function, where gevent has patched the process too late, or the value is that of a
+        parent of which nobody has told Python.
     """
     lock = threading.Lock()
     made: list[T] = []
+    maker = 0
 
     def get() -> T:
+        nonlocal maker
         if not made:
+            refuse_late_patch()
             with lock:
                 if not made:
-                    made.append(make())
+                    value, maker = make(), os.getpid()
+                    made.append(value)
+        elif maker != os.getpid():
+            refuse_unseen_fork()
         return made[0]
 
     def begin_anew() -> None:
@@ -69,6 +80,20 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
     # No hook of its own: those of a process are never given back, and would keep what was made.
     _beginnings[get] = begin_anew
     return get
+
+
+def refuse_unseen_fork() -> NoReturn:
+    """Refuse what a parent has made, in a child of whose fork nobody has told Python: uWSGI's, unless it is told to.
+
+    Its threads do not exist here, and what came over its connections might be the answer for the parent.
+
+    Raises:
+      ConfigurationError: Always; the sentence says what to do.
+    """
+    raise ConfigurationError(
+        "This process was forked from one that had used growbin_jobs already, and nobody told Python of it. For uWSGI "
+        "set py-call-uwsgi-fork-hooks=true or lazy-apps=true."
+    )
 
 
 def declare_isolated_process() -> None:
@@ -111,16 +136,17 @@ def watch_forks(something: ForkAware) -> None:
     _watched.add(something)
 
 
-#: Signals that were blocked in the forking thread before the fork.
-_blocked: set[int] = set()
+#: Signals that were blocked in the forking thread before the fork; None: nobody has told of the fork before it.
+_blocked: set[int] | None = None
 
 _STOPS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _before_fork() -> None:
+    global _blocked
     fork_lock.acquire()
     # Until the child has other handlers: who forks may end it at once.
-    _blocked.update(signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS))
+    _blocked = set(signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS))
     _paused.extend(_watched)
     for something in _paused:
         something.pause()
@@ -135,8 +161,10 @@ def _in_parent() -> None:
 
 
 def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _blocked)
-    _blocked.clear()
+    global _blocked
+    if _blocked is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _blocked)
+        _blocked = None
 
 
 #: Where the handlers of signals come from that stop a worker.
@@ -164,7 +192,8 @@ def _in_child() -> None:
     _paused.clear()
     for begin_anew in list(_beginnings.values()):
         begin_anew()
-    fork_lock.release()
+    if fork_lock.locked():  # uWSGI's py-call-osafterfork tells of the fork in the child only
+        fork_lock.release()
     _unblock()
 
 

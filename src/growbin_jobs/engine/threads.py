@@ -12,6 +12,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from growbin_jobs.engine.errors import ConfigurationError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -22,6 +24,26 @@ def gevent_active() -> bool:
     """Return True where the standard library is monkey-patched, without importing gevent for the question."""
     monkey = sys.modules.get("gevent.monkey")
     return bool(monkey and monkey.is_module_patched("threading"))
+
+
+#: What it was when the engine was imported.
+_was_active = gevent_active()
+
+
+def refuse_late_patch() -> None:
+    """Refuse a process that gevent has patched after the engine was imported, such as gunicorn's with ``preload_app``.
+
+    Locks and thread-local values from before are those of the whole thread: two greenlets that meet at such a lock
+    stop all others of the process for ever.
+
+    Raises:
+      ConfigurationError: The sentence says what to do.
+    """
+    if not _was_active and gevent_active():
+        raise ConfigurationError(
+            "gevent has patched Python after growbin_jobs was imported. Call gevent.monkey.patch_all() before: for "
+            "gunicorn's preload_app at the top of gunicorn.conf.py, for uWSGI by gevent-early-monkey-patch."
+        )
 
 
 def offload(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -19,6 +19,7 @@ sent, ``consumer`` what Dramatiq's worker iterates over, and ``claims`` what one
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ from growbin_jobs.engine.broker.embedded.own_errors import own_error_names
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
 from growbin_jobs.engine.broker.embedded.surveying import survey
+from growbin_jobs.engine.broker.nested_sends import never_nested
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit, check_priority
@@ -44,8 +46,9 @@ from growbin_jobs.engine.delivery.due_time import delay_until_due
 from growbin_jobs.engine.delivery.outbox import option, outbox_of
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
-from growbin_jobs.engine.processes import fork_lock
+from growbin_jobs.engine.processes import fork_lock, refuse_unseen_fork
 from growbin_jobs.engine.sqlite.opening import check_sqlite
+from growbin_jobs.engine.threads import refuse_late_patch
 
 #: Dead letters that one transaction changes.
 TIDY_BATCH = 500
@@ -79,17 +82,20 @@ class EmbeddedBroker(FastHooks):
         check_sqlite()
         self._path = path
         self._session: EmbeddedSession | None = None
+        self._user = 0
         self._noted = 0
 
     def _hold(self) -> EmbeddedSession:
         session = self._session
         if session and not session.closed:
+            if self._user != os.getpid():
+                refuse_unseen_fork()
             return session
         with fork_lock:
             session, ended = self._session, None
             if session is None or session.closed:
                 session, ended = EmbeddedSession(self._path), session
-                self._session = session
+                self._session, self._user = session, os.getpid()
         if ended:
             ended.close()
         return session
@@ -148,6 +154,7 @@ class EmbeddedBroker(FastHooks):
         Raises:
           ValueError: It could never be delivered: see :func:`growbin_jobs.engine.delivery.admission.admit`.
           BrokerConnectionError: If the file cannot be used; the message says why.
+          RuntimeError: A handler of a signal calls it in the middle of another call.
         """
         if isinstance(message, MessageProxy):  # a retry: it must not share its options with the delivery
             message = message.copy()
@@ -156,15 +163,18 @@ class EmbeddedBroker(FastHooks):
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
+        refuse_late_patch()
         self.emit_before("enqueue", message, delay)
         crashpoint("producer.publish.before")
         body, now = admit(message, delay), current_millis()
         queue_name, message_id = message.queue_name, message.message_id
         priority = self._priority(message.actor_name, message.options.get("broker_priority"))
         due = now + max(0, int(delay or 0))
-        self._hold().write(
-            lambda queue: queue.put(queue_name, message_id, body, priority=priority, due=due, now=now), durable=True
-        )
+
+        def put(queue: EmbeddedQueue) -> object:
+            return queue.put(queue_name, message_id, body, priority=priority, due=due, now=now)
+
+        never_nested(lambda: self._hold().write(put, durable=True))
         crashpoint("producer.publish.after")
         if events.SENT.listeners:
             events.SENT.emit(message, bytes=len(body), delay_ms=delay or 0)

@@ -14,6 +14,7 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerRefused, QueueMismatch
+from growbin_jobs.engine.broker.nested_sends import never_nested
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
@@ -34,6 +35,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
+from growbin_jobs.engine.threads import refuse_late_patch
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
@@ -218,12 +220,14 @@ class RabbitBroker(FastHooks):
           NotConfirmed: It may or may not have arrived. All four are Dramatiq's ``BrokerConnectionError``.
           QueueMismatch: The queue exists with other properties.
           ValueError: It could never be delivered: see :func:`growbin_jobs.engine.delivery.admission.admit`.
+          RuntimeError: A handler of a signal calls it in the middle of another call.
         """
         if message.options and "eta" in message.options:
             delay = delay_until_due(message, delay)
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
+        refuse_late_patch()
         self.emit_before("enqueue", message, delay)
         outgoing = OutboxMessage(
             message_id=message.message_id,
@@ -234,7 +238,7 @@ class RabbitBroker(FastHooks):
         )
         route = delay_route(message.queue_name, delay, self._queue_type)
         crashpoint("producer.publish.before")
-        self._producer.send(outgoing, route)
+        never_nested(self._producer.send, outgoing, route)
         crashpoint("producer.publish.after")
         if events.SENT.listeners:
             events.SENT.emit(message, bytes=len(outgoing.body), delay_ms=delay or 0)

@@ -20,6 +20,7 @@ from growbin_jobs.engine.delivery.outbox import option
 from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.forwarding.forwarder import Forwarder, StoreAndForward
 from growbin_jobs.engine.forwarding.relay import FORWARD_PATIENCE
+from growbin_jobs.engine.processes import refuse_unseen_fork
 from growbin_jobs.engine.threads import gevent_active
 
 #: Seconds that closing gives to messages which wait to be forwarded.
@@ -51,6 +52,7 @@ class RabbitProducer:
         self._forward_timeout = min(FORWARD_PATIENCE, timeout)
         self._store_and_forward = store_and_forward
         self._forwarders: dict[int, Forwarder] = {}
+        self._user: int | None = None
         self_reference = weakref.ref(self)
         os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitProducer.forked))
         atexit.register(_call, self_reference, RabbitProducer.close)
@@ -61,7 +63,13 @@ class RabbitProducer:
         Raises:
           BrokerConnectionError, QueueMismatch, ValueError: As :meth:`RabbitBroker.enqueue
             <growbin_jobs.engine.broker.rabbitmq.broker.RabbitBroker.enqueue>`.
+          ConfigurationError: If its parent has used this, and nobody has told of the fork.
         """
+        process = os.getpid()
+        if self._user is None:
+            self._user = process
+        elif self._user != process:
+            refuse_unseen_fork()
         forwarder = self._forwarder()
         publish = partial(self._publish, message, route)
         if forwarder is None:
@@ -94,6 +102,7 @@ class RabbitProducer:
 
     def forked(self) -> None:
         """In a forked child: begin anew; the parent's connections and forwarder are not touched."""
+        self._user = None
         forwarders, self._forwarders = self._forwarders, {}
         self._session.forked()
         if gevent_active():
