@@ -54,7 +54,7 @@ def ask(upgraded_postgres_url: str) -> Iterator[Callable[..., Any]]:
     def ask(statement: str, *parameters: Any) -> Any:
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            row = cursor.fetchone()
+            row = cursor.fetchone() if cursor.description else None
             return row[0] if row else None
 
     yield ask
@@ -323,8 +323,29 @@ def test_a_standby_defers_writes(database: Database) -> None:
         connection.execute_sql("SET LOCAL transaction_read_only = on")
         connection.execute_sql("DELETE FROM waste_analysis")
 
-    with pytest.raises(Deferred, match="ReadOnlySqlTransaction"):
+    with pytest.raises(Deferred, match="25006"):
         database.transaction(write)
+
+
+def test_a_server_that_could_only_be_read_is_used_by_the_connections_of_then_no_more(
+    database: Database, ask: Callable[..., Any]
+) -> None:
+    name = ask("SELECT current_database()")
+    ask(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    try:
+        analyses, first = Analyses(database), backend(database)
+        database.close()
+        second = database.run(lambda _: backend(database))  # two at once
+        with pytest.raises(Deferred, match="can only be read"):
+            analyses.accept("a1", "u1")
+    finally:
+        ask("SET default_transaction_read_only = off")
+        ask(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+
+    analyses.accept("a1", "u1")
+
+    assert backend(database) not in (first, second)
+    until(ask, f"SELECT count(*) = 1 {OURS}")
 
 
 def test_a_server_that_freezes_in_a_statement_holds_nobody(upgraded_postgres_url: str) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from growbin_jobs.engine.errors import ConfigurationError
-from growbin_jobs.engine.threads import native, refuse_late_patch
+from growbin_jobs.engine.threads import gevent_active, native, refuse_late_patch
 
 T = TypeVar("T")
 
@@ -56,12 +56,12 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
     """
     lock = threading.Lock()
     made: list[T] = []
-    maker = 0
+    maker, greenlets = 0, gevent_active()
 
     def get() -> T:
         nonlocal maker
         if not made:
-            refuse_late_patch()
+            refuse_late_patch(greenlets)
             with lock:
                 if not made:
                     value, maker = make(), os.getpid()

@@ -26,20 +26,18 @@ def gevent_active() -> bool:
     return bool(monkey and monkey.is_module_patched("threading"))
 
 
-#: What it was when the engine was imported.
-_was_active = gevent_active()
+def refuse_late_patch(made_active: bool) -> None:
+    """Refuse to use in greenlets what was made before gevent patched the process, as by gunicorn's ``preload_app``.
 
+    Its locks are those of a whole thread: two greenlets that meet at one stop all others of the process for ever.
 
-def refuse_late_patch() -> None:
-    """Refuse a process that gevent has patched after the engine was imported, such as gunicorn's with ``preload_app``.
-
-    Locks and thread-local values from before are those of the whole thread: two greenlets that meet at such a lock
-    stop all others of the process for ever.
+    Parameters:
+      made_active: What :func:`gevent_active` said when it was made.
 
     Raises:
       ConfigurationError: The sentence says what to do.
     """
-    if not _was_active and gevent_active():
+    if not made_active and gevent_active():
         raise ConfigurationError(
             "gevent has patched Python after growbin_jobs was imported. Call gevent.monkey.patch_all() before: for "
             "gunicorn's preload_app at the top of gunicorn.conf.py, for uWSGI by gevent-early-monkey-patch."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import peewee
 
-from growbin_jobs.engine.central.driver import Dialect, Driver
+from growbin_jobs.engine.central.driver import Dialect, Driver, StaleSession
 from growbin_jobs.engine.central.pool import Pool
 from growbin_jobs.engine.errors import Away, ConfigurationError
 from growbin_jobs.engine.processes import once_a_process
@@ -163,7 +163,12 @@ class Database:
         except ConfigurationError as error:  # a server that was moved while we run: wait until somebody mends it
             return _Outcome(error=Away(str(error), wait=driver.deferral_wait))
         except Exception as error:
-            return _Outcome(error=driver.judge(error), session=self._kept(session))
+            judged = driver.judge(error)
+            if session is not None and isinstance(judged, StaleSession):
+                for each in (session, *self._pool().take_idle()):  # those beside it began as early
+                    driver.close(each)
+                session = None
+            return _Outcome(error=judged, session=self._kept(session))
         except BaseException:
             if session is not None:
                 driver.close(session)

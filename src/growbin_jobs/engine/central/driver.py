@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 import peewee
 
-from growbin_jobs.engine.errors import Deferred
+from growbin_jobs.engine.errors import Away, Deferred
 
 T = TypeVar("T")
 
@@ -19,6 +19,10 @@ UPGRADE_COMMAND: Final = "growbin-jobs db upgrade"
 
 class TooSlow(Deferred):
     """A statement took longer than one may; less at a time may help."""
+
+
+class StaleSession(Away):
+    """What a connection opened now may not meet: this one keeps the server and the settings that it began with."""
 
 
 class Driver(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import peewee
 
-from growbin_jobs.engine.central.driver import UPGRADE_COMMAND, Dialect, TooSlow
+from growbin_jobs.engine.central.driver import UPGRADE_COMMAND, Dialect, StaleSession, TooSlow
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.central.postgres_login import unconnected
 from growbin_jobs.engine.errors import Away, ConfigurationError, Permanent, Transient
@@ -27,12 +27,13 @@ except ImportError:
 
 T = TypeVar("T")
 
-#: SQLSTATE classes that pass by themselves: connection, rollback (deadlock, serialization), resources, lock not
-#: available, operator intervention (also a statement's timeout), system error.
-#: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_AWAY_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
-#: A read-only transaction: we are on a server that has just become a standby.
-_AWAY_CODES: Final = ("25006",)
+#: SQLSTATE classes that pass by themselves: connection, resources, lock not available, operator intervention (also a
+#: statement's timeout), system error. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_AWAY_CLASSES: Final = ("08", "53", "55", "57", "58")
+#: Rollback: deadlock, serialization. Every connection meets these.
+_ROLLBACK_CLASS: Final = "40"
+#: A read-only transaction: we are on a standby, or the session began while the default was on.
+_READ_ONLY_CODE: Final = "25006"
 #: Undefined table, undefined column.
 _SCHEMA_CODES: Final = ("42P01", "42703")
 #: Data exceptions, integrity constraints, and limits of the program (a value that is too long for an index).
@@ -168,15 +169,23 @@ class PostgresDriver:
         if code == _TIMEOUT_CODE:
             return TooSlow(f"{self.address} took too long for a statement ({code}).", wait=self.deferral_wait)
         if code == _NO_RIGHT_CODE:
-            return Away(
+            return StaleSession(
                 f"{self.address} denies this user a right ({code}). Let the tables' owner GRANT SELECT, INSERT, "
                 "UPDATE, DELETE on them, and TEMPORARY on the database; growbin-jobs doctor says what is missing.",
                 wait=self.deferral_wait,
             )
-        if code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES:
+        if code == _READ_ONLY_CODE:
+            return StaleSession(
+                f"{self.address} can only be read now ({code}): it is a standby, or default_transaction_read_only is on; "
+                "growbin-jobs doctor says which.",
+                wait=self.deferral_wait,
+            )
+        if code.startswith(_ROLLBACK_CLASS):
             return Away(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
+        if code.startswith(_AWAY_CLASSES):
+            return StaleSession(f"{self.address} cannot serve now: {name} ({code}).", wait=self.deferral_wait)
         if code in _SCHEMA_CODES:
-            return Away(
+            return StaleSession(
                 f"{self.address} is behind in its schema. Run: {self._upgrade_command}", wait=self.deferral_wait
             )
         if code.startswith(_VALUE_CLASSES):

@@ -48,7 +48,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.processes import fork_lock, refuse_unseen_fork
 from growbin_jobs.engine.sqlite.opening import check_sqlite
-from growbin_jobs.engine.threads import refuse_late_patch
+from growbin_jobs.engine.threads import gevent_active, refuse_late_patch
 
 #: Dead letters that one transaction changes.
 TIDY_BATCH = 500
@@ -81,6 +81,7 @@ class EmbeddedBroker(FastHooks):
         super().__init__(middleware)
         check_sqlite()
         self._path = path
+        self._greenlets = gevent_active()
         self._session: EmbeddedSession | None = None
         self._user = 0
         self._noted = 0
@@ -163,7 +164,7 @@ class EmbeddedBroker(FastHooks):
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
-        refuse_late_patch()
+        refuse_late_patch(self._greenlets)
         self.emit_before("enqueue", message, delay)
         crashpoint("producer.publish.before")
         body, now = admit(message, delay), current_millis()

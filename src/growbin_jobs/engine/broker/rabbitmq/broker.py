@@ -35,7 +35,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
-from growbin_jobs.engine.threads import refuse_late_patch
+from growbin_jobs.engine.threads import gevent_active, refuse_late_patch
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
@@ -91,6 +91,7 @@ class RabbitBroker(FastHooks):
             partial(Connections, parse_urls(url, setting), publisher_connections, queue_type)
         )
         self._inspection = Inspection(self._session, self.queues, publish_timeout)
+        self._greenlets = gevent_active()
         self._producer = RabbitProducer(self._session, queue_type, publish_timeout, store_and_forward)
         _tame_pika()
 
@@ -227,7 +228,7 @@ class RabbitBroker(FastHooks):
         outbox = outbox_of(self)
         if outbox is not None:
             return outbox.take(message, delay)
-        refuse_late_patch()
+        refuse_late_patch(self._greenlets)
         self.emit_before("enqueue", message, delay)
         outgoing = OutboxMessage(
             message_id=message.message_id,
