@@ -75,7 +75,16 @@ def test_a_virtual_host_that_this_user_may_not_use(limited):
 
 @pytest.mark.parametrize("may", ["configure", "write", "read"])
 def test_a_user_who_may_not(used, limited, may):
-    assert "permissions" in refusal(limited(**{may: "^$"}))
+    said = refusal(limited(**{may: "^$"}))
+    assert "permissions" in said
+    assert "runs there" not in said
+
+
+def test_a_user_who_may_nothing_is_told_so_once(used, limited):
+    said = refusal(limited("^$", "^$", "^$"))
+
+    assert said.count("Give the user") == 1
+    assert f"The same with {QUEUE}.XQ, {QUEUE}." in said
 
 
 def test_one_of_two_servers_is_enough_and_the_other_is_named(used, rabbitmq_url):

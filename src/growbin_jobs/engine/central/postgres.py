@@ -176,8 +176,8 @@ class PostgresDriver:
             )
         if code == _READ_ONLY_CODE:
             return StaleSession(
-                f"{self.address} can only be read now ({code}): it is a standby, or default_transaction_read_only is on; "
-                "growbin-jobs doctor says which.",
+                f"{self.address} can only be read now ({code}): it is a standby, or default_transaction_read_only is "
+                "on; growbin-jobs doctor says which.",
                 wait=self.deferral_wait,
             )
         if code.startswith(_ROLLBACK_CLASS):

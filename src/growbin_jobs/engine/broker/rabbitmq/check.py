@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import uuid4
 
 import pika
@@ -36,17 +36,19 @@ def check(url: str, queues: Iterable[str], queue_type: QueueType, setting: str =
       ConfigurationError: With what is wrong and how to mend it; never with the password.
     """
     names = tuple(dict.fromkeys(queues))
-    found, problems, versions = [], [], set()
+    found, problems, versions, answers = [], [], set[str](), False
     for server in parse_urls(url, setting):
         try:
             version = _try(server, names, queue_type)
         except (BrokerError, ConfigurationError) as error:
             problems.append(f"{shown(server)}: {error}")
+            answers |= not isinstance(error, BrokerUnavailable)
         else:
             found.append(f"{version} at {shown(server)}")
             versions.add(version)
     if not found:
-        raise ConfigurationError(" ".join(problems) + f" Check {setting} and whether RabbitMQ runs there.")
+        check_it = "" if answers else f" Check {setting} and whether RabbitMQ runs there."
+        raise ConfigurationError(" ".join(problems) + check_it)
     said = dict.fromkeys(caveat for version in sorted(versions) for caveat in caveats(version, queue_type))
     return Checked("RabbitMQ " + ", ".join(found) + "".join(f" (but {problem})" for problem in problems), tuple(said))
 
@@ -64,7 +66,7 @@ def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueT
     try:
         with AdminChannel(link, 2 * TIMEOUT) as channel:
             channel.connect()
-            problems = list(dict.fromkeys(_problems(channel, queues, queue_type)))
+            problems = list(_problems(channel, queues, queue_type))
     except BrokerUnavailable as error:
         if not alarms:
             raise
@@ -76,19 +78,31 @@ def _try(server: pika.URLParameters, queues: tuple[str, ...], queue_type: QueueT
     finally:
         link.close()
     if problems:
-        raise ConfigurationError(" ".join(problems))
+        raise ConfigurationError(_told_once(problems))
     return versions[-1]
 
 
-def _problems(channel: AdminChannel, queues: tuple[str, ...], queue_type: QueueType) -> Iterator[str]:
-    """Try what workers do, as far as that changes nothing."""
+def _told_once(problems: Sequence[tuple[str, Exception]]) -> str:
+    """Return one sentence for each kind of problem, with the names of the queues that have it, too."""
+    kinds: dict[type[Exception], list[tuple[str, Exception]]] = {}
+    for name, problem in problems:
+        kinds.setdefault(type(problem), []).append((name, problem))
+    sentences = []
+    for kind in kinds.values():
+        first, others = kind[0], list(dict.fromkeys(name for name, _ in kind[1:] if name != kind[0][0]))
+        sentences.append(f"{first[1]}" + (f" The same with {', '.join(others)}." if others else ""))
+    return " ".join(sentences)
+
+
+def _problems(channel: AdminChannel, queues: tuple[str, ...], queue_type: QueueType) -> Iterator[tuple[str, Exception]]:
+    """Try what workers do, as far as that changes nothing; return what is refused, and why."""
     try:
         # Mandatory, and for a queue that nobody has: it comes back if this user may write.
         channel.publish(f"growbin.doctor.{uuid4()}", b"", BasicProperties())
     except QueueMissing:
         pass
     except BrokerRefused as refusal:
-        yield str(refusal)
+        yield "publishing", refusal
     for queue in queues:
         for name, own in arguments(queue, queue_type).items():
             ready = channel.count(name)
@@ -97,9 +111,9 @@ def _problems(channel: AdminChannel, queues: tuple[str, ...], queue_type: QueueT
             try:
                 channel.declare(name, own)
             except (BrokerRefused, QueueMismatch) as problem:
-                yield str(problem)
+                yield name, problem
             try:
                 if not ready and name != xq_name(queue):
                     channel.get(name)  # nothing comes, unless in this moment; then it goes back
             except BrokerRefused as refusal:
-                yield str(refusal)
+                yield name, refusal

@@ -35,7 +35,7 @@ def explain(reason: ChannelClosedByBroker, setting: str = SETTING) -> Exception:
     if reason.reply_code == 403:
         return BrokerRefused(
             f"RabbitMQ: {text}. Give the user of {setting} the permissions configure, write and read on the "
-            "queues, on amq.default and on growbin.delay.*"
+            "queues, on amq.default and on growbin.delay.*."
         )
     return BrokerUnavailable(f"RabbitMQ closed the channel: {reason.reply_code} {text}.")
 
