@@ -27,7 +27,7 @@ def record(
       action: Such as ``task.retried`` or ``photo.seen``.
       target: With which thing.
       whose: Id of the user whose personal data it is; empty where it is nobody's.
-      reason: Why, in the asker's words.
+      reason: Why, in the asker's words; empty: what the body of the request says.
       details: More, ready for JSON; no personal data.
 
     Raises:
@@ -41,7 +41,7 @@ def record(
         action=action,
         target=target,
         whose=whose,
-        reason=reason,
+        reason=reason or getattr(request.state, "reason", ""),
         details=details or {},
     )
     state.services.audit.append(entry)

@@ -166,6 +166,19 @@ def test_limits_jobs_and_breakers(filled, signed_in):
     assert signed_in("otto").post("/api/v2/limits/vision/set", json={"rate": "60/min"}).status_code == 403
 
 
+def test_a_plain_act_keeps_its_reason_and_refuses_what_it_would_ignore(filled, signed_in):
+    client = signed_in("otto")
+    plain = ("queues/vision_analysis/resume", "schedule/reports.weekly/run", "tasks/waits/unrevoke", "breakers/x/reset")
+
+    for path in plain:
+        for body in (b'{"due": "2026-11-30T02:00Z"}', b"{", b"[]", b"due=now"):
+            assert client.post(f"/api/v2/{path}", content=body).status_code == 422, (path, body)
+    assert client.post("/api/v2/queues/vision_analysis/resume", json={"reason": "mended"}).status_code == 200
+
+    begun, resumed = filled.audit.after(0, limit=100)
+    assert (begun.action, resumed.action, resumed.reason) == ("session.begun", "queue.resumed", "mended")
+
+
 def test_a_bulk_job_from_its_draft_to_its_undoing(filled, signed_in):
     client = signed_in("otto")
 

@@ -12,7 +12,7 @@ from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.monitor.acting import state as acts
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
-from growbin_jobs.monitor.api.v2.task_actions import Why
+from growbin_jobs.monitor.api.v2.why import Why
 from growbin_jobs.monitor.reading.batches import Which, batch_of, batches_of
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.batch_states import BatchDetail, BatchPage

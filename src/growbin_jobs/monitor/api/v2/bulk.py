@@ -12,6 +12,7 @@ from growbin_jobs.engine.central.search.expressions import SearchError
 from growbin_jobs.monitor.acting import bulk as acts
 from growbin_jobs.monitor.api.problems import problem
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.api.v2.why import PLAIN
 from growbin_jobs.monitor.reading.task_query import TaskQuery
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations import bulk
@@ -89,19 +90,19 @@ def start(request: Request, job_id: str, how: Annotated[Begin, Body()] = Begin()
     return StrictAnswer(begun)
 
 
-@router.post("/bulk/{job_id}/undo", response_model=BulkView, dependencies=[require(Action.BULK)])
+@router.post("/bulk/{job_id}/undo", response_model=BulkView, dependencies=[require(Action.BULK), PLAIN])
 def undo(request: Request, job_id: str) -> Response:
     """Take a job back that has not begun."""
     return StrictAnswer(acts.undo(request, job_id))
 
 
-@router.post("/bulk/{job_id}/stop", response_model=BulkView, dependencies=[require(Action.BULK)])
+@router.post("/bulk/{job_id}/stop", response_model=BulkView, dependencies=[require(Action.BULK), PLAIN])
 def stop(request: Request, job_id: str) -> Response:
     """Let a running job rest."""
     return StrictAnswer(acts.stop(request, job_id))
 
 
-@router.post("/bulk/{job_id}/resume", response_model=BulkView, dependencies=[require(Action.BULK)])
+@router.post("/bulk/{job_id}/resume", response_model=BulkView, dependencies=[require(Action.BULK), PLAIN])
 def resume(request: Request, job_id: str) -> Response:
     """Let a stopped job go on where it was."""
     return StrictAnswer(acts.resume(request, job_id))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from growbin_jobs.monitor.acting import state as acts
 from growbin_jobs.monitor.acting.tasks import moment_of
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
-from growbin_jobs.monitor.api.v2.task_actions import Why
+from growbin_jobs.monitor.api.v2.why import PLAIN, Why
 from growbin_jobs.monitor.security.permissions import Action, require
 from growbin_jobs.operations.control import Changed
 
@@ -67,7 +67,7 @@ def pause_queue(request: Request, name: str, how: Paused) -> Response:
     return StrictAnswer(acts.pause(request, "queue", name, reason=how.reason, minutes=how.minutes))
 
 
-@router.post("/queues/{name:path}/resume", response_model=Changed, dependencies=[require(Action.PAUSE)])
+@router.post("/queues/{name:path}/resume", response_model=Changed, dependencies=[require(Action.PAUSE), PLAIN])
 def resume_queue(request: Request, name: str) -> Response:
     """Let messages of a queue begin again."""
     return StrictAnswer(acts.resume(request, "queue", name))
@@ -79,7 +79,7 @@ def pause_actor(request: Request, name: str, how: Paused) -> Response:
     return StrictAnswer(acts.pause(request, "actor", name, reason=how.reason, minutes=how.minutes))
 
 
-@router.post("/actors/{name:path}/resume", response_model=Changed, dependencies=[require(Action.PAUSE)])
+@router.post("/actors/{name:path}/resume", response_model=Changed, dependencies=[require(Action.PAUSE), PLAIN])
 def resume_actor(request: Request, name: str) -> Response:
     """Let messages of an actor begin again."""
     return StrictAnswer(acts.resume(request, "actor", name))
@@ -91,14 +91,18 @@ def set_limit(request: Request, name: str, new: NewRate) -> Response:
     return StrictAnswer({"name": name, "rate": acts.set_limit(request, name, new.rate or "", reason=new.reason)})
 
 
-@router.post("/breakers/{name:path}/reset", response_model=Closed, dependencies=[require(Action.RESET_BREAKER)])
+@router.post(
+    "/breakers/{name:path}/reset",
+    response_model=Closed,
+    dependencies=[require(Action.RESET_BREAKER), PLAIN],
+)
 def reset_breaker(request: Request, name: str) -> Response:
     """Close a breaker once the cause is mended."""
     acts.reset_breaker(request, name)
     return StrictAnswer({"name": name})
 
 
-@router.post("/schedule/{job:path}/run", response_model=JobRun, dependencies=[require(Action.RUN_SCHEDULE)])
+@router.post("/schedule/{job:path}/run", response_model=JobRun, dependencies=[require(Action.RUN_SCHEDULE), PLAIN])
 def run_job(request: Request, job: str) -> Response:
     """Let a periodic job run now."""
     return StrictAnswer({"job": job, "due": acts.run_job(request, job)})
@@ -111,7 +115,11 @@ def pause_job(request: Request, job: str, how: PausedJob) -> Response:
     return StrictAnswer({"job": job, "due": None})
 
 
-@router.post("/schedule/{job:path}/resume", response_model=JobRun, dependencies=[require(Action.RUN_SCHEDULE)])
+@router.post(
+    "/schedule/{job:path}/resume",
+    response_model=JobRun,
+    dependencies=[require(Action.RUN_SCHEDULE), PLAIN],
+)
 def resume_job(request: Request, job: str) -> Response:
     """Let a periodic job's due times count again."""
     acts.resume_job(request, job)

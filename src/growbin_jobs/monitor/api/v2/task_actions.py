@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from growbin_jobs.engine.central.reruns import Rerun
 from growbin_jobs.monitor.acting import tasks as acts
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.api.v2.why import NO_REASON, PLAIN, Why
 from growbin_jobs.monitor.pages.rendering import words_for
 from growbin_jobs.monitor.reading.letters import LetterLine, line_of
 from growbin_jobs.monitor.security.permissions import Action, require
@@ -19,13 +20,6 @@ from growbin_jobs.operations.letter_verbs import Decided
 from growbin_jobs.operations.reruns import Links, links_of
 
 router = APIRouter(tags=["actions"])
-
-
-class Why(BaseModel):
-    """Why somebody does something, for the audit."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, Field(max_length=500)] = ""
 
 
 class Again(Why):
@@ -53,23 +47,26 @@ class Edit(Why):
     seen: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
 
 
-_NO_REASON = Why()
 _WHY = Annotated[Why, Body()]
 
 
 @router.post("/dead-letters/{letter_id}/retry", response_model=Decided, dependencies=[require(Action.RETRY)])
-def retry_letter(request: Request, letter_id: str, why: _WHY = _NO_REASON) -> Response:
+def retry_letter(request: Request, letter_id: str, why: _WHY = NO_REASON) -> Response:
     """Let a message that was given up run once more, under its id."""
     return StrictAnswer(acts.retry_letter(request, letter_id, reason=why.reason))
 
 
 @router.post("/dead-letters/{letter_id}/discard", response_model=Decided, dependencies=[require(Action.DISCARD)])
-def discard_letter(request: Request, letter_id: str, why: _WHY = _NO_REASON) -> Response:
+def discard_letter(request: Request, letter_id: str, why: _WHY = NO_REASON) -> Response:
     """Say that a message stays given up; for 30 seconds that can be taken back."""
     return StrictAnswer(acts.discard_letter(request, letter_id, reason=why.reason))
 
 
-@router.post("/dead-letters/{letter_id}/undo", response_model=LetterLine, dependencies=[require(Action.DISCARD)])
+@router.post(
+    "/dead-letters/{letter_id}/undo",
+    response_model=LetterLine,
+    dependencies=[require(Action.DISCARD), PLAIN],
+)
 def undo_discard(request: Request, letter_id: str) -> Response:
     """Take a discard back, within 30 seconds."""
     return StrictAnswer(line_of(acts.undo_discard(request, letter_id), words_for(request).language))
@@ -82,7 +79,7 @@ def links(request: Request, task_id: str) -> Response:
 
 
 @router.post("/tasks/{task_id:path}/retry", response_model=Decided, dependencies=[require(Action.RETRY)])
-def retry_task(request: Request, task_id: str, why: _WHY = _NO_REASON) -> Response:
+def retry_task(request: Request, task_id: str, why: _WHY = NO_REASON) -> Response:
     """Let a dead task run once more, under its id."""
     return StrictAnswer(acts.retry_task(request, task_id, reason=why.reason))
 
@@ -104,19 +101,19 @@ def edit_and_run(request: Request, task_id: str, edit: Edit) -> Response:
 
 
 @router.post("/tasks/{task_id:path}/revoke", response_model=Dropped, dependencies=[require(Action.REVOKE)])
-def revoke(request: Request, task_id: str, why: _WHY = _NO_REASON) -> Response:
+def revoke(request: Request, task_id: str, why: _WHY = NO_REASON) -> Response:
     """Let a message not run, wherever it waits."""
     return _dropped(acts.revoke(request, task_id, reason=why.reason))
 
 
-@router.post("/tasks/{task_id:path}/unrevoke", response_model=Dropped, dependencies=[require(Action.REVOKE)])
+@router.post("/tasks/{task_id:path}/unrevoke", response_model=Dropped, dependencies=[require(Action.REVOKE), PLAIN])
 def unrevoke(request: Request, task_id: str) -> Response:
     """Take a revocation back."""
     return _dropped(acts.withdraw(request, task_id))
 
 
 @router.post("/tasks/{task_id:path}/abort", response_model=Dropped, dependencies=[require(Action.ABORT)])
-def abort(request: Request, task_id: str, why: _WHY = _NO_REASON) -> Response:
+def abort(request: Request, task_id: str, why: _WHY = NO_REASON) -> Response:
     """Interrupt a task where it runs, and let it not run elsewhere."""
     return _dropped(acts.abort(request, task_id, reason=why.reason))
 

@@ -11,11 +11,13 @@ from starlette.responses import Response
 from growbin_jobs.alerts.views import DeliveryView, WebhookView, delivery_views, webhook_views
 from growbin_jobs.monitor.acting import webhooks as acts
 from growbin_jobs.monitor.api.strict_answer import StrictAnswer
+from growbin_jobs.monitor.api.v2.why import PLAIN
 from growbin_jobs.monitor.security.permissions import Action, require
 
 router = APIRouter(tags=["webhooks"])
 
 _CHANGE = [require(Action.CHANGE_WEBHOOKS)]
+_CHANGE_BY_NAME = [*_CHANGE, PLAIN]
 
 
 class NewWebhook(BaseModel):
@@ -68,34 +70,34 @@ def add(request: Request, new: NewWebhook) -> Response:
     return StrictAnswer({"id": hook.id, "name": hook.name})
 
 
-@router.post("/webhooks/{name}/test", response_model=MessageNamed, dependencies=_CHANGE)
+@router.post("/webhooks/{name}/test", response_model=MessageNamed, dependencies=_CHANGE_BY_NAME)
 def try_(request: Request, name: str) -> Response:
     """Send a message to try it; ``webhook-messages`` says what came of it."""
     return StrictAnswer({"id": acts.try_out(request, name)})
 
 
-@router.post("/webhooks/{name}/pause", response_model=WebhookNamed, dependencies=_CHANGE)
+@router.post("/webhooks/{name}/pause", response_model=WebhookNamed, dependencies=_CHANGE_BY_NAME)
 def pause(request: Request, name: str) -> Response:
     """Tell it nothing until it is resumed."""
     hook = acts.pause(request, name)
     return StrictAnswer({"id": hook.id, "name": hook.name})
 
 
-@router.post("/webhooks/{name}/resume", response_model=WebhookNamed, dependencies=_CHANGE)
+@router.post("/webhooks/{name}/resume", response_model=WebhookNamed, dependencies=_CHANGE_BY_NAME)
 def resume(request: Request, name: str) -> Response:
     """Tell it again; what happened in the pause is not made up for."""
     hook = acts.resume(request, name)
     return StrictAnswer({"id": hook.id, "name": hook.name})
 
 
-@router.post("/webhooks/{name}/remove", response_model=WebhookNamed, dependencies=_CHANGE)
+@router.post("/webhooks/{name}/remove", response_model=WebhookNamed, dependencies=_CHANGE_BY_NAME)
 def remove(request: Request, name: str) -> Response:
     """Remove it with its history."""
     hook = acts.remove(request, name)
     return StrictAnswer({"id": hook.id, "name": hook.name})
 
 
-@router.post("/webhook-messages/{message_id}/again", response_model=MessageNamed, dependencies=_CHANGE)
+@router.post("/webhook-messages/{message_id}/again", response_model=MessageNamed, dependencies=_CHANGE_BY_NAME)
 def again(request: Request, message_id: str) -> Response:
     """Try a message once more, for another day, under its id."""
     return StrictAnswer({"id": acts.send_again(request, message_id)})
