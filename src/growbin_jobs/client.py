@@ -120,13 +120,18 @@ def wait(analysis_id: str, *, timeout: float = 60.0, user_id: str | None = None)
     Raises:
       TimeoutError: It is still on its way. Call this again, as often as you like.
       NotFound: There is no such analysis, not even at the end of the time.
-      Permanent, Forbidden, Deferred: See :func:`find_analysis`.
+      Permanent, Forbidden: See :func:`find_analysis`.
+      Deferred: The database is away at the end of the time, too.
     """
+    found = None
     with _endings().waiting_for(checked_id("analysis_id", analysis_id)) as ended:
-        found = find_analysis(analysis_id, user_id=user_id)
+        with suppress(Deferred):
+            found = find_analysis(analysis_id, user_id=user_id)
         if found is None or not found.status.is_final:
-            with suppress(TimeoutError):
+            try:
                 found = _seen_by(user_id, ended.result(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX)))
+            except TimeoutError:
+                found = found or find_analysis(analysis_id, user_id=user_id)
     return _at_its_end(analysis_id, found, timeout)
 
 
@@ -135,12 +140,16 @@ async def wait_async(analysis_id: str, *, timeout: float = 60.0, user_id: str | 
 
     Parameters, returns and errors are those of :func:`wait`. Cancelling it ends the waiting and nothing else.
     """
+    found = None
     with _endings().waiting_for(checked_id("analysis_id", analysis_id)) as ended:
-        found = await asyncio.to_thread(find_analysis, analysis_id, user_id=user_id)
+        with suppress(Deferred):
+            found = await asyncio.to_thread(find_analysis, analysis_id, user_id=user_id)
         if found is None or not found.status.is_final:
-            with suppress(TimeoutError):
+            try:
                 end = await asyncio.wait_for(asyncio.wrap_future(ended), max(0.0, timeout))
                 found = _seen_by(user_id, end)
+            except TimeoutError:
+                found = found or await asyncio.to_thread(find_analysis, analysis_id, user_id=user_id)
     return _at_its_end(analysis_id, found, timeout)
 
 

@@ -150,6 +150,31 @@ def test_a_lost_connection_and_an_outage_only_delay_it(
         assert waiting.result(PATIENCE).status is AnalysisStatus.COMPLETED
 
 
+@pytest.mark.parametrize("wait", [client.wait, lambda *it, **how: asyncio.run(client.wait_async(*it, **how))])
+def test_an_outage_at_the_first_look_only_delays_it_too(
+    analyses: Analyses, monkeypatch: pytest.MonkeyPatch, wait: Callable[..., Analysis]
+) -> None:
+    get, looks = analyses.get, list[str]()
+
+    def away_at_first(analysis_id: str) -> Analysis | None:
+        looks.append(analysis_id)
+        if len(looks) == 1:
+            raise Deferred("it is away", wait=1)
+        return get(analysis_id)
+
+    monkeypatch.setattr(analyses, "get", away_at_first)
+    with pytest.raises(NotFound):
+        wait("a1", timeout=0)
+    analyses.accept("a1", "u1")
+    looks.clear()
+    with pytest.raises(TimeoutError):  # it is there, and the last look says so
+        wait("a1", timeout=0)
+    analyses.completed("a1", ADVICE)
+    looks.clear()
+
+    assert wait("a1", timeout=PATIENCE).status is AnalysisStatus.COMPLETED
+
+
 def _end_listeners(server: dict[str, Any]) -> None:
     with psycopg2.connect(server["url"]) as connection, connection.cursor() as cursor:
         cursor.execute(

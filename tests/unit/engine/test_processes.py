@@ -176,3 +176,37 @@ def test_a_pool_of_processes_in_an_actor_comes_to_its_end(tmp_path):
         worker.wait()
         os.close(said)
         os.close(saying)
+
+
+UNSEEN = """
+import ctypes, os, sys
+from pathlib import Path
+from growbin_jobs.engine import Engine, EngineConfig
+from growbin_jobs.engine.errors import ConfigurationError
+engine = Engine(EngineConfig(data_dir=Path(sys.argv[1]), node="n"))
+away = Engine(EngineConfig(data_dir=Path(sys.argv[1]), node="n", broker_url="amqp://127.0.0.1:1/"))
+actor, far = (each.actor(lambda: None, actor_name="one") for each in (engine, away))
+actor.send(), far.send(), engine.central()
+fork = ctypes.PyDLL(None).fork
+if (child := fork()) == 0:
+    for use in (actor.send, far.send, engine.central):
+        try: use()
+        except ConfigurationError as error: print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+if (child := os.fork()) == 0:  # this one Python knows of
+    actor.send(), far.send(), engine.central()
+    print("well", flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+os._exit(0)
+"""
+
+
+def test_a_child_that_python_was_not_told_of_is_told_so_before_it_waits_for_its_parents_threads(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", UNSEEN, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.count("set py-call-uwsgi-fork-hooks=true") == 3, done
+    assert done.stdout.endswith("well\n")
