@@ -83,6 +83,7 @@ PLACE = [
     Fault("the disk is full", _set(JOURNAL_FREE_FLOOR="1000000000000"), "data folder", "GROWBIN_JOURNAL_FREE_FLOOR.*Free some space"),
     Fault("the disk is nearly full", spoil.little_disk, "data folder", "0.5 GB free. Free some space", "warning"),
     Fault("the journal is damaged", spoil.damaged_journal, "journal", "is damaged .* worker .*puts it aside"),
+    Fault("the node had another name", spoil.journal_of_another_name, "journal", "old-host/.* not been sent.*journal drain --path", "warning"),
     Fault("the journal is another file", spoil.no_journal, "journal", "no journal|damaged"),
     Fault("a damaged journal was put aside", spoil.journal_aside, "journal", "put aside: .*Look at the disk", "warning"),
     Fault("the storage group's library is missing", lambda s: s.without("gevent"), "packages", r"gevent not installed.*pip install 'growbin-jobs\[storage\]'", "warning"),

@@ -104,6 +104,17 @@ def journal_aside(stage: Stage) -> Env:
     return {}
 
 
+def journal_of_another_name(stage: Stage) -> Env:
+    path = stage.data / "old-host" / "task_queue.db"
+    path.parent.mkdir()
+    journal = open_journal_file(path)
+    journal.execute("INSERT INTO outbox VALUES (1, 'm', NULL, 'upload_image', 'user_input', x'7b7d', NULL, 0, 1.0)")
+    journal.close()
+    for each in path.parent.iterdir():
+        os.utime(each, (1.0, 1.0))
+    return {}
+
+
 def no_weights(stage: Stage) -> Env:
     stage.patch.setattr(weights, "DISTRIBUTION", "no-such-weights")
     return {}

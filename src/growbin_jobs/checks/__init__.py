@@ -18,7 +18,7 @@ from growbin_jobs.checks.engine import (
 )
 from growbin_jobs.checks.holding import check_holding
 from growbin_jobs.checks.models import check_budgets, check_models
-from growbin_jobs.checks.places import check_folders, check_journal, check_monitor, check_packages
+from growbin_jobs.checks.places import check_folders, check_journal, check_left_journals, check_monitor, check_packages
 from growbin_jobs.checks.processes import check_processes
 from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
@@ -96,6 +96,7 @@ def _of_engine(config: EngineConfig) -> list[Check]:
     return [
         ("data folder", partial(check_data_folder, config)),
         ("journal", partial(check_journal, config)),
+        ("journal", partial(check_left_journals, config)),
         ("processes", partial(check_processes, config)),
         ("broker", partial(check_broker, config)),
         ("database", partial(check_database, config, upgrade_command(config))),

@@ -1,6 +1,8 @@
 """Checks of the machine on which ``growbin-jobs doctor`` runs: its packages, journal and clock, and its monitor."""
 
 import os
+import shlex
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -17,6 +19,9 @@ from growbin_jobs.settings import Settings
 
 #: Seconds by which this machine's clock may differ from the database's: leases and minutes are reckoned in both.
 _CLOCK: Final = 5.0
+
+#: Seconds after which messages in a journal that nobody writes are looked at: they are forwarded within seconds.
+_RESTED: Final = 60.0
 
 #: What each part imports that comes with an extra of its own, and that extra.
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
@@ -88,6 +93,28 @@ def check_journal(config: EngineConfig) -> Iterator[Finding]:
         yield Finding("journal", "warning", detail)
     else:
         yield Finding("journal", "ok", str(path))
+
+
+def check_left_journals(config: EngineConfig) -> Iterator[Finding]:
+    """Look for what another node in this folder has not sent: perhaps this machine had another name before."""
+    from growbin_jobs.engine.journal.tables.reader import holds_messages
+
+    for path in sorted(config.data_dir.glob(f"*/{config.journal_path.name}")):
+        if path != config.journal_path and _has_rested(path) and holds_messages(path):
+            detail = (
+                f"{path} holds messages that have not been sent. Where no process runs as node {path.parent.name} any "
+                f"more, run: growbin-jobs journal drain --path {shlex.quote(str(path))}"
+            )
+            yield Finding("journal", "warning", detail)
+
+
+def _has_rested(path: Path) -> bool:
+    """Return whether nobody has written a journal for a while."""
+    try:
+        written = max(each.stat().st_mtime for each in (path, Path(f"{path}-wal")) if each.exists())
+    except (OSError, ValueError):  # it goes away in this moment
+        return False
+    return time.time() - written > _RESTED
 
 
 def check_clock(database: Database) -> Iterator[Finding]:
