@@ -1,4 +1,4 @@
-"""Threads beside gevent: work kept off its hub, originals of what it has patched, signals to its greenlets.
+"""Threads, with gevent and without: work kept off its hub, originals of what it has patched, signals, nested calls.
 
 Under gevent one greenlet that decodes a picture or waits for SQLite's lock stops all others. :func:`offload` runs
 such work in gevent's native thread pool; in a threaded worker it just calls it, since each thread blocks only itself.
@@ -75,6 +75,34 @@ def _outcome(call: Callable[..., R], args: Any, kwargs: Any) -> tuple[R | None, 
         return call(*args, **kwargs), None
     except BaseException as error:
         return None, error
+
+
+class _Here(threading.local):
+    sends = False
+
+
+_here = _Here()
+
+
+def never_nested(send: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    """Call what sends, unless this thread is in such a call already: a handler of a signal, or a finalizer.
+
+    Such code runs in the middle of any other, so also where a ``send`` holds locks. It would wait for what it has
+    interrupted itself, for ever, and with it all other threads that send.
+
+    Raises:
+      RuntimeError: It is. Nothing was sent.
+    """
+    if _here.sends:
+        raise RuntimeError(
+            "This thread is sending already: a handler of a signal, or a finalizer, has interrupted it. Nothing was "
+            "sent. Send in a thread that the handler starts, or note what is to be sent and send it afterwards."
+        )
+    _here.sends = True
+    try:
+        send(*args, **kwargs)
+    finally:
+        _here.sends = False
 
 
 class Signal(Protocol):

@@ -37,7 +37,6 @@ from growbin_jobs.engine.broker.embedded.own_errors import own_error_names
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.session import EmbeddedSession, put
 from growbin_jobs.engine.broker.embedded.surveying import survey
-from growbin_jobs.engine.broker.nested_sends import never_nested
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.crashpoints import crashpoint
 from growbin_jobs.engine.delivery.admission import admit, check_priority
@@ -48,7 +47,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.processes import fork_lock, refuse_unseen_fork
 from growbin_jobs.engine.sqlite.opening import check_sqlite
-from growbin_jobs.engine.threads import gevent_active, refuse_late_patch
+from growbin_jobs.engine.threads import gevent_active, never_nested, refuse_late_patch
 
 #: Dead letters that one transaction changes.
 TIDY_BATCH = 500

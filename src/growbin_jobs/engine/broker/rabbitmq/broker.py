@@ -14,7 +14,6 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerRefused, QueueMismatch
-from growbin_jobs.engine.broker.nested_sends import never_nested
 from growbin_jobs.engine.broker.port import DeadLetter, Depth, Survey
 from growbin_jobs.engine.broker.rabbitmq.connections import Connections
 from growbin_jobs.engine.broker.rabbitmq.consumer import RabbitConsumer
@@ -35,7 +34,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
-from growbin_jobs.engine.threads import gevent_active, refuse_late_patch
+from growbin_jobs.engine.threads import gevent_active, never_nested, refuse_late_patch
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
