@@ -38,6 +38,9 @@ GREENLETS = re.compile("gevent|^greenlets$")
 
 SERVER = Path(__file__).with_name("command_server.py")
 
+#: In the server's command line: what is forked from it can show one of its own there.
+ROOM = "-" * 1000
+
 #: Beginnings of the variables that are read once, when an interpreter or a library starts.
 AT_START = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "TYPER_", "PYDANTIC_", "GEVENT_", "PURE_")
 
@@ -195,7 +198,7 @@ class _Server:
         rest = {name: value for name, value in os.environ.items() if not name.startswith(AT_START)}
         self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
-            command = [sys.executable, SERVER, str(its.fileno()), *loaded]
+            command = [sys.executable, SERVER, str(its.fileno()), ROOM, *loaded]
             self._process = subprocess.Popen(
                 command, env=rest | dict(at_start), pass_fds=[its.fileno()], stdin=subprocess.DEVNULL
             )

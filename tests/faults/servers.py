@@ -20,6 +20,7 @@ from uuid import uuid4
 import pika
 import psycopg2
 
+from erlang import close_connections, evaluate
 from faults.history import Dead
 from faults.processes import Process, await_that
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -83,11 +84,9 @@ class Node:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def control(self, *arguments: str) -> str:
-        """``rabbitmqctl``."""
-        tool = self.facts["rabbitmqctl"]
-        command = [*tool["command"], "--quiet", *arguments]
-        return subprocess.run(command, env=tool["env"], capture_output=True, text=True, check=True, timeout=90).stdout
+    def evaluate(self, erlang: str) -> str:
+        """Have it compute an expression of Erlang."""
+        return evaluate(self.facts["rabbitmqctl"], erlang)
 
     def kill_and_restart(self) -> None:
         """kill -9 of the node, and start it on the same files."""
@@ -150,7 +149,7 @@ class Rabbit:
 
     def close_connections(self) -> None:
         """Let the broker close all of this virtual host's connections."""
-        self.node.control("close_all_connections", "--vhost", self.vhost, "a test of faults")
+        self.node.evaluate(close_connections(self.vhost))
 
     def _queues(self, *, dead: bool) -> list[str]:
         names = [queue["name"] for queue in self.node.ask("GET", f"/queues/{self.vhost}?columns=name")]

@@ -8,14 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 import psutil
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from tests import command_line
+from tests.erlang import close_connections, evaluate
 from tests.upgraded import upgrade
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
@@ -113,6 +116,18 @@ def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
     """RabbitMQ as somebody else uses it."""
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         yield connection.channel()
+
+
+@pytest.fixture
+def rabbitmq_evaluate(rabbitmq_server: dict[str, Any]) -> Callable[[str], str]:
+    """Has the private node compute an expression of Erlang, in a hundredth of the time of ``rabbitmqctl``."""
+    return partial(evaluate, rabbitmq_server["rabbitmqctl"])
+
+
+@pytest.fixture
+def cut_connections(rabbitmq_url: str, rabbitmq_evaluate: Callable[[str], str]) -> Callable[[], object]:
+    """Make RabbitMQ close all connections of the test."""
+    return partial(rabbitmq_evaluate, close_connections(urlsplit(rabbitmq_url).path[1:]))
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import pytest
 from tests import command_line
 from tests.stubs.agent_zoo import AgentZoo
 from tests.upgraded import upgrade
+from tests.whole import WHOLE
 
 from growbin_jobs import names
 from growbin_jobs.engine.broker.embedded.broker import EmbeddedBroker
@@ -50,6 +51,9 @@ PATIENCE = 60.0
 WEEKLY = next(job for job in ONCE if job.route is names.WEEKLY_REPORT)
 
 ROUTES = (names.AGGREGATE_DAILY, names.OLD_LOGS, names.CHECK_ALL_AGENTS, names.WEEKLY_REPORT)
+
+#: What a killed worker leaves is in the ledger, whatever ran in it: those that need no interpreter of their own.
+MORTAL = "dramatiq-gevent" if WHOLE else "dramatiq"
 
 #: Where the worker is killed: after the run began, after its effect and before "done", after "done" and before it sent.
 KILLED = (
@@ -101,8 +105,8 @@ class Installation:
         self.start(sys.executable, "-m", "growbin_jobs.scheduler")
         self.until(lambda: len(self.ledger.registry.states()) == len(ONCE), "the schedule is registered")
 
-    def start_worker(self, **env: str) -> subprocess.Popen[bytes]:
-        dramatiq = str(Path(sys.executable).with_name("dramatiq-gevent"))
+    def start_worker(self, program: str = "dramatiq-gevent", **env: str) -> subprocess.Popen[bytes]:
+        dramatiq = str(Path(sys.executable).with_name(program))
         return self.start(dramatiq, "periodic_app", "--processes", "1", "--threads", "20", **env)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -247,11 +251,11 @@ def test_a_run_whose_worker_is_killed_is_repeated_and_has_one_effect(
     scheduler.run_once()
     due = installation.ask_for(route)
     assert scheduler.run_once() == {route.actor: 1}
-    dying = installation.start_worker(GROWBIN_CRASHPOINT=point)
+    dying = installation.start_worker(MORTAL, GROWBIN_CRASHPOINT=point)
     assert dying.wait(PATIENCE) != 0
     assert installation.row(route, due)["state"] == ("done" if point == "actor.after" else "started")
 
-    installation.start_worker()
+    installation.start_worker(MORTAL)
     installation.await_done(route, due)
 
     assert_effect(installation, route)

@@ -18,6 +18,7 @@ import pytest
 from dramatiq import Actor, Message, Worker
 from dramatiq.errors import BrokerConnectionError
 from tests.conftest import OWN_DIR
+from tests.erlang import evaluate, set_memory_limit
 from tests.waiting import until
 
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
@@ -30,9 +31,9 @@ SERVICES = Path(__file__).parents[2] / "scripts" / "services"
 QUEUE = "outages"
 PATIENCE = 40.0
 
-#: As ``rabbitmqctl stop_app``, ``start_app`` and ``set_vm_memory_high_watermark``.
+#: As ``rabbitmqctl stop_app`` and ``start_app``.
 STOP, START = "ok = rabbit:stop()", "ok = rabbit:start()"
-ALARM, ALL_CLEAR = (f"vm_memory_monitor:set_vm_memory_high_watermark({share})" for share in ("0.0", "0.4"))
+ALARM, ALL_CLEAR = set_memory_limit(0.0), set_memory_limit(0.4)
 
 #: Set where no other test is at work.
 ALONE = "GROWBIN_TEST_ALONE"
@@ -50,12 +51,8 @@ class Node:
         self._again: subprocess.Popen[bytes] | None = None
 
     def evaluate(self, erlang: str) -> None:
-        """Have the node compute what ``rabbitmqctl`` would ask it for, which starts an Erlang system each time."""
-        env = self._tool["env"]
-        cookie = Path(env["HOME"], ".erlang.cookie").read_text()
-        command = ["erl_call", "-sname", env["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
-        done = subprocess.run(command, env=env, input=f"{erlang}.\n", stdout=subprocess.PIPE, text=True, timeout=60)
-        assert done.stdout.startswith("{ok, "), done.stdout
+        """Have the node compute an expression of Erlang."""
+        evaluate(self._tool, erlang)
 
     def configure(self, **values: int) -> None:
         """Set keys of RabbitMQ's configuration; they hold for channels that are opened from now on."""

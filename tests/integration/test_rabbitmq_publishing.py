@@ -18,6 +18,7 @@ import pika.exceptions
 import pytest
 from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
+from tests.waiting import until
 
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
@@ -32,16 +33,13 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-def connections(rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> Callable[[], list[str]]:
+def connections(rabbitmq_url: str, rabbitmq_evaluate: Callable[[str], str]) -> Callable[[], list[str]]:
     """Return the labels of the test's connections."""
-    vhost = urlsplit(rabbitmq_url).path[1:]
-
-    def labels() -> list[str]:
-        rows = json.loads(rabbitmq_control("list_connections", "vhost", "client_properties", "--formatter", "json"))
-        properties = [{p[0]: p[2] for p in row["client_properties"]} for row in rows if row["vhost"] == vhost]
-        return [one["connection_name"] for one in properties]
-
-    return labels
+    name = 'binary_to_list(element(3, lists:keyfind(<<"connection_name">>, 1, P)))'
+    rows = "rabbit_networking:connection_info_all([vhost, client_properties])"
+    ours = f'V =:= <<"{urlsplit(rabbitmq_url).path[1:]}">>'
+    labels = f"[{name} || [{{vhost, V}}, {{client_properties, P}}] <- {rows}, {ours}]"
+    return lambda: json.loads(rabbitmq_evaluate(labels))
 
 
 def message(n: Any = 0, queue: str = QUEUE) -> Message[Any]:
@@ -167,8 +165,7 @@ def test_sending_fires_the_enqueue_hooks_once_and_declares_nothing(rabbitmq_url)
     broker.close()
 
 
-def test_connections_that_are_cut_lose_no_accepted_message(broker, rabbitmq_url, rabbitmq_control):
-    vhost = urlsplit(rabbitmq_url).path[1:]
+def test_connections_that_are_cut_lose_no_accepted_message(broker, cut_connections):
     accepted: list[int] = []
     cut = threading.Event()
 
@@ -181,8 +178,9 @@ def test_connections_that_are_cut_lose_no_accepted_message(broker, rabbitmq_url,
 
     with ThreadPoolExecutor(20) as pool:
         sending = [pool.submit(send, 100_000 * offset) for offset in range(20)]
-        for _ in range(2):
-            rabbitmq_control("close_all_connections", "--vhost", vhost, "test")
+        for some in (100, 300):
+            until(lambda some=some: len(accepted) > some, "messages are accepted before each cut")
+            cut_connections()
         cut.set()
         for each in sending:
             each.result(PATIENCE)

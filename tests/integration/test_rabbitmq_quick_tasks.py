@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -71,14 +72,13 @@ def broker(rabbitmq_url: str, settlement: SlowSettlement, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def prefetches(rabbitmq_url: str, rabbitmq_control: Any) -> Callable[[], list[int]]:
+def prefetches(rabbitmq_url: str, rabbitmq_evaluate: Any) -> Callable[[], list[int]]:
     """Return the prefetches of the queue's consumers, as RabbitMQ knows them."""
-
-    def ask() -> list[int]:
-        told = rabbitmq_control("list_consumers", "-p", urlsplit(rabbitmq_url).path[1:], "queue_name", "prefetch_count")
-        return [int(line.split()[1]) for line in told.splitlines() if line.startswith(QUEUE)]
-
-    return ask
+    consumers = f'rabbit_amqqueue:consumers_all(<<"{urlsplit(rabbitmq_url).path[1:]}">>)'
+    ours = f'element(4, proplists:get_value(queue_name, C)) =:= <<"{QUEUE}">>'
+    # In pairs: what looks like text would be shown as such.
+    asked = f"[[true, proplists:get_value(prefetch_count, C)] || C <- {consumers}, {ours}]"
+    return lambda: [number for _, number in json.loads(rabbitmq_evaluate(asked))]
 
 
 @pytest.mark.parametrize("stops", ["a pause", "the journal"])

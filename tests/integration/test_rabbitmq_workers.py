@@ -87,12 +87,6 @@ def start_worker(rabbitmq_url: str) -> Iterator[Callable[[int], WorkerProcess]]:
 
 
 @pytest.fixture
-def cut_connections(rabbitmq_url: str, rabbitmq_control: Callable[..., str]) -> Callable[[], None]:
-    """Make RabbitMQ close all connections of the test."""
-    return lambda: rabbitmq_control("close_all_connections", "--vhost", urlsplit(rabbitmq_url).path[1:], "test")
-
-
-@pytest.fixture
 def ran() -> SimpleQueue[int]:
     """What the actor ``put`` got."""
     return SimpleQueue()
@@ -283,13 +277,13 @@ def test_a_consumer_that_rabbitmq_has_forgotten_begins_anew(put, ran, rabbitmq_u
     assert ran.get(timeout=PATIENCE) == 2
 
 
-def test_all_queues_of_a_worker_share_one_connection(broker, rabbitmq_url, rabbitmq_control):
+def test_all_queues_of_a_worker_share_one_connection(broker, rabbitmq_url, rabbitmq_evaluate):
     for n in range(10):
         broker.declare_queue(f"queue_{n}")
     consumers = [broker.consume(f"queue_{n}", timeout=100) for n in range(10)]
 
-    rows = rabbitmq_control("list_connections", "vhost").split()
-    assert rows.count(urlsplit(rabbitmq_url).path[1:]) == 2  # this one, and the one that declared
+    ours = f'length(rabbit_connection_tracking:list(<<"{urlsplit(rabbitmq_url).path[1:]}">>))'
+    assert rabbitmq_evaluate(ours) == "2"  # this one, and the one that declared
     for consumer in consumers:
         consumer.close()
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pika
 
+from erlang import set_memory_limit
 from faults.servers import Node, Rabbit
 from staged_alerts.play import Play, Stage
 from staged_alerts.site import Site, until
@@ -63,12 +64,12 @@ def _memory_alarm(site: Site) -> None:
     site.models.hang()
     site.hand_in("photos 6")
     assert site.models.wait_until_holding(4, 60)
-    _brokered(site).node.control("set_vm_memory_high_watermark", "0")
+    _brokered(site).node.evaluate(set_memory_limit(0.0))
     site.models.be_well()
 
 
 def _away(site: Site) -> None:
-    _brokered(site).node.control("set_vm_memory_high_watermark", "0.4")
+    _brokered(site).node.evaluate(set_memory_limit(0.4))
     _brokered(site).gate.shut()
     site.hand_in("photos 60")
 

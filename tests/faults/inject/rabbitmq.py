@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from erlang import set_memory_limit
 from faults.installation import PATIENCE, Installation
 from faults.jobs import mixed
 from faults.processes import await_that
@@ -54,26 +55,24 @@ def killed(installation: Installation) -> None:
 
 def memory_alarm(installation: Installation) -> None:
     """RabbitMQ blocks all publishers; producers go on."""
-    control = rabbit_of(installation).node.control
+    node = rabbit_of(installation).node
     installation.await_begun(4)
-    control("set_vm_memory_high_watermark", "0")
+    node.evaluate(set_memory_limit(0.0))
     try:
         installation.hand_in(mixed(8), wait=False)
         time.sleep(1.0)
     finally:
-        control("set_vm_memory_high_watermark", "0.4")
+        node.evaluate(set_memory_limit(0.4))
 
 
 def consumer_timeout(installation: Installation) -> None:
     """RabbitMQ closes channels whose messages stay unacknowledged for too long, while jobs take longer than that."""
-    control = rabbit_of(installation).node.control
+    node = rabbit_of(installation).node
 
     def limits(timeout: int, tick: int) -> None:
         """Both in milliseconds; for channels that are opened from now on."""
         values = {"consumer_timeout": timeout, "channel_tick_interval": tick}
-        control(
-            "eval", "".join(f"application:set_env(rabbit, {key}, {value})," for key, value in values.items()) + "ok."
-        )
+        node.evaluate(", ".join(f"application:set_env(rabbit, {key}, {value})" for key, value in values.items()))
 
     installation.stop()
     limits(600, 200)
