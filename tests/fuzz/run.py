@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from fuzz.behaviours import MAX_RETRIES
 from fuzz.oddities import Odd, messages
 from fuzz.oracle import as_delivered, judged
 from fuzz.sites import ENDED, NAMELESS, QUEUES, Site, State
+from fuzz.variety import various
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -65,13 +67,16 @@ class Report:
     seconds: float = 0.0
 
 
-def play(site: Site, count: int, seed: int, *, command: str = "dramatiq", patience: float = 90.0) -> Report:
+def play(
+    site: Site, count: int, seed: int, *, of: int | None = None, command: str = "dramatiq", patience: float = 90.0
+) -> Report:
     """Send so many odd messages with ordinary ones between them, and return what became of them.
 
     Parameters:
       site: Where.
       count: Odd messages.
       seed: Names the messages.
+      of: So many, from which those that show something new are chosen first; None: as they come.
       command: ``dramatiq`` or ``dramatiq-gevent``.
       patience: Seconds in which all must have ended after the last was sent.
     """
@@ -81,7 +86,7 @@ def play(site: Site, count: int, seed: int, *, command: str = "dramatiq", patien
     with (site.folder / "worker.log").open("wb") as log:
         worker = _start(site, command, log.fileno())
         try:
-            _send(site, report, count, seed)
+            _send(site, report, messages(count, seed) if of is None else various(messages(of, seed), count))
             _wait(site, report, worker, patience)
             _meet(site, report)
             report.memory = sum(each.memory_info().rss for each in psutil.Process(worker.pid).children())
@@ -101,12 +106,12 @@ def _start(site: Site, command: str, log: int) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def _send(site: Site, report: Report, count: int, seed: int) -> None:
+def _send(site: Site, report: Report, odds: Iterable[Odd]) -> None:
     broker = site.engine.broker
     broker.enqueue(_message("ordinary", -1))  # makes the queue
     report.ordinary.add(-1)
     with site.raw() as put:
-        for odd in messages(count, seed):
+        for odd in odds:
             if odd.message is None:
                 put(odd)
                 report.accepted.append(odd)
