@@ -1,4 +1,4 @@
-"""Both of Growbin's groups under one supervisor with one keeper, as ``growbin-jobs up`` has them, in a test's numbers.
+"""Growbin's groups under one supervisor with one keeper, as ``growbin-jobs up`` has both of them, in a test's numbers.
 
 ``growbin-jobs worker`` has a supervisor and a keeper for each group; to start those takes as long as a group's workers.
 
@@ -22,6 +22,7 @@ from typing import Any
 
 from growbin_jobs.cli import supervised
 from growbin_jobs.engine.supervision import forking, loader
+from growbin_jobs.names import GROUPS
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of each process with threads")
     parser.add_argument("--greenlets", type=int, help="of each process with greenlets")
     parser.add_argument("--scheduler", action="store_true")
+    parser.add_argument("groups", nargs="*", default=[*GROUPS], help="default: both")
     given = parser.parse_args()
     plan = os.memfd_create("plan")
     if os.fork() == 0:
@@ -38,6 +40,7 @@ def main() -> None:
         os._exit(0)
     os.wait()
     forking.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": _Loader})
+    forking.LEAST = 1  # here it costs nothing
     sys.argv[1:] = [str(plan)]
     supervised.main()
 
@@ -48,12 +51,11 @@ def _write_plan(file: int, given: argparse.Namespace) -> None:
     from growbin_jobs.cli.command_line import resized, scheduler_command
     from growbin_jobs.cli.workers import plan_of
     from growbin_jobs.engine.supervision.commands import KEEPER
-    from growbin_jobs.names import GROUPS
     from growbin_jobs.wiring import engine_config
 
     groups = [
         resized(group, given.processes, given.greenlets if group.pool == "gevent" else given.threads)
-        for group in GROUPS.values()
+        for group in (GROUPS[name] for name in given.groups)
     ]
     scheduler = scheduler_command() if given.scheduler else None
     plan = plan_of(engine_config(settings.load()), groups, own=True, scheduler=scheduler)

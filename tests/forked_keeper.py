@@ -1,8 +1,8 @@
 """Lets the keeper of a worker that was forked (``command_server.py``) go on in the process that dramatiq forks for it.
 
 The product replaces that process with a fresh Python, which computes for a second before it serves: more than most
-tests of a worker compute for all else. Here what an ``exec`` does is done by hand, and the libraries are loaded already.
-A fresh Python comes with each ``dramatiq-gevent``, with each keeper that a worker misses, and in ``test_candidate.py``.
+tests of a worker compute for all else. Here what an ``exec`` does is done by hand; the libraries are loaded already. A
+fresh Python comes with each ``dramatiq-gevent``, with each keeper that a worker misses, and in ``test_candidate.py``.
 """
 
 from __future__ import annotations

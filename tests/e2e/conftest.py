@@ -99,6 +99,7 @@ class Stack:
         threads: int = 8,
         through: Mapping[str, str] | None = None,
         scheduler: bool = False,
+        command: bool = False,
     ) -> None:
         """Start the workers of groups, each with a supervisor of its own; both under one unless some are named.
 
@@ -107,21 +108,20 @@ class Stack:
           processes, threads: Of each group, of each process. Those of storage have greenlets.
           through: Changes their environment.
           scheduler: Have one beside both groups.
+          command: By ``growbin-jobs worker``, whose interpreters start and load for themselves.
         """
         env = self.full_env | dict(through or {})
-        numbers = ["--processes", str(processes), "--threads"]
-        if not groups:
-            numbers += [str(threads), "--greenlets", GREENLETS, *["--scheduler"] * scheduler]
-            with self._log(*names.GROUPS) as log:
+        numbers = ["--processes", str(processes), "--threads", str(threads)]
+        own = [*numbers, "--greenlets", GREENLETS, *["--scheduler"] * scheduler]
+        for together in [[name] for name in groups] or [[*names.GROUPS]]:
+            with self._log(*together) as log:
                 options = {"env": env, "stdout": log, "stderr": log, "cwd": ROOT}
-                both = command_line.start_program("tests.both_groups", BOTH_GROUPS, *numbers, **options)
-            self.workers = dict.fromkeys(names.GROUPS, both)
-        for name in groups:
-            count = GREENLETS if names.GROUPS[name].pool == "gevent" else threads
-            with self._log(name) as log:
-                self.workers[name] = command_line.start(
-                    "worker", name, *numbers, count, env=env, stdout=log, stderr=log
+                started = (
+                    command_line.start("worker", *together, *numbers, **options)
+                    if command
+                    else command_line.start_program("tests.both_groups", BOTH_GROUPS, *own, *together, **options)
                 )
+            self.workers |= dict.fromkeys(together, started)
 
     def stop(self, timeout: float = 60.0) -> dict[str, int]:
         """Let workers drain, and return their exit codes by group."""

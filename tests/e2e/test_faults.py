@@ -154,7 +154,8 @@ def test_rabbitmq_is_away_while_photos_are_handed_in(gated, photos):
 @on(EMBEDDED)
 def test_a_worker_that_is_told_to_stop_finishes_its_work(either, openai, photos):
     openai.script("hang", kind="vision")
-    either.start("storage", "ai")
+    either.start("storage")
+    either.start("ai", command=True)
     [(analysis_id, _)] = either.submit(photos[:1]).items()
     assert openai.wait_until_holding(1, timeout=150)
 

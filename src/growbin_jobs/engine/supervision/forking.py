@@ -25,6 +25,9 @@ from growbin_jobs.engine.supervision.shown_command import encoded
 #: What a command begins with that can be forked: a module that Python runs.
 _PYTHON = [sys.executable, "-m"]
 
+#: So many processes make a loader worth its own start.
+LEAST = 2
+
 #: Seconds between two looks at a process whose end is awaited, whatever the kernel says.
 LOOK = 60.0
 
@@ -93,7 +96,7 @@ class Forking:
         forked = [encoded(command) for command in commands if can_be_forked(command)]
         self._room = max(map(len, forked), default=0)
         self._env = env
-        self._hopeless = not modules or len(forked) < 2 or sys.platform != "linux"
+        self._hopeless = not modules or len(forked) < LEAST or sys.platform != "linux"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._asked: dict[int, ForkedProcess] = {}
