@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of each process with threads")
     parser.add_argument("--greenlets", type=int, help="of each process with greenlets")
     parser.add_argument("--scheduler", action="store_true")
+    parser.add_argument("--pool", help="of all groups; default: its own of each")
     parser.add_argument("groups", nargs="*", default=[*GROUPS], help="default: both")
     given = parser.parse_args()
     plan = os.memfd_create("plan")
@@ -55,7 +56,7 @@ def _write_plan(file: int, given: argparse.Namespace) -> None:
 
     groups = [
         resized(group, given.processes, given.greenlets if group.pool == "gevent" else given.threads)
-        for group in (GROUPS[name] for name in given.groups)
+        for group in (replace(GROUPS[name], pool=given.pool or GROUPS[name].pool) for name in given.groups)
     ]
     scheduler = scheduler_command() if given.scheduler else None
     plan = plan_of(engine_config(settings.load()), groups, own=True, scheduler=scheduler)

@@ -20,9 +20,11 @@ import psutil
 import pytest
 from tests import command_line
 from tests.upgraded import upgrade
+from tests.whole import WHOLE
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
+from growbin_jobs.cli.shared_modules import modules_of_growbin
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
@@ -33,6 +35,14 @@ PHOTOS = ROOT.parent / "shared" / "photos" / "train"
 
 #: What would start both groups in an interpreter of their own.
 BOTH_GROUPS = [sys.executable, "-m", "tests.both_groups"]
+
+#: What their processes share, with all kinds of servers.
+SHARED = [
+    "growbin_jobs.engine.node.output", "growbin_jobs.engine.broker.rabbitmq.broker",
+    "growbin_jobs.engine.broker.embedded.broker", "growbin_jobs.engine.central.postgres",
+    "growbin_jobs.engine.central.sqlite",
+    *modules_of_growbin(_settings.load(openai_api_key="sk-any"), scheduler=True),
+]  # fmt: skip
 
 #: Of each worker process of storage.
 GREENLETS = "100"
@@ -100,6 +110,7 @@ class Stack:
         through: Mapping[str, str] | None = None,
         scheduler: bool = False,
         command: bool = False,
+        greenlets: bool = True,
     ) -> None:
         """Start the workers of groups, each with a supervisor of its own; both under one unless some are named.
 
@@ -109,18 +120,21 @@ class Stack:
           through: Changes their environment.
           scheduler: Have one beside both groups.
           command: By ``growbin-jobs worker``, whose interpreters start and load for themselves.
+          greenlets: False where nothing is tested that storage's workers do: they have threads then, and are forked,
+            which spares the interpreter that gevent needs. With all tests they have greenlets.
         """
         env = self.full_env | dict(through or {})
         numbers = ["--processes", str(processes), "--threads", str(threads)]
-        own = [*numbers, "--greenlets", GREENLETS, *["--scheduler"] * scheduler]
+        pool = [] if greenlets or WHOLE else ["--pool", "threads"]
+        own = [*numbers, "--greenlets", GREENLETS, *["--scheduler"] * scheduler, *pool]
         for together in [[name] for name in groups] or [[*names.GROUPS]]:
             with self._log(*together) as log:
                 options = {"env": env, "stdout": log, "stderr": log, "cwd": ROOT}
-                started = (
-                    command_line.start("worker", *together, *numbers, **options)
-                    if command
-                    else command_line.start_program("tests.both_groups", BOTH_GROUPS, *own, *together, **options)
-                )
+                if command:
+                    started = command_line.start("worker", *together, *numbers, **options)
+                else:
+                    program = ("tests.both_groups", BOTH_GROUPS, *own, *together)
+                    started = command_line.start_program(*program, loaded=SHARED, **options)
             self.workers |= dict.fromkeys(together, started)
 
     def stop(self, timeout: float = 60.0) -> dict[str, int]:

@@ -32,14 +32,14 @@ class Batching:
         self.scheduler = None
 
     def start(self):
-        self.stack.start(threads=4, scheduler=True)
+        self.stack.start(threads=4, scheduler=True, greenlets=False)
         self.await_jobs()
 
     def start_apart(self, **through):
         """Start each by itself; ``through`` changes the environment of those that ask."""
         with (self.stack.folder / "scheduler.log").open("ab") as log:
             self.scheduler = command_line.start("scheduler", env=self.stack.full_env, stdout=log, stderr=log)
-        self.stack.start("storage")
+        self.stack.start("storage", greenlets=False)
         self.stack.start("ai", threads=4, through=through)
         self.await_jobs()
 

@@ -89,7 +89,7 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
         "OPENAI_API_KEY": limited.key or "sk-1", "OPENAI_BASE_URL": limited.url, "GROWBIN_VISION_RETRIES": "0",
     }  # fmt: skip
     [first_id] = embedded.submit(photos[-1:])  # the past, which says what a request costs
-    embedded.start()
+    embedded.start(greenlets=False)
     embedded.wait([first_id], timeout=60)
     limited.play("not_json")
     chosen = (photos * (NUMBER // len(photos) + 1))[:NUMBER]
@@ -116,14 +116,14 @@ def test_a_bulk_retry_keeps_the_limit_and_does_each_once(embedded, limited, phot
         post(first, f"{job}/start", name="after the outage", pace=pace, typed=NUMBER)
         embedded.database.run(lambda connection: connection.execute_sql("UPDATE bulk_jobs SET begins_at = 0"))
         began = time.monotonic()
-        embedded.start()
+        embedded.start(greenlets=False)
         until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 4, seconds=120 + NUMBER)
     so_far = bulk.get(embedded.database, job).done
     until(lambda: bulk.get(embedded.database, job).done > so_far, "it goes on without the monitor", seconds=60)
     until(lambda: bulk.get(embedded.database, job).done >= NUMBER // 2, seconds=120 + NUMBER)
     bulk.stop(embedded.database, job, by="lee")
     embedded.kill()
-    embedded.start()
+    embedded.start(greenlets=False)
     with monitor(embedded) as second:
         assert second.get(f"api/v2/bulk/{job}").json()["state"] == "stopped"
         assert post(second, f"{job}/resume")["state"] == "running"

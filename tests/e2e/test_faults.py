@@ -44,7 +44,7 @@ def test_a_model_that_refuses_fails_the_analysis_at_once_and_one_that_stumbles_i
     With two retries: the rate limit must spend none, for what comes after it needs both.
     """
     openai.script("refusal", kind="vision")
-    embedded_online.start(through={"GROWBIN_VISION_TIMEOUT": "3", "GROWBIN_VISION_RETRIES": "2"})
+    embedded_online.start(through={"GROWBIN_VISION_TIMEOUT": "3", "GROWBIN_VISION_RETRIES": "2"}, greenlets=False)
 
     [analysis] = embedded_online.wait(list(embedded_online.submit(photos[:1])), timeout=150).values()
     assert (analysis.status, analysis.failed_stage, analysis.error_code) == ("failed", "vision", "model_refused")
@@ -67,7 +67,7 @@ def test_a_model_that_refuses_fails_the_analysis_at_once_and_one_that_stumbles_i
 
 def test_a_spent_quota_fails_nothing_and_spends_no_retry(embedded_online, openai, photos):
     openai.script("quota", kind="vision")
-    embedded_online.start(through={"GROWBIN_VISION_RETRIES": "0"})
+    embedded_online.start(through={"GROWBIN_VISION_RETRIES": "0"}, greenlets=False)
 
     done = embedded_online.wait(list(embedded_online.submit(photos[:2])), timeout=200)
 
@@ -118,7 +118,7 @@ def test_the_database_is_away_and_nobody_dies_of_the_wait(gated, photos):
 def test_the_database_goes_away_while_the_advice_is_phrased(gated, openai, photos):
     stack = gated.stack
     openai.script("hang", kind="text")
-    stack.start(through=gated.through | {"GROWBIN_RESPONSE_RETRIES": "0"})
+    stack.start(through=gated.through | {"GROWBIN_RESPONSE_RETRIES": "0"}, greenlets=False)
     [(analysis_id, _)] = stack.submit(photos[:1]).items()
     assert openai.wait_until_holding(1, timeout=150)
 
@@ -154,7 +154,7 @@ def test_rabbitmq_is_away_while_photos_are_handed_in(gated, photos):
 @on(EMBEDDED)
 def test_a_worker_that_is_told_to_stop_finishes_its_work(either, openai, photos):
     openai.script("hang", kind="vision")
-    either.start("storage")
+    either.start("storage", greenlets=False)
     either.start("ai", command=True)
     [(analysis_id, _)] = either.submit(photos[:1]).items()
     assert openai.wait_until_holding(1, timeout=150)
@@ -174,7 +174,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_work(either, openai, photos)
 @on(CLUSTERED)
 def test_a_worker_that_is_killed_in_a_model_call_loses_nothing(either, openai, photos):
     openai.script("hang", kind="vision")
-    either.start("storage", "ai")
+    either.start("storage", "ai", greenlets=False)
     ids = either.submit(photos[:4])
     assert openai.wait_until_holding(1, timeout=150)
 

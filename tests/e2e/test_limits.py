@@ -36,7 +36,7 @@ def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either
     # No worker and no keeper lives yet. RabbitMQ's queues cannot be read; the embedded one's are, by the keeper.
     assert pending == (number if "GROWBIN_BROKER_URL" in either.env else 0)
     began = time.monotonic()
-    either.start(processes=2, threads=6)
+    either.start(processes=2, threads=6, greenlets=False)
 
     done = either.wait(list(ids), timeout=240)
 
@@ -81,11 +81,11 @@ def test_a_limit_that_is_lowered_and_raised_while_workers_restart_loses_no_messa
     limits.make_configured()
     limits.set("vision", Rate(20))
     ids = either.submit(photos[:number])
-    either.start(threads=4)
+    either.start(threads=4, greenlets=False)
     either.wait_for_some(ids, AnalysisStatus.CLASSIFIED, 3, timeout=120)  # the third goes six seconds after the first
     assert either.stop() == {"storage": 0, "ai": 0}
     asked = openai.stats()["vision"]
-    either.start(threads=4)
+    either.start(threads=4, greenlets=False)
 
     limits.set("vision", Rate(1200))
     done = either.wait(list(ids), timeout=120)

@@ -16,7 +16,7 @@ def test_every_kind_of_server_serves_the_pipeline_and_what_it_says_reaches_the_o
 ):
     stack, stub = any_server
     ids = stack.submit(photos[: len(model_servers.KINDS)])
-    stack.start(threads=2)
+    stack.start(threads=2, greenlets=False)
 
     done = stack.wait(list(ids), timeout=90)
 

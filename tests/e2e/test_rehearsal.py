@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def test_a_rehearsal_asks_the_model_and_touches_no_result(embedded_online, openai, photos):
     ids = embedded_online.submit(photos[:8])
-    embedded_online.start(threads=4)
+    embedded_online.start(threads=4, greenlets=False)
     before = embedded_online.wait(list(ids), timeout=200)
     assert embedded_online.stop() == {"storage": 0, "ai": 0}
     assert_each_request_is_a_row(embedded_online, openai.stats(), ids)

@@ -61,7 +61,7 @@ def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
     ask(clustered, f"UPDATE schedule_state SET planned_until = now() - interval '1 day' WHERE job = '{JOB}'")
     backup = Backup(clustered, postgres_server, tmp_path / "backup")
 
-    clustered.start(threads=4, scheduler=True)
+    clustered.start(threads=4, scheduler=True, greenlets=False)
     [after] = clustered.submit(photos[:1])
     clustered.wait([after], timeout=120)
     sent_as = f"SELECT message_id FROM schedule_ledger WHERE job = '{JOB}' AND state = 'done'"
@@ -73,7 +73,7 @@ def test_after_a_restore_nothing_is_paid_twice_and_what_was_due_is_settled(
     backup.restore()
     assert ask(clustered, "SELECT count(*) FROM waste_analysis") == [(0,)]
 
-    clustered.start(threads=4, scheduler=True)
+    clustered.start(threads=4, scheduler=True, greenlets=False)
     assert until(lambda: ask(clustered, done), "it is done in the restored database, too") == [due]
     assert ask(clustered, sent_as) == [(next_message_id(message_id(JOB, due[0])),)], "the node knows the first one"
 
