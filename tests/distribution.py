@@ -11,9 +11,10 @@ import pytest
 
 #: Folders, and files, whose tests start processes or browsers, the slowest first.
 LONG = (
-    "tests/faults/", "tests/fuzz/", "tests/contract/test_dramatiq_under_gevent.py", "tests/e2e/",
-    "tests/staged_alerts/", "tests/upgrade/", "tests/proof/", "tests/integration/", "tests/examples/",
-    "tests/release/", "tests/docs/", "tests/unit/cli/",
+    "tests/faults/", "tests/fuzz/", "tests/contract/test_dramatiq_under_gevent.py",
+    "tests/integration/test_rabbitmq_generations.py", "tests/proof/", "tests/staged_alerts/", "tests/e2e/",
+    "tests/upgrade/", "tests/monitor/test_api_schema.py", "tests/integration/", "tests/examples/", "tests/release/",
+    "tests/monitoring/", "tests/doctor/", "tests/docs/", "tests/unit/cli/",
 )  # fmt: skip
 
 
