@@ -115,7 +115,6 @@ def run(request: dict) -> object:
         main = sys.modules["__main__"] = ModuleType("__main__")
         exec(compile(request["argv"][1], "<string>", "exec"), vars(main))
     else:
-        sys.modules["forked_keeper"].install()
         sys.path[0] = str(Path(kind).parent)
         runpy.run_path(kind, run_name="__main__")
     return None
@@ -135,7 +134,7 @@ def _keep(loaded: list) -> None:
 
 
 if __name__ == "__main__":
-    for module in (*LOADED, "forked_keeper", *sys.argv[3:]):
+    for module in (*LOADED, *sys.argv[3:]):
         importlib.import_module(module)
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
