@@ -42,7 +42,7 @@ def dealt(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
 
     In whatever order a process has found the files, the tests are in the same order for all.
     """
-    files = [list(group) for _, group in groupby(sorted(items, key=lambda item: item.path), _file)]
+    files = [list(group) for _, group in groupby(sorted(items, key=_path), _file)]
     long = sorted((each for each in files if _rank(each) < len(LONG)), key=_rank)
     short = [item for each in files if _rank(each) == len(LONG) for item in each]
     parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
@@ -58,7 +58,11 @@ def dealt(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
 
 
 def _file(item: pytest.Item) -> str:
-    return TOGETHER if item.nodeid.startswith(TOGETHER) else item.nodeid.partition("::")[0]
+    return TOGETHER if item.nodeid.startswith(TOGETHER) else _path(item)
+
+
+def _path(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def _rank(file: list[pytest.Item]) -> int:
