@@ -29,7 +29,9 @@ LOADED = (
     "apsw", "dramatiq.cli", "peewee", "pika", "psycopg2", "pydantic_settings", "rich.live", "rich.panel",
     "rich.progress", "rich.table", "typer.rich_utils", "growbin_jobs.alerting", "growbin_jobs.observation",
     "growbin_jobs.wiring", "growbin_jobs.engine.engine", "growbin_jobs.engine.opening",
-    "growbin_jobs.engine.keeper.service", "growbin_jobs.scheduler.service",
+    "growbin_jobs.adapters.probing.probe", "growbin_jobs.engine.keeper.service", "growbin_jobs.limits.paid_calls",
+    "growbin_jobs.metrics.pipeline", "growbin_jobs.platform.health.models", "growbin_jobs.platform.retention.cleanup",
+    "growbin_jobs.platform.statistics.aggregation", "growbin_jobs.scheduler.exporter", "growbin_jobs.scheduler.service",
 )  # fmt: skip
 
 #: Never loaded here: they read the settings, or the terminal.

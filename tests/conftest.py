@@ -15,7 +15,7 @@ import sys
 import tempfile
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import hypothesis
 import pytest
-from tests.distribution import dealt
+from tests.distribution import dealt, shuffled
 from tests.lent_database import LentDatabase
 
 from growbin_jobs.engine.central.opening import open_database
@@ -104,6 +104,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             _services("down", "--dir", folder)
             shutil.rmtree(folder, ignore_errors=True)
         del os.environ[OWN_DIR]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each process of several go through the folders in an order of its own."""
+    report = yield
+    if isinstance(collector, pytest.Directory) and _is_worker(collector.config):
+        report.result = shuffled(report.result, collector.config.workerinput["workerid"])
+    return report
 
 
 def pytest_collection_finish() -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.command_line import MAIN
+from tests.command_line import MAIN, run_python
 
 #: Linux: what lets root read and write everywhere, and the call that takes it away from what is started next.
 _DAC_OVERRIDE, _DAC_READ_SEARCH, _PR_CAPBSET_DROP = 1, 2, 24
@@ -106,15 +106,7 @@ def test_each_way_into_such_a_file_system_says_so_in_one_line(tmp_path, way_in, 
     (tmp_path / "shop.py").write_text(_SHOP)
     environment = os.environ | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1"}
 
-    done = subprocess.run(
-        [sys.executable, *way_in],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_python([sys.executable, *way_in], cwd=tmp_path, env=environment, text=True, timeout=60)
 
     said = [line for line in done.stderr.splitlines() if "does not support" in line]
     assert len(said) == 1, done.stderr
@@ -152,10 +144,8 @@ def test_a_wrong_setting_of_an_engine_ends_plain_dramatiq_with_a_sentence(tmp_pa
     (tmp_path / "shop.py").write_text(_SHOP.replace("fcntl.flock = refuse", ""))
     environment = os.environ | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1", variable: value}
 
-    done = subprocess.run(
-        [sys.executable, "-m", "dramatiq", "-p1", "-t1", "shop"], cwd=tmp_path, env=environment, capture_output=True,
-        text=True, check=False, timeout=60,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "dramatiq", "-p1", "-t1", "shop"]
+    done = run_python(command, cwd=tmp_path, env=environment, text=True, timeout=60)
 
     assert done.returncode == 78, done.stderr
     assert variable in done.stderr

@@ -2,6 +2,8 @@
 
 import logging
 
+from tests.own_records import own_records
+
 from growbin_jobs.engine import events
 
 
@@ -54,7 +56,7 @@ def test_the_log_is_a_listener(caplog):
     emit()
     events.RESUMED.emit()
 
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+    assert [(record.levelname, record.getMessage()) for record in own_records(caplog)] == [
         ("INFO", "message.kept id=1 queue=q"),
         ("WARNING", "worker.resumed"),
     ]

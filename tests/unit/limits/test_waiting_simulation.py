@@ -39,15 +39,15 @@ def worst(moments, window=60.0):
 
 
 def test_a_backlog_ends_in_time_in_order_and_every_message_waits_once():
-    """10,000 messages at 600/min, 9 processes of 16 threads: no ticket is refused, so that no message goes back."""
+    """5,000 messages at 600/min, 9 processes of 16 threads: no ticket is refused, so that no message goes back."""
     cluster = Cluster(9, most=600)
-    messages, began = deque(range(10_000)), cluster.time.now
+    messages, began = deque(range(5_000)), cluster.time.now
     started(cluster, messages, threads=16)
 
     cluster.time.run()
 
-    assert sorted(number for _, number, _, _ in cluster.sent) == list(range(10_000))
-    assert cluster.sent[-1][0] - began <= 1.03 * 10_000 / 600 * 60
+    assert sorted(number for _, number, _, _ in cluster.sent) == list(range(5_000))
+    assert cluster.sent[-1][0] - began <= 1.03 * 5_000 / 600 * 60
     latest = 0.0
     for _, moment in sorted((number, moment) for moment, number, _, _ in cluster.sent):
         latest = max(latest, moment)
@@ -57,16 +57,16 @@ def test_a_backlog_ends_in_time_in_order_and_every_message_waits_once():
 
 
 def test_a_long_backlog_ages_nobody():
-    """A hundred minutes of waiting at 100/min: all wait in place."""
+    """Half an hour of waiting at 100/min: all wait in place."""
     cluster = Cluster(9, most=100)
-    messages = deque(range(10_000))
+    messages = deque(range(3_000))
     began = cluster.time.now
     started(cluster, messages)
 
     cluster.time.run()
 
-    assert len(cluster.sent) == 10_000
-    assert cluster.sent[-1][0] - began <= 1.03 * 10_000 / 100 * 60
+    assert len(cluster.sent) == 3_000
+    assert cluster.sent[-1][0] - began <= 1.03 * 3_000 / 100 * 60
 
 
 def test_one_interactive_message_beside_thousands_of_backfills_starts_within_seconds():
@@ -90,12 +90,12 @@ def test_a_class_that_waits_gets_its_share_and_no_more(below, share):
     started(cluster, deque(range(100_000)))
     started(cluster, deque(range(100_000)), below, threads=4)
 
-    cluster.time.run(until=cluster.time.now + 1_800.0)
+    cluster.time.run(until=cluster.time.now + 900.0)
 
     counts, total = Counter(of for _, _, of, _ in cluster.sent), len(cluster.sent)
     assert counts[below.name] / total >= 0.9 * share
     assert counts["interactive"] / total >= 1 - 1.5 * share - 0.01
-    assert total >= 0.97 * 100 * 30
+    assert total >= 0.97 * 100 * 15
     assert worst(moment for moment, _, _, _ in cluster.sent) <= 100
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
@@ -41,15 +42,23 @@ def services(tmp_path: Path) -> Iterator[Services]:
     services.close()
 
 
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """The loop in which monitors answer: else each request starts one, and a thread for it."""
+    with start_blocking_portal() as portal:
+        yield portal
+
+
 @pytest.fixture
-def open_monitor(services: Services) -> Iterator[Callable[..., TestClient]]:
+def open_monitor(services: Services, portal: BlockingPortal) -> Iterator[Callable[..., TestClient]]:
     """Returns a function that starts a monitor and returns a client of it; options are fields of its configuration."""
     clients: list[TestClient] = []
 
     def start(config: MonitorConfig = CLOSED, *, host: str = "localhost:5555", **options: Any) -> TestClient:
         client = TestClient(make_app(replace(config, **options), services), f"http://{host}", follow_redirects=False)
-        clients.append(client)
         client.headers["accept-language"] = "en"
+        client.portal = portal
+        clients.append(client)
         return client
 
     yield start

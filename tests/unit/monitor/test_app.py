@@ -1,19 +1,17 @@
 """Every route × every role: what the table of permissions says is what the server does."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from growbin_jobs.errors import Away
-from growbin_jobs.monitor.app import check_routes, make_app
-from growbin_jobs.monitor.config import MonitorConfig
+from growbin_jobs.monitor.app import check_routes
 from growbin_jobs.monitor.people import Identity
 from growbin_jobs.monitor.security.permissions import PERMISSIONS, Action, allows, require
 from growbin_jobs.monitor.security.routes import routes_of
-from growbin_jobs.monitor.services import Services
 
 ROLES = [None, "vera", "pia", "otto", "olga", "adam", "ada"]
 
@@ -21,8 +19,7 @@ ROLES = [None, "vera", "pia", "otto", "olga", "adam", "ada"]
 ENDLESS = {"/live/stream"}
 
 
-def routes(services: Services) -> list[tuple[str, str, list[Action]]]:
-    app = make_app(MonitorConfig(insecure=True), services)
+def routes(app: FastAPI) -> list[tuple[str, str, list[Action]]]:
     return [
         (path, method, actions)
         for path, methods, actions in routes_of(app)
@@ -36,22 +33,21 @@ def test_every_route_does_for_every_role_what_the_table_says(name, services, ope
     client: TestClient = signed_in(name) if name else open_monitor()
     client.headers["accept"] = "application/json"
     wrong = []
-    for path, method, actions in routes(services):
+    for path, method, actions in routes(client.app):
         if {Action.SIGN_IN, Action.SIGN_OUT} & set(actions):
             continue  # for everybody, and with answers of their own: tests/unit/monitor/security
         address = path.replace("{", "").replace("}", "").replace(":path", "")
         identity = person(name)
         allowed = all(allows(action, identity) for action in actions)
-        status = client.request(method, address).status_code
-        refused = status == 403 if identity else status == 401 or is_sent_to_sign_in(client, method, address)
+        answer = client.request(method, address)
+        refused = answer.status_code == 403 if identity else answer.status_code == 401 or is_sent_to_sign_in(answer)
         if allowed == refused:
-            wrong.append((method, path, actions, status))
+            wrong.append((method, path, actions, answer.status_code))
 
     assert wrong == []
 
 
-def is_sent_to_sign_in(client: TestClient, method: str, address: str) -> bool:
-    answer = client.request(method, address)
+def is_sent_to_sign_in(answer: Any) -> bool:
     return answer.status_code == 303 and "/sign-in" in answer.headers["location"]
 
 

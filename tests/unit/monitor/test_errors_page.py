@@ -17,15 +17,15 @@ def client(services, open_monitor):
     return open_monitor(insecure=True)
 
 
-@pytest.mark.parametrize("hours", [1, 24, 168])
-def test_whom_a_group_has_hit_is_said_of_that_group(client, hours):
-    groups = client.get(f"/api/v2/error-groups?hours={hours}").json()["groups"]
-    for group in groups:
-        hit = client.get(f"/api/v2/error-groups/{group['key']}/affected?hours={hours}").json()
-        text = client.get(f"/errors?hours={hours}&affected={group['key']}").text
-        assert WORDS("errors.hit", users=hit["users"], analyses=hit["analyses"]) in text
-        assert text.count(WORDS("errors.who")) == len(groups) - 1
-    assert len(groups) > 1
+def test_whom_a_group_has_hit_is_said_of_that_group(client):
+    for hours in (1, 24, 168):
+        groups = client.get(f"/api/v2/error-groups?hours={hours}").json()["groups"]
+        for group in groups:
+            hit = client.get(f"/api/v2/error-groups/{group['key']}/affected?hours={hours}").json()
+            text = client.get(f"/errors?hours={hours}&affected={group['key']}").text
+            assert WORDS("errors.hit", users=hit["users"], analyses=hit["analyses"]) in text
+            assert text.count(WORDS("errors.who")) == len(groups) - 1
+        assert len(groups) > 1
 
 
 def test_of_a_group_that_is_not_there_nothing_is_said(client):

@@ -1,8 +1,10 @@
 """Whatever the bytes are: a picture or a refusal with a reason, cheaply."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -115,19 +117,41 @@ def heic_file(hostile: ModuleType) -> bytes:
     return buffer.getvalue()
 
 
-def test_bombs_cost_no_memory() -> None:
+@pytest.fixture(scope="module")
+def in_small_process() -> Iterator[Callable[[int, str], str]]:
+    """Returns a function that runs code with so many megabytes more than are taken, and returns what it prints."""
+    with subprocess.Popen(
+        [sys.executable, HERE / "small_process.py"],
+        env=os.environ | {"MALLOC_ARENA_MAX": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def run(megabytes: int, code: str) -> str:
+            process.stdin.write(json.dumps([megabytes, code]) + "\n")
+            process.stdin.flush()
+            ended, printed = json.loads(process.stdout.readline())
+            assert ended == 0, printed
+            return printed.strip()
+
+        yield run
+        process.stdin.close()
+
+
+def test_bombs_cost_no_memory(in_small_process) -> None:
     """With 100 MB of address space left, each bomb is still refused for its own reason."""
     assert (
         in_small_process(100, "print({s.name: v for s in hostile.bombs() if (v := verdict(s.data)) != s.code})") == "{}"
     )
 
 
-def test_the_worst_picture_within_the_limits_stays_below_700_mb() -> None:
+def test_the_worst_picture_within_the_limits_stays_below_700_mb(in_small_process) -> None:
     # 36 MP of one colour with alpha, as lossless WebP: libwebp keeps two canvases, Pillow two copies.
     assert in_small_process(700, "print(verdict(hostile.WORST_WEBP))") == "None"
 
 
-def test_the_dearest_jpegs_within_the_limits_stay_below_400_mb(hostile: ModuleType) -> None:
+def test_the_dearest_jpegs_within_the_limits_stay_below_400_mb(hostile: ModuleType, in_small_process) -> None:
     """Their headers ask for all the memory; libjpeg makes up what is missing behind them, or says so."""
     cmyk = hostile.encoded(hostile.scene(mode="CMYK"), progressive=True)
     files = [hostile.resized_jpeg(cmyk, 6000, 6000).hex(), hostile.separate_scans((6000, 6000)).hex()]
@@ -135,7 +159,7 @@ def test_the_dearest_jpegs_within_the_limits_stay_below_400_mb(hostile: ModuleTy
     assert in_small_process(400, code) == "set()"
 
 
-def test_a_heic_costs_what_its_headers_say(heics: ModuleType) -> None:
+def test_a_heic_costs_what_its_headers_say(heics: ModuleType, in_small_process) -> None:
     """36 MP in a file of a kilobyte are taken; a crop of 400 MP is refused before libheif sees it."""
     whole = heics.grid(Image.new("RGB", (512, 512)), 12, 12, (6000, 6000))
     cropped = heics.simple(Image.new("RGB", (64, 64)), heics.clap(64, 64), claimed=(20_000, 20_000))
@@ -145,7 +169,9 @@ def test_a_heic_costs_what_its_headers_say(heics: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("curve", "megabytes"), [(13, 850), (16, 1000)])
-def test_the_dearest_heics_stay_below_what_is_promised(heics: ModuleType, curve: int, megabytes: int) -> None:
+def test_the_dearest_heics_stay_below_what_is_promised(
+    heics: ModuleType, curve: int, megabytes: int, in_small_process
+) -> None:
     """10 bits in full chroma with alpha: libde265 and libheif hold all of it in 16 bits, with PQ so do we."""
     dearest = heics.deep_with_alpha(496, 12, curve=curve)
     assert in_small_process(megabytes, f"print(verdict(bytes.fromhex('{dearest.hex()}')))") == "None"
@@ -161,7 +187,9 @@ def test_a_jpeg_that_must_be_held_whole_has_the_smaller_limit(hostile: ModuleTyp
     assert guard.inspect(progressive).scans == 1
 
 
-def test_no_memory_for_a_good_picture_is_the_nodes_fault(hostile: ModuleType, heics: ModuleType) -> None:
+def test_no_memory_for_a_good_picture_is_the_nodes_fault(
+    hostile: ModuleType, heics: ModuleType, in_small_process
+) -> None:
     code = "print(verdict(hostile.png(6000, 6000, rows=(bytes(18_001) * 6000))))"
     assert in_small_process(120, code) == "Transient"
     heic = heics.grid(Image.new("RGB", (512, 512)), 12, 12, (6000, 6000)).hex()
@@ -170,42 +198,7 @@ def test_no_memory_for_a_good_picture_is_the_nodes_fault(hostile: ModuleType, he
         assert in_small_process(40, f"print(verdict({data}))") == "Transient"  # the decoder calls each damaged
 
 
-SMALL_PROCESS = """
-import resource, sys
-sys.path.insert(0, sys.argv[1])
-import hostile
-from growbin_jobs.adapters.pictures import prepare
-from growbin_jobs.errors import GrowbinError
-
-def verdict(data):
-    try:
-        prepare(data)
-    except GrowbinError as error:
-        return getattr(error, "code", type(error).__name__)
-
-for kind in ("JPEG", "PNG", "WEBP"):  # everything imported and warm before the limit
-    verdict(hostile.encoded(hostile.scene(), kind))
-samples = list(hostile.bombs())
-with open("/proc/self/statm") as file:
-    now = int(file.read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[2]) * 1_000_000,) * 2)
-"""
-
-
-def in_small_process(megabytes: int, code: str) -> str:
-    """Run code in a process that may take so many megabytes more; return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", SMALL_PROCESS + code, str(HERE), str(megabytes)],
-        env=os.environ | {"MALLOC_ARENA_MAX": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_asking_for_memory_touches_none() -> None:
+def test_asking_for_memory_touches_none(in_small_process) -> None:
     """Else a damaged HEIC of a kilobyte takes 768 MB, and a container its whole worker's life."""
     code = """
 from growbin_jobs.adapters.pictures.memory import has_room

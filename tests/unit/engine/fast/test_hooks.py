@@ -8,6 +8,7 @@ import pytest
 from dramatiq import Middleware
 from dramatiq.broker import Broker
 from dramatiq.middleware import MiddlewareError
+from tests.own_records import own_records
 
 from growbin_jobs.engine.fast.hooks import FastHooks, acknowledge_without_signals
 
@@ -99,7 +100,7 @@ def test_a_failure_is_logged_and_the_others_are_told(open_broker, caplog, signal
         broker.emit_after(signal, RUN)
 
     assert [when for when, _, _ in told] == ["before", "after"]
-    failures = [each.getMessage() for each in caplog.records if each.levelno == logging.CRITICAL]
+    failures = [each.getMessage() for each in own_records(caplog) if each.levelno == logging.CRITICAL]
     assert len(failures) == 4
     assert all("Unexpected failure in" in each for each in failures)
 

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from dramatiq.errors import BrokerConnectionError
+from tests.own_records import own_records
 
 from growbin_jobs.engine.errors import Deferred
 from growbin_jobs.engine.periodic.with_backoff import WithBackoff
@@ -63,7 +64,7 @@ def test_a_job_that_recovers_runs_at_every_call_again(clock, caplog):
     with caplog.at_level(logging.INFO):
         assert runs_until(WithBackoff("copy", job, clock=clock), job, clock, 4) == [0, 1, 3, 3.5, 4]
 
-    assert [record.message.split()[0] for record in caplog.records] == [
+    assert [record.message.split()[0] for record in own_records(caplog)] == [
         "keeper.job_waits",
         "keeper.job_waits",
         "keeper.job_recovered",
@@ -81,7 +82,7 @@ def test_a_job_that_recovers_runs_at_every_call_again(clock, caplog):
 def test_what_is_away_is_said_in_a_line_and_what_is_wrong_with_its_place(clock, caplog, error, said):
     WithBackoff("copy", Job(error), clock=clock)()
 
-    [record] = caplog.records
+    [record] = own_records(caplog)
     first, *places = record.message.splitlines()
     assert first == said
     assert ("in run_once" in "".join(places)) == (first.startswith("keeper.job_failed"))
@@ -93,7 +94,7 @@ def test_what_was_done_is_said_and_nothing_is_not(clock, caplog, result, said):
     with caplog.at_level(logging.INFO):
         WithBackoff("relay", Job(result), level=logging.INFO, clock=clock)()
 
-    assert [record.message for record in caplog.records] == said
+    assert [record.message for record in own_records(caplog)] == said
 
 
 class Changes:

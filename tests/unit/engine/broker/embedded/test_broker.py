@@ -12,6 +12,7 @@ import apsw
 import pytest
 from dramatiq import Message
 from dramatiq.errors import ConnectionClosed, ConnectionFailed, QueueJoinTimeout
+from tests.own_records import own_records
 
 from growbin_jobs.engine.broker.embedded import queue as local_store
 from growbin_jobs.engine.broker.embedded import session as embedded_session
@@ -190,7 +191,7 @@ def test_a_locked_file_is_said_and_costs_no_claim(
     with caplog.at_level(logging.WARNING):
         assert next(consumer) is None
         assert next(consumer) is None
-    assert [record.levelname for record in caplog.records] == ["CRITICAL"]
+    assert [record.levelname for record in own_records(caplog)] == ["CRITICAL"]
     # And when the lock is gone, everything goes on as if nothing had been
     other.execute("ROLLBACK")
     other.close()
