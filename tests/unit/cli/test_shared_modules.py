@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from growbin_jobs.cli.shared_modules import modules_of_growbin
+from growbin_jobs.cli.shared_modules import modules_of_growbin, modules_of_storage
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.supervision.commands import shared_modules
 from growbin_jobs.settings import load
@@ -95,6 +95,67 @@ def test_no_library_is_loaded_by_each_process_for_itself(tmp_path, servers):
         capture_output=True, check=True, cwd=tmp_path,
     )  # fmt: skip
 
+    assert json.loads(done.stdout) == ["growbin_jobs"]
+
+
+WITH_GREENLETS = "from growbin_jobs.engine.greenlet_patches import patch_all\npatch_all()\n"
+
+#: As the loader does it, in which nothing has waited. No fork makes another one.
+NO_HUB = """
+from gevent import get_hub, monkey
+from gevent._hub_local import get_hub_if_exists
+get_hub().destroy(destroy_loop=True)
+child = monkey.get_original("os", "fork")()
+if child == 0:
+    os._exit(get_hub_if_exists() is not None)
+assert os.waitpid(child, 0)[1] == 0
+import dramatiq.broker
+"""
+
+STORE = """
+from growbin_jobs.storage.bootstrap import services
+services().uploads._objects.address("a")
+from growbin_jobs.wiring import object_store
+from growbin_jobs.settings import current
+store = object_store(current())
+if hasattr(store, "_connections"):
+    store._connections._connected()
+"""
+
+
+@pytest.mark.parametrize("servers", [False, True])
+def test_what_processes_with_greenlets_share_can_be_forked_and_is_all_that_they_load(tmp_path, servers):
+    urls = {"broker_url": "amqp://h", "database_url": "postgresql://h/d"} if servers else {}
+    variables = {"GROWBIN_DATA_DIR": str(tmp_path)}
+    if servers:
+        variables |= {
+            "GROWBIN_BROKER_URL": "amqp://h", "DATABASE_URL": "postgresql://h/d",
+            "GROWBIN_OBJECT_STORE_URL": "s3://pictures", "GROWBIN_S3_ENDPOINT_URL": "http://127.0.0.1:1",
+            "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_CONFIG_FILE": os.devnull,
+        }  # fmt: skip
+    settings = load(data_dir=tmp_path, object_store_url="s3://pictures" if servers else None)
+    modules = shared_modules(EngineConfig(data_dir=tmp_path, **urls), greenlets=True) + modules_of_storage(settings)
+
+    look = WITH_GREENLETS + LOOK.replace("import dramatiq.broker\n", NO_HUB)
+    done = subprocess.run(
+        [sys.executable, "-c", look, json.dumps(modules)],
+        capture_output=True, stdin=subprocess.DEVNULL, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    loaded = set(found.pop("modules"))
+    assert {os.path.basename(file).partition(":")[0] for file in found.pop("files")} == {"null", "pipe"}
+    assert found == {
+        "threads": 1, "watched": ["_Work"], "broker": False, "hub": False, "settings": 0,
+        "environment": True, "children": "",
+    }  # fmt: skip
+    assert loaded & {"boto3", "openai", "growbin_jobs.app", "apscheduler", "typer", "fastapi"} == set()
+
+    processes = ["growbin_jobs.storage.bootstrap", "growbin_jobs.engine.supervision.worker_process"]
+    rest = WITH_GREENLETS + REST.replace("print(", STORE + "print(")
+    done = subprocess.run(
+        [sys.executable, "-c", rest, json.dumps([modules, processes])],
+        env=os.environ | variables, capture_output=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
     assert json.loads(done.stdout) == ["growbin_jobs"]
 
 
