@@ -114,7 +114,8 @@ import dramatiq.broker
 
 STORE = """
 from growbin_jobs.storage.bootstrap import services
-services().uploads._objects.address("a")
+from growbin_jobs.engine.node.cores import usable_cores
+assert services().uploads._threads == usable_cores()  # as many as are asked for would only hold memory
 from growbin_jobs.wiring import object_store
 from growbin_jobs.settings import current
 store = object_store(current())
@@ -126,7 +127,7 @@ if hasattr(store, "_connections"):
 @pytest.mark.parametrize("servers", [False, True])
 def test_what_processes_with_greenlets_share_can_be_forked_and_is_all_that_they_load(tmp_path, servers):
     urls = {"broker_url": "amqp://h", "database_url": "postgresql://h/d"} if servers else {}
-    variables = {"GROWBIN_DATA_DIR": str(tmp_path)}
+    variables = {"GROWBIN_DATA_DIR": str(tmp_path), "GROWBIN_PICTURE_THREADS": "999"}
     if servers:
         variables |= {
             "GROWBIN_BROKER_URL": "amqp://h", "DATABASE_URL": "postgresql://h/d",
