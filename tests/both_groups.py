@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from growbin_jobs.cli import supervised
+from growbin_jobs.engine.greenlet_patches import GEVENT
 from growbin_jobs.engine.supervision import forking, loader
 from growbin_jobs.names import GROUPS
 
@@ -40,7 +41,7 @@ def main() -> None:
         _write_plan(plan, given)
         os._exit(0)
     os.wait()
-    forking.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": _Loader})
+    forking.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": _start_loader})
     forking.LEAST = 1  # here it costs nothing
     sys.argv[1:] = [str(plan)]
     supervised.main()
@@ -64,6 +65,11 @@ def _write_plan(file: int, given: argparse.Namespace) -> None:
     keeper[keeper.index("--master") + 1] = str(os.getppid())
     words = {"plan": asdict(plan), "notice": None, "hangup_stops": True, "again": []}
     os.write(file, json.dumps(words).encode())
+
+
+def _start_loader(command: Sequence[str], **given: Any) -> Any:
+    """Fork a loader of this process, or start one in which gevent patches the standard library before all else."""
+    return (subprocess.Popen if GEVENT in command else _Loader)(command, **given)
 
 
 class _Loader(forking.ForkedProcess):

@@ -28,8 +28,11 @@ def main() -> int:
     )
     config = engine_config()
     commands, loaded = supervised_commands(config, [group]), shared_modules(config)
+    greenlets = shared_modules(config, greenlets=True)
     said = lambda words: print(words, file=sys.stderr, flush=True)  # noqa: E731
-    with Supervisor(commands, grace=40.0, companions=[KEEPER], say=said, loaded=loaded) as supervisor:
+    with Supervisor(
+        commands, grace=40.0, companions=[KEEPER], say=said, loaded=loaded, loaded_with_greenlets=greenlets
+    ) as supervisor:
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: supervisor.request_stop())
         return supervisor.run()

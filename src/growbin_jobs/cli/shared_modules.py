@@ -44,6 +44,27 @@ _ONLINE = (
     "growbin_jobs.models.server_facts",
 )
 
+#: Of a worker of the group storage.
+_STORAGE = (
+    "growbin_jobs.wiring",
+    "growbin_jobs.observation",
+    "growbin_jobs.failure_recording",
+    "growbin_jobs.adapters.file_cache",
+    "growbin_jobs.adapters.pictures",
+    "growbin_jobs.adapters.rulefiles",
+    "growbin_jobs.limits.breakers",
+    "growbin_jobs.limits.object_guard",
+    "growbin_jobs.metrics.pipeline",
+    "growbin_jobs.metrics.telling",
+    "growbin_jobs.models.analysis",
+    "growbin_jobs.models.weekly_report",
+    "growbin_jobs.operations.reports.pages",
+)
+
+#: Of one whose pictures lie in S3, and in a folder.
+_S3 = ("growbin_jobs.adapters.objects.s3", "botocore.endpoint", "botocore.response", "botocore.session")
+_FOLDER = ("growbin_jobs.adapters.objects.folder",)
+
 #: Of a scheduler.
 _SCHEDULER = ("growbin_jobs.scheduler.exporter", "growbin_jobs.scheduler.service")
 
@@ -56,3 +77,13 @@ def modules_of_growbin(settings: Settings, *, scheduler: bool) -> list[str]:
       scheduler: There is a scheduler beside the workers.
     """
     return [*_GROUPS, *(_ONLINE if settings.models_online else ()), *(_SCHEDULER if scheduler else ())]
+
+
+def modules_of_storage(settings: Settings) -> list[str]:
+    """Return the modules of processes with greenlets.
+
+    Parameters:
+      settings: Where pictures lie.
+    """
+    in_s3 = (settings.object_store_url or "").startswith("s3:")
+    return [*_STORAGE, *(_S3 if in_s3 else _FOLDER)]

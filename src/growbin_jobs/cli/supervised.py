@@ -51,6 +51,7 @@ class Plan:
       install: What to do where a child cannot import its module.
       folder: Of the node.
       loaded: Modules that its processes share.
+      loaded_with_greenlets: Modules that those with greenlets share.
     """
 
     commands: dict[str, list[str]]
@@ -59,6 +60,7 @@ class Plan:
     install: str
     folder: str
     loaded: list[str]
+    loaded_with_greenlets: list[str]
 
     def supervisor(self, log: Path | None = None) -> Supervisor:
         """Return a supervisor of them, not started yet.
@@ -75,6 +77,7 @@ class Plan:
             install=self.install,
             folder=Path(self.folder),
             loaded=self.loaded,
+            loaded_with_greenlets=self.loaded_with_greenlets,
         )
 
 

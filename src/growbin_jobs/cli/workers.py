@@ -176,11 +176,12 @@ def plan_of(
     """
     from growbin_jobs import settings as _settings
     from growbin_jobs.cli.command_line import INSTALL
-    from growbin_jobs.cli.shared_modules import modules_of_growbin
+    from growbin_jobs.cli.shared_modules import modules_of_growbin, modules_of_storage
     from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
     from growbin_jobs.engine.supervision.supervisor import STOP_MARGIN
 
     ours = modules_of_growbin(_settings.current(), scheduler=scheduler is not None) if own else []
+    storage = modules_of_storage(_settings.current()) if own else []
     return Plan(
         supervised_commands(config, groups)
         | ({_SCHEDULER: scheduler} if scheduler else {})
@@ -190,4 +191,5 @@ def plan_of(
         install=INSTALL,
         folder=str(config.node_dir),
         loaded=shared_modules(config) + ours,
+        loaded_with_greenlets=shared_modules(config, greenlets=True) + storage,
     )

@@ -56,7 +56,9 @@ class PipelineSettings(BaseModel):
         default=85, description="JPEG quality of the stored pictures."
     )
     thumbnail_side: Count = Field(default=300, description="Largest side of the thumbnail, in pixels.")
-    picture_threads: Count = Field(default=2, description="Pictures that one gevent process decodes at the same time.")
+    picture_threads: Count = Field(
+        default=2, description="Pictures that one gevent process decodes at the same time, but no more than cores."
+    )
 
     upload_retries: Retries = Field(default=3, description="Retries of stage 1, upload.")
     upload_backoff: Seconds = Field(

@@ -18,6 +18,7 @@ from growbin_jobs.app import engine
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.fast.malloc import FreeMemory
+from growbin_jobs.engine.node.cores import usable_cores
 from growbin_jobs.engine.processes import once_a_process
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.metrics.pipeline import count_analysis
@@ -145,7 +146,8 @@ def _uploads(settings: Settings, database: Database) -> Uploads:
             limits=limits,
         ),
         model_side=settings.vision_side,
-        threads=settings.picture_threads,
+        # More at once than there are cores would finish no sooner, and each holds its pictures.
+        threads=min(settings.picture_threads, usable_cores()),
         kept=fetched_files(settings),
         made=FreeMemory().used,
     )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from growbin_jobs.cli.shared_modules import modules_of_growbin
+from growbin_jobs.cli.shared_modules import modules_of_growbin, modules_of_storage
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.supervision.commands import shared_modules
 from growbin_jobs.settings import load
@@ -76,6 +76,66 @@ def test_nothing_is_loaded_that_cannot_be_forked_and_no_library_by_each_process_
     # What only one kind of process uses, and what is not used here at all.
     assert loaded & {"boto3", "PIL", "growbin_jobs.app", "typer", "rich", "fastapi"} == set()
     assert {"openai", "pika", "psycopg2"} <= loaded if servers else not {"openai", "pika"} & loaded
+
+
+WITH_GREENLETS = "from growbin_jobs.engine.greenlet_patches import patch_all\npatch_all()\n"
+
+#: As the loader does it, in which nothing has waited. No fork makes another one.
+NO_HUB = """
+from gevent import get_hub, monkey
+from gevent._hub_local import get_hub_if_exists
+get_hub().destroy(destroy_loop=True)
+child = monkey.get_original("os", "fork")()
+if child == 0:
+    os._exit(get_hub_if_exists() is not None)
+assert os.waitpid(child, 0)[1] == 0
+import dramatiq.broker
+"""
+
+STORE = """
+from growbin_jobs.storage.bootstrap import services
+from growbin_jobs.engine.node.cores import usable_cores
+assert services().uploads._threads == usable_cores()  # as many as are asked for would only hold memory
+from growbin_jobs.wiring import object_store
+from growbin_jobs.settings import current
+store = object_store(current())
+if hasattr(store, "_connections"):
+    store._connections._connected()
+"""
+
+
+@pytest.mark.parametrize("servers", [False, True])
+def test_what_processes_with_greenlets_share_can_be_forked_and_is_all_that_they_load(tmp_path, servers):
+    urls = {"broker_url": "amqp://h", "database_url": "postgresql://h/d"} if servers else {}
+    variables = {"GROWBIN_DATA_DIR": str(tmp_path), "GROWBIN_PICTURE_THREADS": "999"}
+    if servers:
+        variables |= {
+            "GROWBIN_BROKER_URL": "amqp://h", "DATABASE_URL": "postgresql://h/d",
+            "GROWBIN_OBJECT_STORE_URL": "s3://pictures", "GROWBIN_S3_ENDPOINT_URL": "http://127.0.0.1:1",
+            "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_CONFIG_FILE": os.devnull,
+        }  # fmt: skip
+    settings = load(data_dir=tmp_path, object_store_url="s3://pictures" if servers else None)
+    modules = shared_modules(EngineConfig(data_dir=tmp_path, **urls), greenlets=True) + modules_of_storage(settings)
+
+    processes = ["growbin_jobs.storage.bootstrap", "growbin_jobs.engine.supervision.worker_process"]
+    look = WITH_GREENLETS + LOOK.replace("import dramatiq.broker\n", NO_HUB).replace(
+        'found["more"]', STORE + 'found["more"]'
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", look, json.dumps([modules, processes])],
+        env=os.environ | variables, capture_output=True, stdin=subprocess.DEVNULL, check=True, cwd=tmp_path,
+    )  # fmt: skip
+
+    found = json.loads(done.stdout)
+    assert found.pop("more") == ["growbin_jobs"]
+    loaded = set(found.pop("modules"))
+    assert {os.path.basename(file).partition(":")[0] for file in found.pop("files")} == {"null", "pipe"}
+    assert found == {
+        "threads": 1, "watched": ["_Work"], "broker": False, "hub": False, "settings": 0,
+        "environment": True, "children": "",
+    }  # fmt: skip
+    assert loaded & {"boto3", "openai", "growbin_jobs.app", "apscheduler", "typer", "fastapi"} == set()
 
 
 def test_an_engine_of_ones_own_shares_the_engine_only(tmp_path):

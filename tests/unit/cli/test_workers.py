@@ -197,6 +197,9 @@ def test_workers_drain_when_up_itself_is_killed(start, processes_of):
     assert processes_of(node) == []
 
 
+LOADER = "growbin_jobs.engine.supervision.loader"
+
+
 def named(processes, word):
     """The processes whose command line has a word."""
     return [each for each in processes if word in command_line(each)]
@@ -215,26 +218,30 @@ def test_up_goes_on_when_what_its_processes_are_forked_from_is_killed(start, pro
     process = start("up", "--no-monitor", GROWBIN_NODE=node)
     await_words(process, "Worker process is ready for action", times=2)
     before = processes_of(node)
-    [loader], [ai] = named(before, "growbin_jobs.engine.supervision.loader"), named(before, "growbin_jobs.ai")
+    loaders = named(before, LOADER)
+    [ai], [storage] = named(before, "growbin_jobs.ai"), named(before, "growbin_jobs.storage")
     parents = {each.ppid() for each in before if each.pid != process.pid}
 
-    loader.kill()
-    loader.wait()
-    ai.kill()
-    said = await_words(process, "Worker process is ready for action")
+    for loader in loaders:
+        loader.kill()
+        loader.wait()
+    ai.kill(), storage.kill()
+    said = await_words(process, "Worker process is ready for action", times=2)
     after = processes_of(node)
-    [new_loader], [new_ai] = named(after, "growbin_jobs.engine.supervision.loader"), named(after, "growbin_jobs.ai")
+    new_loaders = named(after, LOADER)
+    [new_ai], [new_storage] = named(after, "growbin_jobs.ai"), named(after, "growbin_jobs.storage")
     parents |= {each.ppid() for each in after if each.pid != process.pid}
     process.send_signal(signal.SIGINT)
     said += process.stderr.read()
 
     assert parents == {process.pid}
-    assert new_loader != loader
-    assert new_ai != ai
-    kept = {each for each in before if each not in (loader, ai)}
+    assert len(loaders) == len(new_loaders) == 2  # one has gevent
+    assert not {*loaders, ai, storage} & {*new_loaders, new_ai, new_storage}
+    kept = {each for each in before if each not in (*loaders, ai, storage)}
     assert kept < set(after)
     assert process.wait() == 0
     assert "ai was killed by SIGKILL; it starts again" in said
+    assert "storage was killed by SIGKILL; it starts again" in said
     assert processes_of(node) == []
 
 

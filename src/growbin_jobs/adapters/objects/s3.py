@@ -83,9 +83,9 @@ class S3Store:
             if self._connections.did(lambda requests: requests.put(key, data, headers)):
                 return self.address(key)
             if cache_control is None:
-                answer = client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+                answer = client().put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
             else:
-                answer = client.put_object(
+                answer = client().put_object(
                     Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache_control
                 )
             genuine("PutObject", answer)
@@ -96,7 +96,7 @@ class S3Store:
         with self._connections.client("read an object") as client:
             if found := self._connections.did(lambda requests: requests.get(key, max_bytes)):
                 return found.value
-            answer = client.get_object(Bucket=self.bucket, Key=key)
+            answer = client().get_object(Bucket=self.bucket, Key=key)
             with contextlib.closing(answer["Body"]) as body:
                 genuine("GetObject", answer)
                 length = answer.get("ContentLength")  # a proxy may send an object in chunks, without its length
@@ -111,12 +111,12 @@ class S3Store:
         key = key_of(address_or_key, self.bucket)
         with self._connections.client("look at an object") as client:
             try:
-                answer = client.head_object(Bucket=self.bucket, Key=key)
-            except client.exceptions.ClientError as error:
+                answer = client().head_object(Bucket=self.bucket, Key=key)
+            except client().exceptions.ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
                 # The answer to HEAD has no body that would say whether the object is missing or the bucket is.
-                genuine("ListObjectsV2", client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1))
+                genuine("ListObjectsV2", client().list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1))
                 raise NotFound("There is no such object in S3.") from None
             genuine("HeadObject", answer)
         return ObjectInfo(
@@ -135,10 +135,10 @@ class S3Store:
 
     def delete(self, address_or_key: str) -> None:
         key = key_of(address_or_key, self.bucket)
-        with self._connections.client("delete an object") as client, contextlib.suppress(client.exceptions.NoSuchKey):
+        with contextlib.suppress(NotFound), self._connections.client("delete an object") as client:
             if self._connections.did(lambda requests: requests.delete(key)):
                 return
-            genuine("DeleteObject", client.delete_object(Bucket=self.bucket, Key=key))
+            genuine("DeleteObject", client().delete_object(Bucket=self.bucket, Key=key))
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         check_prefix(prefix)
@@ -147,9 +147,9 @@ class S3Store:
             # Between two pages the connection is free: whoever reads them may take long.
             with self._connections.client("list objects") as client:
                 pages = pages or iter(
-                    client.get_paginator("list_objects_v2").paginate(
-                        Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": LIST_PAGE}
-                    )
+                    client()
+                    .get_paginator("list_objects_v2")
+                    .paginate(Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": LIST_PAGE})
                 )
                 page = next(pages, None)
                 if page is None:
@@ -166,7 +166,7 @@ class S3Store:
         if not 0 < expires <= LONGEST_PRESIGN:
             raise ConfigurationError(f"A presigned address lives 1 to {LONGEST_PRESIGN} seconds, not {expires}.")
         with self._connections.client("sign an address") as client:
-            return client.generate_presigned_url(
+            return client().generate_presigned_url(
                 "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires
             )
 

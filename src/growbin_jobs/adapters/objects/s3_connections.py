@@ -1,22 +1,27 @@
-"""A process's connections to S3: botocore's client, our own requests beside it, and no more at once than allowed."""
+"""A process's connections to S3: our own requests, botocore's client beside them, and no more at once than allowed."""
 
 import contextlib
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from growbin_jobs import __version__
 from growbin_jobs.adapters.objects.answers import read_errors_plainly
 from growbin_jobs.adapters.objects.faults import BUCKET_IN_HOST, translated
+from growbin_jobs.adapters.objects.s3_place import place_below, place_by_botocore
 from growbin_jobs.adapters.objects.s3_requests import NotPlain, S3Requests
 from growbin_jobs.engine.threads import offload
 from growbin_jobs.errors import Deferred
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_s3.client import S3Client
 
 #: Seconds until a message asks again for which no connection was free.
@@ -25,6 +30,9 @@ BUSY_WAIT: Final = 5.0
 #: Hosts that take a bucket in the host's name and nowhere else: Alibaba's, Huawei's (OBS, "VirtualHostDomainRequired")
 #: and Tencent's (coze-dev/coze-studio#2307, treeverse/lakeFS#3490). Other servers say so when they are asked.
 _WANTS_BUCKET_IN_HOST: Final = re.compile(r"\.(?:aliyuncs|myhuaweicloud|myqcloud)\.com", re.IGNORECASE)
+
+#: Where the bucket stands in an address.
+Addressing = Literal["auto", "path", "virtual"]
 
 T = TypeVar("T")
 
@@ -36,12 +44,32 @@ class Done(Generic[T]):
     value: T
 
 
-@dataclass(frozen=True, slots=True)
 class _Connection:
-    pid: int
-    client: "S3Client"
-    slots: threading.BoundedSemaphore
-    requests: S3Requests | None
+    """Of one process.
+
+    Parameters:
+      size: Connections at most.
+      make_client: Makes botocore's client.
+
+    Attributes:
+      requests: None where botocore's client has to send them.
+      known: The client, once it is made.
+    """
+
+    def __init__(self, size: int, make_client: "Callable[[], S3Client]") -> None:
+        self.pid = os.getpid()
+        self.slots = threading.BoundedSemaphore(size)
+        self.requests: S3Requests | None = None
+        self._make_client = make_client
+        self._making = threading.Lock()
+        self.known: S3Client | None = None
+
+    def client(self) -> "S3Client":
+        """Return the client, which is made when it is first needed: most processes never do."""
+        with self._making:
+            if self.known is None:
+                self.known = offload(self._make_client)
+        return self.known
 
 
 class S3Connections:
@@ -66,8 +94,8 @@ class S3Connections:
         self._pool_size = pool_size
         self._timeout = timeout
         self._max_wait = max_wait
-        #: Where the bucket stands in an address: AWS decides by its name, other servers are asked below a path first.
-        self.addressing: Literal["auto", "path", "virtual"] = "auto"
+        #: AWS decides by the bucket's name, other servers are asked below a path first.
+        self.addressing: Addressing = "auto"
         if endpoint_url:
             in_host = _WANTS_BUCKET_IN_HOST.search(urlsplit(endpoint_url).hostname or "")
             self.addressing = "virtual" if in_host else "path"
@@ -86,12 +114,12 @@ class S3Connections:
                 return Done(send(connection.requests))
             except NotPlain as answer:
                 if answer.lasting:
-                    self._connection = replace(connection, requests=None)
+                    connection.requests = None
         return None
 
     @contextlib.contextmanager
-    def client(self, doing: str) -> Iterator["S3Client"]:
-        """Lend the client while there is a connection for it; turn its errors into ours.
+    def client(self, doing: str) -> Iterator["Callable[[], S3Client]"]:
+        """Lend what returns the client while there is a connection for it; turn its errors into ours.
 
         Parameters:
           doing: What for, in words.
@@ -133,16 +161,49 @@ class S3Connections:
         return connection
 
     def _connect(self) -> _Connection:
-        """Make the client. Takes about 150 ms: it reads the service's description."""
-        import boto3
-        from botocore.config import Config
+        """Find out how this process asks."""
+        import botocore.session
         from botocore.exceptions import NoCredentialsError
 
-        # A session of our own: boto3's default one is not safe to share with other threads.
-        session = boto3.session.Session()
+        session = botocore.session.Session()
         credentials = session.get_credentials()
         if credentials is None:
             raise NoCredentialsError  # a client without them would be kept, and never look again
+        connection = _Connection(self._pool_size, partial(self._make_client, session, self.addressing))
+        place = None
+        if self._endpoint_url is not None and self.addressing == "path":
+            place = place_below(session, self._endpoint_url, self._bucket)
+        if place is not None and self._endpoint_url is not None:
+            http = self._http(session, self._endpoint_url)
+        else:
+            client = connection.known = self._make_client(session, self.addressing)  # in a thread of its own already
+            place = place_by_botocore(client, self._bucket)
+            # botocore has no public way to its connections.
+            http = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        if place is not None and http is not None:
+            connection.requests = S3Requests(http, credentials, place)
+        return connection
+
+    def _http(self, session: "Session", endpoint_url: str) -> Any:
+        """Return a session of HTTP as botocore makes it for its client, which decides on proxies and certificates."""
+        from botocore.endpoint import EndpointCreator
+
+        creator: Any = EndpointCreator(session.get_component("event_emitter"))
+        endpoint = creator.create_endpoint(
+            SimpleNamespace(endpoint_prefix="s3"),
+            region_name=None,
+            endpoint_url=endpoint_url,
+            verify=session.get_config_variable("ca_bundle"),
+            timeout=(self._timeout, self._timeout),
+            max_pool_connections=self._pool_size,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)],
+        )
+        return endpoint.http_session
+
+    def _make_client(self, session: "Session", addressing: Addressing) -> "S3Client":
+        """Make botocore's client. Takes 15 MB and 150 ms: it reads the service's description."""
+        from botocore.config import Config
+
         config = Config(
             signature_version="s3v4",
             max_pool_connections=self._pool_size,
@@ -156,12 +217,8 @@ class S3Connections:
             # Checksums in trailers are AWS's own; the signed hash of the payload, which stands in for them, is not.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={"addressing_style": self.addressing, "payload_signing_enabled": True},
+            s3={"addressing_style": addressing, "payload_signing_enabled": True},
         )
-        client = session.client("s3", endpoint_url=self._endpoint_url, config=config)
+        client = session.create_client("s3", endpoint_url=self._endpoint_url, config=config)
         client.meta.events.register("before-parse.s3", read_errors_plainly)
-        try:
-            requests = S3Requests(client, credentials, self._bucket)
-        except NotPlain:
-            requests = None
-        return _Connection(os.getpid(), client, threading.BoundedSemaphore(self._pool_size), requests)
+        return cast("S3Client", client)

@@ -1,34 +1,28 @@
 """The three requests of every picture (PUT, GET, DELETE), built and signed here and sent by botocore's HTTP session.
 
 Under gevent botocore takes 5 ms of CPU for a request of which 2 are its sending: it resolves the endpoint anew, calls a
-dozen hooks and makes several copies of the headers. Here the bucket's address is worked out once, by botocore, and what
-is not a plain success or one of S3's errors is left to it: a bucket that is in another region, a web page.
+dozen hooks and makes several copies of the headers. Here the bucket's address is worked out once, and what is not a
+plain success or one of S3's errors is left to botocore's client: a bucket that is in another region, a web page.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from growbin_jobs import __version__
 from growbin_jobs.adapters.objects.answers import genuine, without_namespaces
+from growbin_jobs.adapters.objects.s3_place import Place
 from growbin_jobs.adapters.objects.s3_signature import quoted, signed
 from growbin_jobs.errors import PictureRefused
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
-    from mypy_boto3_s3.client import S3Client
-
-#: Stands for a key in the address that botocore works out.
-_ANY_KEY: Final = "growbin-any-key"
 
 #: Codes of errors by which botocore finds out where a bucket is.
 _ELSEWHERE: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
 )
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class NotPlain(Exception):
@@ -46,37 +40,18 @@ class S3Requests:
     """Sends requests for the objects of one bucket.
 
     Parameters:
-      client: Of botocore, which knows the bucket's address, and has the connections.
-      credentials: Of its session; they may be renewed at any time.
-      bucket: Its name.
-
-    Raises:
-      NotPlain: The bucket is signed for in another way, such as a directory bucket or an access point of several
-        regions; or this botocore keeps its connections elsewhere.
+      http: botocore's session of HTTP, which has the connections.
+      credentials: Of the account; they may be renewed at any time.
+      place: Where the bucket is.
     """
 
-    def __init__(self, client: "S3Client", credentials: "Credentials", bucket: str) -> None:
+    def __init__(self, http: Any, credentials: "Credentials", place: Place) -> None:
         from botocore.parsers import create_parser
 
-        address = urlsplit(
-            client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": _ANY_KEY}, ExpiresIn=60)
-        )
-        query = parse_qs(address.query)
-        scope = query.get("X-Amz-Credential", [""])[0].split("/")
-        inside: Any = getattr(client, "_endpoint", None)  # botocore has no public way to its connections
-        self._http: Any = getattr(inside, "http_session", None)
-        if query.get("X-Amz-Algorithm") != ["AWS4-HMAC-SHA256"] or scope[-2:] != ["s3", "aws4_request"]:
-            raise NotPlain(lasting=True)
-        if "X-Amz-S3session-Token" in query or not address.path.endswith(_ANY_KEY) or self._http is None:
-            raise NotPlain(lasting=True)
-        self._region = scope[-3]
-        self._path = address.path.removesuffix(_ANY_KEY)
-        self._origin = f"{address.scheme}://{address.netloc}"
-        standard = address.port in (None, _DEFAULT_PORTS[address.scheme])
-        self._host = str(address.hostname) if standard else address.netloc
+        self._http = http
         self._credentials = credentials
+        self._place = place
         self._parser: Any = create_parser("rest-xml")
-        self._exceptions: Any = client.exceptions
 
     def put(self, key: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Store an object; errors are those of botocore.
@@ -127,14 +102,17 @@ class S3Requests:
     ) -> Any:
         from botocore.awsrequest import AWSPreparedRequest
 
-        path, now = self._path + quoted(key), datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        place, now = self._place, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = place.path + quoted(key)
         keys = self._credentials.get_frozen_credentials()
-        named: Any = signed(method, self._host, path, headers or {}, data, keys=keys, region=self._region, now=now)
+        named: Any = signed(method, place.host, path, headers or {}, data, keys=keys, region=place.region, now=now)
         named["user-agent"] = f"growbin-jobs/{__version__}"
-        return self._http.send(AWSPreparedRequest(method, self._origin + path, named, data or None, streams))
+        return self._http.send(AWSPreparedRequest(method, place.origin + path, named, data or None, streams))
 
     def _check(self, answer: Any, operation: str, **marks: str) -> None:
         """Raise what is wrong with an answer that has been read."""
+        from botocore.exceptions import ClientError
+
         status, body = answer.status_code, answer.content
         if status < 300:
             if body:  # neither operation answers anything
@@ -148,7 +126,7 @@ class S3Requests:
         code = str(parsed["Error"].get("Code"))
         if code in _ELSEWHERE:
             raise NotPlain(lasting=True)
-        raise self._exceptions.from_code(code)(parsed, operation)
+        raise ClientError(parsed, operation)
 
 
 def _genuine(answer: Any, operation: str, **marks: str) -> None:

@@ -18,25 +18,26 @@ from growbin_jobs.engine.supervision.worker_process import worker_process_comman
 KEEPER = "keeper"
 
 
-#: Modules that workers with threads and the keeper load.
-_ENGINE = (
-    "dramatiq.cli",
-    "growbin_jobs.engine.engine",
-    "growbin_jobs.engine.keeper.service",
-    "growbin_jobs.engine.node.output",
-)
+#: Modules that all workers load.
+_ENGINE = ("dramatiq.cli", "growbin_jobs.engine.engine", "growbin_jobs.engine.node.output")
+
+#: Beside them, of workers with threads and of the keeper; of workers with greenlets.
+_WITH_THREADS = ("growbin_jobs.engine.keeper.service",)
+_WITH_GREENLETS = ("gevent.threadpool", "growbin_jobs.engine.central.opening", "growbin_jobs.engine.journal.journal")
 
 
-def shared_modules(config: EngineConfig) -> list[str]:
+def shared_modules(config: EngineConfig, *, greenlets: bool = False) -> list[str]:
     """Return the engine's modules that processes of these commands share.
 
     Parameters:
       config: Of the node; which broker and which database decide, too.
+      greenlets: Those of workers with greenlets, which share them with each other only.
     """
     broker = "rabbitmq" if config.broker_url else "embedded"
     database = "postgres" if (config.database_url or "").startswith("postgres") else "sqlite"
     return [
         *_ENGINE,
+        *(_WITH_GREENLETS if greenlets else _WITH_THREADS),
         f"growbin_jobs.engine.broker.{broker}.broker",
         f"growbin_jobs.engine.central.{database}",
     ]

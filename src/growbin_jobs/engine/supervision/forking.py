@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from growbin_jobs.engine.greenlet_patches import GEVENT
 from growbin_jobs.engine.supervision import loader
 from growbin_jobs.engine.supervision.adoption import adopt_orphans
 from growbin_jobs.engine.supervision.ends import Ends
@@ -85,18 +86,27 @@ class Forking:
 
     Parameters:
       modules: That it loads; none: there is no loader.
-      commands: Of all processes. There is no loader for a single one: it would load the same twice.
+      commands: Of all processes; those of the other kind are started otherwise.
+      greenlets: It is one for processes with greenlets, which are forked from no other. There is one for a single such
+        process, too, which works again the sooner.
       env: Environment of all; None: this process's.
     """
 
     def __init__(
-        self, modules: Sequence[str], commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None
+        self,
+        modules: Sequence[str],
+        commands: Sequence[Sequence[str]],
+        *,
+        greenlets: bool = False,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._modules = ",".join(modules)
-        forked = [encoded(command) for command in commands if can_be_forked(command)]
+        self._greenlets = greenlets
+        forked = [encoded(command) for command in commands if self._can_fork(command)]
         self._room = max(map(len, forked), default=0)
         self._env = env
-        self._hopeless = not modules or len(forked) < LEAST or sys.platform != "linux"
+        fewest = 1 if greenlets else LEAST
+        self._hopeless = not modules or len(forked) < fewest or sys.platform != "linux"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._asked: dict[int, ForkedProcess] = {}
@@ -120,7 +130,7 @@ class Forking:
           passed: At most one descriptor that it gets.
           output: Descriptor for what it says.
         """
-        if self._hopeless or not can_be_forked(command):
+        if self._hopeless or not self._can_fork(command):
             return None
         if self._process is None:
             self._begin(output)
@@ -166,8 +176,8 @@ class Forking:
         self._channel.setblocking(False)
         with theirs:
             command = [
-                *_PYTHON, loader.__name__, str(theirs.fileno()), str(os.getpid()), self._modules,
-                "-" * self._room,
+                *_PYTHON, loader.__name__, *([GEVENT] if self._greenlets else []),
+                str(theirs.fileno()), str(os.getpid()), self._modules, "-" * self._room,
             ]  # fmt: skip
             self._process = subprocess.Popen(  # noqa: S603
                 command,
@@ -193,7 +203,6 @@ class Forking:
             process.refused = True
         self._asked.clear()
 
-
-def can_be_forked(command: Sequence[str]) -> bool:
-    """Return whether a loader can do what a command does: a module of Python, and the standard library as it is."""
-    return list(command[:2]) == _PYTHON and "--gevent" not in command
+    def _can_fork(self, command: Sequence[str]) -> bool:
+        """Return whether the loader can do what a command does: a module of Python, with greenlets or without."""
+        return list(command[:2]) == _PYTHON and (GEVENT in command) == self._greenlets

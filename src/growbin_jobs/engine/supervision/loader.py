@@ -5,6 +5,9 @@ is there again sooner. Its supervisor asks for a process by a socket (:mod:`grow
 and gets a child of its own, not the loader's: it is forked twice, and what is between ends at once. So nobody's
 life depends on the loader's.
 
+One for processes with greenlets has gevent patch the standard library before it loads anything. It waits for nothing in
+gevent's way, and no hub is there at a fork: each forked process makes its own.
+
 Only what is safe to be copied is copied: a loader that finds a thread or an open file in itself ends, and each process
 is started for itself. So does one whose modules' files have changed: a process runs what is installed when it starts.
 """
@@ -20,11 +23,13 @@ import runpy
 import socket
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from growbin_jobs.engine.greenlet_patches import GEVENT, patch_all
 from growbin_jobs.engine.supervision.ready import naming
 from growbin_jobs.engine.supervision.shown_command import show_command
 from growbin_jobs.engine.supervision.tether import end_with
+from growbin_jobs.engine.threads import gevent_active, native
 
 #: Descriptors up to this one are every process's.
 STANDARD = 2
@@ -36,12 +41,15 @@ MOST = 1 << 18
 def main() -> None:
     """Serve until the supervisor is gone, and in each forked process run what was asked for."""
     gc.disable()  # what is imported stays; a collection would only leave gaps, in which processes write later
+    if sys.argv[1] == GEVENT:
+        del sys.argv[1]
+        patch_all()
     descriptor, parent, modules, _room = sys.argv[1:]
     end_with(int(parent))
     if not os.path.exists("/proc/self/stat"):
         _give_up("no /proc")
     show_command(sys.orig_argv[:-2])  # who looks for a process by its module does not look for this one
-    command = _serve(socket.socket(fileno=int(descriptor)), int(parent), modules.split(","))
+    command = _serve(native("socket", "socket")(fileno=int(descriptor)), int(parent), modules.split(","))
     gc.enable()
     show_command(command)
     sys.orig_argv = command
@@ -49,9 +57,11 @@ def main() -> None:
     runpy.run_module(command[2], run_name="__main__", alter_sys=True)
 
 
-def _serve(channel: socket.socket, parent: int, modules: Sequence[str]) -> list[str]:
+def _serve(channel: Any, parent: int, modules: Sequence[str]) -> list[str]:
     """Fork a process for each request. Returns its command, in each of these; ends the process itself."""
     _load(modules)
+    if gevent_active():
+        _leave_no_hub()
     if why := _why_not(channel):
         _give_up(why)
     loaded = _loaded_files()
@@ -67,7 +77,7 @@ def _serve(channel: socket.socket, parent: int, modules: Sequence[str]) -> list[
             os.close(each)
 
 
-def _fork(channel: socket.socket, parent: int, number: int, kept: Sequence[int]) -> bool:
+def _fork(channel: Any, parent: int, number: int, kept: Sequence[int]) -> bool:
     """Fork a child of the supervisor. Returns True in it, once the supervisor can know of it.
 
     Parameters:
@@ -84,6 +94,8 @@ def _fork(channel: socket.socket, parent: int, number: int, kept: Sequence[int])
         if not os.read(begun, 1):  # the loader has died meanwhile, and nobody knows this process
             os._exit(0)
         channel.detach()
+        if gevent_active():
+            _leave_no_hub()  # a hook of this fork may have made one, or of the fork before
         _close_all_but(kept)
         end_with(parent)
         return True
@@ -97,20 +109,21 @@ def _fork(channel: socket.socket, parent: int, number: int, kept: Sequence[int])
 
 def _fork_twice() -> int:
     """Fork a process that is no child of this one. Returns 0 in it, and here its number; -1 where there is none."""
+    fork = native("os", "fork")  # gevent's own would make a hub here
     told, tell = os.pipe()
     between = -1
     with contextlib.suppress(OSError):
-        between = os.fork()
+        between = fork()
     if between == 0:
         with contextlib.suppress(OSError):
-            if (pid := os.fork()) == 0:
+            if (pid := fork()) == 0:
                 os.close(tell)
                 return 0
             os.write(tell, str(pid).encode())
         os._exit(0)
     os.close(tell)
     if between > 0:
-        os.waitpid(between, 0)
+        native("os", "waitpid")(between, 0)
     said = os.read(told, 32)
     os.close(told)
     return int(said or -1)
@@ -124,7 +137,14 @@ def _load(modules: Sequence[str]) -> None:
             continue
 
 
-def _why_not(channel: socket.socket) -> str:
+def _leave_no_hub() -> None:
+    """End gevent's hub where an import has made it (urllib3 makes a socket) or a fork. Nothing has waited in it."""
+    from gevent import get_hub
+
+    get_hub().destroy(destroy_loop=True)
+
+
+def _why_not(channel: Any) -> str:
     """Return what a forked process could not live with; empty where there is nothing."""
     threads = len(os.listdir("/proc/self/task")) - 1
     files = [each for each in _opened() if each > STANDARD and each != channel.fileno()]

@@ -57,6 +57,8 @@ class Supervisor:
         does (:mod:`growbin_jobs.engine.node.orphans`).
       loaded: Modules that are loaded once, in a process from which children are forked that run a module of Python
         (:mod:`growbin_jobs.engine.supervision.forking`); none: each child loads all for itself.
+      loaded_with_greenlets: The same for children with greenlets, which have a process of their own to be forked from:
+        also for a single one, which works again the sooner.
     """
 
     def __init__(
@@ -71,9 +73,13 @@ class Supervisor:
         install: str = "",
         folder: Path | None = None,
         loaded: Sequence[str] = (),
+        loaded_with_greenlets: Sequence[str] = (),
     ) -> None:
         self._children = [Child(name, command, name not in companions) for name, command in commands.items()]
-        self._forking = Forking(loaded, list(commands.values()), env=env)
+        every = list(commands.values())
+        self._forking = Forking(loaded, every, env=env)
+        self._forking_greenlets = Forking(loaded_with_greenlets, every, greenlets=True, env=env)
+        self._loaders = {"loader": self._forking, "loader with greenlets": self._forking_greenlets}
         self._grace = grace
         self._env = env
         self._log = log
@@ -109,9 +115,9 @@ class Supervisor:
 
     def tend(self) -> int | None:
         """Replace what has ended. Return an exit code when there is no point in going on."""
-        self._forking.hear()
+        self._hear()
         self._tell()
-        if os.getpid() == 1 or self._forking.adopts:
+        if os.getpid() == 1 or any(each.adopts for each in self._loaders.values()):
             reap_orphans(self._ours)
         for child in self._children:
             if child.process is None:
@@ -142,7 +148,8 @@ class Supervisor:
     def stop(self) -> None:
         """Let the children drain, and end those that do not within the grace time. Twice is safe."""
         self._stopping.set()
-        self._forking.close()
+        for each in self._loaders.values():
+            each.close()
         running = [child.process for child in self._children if child.process is not None and child.pid]
         for process in running:
             process.send_signal(signal.SIGTERM)  # does nothing where it has ended
@@ -207,7 +214,7 @@ class Supervisor:
         try:
             command, passed = child.prepare()
             number = output if isinstance(output, int) else output.fileno()
-            child.process = self._forking.start(command, passed, number) if forked else None
+            child.process = self._fork(command, passed, number) if forked else None
             child.process = child.process or tether.start(naming(command, passed), passed, number, env=self._env)
             self._tell()
         finally:
@@ -217,12 +224,23 @@ class Supervisor:
 
     def _tell(self) -> None:
         if self._supervised is not None:
-            loader = {"loader": pid} if (pid := self._forking.pid) else {}
-            self._supervised.tell(loader | {child.name: child.pid for child in self._children if child.pid})
+            loaders = {name: each.pid for name, each in self._loaders.items() if each.pid}
+            self._supervised.tell(loaders | {child.name: child.pid for child in self._children if child.pid})
 
     def _ours(self) -> set[int]:
-        self._forking.hear()  # of one that has begun and ended meanwhile
-        return {child.pid for child in self._children} | {self._forking.pid or 0}
+        self._hear()  # of one that has begun and ended meanwhile
+        return {child.pid for child in self._children} | {each.pid or 0 for each in self._loaders.values()}
+
+    def _hear(self) -> None:
+        for each in self._loaders.values():
+            each.hear()
+
+    def _fork(self, command: Sequence[str], passed: Sequence[int], output: int) -> ForkedProcess | None:
+        """Have a process forked by the loader of its kind; None where it must be started otherwise."""
+        for each in self._loaders.values():
+            if (process := each.start(command, passed, output)) is not None:
+                return process
+        return None
 
 
 def _tail(log: Path, lines: int = 20) -> str:

@@ -14,12 +14,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from growbin_jobs.engine.greenlet_patches import patch_all
+from growbin_jobs.engine.greenlet_patches import GEVENT, patch_all
 from growbin_jobs.engine.node.output import Output
 from growbin_jobs.engine.processes import declare_worker_process
-
-#: The first argument of a process with greenlets: the standard library is patched before anything else is imported.
-GEVENT = "--gevent"
 
 _PREFIX = "--ready-fd="
 

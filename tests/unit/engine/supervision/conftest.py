@@ -37,6 +37,7 @@ class Stage:
 
     Attributes:
       env: Of supervisors.
+      loaded_with_greenlets: As ``loaded``, for children with greenlets.
     """
 
     def __init__(self, folder: Path, loaded: tuple[str, ...]) -> None:
@@ -46,6 +47,7 @@ class Stage:
         self._hello = HELLO.format(lock=self.lock, pipe=self.pipe)
         self.folder = folder
         self.loaded = loaded
+        self.loaded_with_greenlets: tuple[str, ...] = ()
         path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
         self.env = os.environ | {"PYTHONPATH": path}
         self._children = 0
@@ -64,7 +66,8 @@ class Stage:
 
     def supervisor(self, commands: dict[str, list[str]], *, grace: float = 30.0, **options: Any) -> Supervisor:
         """Return a supervisor of children."""
-        return Supervisor(commands, grace=grace, env=self.env, loaded=self.loaded, **options)
+        loaded = {"loaded": self.loaded, "loaded_with_greenlets": self.loaded_with_greenlets}
+        return Supervisor(commands, grace=grace, env=self.env, **loaded, **options)
 
     def hear(self) -> str:
         """Return what a child says next."""
@@ -79,7 +82,8 @@ class Stage:
         """Wait until a child is there, and return the number of its process."""
         child = supervisor._children[number]
         while not child.pid:
-            select.select([supervisor._forking._channel], [], [], 1.0)
+            channels = [each._channel for each in supervisor._loaders.values() if each._channel is not None]
+            select.select(channels, [], [], 1.0)
             supervisor.tend()
         return child.pid
 

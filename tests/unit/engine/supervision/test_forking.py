@@ -236,3 +236,75 @@ def test_a_single_process_has_no_loader(stage):
         here(stage, 1)
 
         assert supervisor._forking.pid is None
+
+
+#: What a process with greenlets can do and its loader has not done.
+GREENLETS = """
+import socket, threading
+import gevent.monkey
+from gevent import get_hub
+from gevent._hub_local import get_hub_if_exists
+from gevent.threadpool import ThreadPool
+facts = {"loaded": "decimal" in sys.modules, "patched": gevent.monkey.is_module_patched("threading"),
+    "hub": get_hub_if_exists() is not None, "files": len(os.listdir("/proc/self/fd")) - 1,
+    "parent": os.getppid(), "main": threading.current_thread() is threading.main_thread()}
+from growbin_jobs.engine.greenlet_patches import patch_all
+patch_all()
+one, other = socket.socketpair()
+waits = gevent.spawn(one.recv, 1)
+other.sendall(b"x")
+lock = threading.Lock()
+with lock:
+    blocked = gevent.spawn(lock.acquire)
+    gevent.sleep(0)
+thread = threading.Thread(target=lambda: None)
+thread.start(); thread.join()
+facts |= {"heard": waits.get().decode(), "lock": blocked.get(), "thread": thread.is_alive(),
+    "pool": ThreadPool(1).apply(os.getpid) == os.getpid(),
+    "child": subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True).stdout.decode().strip()}
+child = os.fork()
+if child == 0:
+    gevent.sleep(0)
+    os._exit(7)
+facts["fork"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+say(f"{os.getpid()} {json.dumps(facts)}")
+while True: gevent.sleep(60)
+"""
+
+
+@pytest.fixture
+def with_greenlets(stage):
+    stage.module("hooked", "import gevent, os\nos.register_at_fork(after_in_child=gevent.get_hub)")
+    stage.loaded_with_greenlets = ("decimal", "urllib3", "json", "hooked")  # urllib3 makes a socket, and so a hub
+    return {"one": [*stage.child("import json\n" + GREENLETS), "--gevent"]}
+
+
+def test_a_process_with_greenlets_has_them_to_itself(stage, with_greenlets):
+    with stage.supervisor(with_greenlets) as supervisor:
+        pid, _, said = stage.hear().partition(" ")
+        loader = supervisor._forking_greenlets.pid
+
+        assert loader not in (None, int(pid))
+        assert supervisor._forking.pid is None
+        assert stage.await_begin(supervisor) == int(pid)
+    assert json.loads(said) == {
+        "loaded": True, "patched": True, "hub": False, "files": 5, "parent": os.getpid(), "main": True,
+        "heard": "x", "lock": True, "thread": False, "pool": True, "child": "1", "fork": 7,
+    }  # fmt: skip
+    stage.await_the_death_of_all()
+
+
+def test_one_that_was_killed_is_forked_again_and_without_a_loader_from_a_new_one(stage, with_greenlets):
+    with stage.supervisor(with_greenlets) as supervisor:
+        stage.hear()
+        loader = supervisor._forking_greenlets.pid
+        again = replaced(stage, supervisor, 0)
+        assert int(stage.hear().partition(" ")[0]) == again
+        assert supervisor._forking_greenlets.pid == loader
+        os.kill(loader, signal.SIGKILL)
+        await_end(loader)
+
+        again = replaced(stage, supervisor, 0)
+
+        assert int(stage.hear().partition(" ")[0]) == again
+        assert supervisor._forking_greenlets.pid not in (None, loader)

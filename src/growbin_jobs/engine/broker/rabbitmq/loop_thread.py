@@ -163,11 +163,13 @@ def waker(wake: Callable[[], None]) -> tuple[Callable[[], None], Callable[[], No
 
 def _let_go_of_connections() -> None:
     """In a forked child: the parent's connections must end with the parent, whoever lives longer."""
-    _silent.extend(socket.socketpair())
-    for thread in _started:
-        loop = getattr(thread, "_loop", None)
-        if loop is not None:
-            loop.replace_sockets(_silent[0])
+    loops = [loop for thread in _started if (loop := getattr(thread, "_loop", None)) is not None]
+    if not loops:  # most processes that fork have none, and under gevent a socket makes a hub
+        return
+    silent, other = socket.socketpair()
+    _silent.extend((silent, other))
+    for loop in loops:
+        loop.replace_sockets(silent)
 
 
 os.register_at_fork(after_in_child=_let_go_of_connections)

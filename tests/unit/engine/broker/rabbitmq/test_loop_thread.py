@@ -1,5 +1,7 @@
-"""A thread of pika's loop that cannot be started now is started by the next call; nothing of the first is run."""
+"""A thread of pika's loop that cannot be started now is started by the next call; what a fork does to its sockets."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -37,3 +39,43 @@ def test_a_thread_that_cannot_be_started_is_started_by_the_next_call(monkeypatch
     assert done.wait(20)
     assert ran == ["taken"]
     thread.close()
+
+
+FORKED_TWICE = """
+import os, socket
+from growbin_jobs.engine.broker.rabbitmq import loop_thread
+
+class Loop:
+    def replace_sockets(self, silent):
+        silent.send(b"!")  # not to whoever has the number of a socket that is closed
+
+class Thread:
+    _loop = Loop()
+
+if os.fork() == 0:
+    os.closerange(3, 64)  # as a process does that is forked and not executed
+    other, mine = socket.socketpair()
+    other.setblocking(False)
+    kept = [socket.socketpair() for _ in range(4)]
+    thread = Thread()
+    loop_thread._started.add(thread)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    heard = 0
+    for each in [other, mine, *(one for pair in kept for one in pair)]:
+        each.setblocking(False)
+        try:
+            heard += len(each.recv(1))
+        except BlockingIOError:
+            pass
+    os._exit(code or heard)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_child_of_a_forked_process_speaks_into_nobody_s_socket():
+    done = subprocess.run([sys.executable, "-c", FORKED_TWICE], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "0"
