@@ -179,6 +179,9 @@ class _Forked(subprocess.Popen[Any]):
         poll.register(self._told, select.POLLIN)
         return bool(poll.poll(None if timeout is None else max(0.0, timeout) * 1000))
 
+    def __del__(self, *_: Any) -> None:
+        """Leave one that still runs to nobody: ``subprocess`` would ask for its end before each start from then on."""
+
     def _end(self) -> None:
         with self._told:
             code = self._tell()
