@@ -68,18 +68,12 @@ class Pauses:
                 self._forget(queue)
         self._tell()
 
-    def left(self, queue: str) -> float:
-        """Return the seconds for which a queue is still paused; 0: it is not."""
-        causes = self._until.get(queue)
-        if causes is None:
+    def left(self, queue: str, cause: str | None = None) -> float:
+        """Return the seconds for which a queue is still paused, or is for one cause; 0: it is not."""
+        if queue not in self._until:
             return 0.0
         with self._lock:
-            left = max(causes.values(), default=0.0) - self._clock()
-            if left > 0:
-                return left
-            if self._until.get(queue) is causes:
-                self._forget(queue)
-        return 0.0
+            return self._left(queue, cause)
 
     def narrow(self, queue: str, seconds: float = math.inf, *, passes: int | None = None) -> None:
         """Let no message of a queue begin until it is let pass.
@@ -122,9 +116,9 @@ class Pauses:
           queue: Its name.
           begins: It does: where it was let pass, the next one is not.
         """
-        if self.left(queue):
-            return False
-        with self._lock:
+        with self._lock:  # over both: who is let pass after a pause must not be taken for one that began before it
+            if self._left(queue):
+                return False
             narrow = self._narrow_now(queue)
             if narrow is None:
                 return True
@@ -170,6 +164,16 @@ class Pauses:
                 self._watchers.remove(told)
 
         return unwatch
+
+    def _left(self, queue: str, cause: str | None = None) -> float:
+        causes, now = self._until.get(queue), self._clock()
+        if causes is None:
+            return 0.0
+        if max(causes.values(), default=0.0) <= now:
+            self._forget(queue)
+            return 0.0
+        until = max(causes.values()) if cause is None else causes.get(cause, 0.0)
+        return max(until - now, 0.0)
 
     def _forget(self, queue: str) -> None:
         self._until.pop(queue, None)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from growbin_jobs.engine.pauses import Pauses
@@ -125,3 +127,40 @@ def test_being_narrowed_again_keeps_the_passes(pauses):
 
     assert pauses.may_begin("a", begins=True)
     assert not pauses.may_begin("a")
+
+
+def test_one_cause_may_be_asked_for(pauses, clock):
+    pauses.pause("a", "away", 5.0)
+    pauses.pause("a", "operator")
+
+    assert (pauses.left("a", "away"), pauses.left("a", "other")) == (5.0, 0.0)
+    clock.now += 5.0
+    assert (pauses.left("a", "away"), pauses.left("a")) == (0.0, math.inf)
+
+
+class Preempted:
+    """A lock, before whose first taking another thread has its turn."""
+
+    def __init__(self, lock, turn):
+        self.lock, self.turns = lock, [turn]
+
+    def __enter__(self):
+        if self.turns:
+            self.turns.pop()()
+        return self.lock.__enter__()
+
+    def __exit__(self, *exc):
+        return self.lock.__exit__(*exc)
+
+
+def test_who_asks_while_a_pause_begins_does_not_take_the_pass_for_its_end(pauses, clock):
+    def other_thread():
+        pauses.pause("a", "away", 5.0)
+        pauses.narrow("a", passes=1)
+
+    pauses._lock = Preempted(pauses._lock, other_thread)
+
+    assert not pauses.may_begin("a", begins=True)
+    clock.now += 5.0
+    assert pauses.may_begin("a", begins=True)
+    assert not pauses.may_begin("a", begins=True)

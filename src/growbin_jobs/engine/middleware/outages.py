@@ -71,7 +71,7 @@ class Outages(Middleware):
         pauses = _pauses(broker)
         with self._lock:
             outage = self._outages.get(message.queue_name)
-            if outage is not None and outage.pauses and not pauses.left(message.queue_name):
+            if outage is not None and outage.pauses and not pauses.left(message.queue_name, CAUSE):
                 outage.trying.add(message.message_id)
 
     def after_process_message(

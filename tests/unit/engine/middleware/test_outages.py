@@ -65,6 +65,20 @@ def test_what_waits_for_an_outage_is_never_given_up_for_having_waited():
     assert (away().capacity, away().pauses_queue, away().wait) == (True, False, FIRST)
 
 
+def test_a_message_tries_though_an_operator_pauses_its_queue_as_it_begins(world):
+    """Else its end would tell nothing, and its pass would be nobody's."""
+    world.now += world.fall_away()
+    assert world.pauses.may_begin("a", begins=True)
+    world.pauses.pause("a", "operator")
+    message = SimpleNamespace(queue_name="a", message_id="tries")
+    world.outages.before_process_message(world.broker, message)
+    world.end(message, away())
+    world.pauses.resume("a", "operator")
+
+    world.now += world.pauses.left("a")
+    assert world.begin() is not None
+
+
 def test_one_accident_pauses_nothing(world):
     for _ in range(5):
         for _ in range(SUSTAINED - 1):
