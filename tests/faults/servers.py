@@ -71,7 +71,8 @@ class Node:
         if self._again is not None:
             self._again.kill()
         command = [sys.executable, str(SERVICES), "down", "--only", "rabbitmq", "--dir", str(self._folder)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
 
     def ask(self, method: str, path: str, content: object | None = None) -> Any:
         """Ask the management API."""

@@ -34,11 +34,7 @@ class FastHooks(Broker):
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
         self.pauses = Pauses()
-        self._before: dict[str, Hooks] = {}
-        self._after: dict[str, Hooks] = {}
-        self._before_plain: dict[str, Hooks] = {}
-        self._after_plain: dict[str, Hooks] = {}
-        self._heard: dict[str, bool] = {}
+        self._forget_hooks()
         super().__init__(middleware=middleware)
 
     def add_middleware(
@@ -70,24 +66,32 @@ class FastHooks(Broker):
 
     def choose_hooks_anew(self) -> None:
         """Ask the middleware again what concerns it: it has come to know something, or there is another one."""
-        for known in (self._before, self._after, self._before_plain, self._after_plain, self._heard):
-            known.clear()
+        self._forget_hooks()
+
+    def _forget_hooks(self) -> None:
+        # New ones, not cleared ones: a thread that is asking the middleware now notes what it hears in the former ones.
+        self._before: dict[str, Hooks] = {}
+        self._after: dict[str, Hooks] = {}
+        self._before_plain: dict[str, Hooks] = {}
+        self._after_plain: dict[str, Hooks] = {}
+        self._heard: dict[str, bool] = {}
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Tell the middleware, first to last; only a ``MiddlewareError`` stops it."""
         if signal == "process_message" and not args[0].options:
             self._before_plain_run(args[0])
             return
+        known = self._before
         if signal == "enqueue" and not args[0].options:
-            hooks = self._before.get("enqueue without options")
+            hooks = known.get("enqueue without options")
             if hooks is None:
-                hooks = self._before["enqueue without options"] = tuple(
+                hooks = known["enqueue without options"] = tuple(
                     hook for hook in self._having("before_enqueue") if not _only_options(hook)
                 )
         else:
-            hooks = self._before.get(signal)
+            hooks = known.get(signal)
             if hooks is None:
-                hooks = self._before[signal] = self._having("before_" + signal)
+                hooks = known[signal] = self._having("before_" + signal)
         for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
@@ -101,9 +105,10 @@ class FastHooks(Broker):
         if signal == "process_message" and "exception" not in kwargs and not args[0].options and not args[0].failed:
             self._after_plain_run(args[0], kwargs.get("result"))
             return
-        hooks = self._after.get(signal)
+        known = self._after
+        hooks = known.get(signal)
         if hooks is None:
-            hooks = self._after[signal] = self._having("after_" + signal)[::-1]
+            hooks = known[signal] = self._having("after_" + signal)[::-1]
         for hook in hooks:
             try:
                 hook(self, *args, **kwargs)
@@ -136,10 +141,11 @@ class FastHooks(Broker):
 
     def heard(self, signal: str) -> bool:
         """Return whether any middleware has something to do before or after a signal."""
-        known = self._heard.get(signal)
-        if known is None:
-            known = self._heard[signal] = bool(self._having("before_" + signal) or self._having("after_" + signal))
-        return known
+        known = self._heard
+        heard = known.get(signal)
+        if heard is None:
+            heard = known[signal] = bool(self._having("before_" + signal) or self._having("after_" + signal))
+        return heard
 
     def _plain(self, known: dict[str, Hooks], name: str, actor_name: str) -> Hooks:
         """Return the hooks of runs without options, and note them for this actor."""

@@ -198,6 +198,60 @@ def test_an_actor_that_is_declared_later_is_asked_about_then():
     assert [what for what, *_ in featured.told] == ["before", "after"]
 
 
+class ConcernedMeanwhile(Featured):
+    """Comes to know something in another thread while it is asked in this one."""
+
+    def __init__(self, learn):
+        super().__init__()
+        self._learn, self._knows = learn, set()
+
+    def concerns(self, actor):
+        knew, self._knows = self._knows, {"an outage"}
+        if not knew:
+            self._learn()
+        return bool(knew)
+
+
+def test_what_a_middleware_learns_while_it_is_asked_is_not_forgotten():
+    """Else it is not told of messages any more, such as of the one that tries after an outage."""
+    concerned = ConcernedMeanwhile(lambda: broker.choose_hooks_anew())
+    broker = FastBroker(middleware=[concerned])
+    dramatiq.actor(lambda: None, actor_name="act", broker=broker)
+
+    process(broker, "act")
+    concerned.told.clear()
+    process(broker, "act")
+
+    assert [what for what, *_ in concerned.told] == ["before", "after"]
+
+
+class Added(Noting):
+    """Has one more middleware added by another thread while its hooks are looked for in this one."""
+
+    def __init__(self, name, told, add):
+        super().__init__(name, told)
+        self._add = add
+
+    @property
+    def position(self):
+        add, self._add = self._add, lambda: None
+        add()
+        return 0
+
+
+@pytest.mark.parametrize("emit", ["emit_before", "emit_after"])
+def test_who_is_added_while_hooks_are_looked_for_is_told_from_then_on(emit):
+    told = []
+    broker = FastBroker(middleware=[])
+    broker.add_middleware(Added("first", told, lambda: broker.add_middleware(Noting("second", told))))
+    getattr(broker, emit)("ack", None)
+    told.clear()
+
+    getattr(broker, emit)("ack", None)
+
+    assert {name for _, name, _ in told} == {"first", "second"}
+
+
 def test_a_position_holds_wherever_a_middleware_is_added():
     told = []
 
