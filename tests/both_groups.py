@@ -63,7 +63,14 @@ def _write_plan(file: int, given: argparse.Namespace) -> None:
     plan = plan_of(engine_config(settings.load()), groups, own=True, scheduler=scheduler)
     keeper = plan.commands[KEEPER]
     keeper[keeper.index("--master") + 1] = str(os.getppid())
-    words = {"plan": asdict(plan), "notice": None, "hangup_stops": True, "again": []}
+    # A single process with greenlets needs no interpreter of a loader beside its own.
+    greenlets = plan.loaded_with_greenlets if given.processes and given.processes > 1 else []
+    words = {
+        "plan": asdict(plan) | {"loaded_with_greenlets": greenlets},
+        "notice": None,
+        "hangup_stops": True,
+        "again": [],
+    }
     os.write(file, json.dumps(words).encode())
 
 

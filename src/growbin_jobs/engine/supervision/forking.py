@@ -87,8 +87,7 @@ class Forking:
     Parameters:
       modules: That it loads; none: there is no loader.
       commands: Of all processes; those of the other kind are started otherwise.
-      greenlets: It is one for processes with greenlets, which are forked from no other. There is one for a single such
-        process, too, which works again the sooner.
+      greenlets: It is one for processes with greenlets, which are forked from no other.
       env: Environment of all; None: this process's.
     """
 
@@ -105,8 +104,7 @@ class Forking:
         forked = [encoded(command) for command in commands if self._can_fork(command)]
         self._room = max(map(len, forked), default=0)
         self._env = env
-        fewest = 1 if greenlets else LEAST
-        self._hopeless = not modules or len(forked) < fewest or sys.platform != "linux"
+        self._hopeless = not modules or len(forked) < LEAST or sys.platform != "linux"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._asked: dict[int, ForkedProcess] = {}

@@ -57,8 +57,7 @@ class Supervisor:
         does (:mod:`growbin_jobs.engine.node.orphans`).
       loaded: Modules that are loaded once, in a process from which children are forked that run a module of Python
         (:mod:`growbin_jobs.engine.supervision.forking`); none: each child loads all for itself.
-      loaded_with_greenlets: The same for children with greenlets, which have a process of their own to be forked from:
-        also for a single one, which works again the sooner.
+      loaded_with_greenlets: The same for children with greenlets, which have a process of their own to be forked from.
     """
 
     def __init__(

@@ -276,7 +276,11 @@ while True: gevent.sleep(60)
 def with_greenlets(stage):
     stage.module("hooked", "import gevent, os\nos.register_at_fork(after_in_child=gevent.get_hub)")
     stage.loaded_with_greenlets = ("decimal", "urllib3", "json", "hooked")  # urllib3 makes a socket, and so a hub
-    return {"one": [*stage.child("import json\n" + GREENLETS), "--gevent"]}
+    other = "import time\nwhile True: time.sleep(60)"
+    return {
+        name: [*stage.child(code), "--gevent"]
+        for name, code in {"one": "import json\n" + GREENLETS, "two": other}.items()
+    }
 
 
 def test_a_process_with_greenlets_has_them_to_itself(stage, with_greenlets):
