@@ -77,32 +77,34 @@ def _outcome(call: Callable[..., R], args: Any, kwargs: Any) -> tuple[R | None, 
         return None, error
 
 
-class _Here(threading.local):
-    sends = False
+class NeverNested:
+    """Calls of which a thread, or greenlet, makes no second one in the middle of the first one.
 
+    A handler of a signal, or a finalizer, runs in the middle of any other code, so also where a ``send`` holds locks.
+    It would wait for what it has interrupted itself, for ever, and with it all other threads that send.
 
-_here = _Here()
-
-
-def never_nested(send: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-    """Call what sends, unless this thread is in such a call already: a handler of a signal, or a finalizer.
-
-    Such code runs in the middle of any other, so also where a ``send`` holds locks. It would wait for what it has
-    interrupted itself, for ever, and with it all other threads that send.
-
-    Raises:
-      RuntimeError: It is. Nothing was sent.
+    To be made after gevent has patched the process: what is a thread's own is a greenlet's own only then.
     """
-    if _here.sends:
-        raise RuntimeError(
-            "This thread is sending already: a handler of a signal, or a finalizer, has interrupted it. Nothing was "
-            "sent. Send in a thread that the handler starts, or note what is to be sent and send it afterwards."
-        )
-    _here.sends = True
-    try:
-        send(*args, **kwargs)
-    finally:
-        _here.sends = False
+
+    def __init__(self) -> None:
+        self._here = threading.local()
+
+    def __call__(self, send: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Call what sends.
+
+        Raises:
+          RuntimeError: This thread is in such a call already. Nothing was sent.
+        """
+        if getattr(self._here, "sends", False):
+            raise RuntimeError(
+                "This thread is sending already: a handler of a signal, or a finalizer, has interrupted it. Nothing "
+                "was sent. Send in a thread that the handler starts, or note what is to be sent and send it afterwards."
+            )
+        self._here.sends = True
+        try:
+            send(*args, **kwargs)
+        finally:
+            self._here.sends = False
 
 
 class Signal(Protocol):

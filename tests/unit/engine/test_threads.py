@@ -117,3 +117,29 @@ def test_a_handler_that_interrupts_a_send_is_told_so_and_may_start_a_thread(url,
     told, other = done.stdout.splitlines()
     assert told.startswith("This thread is sending already")
     assert other == "sent by the other: True"
+
+
+#: Greenlets that an actor starts in a worker, which imports some of the engine before it lets gevent patch.
+GREENLETS = """
+import sys
+from pathlib import Path
+from growbin_jobs.engine.supervision import worker_process
+worker_process.patch_all()
+import gevent
+from growbin_jobs.engine import Engine, EngineConfig
+
+engine = Engine(EngineConfig(data_dir=Path(sys.argv[1]), node="n"))
+actor = engine.actor(lambda: None, actor_name="one")
+sends = [gevent.spawn(actor.send) for _ in range(20)]
+gevent.joinall(sends, raise_error=True)
+print(len({each.value.message_id for each in sends}))
+import os; sys.stdout.flush(); os._exit(0)
+"""
+
+
+def test_greenlets_of_a_worker_send_at_the_same_time(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", GREENLETS, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.stdout == "20\n", done.stderr

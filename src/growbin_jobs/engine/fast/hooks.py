@@ -34,7 +34,7 @@ class FastHooks(Broker):
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
         self.pauses = Pauses()
-        self._forget_hooks()
+        self.choose_hooks_anew()
         super().__init__(middleware=middleware)
 
     def add_middleware(
@@ -66,9 +66,6 @@ class FastHooks(Broker):
 
     def choose_hooks_anew(self) -> None:
         """Ask the middleware again what concerns it: it has come to know something, or there is another one."""
-        self._forget_hooks()
-
-    def _forget_hooks(self) -> None:
         # New ones, not cleared ones: a thread that is asking the middleware now notes what it hears in the former ones.
         self._before: dict[str, Hooks] = {}
         self._after: dict[str, Hooks] = {}

@@ -47,7 +47,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.processes import fork_lock, refuse_unseen_fork
 from growbin_jobs.engine.sqlite.opening import check_sqlite
-from growbin_jobs.engine.threads import gevent_active, never_nested, refuse_late_patch
+from growbin_jobs.engine.threads import NeverNested, gevent_active, refuse_late_patch
 
 #: Dead letters that one transaction changes.
 TIDY_BATCH = 500
@@ -80,7 +80,7 @@ class EmbeddedBroker(FastHooks):
         super().__init__(middleware)
         check_sqlite()
         self._path = path
-        self._greenlets = gevent_active()
+        self._greenlets, self._never_nested = gevent_active(), NeverNested()
         self._session: EmbeddedSession | None = None
         self._user = 0
         self._noted = 0
@@ -174,7 +174,7 @@ class EmbeddedBroker(FastHooks):
         def put(queue: EmbeddedQueue) -> object:
             return queue.put(queue_name, message_id, body, priority=priority, due=due, now=now)
 
-        never_nested(lambda: self._hold().write(put, durable=True))
+        self._never_nested(lambda: self._hold().write(put, durable=True))
         crashpoint("producer.publish.after")
         if events.SENT.listeners:
             events.SENT.emit(message, bytes=len(body), delay_ms=delay or 0)

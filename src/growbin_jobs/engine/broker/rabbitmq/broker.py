@@ -34,7 +34,7 @@ from growbin_jobs.engine.delivery.records import OutboxMessage
 from growbin_jobs.engine.fast.hooks import FastHooks
 from growbin_jobs.engine.fast.work_queue import WorkQueue
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
-from growbin_jobs.engine.threads import gevent_active, never_nested, refuse_late_patch
+from growbin_jobs.engine.threads import NeverNested, gevent_active, refuse_late_patch
 
 #: Seconds until ``consume`` gives up. Dramatiq calls it again and again; a worker that shall stop waits for it.
 CONSUME_TIMEOUT = 10.0
@@ -90,7 +90,7 @@ class RabbitBroker(FastHooks):
             partial(Connections, parse_urls(url, setting), publisher_connections, queue_type)
         )
         self._inspection = Inspection(self._session, self.queues, publish_timeout)
-        self._greenlets = gevent_active()
+        self._greenlets, self._never_nested = gevent_active(), NeverNested()
         self._producer = RabbitProducer(self._session, queue_type, publish_timeout, store_and_forward)
         _tame_pika()
 
@@ -238,7 +238,7 @@ class RabbitBroker(FastHooks):
         )
         route = delay_route(message.queue_name, delay, self._queue_type)
         crashpoint("producer.publish.before")
-        never_nested(self._producer.send, outgoing, route)
+        self._never_nested(self._producer.send, outgoing, route)
         crashpoint("producer.publish.after")
         if events.SENT.listeners:
             events.SENT.emit(message, bytes=len(outgoing.body), delay_ms=delay or 0)
