@@ -15,7 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.threads import gevent_active, native, refuse_late_patch
@@ -51,23 +51,20 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
     answers. A call that raises is tried anew at the next call.
 
     Raises:
-      ConfigurationError: From that function, where gevent has patched the process too late, or the value is that of a
-        parent of which nobody has told Python.
+      ConfigurationError: From that function, where gevent has patched the process too late, or nobody has told Python
+        of its fork.
     """
     lock = threading.Lock()
     made: list[T] = []
-    maker, greenlets = 0, gevent_active()
+    greenlets = gevent_active()
 
     def get() -> T:
-        nonlocal maker
+        refuse_unseen_fork()
         if not made:
             refuse_late_patch(greenlets)
             with lock:
                 if not made:
-                    value, maker = make(), os.getpid()
-                    made.append(value)
-        elif maker != os.getpid():
-            refuse_unseen_fork()
+                    made.append(make())
         return made[0]
 
     def begin_anew() -> None:
@@ -82,18 +79,27 @@ def once_a_process(make: Callable[[], T]) -> Callable[[], T]:
     return get
 
 
-def refuse_unseen_fork() -> NoReturn:
-    """Refuse what a parent has made, in a child of whose fork nobody has told Python: uWSGI's, unless it is told to.
+#: The process that has used what is made once a process; None: nobody yet, or not since a fork that was told of.
+_user: int | None = None
 
-    Its threads do not exist here, and what came over its connections might be the answer for the parent.
+
+def refuse_unseen_fork() -> None:
+    """Refuse a child of whose fork nobody has told Python, where its parent has used what it has made: uWSGI's.
+
+    The parent's threads do not exist here, and what comes over its connections might be the answer for the parent.
 
     Raises:
-      ConfigurationError: Always; the sentence says what to do.
+      ConfigurationError: The sentence says what to do.
     """
-    raise ConfigurationError(
-        "This process was forked from one that had used growbin_jobs already, and nobody told Python of it. For uWSGI "
-        "set py-call-uwsgi-fork-hooks=true or lazy-apps=true."
-    )
+    global _user
+    process = os.getpid()
+    if _user is None:
+        _user = process
+    elif _user != process:
+        raise ConfigurationError(
+            "This process was forked from one that had used growbin_jobs already, and nobody told Python of it. For "
+            "uWSGI set py-call-uwsgi-fork-hooks=true or lazy-apps=true."
+        )
 
 
 def declare_isolated_process() -> None:
@@ -183,8 +189,8 @@ def _let_signals_end_it() -> None:
 
 
 def _in_child() -> None:
-    global generation
-    generation += 1
+    global generation, _user
+    generation, _user = generation + 1, None
     _despite_errors(_let_signals_end_it)
     for something in _paused:
         _watched.discard(something)  # unless it goes on in the child, and watches again

@@ -170,11 +170,10 @@ class S3Connections:
         if credentials is None:
             raise NoCredentialsError  # a client without them would be kept, and never look again
         connection = _Connection(self._pool_size, partial(self._make_client, session, self.addressing))
-        place = None
-        if self._endpoint_url is not None and self.addressing == "path":
-            place = place_below(session, self._endpoint_url, self._bucket)
-        if place is not None and self._endpoint_url is not None:
-            http = self._http(session, self._endpoint_url)
+        server = self._endpoint_url if self.addressing == "path" else None
+        place = place_below(session, server, self._bucket) if server else None
+        if place and server:
+            http = self._http(session, server)
         else:
             client = connection.known = self._make_client(session, self.addressing)  # in a thread of its own already
             place = place_by_botocore(client, self._bucket)

@@ -19,7 +19,6 @@ sent, ``consumer`` what Dramatiq's worker iterates over, and ``claims`` what one
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -82,20 +81,18 @@ class EmbeddedBroker(FastHooks):
         self._path = path
         self._greenlets, self._never_nested = gevent_active(), NeverNested()
         self._session: EmbeddedSession | None = None
-        self._user = 0
         self._noted = 0
 
     def _hold(self) -> EmbeddedSession:
+        refuse_unseen_fork()
         session = self._session
         if session and not session.closed:
-            if self._user != os.getpid():
-                refuse_unseen_fork()
             return session
         with fork_lock:
             session, ended = self._session, None
             if session is None or session.closed:
                 session, ended = EmbeddedSession(self._path), session
-                self._session, self._user = session, os.getpid()
+                self._session = session
         if ended:
             ended.close()
         return session

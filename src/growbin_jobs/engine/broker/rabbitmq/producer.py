@@ -52,7 +52,6 @@ class RabbitProducer:
         self._forward_timeout = min(FORWARD_PATIENCE, timeout)
         self._store_and_forward = store_and_forward
         self._forwarders: dict[int, Forwarder] = {}
-        self._user: int | None = None
         self_reference = weakref.ref(self)
         os.register_at_fork(after_in_child=partial(_call, self_reference, RabbitProducer.forked))
         atexit.register(_call, self_reference, RabbitProducer.close)
@@ -65,11 +64,7 @@ class RabbitProducer:
             <growbin_jobs.engine.broker.rabbitmq.broker.RabbitBroker.enqueue>`.
           ConfigurationError: If its parent has used this, and nobody has told of the fork.
         """
-        process = os.getpid()
-        if self._user is None:
-            self._user = process
-        elif self._user != process:
-            refuse_unseen_fork()
+        refuse_unseen_fork()
         forwarder = self._forwarder()
         publish = partial(self._publish, message, route)
         if forwarder is None:
@@ -102,7 +97,6 @@ class RabbitProducer:
 
     def forked(self) -> None:
         """In a forked child: begin anew; the parent's connections and forwarder are not touched."""
-        self._user = None
         forwarders, self._forwarders = self._forwarders, {}
         self._session.forked()
         if gevent_active():
