@@ -120,7 +120,7 @@ def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
 
 @pytest.fixture
 def rabbitmq_evaluate(rabbitmq_server: dict[str, Any]) -> Callable[[str], str]:
-    """Has the private node compute an expression of Erlang, in a hundredth of the time of ``rabbitmqctl``."""
+    """Has the private node compute an expression of Erlang; ``rabbitmqctl`` starts an Erlang system for each."""
     return partial(evaluate, rabbitmq_server["rabbitmqctl"])
 
 
