@@ -13,7 +13,7 @@ from growbin_jobs.engine.control.history import history
 from growbin_jobs.engine.control.instructions import Action, Target
 from growbin_jobs.engine.control.mirror import Mirror
 from growbin_jobs.engine.control.table import CHANNEL, KEEP_HISTORY, Control
-from growbin_jobs.engine.errors import GrowbinError
+from growbin_jobs.engine.errors import Away, GrowbinError
 from growbin_jobs.engine.task_progress.copying import CopyProgress
 from growbin_jobs.engine.task_progress.files import FOLDER, Progress, write
 from growbin_jobs.engine.task_progress.table import TaskProgress
@@ -129,6 +129,20 @@ def test_a_node_s_file_follows_and_stays_as_it_is_where_nothing_changes(control,
     file.path.unlink()
     assert mirror.copy(), "somebody has deleted it"
     assert file.read() == control.read()
+
+
+def test_a_database_that_was_away_is_read_anew_under_whatever_version(control, database, tmp_path, monkeypatch):
+    """It may have been restored: what is said about something else then has a version that was given before."""
+    file = ControlFile(tmp_path / "node")
+    mirror = Mirror(control, file)
+    pause(control, "lost with the restore")
+    assert mirror.copy()
+    with monkeypatch.context() as patch:
+        patch.setattr(control, "version", lambda: (_ for _ in ()).throw(Away("It is being restored.", wait=1)))
+        mirror.run_once()
+    database.run(lambda connection: connection.execute_sql("UPDATE control SET name = 'said anew'"))
+    mirror.run_once()
+    assert [each.name for each in file.read().all] == ["said anew"]
 
 
 def test_postgresql_tells_each_change_when_it_is_there(control, database):

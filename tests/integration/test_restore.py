@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+import pytest
 
-from growbin_jobs.engine.central.upgrade import upgrade
+from growbin_jobs.engine.central.upgrade import check, upgrade
+from growbin_jobs.engine.errors import Away, ConfigurationError
 from growbin_jobs.models import SCHEMA
+from growbin_jobs.models.analysis import Analyses
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
@@ -78,3 +81,13 @@ def test_what_was_done_after_the_backup_comes_back_from_the_journal(
     found = ask(postgres_url, KNOWN)
     assert [row for row in found if row[0] in {known[0] for known in before}] == before
     assert product.runs.read_text().split("\n")[:4] == ["before", "after", "given up", "meanwhile"]
+
+
+def test_what_comes_while_keys_are_still_to_be_restored_waits(upgraded_postgres_url: str) -> None:
+    with closing(central_database(load(database_url=upgraded_postgres_url))) as database:
+        check(database, SCHEMA)
+        database.run(lambda raw: raw.execute_sql("ALTER TABLE waste_analysis DROP CONSTRAINT waste_analysis_pkey"))
+        with pytest.raises(Away, match="being restored"):
+            Analyses(database).accept("a1", "u1")
+        with pytest.raises(ConfigurationError, match=r"waste_analysis lack.*pg_restore --single-transaction"):
+            check(database, SCHEMA)

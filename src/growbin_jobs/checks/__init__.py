@@ -20,6 +20,7 @@ from growbin_jobs.checks.holding import check_holding
 from growbin_jobs.checks.models import check_budgets, check_models
 from growbin_jobs.checks.places import check_folders, check_journal, check_left_journals, check_monitor, check_packages
 from growbin_jobs.checks.processes import check_processes
+from growbin_jobs.checks.restored import check_restored
 from growbin_jobs.checks.schedule import check_schedule
 from growbin_jobs.engine.addresses import without_password
 from growbin_jobs.engine.config import EngineConfig
@@ -100,6 +101,7 @@ def _of_engine(config: EngineConfig) -> list[Check]:
         ("processes", partial(check_processes, config)),
         ("broker", partial(check_broker, config)),
         ("database", partial(check_database, config, upgrade_command(config))),
+        ("restored", partial(check_restored, config)),
     ]
 
 
@@ -107,7 +109,7 @@ def _in_the_folder(config: EngineConfig) -> set[str]:
     """Return what lies in the data folder: where that cannot be used, nothing more needs to be said of these."""
     addresses = {"broker": config.broker_url, "database": config.database_url}
     within = {what for what, address in addresses.items() if address is None}
-    within |= {"journal", "processes", "queues", "workers"}
+    within |= {"journal", "restored", "processes", "queues", "workers"}
     return within | (_OF_DATABASE if "database" in within else set())
 
 

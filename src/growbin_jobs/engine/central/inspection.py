@@ -23,6 +23,10 @@ FROM unnest(%s::text[]) AS name CROSS JOIN unnest(%s::text[]) AS right_name
 WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), right_name)
 """
 
+_KEYLESS: Final = """
+SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL
+  AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass(name) AND indisprimary AND indisvalid)
+"""
 
 #: Whether this session may write, and why not.
 _READ_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
@@ -196,6 +200,31 @@ def check_rights(database: Database, tables: Iterable[str]) -> None:
         raise ConfigurationError(
             f"The user of {database.address} may not read and write all tables. Let their owner run: "
             + "; ".join(commands)
+        )
+
+
+def check_keys(database: Database, tables: Iterable[str]) -> None:
+    """Refuse a PostgreSQL database whose tables have lost their keys: pg_restore makes them last, after the rows.
+
+    Parameters:
+      tables: By name; each has a primary key. Those that do not exist are passed over.
+
+    Raises:
+      ConfigurationError: With what to do.
+      Deferred: When the database is away.
+    """
+    if database.dialect != "postgresql":
+        return
+    names = sorted(tables)
+
+    def missing(connection: Any) -> list[str]:
+        return [name for (name,) in connection.execute_sql(_KEYLESS, (names,)).fetchall()]
+
+    if found := database.run(missing):
+        named = ", ".join(found) if len(found) <= _MOST_TABLES else f"{found[0]} and {len(found) - 1} other tables"
+        raise ConfigurationError(
+            f"In {database.address} {named} lack their primary keys: it is being restored, or a restore broke off. Let "
+            "it end, or restore into an empty database: pg_restore --single-transaction. Messages wait until then."
         )
 
 

@@ -36,6 +36,8 @@ _ROLLBACK_CLASS: Final = "40"
 _READ_ONLY_CODE: Final = "25006"
 #: Undefined table, undefined column.
 _SCHEMA_CODES: Final = ("42P01", "42703")
+#: ON CONFLICT finds no unique index: pg_restore makes keys last, after the rows.
+_KEYLESS_CODE: Final = "42P10"
 #: Data exceptions, integrity constraints, and limits of the program (a value that is too long for an index).
 _VALUE_CLASSES: Final = ("22", "23", "54")
 #: In what psycopg2 says of a text that PostgreSQL cannot store, which is none of its own errors.
@@ -187,6 +189,12 @@ class PostgresDriver:
         if code in _SCHEMA_CODES:
             return StaleSession(
                 f"{self.address} is behind in its schema. Run: {self._upgrade_command}", wait=self.deferral_wait
+            )
+        if code == _KEYLESS_CODE:
+            return StaleSession(
+                f"{self.address} lacks a key of its tables ({code}): it is being restored, or a restore broke off. "
+                "Let it end; growbin-jobs doctor says what is missing.",
+                wait=self.deferral_wait,
             )
         if code.startswith(_VALUE_CLASSES):
             return Permanent("request_invalid", detail=f"the database refuses a value ({name}, {code})")

@@ -24,6 +24,7 @@ from growbin_jobs.engine.central.fields import UtcField
 from growbin_jobs.engine.central.inspection import (
     add_column,
     check_encoding,
+    check_keys,
     check_place,
     check_rights,
     check_writable,
@@ -192,6 +193,7 @@ def _look(database: Database, schema: Schema) -> bool:
     check_encoding(database)
     check_writable(database)
     check_rights(database, tables_of(schema))
+    check_keys(database, tables_of(schema))
     missing = bool(pending(database, schema))
     if missing:
         check_place(database, tables_of(schema), SchemaVersion._meta.table_name)

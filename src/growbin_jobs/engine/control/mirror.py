@@ -114,6 +114,7 @@ class Mirror:
 
     def _say_once(self, error: str) -> None:
         self.forget()
+        self._written = None  # one that was restored meanwhile may have another state under the same version
         if not self._away:
             logger.warning("control.waits workers go on with what they were told last error=%s", error)
         self._away = True
