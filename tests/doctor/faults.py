@@ -64,6 +64,7 @@ SETTINGS = [
     Fault("a limit is no rate", _set(LIMITS="project=fast"), "settings", "GROWBIN_LIMITS"),
     Fault("a call may take longer than its stage", _set(VISION_TIMEOUT="70"), "settings", "shorter than the time limit"),
     Fault("a folder of secrets is not there", _set(SECRETS_DIR="/nowhere/s"), "settings", "GROWBIN_SECRETS_DIR"),
+    Fault("a secret is newer than the workers", spoil.changed_secret, "settings", "OPENAI_ADMIN_KEY in .* changed after worker process .*Restart", "warning"),
     Fault("two settings are wrong", _set(NODE="a/b", LANGUAGE="fr"), "settings", "GROWBIN_NODE.*GROWBIN_LANGUAGE|LANGUAGE.*NODE"),
     Fault("processes are killed on purpose", _set(CRASHPOINT="x"), "settings", "GROWBIN_CRASHPOINT kills.*Unset it", "warning"),
     Fault("a network is none", _set(HEALTH_NETWORKS="10.1.0.0/99"), "settings", "GROWBIN_HEALTH_NETWORKS.*10.1.0.0/99"),

@@ -140,6 +140,16 @@ def one_group(stage: Stage) -> Env:
     return {}
 
 
+def changed_secret(stage: Stage) -> Env:
+    one_group(stage)
+    secrets = stage.folder / "secrets"
+    secrets.mkdir()
+    for name, ahead in {"GROWBIN_LANGUAGE": -60, "OPENAI_ADMIN_KEY": 60}.items():
+        (secrets / name).write_text("ko")
+        os.utime(secrets / name, (time.time() + ahead,) * 2)
+    return {"GROWBIN_SECRETS_DIR": str(secrets)}
+
+
 def _settings(stage: Stage) -> Any:
     return load(data_dir=stage.data)
 

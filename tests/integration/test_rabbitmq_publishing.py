@@ -20,6 +20,7 @@ from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
 from tests.waiting import until
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable, QueueMismatch, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
@@ -248,6 +249,21 @@ def test_a_wrong_password_is_said_at_once_and_never_shown(rabbitmq_url, caplog):
     assert time.monotonic() - began < PATIENCE / 2
     assert isinstance(caught.value, BrokerConnectionError)
     assert "s3cret-word" not in str(caught.value) + caplog.text
+
+
+def test_the_log_says_what_to_do_about_a_password_that_was_changed(rabbitmq_url):
+    parts = urlsplit(rabbitmq_url)
+    wrong = parts._replace(netloc=f"{parts.username}:old-one@{parts.hostname}:{parts.port}").geturl()
+    said, heard = [], threading.Event()
+    end = events.listen(lambda _, fields: (said.append(fields["reason"]), heard.set()), events.CONNECT_FAILED)
+    broker = RabbitBroker(url=wrong, middleware=[], publish_timeout=PATIENCE)
+    with pytest.raises(BrokerRefused):
+        broker.enqueue(message())
+    assert heard.wait(30), "it tries again"
+    broker.close()
+    end()
+    assert "in GROWBIN_BROKER_URL; restart what runs after a change" in said[0]
+    assert "old-one" not in said[0]
 
 
 def test_an_unknown_vhost_is_said_at_once(rabbitmq_url):

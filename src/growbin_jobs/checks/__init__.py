@@ -9,6 +9,7 @@ from typing import Final
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.checks.batches import check_batches
+from growbin_jobs.checks.changed_secrets import check_changed_secrets
 from growbin_jobs.checks.engine import (
     check_broker,
     check_data_folder,
@@ -52,6 +53,7 @@ def run_checks() -> list[Finding]:
     config = engine_config(settings)
     checks: list[Check] = [
         ("settings", partial(check_folders, settings)),
+        ("settings", partial(check_changed_secrets, settings, config.node_dir)),
         ("packages", partial(check_packages, settings)),
         *_of_engine(config),
         ("object store", partial(_object_store, settings)),

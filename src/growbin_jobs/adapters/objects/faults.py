@@ -163,14 +163,17 @@ def _of_answer(status: int, code: str, what: str, bucket: str) -> GrowbinError:
     if code in WRONG_CLOCK:
         return _to_mend(f"{what}: this machine's clock differs from S3's by more than 15 minutes ({code}). Set it.")
     if code in OLD_CREDENTIALS:
-        return _to_mend(f"{what}: the AWS credentials have expired ({said}). Renew them, AWS_SESSION_TOKEN too.")
+        return _to_mend(
+            f"{what}: the AWS credentials have expired ({said}). Renew them, AWS_SESSION_TOKEN "
+            "too; restart what runs after a change."
+        )
     if code in BUCKET_IN_HOST:
         text = f"{what}: S3 wants the bucket in the host's name ({said}), as the next request has it. Name the host in "
         return StoreFault(f"{text}GROWBIN_S3_ENDPOINT_URL, not by its number.", wait=OUTAGE_WAIT, reason="failed")
     if status in (401, 402, 403) or code in BAD_CREDENTIALS:
         return _to_mend(
             f"{what}: S3 refuses access to the bucket {bucket} ({said}). Check the AWS credentials, their rights to "
-            "Get, Put, Delete and List, and this machine's clock.",
+            "Get, Put, Delete and List, and this machine's clock; restart what runs after a change of credentials.",
             reason="refused" if status == 403 and code not in BAD_CREDENTIALS else "misconfigured",
         )
     # A 404 that is neither of the two above comes from something else that speaks HTTP, as does a page.

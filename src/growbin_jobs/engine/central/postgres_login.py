@@ -8,7 +8,7 @@ from growbin_jobs.engine.errors import Away, ConfigurationError
 #: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
 _LOGIN_REFUSED: Final = {
     r"\w+ authentication failed|auth failed|no such user|no PostgreSQL user name": (
-        "Correct user and password in {setting}."
+        "Correct user and password in {setting}; restart what runs after a change."
     ),
     "[Tt]enant(?: or |/)user .*not found": "Correct the user in {setting}; a pooler may want USER.PROJECT.",
     "no password supplied": "Add the password to {setting}.",

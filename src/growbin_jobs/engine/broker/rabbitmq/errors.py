@@ -64,7 +64,7 @@ def refused(servers: Sequence[pika.URLParameters], refusal: BaseException) -> Br
         why = "wrong user or password"
     return BrokerRefused(
         f"RabbitMQ refused the connection to {places}: {why} ({describe(refusal)}). Check user, password and vhost in "
-        f"{setting_of(servers)}."
+        f"{setting_of(servers)}; restart what runs after a change."
     )
 
 

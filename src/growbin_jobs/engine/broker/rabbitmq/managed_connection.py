@@ -151,9 +151,10 @@ class ManagedConnection(LoopThread):
     def _not_connected(self, failure: BaseException) -> None:
         failures = list(getattr(failure, "exceptions", [failure]))
         refusal = next((one for one in map(cause_of, failures) if is_refusal(one)), None)
-        self.state = f"not connected: {describe(refusal) if refusal else unreachable(failures[-1])}"
-        if refusal is not None:
-            self._fail_waiting(refused(self._parameters, refusal))
+        refused_by = None if refusal is None else refused(self._parameters, refusal)
+        self.state = f"not connected: {refused_by or unreachable(failures[-1])}"
+        if refused_by is not None:
+            self._fail_waiting(refused_by)
         elif not self._patient:
             self._fail_waiting(BrokerUnavailable(f"RabbitMQ cannot be reached ({self.state})."))
         self._connect_again()
