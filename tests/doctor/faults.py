@@ -145,6 +145,8 @@ DATABASE = [
     Fault("a role that may only read", lambda s: s.role("ALTER ROLE {role} SET default_transaction_read_only = on"), "database", "can only be read.*default_transaction_read_only = off", servers=True),
     Fault("it is behind", lambda s: s.database("DELETE FROM schema_version WHERE version > 30"), "database", "lacks 003.*Run: growbin-jobs db upgrade", servers=True),
     Fault("it is ahead", lambda s: s.database("INSERT INTO schema_version VALUES (9000, 'x', now(), 9000)"), "database", "has schema 9000.*Install the version", servers=True),
+    Fault("its disk is full", lambda s: s.database(spoil.DISK_FULL, "CREATE EVENT TRIGGER disk ON ddl_command_start EXECUTE FUNCTION disk_full()"), "database", "no room left on its disk.*Free some", servers=True),
+    Fault("its disk is so full that nobody can log in", lambda s: _pg(f"127.0.0.1:{s.port(refusing('could not write init file'))}", "?sslmode=disable"), "database", "could not write init file.*disk is full: free some"),
     Fault("it is being restored", lambda s: s.database("ALTER TABLE tasks DROP CONSTRAINT tasks_pkey"), "database", "tasks lack their primary keys.*Let it end", servers=True),
     Fault("it was restored", spoil.restored, "database", "lacks 1 task .* restored.*journal sync --again-since 20", "warning"),
     Fault("the clocks differ", lambda s: s.database() | spoil.clock(s), "database", "clock is [67][0-9] s ahead of the database's. Set the clocks", "warning", servers=True),

@@ -140,6 +140,13 @@ def one_group(stage: Stage) -> Env:
     return {}
 
 
+#: What PostgreSQL says of a full disk, here instead of each new table.
+DISK_FULL = """
+CREATE FUNCTION disk_full() RETURNS event_trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$
+"""
+
+
 def changed_secret(stage: Stage) -> Env:
     one_group(stage)
     secrets = stage.folder / "secrets"

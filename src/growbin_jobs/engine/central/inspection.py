@@ -108,6 +108,17 @@ def check_writable(database: Database) -> None:
         )
 
 
+def try_to_write(database: Database) -> None:
+    """Write a page to PostgreSQL that nobody sees, as the first thing that fails on a full disk.
+
+    Raises:
+      Deferred: When it cannot be written; the sentence says why.
+    """
+    if database.dialect == "postgresql":
+        sql = "CREATE TEMPORARY TABLE growbin_try ON COMMIT DROP AS SELECT 1 AS number"
+        database.transaction(lambda connection: connection.execute_sql(sql))
+
+
 def check_place(database: Database, tables: Iterable[str], first: str) -> None:
     """Refuse a PostgreSQL database in which this user cannot make or change the tables, or would make a second set.
 

@@ -45,6 +45,7 @@ _NUL: Final = "NUL (0x00)"
 #: The statement's timeout has ended it.
 _TIMEOUT_CODE: Final = "57014"
 _NO_RIGHT_CODE: Final = "42501"
+_DISK_FULL_CODE: Final = "53100"
 
 
 class PostgresDriver:
@@ -180,6 +181,12 @@ class PostgresDriver:
             return StaleSession(
                 f"{self.address} can only be read now ({code}): it is a standby, or default_transaction_read_only is "
                 "on; growbin-jobs doctor says which.",
+                wait=self.deferral_wait,
+            )
+        if code == _DISK_FULL_CODE:
+            return StaleSession(
+                f"{self.address} has no room left on its disk ({code}). Free some there, or enlarge it; what waits "
+                "goes on by itself.",
                 wait=self.deferral_wait,
             )
         if code.startswith(_ROLLBACK_CLASS):

@@ -35,6 +35,7 @@ _NOT_NOW: Final = {
         "Raise max_connections there (or the limit of the role or the database), or use fewer: "
         "GROWBIN_DATABASE_POOL_SIZE."
     ),
+    "could not write (init|lock) file|No space left on device": "Its disk is full: free some space there.",
     "starting up|shutting down|recovery|not (yet )?accepting connections": "It will, when it has started.",
     "cannot connect to server|server_login_retry|server down|query_wait_timeout|bouncer config": (
         "PgBouncer answers, and PostgreSQL behind it does not: start that, or correct PgBouncer's configuration."

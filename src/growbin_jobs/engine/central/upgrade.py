@@ -30,6 +30,7 @@ from growbin_jobs.engine.central.inspection import (
     check_writable,
     schema_of,
     stay_in_schema_of,
+    try_to_write,
 )
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -186,6 +187,7 @@ def check(database: Database, schema: Schema, command: str = UPGRADE_COMMAND) ->
     database.connect()
     _look(database, schema)
     require_current(database, schema, command)
+    try_to_write(database)
 
 
 def _look(database: Database, schema: Schema) -> bool:
