@@ -17,15 +17,11 @@ _DAY: Final = 86_400.0
 #: Rows asked for at a time.
 _CHUNK: Final = 1000
 
-_COPIED: Final = """
-SELECT task_id, synced_at FROM task_wal WHERE synced_at > ? AND status IN ('completed', 'dead')
-ORDER BY rowid DESC LIMIT ?
-"""
-
 
 def check_restored(config: EngineConfig) -> Iterator[Finding]:
     """Look for tasks that this node has copied to the central database and that are not there any more."""
     from growbin_jobs.engine.central.tasks import Tasks
+    from growbin_jobs.engine.journal.tables.copied_again import latest_copied
     from growbin_jobs.engine.opening import open_central
     from growbin_jobs.operations.journal_files import reading
 
@@ -34,7 +30,7 @@ def check_restored(config: EngineConfig) -> Iterator[Finding]:
     with suppress(GrowbinError):  # said before: of the journal, or of the database
         with reading(config.journal_path) as connection:
             since = datetime.now(UTC).timestamp() - _DAY
-            copied: dict[str, float] = dict(connection.execute(_COPIED, (since, _ROWS)).fetchall())
+            copied = latest_copied(connection, since=since, limit=_ROWS)
         tasks, ids = Tasks(open_central(config)), list(copied)
         for start in range(0, len(ids), _CHUNK):
             for task in tasks.get_many(ids[start : start + _CHUNK]):

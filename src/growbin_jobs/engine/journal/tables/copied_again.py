@@ -13,6 +13,20 @@ TABLES = (("task_wal", "synced_at"), ("attempt", "copied_at"), ("dead_letter", "
 _LAST = "SELECT max(rowid) FROM (SELECT rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?)"
 _UNMARK = "UPDATE {table} SET {column} = NULL WHERE rowid > ? AND rowid <= ? AND {column} >= ?"
 
+_COPIED = """
+SELECT task_id, synced_at FROM task_wal WHERE synced_at > ? AND status IN ('completed', 'dead')
+ORDER BY rowid DESC LIMIT ?
+"""
+
+
+def latest_copied(connection: apsw.Connection, *, since: float, limit: int) -> dict[str, float]:
+    """Return the latest tasks that have ended and are in the central database, each with when it was copied there.
+
+    Parameters:
+      since: Of the copy, seconds since 1970, UTC.
+    """
+    return dict(connection.execute(_COPIED, (since, limit)).fetchall())
+
 
 def unmark(connection: apsw.Connection, table: str, column: str, *, since: float, after: int) -> tuple[int, int | None]:
     """Note of the next rows of a table that the central database lacks what it got since a moment.
