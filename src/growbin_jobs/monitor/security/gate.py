@@ -6,7 +6,7 @@ their credentials along whatever page asks (CVE-2022-30034, CVE-2025-62593, CVE-
 
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -43,8 +43,11 @@ _WRONG_HOST: Final = (
     "모니터의 주소가 아닙니다. 맞는 주소라면 GROWBIN_MONITOR_HOSTS에 추가하세요.\n"
 )
 _FOREIGN: Final = (
-    "This request comes from another site, so it changes nothing.\n"
-    "다른 사이트에서 온 요청이므로 아무것도 바꾸지 않았습니다.\n"
+    "This request comes from another site, so it changes nothing. If it is the monitor's own, a proxy hides its name: "
+    "let that pass on Host with the port, or set GROWBIN_MONITOR_PUBLIC_URL.\n"
+    "다른 사이트에서 온 요청이므로 아무것도 바꾸지 않았습니다. 모니터의 페이지에서 보낸 요청이라면 "
+    "프록시가 주소를 가린 것입니다. 프록시가 Host를 포트까지 그대로 넘기게 하거나 "
+    "GROWBIN_MONITOR_PUBLIC_URL을 설정하세요.\n"
 )
 
 
@@ -97,18 +100,25 @@ class Gate:
         hosts = connection.headers.getlist("host")
         if len(hosts) != 1 or not is_host_allowed(self._config, hosts[0]):
             return PlainTextResponse(_WRONG_HOST, 421)
-        if connection.scope["method"] not in SAFE and not _is_own(connection, scheme):
+        if connection.scope["method"] not in SAFE and not _is_own(connection, scheme, self._config.public_url):
             return PlainTextResponse(_FOREIGN, 403)
         return None
 
 
-def _is_own(connection: HTTPConnection, scheme: str) -> bool:
-    """Return whether a request that changes something comes from our pages, or from no browser."""
+def _is_own(connection: HTTPConnection, scheme: str, public_url: str | None) -> bool:
+    """Return whether a request that changes something comes from our pages, or from no browser.
+
+    Parameters:
+      scheme: That the browser speaks, so far as we know.
+      public_url: Where our pages are, whatever a proxy makes of the host; no other site can send it as its origin.
+    """
     site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
     if site is not None and site.lower() not in ("same-origin", "none"):
         return False
     if origin is not None:
         said = urlsplit(origin)
+        if public_url is not None and _place(said) == _place(urlsplit(public_url)):
+            return True
         host = connection.headers["host"]
         ours = said.scheme in ("http", "https") and _with_port(said.netloc, said.scheme) == _with_port(
             host, said.scheme
@@ -117,6 +127,10 @@ def _is_own(connection: HTTPConnection, scheme: str) -> bool:
         return ours and (site is not None or said.scheme == scheme or scheme == "http")
     # A browser says at least one of the two with what changes something; without them a cookie is worth nothing.
     return site is not None or COOKIE not in connection.cookies
+
+
+def _place(url: SplitResult) -> tuple[str, str]:
+    return url.scheme, _with_port(url.netloc, url.scheme)
 
 
 def _with_port(host: str, scheme: str) -> str:

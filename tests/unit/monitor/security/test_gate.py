@@ -90,6 +90,16 @@ def test_an_origin_by_https_fits_a_monitor_behind_a_proxy(signed_in):
     assert client.post("/sign-in", headers=plain).status_code == 403
 
 
+def test_the_public_address_is_ours_whatever_a_proxy_makes_of_the_host(open_monitor):
+    client = open_monitor(public_url="https://jobs.example.com:8443")
+    own = {"sec-fetch-site": "same-origin", "origin": "https://jobs.example.com:8443"}
+
+    for host in ("127.0.0.1:5555", "jobs.example.com"):  # as nginx says it by itself, and by $host
+        assert client.post("/sign-in", headers=own | {"host": host}).status_code == 401, host
+    foreign = client.post("/sign-in", headers=own | {"origin": "https://jobs.example.com"})
+    assert (foreign.status_code, "GROWBIN_MONITOR_PUBLIC_URL" in foreign.text) == (403, True)
+
+
 def test_the_policy_allows_our_own_files_and_nothing_else(open_monitor):
     policy = open_monitor(INSECURE).get("/").headers["content-security-policy"]
 
