@@ -115,8 +115,11 @@ def try_to_write(database: Database) -> None:
       Deferred: When it cannot be written; the sentence says why.
     """
     if database.dialect == "postgresql":
-        sql = "CREATE TEMPORARY TABLE growbin_try ON COMMIT DROP AS SELECT 1 AS number"
-        database.transaction(lambda connection: connection.execute_sql(sql))
+
+        def write(connection: Any) -> None:
+            connection.execute_sql("CREATE TEMPORARY TABLE growbin_try ON COMMIT DROP AS SELECT 1 AS number")
+
+        database.transaction(write)
 
 
 def check_place(database: Database, tables: Iterable[str], first: str) -> None:

@@ -25,7 +25,10 @@ def latest_copied(connection: apsw.Connection, *, since: float, limit: int) -> d
     Parameters:
       since: Of the copy, seconds since 1970, UTC.
     """
-    return dict(connection.execute(_COPIED, (since, limit)).fetchall())
+    found: dict[str, float] = {}
+    for task_id, copied_at in connection.execute(_COPIED, (since, limit)):
+        found[task_id] = copied_at
+    return found
 
 
 def unmark(connection: apsw.Connection, table: str, column: str, *, since: float, after: int) -> tuple[int, int | None]:
