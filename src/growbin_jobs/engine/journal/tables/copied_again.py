@@ -14,8 +14,9 @@ _LAST = "SELECT max(rowid) FROM (SELECT rowid FROM {table} WHERE rowid > ? ORDER
 _UNMARK = "UPDATE {table} SET {column} = NULL WHERE rowid > ? AND rowid <= ? AND {column} >= ?"
 
 _COPIED = """
-SELECT task_id, synced_at FROM task_wal WHERE synced_at > ? AND status IN ('completed', 'dead')
-ORDER BY rowid DESC LIMIT ?
+SELECT task_id, synced_at FROM task_wal
+WHERE synced_at > ?1 AND coalesce(completed_at, created_at) > ?1 AND status IN ('completed', 'dead')
+ORDER BY rowid DESC LIMIT ?2
 """
 
 
@@ -23,7 +24,7 @@ def latest_copied(connection: apsw.Connection, *, since: float, limit: int) -> d
     """Return the latest tasks that have ended and are in the central database, each with when it was copied there.
 
     Parameters:
-      since: Of the copy, seconds since 1970, UTC.
+      since: Of the copy and of the end, seconds since 1970, UTC: what ended long ago may have been deleted there.
     """
     found: dict[str, float] = {}
     for task_id, copied_at in connection.execute(_COPIED, (since, limit)):
