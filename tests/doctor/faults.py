@@ -149,6 +149,8 @@ DATABASE = [
     Fault("its disk is so full that nobody can log in", lambda s: _pg(f"127.0.0.1:{s.port(refusing('could not write init file'))}", "?sslmode=disable"), "database", "could not write init file.*disk is full: free some"),
     Fault("it is being restored", lambda s: s.database("ALTER TABLE tasks DROP CONSTRAINT tasks_pkey"), "database", "tasks lack their primary keys.*Let it end", servers=True),
     Fault("it was restored", spoil.restored, "database", "lacks 1 task .* restored.*journal sync --again-since 20", "warning"),
+    Fault("somebody keeps a table to himself", lambda s: s.locked("LOCK TABLE tasks"), "database", r"process \d+ \(application psql, user \w+, transaction since 20\S+ \S+ UTC\) has locked the table tasks: nobody .* read it.*SELECT pg_terminate_backend\(\d+\)", servers=True),
+    Fault("an open transaction keeps a row for which others wait", lambda s: s.locked("UPDATE schema_version SET name = name", waits="UPDATE schema_version SET name = name"), "database", r"application psql, .* has locked the table schema_version: others wait for it.*SELECT pg_terminate_backend\(\d+\)", servers=True),
     Fault("the clocks differ", lambda s: s.database() | spoil.clock(s), "database", "clock is [67][0-9] s ahead of the database's. Set the clocks", "warning", servers=True),
 ]  # fmt: skip
 

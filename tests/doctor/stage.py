@@ -18,6 +18,9 @@ import pika.frame
 import pika.spec
 import psycopg2
 import pytest
+from tests.waiting import until
+
+from growbin_jobs.engine.central import lock_holders
 
 SECRET = "hunter2"
 
@@ -116,6 +119,27 @@ class Stage:
         if statements:
             self.sql(*statements)
         return {"DATABASE_URL": (url.replace(old, new, 1) if old else url + new) + end}
+
+    def locked(self, by: str, *, waits: str | None = None) -> dict[str, str]:
+        """Let somebody keep a transaction open after a statement, and another one wait for what it has locked."""
+        url = self["upgraded_postgres_url"]
+        self.patch.setattr(lock_holders, "_APART", 0.01)
+
+        def wait() -> None:
+            with contextlib.suppress(psycopg2.Error):  # its database is dropped before the other one lets go
+                self.sql(waits or "")
+
+        waiting = threading.Thread(target=wait) if waits else None
+        if waiting:
+            self.ends.callback(waiting.join)
+        holder = self.ends.enter_context(contextlib.closing(psycopg2.connect(url, application_name="psql")))
+        holder.cursor().execute(by)
+        if waiting:
+            waiting.start()
+            with contextlib.closing(psycopg2.connect(url)) as asking, asking.cursor() as cursor:
+                asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                until(lambda: cursor.execute(asked) or cursor.fetchone() != (0,), "it waits")
+        return {"DATABASE_URL": url, "GROWBIN_DATABASE_TIMEOUT": "0.5"}
 
     def encoded(self, encoding: str) -> dict[str, str]:
         """Return the address of a database in another encoding."""

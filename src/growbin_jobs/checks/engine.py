@@ -48,11 +48,15 @@ def check_database(config: EngineConfig, command: str) -> Iterator[Finding]:
       config: Of this node.
       command: What upgrades it.
     """
-    from growbin_jobs.engine.central.upgrade import check
-    from growbin_jobs.engine.opening import open_current
+    from growbin_jobs.engine.central.lock_holders import lock_holders
+    from growbin_jobs.engine.central.upgrade import check, tables_of
+    from growbin_jobs.engine.opening import open_central, with_tables
 
-    database = open_current(config)
-    check(database, config.schema, command)
+    database = open_central(config)
+    if holders := lock_holders(database, tables_of(config.schema)):
+        yield from (Finding("database", "failed", str(holder)) for holder in holders)
+        return  # each look at a table would wait as long as a statement may
+    check(with_tables(database, config), config.schema, command)
     yield Finding("database", "ok", database.address)
     yield from check_clock(database)
 

@@ -170,7 +170,11 @@ class PostgresDriver:
         if code is None:
             return Transient(f"psycopg2 refuses a statement ({name})")
         if code == _TIMEOUT_CODE:
-            return TooSlow(f"{self.address} took too long for a statement ({code}).", wait=self.deferral_wait)
+            return TooSlow(
+                f"{self.address} took too long for a statement ({code}); growbin-jobs doctor says whether somebody "
+                "keeps a lock.",
+                wait=self.deferral_wait,
+            )
         if code == _NO_RIGHT_CODE:
             return StaleSession(
                 f"{self.address} denies this user a right ({code}). Let the tables' owner GRANT SELECT, INSERT, "
