@@ -182,6 +182,22 @@ def _vhost(rabbitmq_server: dict[str, Any]) -> Iterator[str]:
     _management(rabbitmq_server, "PUT", f"/api/vhosts/{vhost}")
     yield rabbitmq_server["url"].removesuffix("%2F") + vhost
     _management(rabbitmq_server, "DELETE", f"/api/vhosts/{vhost}")
+    assert not (left := _links_to(vhost)), f"close what was opened: {left} would try to connect for ever"
+
+
+def _links_to(vhost: str) -> list[str]:
+    """Return the names of this process's connections to a vhost that nobody has closed."""
+    from growbin_jobs.engine.broker.rabbitmq import loop_thread
+    from growbin_jobs.engine.broker.rabbitmq.managed_connection import ManagedConnection
+
+    return [
+        link.label
+        for link in list(loop_thread._started)
+        if isinstance(link, ManagedConnection)
+        and not link.closing
+        and link._thread is not None
+        and link._parameters[0].virtual_host == vhost
+    ]
 
 
 @pytest.fixture(scope="session")

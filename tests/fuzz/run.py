@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -264,7 +265,8 @@ def main() -> int:
     faults = 0
     for url in urls:
         folder = Path(tempfile.mkdtemp(prefix="growbin-fuzz-"))
-        report = play(Site(folder, url), given.messages // len(urls), seed, command=given.command)
+        with closing(Site(folder, url)) as site:
+            report = play(site, given.messages // len(urls), seed, command=given.command)
         show(report, seed, "RabbitMQ" if url else "embedded", folder)
         faults += len(report.faults)
     return 1 if faults else 0

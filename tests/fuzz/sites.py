@@ -70,6 +70,10 @@ class Site:
             EngineConfig(data_dir=folder, node="fuzz", broker_url=broker_url, journal_free_floor=10_000_000)
         )
 
+    def close(self) -> None:
+        """Close the broker's connections, which would else try to connect for as long as the process lives."""
+        self.engine.broker.close()
+
     @property
     def env(self) -> dict[str, str]:
         """Variables of the worker."""

@@ -4,6 +4,8 @@
 ``GROWBIN_TEST_ALL=1`` sends the 5,000; ``scripts/fuzz --messages N --seed S`` more, or a run once more.
 """
 
+from contextlib import closing
+
 import pytest
 from tests.whole import WHOLE
 
@@ -23,7 +25,8 @@ COUNT, OF = (5_000, None) if WHOLE else (1_500, 5_000)
 def test_every_odd_message_ends_and_the_ordinary_ones_run(broker, tmp_path, request):
     url = request.getfixturevalue("rabbitmq_url") if broker == "rabbitmq" else None
 
-    report = play(Site(tmp_path, url), COUNT, SEEDS[broker], of=OF, patience=200)
+    with closing(Site(tmp_path, url)) as site:
+        report = play(site, COUNT, SEEDS[broker], of=OF, patience=200)
 
     show(report, SEEDS[broker], broker, tmp_path)  # the seed, for scripts/fuzz
     assert report.faults == []
