@@ -46,6 +46,7 @@ def proof_of(
     return prove(
         database, since, until, now=datetime.now(UTC), node=settings.node, zone=zone, kept=kept,
         in_broker=lambda: first_messages(depths, embedded=settings.broker_url is None),
+        embedded=settings.broker_url is None,
     )  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def proof_of_engine(config: EngineConfig, database: Database, since: datetime, u
       Deferred: The database is away.
     """
     kept = timedelta(days=config.keep_dead_letters_days)
-    return prove_engine(database, since, until, now=datetime.now(UTC), node=config.node, kept=kept)
+    embedded = config.broker_url is None
+    return prove_engine(database, since, until, now=datetime.now(UTC), node=config.node, kept=kept, embedded=embedded)
 
 
 def first_messages(depths: Callable[[Iterable[str]], Mapping[str, Depth]], *, embedded: bool) -> int | str:

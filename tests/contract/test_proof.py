@@ -13,15 +13,18 @@ import pytest
 from tests.contract.central_node import START, Node
 from tests.contract.schedule_world import CHECKS, DAILY, HOUR, MINUTE, ScheduleWorld
 
+from growbin_jobs.engine.broker.port import Depth
 from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letters import Action, DeadLetterRow, DeadLetters
+from growbin_jobs.engine.central.queue_minutes import QueueMinutes
 from growbin_jobs.engine.central.tasks import TaskRow, Tasks
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
 from growbin_jobs.limits.budgets import Budgets
 from growbin_jobs.limits.promises import Promises
 from growbin_jobs.limits.usage import LlmUsage
 from growbin_jobs.models.analysis import WasteAnalysis
+from growbin_jobs.operations.proofs import messages as proofs
 from growbin_jobs.operations.proofs.messages import gaps_of_nodes, prove_analyses, prove_messages
 from growbin_jobs.operations.proofs.parts import Kind, Part, Verdict
 from growbin_jobs.operations.proofs.promises import prove_limits, prove_paid_answers, prove_schedule
@@ -113,6 +116,24 @@ def test_a_planted_hole_or_double_of_messages_is_named(
     assert (part.verdict, part.wrong_in_all) == (Verdict.BROKEN, 1)
     assert part.counted["accepted"] == 8
     assert part.counted["lost"] == (what[0] == "hole")
+
+
+def test_a_message_that_neither_its_queue_nor_a_worker_has_is_a_hole(
+    database: Database, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(database, node)
+    run(database, TaskRow.update(synced_at=START))
+    for ago in (1, 2):
+        minute = NOW - timedelta(minutes=ago)
+        QueueMinutes(database).add(minute, {"vision": Depth(0, None, None, 0)}, now=minute)
+    monkeypatch.setattr(proofs, "APART", 0.0)
+
+    part = prove_messages(database, SINCE, UNTIL, NOW, (), embedded=False)
+
+    assert found(part) == [("hole", "child")]
+    assert "run-again child" in part.wrong[0].why
+    assert (part.verdict, part.wrong_in_all) == (Verdict.BROKEN, 1)
+    assert (part.counted["accepted"], part.counted["pending"], part.counted["lost"]) == (8, 0, 1)
 
 
 def test_a_message_that_only_its_dead_letter_names_is_a_hole(database: Database, node: Node) -> None:

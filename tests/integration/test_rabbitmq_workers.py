@@ -252,13 +252,26 @@ def test_a_message_that_was_moved_here_from_another_queue_belongs_here(broker, r
     consumer.close()
 
 
-def test_a_deleted_queue_is_declared_and_consumed_again(put, ran, rabbitmq_url):
+def test_a_deleted_queue_is_said_declared_and_consumed_again(put, ran, rabbitmq_url, caplog):
     put.send(1)
     assert ran.get(timeout=PATIENCE) == 1
 
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         connection.channel().queue_delete(QUEUE)
     put.send(2)
+
+    assert ran.get(timeout=PATIENCE) == 2
+    assert f"amqp.queue_deleted queue={QUEUE} " in caplog.text
+
+
+def test_a_deleted_vhost_is_worked_in_again_when_it_is_back(put, ran, rabbitmq_url, rabbitmq_management):
+    put.send(1)
+    assert ran.get(timeout=PATIENCE) == 1
+
+    vhost = urlsplit(rabbitmq_url).path[1:]
+    rabbitmq_management("DELETE", f"/vhosts/{vhost}")
+    rabbitmq_management("PUT", f"/vhosts/{vhost}", {})
+    put.send_with_options(args=(2,), delay=1000)
 
     assert ran.get(timeout=PATIENCE) == 2
 

@@ -414,6 +414,12 @@ CONNECT_FAILED: Final = _event(
     _PAUSE, {"connection": "its name", "reason": "why"},
     "amqp.connect_failed connection=%(connection)s next_try_in=%(next_try_in).1f %(reason)s", W,
 )  # fmt: skip
+QUEUE_DELETED: Final = _event(
+    "amqp.queue_deleted", "Somebody has deleted a queue that this process consumes, with its messages.",
+    None, {"queue": "its name"},
+    "amqp.queue_deleted queue=%(queue)s It is declared anew; its messages are gone. Some minutes later this names "
+    "them: growbin-jobs tasks list state:lost. Each is sent again by: growbin-jobs tasks run-again ID", W,
+)  # fmt: skip
 BLOCKED: Final = _event(
     "amqp.blocked", "RabbitMQ takes no messages for now (memory or disk alarm).",
     None, {"connection": "its name", "reason": "RabbitMQ's words"},

@@ -16,41 +16,50 @@ from growbin_jobs.engine.delivery.records import TaskState
 LOST: Final = "lost"
 
 
-def with_lost(lost: Lost, lines: Sequence[TaskLine]) -> list[TaskLine]:
-    """Return tasks, those that ran on a silent node as lost.
+def with_lost(lost: Lost, lines: Sequence[TaskLine], *, now: datetime | None = None) -> list[TaskLine]:
+    """Return tasks, those that ran on a silent node, or whose messages nobody has any more, as lost.
 
     Parameters:
       lost: Finds them.
       lines: The tasks.
+      now: Aware; None: by this machine's clock.
 
     Raises:
       Deferred: The database is away.
     """
+    now = now or datetime.now(UTC)
     running = [line.task_id for line in lines if line.status == TaskState.RUNNING]
-    if not running:
+    waiting = [line.task_id for line in lines if line.status in (TaskState.PENDING, TaskState.FAILED)]
+    found = lost.tasks(now, task_ids=running) if running else []
+    found += lost.vanished(now, task_ids=waiting)
+    gone = {task.task_id for task in found}
+    if not gone:
         return list(lines)
-    gone = {task.task_id for task in lost.tasks(datetime.now(UTC), task_ids=running)}
     return [replace(line, status=LOST) if line.task_id in gone else line for line in lines]
 
 
-def meaning_lost(lost: Lost, expression: Expression) -> Expression:
-    """Return a search in which ``state:lost`` is said by what the table knows: running, and not on a node that lives.
+def meaning_lost(lost: Lost, expression: Expression, *, now: datetime | None = None) -> Expression:
+    """Return a search in which ``state:lost`` is said by what the table knows.
+
+    That is: running, and not on a node that lives; or one of the tasks whose messages nobody has any more.
 
     Parameters:
       lost: Knows which nodes live.
       expression: The search.
+      now: Aware; None: by this machine's clock.
 
     Raises:
       Deferred: The database is away.
     """
     if isinstance(expression, Not):
-        return Not(meaning_lost(lost, expression.part))
+        return Not(meaning_lost(lost, expression.part, now=now))
     if isinstance(expression, And | Or):
-        return type(expression)(tuple(meaning_lost(lost, part) for part in expression.parts))
+        return type(expression)(tuple(meaning_lost(lost, part, now=now) for part in expression.parts))
     if expression.field != "state" or expression.value != LOST:
         return expression
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     living = Or(tuple(Term("node", "is", node) for node in sorted(lost.living(now))))
     running = Term("state", "is", TaskState.RUNNING.value)
     old = Not(Term("started", ">=", now - SILENCE))
-    return And((running, old, Not(living))) if living.parts else And((running, old))
+    ran = And((running, old, Not(living))) if living.parts else And((running, old))
+    return Or((ran, *(Term("id", "is", task.task_id) for task in lost.vanished(now))))

@@ -23,9 +23,9 @@ class Waiting:
     """Why.
 
     Attributes:
-      reason: A word: ``retry_due``, ``deferred``, ``redelivered`` or ``returns`` (it is lost, and this becomes of it),
-        ``running``, ``nobody_takes``, ``busy``, ``in_queue``, ``limit``, ``limit_stopped``, ``breaker``, ``in_batch``
-        or ``next_batch``; of a batch ``batch_made``, ``batch_sent``, ``batch_reading``, ``batch_ending`` or
+      reason: A word: ``retry_due``, ``deferred``, ``redelivered``, ``returns`` or ``vanished`` (it is lost, and this
+        becomes of it), ``running``, ``nobody_takes``, ``busy``, ``in_queue``, ``limit``, ``limit_stopped``,
+        ``breaker``, ``in_batch`` or ``next_batch``; of a batch ``batch_made``, ``batch_sent``, ``batch_reading``, ``batch_ending`` or
         ``batch_problem``.
       values: What belongs into the sentence. Those named ``at`` are seconds since 1970.
     """
@@ -54,6 +54,8 @@ def why_task_waits(
         reason = "deferred" if task.deferrals and not task.error else "retry_due"
         values = {"at": task.due_at.timestamp(), "number": task.retry_count + 1, "error": task.error or ""}
         return Waiting(reason, values)
+    if Lost(database, embedded=embedded).vanished(now, task_ids=[task.task_id]):
+        return Waiting("vanished", {"queue": task.queue_name})
     taking = [state for state in present_workers(Workers(database), now=now) if task.queue_name in state.group.queues]
     working = [state for state in taking if state.presence is Presence.WORKING]
     if not working:

@@ -1,8 +1,9 @@
-"""Tasks and workers of nodes that have fallen silent: what is lost, what becomes of it, and what was left behind.
+"""What is lost: tasks and workers of nodes that have fallen silent, and messages that nobody has any more.
 
 A node whose keeper reports to ``workers`` no more is dead, or cut off. What it ran is told to nobody; the message is
 not lost with it: RabbitMQ delivers it again once the node's connection has ended, the embedded broker once its process
-is gone or the node is back.
+is gone or the node is back. What nobody has any more (:mod:`growbin_jobs.engine.central.vanished`) runs again only when
+a person says so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.dead_letter_rows import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
+from growbin_jobs.engine.central.vanished import vanished
 from growbin_jobs.engine.central.workers import SILENCE, WorkerGroup, Workers
 from growbin_jobs.engine.delivery.records import TaskState
 
@@ -27,16 +29,21 @@ class Fate(StrEnum):
     """What becomes of a lost task.
 
     ``redelivered``: the broker delivers it to another worker when the node's connection ends. ``returns``: it goes on
-    when the node, or another process on its data folder, runs again.
+    when the node, or another process on its data folder, runs again. ``vanished``: neither the broker nor a worker has
+    it, since somebody has deleted or emptied its queue; a person may let it run again.
     """
 
     REDELIVERED = "redelivered"
     RETURNS = "returns"
+    VANISHED = "vanished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostTask:
-    """A task that was running when its node fell silent; ``last_seen``: its node's last heartbeat, if it is known."""
+    """A task that was running when its node fell silent, or waits for nothing.
+
+    ``last_seen``: its node's last heartbeat, if it is known.
+    """
 
     task_id: str
     node: str
@@ -100,7 +107,7 @@ class Lost:
         return {node: max(each.seen_at for each in groups) for node, groups in self._gone(now).items()}
 
     def tasks(self, now: datetime, *, task_ids: Collection[str] | None = None, limit: int = 1000) -> list[LostTask]:
-        """Return lost tasks, those that began first before others.
+        """Return tasks that a silent node ran, those that began first before others.
 
         Parameters:
           task_ids: Of these only; None: all.
@@ -120,6 +127,23 @@ class Lost:
                 fate=self._fate,
             )
             for each in self._database.rows(query.order_by(row.started_at).limit(limit))
+        ]  # fmt: skip
+
+    def vanished(self, now: datetime, *, task_ids: Collection[str] | None = None) -> list[LostTask]:
+        """Return tasks whose messages neither the broker nor a worker has any more, as far as that is certain.
+
+        Parameters:
+          task_ids: Of these only; None: all, the oldest first, and at most so many as are named at a time.
+        """
+        if self._fate is Fate.RETURNS or (task_ids is not None and not task_ids):
+            return []  # the embedded broker's file tells of each of its messages
+        seen = self.silent(now)
+        return [
+            LostTask(
+                task_id=each["task_id"], node=each["node"], task_name=each["task_name"], queue_name=each["queue_name"],
+                worker=None, started_at=each["started_at"], last_seen=seen.get(each["node"]), fate=Fate.VANISHED,
+            )
+            for each in vanished(self._database, now, task_ids=task_ids)
         ]  # fmt: skip
 
     def nodes(self, now: datetime) -> list[GoneNode]:

@@ -102,7 +102,7 @@ class EnsureKeeper(Middleware):
         # Not all at once, so that one of many processes is the first to miss it.
         while not stopping.wait(INTERVAL * random.uniform(0.8, 1.2)):  # noqa: S311
             if self._reserved is not None:
-                self._reserved.tell(worker.work_queue)
+                self._reserved.tell(worker.work_queue, _consumers(worker))
             if time.monotonic() < begin:
                 continue
             missed = 0 if self._sees_a_keeper() else missed + 1
@@ -157,3 +157,8 @@ class EnsureKeeper(Middleware):
             version=self._config.version,
             started_at=time.time(),
         )
+
+
+def _consumers(worker: Worker) -> list[object]:
+    """Return the broker's consumers of a worker, as far as they are open now."""
+    return [getattr(thread, "consumer", None) for thread in list(worker.consumers.values())]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +41,11 @@ class Reserved:
         self._path = _folder(folder) / f"{os.getpid()}.json"
         self._pid = os.getpid()
 
-    def tell(self, work_queue: Any) -> None:
-        """Write what waits in a worker's queue. On a full disk nothing is told, and the file before is taken back.
+    def tell(self, work_queue: Any, consumers: Iterable[Any] = ()) -> None:
+        """Write what waits in a worker. On a full disk nothing is told, and the file before is taken back.
 
         Parameters:
+          consumers: Its consumers: what those have that do not hand it out, as of a paused queue, is only counted.
           work_queue: :class:`growbin_jobs.engine.fast.work_queue.WorkQueue`, or Dramatiq's own one.
         """
         try:
@@ -52,7 +54,8 @@ class Reserved:
                 {"id": each.message_id, "actor": each.actor_name, "queue": each.queue_name, "pid": self._pid}
                 for each in (item.message for item in waiting)
             ]
-            facts = json.dumps({"count": max(work_queue.qsize(), len(tasks)), "tasks": tasks})
+            count = max(work_queue.qsize(), len(tasks)) + sum(getattr(each, "waiting", 0) for each in consumers)
+            facts = json.dumps({"count": count, "tasks": tasks})
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             written = self._path.with_suffix(".new")
             written.write_text(facts, encoding="utf-8")

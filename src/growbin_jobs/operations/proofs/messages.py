@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from growbin_jobs.engine.central.conservation import COMPLETED, DEAD, IN_FLIGHT, fates, living_payloads
 from growbin_jobs.engine.central.database import Database
+from growbin_jobs.engine.central.lost import Lost
 from growbin_jobs.engine.central.nodes_behind import nodes_behind
+from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.workers import SILENCE
 from growbin_jobs.models.analysis_ends import ends, unfinished
 from growbin_jobs.operations.proofs.parts import MOST_NAMED, Kind, Part, Wrong, part
@@ -21,22 +24,37 @@ GRACE: Final = timedelta(minutes=2)
 #: Analyses that a sentence names.
 _FEW: Final = 20
 
+#: Seconds between two looks for what nobody has any more.
+APART: Final = 5.0
+
+#: Why a message is a hole that waits in the database and nowhere else.
+VANISHED: Final = (
+    "its queue is empty, and no worker has it: the queue was deleted or emptied; "
+    "growbin-jobs tasks run-again {task} sends it anew"
+)
+
 #: In flight for so long without a word: whether the broker still has it cannot be seen in the database.
 SILENT: Final = timedelta(hours=1)
 
 
-def prove_messages(database: Database, since: datetime, until: datetime, now: datetime, gaps: Sequence[str]) -> Part:
+def prove_messages(
+    database: Database, since: datetime, until: datetime, now: datetime, gaps: Sequence[str], *, embedded: bool = True
+) -> Part:
     """Prove: accepted = completed + dead + in flight.
 
     Parameters:
       since, until: When the messages were created.
       gaps: What is known to be missing in the database.
+      embedded: The broker is the embedded one, whose file tells of each of its messages.
 
     Raises:
       Deferred: The database is away.
     """
+    gone = _gone(Lost(database, embedded=embedded), database, since, until, now)
     found = fates(database, since, until, settled=now - GRACE, heard=now - SILENT, limit=MOST_NAMED)
     counted = {fate: found.by_fate.get(fate, 0) for fate in (*COMPLETED, *DEAD, *IN_FLIGHT)}
+    for state in gone.values():
+        counted[state] = max(0, counted[state] - 1)
     lost = found.accepted - sum(counted.values())
     unchecked = list(gaps)
     if found.overdue:
@@ -50,16 +68,31 @@ def prove_messages(database: Database, since: datetime, until: datetime, now: da
             "yet. Make the proof again later."
         )
     holes = [Wrong(Kind.HOLE, task_id, why) for task_id, why in found.holes]
+    holes += [Wrong(Kind.HOLE, task_id, VANISHED.format(task=task_id)) for task_id in gone]
     doubles = [Wrong(Kind.DOUBLE, task_id, "completed, and an open dead letter too") for task_id in found.doubles]
     return part(
         "messages",
         "accepted = completed + dead + in flight; lost 0",
         counted={"accepted": found.accepted, **counted, "lost": lost},
-        wrong=[*doubles, *holes],
+        wrong=[*doubles, *holes][:MOST_NAMED],
         wrong_in_all=max(found.holes_in_all, lost) + found.doubles_in_all,
         unchecked=unchecked,
         sources=["tasks", "dead_letters", "task_attempts"],
     )
+
+
+def _gone(lost: Lost, database: Database, since: datetime, until: datetime, now: datetime) -> dict[str, str]:
+    """Return the messages of a span that nobody has any more, each with the state that its task shows."""
+    first = {each.task_id for each in lost.vanished(now)}
+    if not first:
+        return {}
+    time.sleep(APART)  # what has just begun to run is told within seconds
+    still = [each.task_id for each in lost.vanished(now, task_ids=sorted(first))]
+    row = TaskRow
+    query = row.select(row.task_id, row.status).where(
+        row.task_id.in_(still) & (row.created_at >= since) & (row.created_at < until)
+    )
+    return {each["task_id"]: each["status"] for each in database.rows(query.order_by(row.task_id))}
 
 
 def prove_analyses(

@@ -58,6 +58,7 @@ def prove(
     zone: ZoneInfo,
     kept: Kept,
     in_broker: Callable[[], int | str],
+    embedded: bool = True,
     clock: Clock = database_time,
 ) -> Proof:
     """Recompute everything from the tables of now; nothing is remembered from an earlier proof.
@@ -69,6 +70,7 @@ def prove(
       zone: Of the days of budgets.
       kept: How long rows are kept.
       in_broker: Returns how many messages the queue of stage 1 has, or why nobody can tell.
+      embedded: The broker is the embedded one.
       clock: Returns the time of the schedule.
 
     Raises:
@@ -80,7 +82,7 @@ def prove(
     messages = [*nodes, *_too_old("tasks", since, now, min(kept.tasks, kept.dead_letters))]
     usage = _too_old("requests to model servers", since, now, kept.usage)
     parts = [
-        prove_messages(database, since, until, now, messages),
+        prove_messages(database, since, until, now, messages, embedded=embedded),
         prove_analyses(database, since, until, now, nodes, in_broker=in_broker),
         prove_schedule(database, since, until, _too_old("due times", since, now, kept.due_times), clock=clock),
         prove_limits(database, since, until, now, usage, zone=zone),
@@ -93,12 +95,12 @@ def prove(
 
 
 def prove_engine(
-    database: Database, since: datetime, until: datetime, *, now: datetime, node: str, kept: timedelta
+    database: Database, since: datetime, until: datetime, *, now: datetime, node: str, kept: timedelta, embedded: bool
 ) -> Proof:
     """Recompute what can be proven of an engine that is not Growbin's: that none of its messages is lost.
 
     Parameters:
-      since, until, now, node: As for :func:`prove`.
+      since, until, now, node, embedded: As for :func:`prove`.
       kept: How long dead letters are kept; tasks are until somebody deletes them.
 
     Raises:
@@ -107,7 +109,7 @@ def prove_engine(
     """
     until = _end(since, until, now)
     gaps = [*gaps_of_nodes(database, now), *_too_old("dead letters", since, now, kept)]
-    parts = [prove_messages(database, since, until, now, gaps)]
+    parts = [prove_messages(database, since, until, now, gaps, embedded=embedded)]
     return Proof(
         since=since, until=until, made_at=now, node=node, version=__version__, verdict=worst(parts), parts=parts,
         limits_of_proof=[LOST_WITH_A_DISK],

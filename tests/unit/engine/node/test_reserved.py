@@ -38,6 +38,17 @@ def test_a_process_tells_how_many_and_the_first_of_them(tmp_path, kind, monkeypa
     assert queue.qsize() == 3
 
 
+def test_what_consumers_do_not_hand_out_counts_too(tmp_path):
+    queue = WorkQueue()
+    for item in items(1):
+        queue.put(item)
+
+    Reserved(tmp_path).tell(queue, [SimpleNamespace(waiting=2), None, object()])
+
+    [found] = told(tmp_path).values()
+    assert (found.count, len(found.tasks)) == (3, 1)
+
+
 def test_the_first_are_those_that_run_first():
     queue = WorkQueue()
     for item in items(2, priority=10):

@@ -211,6 +211,11 @@ class RabbitConsumer(ConsumingChannel, Consumer):
                 forget_what_is_due(message.options)
             self._arrived.append(RabbitDelivery(message, self, tag, redelivered, body))
 
+    @property
+    def waiting(self) -> int:
+        """How many messages RabbitMQ has delivered that are not handed out yet, as in a queue that is paused here."""
+        return self._inbox.qsize() + len(self._arrived) + len(self._fetched)
+
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a delivery on its own channel, or requeue it; a stale one is left alone. Nothing here waits."""
         _release(message, ACK)

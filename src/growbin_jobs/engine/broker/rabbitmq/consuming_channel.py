@@ -11,6 +11,7 @@ from typing import Any
 
 from pika.channel import Channel
 
+from growbin_jobs.engine import events
 from growbin_jobs.engine.broker.errors import BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq import frames
 from growbin_jobs.engine.broker.rabbitmq.ack_batching import AckBatch, AckCommand
@@ -190,6 +191,7 @@ class ConsumingChannel:
 
     def _cancelled(self, channel: Channel, _frame: Any) -> None:
         self._reason = "RabbitMQ cancelled the consumer, since the queue was deleted"
+        events.QUEUE_DELETED.emit(queue=self._queue_name)
         self._on_queue_deleted()
         if channel.is_open:
             channel.close()

@@ -41,6 +41,11 @@ class SelfHealingConsumer(Consumer):
             self._consumer = self._start()
         return message
 
+    @property
+    def waiting(self) -> int:
+        """How many messages RabbitMQ has delivered that are not handed out yet."""
+        return self._consumer.waiting
+
     def ack(self, message: MessageProxy) -> None:
         """Settle a delivery on the consumer that delivered it."""
         self._consumer.ack(message)
