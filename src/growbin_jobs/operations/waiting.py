@@ -25,8 +25,8 @@ class Waiting:
     Attributes:
       reason: A word: ``retry_due``, ``deferred``, ``redelivered``, ``returns`` or ``vanished`` (it is lost, and this
         becomes of it), ``running``, ``nobody_takes``, ``busy``, ``in_queue``, ``limit``, ``limit_stopped``,
-        ``breaker``, ``in_batch`` or ``next_batch``; of a batch ``batch_made``, ``batch_sent``, ``batch_reading``, ``batch_ending`` or
-        ``batch_problem``.
+        ``breaker``, ``in_batch`` or ``next_batch``; of a batch ``batch_made``, ``batch_sent``, ``batch_reading``,
+        ``batch_ending`` or ``batch_problem``.
       values: What belongs into the sentence. Those named ``at`` are seconds since 1970.
     """
 

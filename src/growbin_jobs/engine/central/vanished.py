@@ -17,10 +17,9 @@ import peewee
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.fields import storable
 from growbin_jobs.engine.central.queue_minutes import QueueMinutes
+from growbin_jobs.engine.central.sql_words import SqlWords
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.engine.central.workers import WorkerGroup, Workers
-from growbin_jobs.engine.control.instructions import Target
-from growbin_jobs.engine.control.table import Control
 from growbin_jobs.engine.delivery.records import TaskState
 
 #: A message that went back to its queue is held for 375 s at most (:mod:`growbin_jobs.engine.delivery.returning`).
@@ -52,7 +51,7 @@ def vanished(database: Database, now: datetime, *, task_ids: Collection[str] | N
     empty = _empty_since(database, now)
     if not empty:
         return found
-    paused = {each.name for each in Control(database).read().all if each.target is Target.ACTOR}
+    paused = _paused(database, "actor")
     for queue, since in empty.items():
         before = since - HELD
         query = row.select().where(
@@ -83,14 +82,19 @@ def _empty_since(database: Database, now: datetime) -> dict[str, datetime]:
     }
     if not empty:
         return empty
-    for each in Control(database).read().all:
-        if each.target is Target.QUEUE:
-            empty.pop(each.name, None)
+    for queue in _paused(database, "queue"):
+        empty.pop(queue, None)
     for group in Workers(database).all():
         if not _has_nothing(group, now):
             for queue in group.queues:
                 empty.pop(queue, None)
     return empty
+
+
+def _paused(database: Database, target: str) -> set[str]:
+    """Return the actors or queues that somebody has paused: their messages are held back."""
+    sql, words = "SELECT name FROM control WHERE target = ?", SqlWords(database.dialect)
+    return {name for (name,) in database.run(lambda connection: words.rows(connection, sql, target))}
 
 
 def _has_nothing(group: WorkerGroup, now: datetime) -> bool:
