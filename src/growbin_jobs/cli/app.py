@@ -49,6 +49,7 @@ from growbin_jobs.cli import (
     workers,
 )
 from growbin_jobs.cli.console import complain, print_line
+from growbin_jobs.cli.escapes import explain_escapes
 from growbin_jobs.cli.made_late import put_below
 from growbin_jobs.engine.sqlite.patience import wait_briefly
 from growbin_jobs.errors import ConfigurationError, GrowbinError
@@ -282,3 +283,5 @@ def _run() -> None:
         app()
     finally:
         sys.stdout.flush()
+        if (encoding := streams.lacking_encoding()) is not None:
+            explain_escapes(encoding)

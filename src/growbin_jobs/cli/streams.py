@@ -14,6 +14,10 @@ from growbin_jobs.errors import GrowbinError
 _PLAIN = {"✔": "+", "✘": "x", "…": "...", "–": "-", "—": "-", "●": "*", "○": "o", "×": "x", "≥": ">=", "→": "->"}
 
 
+#: What was written as an escape, by the name of the encoding that lacks it.
+_escaped_in: set[str] = set()
+
+
 class OutputLost(GrowbinError):
     """Results could not be written to stdout.
 
@@ -71,6 +75,15 @@ def encodes_everything(stream: TextIO) -> bool:
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
 
 
+def lacking_encoding() -> str | None:
+    """Return the encoding for want of which something was written as escapes, once; None: everything could be shown.
+
+    Python takes UTF-8 under the locales C and POSIX. Another encoding was asked for, so it is obeyed; but who reads
+    the escapes may not know that.
+    """
+    return _escaped_in.pop() if _escaped_in else None
+
+
 class _Results:
     """Stdout, with errors of our own.
 
@@ -105,6 +118,8 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
+    if any(sign not in _PLAIN for sign in lacking):
+        _escaped_in.add(error.encoding)
     return "".join(_PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in lacking), error.end
 
 

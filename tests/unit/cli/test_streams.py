@@ -1,5 +1,6 @@
 """What is printed, on any terminal: other encodings, streams that are closed or full, texts that command terminals."""
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from tests.command_line import MAIN, start
 
+from growbin_jobs.cli import app as main
+from growbin_jobs.cli import streams
 from growbin_jobs.cli.console import _Terminal, out, visible
 from growbin_jobs.samples import sample_pictures
 
@@ -104,6 +107,20 @@ def test_doctor_is_readable_in_every_encoding(environment, encoding, language):
     assert "\\u" not in shell("$MAIN budgets list", environment, PYTHONIOENCODING=encoding).stdout.decode(encoding)
     assert " ok " in said
     assert "data folder" in said
+
+
+@pytest.mark.parametrize(("text", "is_said"), [("유리병", True), ("✔ … → glass", False), ("glass", False)])
+def test_escapes_are_explained_once_and_only_those(monkeypatch, text, is_said):
+    written, said = io.BytesIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", said)
+    streams.prepare()
+    monkeypatch.setattr(main, "app", lambda: [out.print(text), out.print(text)])
+
+    main._run()
+
+    assert written.getvalue().isascii()
+    assert (said.getvalue().count("PYTHONIOENCODING=utf-8"), b"\\u" in written.getvalue()) == (is_said, is_said)
 
 
 @pytest.mark.parametrize("encoding", ["euc-kr", "ascii", "utf-8"])
