@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from growbin_jobs.cli.console import complain, one_line, print_json, print_line, say
+from growbin_jobs.cli.spoken import spoken
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a photo, and nothing else, on stdout.")]
 
@@ -63,7 +64,7 @@ def _ids_kept(labels: Iterable[str]) -> Iterator[None]:
     except (KeyboardInterrupt, Exception) as error:
         ids = ", ".join(labels)
         if ids:
-            say(f"They go on without us; `growbin-jobs status` knows them: {ids}", "yellow")
+            say(spoken("They go on without us; `growbin-jobs status` knows them: {ids}", ids=ids), "yellow")
         if isinstance(error, KeyboardInterrupt):
             raise typer.Exit(130) from None
         raise
@@ -138,7 +139,8 @@ def finish(
             print_json(report.as_json(seen[analysis_id], photo)) if json else report.show(seen[analysis_id], photo)
     unfinished = [key for key in labels if key not in seen or not seen[key].status.is_final]
     if unfinished:
-        say(f"Not finished: {', '.join(one_line(labels[key]) for key in unfinished)}", "yellow")
+        photos = ", ".join(one_line(labels[key]) for key in unfinished)
+        say(spoken("Not finished: {photos}", photos=photos), "yellow")
         return 3
     return int(any(one.status is AnalysisStatus.FAILED for one in seen.values()))
 

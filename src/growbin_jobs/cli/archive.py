@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from growbin_jobs.cli.console import print_json, say
+from growbin_jobs.cli.console import complain, print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.spoken import spoken
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -50,11 +51,11 @@ def list_(
         print_json(as_json(rows))
         return
     if not rows:
-        say("There is no archive.")
+        say(spoken("There is no archive."))
         return
     cells = []
     for row in rows:
-        proven = Text(local(row["proven_at"])[:10] if row["proven_at"] else "never")
+        proven = Text(local(row["proven_at"])[:10] if row["proven_at"] else spoken("never"))
         proven.stylize("bold red" if row["proven"] == 0 else "")
         days = (local(row["first_at"])[:10], local(row["last_at"])[:10])
         numbers = (str(row["row_count"]), str(row["size"]))
@@ -62,7 +63,9 @@ def list_(
     columns: dict[str, JustifyMethod] = dict.fromkeys(
         ("id", "table", "from", "to", "rows", "bytes", "state", "proven"), "left"
     )
-    print_rows(f"days in {zone_name()}", columns | {"rows": "right", "bytes": "right"}, cells, folds="table")
+    print_rows(
+        spoken("days in {zone}", zone=zone_name()), columns | {"rows": "right", "bytes": "right"}, cells, folds="table"
+    )
 
 
 def restore(
@@ -84,8 +87,11 @@ def restore(
     if json:
         print_json(as_json(restored))
         return
-    would = "would come back" if dry_run else "are back"
-    say(f"{restored.rows} rows of {restored.source} ({restored.size} bytes) {would}.")
+    values = {"rows": restored.rows, "table": restored.source, "bytes": restored.size}
+    if dry_run:
+        say(spoken("{rows} rows of {table} ({bytes} bytes) would come back.", **values))
+    else:
+        say(spoken("{rows} rows of {table} ({bytes} bytes) are back.", **values))
 
 
 def drill(
@@ -108,11 +114,12 @@ def drill(
     if json:
         print_json(as_json(drilled))
     elif drilled is None:
-        say("There is no archive to try.")
+        say(spoken("There is no archive to try."))
     elif drilled.ok:
-        say(f"{drilled.archive}: all {drilled.rows} rows of {drilled.source} came back.", "bold green")
+        values = {"id": drilled.archive, "rows": drilled.rows, "table": drilled.source}
+        say(spoken("{id}: all {rows} rows of {table} came back.", **values), "bold green")
     else:
-        say(f"{drilled.archive}: {drilled.detail}.", "bold red")
+        complain(drilled.archive, f"{drilled.detail}.")
     if drilled is not None and not drilled.ok:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, print_line, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def verify(
     if json:
         print_json(as_json(verdict))
     elif verdict.wrong is None:
-        say(f"{verdict.rows} rows are as they were written. The head:")
+        say(spoken("{rows} rows are as they were written. The head:", rows=verdict.rows))
         print_line(verdict.head or "0:")
     if verdict.wrong is not None:
         complain("audit", verdict.wrong)

@@ -6,6 +6,7 @@ from datetime import datetime
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.engine.text import count_of
 from growbin_jobs.models.audit import AuditRecord
@@ -15,7 +16,7 @@ from growbin_jobs.models.audit_review import AuditReview
 def print_records(records: Sequence[AuditRecord]) -> None:
     """Print rows of the audit, a line each, and the reason below."""
     if not records:
-        say("The audit has no such row.")
+        say(spoken("The audit has no such row."))
         return
     for record in records:
         line = Text.assemble(
@@ -28,7 +29,7 @@ def print_records(records: Sequence[AuditRecord]) -> None:
         out.print(line, soft_wrap=True)
         if record.reason:
             out.print(Text(f"         {one_line(record.reason)}", style="italic"), soft_wrap=True)
-    say(f"Times in {zone_name()}.", "dim")
+    say(spoken("Times in {zone}.", zone=zone_name()), "dim")
 
 
 def print_review(found: AuditReview) -> None:
@@ -55,4 +56,4 @@ def print_review(found: AuditReview) -> None:
             say(f"{title}:", "bold")
             print_records(rows)
     if found.chain is None:
-        say(f"The chain is whole; its head: {found.head or '0:'}")
+        say(spoken("The chain is whole; its head: {head}", head=found.head or "0:"))

@@ -16,6 +16,7 @@ from growbin_jobs.sentences import Words, worded
 
 _WORDS: Final[Words] = {
     "none": {"en": "No bulk job was started yet.", "ko": "아직 시작한 일괄 작업이 없습니다."},
+    "title": {"en": "bulk {id}", "ko": "일괄 작업 {id}"},
     "state": {"en": "state", "ko": "상태"},
     "name": {"en": "name", "ko": "이름"},
     "what": {"en": "what", "ko": "하는 일"},
@@ -60,7 +61,7 @@ def print_jobs(jobs: Sequence[BulkView], language: Language) -> None:
 
 def print_job(job: BulkView, language: Language) -> None:
     """Print all of one, and what can be done next."""
-    print_title(f"bulk {job.id}")
+    print_title(worded(_WORDS, "title", language, id=job.id))
     shown, words = job.preview, {name: text[language] for name, text in _WORDS.items()}
     rows: list[tuple[str, str]] = [(words["state"], job.state), (words["what"], f"{job.verb} × {job.total}")]
     if job.name:

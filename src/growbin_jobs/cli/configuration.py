@@ -7,6 +7,7 @@ import typer
 
 from growbin_jobs.cli import target
 from growbin_jobs.cli.console import out, print_json, print_line, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 from growbin_jobs.engine.text import count_of
 
@@ -40,7 +41,8 @@ def settings(json: Json = False, _engine: EngineName = None) -> None:
             Text.assemble((row["variable"], "bold"), " = ", value, (f"  ({row['origin']})" if mine else "", "green"))
         )
         out.print(Padding(Text(row["help"], style="dim"), (0, 0, 0, 4)))
-    say(f"{sum(row['origin'] != 'default' for row in rows)} of {len(rows)} are set.")
+    number = sum(row["origin"] != "default" for row in rows)
+    say(spoken("{number} of {all} are set.", number=number, all=len(rows)))
 
 
 def _settings_rows() -> list[dict[str, Any]]:
@@ -135,6 +137,6 @@ def upgrade_database(_engine: EngineName = None) -> None:
 
     applied = upgrade(target.central(upgraded=False), target.config().schema)
     for name in applied:
-        print_line(f"applied {name}")
+        print_line(spoken("applied {name}", name=name))
     if not applied:
-        say("The database is up to date.")
+        say(spoken("The database is up to date."))

@@ -8,6 +8,7 @@ from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.dead_choice import Actor, Code, Hours, Queue, numbered, selection
 from growbin_jobs.cli.journal import File, Json
 from growbin_jobs.cli.person import language
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def list_(
     for letter in shown if json else ():
         print_json(as_json(letter))
     if len(found) > limit:  # also beside JSON: who counts lines should know
-        say(f"These are the newest {limit}; there are more: --limit", "yellow")
+        say(spoken("These are the newest {number}; there are more: --limit", number=limit), "yellow")
 
 
 def show(

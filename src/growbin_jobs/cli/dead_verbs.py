@@ -8,6 +8,7 @@ from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import complain, print_json, print_line, say
 from growbin_jobs.cli.dead_choice import Actor, Code, Filters, Hours, Queue, letters_chosen, numbered, selection
 from growbin_jobs.cli.journal import File, Json
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def retry(
     if sent.problem:
         say(sent.problem, "red")
     if sent.owed:
-        say(f"{sent.owed} messages are not sent yet; the keeper goes on with them.", "yellow")
+        say(spoken("{number} messages are not sent yet; the keeper goes on with them.", number=sent.owed), "yellow")
     _report("retried", done, json=json)
 
 
@@ -142,7 +143,7 @@ def _of_all_nodes(verb: str, ids: list[str] | None, filters: Filters, *, all_: b
         except (Conflict, NotFound) as error:
             complain(letter_id, str(error))
             failed += 1
-    print_json({past: done, "failed": failed}) if json else print_line(f"{done} {past}.")
+    print_json({past: done, "failed": failed}) if json else print_line(_done(done, past))
     if failed:
         raise typer.Exit(1)
 
@@ -161,7 +162,7 @@ def _note(past: str, letters: "list[DeadMessage]", node: str) -> None:
         for letter in letters:
             record(database, f"dead_letter.{past}", target=letter_id(node, letter.id, letter.task_id))
     except (Deferred, ConfigurationError) as error:
-        say(f"The audit does not tell of this: {error}", "yellow")
+        say(spoken("The audit does not tell of this: {error}", error=error), "yellow")
 
 
 def _ask(what: str, count: int, *, yes: bool) -> None:
@@ -183,6 +184,14 @@ def _report(what: str, dealt: "DealtWith", *, json: bool) -> None:
     if json:
         print_json({what: dealt.done, "failed": len(dealt.not_done)})
     else:
-        print_line(f"{dealt.done} {what}.")
+        print_line(_done(dealt.done, what))
     if dealt.not_done:
         raise typer.Exit(1)
+
+
+def _done(number: int, what: str) -> str:
+    return (
+        spoken("{number} retried.", number=number)
+        if what == "retried"
+        else spoken("{number} discarded.", number=number)
+    )

@@ -9,6 +9,7 @@ from rich.text import Text
 from growbin_jobs.cli import target
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.operations.dead_letters import DeadMessage, DeadOfNode
 
@@ -23,7 +24,7 @@ def print_list(letters: Sequence[DeadMessage], *, cluster: bool = False) -> None
       cluster: They are of all nodes; each is named by its node in place of its number there.
     """
     if not letters:
-        say("There are no dead letters.")
+        say(spoken("There are no dead letters."))
         return
     for letter in letters:
         style = "" if letter.is_open else "dim"
@@ -33,23 +34,28 @@ def print_list(letters: Sequence[DeadMessage], *, cluster: bool = False) -> None
         out.print(Text(f"{'':{_NUMBER}}{one_line(letter.task_id)}"), style=style, soft_wrap=True)
         why = Text.assemble((one_line(letter.code), "bold"), f" {letter.reason}")
         out.print(Padding(why, (0, 0, 0, _NUMBER + 2)), style=style)
-    say(f"Times in {zone_name()}.", "dim")
+    say(spoken("Times in {zone}.", zone=zone_name()), "dim")
     if cluster:
-        say(f"To retry one: growbin-jobs dead retry{target.option()} --cluster ID", "dim")
+        command = f"growbin-jobs dead retry{target.option()} --cluster ID"
+        say(spoken("To retry one: {command}", command=command), "dim")
 
 
 def print_letter(letter: DeadMessage) -> None:
     """Print all of one."""
-    of_node = f" of {one_line(letter.node)}" if isinstance(letter, DeadOfNode) else ""
-    print_title(f"dead letter {letter.id}{of_node}")
-    names = {"task": letter.task_id, "actor": letter.actor, "queue": letter.queue}
+    if isinstance(letter, DeadOfNode):
+        print_title(spoken("dead letter {id} of {node}", id=letter.id, node=one_line(letter.node)))
+    else:
+        print_title(spoken("dead letter {id}", id=letter.id))
+    names = {
+        spoken("task"): letter.task_id, spoken("actor"): letter.actor, spoken("queue"): letter.queue,
+    }  # fmt: skip
     rows = [(name, one_line(words)) for name, words in names.items()]
-    rows.append(("died", local(letter.died_at)))
-    rows += [
-        (name, local(at)) for name in ("retried", "discarded") if (at := getattr(letter, f"{name}_at")) is not None
-    ]
+    rows.append((spoken("died"), local(letter.died_at)))
+    dealt_with = {spoken("retried"): letter.retried_at, spoken("discarded"): letter.discarded_at}
+    rows += [(name, local(at)) for name, at in dealt_with.items() if at is not None]
     why = Text(f"{letter.reason} ({letter.code})", "red")
-    print_facts([*rows, ("times", f"in {zone_name()}"), ("why", why), ("error", letter.error)])
+    zone = (spoken("times"), spoken("in {zone}", zone=zone_name()))
+    print_facts([*rows, zone, (spoken("why"), why), (spoken("error"), letter.error)])
     message = letter.message
     if isinstance(message, dict):
         message = {name: message.get(name) for name in ("args", "kwargs", "options")}

@@ -8,6 +8,7 @@ import typer
 from growbin_jobs.cli.console import MOST_ROWS, print_json, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language as chosen
+from growbin_jobs.cli.spoken import spoken
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -41,7 +42,7 @@ def list_(json: Json = False) -> None:
     if json:
         print_json(as_json(rows))
     elif not rows:
-        say("Nothing was checked yet: the scheduler sends the checks every 10 and 15 minutes.")
+        say(spoken("Nothing was checked yet: the scheduler sends the checks every 10 and 15 minutes."))
     else:
         shown_rows = sorted(rows, key=lambda row: _ORDER.get(row["state"], 0))[:MOST_ROWS]
         columns: dict[str, JustifyMethod] = {
@@ -63,11 +64,12 @@ def list_(json: Json = False) -> None:
         if all(row["tls_expires_at"] is None for row in shown_rows):
             del columns["TLS days"]
             cells = [[*each[:5], each[6]] for each in cells]
-        print_rows(f"times in {zone_name()}", columns, cells, folds="reason")
+        print_rows(spoken("times in {zone}", zone=zone_name()), columns, cells, folds="reason")
         if len(rows) > MOST_ROWS:
             counts = Counter(row["state"] for row in rows).most_common()
             words = ", ".join(f"{number} {state}" for state, number in counts)
-            say(f"{len(rows)} targets: {words}. --json shows all; what is not healthy comes first here.")
+            counted = {"number": len(rows), "words": words}
+            say(spoken("{number} targets: {words}. --json shows all; the unhealthy come first here.", **counted))
     if any(row["state"] in ("unhealthy", "unreachable", "misconfigured") for row in rows):
         raise typer.Exit(1)
 
@@ -96,7 +98,7 @@ def events(
         print_json(as_json(rows))
         return
     if not rows:
-        say("No state has changed.")
+        say(spoken("No state has changed."))
         return
     columns: dict[str, JustifyMethod] = dict.fromkeys(("at", "target", "before", "after", "told", "reason"), "left")
     cells = [
@@ -105,12 +107,12 @@ def events(
             row["target"],
             row["before"],
             row["after"],
-            "yes" if row["alert"] else "",
+            spoken("yes") if row["alert"] else "",
             shown(row["reason"], language),
         ]
         for row in rows
     ]
-    print_rows(f"times in {zone_name()}", columns, cells, folds="reason")
+    print_rows(spoken("times in {zone}", zone=zone_name()), columns, cells, folds="reason")
 
 
 def check(

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, print_line, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
-from growbin_jobs.engine.text import count_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 File = Annotated[
@@ -59,7 +59,7 @@ def tail(
 
     file = journal_file(path)
     if not json:
-        say(f"Times in {zone_name()}.", "dim")
+        say(spoken("Times in {zone}.", zone=zone_name()), "dim")
     for task in journal_tail.tail(file, lines, follow=follow):
         print_json(as_json(task)) if json else view.print_task_line(task)
 
@@ -90,7 +90,7 @@ def verify(json: Json = False, path: File = None, _engine: EngineName = None) ->
         for problem in found.problems:
             complain("found", problem)
         if found.quarantined:
-            say(f"Put aside before: {', '.join(found.quarantined)}", "yellow")
+            say(spoken("Put aside before: {files}", files=", ".join(found.quarantined)), "yellow")
     raise typer.Exit(int(bool(found.problems)))
 
 
@@ -117,7 +117,8 @@ def checkpoint(
     if json:
         print_json(as_json(done))
     else:
-        print_line(f"{done.copied} of {done.pages} pages of the log are in the database file.")
+        pages = {"copied": done.copied, "pages": done.pages}
+        print_line(spoken("{copied} of {pages} pages of the log are in the database file.", **pages))
 
 
 def sync(
@@ -157,7 +158,8 @@ def sync(
     if json:
         print_json(journal_transfer.report(done))
     else:
-        print_line(f"{count_of(done.copied, 'row')} copied, {done.refused} refused, {done.left} left.")
+        rows = {"copied": done.copied, "refused": done.refused, "left": done.left}
+        print_line(spoken("Rows: {copied} copied, {refused} refused, {left} left.", **rows))
     raise typer.Exit(os.EX_TEMPFAIL if done.left else 0)
 
 
@@ -191,12 +193,17 @@ def drain(
             batch=target.config().sync_batch,
         )
     for name in done.quarantined:
-        say(f"{file} was damaged and is now {name}. Only messages that could be read were taken over from it.", "red")
+        aside = {"file": file, "name": name}
+        say(
+            spoken("{file} was damaged and is now {name}. Only messages that could be read were taken over.", **aside),
+            "red",
+        )
     for problem in done.problems:
         say(problem, "red")
     if json:
         print_json(journal_transfer.report(done))
     else:
-        print_line(f"{count_of(done.copied, 'row')} copied, {done.refused} refused, {done.left} left.")
-        print_line(f"{count_of(done.sent, 'message')} sent, {done.owed} left.")
+        rows = {"copied": done.copied, "refused": done.refused, "left": done.left}
+        print_line(spoken("Rows: {copied} copied, {refused} refused, {left} left.", **rows))
+        print_line(spoken("Messages: {sent} sent, {left} left.", sent=done.sent, left=done.owed))
     raise typer.Exit(0 if done.complete else os.EX_TEMPFAIL)

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.times import local
 from growbin_jobs.engine.delivery.records import JournalTask
 from growbin_jobs.operations.journal_status import JournalStatus
@@ -39,21 +40,24 @@ def print_task_line(task: JournalTask) -> None:
 
 
 def _status_lines(found: JournalStatus) -> Iterator[tuple[str, str | Text]]:
-    yield "journal", str(found.path)
-    yield "node", found.node
+    yield spoken("journal"), str(found.path)
+    yield spoken("node"), found.node
     counts = [Text(f"{n:,} {state}", STYLES[state] if n else "dim") for state, n in found.tasks.items()]
-    yield "tasks", Text("  ").join(counts)
-    yield "to be copied", _marked(f"{found.unsynced:,}, {found.lag:.1f} s behind", found.lag > SLOW, "yellow")
-    yield "to be sent", _marked(f"{found.owed:,}", found.owed > 0, "yellow")
-    yield "dead letters", _marked(f"{found.dead_letters:,}", found.dead_letters > 0, "bold red")
+    yield spoken("tasks"), Text("  ").join(counts)
+    behind = spoken("{number}, {seconds} s behind", number=f"{found.unsynced:,}", seconds=f"{found.lag:.1f}")
+    yield spoken("to be copied"), _marked(behind, found.lag > SLOW, "yellow")
+    yield spoken("to be sent"), _marked(f"{found.owed:,}", found.owed > 0, "yellow")
+    yield spoken("dead letters"), _marked(f"{found.dead_letters:,}", found.dead_letters > 0, "bold red")
     sizes = found.bytes
-    yield "files", f"{sizes['database'] / 1e6:,.1f} MB, log {sizes['wal'] / 1e6:,.1f} MB"
-    yield "free disk", f"{found.free_bytes / 1e9:,.1f} GB"
+    megabytes = {"database": f"{sizes['database'] / 1e6:,.1f}", "log": f"{sizes['wal'] / 1e6:,.1f}"}
+    yield spoken("files"), spoken("{database} MB, log {log} MB", **megabytes)
+    yield spoken("free disk"), f"{found.free_bytes / 1e9:,.1f} GB"
     if found.quarantined:
-        yield "damaged", Text(", ".join(found.quarantined), "bold red")
+        yield spoken("damaged"), Text(", ".join(found.quarantined), "bold red")
     keeper = found.keeper
-    yield "keeper", _marked(f"process {keeper}" if keeper else "none: it comes with a worker", not keeper, "yellow")
-    yield "workers", ", ".join(map(str, found.workers)) or "none"
+    process = spoken("process {pid}", pid=keeper) if keeper else spoken("none: it comes with a worker")
+    yield spoken("keeper"), _marked(process, not keeper, "yellow")
+    yield spoken("workers"), ", ".join(map(str, found.workers)) or spoken("none")
 
 
 def _took(task: JournalTask) -> str:

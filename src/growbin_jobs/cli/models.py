@@ -6,6 +6,7 @@ import typer
 
 from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.spoken import spoken
 
 
 def rehearse(
@@ -54,7 +55,7 @@ def rehearse(
         print_json(as_json(done) | {"verdict": done.verdict})
     else:
         view.print_rehearsal(done)
-        say("doctor reads this verdict: growbin-jobs doctor", "dim")
+        say(spoken("doctor reads this verdict: growbin-jobs doctor"), "dim")
     raise typer.Exit(int(done.verdict != "go"))
 
 
@@ -95,4 +96,4 @@ def forget(
     from growbin_jobs.operations.model_servers import forget_servers
 
     count = forget_servers(target.central(), model)
-    print_json({"forgotten": count}) if json else say(f"Forgotten: {count}. Restart the workers.")
+    print_json({"forgotten": count}) if json else say(spoken("Forgotten: {number}. Restart the workers.", number=count))

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.usage_view import dollars
 from growbin_jobs.operations.model_servers import KnownServer
 from growbin_jobs.operations.rehearsal_verdict import Agreement, Paid, Rehearsal
@@ -43,17 +44,27 @@ def print_rehearsal(done: Rehearsal) -> None:
 def print_servers(servers: Sequence[KnownServer]) -> None:
     """Print what was learnt of servers: for each model its address, and below it what is not sent, and why."""
     if not servers:
-        say("Nothing was learnt yet: no server has refused a part of a request.")
+        say(spoken("Nothing was learnt yet: no server has refused a part of a request."))
     for one in servers:
         out.print(Text.assemble((one_line(one.model), "bold"), f"  {one_line(one.url)}"), soft_wrap=True)
         for feature, words in one.refused.items():
-            out.print(Padding(Text(one_line(f"not sent: {feature}  ({words})")), (0, 0, 0, 2)))
+            out.print(
+                Padding(
+                    Text(one_line(spoken("not sent: {feature}  ({words})", feature=feature, words=words))), (0, 0, 0, 2)
+                )
+            )
         if one.efforts is not None:
-            out.print(Padding(Text(one_line(f"reasoning efforts: {', '.join(one.efforts)}")), (0, 0, 0, 2)))
+            out.print(
+                Padding(
+                    Text(one_line(spoken("reasoning efforts: {names}", names=", ".join(one.efforts)))), (0, 0, 0, 2)
+                )
+            )
         if one.most_tokens is not None:
-            out.print(Padding(Text(f"at most {one.most_tokens} tokens in an answer"), (0, 0, 0, 2)))
+            out.print(
+                Padding(Text(spoken("at most {number} tokens in an answer", number=one.most_tokens)), (0, 0, 0, 2))
+            )
         if one.said:
-            out.print(Padding(Text(one_line(f"it last said: {one.said}"), "yellow"), (0, 0, 0, 2)))
+            out.print(Padding(Text(one_line(spoken("it last said: {words}", words=one.said)), "yellow"), (0, 0, 0, 2)))
 
 
 def _shares(agreement: Agreement) -> list[str]:

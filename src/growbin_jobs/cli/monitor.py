@@ -10,6 +10,7 @@ import typer
 from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import print_json, print_line, say
 from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _serve(options: dict[str, Any], *, any_port: bool) -> None:
     address = address_of(config, listener)
     say(f"Monitor: {address}  Ctrl-C stops.", "bold")
     if config.insecure:
-        say("Everybody on this machine is an administrator there (--insecure).", "yellow")
+        say(spoken("Everybody on this machine is an administrator there (--insecure)."), "yellow")
     if config.sign_in_links:
         say(f"Sign in, once: {_link(services.tokens, address)}")
     serve_until_signal(config, services, sockets=[listener])
@@ -222,7 +223,9 @@ def revoke_token(
     tokens = _tokens()
     revoked = tokens.revoke(token)
     record(target.central(), "token.revoked", target=token)
-    print_json({"revoked": token, "name": revoked.name}) if json else print_line(f"{revoked.name} is revoked.")
+    print_json({"revoked": token, "name": revoked.name}) if json else print_line(
+        spoken("{name} is revoked.", name=revoked.name)
+    )
 
 
 def _link(tokens: "MonitorTokens", address: str, grant: "Grant | None" = None, minutes: int = 15) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.journal import Json
+from growbin_jobs.cli.spoken import spoken
 
 
 def seed(
@@ -45,4 +46,4 @@ def seed(
         print_json(written)
         return
     say(", ".join(f"{rows} {table}" for table, rows in written.items()) + ".")
-    say(f"Count them: growbin-jobs stats backfill --from {begin.date()}")
+    say(spoken("Count them: {command}", command=f"growbin-jobs stats backfill --from {begin.date()}"))

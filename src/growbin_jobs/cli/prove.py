@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from growbin_jobs.cli.console import complain, print_json, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
@@ -61,7 +62,7 @@ def prove(
     document = signed(as_json(proof), config.node_dir) if json or output else None
     if output is not None and document is not None:
         _write(output, document)
-        say(f"Signed by the key {document['signature']['key']}: {output}")
+        say(spoken("Signed by the key {key}: {file}", key=document["signature"]["key"], file=output))
     if json and document is not None:
         print_json(document)
     elif output is None or not json:

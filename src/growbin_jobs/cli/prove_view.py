@@ -6,6 +6,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.operations.proofs.parts import Part, Proof, Verdict
 
@@ -22,12 +23,13 @@ _SHOWN: Final = 20
 
 def print_proof(proof: Proof) -> None:
     """Print what was proven, part by part."""
-    print_title(f"{local(proof.since)} to {local(proof.until)} ({zone_name()})")
+    span = {"since": local(proof.since), "until": local(proof.until), "zone": zone_name()}
+    print_title(spoken("{since} to {until} ({zone})", **span))
     for part in proof.parts:
         _print_part(part)
     for each in proof.limits_of_proof:
-        say(f"Not shown by any proof: {each}", "dim")
-    say(_WORDS[proof.verdict], _STYLES[proof.verdict])
+        say(spoken("Not shown by any proof: {what}", what=each), "dim")
+    say(spoken(_WORDS[proof.verdict]), _STYLES[proof.verdict])
 
 
 def _print_part(part: Part) -> None:
@@ -39,6 +41,7 @@ def _print_part(part: Part) -> None:
         line = Text.assemble((f"{wrong.kind.value:6}", "bold red"), f"  {one_line(wrong.what)}  {one_line(wrong.why)}")
         out.print(line, soft_wrap=True)
     if part.wrong_in_all > _SHOWN:
-        out.print(Text(f"… {part.wrong_in_all} in all; --json names up to 100."), soft_wrap=True)
+        more = spoken("… {number} in all; --json names up to 100.", number=part.wrong_in_all)
+        out.print(Text(more), soft_wrap=True)
     for sentence in part.unchecked:
-        out.print(Text.assemble(("not checked  ", "yellow"), one_line(sentence)), soft_wrap=True)
+        out.print(Text.assemble((spoken("not checked") + "  ", "yellow"), one_line(sentence)), soft_wrap=True)

@@ -8,6 +8,7 @@ import typer
 from growbin_jobs.cli.console import print_json, print_line, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language
+from growbin_jobs.cli.spoken import spoken
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -39,7 +40,7 @@ def list_(json: Json = False) -> None:
         print_json([each.as_dict() | {"page": pages.address(each.week, language(), "html")} for each in found])
         return
     if not found:
-        say("There is no weekly report yet.")
+        say(spoken("There is no weekly report yet."))
         return
     columns: dict[str, JustifyMethod] = {"week": "left", "analyses": "right", "failed": "right", "page": "left"}
     cells = [
@@ -51,7 +52,7 @@ def list_(json: Json = False) -> None:
         ]
         for each in found
     ]
-    print_rows("weekly reports", columns, cells)
+    print_rows(spoken("weekly reports"), columns, cells)
 
 
 def show(

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import out
 from growbin_jobs.cli.facts import print_facts, print_title
+from growbin_jobs.cli.spoken import heading
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -30,15 +31,16 @@ def print_rows(
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    headings = [heading(name) for name in columns]
     if _width(columns, rows, folds) > out.width:
         print_title(title)
         for row in rows:
             out.print()
-            print_facts(list(zip(columns, row, strict=True)))
+            print_facts(list(zip(headings, row, strict=True)))
         return
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name, justify in columns.items():
-        table.add_column(name, justify=justify, no_wrap=name != folds, overflow="fold")
+    for (name, justify), shown in zip(columns.items(), headings, strict=True):
+        table.add_column(shown, justify=justify, no_wrap=name != folds, overflow="fold")
     for row in rows:
         table.add_row(*row)
     out.print(table)
@@ -46,7 +48,7 @@ def print_rows(
 
 def _width(columns: "Mapping[str, JustifyMethod]", rows: Sequence[Sequence[str | Text]], folds: str) -> int:
     """Return how many characters a table takes: its cells with two between them, and one at each side."""
-    lines = [list(columns), *rows]
+    lines = [[heading(name) for name in columns], *rows]
     widths = {name: max(cell_len(str(line[at])) for line in lines) for at, name in enumerate(columns)}
     if folds:
         widths[folds] = min(widths[folds], _FOLDED)

@@ -9,6 +9,7 @@ from growbin_jobs.cli.console import print_json, say
 from growbin_jobs.cli.days import moment_of, zone_named
 from growbin_jobs.cli.person import name_of_person
 from growbin_jobs.cli.schedule_parts import Json, database, fired, ledger
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.target import EngineName
 
 JobName = Annotated[str, typer.Argument(help="A job, as `schedule list` shows it.")]
@@ -60,7 +61,7 @@ def pause(
         details={"until": ends.isoformat() if ends else None},
     )  # fmt: skip
     Registry(database()).pause(found.name, by=name_of_person(), reason=why, until=ends)
-    say(f"{job} is paused.")
+    say(spoken("{job} is paused.", job=job))
 
 
 def resume(job: JobName, _engine: EngineName = None) -> None:
@@ -73,4 +74,4 @@ def resume(job: JobName, _engine: EngineName = None) -> None:
     found = fired(job)
     record(database(), "schedule.resumed", target=found.name)
     ledger().resume(found)
-    say(f"{job} goes on.")
+    say(spoken("{job} goes on.", job=job))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out, print_line, say
 from growbin_jobs.cli.recorded import shown
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.reasons import Language
 from growbin_jobs.scheduler.overview import JobView, Outcome, Trouble
 from growbin_jobs.scheduler.registry import Change
@@ -26,24 +27,27 @@ _MOST_FINDINGS: Final = 100
 def print_jobs(jobs: Sequence[JobView], zone: ZoneInfo, language: Language) -> None:
     """Print all jobs."""
     for job in jobs:
-        last = Text("by the keeper of every node", "dim") if job.where == "every node" else _words(job.last, language)
-        next_due = _local(job.next_due, zone) if job.next_due else "paused" if job.paused_by else "not registered"
+        last = (
+            Text(spoken("by the keeper of every node"), "dim")
+            if job.where == "every node"
+            else _words(job.last, language)
+        )
+        next_due = _local(job.next_due, zone) if job.next_due else _why_not(job)
         line = Text.assemble((f"{job.job:{_NAME}}", "bold"), f"  {job.rule:12}  {next_due:23}  ")
         if job.last is not None:
             line.append(f"{_local(job.last.due, zone)}  ")
         out.print(line.append_text(last), soft_wrap=True)
     for job in jobs:
         if job.paused_by is not None:
-            until = f" until {_local(job.paused_until, zone)}" if job.paused_until else ""
-            say(f"{job.job} is paused by {job.paused_by}{until}: {job.pause_reason}", "yellow")
+            say(_paused(job, zone), "yellow")
         for warning in job.warnings:
             say(f"{job.job}: {warning}", "yellow")
     if any(not job.registered for job in jobs):
-        say(
-            "The table differs from what schedulers fire: see `growbin-jobs schedule plan`; start a scheduler.",
-            "yellow",
+        differs = spoken(
+            "The table differs from what schedulers fire: see `growbin-jobs schedule plan`; start a scheduler."
         )
-    say(f"Times in {zone.key}.", "dim")
+        say(differs, "yellow")
+    say(spoken("Times in {zone}.", zone=zone.key), "dim")
 
 
 def print_preview(found: Iterable[tuple[datetime, str]], zone: ZoneInfo) -> None:
@@ -52,12 +56,12 @@ def print_preview(found: Iterable[tuple[datetime, str]], zone: ZoneInfo) -> None
     for due, job in found:
         print_line(f"{_local(due, zone)}  {job}")
         number += 1
-    say(f"{number} due times, in {zone.key}.", "dim")
+    say(spoken("{number} due times, in {zone}.", number=number, zone=zone.key), "dim")
 
 
 def print_asked(job: str, due: datetime, zone: ZoneInfo) -> None:
     """Print which due time a person has asked for."""
-    print_line(f"{job} runs for {_local(due, zone)}, in {zone.key}.")
+    print_line(spoken("{job} runs for {due}, in {zone}.", job=job, due=_local(due, zone), zone=zone.key))
 
 
 def print_history(found: Sequence[Outcome], zone: ZoneInfo, language: Language) -> None:
@@ -65,7 +69,7 @@ def print_history(found: Sequence[Outcome], zone: ZoneInfo, language: Language) 
     for each in found:
         line = Text.assemble((_local(each.due, zone), "dim"), f"  {one_line(each.job)}  ", _words(each, language))
         out.print(line, soft_wrap=True)
-    say(f"Times in {zone.key}." if found else "Nothing has been due so far.", "dim")
+    say(spoken("Times in {zone}.", zone=zone.key) if found else spoken("Nothing has been due so far."), "dim")
 
 
 def print_plan(changes: Sequence[Change], zone: ZoneInfo) -> None:
@@ -79,7 +83,10 @@ def print_plan(changes: Sequence[Change], zone: ZoneInfo) -> None:
         if change.dropped:
             line.append(f"; {change.dropped} due times that were not sent are skipped", "yellow")
         out.print(line, soft_wrap=True)
-    say(f"{len(changes)} changes, 0 replays. Times in {zone.key}." if changes else "Nothing changes.")
+    if changes:
+        say(spoken("{number} changes, 0 replays. Times in {zone}.", number=len(changes), zone=zone.key))
+    else:
+        say(spoken("Nothing changes."))
 
 
 def print_verdict(verdict: Verdict, zone: ZoneInfo) -> None:
@@ -90,10 +97,18 @@ def print_verdict(verdict: Verdict, zone: ZoneInfo) -> None:
         )
         out.print(line.append(one_line(finding.detail)), soft_wrap=True)
     if len(verdict.findings) > _MOST_FINDINGS:
-        say(f"… and {len(verdict.findings) - _MOST_FINDINGS} more; --json shows all.")
-    rest = f"{verdict.settled} were not run for a recorded reason, {verdict.pending} are on their way"
+        say(spoken("… and {number} more; --json shows all.", number=len(verdict.findings) - _MOST_FINDINGS))
+    counted = {
+        "checked": verdict.checked, "wrong": len(verdict.findings), "settled": verdict.settled,
+        "pending": verdict.pending, "zone": zone.key,
+    }  # fmt: skip
+    words = spoken(
+        "{checked} due times, {wrong} holes and doubles; {settled} were not run for a recorded reason, {pending} are "
+        "on their way. Times in {zone}.",
+        **counted,
+    )
     style = "bold red" if verdict.findings else "bold green"
-    say(f"{verdict.checked} due times, {len(verdict.findings)} holes and doubles; {rest}. Times in {zone.key}.", style)
+    say(words, style)
 
 
 def _words(outcome: Outcome | None, language: Language) -> Text:
@@ -107,6 +122,18 @@ def _words(outcome: Outcome | None, language: Language) -> Text:
     if outcome.reason:
         words += f": {one_line(shown(outcome.reason, language))}"
     return Text(words, _STYLES[outcome.trouble])
+
+
+def _why_not(job: JobView) -> str:
+    return spoken("paused") if job.paused_by else spoken("not registered")
+
+
+def _paused(job: JobView, zone: ZoneInfo) -> str:
+    values = {"job": job.job, "person": job.paused_by, "reason": job.pause_reason}
+    if job.paused_until is None:
+        return spoken("{job} is paused by {person}: {reason}", **values)
+    until = _local(job.paused_until, zone)
+    return spoken("{job} is paused by {person} until {until}: {reason}", until=until, **values)
 
 
 def _lateness(seconds: float) -> str:

@@ -9,6 +9,7 @@ import typer
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.spoken import heading, spoken
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -55,12 +56,12 @@ def show(
         print_json(as_json(rows))
         return
     if not rows:
-        say("Nothing is counted yet. Count what there is: growbin-jobs stats backfill --from 2026-11-01")
+        say(spoken("Nothing is counted yet. Count what there is: growbin-jobs stats backfill --from 2026-11-01"))
         return
     columns: dict[str, JustifyMethod] = dict.fromkeys((*_COLUMNS.values(), "p95 ms", "$"), "right")
     print_rows(f"{kind.value}, {rows[0]['zone']}", columns | {"period": "left"}, [_cells(row) for row in rows])
     if any(row["stale"] for row in rows):
-        say("* Facts came late: the row is counted anew at the next daily run, or by growbin-jobs stats backfill.")
+        say(spoken("* Facts came late: counted anew at the next daily run, or by growbin-jobs stats backfill."))
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -95,11 +96,13 @@ def backfill(
         print_json(as_json(done))
     else:
         for each in refused:
-            say(f"{each.period}: refused, older rows of {', '.join(each.gone)} are deleted.", "bold red")
+            values = {"period": each.period, "tables": ", ".join(each.gone)}
+            say(spoken("{period}: refused, older rows of {tables} are deleted.", **values), "bold red")
         for each in done:
             if each.outcome == "not ended":
-                say(f"{each.period}: it has not ended.")
-        say(f"{sum(each.outcome == 'counted' for each in done)} of {len(done)} periods are counted.")
+                say(spoken("{period}: it has not ended.", period=each.period))
+        counted = sum(each.outcome == "counted" for each in done)
+        say(spoken("{number} of {all} periods are counted.", number=counted, all=len(done)))
     if refused:
         raise typer.Exit(1)
 
@@ -126,9 +129,9 @@ def explain(
     else:
         table = Table(title=period)
         for name in ("number", "stored", "from facts"):
-            table.add_column(name, justify="left" if name == "number" else "right")
+            table.add_column(heading(name), justify="left" if name == "number" else "right")
         for each in compared:
-            facts = "deleted" if each.facts is None else str(each.facts)
+            facts = spoken("deleted") if each.facts is None else str(each.facts)
             table.add_row(each.name, str(each.stored), facts, style="bold red" if each.agrees is False else "")
         out.print(table)
         for loss in lost:

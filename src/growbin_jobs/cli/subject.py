@@ -9,6 +9,7 @@ import typer
 from growbin_jobs.cli.console import out, print_json, say
 from growbin_jobs.cli.journal import Json
 from growbin_jobs.cli.person import language, name_of_person
+from growbin_jobs.cli.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +139,7 @@ def erasures(json: Json = False) -> None:
         print_json(as_json(found))
         return
     if not found:
-        say("Nothing was erased yet.")
+        say(spoken("Nothing was erased yet."))
         return
     columns: dict[str, JustifyMethod] = dict.fromkeys(("hash", "asked", "by", "done", "erased"), "left")
     cells = [
@@ -146,12 +147,12 @@ def erasures(json: Json = False) -> None:
             each.subject_hash[:16],
             local(each.asked_at),
             each.asked_by,
-            local(each.done_at) if each.done_at else "no",
+            local(each.done_at) if each.done_at else spoken("no"),
             str(sum(each.erased.values())),
         ]
         for each in found
     ]
-    print_rows(f"times in {zone_name()}", columns, cells)
+    print_rows(spoken("times in {zone}", zone=zone_name()), columns, cells)
 
 
 def _tell(erased: "Erased") -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from growbin_jobs.cli.console import one_line, out, say
 from growbin_jobs.cli.facts import print_facts, print_title
 from growbin_jobs.cli.journal_view import STYLES
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.times import local, zone_name
 from growbin_jobs.operations.reruns import Links
 from growbin_jobs.operations.task_history import HistoryEvent, TaskRecord
@@ -37,10 +38,14 @@ def print_tasks(found: FoundTasks) -> None:
         if task.error:
             out.print(Text(f"  {' '.join(task.error.splitlines())}", "red"), soft_wrap=True)
     if not found.tasks:
-        say("No task fits." if found.searched is None else f"Of the newest {found.searched:,} tasks none fits.")
+        if found.searched is None:
+            say(spoken("No task fits."))
+        else:
+            say(spoken("Of the newest {number} tasks none fits.", number=f"{found.searched:,}"))
     elif found.more:
-        say(f"There are more; these are {len(found.tasks):,}. --limit shows more of them.", "dim")
-    say(f"Times in {zone_name()}.", "dim")
+        number = f"{len(found.tasks):,}"
+        say(spoken("There are more; these are {number}. --limit shows more of them.", number=number), "dim")
+    say(spoken("Times in {zone}.", zone=zone_name()), "dim")
 
 
 def nowhere(found: TaskRecord) -> str:
@@ -62,7 +67,7 @@ def print_record(found: TaskRecord) -> None:
         for name in ("error", "result")
         if (value := _value(found, name)) is not None
     ]
-    print_facts([*facts, ("times", Text(f"in {zone_name()}"))])
+    print_facts([*facts, (spoken("times"), Text(spoken("in {zone}", zone=zone_name())))])
     out.print()
     for event in found.history:
         line = Text.assemble((local(event.at, 3), "dim"), f"  {event.event:{_EVENT}}  {_detail(event)}")
@@ -77,10 +82,16 @@ def print_links(links: Links | None) -> None:
     if links is None:
         return
     if links.origin is not None:
-        out.print(Text(f"made from {one_line(links.origin.rerun_of)} by {one_line(links.origin.by)}"), soft_wrap=True)
+        origin = {"task": one_line(links.origin.rerun_of), "person": one_line(links.origin.by)}
+        out.print(Text(spoken("made from {task} by {person}", **origin)), soft_wrap=True)
     for each in links.later:
-        what = "run again as" if each.kind.value == "again" else "superseded by"
-        out.print(Text(f"{what} {one_line(each.task_id)} by {one_line(each.by)}, {local(each.at)}"), soft_wrap=True)
+        made = {"task": one_line(each.task_id), "person": one_line(each.by), "at": local(each.at)}
+        words = (
+            spoken("run again as {task} by {person}, {at}", **made)
+            if each.kind.value == "again"
+            else spoken("superseded by {task} by {person}, {at}", **made)
+        )
+        out.print(Text(words), soft_wrap=True)
 
 
 def print_trees(trees: Sequence[TaskNode], *, depth: int = 0) -> None:
@@ -102,7 +113,7 @@ def print_trees(trees: Sequence[TaskNode], *, depth: int = 0) -> None:
             out.print(Text(f"{indent}  {' '.join(task.error.splitlines())}", "red"), soft_wrap=True)
         print_trees(node.follow_ups, depth=depth + 1)
     if not depth:
-        say(f"Times in {zone_name()}.", "dim")
+        say(spoken("Times in {zone}.", zone=zone_name()), "dim")
 
 
 def _value(found: TaskRecord, name: str) -> Any:

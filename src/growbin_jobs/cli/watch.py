@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from growbin_jobs.cli.console import err, one_line, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.errors import Deferred
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
@@ -49,7 +50,7 @@ def watch(
             if not waiting or elapsed > timeout or check() is not None:
                 return seen
             if away and not was_away:
-                say(f"{away} Still trying.", "yellow")
+                say(spoken("{problem} Still trying.", problem=away), "yellow")
             was_away = bool(away)
             if hint and not away and elapsed > min(_NO_WORKER_AFTER, timeout / 2):
                 if all(one.status is AnalysisStatus.PENDING for one in seen.values()):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from growbin_jobs.cli.audited import record
 from growbin_jobs.cli.console import complain, print_json, print_line
 from growbin_jobs.cli.person import name_of_person
+from growbin_jobs.cli.spoken import spoken
 
 if TYPE_CHECKING:
     from growbin_jobs.alerts.views import DeliveryView
@@ -76,7 +77,11 @@ def add(
     if json:
         print_json({"id": hook.id, "name": hook.name})
     else:
-        print_line(f"{hook.name} is told. Try it: growbin-jobs webhooks test {hook.name!r}")
+        print_line(
+            spoken(
+                "{name} is told. Try it: {command}", name=hook.name, command=f"growbin-jobs webhooks test {hook.name!r}"
+            )
+        )
 
 
 def try_(
@@ -143,7 +148,7 @@ def again(
     found = Deliveries(database).get(message_id)
     record(database, "webhook.sent_again", target=message_id)
     Deliveries(database).again(found)
-    print_line(f"{message_id} is tried again.")
+    print_line(spoken("{id} is tried again.", id=message_id))
 
 
 def pause(name: Name) -> None:
@@ -176,6 +181,14 @@ def remove(name: Name) -> None:
     _change(name, "removed")
 
 
+#: What is said of a webhook, by what was done to it.
+_DONE: Final = {
+    "removed": "{name} is removed.",
+    "paused": "{name} is paused.",
+    "resumed": "{name} is resumed.",
+}
+
+
 def _change(name: str, what: str) -> None:
     from growbin_jobs.alerts.webhooks import Webhooks
     from growbin_jobs.cli import target
@@ -188,7 +201,7 @@ def _change(name: str, what: str) -> None:
         hooks.remove(hook)
     else:
         hooks.pause(hook, by=name_of_person() if what == "paused" else None)
-    print_line(f"{hook.name} is {what}.")
+    print_line(spoken(_DONE[what], name=hook.name))
 
 
 def _print(found: list[DeliveryView], *, json: bool) -> None:

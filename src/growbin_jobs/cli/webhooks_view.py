@@ -7,6 +7,7 @@ from rich.text import Text
 from growbin_jobs.alerts.rules import RULES
 from growbin_jobs.alerts.views import DeliveryView, WebhookView
 from growbin_jobs.cli.console import one_line, out, say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.times import local, zone_name
 
 _STYLES = {"delivered": "green", "failed": "red", "waiting": "yellow"}
@@ -15,18 +16,19 @@ _STYLES = {"delivered": "green", "failed": "red", "waiting": "yellow"}
 def print_webhooks(hooks: Sequence[WebhookView]) -> None:
     """Print webhooks, two lines each."""
     if not hooks:
-        say("There are no webhooks. Add one: growbin-jobs webhooks add NAME URL")
+        say(spoken("There are no webhooks. Add one: growbin-jobs webhooks add NAME URL"))
     for hook in hooks:
         line = Text.assemble((one_line(hook.name), "bold"), f"  {one_line(hook.place)}  ", (hook.secret_ref, "dim"))
         if hook.paused_by:
-            line.append(f"  paused by {one_line(hook.paused_by)}", "yellow")
+            line.append("  " + spoken("paused by {person}", person=one_line(hook.paused_by)), "yellow")
         if hook.failed:
-            line.append(f"  {hook.failed} given up", "red")
+            line.append("  " + spoken("{number} given up", number=hook.failed), "red")
         if hook.waiting:
-            line.append(f"  {hook.waiting} on their way", "yellow")
+            line.append("  " + spoken("{number} on their way", number=hook.waiting), "yellow")
         out.print(line, soft_wrap=True)
         rules = ", ".join(rule_text(name, value) for name, value in hook.rules.items())
-        out.print(Text(f"  {rules}; once in {hook.quiet_minutes:g} min", style="dim"), soft_wrap=True)
+        often = spoken("once in {minutes} min", minutes=f"{hook.quiet_minutes:g}")
+        out.print(Text(f"  {rules}; {often}", style="dim"), soft_wrap=True)
 
 
 def rule_text(name: str, threshold: float | None) -> str:
@@ -37,7 +39,7 @@ def rule_text(name: str, threshold: float | None) -> str:
 def print_deliveries(found: Sequence[DeliveryView]) -> None:
     """Print messages, a line each, with what was wrong below."""
     if not found:
-        say("No message was sent.")
+        say(spoken("No message was sent."))
         return
     for each in found:
         line = Text.assemble(
@@ -46,5 +48,6 @@ def print_deliveries(found: Sequence[DeliveryView]) -> None:
         )  # fmt: skip
         out.print(line, soft_wrap=True)
         if each.problem:
-            out.print(Text(f"    {one_line(each.problem)}, {each.tries} tries", style="red"), soft_wrap=True)
-    say(f"Times in {zone_name()}.", "dim")
+            tries = spoken("{number} tries", number=each.tries)
+            out.print(Text(f"    {one_line(each.problem)}, {tries}", style="red"), soft_wrap=True)
+    say(spoken("Times in {zone}.", zone=zone_name()), "dim")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from growbin_jobs.cli.console import say
+from growbin_jobs.cli.spoken import spoken
 from growbin_jobs.cli.supervised import Notice, Plan, become_supervisor
 from growbin_jobs.names import GROUPS
 
@@ -96,7 +97,7 @@ def up(
     settings = _settings.load()
     shown = monitor_command(settings, module) if monitor else None
     if monitor and shown is None:
-        say("The monitor is not installed: pip install 'growbin-jobs[monitor]'.", "dim")
+        say(spoken("The monitor is not installed: pip install 'growbin-jobs[monitor]'."), "dim")
     if module is None:
         config, groups = engine_config(settings), [sized(group, settings) for group in GROUPS.values()]
         models = f"; models: {settings.vision_model if settings.models_online else 'offline'}"

@@ -235,9 +235,9 @@ def test_checkpoint_copies_the_log(invoke, node):
 def test_sync_copies_at_once(invoke, node, central):
     node.finish("a")
 
-    done = invoke("journal", "sync")
+    done = invoke("journal", "sync", GROWBIN_LANGUAGE="en")
 
-    assert (done.exit_code, done.stdout) == (0, "1 row copied, 0 refused, 0 left.\n")
+    assert (done.exit_code, done.stdout) == (0, "Rows: 1 copied, 0 refused, 0 left.\n")
     assert central.get("a").node == node.name
 
 
@@ -365,7 +365,7 @@ def test_one_of_the_dead_is_shown_with_its_traceback(invoke, node):
 def test_a_retried_message_is_sent_with_its_counts_anew(invoke, node, broker):
     node.finish("a", "dead")
 
-    done = invoke("dead", "retry", 1)
+    done = invoke("dead", "retry", 1, GROWBIN_LANGUAGE="en")
 
     assert (done.exit_code, done.stdout) == (0, "1 retried.\n")
     [message] = waiting(broker)
@@ -386,7 +386,7 @@ def test_the_dead_are_retried_by_filter_and_many_only_when_confirmed(invoke, nod
     assert "Say which" in str(invoke("dead", "retry").exception)
     assert "Say which" in str(invoke("dead", "retry", 1, "--all").exception)
     assert "Add --yes" in str(invoke("dead", "retry", "--actor", "upload_image").exception)
-    assert invoke("dead", "retry", "--actor", "upload_image", "--yes").stdout == "22 retried.\n"
+    assert invoke("dead", "retry", "--actor", "upload_image", "--yes").stdout == "22개를 다시 시도합니다.\n"
 
     assert len(waiting(broker)) == 22
     assert [json.loads(line)["task_id"] for line in invoke("dead", "list", "--json").stdout.splitlines()] == ["b"]
@@ -421,7 +421,7 @@ def test_while_the_central_database_is_away_a_node_decides_all_the_same_and_says
 ):
     node.finish("a", "dead")
 
-    done = invoke("dead", "retry", 1, DATABASE_URL="postgresql://127.0.0.1:9/none")
+    done = invoke("dead", "retry", 1, DATABASE_URL="postgresql://127.0.0.1:9/none", GROWBIN_LANGUAGE="en")
 
     assert (done.exit_code, done.stdout) == (0, "1 retried.\n")
     assert "The audit does not tell of this: " in done.stderr
@@ -430,7 +430,7 @@ def test_while_the_central_database_is_away_a_node_decides_all_the_same_and_says
 def test_discarded_ones_stay_dead(invoke, node, broker):
     node.finish("a", "dead")
 
-    assert invoke("dead", "discard", "--all").stdout == "1 discarded.\n"
+    assert invoke("dead", "discard", "--all").stdout == "1개를 폐기했습니다.\n"
 
     assert invoke("dead", "list").stdout == ""
     assert "a" in invoke("dead", "list", "--dealt-with").stdout

@@ -35,7 +35,7 @@ def test_what_could_not_be_checked_is_no_success(run: Any) -> None:
     found = run()
 
     assert found.exit_code == 3
-    assert "not checked" in found.output
+    assert "확인 못함" in found.output
 
 
 def test_a_hole_is_named_and_signed(run: Any, tmp_path: Path) -> None:

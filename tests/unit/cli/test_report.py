@@ -81,6 +81,7 @@ def watched(script, timeout=30.0, hint="", check=lambda: None):
 
 def test_it_waits_through_an_outage_of_the_database_and_says_so_once(monkeypatch):
     monkeypatch.setattr(watch, "_POLL", 0.001)
+    monkeypatch.setenv("GROWBIN_LANGUAGE", "en")
     away = Deferred("The database does not answer.", wait=1)
 
     seen, said = watched(Script(analysis(AnalysisStatus.PENDING), away, away, away, analysis()))

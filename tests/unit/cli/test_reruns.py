@@ -57,7 +57,7 @@ def test_dead_letters_of_all_nodes_are_listed_by_the_filters_that_retry_and_disc
     assert "dead retry --cluster ID" in shown.stderr
     letter_7 = json.loads(invoke("dead", "show", "--cluster", "t7", "--json").stdout)
     assert (letter_7["node"], letter_7["message"]["args"]) == ("n2", ["a7", "s3://b/k"])
-    assert "dead letter 7 of n2" in invoke("dead", "show", "--cluster", "t7").stdout
+    assert "dead letter 7 of n2" in invoke("dead", "show", "--cluster", "t7", GROWBIN_LANGUAGE="en").stdout
     assert "no dead letter" in refused(invoke("dead", "show", "--cluster", "nothing"))
     assert "add --cluster" in refused(invoke("dead", "show", "t7"))
     invoke("dead", "discard", "--cluster", "t7")
@@ -69,7 +69,7 @@ def test_dead_letters_of_all_nodes_are_retried_by_their_tasks_ids_once(invoke, d
     assert json.loads(invoke("dead", "retry", "--cluster", "t0", "letter-00001", "--json").stdout)["retried"] == 2
     again = refused(invoke("dead", "retry", "--cluster", "t0"))
     assert "has let it run again" in again
-    assert "1 discarded." in invoke("dead", "discard", "--cluster", "--all", "--yes").stdout
+    assert "1개를 폐기" in invoke("dead", "discard", "--cluster", "--all", "--yes").stdout
     assert "add --cluster" in refused(invoke("dead", "retry", "t0"))
     assert {each.action for each in Audit(database).after(0, limit=50)} == {
         "dead_letter.retried",
