@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from growbin_jobs.cli.console import one_line, out
@@ -18,8 +19,8 @@ def print_facts(facts: Sequence[tuple[str, str | Text]]) -> None:
     Parameters:
       facts: What is printed; later lines of a value stand below its first.
     """
-    width = max((len(name) for name, _ in facts), default=0)
+    width = max((cell_len(name) for name, _ in facts), default=0)
     for name, value in facts:
         lines = (value if isinstance(value, Text) else Text(value)).split("\n") or [Text()]
         for number, line in enumerate(lines):
-            out.print(Text.assemble((f"{'' if number else name:{width}}", "dim"), "  ", line), soft_wrap=True)
+            out.print(Text.assemble((set_cell_size("" if number else name, width), "dim"), "  ", line), soft_wrap=True)

@@ -45,7 +45,7 @@ def test_no_wait_prints_the_id_that_status_takes(command):
 
 
 def test_with_no_worker_it_stops_waiting_and_says_what_is_not_finished(command):
-    done = command("analyze", "--json", "--timeout", "1", PHOTO)
+    done = command("analyze", "--json", "--timeout", "1", PHOTO, GROWBIN_LANGUAGE="en")
 
     assert done.returncode == 3
     assert [one["status"] for one in objects(done)] == ["pending"]
@@ -63,7 +63,7 @@ def test_an_interrupt_ends_the_waiting_and_tells_the_ids(start):
     said = process.stderr.read()
 
     assert process.wait() == 130
-    assert re.search("knows them: [0-9a-f]{32}$", said.strip())
+    assert re.search("growbin-jobs status.*: [0-9a-f]{32}$", said.strip())
     assert "Traceback" not in said
 
 

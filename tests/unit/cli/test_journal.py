@@ -144,7 +144,7 @@ def test_a_damaged_journal_is_put_aside_by_a_drain_only(invoke, tmp_path, argume
         file.seek(100)
         file.write(os.urandom(8000))  # the schema
 
-    done = invoke(*arguments, "--path", gone.file)
+    done = invoke(*arguments, "--path", gone.file, GROWBIN_LANGUAGE="en")
 
     aside = [path.name for path in gone.file.parent.glob("*.corrupt-*Z")]
     if arguments == ["journal", "drain"]:
@@ -169,7 +169,7 @@ def test_status_says_how_it_is(invoke, node):
     assert (found["unsynced"], found["owed"], found["dead_letters"]) == (3, 1, 1)
     assert (found["keeper"], found["workers"], found["quarantined"]) == (None, [], [])
     assert found["bytes"]["database"] > 0
-    shown = invoke("journal", "status").stdout
+    shown = invoke("journal", "status", GROWBIN_LANGUAGE="en").stdout
     assert "1 completed" in shown
     assert "none: it comes with a worker" in shown
 
@@ -398,7 +398,7 @@ def test_without_a_broker_a_retry_is_owed(invoke, node):
     done = invoke("dead", "retry", 1, GROWBIN_BROKER_URL="amqp://127.0.0.1:9", GROWBIN_PUBLISH_TIMEOUT="1")
 
     assert done.exit_code == 0
-    assert "the keeper goes on with them" in done.stderr
+    assert "키퍼가 계속합니다" in done.stderr
     assert node.journal.backlog() == 1
 
 

@@ -70,7 +70,7 @@ def test_tokens_are_made_shown_once_listed_and_revoked_and_the_audit_knows(invok
     assert made["secret"] not in listed.stdout
     assert json.loads(listed.stdout)["state"] == "valid"
 
-    assert invoke("monitor", "token", "revoke", made["id"]).stdout == "ci is revoked.\n"
+    assert invoke("monitor", "token", "revoke", made["id"]).stdout == "ci을(를) 취소했습니다.\n"
     again = invoke("monitor", "token", "revoke", made["id"])
     assert again.exit_code == 1
     assert "revoked" in invoke("monitor", "token", "list").stdout

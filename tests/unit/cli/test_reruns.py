@@ -50,7 +50,7 @@ def test_dead_letters_of_all_nodes_are_listed_by_the_filters_that_retry_and_disc
     assert listed("--code", "worker_killed") == listed("--queue", "user_input") == only
     assert listed("--actor", "nothing") == listed("--hours", "0.0001") == []
     assert len(listed("--limit", "2")) == 2
-    assert "newest 2; there are more" in invoke("dead", "list", "--cluster", "--limit", "2", "--json").stderr
+    assert "가장 최근 2개입니다. 더 있습니다" in invoke("dead", "list", "--cluster", "--limit", "2", "--json").stderr
     assert "there are more" not in invoke("dead", "list", "--cluster", "--limit", "4", "--json").stderr
     shown = invoke("dead", "list", "--cluster", "--code", "worker_killed", GROWBIN_LANGUAGE="en")
     assert {"n2", "t7", "worker_killed"} < set(shown.stdout.split())

@@ -47,7 +47,7 @@ def test_a_plan_of_a_new_database_is_all_new_and_replays_nothing(invoke):
 
     assert done.exit_code == 0
     assert "+ reports.weekly  0 9 * * 1 in Asia/Seoul" in done.stdout
-    assert f"{len(ONCE)} changes, 0 replays" in done.stderr
+    assert f"변경 {len(ONCE)}개, 다시 실행 0개" in done.stderr
     assert {json.loads(line)["kind"] for line in invoke("schedule", "plan", "--json").stdout.splitlines()} == {"new"}
 
 
@@ -63,7 +63,7 @@ def test_all_jobs_are_listed(invoke, registered):
 
     assert done.exit_code == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [job.name for job in JOBS]
-    assert "by the keeper of every node" in done.stdout
+    assert "모든 노드의 키퍼가 실행" in done.stdout
     checks = next(line for line in done.stdout.splitlines() if line.startswith("health.check_all_agents"))
     assert checks.endswith("sent")
 
@@ -128,7 +128,7 @@ def test_a_pause_is_shown_with_who_and_why_and_ends(invoke, registered):
     assert invoke("schedule", "pause", "cleanup.old_logs", "--why", "audit").exit_code == 0
     listed = invoke("schedule", "list")
     assert "audit" in listed.stderr
-    assert any(line.startswith("cleanup.old_logs") and "paused" in line for line in listed.stdout.splitlines())
+    assert any(line.startswith("cleanup.old_logs") and "멈춤" in line for line in listed.stdout.splitlines())
 
     assert invoke("schedule", "resume", "cleanup.old_logs").exit_code == 0
     assert "audit" not in invoke("schedule", "list").stderr
