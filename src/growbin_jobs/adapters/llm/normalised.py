@@ -6,19 +6,20 @@
 | a list of one object; the object below one name; the object as a JSON string | the object |
 | the object and, beside it, why: ``"reasoning": "It is clear."`` | the object |
 | a comma before a closing bracket; a line's end as it is inside a text | no comma; the line's end |
-| the object as Python writes it: ``{'item': None}`` | the object |
+| the object as Python or JavaScript writes it: ``{'item': None}``, ``{item: null}`` | the object |
+| comments: ``"metal", // it shines`` | the object without them |
 | ``"0.8"``, ``"80%"``, ``80`` where a share of 0 to 1 is asked for | 0.8 |
 | ``" Plastics "``, ``"플라스틱"`` where ``plastic`` is one of the words asked for | ``plastic`` |
 | ``"PET bottle"`` where ``pet_bottle`` is one, ``"Item"`` or ``"품목"`` for the name ``item`` | the word, the name |
 | a name twice with two values; NaN or Infinity; two objects | nothing: it is ambiguous |
 """
 
-import ast
-import json
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+from growbin_jobs.adapters.llm.literals import Ambiguous, loads, unique, written
 
 _WRAPPERS: Final = frozenset(
     {
@@ -45,16 +46,10 @@ _WHY: Final = frozenset({
 _DECODER_DEPTH: Final = 64
 #: Characters of an answer that are looked at.
 _LONGEST: Final = 100_000
-#: Of one that is read as Python: an answer is short, and the parser is not made for foreign text.
-_LONGEST_LITERAL: Final = 4_000
 
 
 #: Words to their other names.
 Also = Mapping[str, Sequence[str]]
-
-
-class Ambiguous(ValueError):
-    """The text means no one object; the message says why and quotes nothing."""
 
 
 def the_object(text: str, schema: Mapping[str, Any], also: Also | None = None) -> dict[str, Any]:
@@ -82,7 +77,7 @@ def _by_names(found: Mapping[str, Any], names: set[str], also: Also) -> list[tup
     spelled = {_letters(other): name for name in names for other in (*also.get(name, ()), name)}
     read = [(spelled.get(_letters(name), name), value) for name, value in found.items()]
     asked = [(name, value) for name, value in read if name in names or not _says_why(name, value)]
-    return list(_unique(asked).items())
+    return list(unique(asked).items())
 
 
 def _says_why(name: str, value: Any) -> bool:
@@ -96,79 +91,15 @@ def _letters(text: str) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return _loads(text)
+        return loads(text)
     except ValueError as error:
         if isinstance(error, Ambiguous):
             raise
-    whole = [found for start, end in _spans(text) if isinstance(found := _object_or_none(text[start:end]), dict)]
+    whole = [found for start, end in _spans(text) if isinstance(found := written(text[start:end]), dict)]
     distinct = [each for place, each in enumerate(whole) if each not in whole[:place]]
     if len(distinct) != 1:
         raise Ambiguous("json_invalid" if not distinct else "several objects")
     return distinct[0]
-
-
-def _object_or_none(text: str) -> Any:
-    for attempt in (text, _without_trailing_commas(text)):
-        try:
-            return _loads(attempt)
-        except Ambiguous:
-            raise
-        except ValueError:
-            continue
-    return _of_python(text)
-
-
-def _of_python(text: str) -> Any:
-    """Return the object that a Python literal is, as models write it that saw more programs than JSON; else None."""
-    if len(text) > _LONGEST_LITERAL or "\\" in text:  # Python warns of escapes that it does not know
-        return None
-    try:
-        tree = ast.parse(text, mode="eval")
-        value = ast.literal_eval(tree)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            names = [ast.dump(key) for key in node.keys if key]
-            _unique(list(zip(names, map(ast.dump, node.values), strict=True)))
-    return value
-
-
-def _without_trailing_commas(text: str) -> str:
-    kept: list[str] = []
-    in_string = escaped = False
-    for char in text:
-        if in_string:
-            in_string = escaped or char != '"'
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            in_string = True
-        elif char in "}]":
-            last = next((place for place in range(len(kept) - 1, -1, -1) if not kept[place].isspace()), None)
-            if last is not None and kept[last] == ",":
-                kept[last] = ""
-        kept.append(char)
-    return "".join(kept)
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, strict=False)
-    except RecursionError:
-        raise Ambiguous("nested too deeply") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found and found[name] != value:
-            raise Ambiguous("a name twice")
-        found[name] = value
-    return found
-
-
-def _no_constant(_: str) -> Any:
-    raise Ambiguous("not a number")
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

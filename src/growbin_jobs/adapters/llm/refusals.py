@@ -46,7 +46,8 @@ _PLAIN: Final[dict[str, re.Pattern[str]]] = {
         r"\bsystem\W{0,2} ?(?:role|messages?|prompt|instructions?)\b.{0,30}\bnot\b"
         r"|(?:not|n't) support\w*.{0,12}\bsystem\b"
         r"|incompatible with system (?:messages?|prompts?)"
-        r"|\bdeveloper instruction is not enabled|roles must alternate|only user and assistant roles"
+        r"|\bdeveloper instruction is not enabled|roles must alternate"
+        r"|only user(?:,| and) assistant (?:and tool )?roles"
         r"|(?:unknown variant|(?:invalid|unknown|unsupported) role)\W{1,4}system\b",
         re.I | re.S,
     ),

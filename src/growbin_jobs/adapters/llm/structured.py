@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from growbin_jobs.adapters.llm.errors import unusable
 from growbin_jobs.adapters.llm.fitting import Form
-from growbin_jobs.adapters.llm.normalised import Also, Ambiguous, the_object
+from growbin_jobs.adapters.llm.literals import Ambiguous
+from growbin_jobs.adapters.llm.normalised import Also, the_object
 from growbin_jobs.adapters.llm.reply import Completion, Reply
 
 Schema = TypeVar("Schema", bound=BaseModel)

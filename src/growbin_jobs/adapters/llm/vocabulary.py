@@ -23,7 +23,7 @@ def names(pattern: re.Pattern[str], codes: Iterable[str]) -> bool:
 #: An account that has nothing left, or that nobody has paid for (Moonshot, Alibaba, Volcengine, LiteLLM's budgets).
 QUOTA: Final = re.compile(
     r"^billing|(?:insufficient\w*|notenough)(?:quota|balance|credits?|funds)|(?:balance|credits?)\w*(?:exhausted|depleted|insufficient)"
-    r"|spendlimit|organizationusagelimitexceeded|exceededcurrentquota|budgetexceeded|overbudget|overdue|arrear"
+    r"|spend(?:ing)?(?:limit|cap)|organizationusagelimitexceeded|exceededcurrentquota|budgetexceeded|overbudget|overdue|arrear"
     r"|paymentrequired|creditlimit|freetieronly|setlimitexceeded|blockedapiaccess"
 )
 
@@ -34,7 +34,7 @@ QUOTA_WORDS: Final = re.compile(
     r"|balance (?:is )?(?:insufficient|too low|exhausted|negative|overdue)|check your account balance"
     r"|credits? (?:are|is|have|has)? ?(?:been )?(?:depleted|exhausted|expired|used up|run out)"
     r"|used all available credits"
-    r"|(?:n't|not|no) (?:have )?(?:any |enough )credits|monthly (?:included )?credits|spend(?:ing)? limit"
+    r"|(?:n't|not|no) (?:have )?(?:any |enough )credits|monthly (?:included )?credits|spend(?:ing)? (?:limit|cap)\b"
     r"|requires? (?:a )?(?:billing|payment)|billing (?:account )?(?:is )?(?:not|disabled)|\bquota\b.*\blimit: 0\b"
     r"|over budget|budget (?:for .{1,30} )?(?:has been |is )?(?:exceeded|exhausted)|exceeded ?budget|past invoices"
     r"|(?:key|credit) limit exceeded"
@@ -114,10 +114,13 @@ GONE_WORDS: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-#: A model that looks at no pictures (browser-use/web-ui#274, vllm-project/vllm#11629).
+#: A model that looks at no pictures (browser-use/web-ui#274, vllm-project/vllm#11629,
+#: google/generative-ai-docs#513).
 NO_IMAGES: Final = re.compile(
-    r"image_url is only supported by|(?:not|n't) support (?:image|vision)|support image input"
-    r"|image (?:input|content)s? (?:is|are) not supported|not a (?:multimodal|vision) model|at most 0 image"
+    r"image_url is only supported by|(?:not|n't) support (?:image|vision|multi-?modal)|support image input"
+    r"|(?:image (?:input|content)s?(?: modality)?|vision|multi-?modal inputs?) (?:(?:is|are) )?"
+    r"not (?:supported|enabled)"
+    r"|not a (?:multimodal|vision) model|at most 0 image"
     r"|missing data required for image|unknown variant\W{1,3}image_url"
     r"|image_url\W{0,3} (?:is )?not (?:supported|allowed)|/content\W{1,4}array\W{1,3}not in\W{1,3}string"
     r"|content\b.{0,40}\b(?:must be|expected) a string"
@@ -132,8 +135,9 @@ ENDED_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 
-#: Groq found that the model's answer does not keep to the form (build-with-groq/g1#23).
-UNUSABLE: Final = re.compile("jsonvalidatefailed")
+#: Groq found that the model's answer does not keep to the form (build-with-groq/g1#23), or that it calls a
+#: tool though there is none.
+UNUSABLE: Final = re.compile("jsonvalidatefailed|outputparsefailed|toolusefailed")
 
 #: A content filter; Azure's is in ``innererror`` (compl-ai/compl-ai#20).
 FILTERED: Final = re.compile(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from growbin_jobs.adapters.llm.normalised import Ambiguous, the_object
+from growbin_jobs.adapters.llm.literals import Ambiguous
+from growbin_jobs.adapters.llm.normalised import the_object
 from growbin_jobs.messages import VisionAnswer
 
 SCHEMA = VisionAnswer.model_json_schema()
@@ -29,6 +30,9 @@ ALSO = {"metal": ("금속", "캔"), "clean": ("깨끗함",), "category": ("분�
         json.dumps({"name": "VisionAnswer", "arguments": TEXT}),
         TEXT.replace("}", ",\n }"),
         TEXT.replace("metal", "metal\n"),
+        TEXT.replace(",", ", // it's {clear}, see http://a\n").replace("0.8", "0.8 /* or more */"),
+        TEXT.replace('"category"', "category").replace('"item"', "item"),
+        str(ANSWER).replace("}", ", 'note': null, // as said\n}"),
         str(ANSWER),
         f"```python\nanswer = {ANSWER}\n```",
         TEXT.replace("0.8", '"0.8"'),
@@ -74,7 +78,9 @@ def test_a_word_is_known_by_its_letters_and_by_its_other_names_but_never_guessed
         TEXT.replace("0.8", '"nan"'), TEXT.replace("{", '{"state": "dirty", '),
         f"{TEXT} or {TEXT.replace('can', 'cup')}",
         TEXT.replace("{", '{"State": "dirty", '),
-        str(ANSWER).replace("{", "{'state': 'dirty', "), "{" + "-" * 3000 + "1}", "{'item': " + "(" * 3000 + "}",
+        str(ANSWER).replace("{", "{'state': 'dirty', "), TEXT.replace("{", '{state: "dirty", '),
+        TEXT.replace('"can"', "can"), TEXT.replace("0.8", "0.8 // }"), '{"a": //' + '"\\' * 20_000 + "}",
+        "{" + "-" * 3000 + "1}", "{'item': " + "(" * 3000 + "}",
         "[" * 5000, '{"a":' * 5000, '"' * 50_000, '"\\"' * 20_000, "5", "null",
     ],
 )  # fmt: skip

@@ -100,6 +100,13 @@ SAID = [
     (451, {"error": "Unavailable For Legal Reasons"}, ACCESS),
     (403, {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished soon."}, RateLimited),
     (403, _error("Rate Limit Exceeded", errors=[{"reason": "userRateLimitExceeded"}]), RateLimited),
+    (400, [_error("Image input modality is not enabled for models/x", status="INVALID_ARGUMENT")], BLIND),
+    (400, _error("Image input is not enabled for this model", code="3051"), BLIND),
+    (400, _error("Multimodal inputs are not supported when --language-model-only is set"), BLIND),
+    (400, _error("Image format is not supported"), REJECTED),
+    (429, [_error("Your project has exceeded its monthly spending cap.", status="RESOURCE_EXHAUSTED")], QUOTA),
+    (400, _error("Parsing failed. See 'failed_generation'.", code="output_parse_failed"), Transient),
+    (400, _error("Tool choice is none, but model called a tool", code="tool_use_failed"), Transient),
     (401, {"fault": {"faultstring": "Invalid API Key", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}, ACCESS),
 ]  # fmt: skip
 

@@ -73,6 +73,7 @@ SAID = [
     ("Unsupported JSON schema keyword: maximum", {"schema.maximum"}),
     ("messages[0].role: unknown variant `system`, expected one of `user`, `assistant`", {"role.system"}),
     ("Invalid role: system", {"role.system"}),
+    ("Only user, assistant and tool roles are supported, got system.", {"role.system"}),
     ("Unsupported image URL scheme: https. Only data URIs are supported", {"image_url.http"}),
     ("Only base64 data URLs are supported for now", {"image_url.http"}),
     ("Additional properties are not allowed ('detail' was unexpected)", {"image_url.detail"}),
