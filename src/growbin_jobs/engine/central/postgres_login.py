@@ -1,19 +1,28 @@
-"""What libpq says where a server is not connected to, and what to do about it."""
+"""What libpq says where a server is not connected to, and what to do about it.
+
+libpq gives no SQLSTATE for that, so the words decide. A server says them in the language of its ``lc_messages``, which
+is that of the system it was made on; what PostgreSQL itself says is known in English, Korean and Japanese.
+"""
 
 import re
 from typing import Final
 
 from growbin_jobs.engine.errors import Away, ConfigurationError
 
-#: What a server answers that refuses the login (it gives no SQLSTATE to libpq then), and the remedy.
+#: How libpq gives what a server itself says, in any language: how bad it is, and two blanks.
+_SERVER_SAYS: Final = re.compile(r"^\w+:  \S|FATAL:|ERROR:")
+
+#: What a server answers that refuses the login, and the remedy.
 _LOGIN_REFUSED: Final = {
-    r"\w+ authentication failed|auth failed|no such user|no PostgreSQL user name": (
+    r"\w+ authentication failed|auth failed|no such user|no PostgreSQL user name|인증을 실패|認証に失敗": (
         "Correct user and password in {setting}; restart what runs after a change."
     ),
     "[Tt]enant(?: or |/)user .*not found": "Correct the user in {setting}; a pooler may want USER.PROJECT.",
     "no password supplied": "Add the password to {setting}.",
-    'role ".*" does not exist': "Create the role (createuser), or correct the user in {setting}.",
-    '(?:database ".*" does not exist|no such database)': (
+    r'role ".*" does not exist|롤(?:\(role\))? 없음|ロール".*"は存在しません': (
+        "Create the role (createuser), or correct the user in {setting}."
+    ),
+    '(?:database ".*" does not exist|no such database)|" 데이터베이스 없음|データベース".*"は存在しません': (
         "Create the database (createdb), or correct its name in {setting}."
     ),
     r"pg_hba\.conf": "Allow this host, user and database in the server's pg_hba.conf, or use sslmode=require.",
@@ -21,22 +30,29 @@ _LOGIN_REFUSED: Final = {
         "It is PgBouncer: set ignore_startup_parameters = extra_float_digits,options and pool_mode = session there, "
         "or name PostgreSQL itself in {setting}."
     ),
-    "(unrecognized configuration|invalid value for) parameter|permission denied to set parameter": (
-        "Correct the options in {setting}."
+    "(unrecognized configuration|invalid value for) parameter|permission denied to set parameter"
+    "|환경 매개 ?변수|매개 ?변수의 값|매개 ?변수를 지정|パラメータ": ("Correct the options in {setting}."),
+    'role ".*" is not permitted to log in|롤은 접속을 허용하지|ログインが許可されません': (
+        "Let an administrator run: ALTER ROLE NAME LOGIN."
     ),
-    'role ".*" is not permitted to log in': "Let an administrator run: ALTER ROLE NAME LOGIN.",
-    'database ".*" is not currently accepting': "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true.",
-    "permission denied": 'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.',
+    'database ".*" is not currently accepting|데이터베이스는 현재 접속을 허용하지|は接続を受け付けません': (
+        "Let an administrator run: ALTER DATABASE NAME ALLOW_CONNECTIONS true."
+    ),
+    "permission denied|(?:액세스|접근) 권한 없음|アクセスが拒否": (
+        'Let its owner run: GRANT CONNECT ON DATABASE "{name}" TO the user.'
+    ),
 }
 
 #: Why a server that is reached cannot serve now, and the remedy.
 _NOT_NOW: Final = {
-    "too many (clients|connections)|connection slots|no more connections allowed|max clients": (
+    "too many (clients|connections)|connection slots|no more connections allowed|max clients"
+    "|최대 (?:동시 )?접속|연결 슬롯|クライアント数が多すぎ|接続が多すぎ|接続スロット": (
         "Raise max_connections there (or the limit of the role or the database), or use fewer: "
         "GROWBIN_DATABASE_POOL_SIZE."
     ),
     "could not write (init|lock) file|No space left on device": "Its disk is full: free some space there.",
-    "starting up|shutting down|recovery|not (yet )?accepting connections": "It will, when it has started.",
+    "starting up|shutting down|recovery|not (yet )?accepting connections"
+    "|가동 중|중지 중|복구 작업 중|起動処理中|シャットダウン|リカバリ": "It will, when it has started.",
     "cannot connect to server|server_login_retry|server down|query_wait_timeout|bouncer config": (
         "PgBouncer answers, and PostgreSQL behind it does not: start that, or correct PgBouncer's configuration."
     ),
@@ -66,6 +82,8 @@ _TLS_REFUSED: Final = {
     "invalid ssl": "Correct it in {setting}.",
 }
 
+_IN_ITS_WORDS: Final = "It is there and refuses: mend what it says, or correct {setting}."
+
 
 def unconnected(text: str, address: str, *, setting: str, wait: float) -> ConfigurationError | Away:
     """Return the error for a connection that was not made: what the server said, and the remedy.
@@ -79,7 +97,8 @@ def unconnected(text: str, address: str, *, setting: str, wait: float) -> Config
     # libpq has one line for each address that it tried; the last one will do. PgBouncer quotes another "failed:" in it.
     reason = next((line for line in reversed(text.splitlines()) if "failed:" in line), text.partition("\n")[0])
     reason = (reason.partition("failed: ")[2] or reason).strip().rstrip(".")
-    if re.search("FATAL:|ERROR:", reason):
+    is_refusal = _SERVER_SAYS.search(reason) is not None
+    if is_refusal:
         for words, remedy in _LOGIN_REFUSED.items():
             if re.search(words, reason):
                 named = remedy.format(setting=setting, name=address.rpartition("/")[2])
@@ -88,5 +107,6 @@ def unconnected(text: str, address: str, *, setting: str, wait: float) -> Config
         if re.search(words, reason):
             return ConfigurationError(f"{address} is not connected to: {reason}. {remedy.format(setting=setting)}")
     remedies = (remedy for words, remedy in _NOT_NOW.items() if re.search(words, text))
-    remedy = next(remedies, "Start PostgreSQL, or correct {setting}.").format(setting=setting)
+    unknown = _IN_ITS_WORDS if is_refusal else "Start PostgreSQL, or correct {setting}."
+    remedy = next(remedies, unknown).format(setting=setting)
     return Away(f"{address} does not answer ({reason}). {remedy}", wait=wait)

@@ -24,6 +24,19 @@ SAID = [
     ("ERROR:  The endpoint has been disabled.", Away, "provider"),
     ("session is not read-write", Away, "standby"),
     ("Connection refused", Away, "Start PostgreSQL"),
+    ('치명적오류:  사용자 "u"의 password 인증을 실패했습니다', ConfigurationError, "user and password"),
+    ('치명적오류:  "u" 롤(role) 없음', ConfigurationError, "createuser"),
+    ('치명적오류:  "x" 데이터베이스 없음', ConfigurationError, "createdb"),
+    ('치명적오류:  "u" 롤은 접속을 허용하지 않음', ConfigurationError, "LOGIN"),
+    ('치명적오류:  "x" 데이터베이스는 현재 접속을 허용하지 않습니다', ConfigurationError, "ALLOW_CONNECTIONS"),
+    ('치명적오류:  "x" 데이터베이스 액세스 권한 없음', ConfigurationError, "GRANT CONNECT"),
+    ('치명적오류:  알 수 없는 환경 매개 변수 이름: "nope"', ConfigurationError, "options in DATABASE_URL"),
+    ("치명적오류:  최대 동시 접속자 수를 초과했습니다.", Away, "max_connections"),
+    ("치명적오류:  데이터베이스 시스템이 새로 가동 중입니다.", Away, "when it has started"),
+    ('FATAL:  ユーザー"u"のパスワード認証に失敗しました', ConfigurationError, "user and password"),
+    ('FATAL:  データベース"x"は存在しません', ConfigurationError, "createdb"),
+    ("FATAL:  現在クライアント数が多すぎます", Away, "max_connections"),
+    ("ВАЖНО:  база данных не существует", Away, "It is there and refuses"),
 ]
 
 
