@@ -2,7 +2,7 @@
 
 import math
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -42,6 +42,8 @@ _KEYLESS_CODE: Final = "42P10"
 _VALUE_CLASSES: Final = ("22", "23", "54")
 #: In what psycopg2 says of a text that PostgreSQL cannot store, which is none of its own errors.
 _NUL: Final = "NUL (0x00)"
+#: libpq's, where none is named.
+_PORT: Final = 5432
 #: The statement's timeout has ended it.
 _TIMEOUT_CODE: Final = "57014"
 _NO_RIGHT_CODE: Final = "42501"
@@ -85,8 +87,7 @@ class PostgresDriver:
         self.sessions = pool_size
         self.patience = timeout
         self.grows_after = grows_after
-        where = f"{named.get('host', 'localhost')}:{named.get('port', 5432)}"
-        self.address = f"postgresql://{where}/{named.get('dbname', '')}"
+        self.address = f"postgresql://{_where(named)}/{named.get('dbname', '')}"
         milliseconds = math.ceil(timeout * 1000)
         session_options = {
             "statement_timeout": milliseconds,
@@ -263,13 +264,25 @@ def _read_url(url: str, setting: str) -> dict[str, str]:
         named: dict[str, str] = extensions.parse_dsn(url)
     except psycopg2.Error:
         named = {"port": "?"}
-    ports = named.get("port", "5432").split(",")
-    if not all(port.isdecimal() for port in ports) or "@" in named.get("host", "") or "@" in named.get("dbname", ""):
+    ports = named.get("port", "").split(",")
+    if (
+        not all(port.isdecimal() or not port for port in ports)
+        or "@" in named.get("host", "")
+        or "@" in named.get("dbname", "")
+    ):
         raise ConfigurationError(
             f"{setting} cannot be read. It must be postgresql://user:password@host:port/name, where the password's "
             "special characters are percent-encoded (@ as %40, / as %2F, : as %3A, % as %25); options are libpq's."
         )
     return named
+
+
+def _where(named: Mapping[str, str]) -> str:
+    """Return all hosts with their ports, as a URL has them: a host whose port is left out has libpq's usual one."""
+    hosts, ports = named.get("host", "localhost").split(","), named.get("port", "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    named_hosts = (f"[{host}]" if ":" in host else host for host in hosts)
+    return ",".join(f"{host}:{port or _PORT}" for host, port in zip(named_hosts, ports, strict=False))
 
 
 def _raw(session: peewee.Database) -> extensions.connection:

@@ -18,7 +18,6 @@ _LOGIN_REFUSED: Final = {
         "Correct user and password in {setting}; restart what runs after a change."
     ),
     "[Tt]enant(?: or |/)user .*not found": "Correct the user in {setting}; a pooler may want USER.PROJECT.",
-    "no password supplied": "Add the password to {setting}.",
     r'role ".*" does not exist|롤(?:\(role\))? 없음|ロール".*"は存在しません': (
         "Create the role (createuser), or correct the user in {setting}."
     ),
@@ -56,7 +55,8 @@ _NOT_NOW: Final = {
     "cannot connect to server|server_login_retry|server down|query_wait_timeout|bouncer config": (
         "PgBouncer answers, and PostgreSQL behind it does not: start that, or correct PgBouncer's configuration."
     ),
-    "session is not read-write": "No server in {setting} takes writes now: it is a standby.",
+    "session is not read-only|not in hot standby": "Take target_session_attrs out of {setting}: it asks for a standby.",
+    "session is not read-write|in hot standby": "No server in {setting} takes writes now: it is a standby.",
     r"has been (disabled|suspended)|exceeded .*quota": "Its provider has stopped it: look at your account there.",
     "could not translate host name|Name or service not known": "Correct the host's name in {setting}.",
     "timeout expired|timed out": "Let the firewall pass its port, or correct {setting}.",
@@ -66,8 +66,8 @@ _NOT_NOW: Final = {
     ),
 }
 
-#: What libpq says when TLS as it was asked for cannot be had, and the remedy.
-_TLS_REFUSED: Final = {
+#: What libpq itself says of an address with which nothing can be connected to, often of TLS, and the remedy.
+_NEVER: Final = {
     "channel binding": "Ask for TLS (sslmode=require), or take channel_binding out of {setting}.",
     "alert unknown ca": "The server does not know the authority that signed sslcert in {setting}.",
     "does not match host name": "Name the server in {setting} as its certificate does.",
@@ -79,7 +79,8 @@ _TLS_REFUSED: Final = {
     r"(SSL|TLS)\b.{0,20}\brequired|connection is insecure": "Ask for TLS: add sslmode=require to {setting}.",
     "certificate file|private key file": "Correct sslcert and sslkey in {setting}.",
     "valid client certificate": "Name one by sslcert=/path/client.crt&sslkey=/path/client.key in {setting}.",
-    "invalid ssl": "Correct it in {setting}.",
+    "no password supplied": "Add the password to {setting}.",
+    r"^invalid .*(value|number)\b|could not match \d+|^definition of service": "Correct it in {setting}.",
 }
 
 _IN_ITS_WORDS: Final = "It is there and refuses: mend what it says, or correct {setting}."
@@ -103,7 +104,7 @@ def unconnected(text: str, address: str, *, setting: str, wait: float) -> Config
             if re.search(words, reason):
                 named = remedy.format(setting=setting, name=address.rpartition("/")[2])
                 return ConfigurationError(f"{address} refuses the login ({reason}). {named}")
-    for words, remedy in _TLS_REFUSED.items():
+    for words, remedy in _NEVER.items():
         if re.search(words, reason):
             return ConfigurationError(f"{address} is not connected to: {reason}. {remedy.format(setting=setting)}")
     remedies = (remedy for words, remedy in _NOT_NOW.items() if re.search(words, text))

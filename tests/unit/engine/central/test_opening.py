@@ -26,7 +26,10 @@ def opened(url: str | None, default_path: Path = Path("/data/central.db")) -> Da
         ("sqlite:///var/a%20b.db", "sqlite:///var/a b.db"),
         (f"postgresql://u:{PASSWORD}@h:6000/n", "postgresql://h:6000/n"),
         (f"postgres://u:{PASSWORD}@h/n?sslmode=require", "postgresql://h:5432/n"),
-        (f"postgresql://u:{PASSWORD}%40%2F@h1:5432,h2:5433/n", "postgresql://h1,h2:5432,5433/n"),
+        (f"postgresql://u:{PASSWORD}%40%2F@h1:5432,h2:5433/n", "postgresql://h1:5432,h2:5433/n"),
+        (f"postgresql://u:{PASSWORD}@h1,h2:5433/n?target_session_attrs=read-write", "postgresql://h1:5432,h2:5433/n"),
+        (f"postgresql://u:{PASSWORD}@h1,h2/n", "postgresql://h1:5432,h2:5432/n"),
+        (f"postgresql://u:{PASSWORD}@[::1],h2/n?port=6000", "postgresql://[::1]:6000,h2:6000/n"),
     ],
 )
 def test_the_address_shows_no_login(url: str | None, address: str) -> None:
@@ -43,6 +46,7 @@ def test_the_address_shows_no_login(url: str | None, address: str) -> None:
         f"postgresql://u:{PASSWORD}/x@h:5432/n",
         f"postgresql://u:{PASSWORD}%zz@h/n",
         f"postgresql://u:12/{PASSWORD}@h/n",
+        f"postgresql://u:/{PASSWORD}@h/n",
         f"postgresql://u@h:{PASSWORD}/n",
         f"mysql://u:{PASSWORD}@h/n",
         f"sqlite://u:{PASSWORD}@h/n",

@@ -23,6 +23,9 @@ SAID = [
     ("FATAL:  client_login_timeout (server down)", Away, "PostgreSQL behind it"),
     ("ERROR:  The endpoint has been disabled.", Away, "provider"),
     ("session is not read-write", Away, "standby"),
+    ("server is in hot standby mode", Away, "standby"),
+    ("server is not in hot standby mode", Away, "target_session_attrs"),
+    ("fe_sendauth: no password supplied", ConfigurationError, "Add the password"),
     ("Connection refused", Away, "Start PostgreSQL"),
     ('치명적오류:  사용자 "u"의 password 인증을 실패했습니다', ConfigurationError, "user and password"),
     ('치명적오류:  "u" 롤(role) 없음', ConfigurationError, "createuser"),
@@ -47,6 +50,23 @@ def test_each_answer_has_a_remedy(said, kind, words):
     assert type(error) is kind
     assert words in str(error)
     assert said.rstrip(".") in str(error)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'invalid port number: "99999"',
+        'invalid target_session_attrs value: "any1"',
+        'invalid integer value "abc" for connection option "connect_timeout"',
+        "could not match 3 port numbers to 2 hosts",
+        'definition of service "x" not found',
+    ],
+)
+def test_what_libpq_cannot_read_is_a_wrong_setting(said):
+    error = unconnected(said, "postgresql://h/x", setting="DATABASE_URL", wait=10)
+
+    assert type(error) is ConfigurationError
+    assert "Correct it in DATABASE_URL" in str(error)
 
 
 def test_the_last_address_that_was_tried_is_named():
