@@ -197,6 +197,14 @@ def test_missing_rights_are_named_with_their_remedy_and_waited_for(
 
     sql(postgres_url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
     check(database, SCHEMA)
+    sql(
+        postgres_url,
+        "ALTER TABLE tasks ENABLE ROW LEVEL SECURITY; CREATE POLICY reads ON tasks FOR SELECT USING (true)",
+    )
+    with pytest.raises(ConfigurationError, match="run: ALTER TABLE tasks DISABLE ROW LEVEL SECURITY"):
+        check(database, SCHEMA)
+    sql(postgres_url, f"CREATE POLICY writes ON tasks TO {role} USING (true)")
+    check(database, SCHEMA)
     database.close()
 
 

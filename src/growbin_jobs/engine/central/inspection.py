@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from growbin_jobs.engine.central import row_security
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.driver import Dialect
 from growbin_jobs.engine.errors import ConfigurationError
@@ -197,16 +198,15 @@ def check_rights(database: Database, tables: Iterable[str]) -> None:
         return
     names = sorted(tables)
 
-    def missing(connection: Any) -> tuple[str, str, list[tuple[str, str, str]], bool]:
+    def missing(connection: Any) -> tuple[str, str, list[tuple[str, str, str]], bool, list[str]]:
         user, name = connection.execute_sql("SELECT current_user, current_database()").fetchone()
         found = connection.execute_sql(_MISSING_RIGHTS, (names, list(_RIGHTS))).fetchall()
         temporary = connection.execute_sql("SELECT has_database_privilege(current_database(), 'TEMPORARY')").fetchone()[
             0
         ]
-        return user, name, found, temporary
+        return user, name, found, temporary, row_security.remedies(connection, names)
 
-    user, name, found, temporary = database.run(missing)
-    commands = []
+    user, name, found, temporary, commands = database.run(missing)
     if found:
         rights = ", ".join(right for right in _RIGHTS if right in {right for _, right, _ in found})
         named, (schema, *others) = sorted({table for table, _, _ in found}), sorted({schema for _, _, schema in found})
