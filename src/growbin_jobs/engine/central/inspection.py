@@ -29,8 +29,6 @@ SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL
   AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass(name) AND indisprimary AND indisvalid)
 """
 
-_MAY_TRY: Final = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
-
 #: Whether this session may write, and why not.
 _READ_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
 
@@ -114,17 +112,13 @@ def check_writable(database: Database) -> None:
 def try_to_write(database: Database) -> None:
     """Write a page to PostgreSQL that nobody sees, as the first thing that fails on a full disk.
 
-    Nothing is tried where this user may not make temporary tables: we need none.
-
     Raises:
       Deferred: When it cannot be written; the sentence says why.
     """
     if database.dialect == "postgresql":
 
         def write(connection: Any) -> None:
-            [(may,)] = connection.execute_sql(_MAY_TRY).fetchall()
-            if may:
-                connection.execute_sql("CREATE TEMPORARY TABLE growbin_try ON COMMIT DROP AS SELECT 1 AS number")
+            connection.execute_sql("CREATE TEMPORARY TABLE growbin_try ON COMMIT DROP AS SELECT 1 AS number")
 
         database.transaction(write)
 
