@@ -1,10 +1,10 @@
 """``growbin-jobs`` in a process of its own, for tests, for a quarter of what it costs to start one.
 
 An interpreter that starts and imports what a command needs computes for half a second, and the tests run some hundred
-commands. So one process for each process of pytest has loaded the libraries, and nothing else: no thread, no file, no
-setting (``command_server.py``). Each command is forked from it, with its own arguments, environment, folder and
-streams; the command line itself is imported in the fork. It is a process like any other, with a pid, an exit code and
-signals.
+commands. So one process has loaded the libraries, and nothing else: no thread, no file, no setting
+(``command_server.py``); it serves all processes of pytest. Each command is forked from it, with its own arguments,
+environment, folder and streams; the command line itself is imported in the fork. It is a process like any other, with
+a pid, an exit code and signals.
 
 Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_python`, and
 :func:`start_program` for what is one function).
@@ -110,6 +110,11 @@ def start_program(
     return _Forked([*command, *arguments], argv, module=module, loaded=loaded, env=env, **options)
 
 
+def share() -> None:
+    """Start the process that forks most commands, for this process and all that are forked of it."""
+    _server_for(os.environ, ())
+
+
 def _ended(process: subprocess.Popen[Any], *, check: bool, timeout: float) -> subprocess.CompletedProcess[Any]:
     with process:
         try:
@@ -190,7 +195,7 @@ class _Forked(subprocess.Popen[Any]):
 
 
 class _Server:
-    """A process that forks. It ends when this one does, since nobody else holds its socket.
+    """A process that forks. It ends when this one does, and all that share its socket.
 
     Parameters:
       at_start: The variables that are read when it starts; the rest is as in this process.

@@ -2,8 +2,8 @@
 
 A test gets what it asks for by name (``rabbitmq_url``, ``postgres_url``, ``s3_server``) and carries the marker
 ``services`` from that alone. The servers are those of ``GROWBIN_TEST_SERVICES_DIR`` when a caller has them up, else
-this run starts its own at the first test that wants one, shares them between the workers of pytest-xdist, and ends
-them; ``scripts/services`` does the work. A server that cannot be had fails the test with the reason: no skipping.
+this run starts its own at the first test that wants one, shares them between its processes, and ends them;
+``scripts/services`` does the work. A server that cannot be had fails the test with the reason: no skipping.
 """
 
 import gc
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,17 +24,20 @@ from uuid import uuid4
 
 import hypothesis
 import pytest
-from tests.distribution import dealt, shuffled
+from tests import command_line
 from tests.lent_database import LentDatabase
+from tests.whole import WHOLE
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
 from growbin_jobs.engine.delivery import lifecycle
 from growbin_jobs.models import SCHEMA
 
+pytest_plugins = ("tests.forked_run",)
+
 SERVICES = Path(__file__).resolve().parents[1] / "scripts" / "services"
 GIVEN_DIR = "GROWBIN_TEST_SERVICES_DIR"
-OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it, for xdist's workers
+OWN_DIR = "GROWBIN_TEST_OWN_SERVICES"  # folder and pid of the run that owns it, for its processes
 
 #: Byte code is kept, whatever the environment says: else each of some thousand processes compiles the product again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -48,8 +51,13 @@ sys.dont_write_bytecode = False
 gc.disable()
 
 # Its deadline of an example, and its check that examples are made quickly, would fail on a machine that is busy.
+# Each run draws others: half as many in each find the same in twice the runs.
 hypothesis.settings.register_profile(
-    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], parent=hypothesis.settings.default
+    "busy",
+    max_examples=100 if WHOLE else 50,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    parent=hypothesis.settings.default,
 )
 hypothesis.settings.load_profile("busy")
 
@@ -85,36 +93,21 @@ class S3Server:
         return f"s3://{self.bucket}"
 
 
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the folder of this run's servers before xdist's workers inherit the environment."""
-    if not _is_worker(config) and not os.environ.get(GIVEN_DIR):
+    """Name the folder of this run's servers before its processes inherit the environment."""
+    if not os.environ.get(GIVEN_DIR):
         os.environ[OWN_DIR] = f"{tempfile.gettempdir()}/growbin-test-{uuid4().hex[:12]}:{os.getpid()}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End this run's servers. After a crash, their own watcher does it."""
     own = os.environ.get(OWN_DIR)
-    if own and not _is_worker(config):
+    if own:
         folder, _, _ = own.rpartition(":")
         if Path(folder).exists():
             _services("down", "--dir", folder)
             shutil.rmtree(folder, ignore_errors=True)
         del os.environ[OWN_DIR]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Let each process of several go through the folders in an order of its own."""
-    report = yield
-    if isinstance(collector, pytest.Directory) and _is_worker(collector.config):
-        report.result = shuffled(report.result, collector.config.workerinput["workerid"])
-    return report
 
 
 def pytest_collection_finish() -> None:
@@ -124,13 +117,22 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Start what all processes of the run use, before they are forked."""
+    if (session.config.option.processes or 0) > 1:
+        command_line.share()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what uses a server, so that nobody can forget to; before ``-m`` selects. Deal tests out to processes."""
+    """Mark what uses a server, so that nobody can forget to, and leave out what waits for a release; before ``-m``."""
     for item in items:
         if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("services")
-    if _is_worker(config):
-        items[:] = dealt(items, config.workerinput["workercount"])
+    late = [] if WHOLE else [item for item in items if item.get_closest_marker("before_release")]
+    if late:
+        config.hook.pytest_deselected(items=late)
+        items[:] = [item for item in items if not item.get_closest_marker("before_release")]
 
 
 def _services(*arguments: str) -> str:

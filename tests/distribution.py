@@ -1,22 +1,13 @@
 """The order of tests for several processes: what takes long begins first, so that none ends long after the others.
 
-pytest-xdist gives each process an equal part of the list, and lets one that is done take from the end of another's.
-
-Each process collects all tests. In a fresh checkout no byte code is kept yet, of tests nor of the product, and all of
-them would compile the same file at the same time, to the last one. So each goes through the folders in an order of its
-own, and mostly finds what another one has kept.
+Each process gets an equal part of the list, and one that is done takes from the end of another's (``forked_run.py``).
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
 from itertools import groupby
-from typing import TypeVar
 
 import pytest
-
-T = TypeVar("T")
 
 #: Folders, and files, whose tests start processes or browsers, the slowest first.
 LONG = (
@@ -31,18 +22,8 @@ LONG = (
 TOGETHER = "tests/e2e/monitor/"
 
 
-def shuffled(found: Iterable[T], process: str) -> list[T]:
-    """Return what a folder holds in an order that differs from process to process."""
-    own = list(found)
-    random.Random(process).shuffle(own)
-    return own
-
-
-def dealt(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
-    """Return the tests so that each of several equal parts begins with its share of long ones; files stay together.
-
-    In whatever order a process has found the files, the tests are in the same order for all.
-    """
+def dealt(items: list[pytest.Item], processes: int) -> list[list[pytest.Item]]:
+    """Return equal parts of the tests, each of which begins with its share of long ones; files stay together."""
     files = [list(group) for _, group in groupby(sorted(items, key=_path), _file)]
     long = sorted((each for each in files if _rank(each) < len(LONG)), key=_rank)
     short = [item for each in files if _rank(each) == len(LONG) for item in each]
@@ -51,11 +32,12 @@ def dealt(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
         parts[number % processes] += each
     left = len(items)
     for number, part in enumerate(parts):
-        share = left // (processes - number) - len(part)  # as pytest-xdist divides
+        share = left // (processes - number) - len(part)
         part += short[: max(0, share)]
         del short[: max(0, share)]
         left -= len(part)
-    return [item for part in parts for item in part] + short
+    parts[-1] += short
+    return parts
 
 
 def _file(item: pytest.Item) -> str:

@@ -1,4 +1,8 @@
-"""Whether tests run all that they can, or leave out what differs only in what their mechanism does not depend on."""
+"""Whether tests run all that they can, or leave out what differs only in what their mechanism does not depend on.
+
+What is left out whole carries the marker ``before_release``: it plays once more, on another broker, another database or
+another release, what CI plays on one; or it concerns no code that runs, but how a release or a measurement is made.
+"""
 
 import os
 

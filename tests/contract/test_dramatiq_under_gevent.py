@@ -28,11 +28,14 @@ SUITES = sorted(
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("place", ["embedded", pytest.param("rabbitmq", marks=pytest.mark.services)])
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param("embedded", marks=pytest.mark.before_release), pytest.param("rabbitmq", marks=pytest.mark.services)],
+)
 def test_the_contract_holds_under_gevent(place: str, request: pytest.FixtureRequest) -> None:
     if place == "rabbitmq":
         request.getfixturevalue("rabbitmq_server")
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", place, "--timeout", "300", f"--rootdir={ROOT}"]
+    options = ["-q", "-p", "no:cacheprovider", "-k", place, "--timeout", "300", f"--rootdir={ROOT}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-c", UNDER_GEVENT, *options, *map(str, SUITES)],

@@ -140,7 +140,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         ),
         pytest.param(
             "rabbitmq", ["--pool", "gevent", "--threads", "1000"], ["abort", "exit", *["sigkill"] * WHOLE],
-            id="others-under-gevent-rabbitmq", marks=pytest.mark.services,
+            id="others-under-gevent-rabbitmq", marks=[pytest.mark.services, pytest.mark.before_release],
         ),
     ],
     indirect=["site"],
@@ -163,6 +163,7 @@ def test_what_kills_its_process_is_found_within_five_crashes_and_takes_nobody_wi
     assert site.stop() == 0
 
 
+@pytest.mark.before_release
 def test_kills_of_random_processes_cost_reruns_and_give_nobody_up(site):
     dice = random.Random(4)
     names = [f"innocent-{number}" for number in range(60)]

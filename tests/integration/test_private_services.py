@@ -48,6 +48,7 @@ def _listening(pids: list[int]) -> set[tuple[str, int]]:
     return {(item.laddr.ip, item.laddr.port) for item in connections if item.status == psutil.CONN_LISTEN}
 
 
+@pytest.mark.before_release
 def test_two_runs_side_by_side_share_nothing_and_up_mends_what_was_killed(folders: tuple[Path, Path]) -> None:
     one, two = _up(folders[0]), _up(folders[1])
     assert _up(folders[0]) == one

@@ -27,6 +27,7 @@ NAMES = (
 
 
 @pytest.mark.services
+@pytest.mark.before_release
 @pytest.mark.timeout(280)
 def test_what_depends_on_the_server_holds_on_rabbitmq_4(tmp_path):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GROWBIN_TEST_"))}

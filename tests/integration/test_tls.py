@@ -88,7 +88,7 @@ def servers(rabbitmq_server: dict[str, Any], rabbitmq_url: str, postgres_with_tl
     )
 
 
-@pytest.mark.parametrize("program", ["dramatiq", "dramatiq-gevent"])
+@pytest.mark.parametrize("program", [pytest.param("dramatiq", marks=pytest.mark.before_release), "dramatiq-gevent"])
 def test_a_worker_runs_and_its_keeper_copies_over_tls(
     program: str, servers: Servers, postgres_with_tls: dict[str, Any], start_product: Callable[..., Any]
 ) -> None:

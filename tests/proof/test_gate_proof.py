@@ -27,7 +27,10 @@ SHORT = Plan(
 )
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param("sqlite", marks=pytest.mark.before_release), pytest.param("postgresql", marks=pytest.mark.services)],
+)
 def test_a_cluster_whose_nodes_are_killed_paused_and_added_keeps_the_limit_as_the_server_counts(kind, request):
     url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
 

@@ -84,6 +84,7 @@ def built(tmp_path_factory):
     return packages.built(ROOT, "HEAD", tmp_path_factory.mktemp("dist"))
 
 
+@pytest.mark.before_release
 def test_two_builds_are_equal_whatever_the_umask(built, tmp_path):
     before = os.umask(0o077)
     try:
@@ -139,6 +140,7 @@ def test_nobody_is_named_in_the_sdist():
 # --- SBOM
 
 
+@pytest.mark.before_release
 def test_the_bill_of_materials_has_every_line_of_the_lock(tmp_path):
     program = ROOT / ".venv-checks" / "bin" / "cyclonedx-py"
     assert program.exists(), "cyclonedx-py is missing. Run: bash -c '. scripts/environment; prepare_checks'"

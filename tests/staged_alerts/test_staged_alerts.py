@@ -12,6 +12,7 @@ from staged_alerts.prometheus import alert_names, rules
 from staged_alerts.work import BAD_DAY
 
 
+@pytest.mark.before_release
 @pytest.mark.timeout(300)
 def test_the_failures_of_a_bad_day_fire_their_alerts_and_no_other(tmp_path: Path) -> None:
     seen = run(BAD_DAY, tmp_path)

@@ -49,6 +49,7 @@ def test_the_model_server_answers_in_the_job_s_form_and_counts(model_server):
     assert (counted["vision"], counted["text"]) == (3, 1)
 
 
+@pytest.mark.before_release
 def test_celery_makes_what_we_make(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6

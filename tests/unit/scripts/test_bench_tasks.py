@@ -324,6 +324,7 @@ def test_an_interrupt_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- for real
 
 
+@pytest.mark.before_release
 @pytest.mark.services
 @pytest.mark.timeout(60)
 def test_real_workers_drain_every_chain_once(rabbitmq_server: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
