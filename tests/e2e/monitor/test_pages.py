@@ -42,7 +42,7 @@ def odd_monitor(
     return start_monitor("--insecure", folder=folder), services
 
 
-TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+FITS = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_every_page_is_accessible_fits_a_phone_too_and_breaks_no_policy(odd_moni
     page = watch(monitor, **options).page()
     accessibility = Accessibility(structure="locale" not in options)
     for path in PAGES:
-        page.set_viewport_size({"width": 1280, "height": 720})
         page.goto(monitor.url + path)
         assert page.locator("h1").count() == 1, path
-        assert accessibility.faults(page) == [], path
-        assert page.evaluate(TOO_WIDE) <= 0, path
+        assert page.evaluate(FITS), path
         page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate(TOO_WIDE) <= 0, f"{path} on a phone"
+        page.wait_for_function(FITS)  # charts are drawn anew a moment later
+        page.set_viewport_size({"width": 1280, "height": 720})
+        assert accessibility.faults(page) == [], path
 
 
 def test_charts_are_drawn_and_their_numbers_are_a_table(odd_monitor, watch):
