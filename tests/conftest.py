@@ -26,7 +26,7 @@ import hypothesis
 import pytest
 from tests import command_line
 from tests.lent_database import LentDatabase
-from tests.whole import WHOLE
+from tests.whole import WHOLE, examples
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.engine.central.upgrade import upgrade
@@ -51,10 +51,9 @@ sys.dont_write_bytecode = False
 gc.disable()
 
 # Its deadline of an example, and its check that examples are made quickly, would fail on a machine that is busy.
-# Each run draws others: half as many in each find the same in twice the runs.
 hypothesis.settings.register_profile(
     "busy",
-    max_examples=100 if WHOLE else 50,
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     parent=hypothesis.settings.default,

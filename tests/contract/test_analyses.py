@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.errors import Permanent
@@ -301,7 +302,9 @@ def content(analysis: Analysis) -> dict[str, object]:
 
 # One database serves all examples: each uses ids of its own.
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(calls=st.lists(st.sampled_from(list(STAGES)), min_size=1, max_size=14))
 def test_any_order_and_repetition_gives_the_row_of_the_run_in_order(database: Database, calls: list[str]) -> None:

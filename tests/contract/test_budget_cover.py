@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.budget_cover import Covers
@@ -92,7 +93,9 @@ steps = st.lists(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps)
 def test_nothing_is_spent_above_a_cap_however_often_the_power_is_cut(database: Database, todo: list) -> None:

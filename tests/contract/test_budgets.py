@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.upgraded import upgrade
+from tests.whole import examples
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
@@ -277,7 +278,9 @@ steps = st.lists(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps)
 def test_any_history_is_that_of_a_slow_exact_model(database: Database, todo: list) -> None:

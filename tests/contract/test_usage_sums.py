@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract.conftest import empty_tables
 from tests.waiting import until
+from tests.whole import examples
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.limits.spent import GroupBy, spent, spent_by_users
@@ -82,7 +83,9 @@ def said(database: Database, by: GroupBy, **days: date) -> dict[str | None, tupl
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps)
 def test_any_history_is_added_up_exactly(database: Database, todo: list) -> None:

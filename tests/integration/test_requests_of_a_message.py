@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.upgraded import upgrade
+from tests.whole import examples
 
 from growbin_jobs import settings as _settings
 from growbin_jobs.adapters.llm.client import Call, ModelClient
@@ -73,7 +74,9 @@ def books(database):
 @example(["length", "no_json_schema", "always_length", "ok", "ok", "ok"])
 @example(["no_json_schema", "always_length", "always_length", "always_length", "ok", "ok"])
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_call_sends_at_most_three_requests_each_granted_and_booked_once(stub, database, folder, behaviours):
     database.run(lambda connection: connection.execute_sql("DELETE FROM breaker"))  # of the examples before

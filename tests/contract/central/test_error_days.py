@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.contract.central.test_error_counts import KEPT, counted, fails
 from tests.contract.central_node import START, Node
+from tests.whole import WHOLE
 
 from growbin_jobs.engine.central import error_days
 from growbin_jobs.engine.central.database import Database
@@ -45,7 +46,7 @@ def rows(database: Database, sql: str) -> list[Any]:
     return database.run(lambda connection: SqlWords(database.dialect).rows(connection, sql))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(4 if WHOLE else 2))
 def test_whenever_it_is_read_every_copied_run_is_counted_once(database: Database, a: Node, b: Node, seed: int) -> None:
     chance, told, copied = random.Random(seed), dict[Node, list[Any]](), list[Any]()
     edges = (-43_200, -43_100, 0, 43_199, 43_200, 50_000, 129_599, 129_600, 300_000)  # midnights are among them

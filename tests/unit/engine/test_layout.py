@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
@@ -29,7 +30,9 @@ def test_odd_names_of_folders_are_allowed(name, tmp_path):
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.text(max_size=300) | st.text("./\\\0 \n~%a한", max_size=8))
 @example("x" * 200)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.whole import examples
 
 from growbin_jobs.limits.breaker import PROBE_LEASE, Breaker, admit, reset, succeeded, unused
 from growbin_jobs.limits.breaker_failures import (
@@ -267,5 +268,5 @@ class Cluster(RuleBasedStateMachine):
             assert admit(self.breaker, later, per_minute=100, message_id=message)[0].wait == 0
 
 
-Cluster.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Cluster.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestCluster = Cluster.TestCase

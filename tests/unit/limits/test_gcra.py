@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.limits.gcra import Limit, decide
 
@@ -40,7 +41,7 @@ class Exact:
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.tuples(LIMITS, LIMITS, LIMITS), st.lists(WAYS, max_size=40))
 def test_no_window_ever_holds_more_than_it_may(shapes, requests):
     now = 1000.0

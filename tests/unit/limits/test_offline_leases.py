@@ -4,6 +4,7 @@ from bisect import bisect_right
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.limits.offline_leases import Lease, kept_back, renewed
 
@@ -67,7 +68,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(STEPS)
 def test_no_window_holds_more_than_the_limit_whoever_is_cut_off_dies_or_comes(steps: list[tuple[str, object]]) -> None:
     cluster = Cluster()

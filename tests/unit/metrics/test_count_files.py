@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.metrics import count_files, counted
 from growbin_jobs.metrics.count_files import CountFile, NodeCounts
@@ -148,7 +149,9 @@ def test_a_forked_child_lets_go_of_its_parent_s_file(tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.sampled_from(["start", "count", "write", "die", "read"]), max_size=40), st.randoms())
 def test_no_sum_ever_falls(tmp_path_factory: pytest.TempPathFactory, steps: list[str], chance) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import prepare
 
@@ -179,7 +180,7 @@ def test_a_profile_of_another_picture_is_ignored(icc: ModuleType, kind: str) -> 
         assert prepare(patches("RGB", COLOURS[:48], kind, icc_profile=wrong, **FILES[kind])) == prepare(plain)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 2**32), flips=st.integers(1, 60))
 def test_a_damaged_profile_is_no_fault_of_the_picture(icc: ModuleType, seed: int, flips: int) -> None:
     chance = random.Random(seed)
@@ -272,7 +273,7 @@ def test_a_png_says_its_colours_in_chunks_and_the_first_of_the_standard_counts(
     assert prepare(behind) == prepare(plain)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(gamma=st.none() | st.integers(0, 2**32 - 1), points=st.lists(st.integers(0, 2**32 - 1), min_size=8, max_size=8))
 def test_any_primaries_give_a_picture(hostile: ModuleType, gamma: int | None, points: list[int]) -> None:
     chunks = [(b"cHRM", struct.pack(">8L", *points))] + ([] if gamma is None else [(b"gAMA", struct.pack(">L", gamma))])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import prepare
 from growbin_jobs.adapters.pictures.formats import curves
@@ -186,7 +187,7 @@ def test_a_heic_of_10_bits(icc: ModuleType, name: str, code: int, mode: str) -> 
 
 
 @pytest.mark.parametrize("damage", range(3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_any_damaged_profile_has_curves_or_none(icc: ModuleType, damage: int, seed: int) -> None:
     chance = random.Random(seed)

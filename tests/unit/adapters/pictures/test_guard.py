@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import Limits, PreparedPicture, guard, prepare
 from growbin_jobs.adapters.pictures.formats import heic
@@ -46,13 +47,13 @@ def test_every_sample_of_the_corpus_meets_its_verdict(hostile: ModuleType) -> No
     assert wrong == {}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(magic=st.sampled_from(MAGICS), tail=st.binary(max_size=400))
 def test_any_bytes_give_a_picture_or_a_refusal(magic: bytes, tail: bytes) -> None:
     verdict(magic + tail)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_any_damage_gives_a_picture_or_a_refusal(hostile: ModuleType, seed: int) -> None:
     for sample in hostile.flipped(seed, 3):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import Limits, PreparedPicture, prepare
 from growbin_jobs.adapters.pictures.formats import heif, hevc
@@ -131,7 +132,7 @@ def assert_upright(data: bytes, hostile: ModuleType) -> None:
     assert max(ImageStat.Stat(ImageChops.difference(picture, hostile.scene())).mean) < 12
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=5), cut=st.integers(0, 900))
 def test_any_damage_to_boxes_is_read_or_refused(heics: ModuleType, changes: list[tuple[int, int]], cut: int) -> None:
     data = bytearray(_sample(heics))

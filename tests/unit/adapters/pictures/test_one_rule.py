@@ -7,6 +7,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import DEFAULT_LIMITS, MAX_STORED_SIDE, STORED_LIMITS, prepare, shrink
 from growbin_jobs.adapters.pictures.resize import LEAST_SEEN
@@ -22,7 +23,7 @@ def flat(width: int, height: int, kind: str = "JPEG") -> bytes:
     return buffer.getvalue()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     short=st.integers(16, 150),
     aspect=st.floats(1, 20),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import prepare, shrink
 from growbin_jobs.adapters.pictures.resize import CLOSE_ENOUGH, CLOSE_ENOUGH_TO_SEE
@@ -67,7 +68,7 @@ def test_sizes_of_phone_photos(size: tuple[int, int], expected: tuple[int, int])
     assert max(opened(prepared.thumbnail).size) == min(300, max(expected))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     width=st.integers(16, 900),
     height=st.integers(16, 900),

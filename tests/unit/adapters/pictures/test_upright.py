@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
+from tests.whole import examples
 
 from growbin_jobs.adapters.pictures import prepare
 from growbin_jobs.adapters.pictures.formats import exif, jpeg, png, pngtext, upright, webp, xmp
@@ -247,7 +248,7 @@ PIECES = st.sampled_from(
 HOSTILE = st.lists(PIECES | st.binary(max_size=60), max_size=6).map(b"".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(pieces=st.lists(st.tuples(st.sampled_from(["exif", "xmp", "tEXt", "zTXt", "iTXt"]), HOSTILE), max_size=8))
 @example(pieces=[("xmp", b"<?xml version='1.0' encoding='idna'?><a>")])
 def test_any_bytes_give_an_orientation(pieces: list[tuple[str, bytes]]) -> None:

@@ -24,6 +24,7 @@ from settlement_model import (
     message,
     owed,
 )
+from tests.whole import examples
 
 from growbin_jobs.engine.delivery import settlement
 from growbin_jobs.engine.delivery.runs import key_of
@@ -218,7 +219,7 @@ class Machine(RuleBasedStateMachine):
 
 
 class TestSettlement(Machine.TestCase):
-    settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)
 
     @pytest.fixture(autouse=True)
     def impatient(self):

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.isolation.policy import (
     PAUSES,
@@ -152,7 +153,7 @@ class Model:
     processes=st.integers(1, 4),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_killers_are_found_within_five_crashes_and_take_nobody_with_them(kinds, innocents, processes, data):
     messages = [Message(None) for _ in range(innocents)]
     for kind in kinds:
@@ -175,7 +176,7 @@ PLACES = ("worker 0", "worker 1", "worker 2", "together", "alone")
 
 
 @given(st.lists(st.sampled_from(PLACES), max_size=120), st.integers(1, 60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_kill_of_any_process_now_and_then_gives_no_innocent_up(kills, innocents):
     """Each kill hits one process; the same one again only after another one: else it would look like the message."""
     model = Model([Message(None) for _ in range(innocents)], 3, threads=8)

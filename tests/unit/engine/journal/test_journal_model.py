@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.whole import examples
 
 from growbin_jobs.engine.delivery.records import Dead, Finish, JournalTask, OutboxMessage, Started, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal_file
@@ -188,6 +189,6 @@ class JournalMachine(RuleBasedStateMachine):
 
 
 JournalMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(60), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestJournal = JournalMachine.TestCase

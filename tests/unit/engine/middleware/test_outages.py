@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.whole import examples
 
 from growbin_jobs.engine import events
 from growbin_jobs.engine.errors import Away, Deferred, Transient
@@ -225,5 +226,5 @@ class AnyOrder(RuleBasedStateMachine):
             assert [self.world.begin(queue) is not None for _ in range(3)] == [True] * 3
 
 
-AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase

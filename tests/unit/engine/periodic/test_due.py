@@ -10,6 +10,7 @@ import pytest
 from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.periodic.cron import Cron, Daily, Every
 from growbin_jobs.engine.periodic.due import due_between
@@ -125,7 +126,7 @@ def test_weekly_and_monthly_jobs_of_two_years_in_every_zone(expression):
         assert ours(expression, zone, START, END) == by_cronsim(expression, zone, START, END), zone
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     zone=st.sampled_from(["Pacific/Apia", "Australia/Lord_Howe", "America/Santiago", "Africa/Casablanca", "Asia/Tehran",
                           "America/St_Johns", "Asia/Kathmandu", "Antarctica/Troll", "America/Havana", "Asia/Gaza"]),

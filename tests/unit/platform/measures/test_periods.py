@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.errors import ConfigurationError, Permanent
 from growbin_jobs.platform.measures.periods import kind_of, period_at, period_of, periods_between, start_of_day
@@ -30,7 +31,7 @@ def test_a_day_has_the_hours_of_its_zone(zone, label, hours):
     assert (day.until - day.since) / timedelta(hours=1) == hours
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(ZONES), st.dates(date(2024, 1, 1), date(2028, 12, 31)))
 def test_every_moment_lies_in_the_local_day_that_begins_before_it(zone, day):
     place = ZoneInfo(zone)

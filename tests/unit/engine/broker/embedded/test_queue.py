@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.whole import examples
 
 from growbin_jobs.engine.broker.embedded.queue import EmbeddedQueue
 from growbin_jobs.engine.broker.embedded.schema import SCHEMA_VERSION, create_schema
@@ -185,7 +186,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.owners() == {owner_of(row.consumer or "") for row in self.claimed()}
 
 
-QueueMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+QueueMachine.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)
 TestQueue = QueueMachine.TestCase
 
 

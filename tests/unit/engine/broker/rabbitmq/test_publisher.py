@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 from pika.frame import decode_frame
 from pika.spec import Basic
+from tests.whole import examples
 
 from growbin_jobs.engine.broker.errors import BrokerUnavailable, NotConfirmed, QueueMissing
 from growbin_jobs.engine.broker.rabbitmq.publication import Publication
@@ -254,7 +255,7 @@ class Publishing(RuleBasedStateMachine):
 
 
 TestPublishing = Publishing.TestCase
-TestPublishing.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPublishing.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 
 
 def test_what_was_never_written_was_not_sent():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.delivery.records import Dead, Finish, OutboxMessage, TaskState
 from growbin_jobs.engine.journal.file.opening import open_journal_file
@@ -50,7 +51,7 @@ def everything(connection):
     return rows, debts, others, earlier, reader.counts(connection)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(earlier=ENDS, together=ENDS)
 def test_together_is_as_one_after_the_other(tmp_path_factory, earlier, together):
     folder = tmp_path_factory.mktemp("ends")
