@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections import deque
 from collections.abc import Iterable
@@ -177,7 +178,8 @@ class Run:
                 os.waitpid(process.pid, 0)
         except KeyboardInterrupt:
             for process in self._running.values():
-                os.kill(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             raise
 
 
@@ -196,6 +198,8 @@ def _work(session: pytest.Session, connection: Connection, folder: Any) -> NoRet
     except (KeyboardInterrupt, EOFError, OSError):  # a person's wish, or there is nobody to report to
         session._setupstate.teardown_exact(None)
         code = 2
+    except BaseException:  # a fault of pytest or of what is here: the test that ran is said to have failed
+        traceback.print_exc(file=sys.__stderr__)
     finally:
         os._exit(code)
 
