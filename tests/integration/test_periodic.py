@@ -45,8 +45,10 @@ from growbin_jobs.scheduler.verify import verify
 from growbin_jobs.settings import load
 from growbin_jobs.wiring import central_database
 
+pytestmark = pytest.mark.timeout(400)
+
 HERE = Path(__file__).parent
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 WEEKLY = next(job for job in ONCE if job.route is names.WEEKLY_REPORT)
 

@@ -25,11 +25,12 @@ from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.forwarding.forwarder import StoreAndForward
 from growbin_jobs.engine.journal.journal import Journal
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 SERVICES = Path(__file__).parents[2] / "scripts" / "services"
 QUEUE = "outages"
-PATIENCE = 40.0
+#: A node that starts computes for a quarter of a minute, and beside other tests for a minute.
+PATIENCE = 100.0
 
 #: As ``rabbitmqctl stop_app`` and ``start_app``.
 STOP, START = "ok = rabbit:stop()", "ok = rabbit:start()"

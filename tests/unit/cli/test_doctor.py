@@ -159,7 +159,7 @@ def test_what_the_server_does_not_take_and_what_it_said_is_named(invoke, tmp_pat
     assert "Ollama: not sent: image_url.http, max_completion_tokens, service_tier, store" in details
     assert any("refuses response_format.json_schema, efforts other than none: the form" in detail for detail in details)
     assert "m: its server said: HTTP 401, go away" in details
-    env = {"GROWBIN_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "80"}
+    env = {"GROWBIN_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "80", "GROWBIN_LANGUAGE": "en"}
     shown = invoke("models", "servers", **env)
     assert "no schemas here" in shown.stdout
     assert invoke("models", "forget", "m", **env).exit_code == 0
