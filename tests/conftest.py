@@ -128,10 +128,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("services")
-    late = [] if WHOLE else [item for item in items if item.get_closest_marker("before_release")]
+    late = set() if WHOLE else {item for item in items if item.get_closest_marker("before_release")}
     if late:
-        config.hook.pytest_deselected(items=late)
-        items[:] = [item for item in items if not item.get_closest_marker("before_release")]
+        config.hook.pytest_deselected(items=[*late])
+        items[:] = [item for item in items if item not in late]
 
 
 def _services(*arguments: str) -> str:

@@ -13,23 +13,21 @@ TABLES = (("task_wal", "synced_at"), ("attempt", "copied_at"), ("dead_letter", "
 _LAST = "SELECT max(rowid) FROM (SELECT rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?)"
 _UNMARK = "UPDATE {table} SET {column} = NULL WHERE rowid > ? AND rowid <= ? AND {column} >= ?"
 
+#: Of the latest rows only: no index has the time of the copy.
 _COPIED = """
-SELECT task_id, synced_at FROM task_wal
+SELECT task_id, synced_at FROM (SELECT * FROM task_wal ORDER BY rowid DESC LIMIT ?2)
 WHERE synced_at > ?1 AND coalesce(completed_at, created_at) > ?1 AND status IN ('completed', 'dead')
-ORDER BY rowid DESC LIMIT ?2
 """
 
 
 def latest_copied(connection: apsw.Connection, *, since: float, limit: int) -> dict[str, float]:
-    """Return the latest tasks that have ended and are in the central database, each with when it was copied there.
+    """Return those of the latest tasks that have ended and are in the central database, each with when it was copied.
 
     Parameters:
+      limit: How many tasks are looked at.
       since: Of the copy and of the end, seconds since 1970, UTC: what ended long ago may have been deleted there.
     """
-    found: dict[str, float] = {}
-    for task_id, copied_at in connection.execute(_COPIED, (since, limit)):
-        found[task_id] = copied_at
-    return found
+    return dict(connection.execute(_COPIED, (since, limit)))
 
 
 def unmark(connection: apsw.Connection, table: str, column: str, *, since: float, after: int) -> tuple[int, int | None]:
