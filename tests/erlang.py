@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 
 def evaluate(tool: Mapping[str, Any], erlang: str) -> str:
@@ -17,7 +18,9 @@ def evaluate(tool: Mapping[str, Any], erlang: str) -> str:
     """
     env = tool["env"]
     cookie = Path(env["HOME"], ".erlang.cookie").read_text()
-    command = ["erl_call", "-sname", env["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
+    # A node refuses a second one of the same name, and each erl_call without a name is called "c17".
+    own = f"test-{uuid4().hex[:12]}"
+    command = ["erl_call", "-sname", env["RABBITMQ_NODENAME"], "-h", own, "-c", cookie, "-e"]
     done = subprocess.run(command, env=env, input=f"{erlang}.\n", stdout=subprocess.PIPE, text=True, timeout=60)
     assert done.stdout.startswith("{ok, "), done.stdout
     return done.stdout.strip().removeprefix("{ok, ").removesuffix("}")
