@@ -49,7 +49,7 @@ def serve(
     \b
     Examples:
       growbin-jobs monitor --sign-in-link
-      GROWBIN_MONITOR_USERS=kim:admin:$HASH growbin-jobs monitor --host 0.0.0.0
+      GROWBIN_MONITOR_USERS=kim:admin:$HASH growbin-jobs monitor --host ::
       growbin-jobs monitor --unix-socket /run/growbin/monitor.sock --url-prefix /monitor
       growbin-jobs monitor --engine orders.jobs --sign-in-link
     """

@@ -20,9 +20,14 @@ def without_password(url: str) -> str:
     if "://" not in url or "@" in parts.path + parts.query + parts.fragment:
         return MASK
     user = f"{parts.username}:{MASK}@" if parts.password else f"{parts.username}@" if parts.username else ""
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    host = bracketed(parts.hostname or "")
     query = f"?{MASK}" if parts.query else ""
     return f"{parts.scheme}://{user}{host}{port}{parts.path}{query}"
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def without_passwords(urls: str) -> str:

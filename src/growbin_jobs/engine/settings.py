@@ -145,7 +145,8 @@ class EngineSettings(Layout, BaseSettings):
     )
     metrics_host: str = Field(
         default="127.0.0.1",
-        description="Address that metrics and health are served at; 0.0.0.0 in a container, so that others reach it.",
+        description="Address that metrics and health are served at; `::`, which is all addresses of IPv4 and IPv6, in "
+        "a container, so that others reach it.",
     )
     log_format: Literal["text", "json"] = Field(
         default="text", description="Form of the log of workers and keepers: text, or json with one object a line."

@@ -13,7 +13,7 @@ All of a node's metrics have the label ``worker``: the node's name. No label hol
 analysis.
 
 Where it is served: the keeper of each node at ``GROWBIN_METRICS_PORT`` (9090), a scheduler at
-``GROWBIN_SCHEDULER_METRICS_PORT`` (9091), both on ``GROWBIN_METRICS_HOST`` (127.0.0.1; an image sets 0.0.0.0); beside
+``GROWBIN_SCHEDULER_METRICS_PORT`` (9091), both on ``GROWBIN_METRICS_HOST`` (127.0.0.1; an image sets ``::``); beside
 ``/metrics`` there are ``/startupz``, ``/livez`` and ``/readyz``.
 """
 

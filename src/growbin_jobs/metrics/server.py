@@ -5,6 +5,7 @@ A port that somebody else has is said once and tried again: a keeper has more to
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -13,10 +14,11 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from typing import Any
 
+from growbin_jobs.engine.addresses import bracketed
 from growbin_jobs.engine.node.health import Check
+from growbin_jobs.engine.tcp_listener import listen
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ TRY_AGAIN = 15.0
 
 #: Requests that are answered at the same time; more are refused.
 MOST_AT_ONCE = 16
+
+#: Connections that may wait to be accepted.
+BACKLOG = 32
 
 #: Returns a page and its content type, from the header ``Accept``.
 Page = Callable[[str], tuple[bytes, str]]
@@ -84,14 +89,20 @@ class Server:
         except OSError as error:
             if not self._said:
                 self._said = True
-                host, port = self._address
                 logger.warning(
-                    "metrics.not_served address=%s:%d error=%s; another process may have the port: choose another one "
-                    "with %s, or 0 for none. It is tried again.",
-                    *(host, port, error.strerror, self._named),
+                    "metrics.not_served address=%s error=%s; %s. It is tried again.",
+                    *(self._shown(self._address[1]), error.strerror, self._remedy(error)),
                 )
             return
-        logger.info("metrics.serving address=%s:%d", self._address[0], self.port)
+        logger.info("metrics.serving address=%s", self._shown(self._http.server_port))
+
+    def _shown(self, port: int) -> str:
+        return f"{bracketed(self._address[0])}:{port}"
+
+    def _remedy(self, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return f"another process may have the port: choose another one with {self._named}, or 0 for none"
+        return "set GROWBIN_METRICS_HOST to an address of this machine"
 
     def _run(self) -> None:
         while self._http is None:
@@ -117,8 +128,6 @@ class Server:
 
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 32
     timeout = 0  # of handle_request(), which is called when there is one
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
@@ -148,10 +157,19 @@ class _Http(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def server_bind(self) -> None:
-        """Bind without ``HTTPServer``'s look-up of our own name, which may ask a name server and wait for it."""
-        TCPServer.server_bind(self)
-        host, self.server_port = self.server_address[:2]
-        self.server_name = str(host)
+        """Listen, with an address of either family.
+
+        ``TCPServer`` takes the family for granted, and ``HTTPServer`` looks up our own name, which may ask a name
+        server and wait for it.
+        """
+        self.socket.close()
+        host, port = self.server_address[:2]
+        self.socket = listen(str(host), port, backlog=BACKLOG)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(host), self.server_address[1]
+
+    def server_activate(self) -> None:
+        """Do nothing: its socket listens."""
 
 
 class _Handler(BaseHTTPRequestHandler):

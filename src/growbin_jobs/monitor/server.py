@@ -9,7 +9,9 @@ from types import FrameType
 
 import uvicorn
 
+from growbin_jobs.engine.addresses import bracketed
 from growbin_jobs.engine.fast.gc_tuning import collect_seldom
+from growbin_jobs.engine.tcp_listener import listen
 from growbin_jobs.errors import ConfigurationError
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.config import MonitorConfig
@@ -17,6 +19,9 @@ from growbin_jobs.monitor.services import Services
 
 #: Seconds that running requests may take after a signal; streams end at once.
 GRACE = 3
+
+#: Connections that may wait to be accepted.
+BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
@@ -76,10 +81,10 @@ def listening(config: MonitorConfig, *, any_port: bool = False) -> socket.socket
     if config.unix_socket is not None:
         return _unix(config)
     try:
-        return _tcp(config.host, config.port)
+        return listen(config.host, config.port, backlog=BACKLOG)
     except OSError as error:
         if any_port:
-            return _tcp(config.host, 0)
+            return listen(config.host, 0, backlog=BACKLOG)
         why = error.strerror or str(error)
         raise ConfigurationError(
             f"The monitor cannot listen on {config.host} port {config.port}: {why}. Another --port?"
@@ -94,24 +99,7 @@ def address_of(config: MonitorConfig, listener: socket.socket) -> str:
         return f"{config.public_url}{config.url_prefix}/"
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 compared, not bound
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}{config.url_prefix}/"
-
-
-def _tcp(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-    )[0]
-    # asyncio sends small parts at once (TCP_NODELAY) where a socket names its protocol; else most answers wait for
-    # the other side's delayed acknowledgement, which comes after 40 ms.
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+    return f"http://{bracketed(shown)}:{port}{config.url_prefix}/"
 
 
 def _unix(config: MonitorConfig) -> socket.socket:

@@ -72,6 +72,25 @@ def test_a_port_that_is_taken_is_said_and_tried_again(monkeypatch, caplog) -> No
             assert get(server, "/livez")[0] == 200
 
 
+def test_an_address_of_another_machine_is_said_with_the_setting_to_change(caplog) -> None:
+    server = Server("192.0.2.1", 0, lambda _: (b"", ""), {}, named="GROWBIN_METRICS_PORT")
+    server.start()
+    server.stop()
+    assert "address=192.0.2.1:0" in caplog.text
+    assert "set GROWBIN_METRICS_HOST to an address of this machine" in caplog.text
+
+
+def test_it_is_reached_by_every_address(caplog) -> None:
+    server = Server("::", 0, lambda _: (b"page", "text/plain"), {}, named="GROWBIN_METRICS_PORT")
+    with caplog.at_level(logging.INFO):
+        server.start()
+    try:
+        assert get(server, "/metrics") == (200, b"page")
+        assert f"address=[::]:{server.port}" in caplog.text
+    finally:
+        server.stop()
+
+
 def test_a_source_that_is_slow_or_away_is_missing() -> None:
     gate, now = threading.Event(), [0.0]
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import peewee
 
+from growbin_jobs.engine.addresses import bracketed
 from growbin_jobs.engine.central.driver import UPGRADE_COMMAND, Dialect, StaleSession, TooSlow
 from growbin_jobs.engine.central.pool import GROWS_AFTER
 from growbin_jobs.engine.central.postgres_login import unconnected
@@ -281,8 +282,7 @@ def _where(named: Mapping[str, str]) -> str:
     """Return all hosts with their ports, as a URL has them: a host whose port is left out has libpq's usual one."""
     hosts, ports = named.get("host", "localhost").split(","), named.get("port", "").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
-    named_hosts = (f"[{host}]" if ":" in host else host for host in hosts)
-    return ",".join(f"{host}:{port or _PORT}" for host, port in zip(named_hosts, ports, strict=False))
+    return ",".join(f"{bracketed(host)}:{port or _PORT}" for host, port in zip(hosts, ports, strict=False))
 
 
 def _raw(session: peewee.Database) -> extensions.connection:

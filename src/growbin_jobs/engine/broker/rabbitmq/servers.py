@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pika
 
+from growbin_jobs.engine.addresses import bracketed
 from growbin_jobs.engine.broker.rabbitmq import tls
 from growbin_jobs.engine.errors import ConfigurationError
 
@@ -107,5 +108,4 @@ def within(servers: Iterable[pika.URLParameters], seconds: float) -> list[pika.U
 
 def shown(server: pika.URLParameters) -> str:
     """Return a server's address and its user, for people."""
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{server.credentials.username}@{host}:{server.port} vhost {server.virtual_host!r}"
+    return f"{server.credentials.username}@{bracketed(server.host)}:{server.port} vhost {server.virtual_host!r}"
