@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from inspect import cleandoc
 from typing import Any, ClassVar, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 
-class _NoTypesOfFlags:
-    """For a command whose help shows no type for options that take no value."""
+class _Readable:
+    """For a command whose help fills the terminal's lines, and shows no type for options that take no value."""
+
+    def __init__(self, *arguments: Any, help: str | None = None, **options: Any) -> None:
+        super().__init__(*arguments, help=None if help is None else filled(help), **options)
 
     def get_params(self, ctx: Any) -> list[Any]:
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
@@ -21,7 +25,16 @@ class _NoTypesOfFlags:
         return found
 
 
-class _Command(_NoTypesOfFlags, TyperCommand):
+def filled(text: str) -> str:
+    """Return a docstring without the ends of lines amid its paragraphs, which Typer keeps in all but the first.
+
+    Those that begin with ``\\b``, such as examples, stay as they are.
+    """
+    paragraphs = cleandoc(text).split("\n\n")
+    return "\n\n".join(each if each.startswith("\b") else each.replace("\n", " ") for each in paragraphs)
+
+
+class _Command(_Readable, TyperCommand):
     pass
 
 
@@ -51,7 +64,7 @@ class Children(Mapping[str, Any]):
         return len(self._makers)
 
 
-class Group(_NoTypesOfFlags, TyperGroup):
+class Group(_Readable, TyperGroup):
     """A group whose class knows what is below it; see :func:`put_below`."""
 
     makers: ClassVar[Mapping[str, Callable[[], Any]]] = {}

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import typer
@@ -31,6 +32,24 @@ def test_help_has_two_names_ends_with_examples_to_copy_and_shows_no_type_where_n
     assert "bool" not in done.output
     assert f"growbin-jobs {' '.join(path)}" in done.output.partition("Examples:")[2]
     assert max(map(len, map(str.rstrip, done.output.splitlines()))) <= 80
+
+
+def test_sentences_fill_the_lines_of_any_terminal_and_examples_keep_theirs(invoke, monkeypatch):
+    whole = (
+        "Needs no server and no key; what it makes lies in a temporary folder and is removed. With OPENAI_API_KEY set "
+        "the models of the settings answer instead of the offline ones. The advice is Korean, or with "
+        "GROWBIN_LANGUAGE=en English."
+    )
+    for columns in (40, 80, 300):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr(typer.rich_utils, "MAX_WIDTH", columns)
+        lines = [line.strip() for line in invoke("demo", "-h").output.splitlines()]
+        begins = next(number for number, line in enumerate(lines) if line.startswith("Needs no server"))
+        paragraph = lines[begins : lines.index("", begins)]
+        assert " ".join(paragraph) == whole
+        for line, following in pairwise(paragraph):
+            assert len(f"{line} {following.partition(' ')[0]}") > columns - 2  # two are its margins
+        assert "growbin-jobs demo --keep" in lines
 
 
 def test_help_of_every_command_loads_next_to_nothing():
