@@ -15,7 +15,7 @@ class _Readable:
     """For a command whose help fills the terminal's lines, and shows no type for options that take no value."""
 
     def __init__(self, *arguments: Any, help: str | None = None, **options: Any) -> None:
-        super().__init__(*arguments, help=None if help is None else filled(help), **options)
+        super().__init__(*arguments, help=None if help is None else filled(help), **options)  # type: ignore[call-arg]
 
     def get_params(self, ctx: Any) -> list[Any]:
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
