@@ -67,6 +67,9 @@ SETTINGS = [
     Fault("a secret is newer than the workers", spoil.changed_secret, "settings", "OPENAI_ADMIN_KEY in .* changed after worker process .*Restart", "warning"),
     Fault("two settings are wrong", _set(NODE="a/b", LANGUAGE="fr"), "settings", "GROWBIN_NODE.*GROWBIN_LANGUAGE|LANGUAGE.*NODE"),
     Fault("processes are killed on purpose", _set(CRASHPOINT="x"), "settings", "GROWBIN_CRASHPOINT kills.*Unset it", "warning"),
+    Fault("metrics are to be served at another machine's address", _set(METRICS_HOST="192.0.2.1"), "metrics", "at 192.0.2.1 .*set GROWBIN_METRICS_HOST"),
+    Fault("metrics are to be served at no machine", _set(METRICS_HOST="no.such.host.invalid"), "metrics", "at no.such.host.invalid .*set GROWBIN_METRICS_HOST"),
+    Fault("the metrics' address has a port", _set(METRICS_HOST="127.0.0.1:9090"), "settings", "GROWBIN_METRICS_HOST: must be an address.*without a port"),
     Fault("a network is none", _set(HEALTH_NETWORKS="10.1.0.0/99"), "settings", "GROWBIN_HEALTH_NETWORKS.*10.1.0.0/99"),
 ]  # fmt: skip
 

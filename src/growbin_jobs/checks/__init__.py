@@ -14,6 +14,7 @@ from growbin_jobs.checks.engine import (
     check_broker,
     check_data_folder,
     check_database,
+    check_metrics_address,
     check_queues,
     check_workers,
 )
@@ -101,6 +102,7 @@ def _of_engine(config: EngineConfig) -> list[Check]:
         ("journal", partial(check_journal, config)),
         ("journal", partial(check_left_journals, config)),
         ("processes", partial(check_processes, config)),
+        ("metrics", partial(check_metrics_address, config)),
         ("broker", partial(check_broker, config)),
         ("database", partial(check_database, config, upgrade_command(config))),
         ("restored", partial(check_restored, config)),

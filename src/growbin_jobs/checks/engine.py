@@ -9,6 +9,7 @@ from growbin_jobs.checks.places import check_clock
 from growbin_jobs.engine.config import EngineConfig
 from growbin_jobs.engine.data_folder import HOMELESS
 from growbin_jobs.engine.folder_rights import MORE_ROOM, require_room, require_usable
+from growbin_jobs.engine.tcp_listener import listen
 from growbin_jobs.engine.text import count_of
 from growbin_jobs.errors import GrowbinError
 from growbin_jobs.operations.finding import Finding
@@ -29,6 +30,20 @@ def check_data_folder(config: EngineConfig) -> Iterator[Finding]:
         yield Finding("data folder", "warning", f"{found}. This user has no home: set {variable} to a lasting one.")
     else:
         yield Finding("data folder", "ok", found)
+
+
+def check_metrics_address(config: EngineConfig) -> Iterator[Finding]:
+    """Look whether metrics and health can be served where the settings say, at any port: theirs may be ours."""
+    if not (config.metrics_port or config.scheduler_metrics_port):
+        return
+    try:
+        listen(config.metrics_host, 0, backlog=1).close()
+    except OSError as error:
+        yield Finding(
+            "metrics", "failed",
+            f"Metrics and health cannot be served at {config.metrics_host} ({error.strerror}): set "
+            f"{config.named('metrics_host')} to an address of this machine, or to :: for all of them.",
+        )  # fmt: skip
 
 
 def check_broker(config: EngineConfig) -> Iterator[Finding]:

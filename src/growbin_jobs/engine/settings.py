@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from growbin_jobs.engine.data_folder import data_folder, from_the_root
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.secret_files import folder_of_secrets
+from growbin_jobs.engine.tcp_listener import read_host
 
 #: What is longer is a slip of the hand, and neither dates nor the numbers of a database reach as far.
 LONGEST_SECONDS: Final = 10 * 365 * 86_400.0
@@ -143,7 +144,7 @@ class EngineSettings(Layout, BaseSettings):
         default=9091,
         description="Port at which a scheduler serves /metrics, /startupz, /livez and /readyz. 0: none.",
     )
-    metrics_host: str = Field(
+    metrics_host: Annotated[str, AfterValidator(read_host)] = Field(
         default="127.0.0.1",
         description="Address that metrics and health are served at; `::`, which is all addresses of IPv4 and IPv6, in "
         "a container, so that others reach it.",

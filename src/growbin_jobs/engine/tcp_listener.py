@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
+from ipaddress import ip_address
 
 #: All addresses of a machine, of both families.
 EVERYWHERE = "::"
 
+_NAME = re.compile(r"\w([\w.-]*\w)?")
+
 _WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+def read_host(text: str) -> str:
+    """Return where to listen as it is written in a setting: an IPv6 address may stand in brackets, as in a URL.
+
+    Raises:
+      ValueError: It is neither an address nor a name; with a port or a scheme it is not.
+    """
+    host = text.strip()
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    try:
+        ip_address(host)
+    except ValueError:
+        if not _NAME.fullmatch(host):
+            raise ValueError("must be an address, such as 127.0.0.1, ::1 or :: for all, without a port") from None
+    return host
 
 
 def listen(host: str, port: int, *, backlog: int) -> socket.socket:

@@ -13,6 +13,7 @@ from growbin_jobs.engine.central.upgrade import require_current
 from growbin_jobs.engine.engine import Engine
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.opening import open_broker, open_current, upgrade_command
+from growbin_jobs.engine.tcp_listener import read_host
 from growbin_jobs.errors import ConfigurationError, Deferred
 from growbin_jobs.monitor.config import MonitorConfig, Oidc, TrustedProxy
 from growbin_jobs.monitor.people import AllowList, User, users_of
@@ -108,7 +109,11 @@ def make_config(settings: Settings, *, growbin: bool = True, **options: Any) -> 
     config = replace(config, **{name: value for name, value in options.items() if value is not None})
     # A connection without an address is believed only where nobody can come by TCP and hide theirs.
     proxy = replace(config.proxy, unix_socket=config.proxy.unix_socket and config.unix_socket is not None)
-    return _checked(replace(config, url_prefix=clean_prefix(config.url_prefix), proxy=proxy))
+    try:
+        host = read_host(config.host)
+    except ValueError as error:
+        raise ConfigurationError(f"--host {error}.") from None
+    return _checked(replace(config, host=host, url_prefix=clean_prefix(config.url_prefix), proxy=proxy))
 
 
 def clean_prefix(prefix: str) -> str:

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from growbin_jobs.engine import tcp_listener
-from growbin_jobs.engine.tcp_listener import EVERYWHERE, listen
+from growbin_jobs.engine.tcp_listener import EVERYWHERE, listen, read_host
 
 
 def _has_ipv6() -> bool:
@@ -61,6 +61,28 @@ def test_everywhere_is_all_of_ipv4_where_the_kernel_has_no_ipv6(number: int, mon
         assert reached(listener) == ["127.0.0.1"]
     with pytest.raises(OSError, match="as such a kernel says"):
         listen("::1", 0, backlog=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("[::1]", "::1"),
+        (" ::", "::"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("localhost", "localhost"),
+        ("노드-1", "노드-1"),
+    ],
+)
+def test_a_host_is_read_as_people_write_it(text: str, host: str) -> None:
+    assert read_host(text) == host
+
+
+@pytest.mark.parametrize(
+    "text", ["", "127.0.0.1:9090", "[::1]:9090", "http://::1", "[::1", "a b", "-", "a/b", "1::2::3"]
+)
+def test_what_is_no_host_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="without a port"):
+        read_host(text)
 
 
 def test_a_taken_port_and_another_machine_s_address_are_refused() -> None:

@@ -44,6 +44,12 @@ def test_an_insecure_monitor_with_a_unix_socket_needs_no_loopback_host(tmp_path)
     assert make_config(_settings.load(), insecure=True, unix_socket=tmp_path / "m").insecure
 
 
+def test_an_address_of_ipv6_may_stand_in_brackets():
+    assert make_config(_settings.load(), insecure=True, host="[::1]").host == "::1"
+    with pytest.raises(ConfigurationError, match="--host must be an address"):
+        make_config(_settings.load(), insecure=True, host="127.0.0.1:5555")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
