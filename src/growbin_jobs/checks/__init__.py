@@ -119,8 +119,9 @@ def _in_the_folder(config: EngineConfig) -> set[str]:
 
 def _run(checks: Sequence[Check], findings: list[Finding], homeless: Container[str]) -> list[Finding]:
     for what, check in checks:
-        if what in homeless and any((one.what, one.status) == ("data folder", "failed") for one in findings):
-            continue  # it would lie in that folder: said before
+        failed = {one.what for one in findings if one.status == "failed"}
+        if (what in homeless and "data folder" in failed) or (what == "queues" and "broker" in failed):
+            continue  # it would lie in that folder, or is at that broker: said before
         try:
             findings += check()
         except GrowbinError as error:

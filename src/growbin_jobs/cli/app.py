@@ -1,6 +1,7 @@
 """The command line: all commands in one table. Nothing here starts anything: ``--help`` must be instant."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -246,6 +247,8 @@ def run() -> None:
     """Run the command line. Errors of our tree become a sentence on stderr, not a traceback."""
     streams.prepare()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever started this may have blocked what is to end it
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(_says_something_new)
     if any(" ".join(sys.argv[1:end]) in READING for end in (2, 3, 4)):
         wait_briefly()
     try:
@@ -263,7 +266,7 @@ def run() -> None:
     except Exception as error:
         if not _is_broker_away(error):
             raise
-        _complain(error)
+        _complain(error, "`growbin-jobs doctor` says what to do.")
         sys.exit(1)
 
 
@@ -273,9 +276,14 @@ def _is_broker_away(error: Exception) -> bool:
     return errors is not None and isinstance(error, errors.AWAY)
 
 
-def _complain(error: Exception) -> None:
+def _says_something_new(record: logging.LogRecord) -> bool:
+    """Leave out each try to connect, of a command that will say itself that the broker is away. Services log them."""
+    return not record.getMessage().startswith("amqp.connect_failed")
+
+
+def _complain(error: Exception, remedy: str = "") -> None:
     with contextlib.suppress(OSError):  # stderr is closed or full too
-        complain("error", str(error))
+        complain("error", f"{error} {remedy}".rstrip())
 
 
 def _run() -> None:
