@@ -54,7 +54,9 @@ class Fault:
       heal: Mends it.
       where: On which installations. ``own node``: a RabbitMQ that no other test uses.
       ci: On which of them with all tests; None: on all. What comes before the broker, or is decided by the journal,
-        needs one of them. The others: by ``GROWBIN_TEST_ALL=1``, and by ``scripts/soak``.
+        needs one of them. What happens to a node of RabbitMQ needs one to start, for longer than all else here takes:
+        ``tests/integration/test_rabbitmq_outages.py`` has one. The others: by ``GROWBIN_TEST_ALL=1``, and by
+        ``scripts/soak``.
       mixes: ``scripts/soak`` may play it among others, on workers that are already at work.
     """
 
@@ -156,8 +158,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(18, "frozen", "SIGSTOP, others run its messages meanwhile, SIGCONT", workers.frozen,
           "its late ends change nothing", load=mixed(16) | {"slow": 4}),
     Fault(19, "broker-killed", "kill -9 of RabbitMQ, and a restart on its files", rabbitmq.killed, where=OWN,
-          before=rabbitmq.queues_known, load=mixed(24) | {"slow": 4}, mixes=False),
-    Fault(19, "memory-alarm", "RabbitMQ blocks all publishers", rabbitmq.memory_alarm, where=OWN, mixes=False),
+          ci=(), before=rabbitmq.queues_known, load=mixed(24) | {"slow": 4}, mixes=False),
+    Fault(19, "memory-alarm", "RabbitMQ blocks all publishers", rabbitmq.memory_alarm, where=OWN, ci=(),
+          mixes=False),
     Fault(20, "broker-away", "RabbitMQ cannot be reached for 4 s, producers go on",
           partial(network.down_for, "broker", 4.0), "accepted meanwhile", where=SERVERS),
     Fault(20, "broker-away-long", "RabbitMQ cannot be reached for a minute, producers go on",
@@ -188,7 +191,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(30, "next-release", "workers of the next release, with one more actor, replace the old ones",
           workers.next_release, "no unknown actor, no mismatch", all_came_to_an_end, ci=EMBEDDED, mixes=False),
     quiet(31, "consumer-timeout", "RabbitMQ's consumer_timeout is shorter than the jobs", rabbitmq.consumer_timeout,
-          "they end all the same", where=OWN, before=nothing, mixes=False),
+          "they end all the same", where=OWN, ci=(), before=nothing, mixes=False),
     Fault(32, "restarted-often", "five kill -9 while retries and deferrals wait", partial(workers.restarted_often, 5),
           "none is given up", load={"fickle": 10, "waiting": 10, "one": 4}, ci=EMBEDDED),
     Fault(32, "restarted-30-times", "thirty kill -9 while retries and deferrals wait",
