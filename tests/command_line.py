@@ -110,9 +110,13 @@ def start_program(
     return _Forked([*command, *arguments], argv, module=module, loaded=loaded, env=env, **options)
 
 
-def share() -> None:
-    """Start the process that forks most commands, for this process and all that are forked of it."""
-    _server_for(os.environ, ())
+def share(loaded: Sequence[str] = ()) -> None:
+    """Start a process that forks commands, for this process and all that are forked of it.
+
+    Parameters:
+      loaded: More modules that it has loaded; none: the one that forks most commands.
+    """
+    _server_for(os.environ, loaded)
 
 
 def _ended(process: subprocess.Popen[Any], *, check: bool, timeout: float) -> subprocess.CompletedProcess[Any]:

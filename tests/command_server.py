@@ -105,6 +105,7 @@ def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
 
 def run(request: dict) -> object:
     """Run what an interpreter with these words would run; returns the exit code."""
+    sys.modules["forked_keeper"].install()
     if request["module"] is not None:
         return importlib.import_module(request["module"]).main()
     kind = request["argv"][0]
@@ -136,7 +137,7 @@ def _keep(loaded: list) -> None:
 
 
 if __name__ == "__main__":
-    for module in (*LOADED, *sys.argv[3:]):
+    for module in (*LOADED, "forked_keeper", *sys.argv[3:]):
         importlib.import_module(module)
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1

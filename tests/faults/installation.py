@@ -20,7 +20,7 @@ from faults.history import Disposition, History, judge, read_log
 from faults.jobs import MIX, Request, requests
 from faults.journals import Journals
 from faults.links import Link
-from faults.processes import TESTS, Process, Producer, Worker, await_that
+from faults.processes import Process, Producer, Worker, await_that
 from faults.servers import Embedded, Rabbit
 from growbin_jobs import settings as _settings
 from growbin_jobs.engine.broker.rabbitmq.self_healing_consumer import SILENCE
@@ -93,8 +93,6 @@ class Installation:
         self.dice = random.Random(seed)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))}
         self.env |= QUICK | {
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))),
-            "PYTHONUNBUFFERED": "1",
             "GROWBIN_DATA_DIR": str(folder / "data"),
             "GROWBIN_NODE": NODE,
             "FAULTS_OBJECTS": str(self.objects),

@@ -18,9 +18,9 @@ from typing import Any
 
 import psutil
 
-from command_line import start_program
 from faults.jobs import Request
 
+#: The folder of all of them, where they find their modules: with the path of this process, one forks them all.
 TESTS = Path(__file__).resolve().parents[1]
 
 #: Threads of a worker process unless a fault says otherwise.
@@ -48,6 +48,7 @@ class Process:
         self.popen = start(
             list(command),
             env=self._env,
+            cwd=TESTS,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -274,6 +275,8 @@ class Producer(Process):
 
 def _fork(module: str, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
     """Start a program in a fork: to import what it needs takes longer than most of what these tests do to it."""
+    from tests.command_line import start_program  # scripts/soak has no package of this name, and forks nothing
+
     interpreter, program, *arguments = command
     return start_program(module, [interpreter, program], *arguments, **options)
 

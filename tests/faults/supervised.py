@@ -1,4 +1,4 @@
-"""``python -m faults.supervised``: the crash actors under the product's supervisor."""
+"""``python -m faults.supervised``: the crash actors under the product's supervisor. Its loader is forked from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 
+import forked_loader
 from growbin_jobs.engine.groups import Group
 from growbin_jobs.engine.supervision.commands import KEEPER, shared_modules, supervised_commands
 from growbin_jobs.engine.supervision.supervisor import Supervisor
@@ -26,6 +27,7 @@ def main() -> int:
         processes=given.processes,
         threads=given.threads,
     )
+    forked_loader.install()
     config = engine_config()
     commands, loaded = supervised_commands(config, [group]), shared_modules(config)
     greenlets = shared_modules(config, greenlets=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dramatiq import Message
+from tests.command_line import start_program
 from tests.waiting import freeze
 from tests.whole import WHOLE
 
@@ -48,11 +49,7 @@ class Site:
         if broker_url:
             variables["GROWBIN_BROKER_URL"] = broker_url
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("GROWBIN_", "OPENAI_"))}
-        self._env = (
-            kept
-            | variables
-            | {"CRASH_LOG": str(self._log), "PYTHONPATH": f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-        )
+        self._env = kept | variables | {"CRASH_LOG": str(self._log)}
         settings = _settings.load(data_dir=folder / "data", node="node-1", broker_url=broker_url)
         config = engine_config(settings)
         upgrade(open_central(config), config.schema)
@@ -67,9 +64,10 @@ class Site:
           options: Of ``faults.supervised``.
           pauses_divided_by: For tests in which nobody kills from outside while something waits in isolation.
         """
-        command = [sys.executable, "-m", "faults.supervised", *options]
         env = self._env | {DIVISOR: str(pauses_divided_by)}
-        self._process = subprocess.Popen(command, env=env, stderr=self._said.open("ab"))
+        with self._said.open("ab") as said:
+            command = [sys.executable, "-m", "faults.supervised"]
+            self._process = start_program("faults.supervised", command, *options, env=env, cwd=TESTS, stderr=said)
 
     def send(self, actor: str, *args: object) -> None:
         """Hand in a message."""

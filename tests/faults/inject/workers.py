@@ -83,7 +83,7 @@ def with_greenlets(installation: Installation) -> None:
 
 def clocks_wrong(installation: Installation) -> None:
     """Two nodes whose clocks are an hour slow and an hour fast share the work with one whose clock is right."""
-    path = os.pathsep.join((str(TESTS / "faults" / "skewed_clock"), installation.env["PYTHONPATH"]))
+    path = os.pathsep.join(filter(None, (str(TESTS / "faults" / "skewed_clock"), os.environ.get("PYTHONPATH"))))
     for name, hours in (("slow-clock", -1), ("fast-clock", 1)):
         installation.ensure(name, node=name, env={"PYTHONPATH": path, "FAULTS_CLOCK": str(3600 * hours)})
     for name in ("slow-clock", "fast-clock"):
