@@ -18,6 +18,11 @@ sys.path.insert(0, str(ROOT / "tests" / "stubs"))
 
 from limited_openai import LimitedOpenAI, largest  # noqa: E402
 
+from growbin_jobs.engine.central.database import Database  # noqa: E402
+from growbin_jobs.engine.central.opening import open_database  # noqa: E402
+from growbin_jobs.engine.central.upgrade import upgrade  # noqa: E402
+from growbin_jobs.models import SCHEMA  # noqa: E402
+
 KINDS = ("vision", "text")
 
 #: What a process says when its threads have begun to ask.
@@ -79,18 +84,22 @@ class Judged:
     counted: int
 
 
-def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
+def run(
+    plan: Plan, database_url: str | None, *, start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen
+) -> dict[str, Any]:
     """Let a cluster ask for a while, and return what the server counted.
 
     Parameters:
       plan: See :class:`Plan`.
-      database_url: Of the central database, which must be upgraded; None: a SQLite file.
+      database_url: Of the central database, which is upgraded; None: a SQLite file.
+      start: What starts each process, as :class:`subprocess.Popen` does.
     """
     limits = {"vision": plan.vision, "text": plan.text}
     server = LimitedOpenAI(limits, window=plan.window, late=plan.late, answers_after=plan.answers_after)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder, server:
-        cluster = _Cluster(plan, Path(folder), database_url, server.url)
-        _upgrade(cluster.environment("setup"))
+        cluster = _Cluster(plan, Path(folder), database_url, server.url, start)
+        with _database(database_url, Path(folder)) as database:
+            upgrade(database, SCHEMA)
         try:
             for number in range(plan.nodes):
                 cluster.start(f"n{number + 1}")
@@ -100,7 +109,8 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
             loaded = began + min(plan.window, plan.seconds / 4)
             events = _play(plan, cluster, began)
             ended = time.monotonic()
-            granted = _granted(database_url, Path(folder))
+            with _database(database_url, Path(folder)) as database:
+                granted = _granted(database)
             verified = _verify(cluster.environment("setup"), ended - began) if plan.window == 60.0 else None
         finally:
             cluster.stop()
@@ -120,8 +130,11 @@ def run(plan: Plan, database_url: str | None) -> dict[str, Any]:
 
 
 class _Cluster:
-    def __init__(self, plan: Plan, folder: Path, database_url: str | None, server: str) -> None:
+    def __init__(
+        self, plan: Plan, folder: Path, database_url: str | None, server: str, start: Callable[..., Any]
+    ) -> None:
         self._plan, self._folder, self._database_url, self._server = plan, folder, database_url, server
+        self._start = start
         self._nodes: dict[str, list[subprocess.Popen[bytes]]] = {}
 
     def environment(self, node: str) -> dict[str, str]:
@@ -143,9 +156,7 @@ class _Cluster:
         log = (self._folder / f"{node}.log").open("ab")
         with log:
             self._nodes[node] = [
-                subprocess.Popen(  # noqa: S603 - our own command
-                    command, env=self.environment(node), stdout=log, stderr=log, cwd=ROOT
-                )
+                self._start(command, env=self.environment(node), stdout=log, stderr=log, cwd=ROOT)
                 for _ in range(plan.processes)
             ]
 
@@ -225,19 +236,16 @@ def _wait_for(begun: Callable[[], bool], patience: float = 300.0) -> None:
         time.sleep(0.05)
 
 
-def _upgrade(environment: dict[str, str]) -> None:
-    _command("db", "upgrade", environment=environment)
+def _database(database_url: str | None, folder: Path) -> contextlib.closing[Database]:
+    """Open the central database of the cluster."""
+    return contextlib.closing(
+        open_database(database_url, default_path=folder / "data" / "central.db", pool_size=1, timeout=30)
+    )
 
 
-def _granted(database_url: str | None, folder: Path) -> dict[str, int]:
+def _granted(database: Database) -> dict[str, int]:
     """Return the changes of each limit: its grants, and what was given back."""
-    from growbin_jobs.engine.central.opening import open_database
-
-    database = open_database(database_url, default_path=folder / "data" / "central.db", pool_size=1, timeout=30)
-    try:
-        rows = database.run(lambda one: one.execute_sql("SELECT name, version FROM call_limit").fetchall())
-    finally:
-        database.close()
+    rows = database.run(lambda one: one.execute_sql("SELECT name, version FROM call_limit").fetchall())
     return {name: int(version) for name, version in rows}
 
 

@@ -1,6 +1,6 @@
 """Odd messages through real workers: each ends completed or dead in its time, and the ordinary one behind it runs.
 
-1,500 on each broker: of 5,000 all those that show something which none before them shows, and some of the others.
+800 on each broker: of 2,000 all those that show something which none before them shows, and some of the others.
 ``GROWBIN_TEST_ALL=1`` sends the 5,000; ``scripts/fuzz --messages N --seed S`` more, or a run once more.
 """
 
@@ -17,7 +17,7 @@ SEEDS = {"embedded": 20_261_128, "rabbitmq": 20_261_129}
 
 
 #: How many are sent, and of how many they are chosen.
-COUNT, OF = (5_000, None) if WHOLE else (1_500, 5_000)
+COUNT, OF = (5_000, None) if WHOLE else (800, 2_000)
 
 
 @pytest.mark.timeout(400)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -12,6 +13,9 @@ from fuzz.oddities import FIRST, Odd
 
 #: Of a message, beside what an actor is given.
 _FIELDS = ("queue_name", "actor_name", "message_id", "message_timestamp", "kwargs")
+
+#: Half of a letter, which is none by itself.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def various(odds: Iterable[Odd], count: int) -> list[Odd]:
@@ -73,5 +77,5 @@ def _kind(value: Any) -> object:
     if isinstance(value, int):
         return "int", (value > 0) - (value < 0), sum(abs(value) >= each for each in (2**31, 2**63, 10**300))
     if isinstance(value, str):
-        return "text", bool(value), len(value) > 99, any("\ud800" <= each <= "\udfff" for each in value)
+        return "text", bool(value), len(value) > 99, bool(_SURROGATE.search(value))
     return type(value).__name__, bool(value)

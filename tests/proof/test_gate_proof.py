@@ -1,14 +1,21 @@
 """The short version of ``scripts/bench gate-proof``: real processes against a server that counts by itself."""
 
+import os
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import command_line
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from benchmarks.gate_cluster import Judged, Plan, largest, run
 from benchmarks.gate_proof import broken
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 #: Windows of 6 s, so that a few seconds have several; the ticket's half second and the server's second then cost more.
 SHORT = Plan(
@@ -27,6 +34,15 @@ SHORT = Plan(
 )
 
 
+def fork(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a caller in a fork: it finds its module in its folder, and has a path like the others, so one forks all."""
+    path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+    own = {name: value for name, value in env.items() if name != "PYTHONPATH"} | path
+    interpreter, option, module, *arguments = command
+    words = ([interpreter, option, module], *arguments)
+    return command_line.start_program(module, *words, env=own, **options | {"cwd": SCRIPTS})
+
+
 @pytest.mark.parametrize(
     "kind",
     [pytest.param("sqlite", marks=pytest.mark.before_release), pytest.param("postgresql", marks=pytest.mark.services)],
@@ -34,7 +50,7 @@ SHORT = Plan(
 def test_a_cluster_whose_nodes_are_killed_paused_and_added_keeps_the_limit_as_the_server_counts(kind, request):
     url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
 
-    found = run(SHORT, url)
+    found = run(SHORT, url, start=fork)
 
     judged = found.pop("judged")
     assert broken(kind, found | {"judged": {}}) == []
