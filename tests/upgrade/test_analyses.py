@@ -15,7 +15,7 @@ from growbin_jobs.wiring import central_database
 
 PHOTOS = sorted((Path(__file__).parents[3] / "shared" / "photos" / "train").rglob("*.jpg"))
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.timeout(280), pytest.mark.before_release]
 
 
 def submit(node, release, photos):

@@ -3,7 +3,8 @@
 import pytest
 from tests.upgrade.conftest import EMBEDDED, on
 
-#: CI has the analyses of both releases; what one release leaves to the other changes with a release.
+#: What one release leaves to the other changes with a release; CI has both releases' schemas, of the database
+#: (tests/contract/test_upgrade.py) and of the journal (tests/unit/engine/journal/file/test_schema.py).
 pytestmark = [pytest.mark.timeout(280), pytest.mark.before_release]
 
 
