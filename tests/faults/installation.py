@@ -295,6 +295,7 @@ class Installation:
             time.sleep(LOOKS)
         self._dismiss_producers()
         self.stop([name for name in self.workers if name not in self._fresh or self._how[name] != ORDINARY])
+        self._how = {name: self._how[name] for name in self.workers}  # the next fault begins with ordinary ones
         verdict = self._verdict()
         assert not left or verdict.lost, f"{left}\n{self.last_words()}"
         return verdict
