@@ -36,6 +36,9 @@ MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
 #: How programs say that gevent patches them.
 GREENLETS = re.compile("gevent|^greenlets$")
 
+#: What processes that fork have loaded beside the modules of most commands, for all processes of a run.
+SHARED: set[tuple[str, ...]] = {()}
+
 SERVER = Path(__file__).with_name("command_server.py")
 
 #: In the server's command line: what is forked from it can show one of its own there.
@@ -110,13 +113,10 @@ def start_program(
     return _Forked([*command, *arguments], argv, module=module, loaded=loaded, env=env, **options)
 
 
-def share(loaded: Sequence[str] = ()) -> None:
-    """Start a process that forks commands, for this process and all that are forked of it.
-
-    Parameters:
-      loaded: More modules that it has loaded; none: the one that forks most commands.
-    """
-    _server_for(os.environ, loaded)
+def share() -> None:
+    """Start the processes that fork commands, for this process and all that are forked of it."""
+    for loaded in SHARED:
+        _server_for(os.environ, loaded)
 
 
 def _ended(process: subprocess.Popen[Any], *, check: bool, timeout: float) -> subprocess.CompletedProcess[Any]:

@@ -44,6 +44,8 @@ SHARED = [
     *modules_of_growbin(_settings.load(openai_api_key="sk-any"), scheduler=True),
 ]  # fmt: skip
 
+command_line.SHARED.add(tuple(SHARED))
+
 #: Of each worker process of storage.
 GREENLETS = "100"
 
@@ -111,6 +113,7 @@ class Stack:
         scheduler: bool = False,
         command: bool = False,
         greenlets: bool = True,
+        operator_pause: float | None = None,
     ) -> None:
         """Start the workers of groups, each with a supervisor of its own; both under one unless some are named.
 
@@ -122,11 +125,13 @@ class Stack:
           command: By ``growbin-jobs worker``, whose interpreters start and load for themselves.
           greenlets: False where nothing is tested that storage's workers do: they have threads then, and are forked,
             which spares the interpreter that gevent needs. With all tests they have greenlets.
+          operator_pause: Seconds between two probes of what needs an operator; None: a minute.
         """
         env = self.full_env | dict(through or {})
         numbers = ["--processes", str(processes), "--threads", str(threads)]
         pool = [] if greenlets or WHOLE else ["--pool", "threads"]
         own = [*numbers, "--greenlets", GREENLETS, *["--scheduler"] * scheduler, *pool]
+        own += [] if operator_pause is None else ["--operator-pause", str(operator_pause)]
         for together in [[name] for name in groups] or [[*names.GROUPS]]:
             with self._log(*together) as log:
                 options = {"env": env, "stdout": log, "stderr": log, "cwd": ROOT}
@@ -172,7 +177,7 @@ class Stack:
 
     def send(self, code: str) -> None:
         """Run a producer's code in a process of its own."""
-        subprocess.run([sys.executable, "-c", code], env=self.full_env, check=True, timeout=60)
+        command_line.run_python([sys.executable, "-c", code], env=self.full_env, check=True)
 
     def wait(self, ids: Sequence[str], *, timeout: float) -> dict[str, Analysis]:
         """Wait until all analyses have come to an end."""
@@ -184,18 +189,14 @@ class Stack:
         """Wait until a condition holds for all analyses; a database has no signal to await."""
         deadline = time.monotonic() + timeout
         found: dict[str, Analysis] = {}
-        waiting = set(ids)
-        while waiting:
-            for analysis_id in list(waiting):
-                analysis = self.analyses.get(analysis_id)
-                if analysis is not None and reached(analysis):
-                    found[analysis_id] = analysis
-                    waiting.discard(analysis_id)
-            if waiting and time.monotonic() > deadline:
-                pytest.fail(
-                    f"{len(waiting)} of {len(ids)} analyses did not get there in {timeout} s.\n{self.last_words()}"
-                )
-            time.sleep(0.05)
+        while waiting := set(ids) - found.keys():
+            found |= {key: analysis for key, analysis in self.analyses.find(waiting).items() if reached(analysis)}
+            if not found.keys() >= waiting:
+                if time.monotonic() > deadline:
+                    pytest.fail(
+                        f"{len(waiting)} of {len(ids)} analyses did not get there in {timeout} s.\n{self.last_words()}"
+                    )
+                time.sleep(0.1)
         return found
 
     def wait_for_some(self, ids: Sequence[str], status: AnalysisStatus, count: int, *, timeout: float) -> None:

@@ -28,7 +28,7 @@ def on(usual):
 
 @on(CLUSTERED)
 def test_processes_keep_a_limit_together_and_who_waits_keeps_its_delivery(either, openai, photos):
-    number = 40
+    number = 40 if WHOLE else 16
     either.env |= {"GROWBIN_VISION_LIMIT": str(LIMIT), "GROWBIN_TEXT_LIMIT": "0"}
     ids = either.submit(photos[:number])
     told = "SELECT count(*) FROM tasks WHERE status = 'pending'"

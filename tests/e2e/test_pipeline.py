@@ -8,11 +8,12 @@ from collections import Counter
 
 import pytest
 from tests.e2e.asked import assert_each_request_is_a_row
+from tests.whole import WHOLE
 
 from growbin_jobs.states import AnalysisStatus
 
 #: Photos that go through each stack.
-COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "40"))
+COUNT = int(os.environ.get("GROWBIN_TEST_PHOTOS", "40" if WHOLE else "16"))
 
 #: Seconds for all of them; the machine may be busy.
 PATIENCE = 150 + COUNT

@@ -66,7 +66,7 @@ def test_each_bad_picture_and_call_fails_once_with_a_reason_and_the_worker_lives
     either.env |= {
         "GROWBIN_COMPLETION_URL": told.url, "GROWBIN_WEBHOOK_NETWORKS": "127.0.0.0/8", "WEBHOOK_SECRET": SECRET
     }  # fmt: skip
-    either.start()
+    either.start(greenlets=False)
     either.send(
         "from growbin_jobs.storage import upload_image, retrieve_rule\n"
         "upload_image.send('../../etc', '/x', 'a1')\n"
@@ -146,7 +146,7 @@ def test_a_refused_photo_is_an_outcome_and_a_picture_that_is_nowhere_a_dead_lett
 def test_a_worker_that_is_killed_before_it_has_told_of_a_refusal_tells_of_it_when_it_is_back(embedded, bad_pictures):
     bad, _ = bad_pictures
     # The first end is that of stage 1, the second that of the recording. The process that replaces it comes to one end.
-    embedded.start("storage", through={"GROWBIN_CRASHPOINT": "commit.before:2"})
+    embedded.start("storage", through={"GROWBIN_CRASHPOINT": "commit.before:2"}, greenlets=False)
     [analysis_id] = embedded.submit([next(iter(bad))])
     embedded.await_log("storage", "was killed by SIGKILL", timeout=100)
 
@@ -179,7 +179,7 @@ def test_nobody_s_analysis_or_picture_is_touched_by_another_user_s_message(embed
     )
     for key in ("spool/waits", "pictures/other.jpg"):
         objects.put(key, photos[0].read_bytes(), content_type="image/jpeg")
-    embedded.start("storage")
+    embedded.start("storage", greenlets=False)
     dead = embedded.wait(["stolen"], timeout=150)["stolen"]
     embedded.start("ai")
 
