@@ -19,12 +19,12 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import pytest
 from tests import command_line
+from tests.stack_modules import STACK_MODULES
 from tests.upgraded import upgrade
 from tests.whole import WHOLE
 
 from growbin_jobs import names
 from growbin_jobs import settings as _settings
-from growbin_jobs.cli.shared_modules import modules_of_growbin
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import Analyses, Analysis
 from growbin_jobs.states import AnalysisStatus
@@ -35,16 +35,6 @@ PHOTOS = ROOT.parent / "shared" / "photos" / "train"
 
 #: What would start both groups in an interpreter of their own.
 BOTH_GROUPS = [sys.executable, "-m", "tests.both_groups"]
-
-#: What their processes share, with all kinds of servers.
-SHARED = [
-    "growbin_jobs.engine.node.output", "growbin_jobs.engine.broker.rabbitmq.broker",
-    "growbin_jobs.engine.broker.embedded.broker", "growbin_jobs.engine.central.postgres",
-    "growbin_jobs.engine.central.sqlite",
-    *modules_of_growbin(_settings.load(openai_api_key="sk-any"), scheduler=True),
-]  # fmt: skip
-
-command_line.SHARED.add(tuple(SHARED))
 
 #: Of each worker process of storage.
 GREENLETS = "100"
@@ -139,7 +129,7 @@ class Stack:
                     started = command_line.start("worker", *together, *numbers, **options)
                 else:
                     program = ("tests.both_groups", BOTH_GROUPS, *own, *together)
-                    started = command_line.start_program(*program, loaded=SHARED, **options)
+                    started = command_line.start_program(*program, loaded=STACK_MODULES, **options)
             self.workers |= dict.fromkeys(together, started)
 
     def stop(self, timeout: float = 60.0) -> dict[str, int]:

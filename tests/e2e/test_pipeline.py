@@ -4,9 +4,13 @@
 """
 
 import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from tests import command_line
 from tests.e2e.asked import assert_each_request_is_a_row
 from tests.whole import WHOLE
 
@@ -59,18 +63,18 @@ def test_many_photos_through_rabbitmq_postgresql_s3_and_a_model_server(clustered
 
 
 def test_both_groups_run_as_plain_dramatiq(embedded, photos):
-    from pathlib import Path
-    from subprocess import DEVNULL, Popen
-    from sys import executable
-
-    bin_folder = Path(executable).parent
+    bin_folder = Path(sys.executable).parent
     ids = embedded.submit(photos[:3])
     commands = (
-        [bin_folder / "dramatiq", "growbin_jobs.storage", "--processes", "1"],
-        [bin_folder / "dramatiq-gevent", "growbin_jobs.storage", "--processes", "1"],
-        [bin_folder / "dramatiq", "growbin_jobs.ai", "--processes", "1"],
+        (subprocess.Popen, "dramatiq", "growbin_jobs.storage"),
+        (subprocess.Popen, "dramatiq-gevent", "growbin_jobs.storage"),
+        (command_line.start_python, "dramatiq", "growbin_jobs.ai"),
     )
-    running = [Popen(command, env=embedded.full_env, stdout=DEVNULL, stderr=DEVNULL) for command in commands]
+    quiet = {"env": embedded.full_env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = [
+        start([sys.executable, bin_folder / name, group, "--processes", "1"], **quiet)
+        for start, name, group in commands
+    ]
     try:
         done = embedded.wait(list(ids), timeout=150)
     finally:

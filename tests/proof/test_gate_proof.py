@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests import command_line
+from tests.stack_modules import STACK_MODULES
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
@@ -40,7 +41,7 @@ def fork(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> s
     own = {name: value for name, value in env.items() if name != "PYTHONPATH"} | path
     interpreter, option, module, *arguments = command
     words = ([interpreter, option, module], *arguments)
-    return command_line.start_program(module, *words, env=own, **options | {"cwd": SCRIPTS})
+    return command_line.start_program(module, *words, env=own, loaded=STACK_MODULES, **options | {"cwd": SCRIPTS})
 
 
 @pytest.mark.parametrize(
