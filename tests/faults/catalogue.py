@@ -53,9 +53,10 @@ class Fault:
       before: Puts the installation to work.
       heal: Mends it.
       where: On which installations. ``own node``: a RabbitMQ that no other test uses.
-      ci: On which of them with all tests; None: on all. What comes before the broker, or is decided by the journal,
-        needs one of them. What happens to a node of RabbitMQ needs one to start, for longer than all else here takes:
-        ``tests/integration/test_rabbitmq_outages.py`` has one. The others: by ``GROWBIN_TEST_ALL=1``, and by
+      ci: On which of them with all tests; None: on all. What comes before the broker, is decided by the journal or by
+        the database, or is a kill that crash points play on the other, needs one of them. What happens to a node of
+        RabbitMQ needs one to start, for longer than all else here takes: there is one in
+        ``tests/integration/test_rabbitmq_outages.py``. The rest is played by ``GROWBIN_TEST_ALL=1``, and by
         ``scripts/soak``.
       mixes: ``scripts/soak`` may play it among others, on workers that are already at work.
     """
@@ -134,7 +135,7 @@ FAULTS: tuple[Fault, ...] = (
     at(8, "message.begun", "runs again", ci=EMBEDDED),
     at(8, "actor.before:5", "runs again", ci=EMBEDDED),
     Fault(8, "dies-running", "kill -9 while actors run", workers.dies_running, "runs again",
-          load=mixed(16) | {"slow": 4}),
+          load=mixed(16) | {"slow": 4}, ci=SERVERS),
     Fault(10, "dies-after-the-object", "an actor's process dies between its object and its row", nothing,
           "one object, one row", one_object_each, {"stumbling": 2, "one": 6}, drips=False, ci=EMBEDDED, mixes=False),
     Fault(11, "database-answers-lost", "the database commits, the connection is cut before it says so",
@@ -154,7 +155,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(16, "connections-closed", "RabbitMQ closes all connections", rabbitmq.connections_closed,
           load=mixed(24) | {"slow": 6}, where=SERVERS),
     quiet(17, "handed-in-twice", "the same jobs are handed in twice, to two nodes", producers.handed_in_twice,
-          "one effect each; without a claim both nodes may run it"),
+          "one effect each; without a claim both nodes may run it", ci=SERVERS),
     Fault(18, "frozen", "SIGSTOP, others run its messages meanwhile, SIGCONT", workers.frozen,
           "its late ends change nothing", load=mixed(16) | {"slow": 4}),
     Fault(19, "broker-killed", "kill -9 of RabbitMQ, and a restart on its files", rabbitmq.killed, where=OWN,
@@ -187,7 +188,7 @@ FAULTS: tuple[Fault, ...] = (
     quiet(28, "hub-blocked", "greenlets compute without a pause", workers.hub_blocked, "heartbeats go on",
           before=workers.with_greenlets, where=SERVERS, mixes=False),
     Fault(29, "stopped-and-killed", "SIGTERM under load, SIGKILL before it could finish", workers.stopped_and_killed,
-          load=mixed(16) | {"slow": 6}),
+          load=mixed(16) | {"slow": 6}, ci=SERVERS),
     Fault(30, "next-release", "workers of the next release, with one more actor, replace the old ones",
           workers.next_release, "no unknown actor, no mismatch", all_came_to_an_end, ci=EMBEDDED, mixes=False),
     quiet(31, "consumer-timeout", "RabbitMQ's consumer_timeout is shorter than the jobs", rabbitmq.consumer_timeout,

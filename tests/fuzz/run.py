@@ -12,10 +12,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 from dramatiq import Message
@@ -30,6 +31,8 @@ from fuzz.variety import various
 TESTS = Path(__file__).resolve().parents[1]
 
 THREADS = 16
+
+LIMITS = ["--processes", "1", "--threads", str(THREADS), "--worker-shutdown-timeout", "10000"]
 
 #: Odd messages before each ordinary one.
 BETWEEN = 8
@@ -69,7 +72,14 @@ class Report:
 
 
 def play(
-    site: Site, count: int, seed: int, *, of: int | None = None, command: str = "dramatiq", patience: float = 90.0
+    site: Site,
+    count: int,
+    seed: int,
+    *,
+    of: int | None = None,
+    command: str = "dramatiq",
+    patience: float = 90.0,
+    start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen,
 ) -> Report:
     """Send so many odd messages with ordinary ones between them, and return what became of them.
 
@@ -80,12 +90,16 @@ def play(
       of: So many, from which those that show something new are chosen first; None: as they come.
       command: ``dramatiq`` or ``dramatiq-gevent``.
       patience: Seconds in which all must have ended after the last was sent.
+      start: What starts the worker, as :class:`subprocess.Popen` does.
     """
     report = Report()
     began = time.monotonic()
     (site.folder / "effects").touch()
     with (site.folder / "worker.log").open("wb") as log:
-        worker = _start(site, command, log.fileno())
+        worker = start(
+            [str(Path(sys.executable).parent / command), "fuzz.app", *LIMITS],
+            env=os.environ | site.env, cwd=TESTS, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
         try:
             _send(site, report, messages(count, seed) if of is None else various(messages(of, seed), count))
             _wait(site, report, worker, patience)
@@ -96,15 +110,6 @@ def play(
     report.seconds = time.monotonic() - began
     _judge(site, report)
     return report
-
-
-def _start(site: Site, command: str, log: int) -> subprocess.Popen[bytes]:
-    limits = ["--processes", "1", "--threads", str(THREADS), "--worker-shutdown-timeout", "10000"]
-    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.Popen(
-        [str(Path(sys.executable).parent / command), "fuzz.app", *limits],
-        env=os.environ | site.env | {"PYTHONPATH": path}, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
 
 
 def _send(site: Site, report: Report, odds: Iterable[Odd]) -> None:
@@ -134,7 +139,7 @@ def _message(actor: str, argument: int, queue: str = "odd") -> Message[None]:
     return Message(queue_name=queue, actor_name=actor, args=(argument,), kwargs={}, options={})
 
 
-def _wait(site: Site, report: Report, worker: subprocess.Popen[bytes], patience: float) -> None:
+def _wait(site: Site, report: Report, worker: subprocess.Popen[Any], patience: float) -> None:
     """Wait until every message has ended, or may wait; or until somebody must have been forgotten."""
     end = time.monotonic() + patience
     while time.monotonic() < end and worker.poll() is None:
@@ -197,7 +202,7 @@ def _meet(site: Site, report: Report) -> None:
         time.sleep(0.2)
 
 
-def _stop(worker: subprocess.Popen[bytes], report: Report) -> None:
+def _stop(worker: subprocess.Popen[Any], report: Report) -> None:
     if worker.poll() is not None:
         report.faults.append(f"the worker ended by itself with {worker.returncode}")
         return

@@ -7,6 +7,7 @@
 from contextlib import closing
 
 import pytest
+from tests.command_line import start_python
 from tests.whole import WHOLE
 
 from fuzz.run import play, show
@@ -29,7 +30,7 @@ def test_every_odd_message_ends_and_the_ordinary_ones_run(broker, tmp_path, requ
     url = request.getfixturevalue("rabbitmq_url") if broker == "rabbitmq" else None
 
     with closing(Site(tmp_path, url)) as site:
-        report = play(site, COUNT, SEEDS[broker], of=OF, patience=200)
+        report = play(site, COUNT, SEEDS[broker], of=OF, patience=200, start=start_python)
 
     show(report, SEEDS[broker], broker, tmp_path)  # the seed, for scripts/fuzz
     assert report.faults == []
