@@ -14,12 +14,13 @@ from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from growbin_jobs.engine.data_folder import data_folder, from_the_root
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.secret_files import folder_of_secrets
+from growbin_jobs.engine.set_variables import SetVariables
 from growbin_jobs.engine.tcp_listener import read_host
 
 #: What is longer is a slip of the hand, and neither dates nor the numbers of a database reach as far.
@@ -268,6 +269,19 @@ class EngineSettings(Layout, BaseSettings):
             found = error.errors(include_input=False, include_url=False)
             lines = [cls._sentence(part["loc"], part["msg"]) for part in found]
             raise ConfigurationError("Wrong settings.\n  " + "\n  ".join(lines)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Name where settings come from, for pydantic-settings. A file ``.env`` is read by who has asked for one."""
+        dotenv = [dotenv_settings] if settings_cls.model_config.get("env_file") else []
+        return (init_settings, SetVariables(settings_cls), *dotenv, file_secret_settings)
 
     @classmethod
     def _sentence(cls, location: tuple[int | str, ...], message: str) -> str:
