@@ -65,7 +65,9 @@ def walked(rule: Cron | Every, zone: ZoneInfo, after: datetime, until: datetime)
       rule: Whole seconds where it is an interval; one of no whole minutes is looked for as often as it needs.
       zone: Whose clock.
     """
-    at = after.astimezone(UTC).replace(second=0, microsecond=0) - _LEAD
+    fixed = isinstance(rule, Cron) and rule.fixed
+    # Who belongs to real time does not depend on what the clock has shown before.
+    at = after.astimezone(UTC).replace(second=0, microsecond=0) - (_LEAD if fixed else _MINUTE)
     shown: set[tuple[date, int, int]] = set()
     last: datetime | None = None
     step = timedelta(seconds=math.gcd(60, round(rule.seconds))) if isinstance(rule, Every) else _MINUTE
@@ -74,22 +76,19 @@ def walked(rule: Cron | Every, zone: ZoneInfo, after: datetime, until: datetime)
             fits = round(at.timestamp()) % round(rule.seconds) == 0
         else:
             local = at.astimezone(zone).replace(tzinfo=None, fold=0)
-            fits = _clock_fits(rule, local, last, shown)
+            fits = _clock_fits(rule, local, last, shown) if fixed else _matches(rule, local)
             last = local
         if fits and at > after:
             yield at
 
 
 def _clock_fits(rule: Cron, local: datetime, last: datetime | None, shown: set[tuple[date, int, int]]) -> bool:
-    if not rule.fixed:
-        return _matches(rule, local)
     passed = [local]
     if last is not None and local - last > _MINUTE:  # the clock was set forward over these
         passed = [last + _MINUTE * number for number in range(1, int((local - last) / _MINUTE) + 1)]
     fits = False
     for each in passed:
-        key = (each.date(), each.hour, each.minute)
-        if _matches(rule, each) and key not in shown:
+        if _matches(rule, each) and (key := (each.date(), each.hour, each.minute)) not in shown:
             shown.add(key)
             fits = True
     return fits

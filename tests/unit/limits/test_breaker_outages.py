@@ -1,4 +1,4 @@
-"""Outages of half an hour, of every kind, with hundreds of messages in virtual time, through the guard.
+"""Outages of a quarter or half an hour, of every kind, with hundreds of messages in virtual time, through the guard.
 
 What is promised: all messages are completed afterwards, none spends a retry and none is given up; while the breaker is
 open at most one request is sent in a pause, from the whole cluster. Some holders of a probe die with it.
@@ -6,9 +6,11 @@ open at most one request is sent in a pause, from the whole cluster. Some holder
 
 import heapq
 import random
+from functools import cache
 from itertools import count, pairwise
 
 import pytest
+from tests.whole import WHOLE
 
 from growbin_jobs.adapters.llm.attribution import Attribution
 from growbin_jobs.adapters.llm.errors import BILLED_RETRIES, from_response
@@ -20,7 +22,8 @@ from growbin_jobs.limits.breaker_failures import FIRST_PAUSE, OPERATOR_PAUSE
 from growbin_jobs.limits.breaker_guard import BreakerGuard
 from growbin_jobs.limits.breaker_store import MemoryBreakers
 
-BEGINS, LASTS = 120.0, 1800.0
+#: All that wait ask again and again: half of the time costs a quarter.
+BEGINS, LASTS = 120.0, 1800.0 if WHOLE else 900.0
 ENDS = BEGINS + LASTS
 
 #: Until when new messages come.
@@ -131,9 +134,15 @@ class World:
         return self.breakers.all()[0][0]
 
 
+@cache
+def ended(kind):
+    """The world after an outage, for all tests that look at it."""
+    return World(kind).run()
+
+
 @pytest.mark.parametrize("kind", OUTAGES)
 def test_an_outage_costs_nobody_a_retry_and_the_server_next_to_no_requests(kind):
-    world = World(kind).run()
+    world = ended(kind)
 
     assert world.done == set(world.messages)
     assert (world.retries, world.dead) == ({}, {})
@@ -147,14 +156,14 @@ def test_an_outage_costs_nobody_a_retry_and_the_server_next_to_no_requests(kind)
 
 @pytest.mark.parametrize("kind", ["key revoked", "model retired"])
 def test_while_a_free_look_up_fails_no_request_is_sent_at_all(kind):
-    world = World(kind).run()
+    world = ended(kind)
 
     assert [moment for moment in world.sent if BEGINS + 60 < moment < ENDS] == []
     assert len([moment for moment in world.free if moment < ENDS]) <= LASTS / OPERATOR_PAUSE
 
 
 def test_messages_that_the_server_refuses_are_given_up_and_hold_nobody_up():
-    world = World("errors of 500", poison=(1, 60, 61, 200, 350, 400)).run()
+    world = World("errors of 500", poison=(1, 60, 61, 150, 200, 250)).run()
 
     assert set(world.dead) == world.poison
     assert world.done == set(world.messages) - world.poison
@@ -162,7 +171,7 @@ def test_messages_that_the_server_refuses_are_given_up_and_hold_nobody_up():
 
 
 def test_requests_come_back_slowly_after_it():
-    world = World("errors of 500").run()
+    world = ended("errors of 500")
     closed = min(moment for moment in world.sent if moment > ENDS)
 
     # What waited asks within a minute.

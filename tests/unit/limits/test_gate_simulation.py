@@ -11,6 +11,7 @@ from bisect import bisect_right
 from itertools import count
 
 import pytest
+from tests.whole import WHOLE
 
 from growbin_jobs.limits.gcra import Limit
 from growbin_jobs.limits.memory import MemoryLimits
@@ -19,8 +20,8 @@ from growbin_jobs.limits.parameters import SPREAD, spacing
 MOST, WINDOW = 100, 60.0
 CALLERS, PER_NODE = 144, 48
 
-#: Seconds of virtual time: 20 windows.
-LASTS = 1200
+#: Seconds of virtual time: 20 windows, or 10.
+LASTS = 1200 if WHOLE else 600
 
 
 class Cluster:
