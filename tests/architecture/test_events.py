@@ -2,21 +2,23 @@
 
 import ast
 import logging
-from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
+from tests.architecture.sources import SOURCE, text_of, tree_of
 
 from growbin_jobs.engine import events
 
-ENGINE = Path(__file__).parents[2] / "src" / "growbin_jobs" / "engine"
+ENGINE = SOURCE / "engine"
 ROWS = {name: row for name, row in vars(events).items() if isinstance(row, events.Event)}
 
 
-def emits() -> Iterator[tuple[str, str, ast.Call]]:
+@cache
+def emits() -> list[tuple[str, str, ast.Call]]:
     """Each place that emits a row of the table: where, the row's name in code, the call."""
+    found = []
     for path in sorted(ENGINE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)) if "emit" in text_of(path) else ():
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
@@ -24,11 +26,12 @@ def emits() -> Iterator[tuple[str, str, ast.Call]]:
                 and isinstance(node.func.value, ast.Attribute)
                 and getattr(node.func.value.value, "id", "") == "events"
             ):
-                yield f"{path.relative_to(ENGINE)}:{node.lineno}", node.func.value.attr, node
+                found.append((f"{path.relative_to(ENGINE)}:{node.lineno}", node.func.value.attr, node))
+    return found
 
 
 def test_an_emitted_event_has_its_row_s_fields():
-    places = list(emits())
+    places = emits()
 
     assert places
     for place, name, call in places:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[2] / "src" / "growbin_jobs"
+from tests.architecture.sources import MODULES, SOURCE, statements_of, text_of, tree_of
 
 #: Every module belongs to the first row whose name fits; a row may import rows of its own level and below.
 ROOMS = (
@@ -97,14 +97,13 @@ ENGINE = (
     ("__init__",),
 )  # fmt: skip
 
-MODULES = sorted(SOURCE.rglob("*.py"))
-
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
 
 
 NAMES = [name_of(path) for path in MODULES]
+EXISTING = frozenset(NAMES)
 
 
 def fits(module: str, names: tuple[str, ...]) -> bool:
@@ -129,7 +128,7 @@ def engine_level(module: str) -> int:
 def imports_of(path: Path) -> set[str]:
     """The modules of the project that a file imports, inside functions too; a package counts as its ``__init__``."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "growbin_jobs":
             base = (node.module or "").split(".")[1:]
             found |= {_existing(base, alias.name) for alias in node.names}
@@ -144,11 +143,9 @@ def imports_of(path: Path) -> set[str]:
 
 def _existing(parts: list[str], name: str | None) -> str:
     for candidate in ([*parts, name] if name else parts, parts):
-        path = SOURCE.joinpath(*candidate)
-        if path.with_suffix(".py").is_file() and candidate:
-            return ".".join(candidate)
-        if (path / "__init__.py").is_file():
-            return ".".join([*candidate, "__init__"])
+        for module in (".".join(candidate), ".".join([*candidate, "__init__"])):
+            if module in EXISTING:
+                return module
     raise AssertionError(f"growbin_jobs.{'.'.join(parts)} does not exist")
 
 
@@ -249,11 +246,9 @@ def test_no_packages_import_each_other_in_a_circle():
 
 
 def imported_libraries(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    names = {
-        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-    }
-    return names | {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    nodes = [*statements_of(path)]
+    names = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
 def test_services_are_pure():
@@ -266,9 +261,9 @@ def test_services_are_pure():
 
 
 def reads_environment(path: Path) -> bool:
-    return any(
+    return any(name in text_of(path) for name in ("environ", "getenv")) and any(
         isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and getattr(node.value, "id", "") == "os"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
     )
 
 
