@@ -16,7 +16,7 @@ def text_of(path: Path) -> str:
 
 
 def tree_of(path: Path) -> ast.Module:
-    """The syntax tree of a file; to keep them all would take 300 MB."""
+    """The syntax tree of a file. To keep them all would make each search for garbage longer."""
     return ast.parse(text_of(path))
 
 

@@ -45,7 +45,10 @@ def shell(tmp_path):
     cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     environment = kept | {"HOME": str(home), "UV_CACHE_DIR": cache, "XDG_DATA_HOME": str(home / "data")}
     environment.pop("VIRTUAL_ENV", None)
-    functions = f'set -eu; pip() {{ {shlex.quote(str(uv))} pip "$@"; }}'
+    # To install pip into an environment in which uv takes its place would cost more than all that is installed there.
+    functions = f"""set -eu
+        pip() {{ {shlex.quote(str(uv))} pip "$@"; }}
+        python3() {{ command python3 "$@" --without-pip; }}"""
 
     def run(*lines, check=True):
         script = "\n".join([functions, *lines])
