@@ -37,7 +37,7 @@ def to_srgb(picture: Image.Image, planes: Callable[[Place], Planes], light: Ligh
       top: The number that is white.
     """
     (width, height), (bands, has_alpha) = picture.size, _BANDS[picture.mode]
-    tables, matrix = _light_of_numbers(light, top), light.to_srgb() if bands == 3 else None
+    tables, matrix = _light_of_numbers(light.decode, top), light.to_srgb() if bands == 3 else None
     rows = max(1, _STRIP // width)
     for first in range(0, height, rows):
         place = (0, first, width, min(first + rows, height))
@@ -94,9 +94,10 @@ def _mixed(shares: Sequence[float], lights: Sequence[Image.Image]) -> Image.Imag
     return mixed
 
 
-def _light_of_numbers(light: Light, top: int) -> tuple[list[int], list[int]]:
+@lru_cache(maxsize=2)  # a phone's photos have one curve, and to compute its tables takes 60 ms
+def _light_of_numbers(decode: Callable[[float], float], top: int) -> tuple[list[int], list[int]]:
     """Return tables from a number to the high and the low byte of its light."""
-    lights = (light.decode(min(number / top, 1.0)) for number in range(_TOP + 1))
+    lights = (decode(min(number / top, 1.0)) for number in range(_TOP + 1))
     return _bytes_of(round(_TOP * min(max(each, 0.0), 1.0)) for each in lights)
 
 

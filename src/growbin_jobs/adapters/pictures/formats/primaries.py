@@ -104,6 +104,7 @@ def _profile(points: Primaries, curve: int, power: float) -> bytes | None:
 _kept = lru_cache(maxsize=16)(_profile)
 
 
+@lru_cache(maxsize=16)  # the same one again, so that what is computed from it can be kept
 def _decoder(curve: int, power: float) -> Callable[[float], float]:
     """Return what makes a level of 0 to 1 light, of which 1 is the white of a page."""
     power = power or _POWERS.get(curve, 0.0)
