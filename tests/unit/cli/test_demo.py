@@ -68,7 +68,7 @@ def test_a_demo_on_a_disk_that_is_nearly_full_ends_before_it_begins(invoke, monk
     assert not done.output
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.before_release)])
 def test_a_demo_that_is_ended_ends_its_workers(start, processes_of, tmp_path, signum):
     node = uuid4().hex
     process = start("demo", GROWBIN_NODE=node)

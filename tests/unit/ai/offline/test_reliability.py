@@ -3,11 +3,13 @@
 import io
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.whole import WHOLE
 
 from growbin_jobs.ai.offline import head as head_module
 
@@ -68,10 +70,10 @@ def _jpeg(image):
 
 
 def test_strange_pictures_are_not_called_recyclable_with_confidence(classifier):
-    from sklearn.datasets import load_sample_images  # every process of pytest would load it with this module
-
-    wood_and_cloth = [scene(number) for number in range(SCENES, SCENES + 16)]
-    temple_and_flower = [Image.fromarray(each) for each in load_sample_images().images]
+    # Beside the library, which takes more than a second to load.
+    samples = Path(find_spec("sklearn").origin).parent / "datasets" / "images"
+    wood_and_cloth = [scene(number) for number in range(SCENES, SCENES + (16 if WHOLE else 8))]
+    temple_and_flower = [Image.open(samples / name) for name in ("china.jpg", "flower.jpg")]
     slope = np.linspace(0, 255, 512 * 384 * 3).reshape(384, 512, 3).astype(np.uint8)
     blank = [Image.new("RGB", (512, 384), colour) for colour in ("white", "grey", "black")]
 
@@ -81,4 +83,5 @@ def test_strange_pictures_are_not_called_recyclable_with_confidence(classifier):
     ]
 
     assert [answer for answer in answers if answer.category != "general" and answer.confidence >= 0.75] == []
-    assert sum(answer.category == "general" for answer in answers[:16]) >= 13
+    general = [answer.category == "general" for answer in answers[: len(wood_and_cloth)]]
+    assert sum(general) >= 0.8 * len(general)
