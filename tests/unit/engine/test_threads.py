@@ -90,7 +90,7 @@ def interrupt(frame, event, _):
         sys.setprofile(None)
         seen.append(lock)
         try: actor.send()
-        except RuntimeError as error: print(error)
+        except RuntimeError as error: print(error, flush=True)
         other = threading.Thread(target=actor.send)
         other.start()
         threads.append(other)
@@ -99,7 +99,7 @@ sys.setprofile(interrupt)
 actor.send()
 sys.setprofile(None)
 threads[0].join(30)
-print("sent by the other:", not threads[0].is_alive())
+print("sent by the other:", not threads[0].is_alive(), flush=True)
 import os; os._exit(0)
 """
 
