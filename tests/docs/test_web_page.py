@@ -1,11 +1,11 @@
 """The three applications of docs/web.md, each with its framework's own test client."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests import command_line
 
 PAGE = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
 CODE = {re.match(r"# (\w+)\.py\n", code)[1]: code for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)}
@@ -107,6 +107,6 @@ def test_an_application_of_the_page_does_what_it_says(name, tmp_path, monkeypatc
     for variable, value in {"GROWBIN_DATA_DIR": tmp_path / "data", "GROWBIN_UPLOAD_MAX_BYTES": 1_000_000}.items():
         monkeypatch.setenv(variable, str(value))
 
-    done = subprocess.run([sys.executable, "story.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command_line.run_python([sys.executable, "story.py"], cwd=tmp_path, text=True)
 
     assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr

@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from tests.whole import WHOLE
 
 from growbin_jobs.engine.sqlite.work import sqlite_work
 
@@ -66,7 +67,11 @@ print("hung", hung)
 
 def test_children_forked_while_other_threads_are_in_sqlite_do_not_hang(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", FORKS, tmp_path, "300"], capture_output=True, text=True, check=False, timeout=110
+        [sys.executable, "-c", FORKS, tmp_path, "300" if WHOLE else "100"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
     )
 
     assert (done.stdout, done.stderr) == ("hung 0\n", "")
