@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.command_line import run_python
 
 WRONG = os.environ | {"GROWBIN_PUBLISH_TIMEOUT": "abc"}
 
@@ -15,9 +16,7 @@ WRONG = os.environ | {"GROWBIN_PUBLISH_TIMEOUT": "abc"}
 def test_plain_dramatiq_says_the_sentence_and_shows_no_traceback(command, group):
     program = Path(sys.executable).with_name(command)
 
-    done = subprocess.run(
-        [program, f"growbin_jobs.{group}", "--processes", "1"], env=WRONG, capture_output=True, text=True, check=False
-    )
+    done = run_python([program, f"growbin_jobs.{group}", "--processes", "1"], env=WRONG, text=True)
 
     assert done.returncode == 78
     assert "Wrong settings.\n  GROWBIN_PUBLISH_TIMEOUT: " in done.stderr

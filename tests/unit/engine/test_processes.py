@@ -9,6 +9,7 @@ import weakref
 from contextlib import suppress
 
 import pytest
+from tests.command_line import run_python
 
 from growbin_jobs.engine.processes import fork_lock, once_a_process, watch_forks
 
@@ -158,7 +159,8 @@ def test_a_pool_of_processes_in_an_actor_comes_to_its_end(tmp_path):
         "PYTHONPATH": os.pathsep.join(sys.path),
     }  # fmt: skip
     send = "import shop\nfor _ in range(20): shop.use_a_pool.send()"
-    subprocess.run([sys.executable, "-c", send], cwd=tmp_path, env=environment, check=True, timeout=60)
+    own = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+    run_python([sys.executable, "-c", send], cwd=tmp_path, env=own, check=True, timeout=60)
     worker = subprocess.Popen(
         [sys.executable, "-m", "dramatiq", "-p1", "-t4", "shop"], cwd=tmp_path, env=environment, pass_fds=[saying],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.command_line import run_python
 
 from growbin_jobs.engine.threads import gevent_active, offload
 
@@ -106,13 +107,7 @@ import os; os._exit(0)
 
 @pytest.mark.parametrize(("url", "function"), [("", "_submit"), ("amqp://127.0.0.1:1/", "accept")])
 def test_a_handler_that_interrupts_a_send_is_told_so_and_may_start_a_thread(url, function, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", NESTED, str(tmp_path), url, function],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_python([sys.executable, "-c", NESTED, str(tmp_path), url, function], text=True, check=True, timeout=60)
 
     told, other = done.stdout.splitlines()
     assert told.startswith("This thread is sending already")
