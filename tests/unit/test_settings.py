@@ -186,6 +186,18 @@ def test_a_relative_data_home_is_ignored(monkeypatch, no_account):
     assert module.load().data_dir == Path("/share/growbin")
 
 
+def test_a_letter_too_many_is_found_in_the_name_of_every_setting(monkeypatch):
+    meant = {}
+    for field in module.Settings.model_fields:
+        name = module.Settings.variable(field)
+        monkeypatch.delenv(name, raising=False)
+        meant[f"{name[:3]}{name[2:]}"] = name
+    for slip in meant:
+        monkeypatch.setenv(slip, "x")
+
+    assert {name: found for name, found in module.Settings.unknown_variables() if name in meant} == meant
+
+
 def test_variables_that_are_no_settings_are_found(monkeypatch):
     for name in ("GROWBIN_BROKER_ULR", "growbin_picture_sid", "GROWBIN_WORKER_TYPE", "GROWBIN_TEST_X", "GROWBIN_ZZZ"):
         monkeypatch.setenv(name, "x")

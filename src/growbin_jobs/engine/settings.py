@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -241,9 +242,9 @@ class EngineSettings(Layout, BaseSettings):
             if name.upper() in known:
                 continue
             if not name.upper().startswith(prefix):
-                found += [
-                    (name, spelled[letters]) for letters in difflib.get_close_matches(_letters(name), spelled, 1, 0.9)
-                ]
+                letters = _letters(name)
+                near = difflib.get_close_matches(letters, _perhaps_near(letters, spelled), 1, 0.9)
+                found += [(name, spelled[each]) for each in near]
                 continue
             if word.startswith("TEST_"):
                 continue
@@ -328,6 +329,16 @@ def environment() -> dict[str, str]:
 
 def _allows_none(annotation: Any) -> bool:
     return type(None) in getattr(annotation, "__args__", ())
+
+
+def _perhaps_near(letters: str, others: Iterable[str]) -> list[str]:
+    """Return those of which a tenth is different at most, by length and letters: few are compared in earnest."""
+    size, own = len(letters), set(letters)
+    return [
+        each
+        for each in others
+        if abs(size - len(each)) <= (most := 0.1 * (size + len(each))) and len(own.symmetric_difference(each)) <= most
+    ]
 
 
 def _letters(name: str) -> str:
