@@ -36,13 +36,14 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("rule", ["5 0 * * *", "0 0 * * *", "30 2 * * *", "*/30 2 * * *", "15 1,2 * * *", "0 9 * * 1"])
 def test_both_algorithms_agree_where_clocks_are_set(zone, rule):
-    """The days about those on which they are set, in both halves of the year, and a week in which they are not."""
+    """The days about those on which they are set, in both halves of the year, and some on which they are not."""
     where, cron = ZoneInfo(zone), Cron(rule)
     begin = datetime(2026, 1, 1, 7, tzinfo=UTC)
     days = [begin + number * DAY for number in range(370)]
     changed = [day for day in days if day.astimezone(where).utcoffset() != (day + DAY).astimezone(where).utcoffset()]
     assert len(changed) == (0 if zone == "Asia/Seoul" else 2)
-    for after, until in [(begin, begin + 7 * DAY), *((day - DAY, day + 2 * DAY) for day in changed)]:
+    quiet = 7 if rule.endswith("1") else 1
+    for after, until in [(begin, begin + quiet * DAY), *((day - DAY, day + 2 * DAY) for day in changed)]:
         assert list(walked(cron, where, after, until)) == list(due_between(cron, where, after, until)), after
 
 
