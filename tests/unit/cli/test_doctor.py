@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -230,7 +229,7 @@ def test_an_engine_of_one_s_own_is_tried_by_its_own_settings(tmp_path, environme
     assert well["workers"][1] == "No worker runs. Start all groups: growbin-jobs up shop"
     assert well["schedule"][1].endswith("Start one: growbin-jobs scheduler --engine shop, or growbin-jobs up shop")
     send = "import shop\n@shop.engine.actor(queue_name='renamed')\ndef work(): pass\nwork.send()"
-    subprocess.run([sys.executable, "-c", send], env=env, cwd=tmp_path, check=True, timeout=60)
+    command_line.run_python([sys.executable, "-c", send], env=env, cwd=tmp_path, check=True, timeout=60)
     code, stranded = doctor()
     assert (code, stranded["queues"][0]) == (0, "warning")
     assert "renamed holds 1 message, and nothing takes from it." in stranded["queues"][1]

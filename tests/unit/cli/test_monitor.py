@@ -3,9 +3,11 @@
 import json
 import re
 from datetime import datetime
+from subprocess import PIPE
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests import command_line
 
 from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.models.audit import Audit, AuditEntry
@@ -48,15 +50,11 @@ def test_what_cannot_be_is_said(invoke, options, variables, words):
 
 
 def test_a_hashed_password_is_a_user(command, environment):
-    import subprocess
-
-    from tests.command_line import MAIN
-
-    done = subprocess.run(
-        [*MAIN, "monitor", "hash-password", "kim", "--role", "admin+personal"],
-        input="correct horse battery\n", env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    user = User.parse(done.stdout)
+    words = ("monitor", "hash-password", "kim", "--role", "admin+personal")
+    with command_line.start(*words, env=environment, stdin=PIPE, stdout=PIPE, text=True) as process:
+        shown, _ = process.communicate("correct horse battery\n", timeout=100)
+    assert process.returncode == 0
+    user = User.parse(shown)
 
     assert (user.name, str(user.grant)) == ("kim", "admin+personal")
     assert Passwords([user]).check("kim", "correct horse battery") == user

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import signal
-import subprocess
 
 import pytest
 from tests import command_line
@@ -44,11 +43,8 @@ def test_it_speaks_json(environment):
 
 def test_on_a_terminal_it_goes_on_until_it_is_interrupted(environment):
     master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*command_line.MAIN, "top", "--every", "0.5"], env=environment, stdin=slave, stdout=slave, stderr=slave,
-        # What a shell starts in the background ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
+    process = command_line.start("top", "--every", "0.5", env=environment, **streams)
     os.close(slave)
     seen, homes = b"", 0
     while homes < 3:  # each look draws the screen anew

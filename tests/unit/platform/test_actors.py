@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+from tests.command_line import run_python
 from tests.stubs.agent_zoo import AgentZoo
 
 STORAGE = """
@@ -78,14 +78,7 @@ def run(script, zoo, folder):
     environment |= {
         "GROWBIN_DATA_DIR": str(folder), "GROWBIN_HEALTH_NETWORKS": "127.0.0.0/8", "OPENAI_API_KEY": "sk-secret",
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", script, zoo.url],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
+    done = run_python([sys.executable, "-c", script, zoo.url], env=environment, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     assert "sk-secret" not in done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,9 +1,9 @@
 """Recording a failure, and deleting the picture that was refused."""
 
-import subprocess
 import sys
 
 import pytest
+from tests.command_line import run_python
 from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.objects.folder import FolderStore
@@ -211,7 +211,7 @@ def test_killed_between_the_two_it_ends_well_when_the_message_comes_again(tmp_pa
     analyses.accept("a1", "u1")
     objects.put("spool/a1", b"half a pict", content_type="image/jpeg")
 
-    killed = subprocess.run([sys.executable, "-c", KILLED_BETWEEN, tmp_path], check=False)
+    killed = run_python([sys.executable, "-c", KILLED_BETWEEN, tmp_path])
 
     assert (killed.returncode, analyses.get("a1").status) == (-9, AnalysisStatus.PENDING)
     again = real_failures(analyses, objects)

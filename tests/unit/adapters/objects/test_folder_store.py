@@ -3,12 +3,12 @@
 import os
 import signal
 import stat
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests.command_line import run_python, start_python
 
 from growbin_jobs.adapters.objects import open_store
 from growbin_jobs.adapters.objects.folder import FolderStore
@@ -29,7 +29,7 @@ def test_kill_9_during_a_put_leaves_a_whole_object(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     caught_in_the_middle = 0
     for _ in range(8):
-        writer = subprocess.Popen([sys.executable, "-c", PUT_FOREVER, str(tmp_path)])
+        writer = start_python([sys.executable, "-c", PUT_FOREVER, str(tmp_path)])
         try:
             _wait_for_an_unfinished_file(tmp_path / ".incoming")
         finally:
@@ -148,9 +148,7 @@ try:
 except Deferred as error:
     print("deferred", error.wait)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = run_python([sys.executable, "-c", script, str(tmp_path)], text=True, check=True, timeout=60)
     assert done.stdout.startswith("deferred 30")
     assert FolderStore(tmp_path).get("a") == b"before"
     assert list((tmp_path / ".incoming").iterdir()) == []

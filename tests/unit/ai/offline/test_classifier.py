@@ -2,7 +2,6 @@
 
 import io
 import json
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.command_line import run_python
 
 from growbin_jobs.ai.offline.__main__ import main
 from growbin_jobs.ai.offline.classifier import OfflineClassifier
@@ -114,7 +114,7 @@ def test_every_item_has_a_rule():
 def test_a_missing_extra_says_what_to_install(module):
     code = f"import sys; sys.modules[{module!r}] = None; import growbin_jobs.ai.offline.classifier"
 
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run = run_python([sys.executable, "-c", code], text=True)
 
     assert f"ConfigurationError: The offline classifier needs {module}. Install it with" in run.stderr
     assert "OPENAI_API_KEY" in run.stderr

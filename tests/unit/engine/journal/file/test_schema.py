@@ -5,6 +5,7 @@ import sys
 
 import apsw
 import pytest
+from tests.command_line import start_python
 
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.journal.file import schema
@@ -41,7 +42,7 @@ def test_the_pragmas_of_the_spec(connection):
     assert schema.version_of(connection) == len(schema.STEPS)
 
 
-#: In processes of their own and not in forks of this one, where other tests have left threads.
+#: In no forks of this process, where other tests have left threads.
 OPENING = """
 import sys
 from pathlib import Path
@@ -57,7 +58,7 @@ print(connection.pragma("user_version"), connection.execute("SELECT count(*) FRO
 def test_processes_that_open_a_new_file_at_once_make_it_once(path):
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", OPENING, str(path)]
-    openers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)]
+    openers = [start_python(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)]
     assert {opener.stdout.readline() for opener in openers} == {"ready\n"}
     for opener in openers:
         opener.stdin.write("\n")
