@@ -2,8 +2,6 @@
 
 import errno
 import os
-import resource
-import subprocess
 import sys
 
 import pytest
@@ -121,18 +119,20 @@ def test_each_way_into_such_a_file_system_says_so_in_one_line(tmp_path, way_in, 
         assert "Traceback" not in done.stderr
 
 
+_FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))\n"
+_DRAMATIQ = "import runpy; runpy.run_module('dramatiq', run_name='__main__', alter_sys=True)"
+
+
 @pytest.mark.parametrize(
-    "way_in",
-    [[*MAIN, "worker", "shop"], [*MAIN, "up", "shop"], [sys.executable, "-m", "dramatiq", "-p1", "-t1", "shop"]],
+    ("program", "words"),
+    [(MAIN[-1], ["worker", "shop"]), (MAIN[-1], ["up", "shop"]), (_DRAMATIQ, ["-p1", "-t1", "shop"])],
 )
-def test_too_few_open_files_are_said_at_once_and_once(tmp_path, way_in):
+def test_too_few_open_files_are_said_at_once_and_once(tmp_path, program, words):
     (tmp_path / "shop.py").write_text(_SHOP.replace("fcntl.flock = refuse", ""))
     environment = os.environ | {"SHOP_DATA_DIR": str(tmp_path / "data"), "SHOP_NODE": "n1"}
 
-    done = subprocess.run(
-        way_in, cwd=tmp_path, env=environment, capture_output=True, text=True,
-        check=False, timeout=60, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)),
-    )  # fmt: skip
+    command = [sys.executable, "-c", _FEW_FILES + program, *words]
+    done = run_python(command, cwd=tmp_path, env=environment, text=True, timeout=60)
 
     said = " ".join((done.stdout + done.stderr).split())
     assert said.count("may have 32 files open at once here, and a worker needs 64 at least.") == 1, said
