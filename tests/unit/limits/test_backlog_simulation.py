@@ -1,6 +1,6 @@
 """A backlog of 200,000 messages at 100 a minute, in virtual time: the gate, and the engine's decision on who must wait.
 
-One message of the simulation stands for ten or twenty that come one after another: 20,000 at 10 a minute last as long.
+One message of the simulation stands for ten or fifty that come one after another: 20,000 at 10 a minute last as long.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from growbin_jobs.engine.middleware.retries import Retries
 from growbin_jobs.errors import Deferred
 from growbin_jobs.limits.asking import Wish
 
-STANDS_FOR, MESSAGES, PER_MINUTE = 10 if WHOLE else 20, 200_000, 100
+STANDS_FOR, MESSAGES, PER_MINUTE = 10 if WHOLE else 50, 200_000, 100
 HOUR = 3_600.0
 
 #: Messages sent until a server asks all to wait, and for how long. Those that wait then go to the end of the queue and
