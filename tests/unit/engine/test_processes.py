@@ -180,8 +180,10 @@ def test_a_pool_of_processes_in_an_actor_comes_to_its_end(tmp_path):
         os.close(saying)
 
 
+#: No thread ever asks another one to give up the interpreter: a child of such a moment would wait for it for ever.
 UNSEEN = """
 import ctypes, os, sys
+sys.setswitchinterval(1000)
 from pathlib import Path
 from growbin_jobs.engine import Engine, EngineConfig
 from growbin_jobs.engine.errors import ConfigurationError
