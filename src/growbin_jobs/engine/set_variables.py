@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath
@@ -21,9 +22,12 @@ class SetVariables(EnvSettingsSource):
         variables = {name.lower() for name in self.env_vars}
         found = {}
         for name, field in self.settings_cls.model_fields.items():
-            if variables.isdisjoint(self._possible_names(name, field)):
+            aliases = _aliases(name, field)
+            if variables.isdisjoint(self._variables(name, aliases)):
                 continue
-            value, key, is_complex = self._get_resolved_field_value(field, name)  # the key is the first alias
+            value, key, is_complex = self.get_field_value(field, name)
+            if not is_complex and isinstance(aliases[0], str):
+                key = aliases[0]  # the same in all sources, whichever of its variables is set
             try:
                 value = self.prepare_field_value(name, field, value, is_complex)
             except ValueError as error:
@@ -32,9 +36,12 @@ class SetVariables(EnvSettingsSource):
                 found[key] = value
         return found
 
-    def _possible_names(self, name: str, field: FieldInfo) -> set[str]:
+    def _variables(self, name: str, aliases: Sequence[str | AliasPath]) -> set[str]:
         """Return the variables that may hold a field; one too many does no harm."""
-        alias = field.validation_alias
-        choices = alias.choices if isinstance(alias, AliasChoices) else [alias or name]
-        names = [str(each.path[0]) if isinstance(each, AliasPath) else each for each in choices]
+        names = [str(each.path[0]) if isinstance(each, AliasPath) else each for each in aliases]
         return {spelled.lower() for each in (name, *names) for spelled in (each, self.env_prefix + each)}
+
+
+def _aliases(name: str, field: FieldInfo) -> Sequence[str | AliasPath]:
+    alias = field.validation_alias
+    return alias.choices if isinstance(alias, AliasChoices) else [alias or name]
