@@ -184,7 +184,7 @@ def event(position: str, topics: list[str] | None) -> str:
 
 
 class Watcher:
-    """A thread that looks at marks while somebody reads, and publishes the topics whose mark has changed.
+    """A thread that looks at marks while somebody reads, and publishes the topics whose mark may have changed.
 
     Parameters:
       live: Where to.
@@ -222,7 +222,8 @@ class Watcher:
                     value = mark()
                 except Exception:  # noqa: S112 the database is away: the pages say so themselves
                     continue
-                if topic in known and known[topic] != value:
+                # The first look does not know what has changed since the pages were shown that are open already.
+                if topic not in known or known[topic] != value:
                     changed.append(topic)
                 known[topic] = value
             self._live.publish(changed)

@@ -1,6 +1,7 @@
 """The sequence of changes: who was away hears what was missed, and streams end when they must."""
 
 import asyncio
+import itertools
 import json
 import threading
 from datetime import UTC, datetime, timedelta
@@ -130,8 +131,28 @@ def test_a_stream_without_a_quiet_moment_ends_too_when_its_reader_may_not_go_on(
     assert events(asyncio.run(asyncio.wait_for(main(), 60))) == [("end", {})]
 
 
+QUICK = cast(Pace, SimpleNamespace(pause=0.001, spread=0.0, correct=int))
+
+
+class Told(Live):
+    """Keeps what was published."""
+
+    readers = 0  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[list[str]] = []
+        self.again = threading.Event()
+
+    def publish(self, topics):
+        if topics:
+            self.told.append(topics)
+        if len(self.told) > 1:
+            self.again.set()
+
+
 def test_the_watcher_looks_only_while_somebody_reads_and_outlives_errors():
-    looked, told = threading.Event(), threading.Event()
+    looked = threading.Event()
     value = iter(range(1000))
 
     def mark() -> int:
@@ -140,21 +161,32 @@ def test_the_watcher_looks_only_while_somebody_reads_and_outlives_errors():
             raise OSError
         return now
 
-    class Told(Live):
-        readers = 0  # type: ignore[assignment]
-
-        def publish(self, topics):
-            if topics:
-                told.set()
-
     live = Told()
-    watcher = Watcher(live, {"tasks": mark}, pace=cast(Pace, SimpleNamespace(pause=0.001, spread=0.0, correct=int)))
+    watcher = Watcher(live, {"tasks": mark}, pace=QUICK)
     watcher.start()
     assert not looked.wait(0.05)
     live.readers = 1
 
-    assert told.wait(30)
+    assert live.again.wait(30)
     watcher.stop()
+
+
+def test_what_changed_between_the_first_page_and_the_first_look_is_told():
+    looks, enough = itertools.count(), threading.Event()
+
+    def mark() -> str:
+        if next(looks) > 2:
+            enough.set()
+        return "as before"
+
+    live = Told()
+    live.readers = 1
+    watcher = Watcher(live, {"tasks": mark}, pace=QUICK)
+    watcher.start()
+
+    assert enough.wait(30)
+    watcher.stop()
+    assert live.told == [["tasks"]]
 
 
 def test_the_mark_of_a_topic_changes_with_what_is_written(services):
