@@ -1,28 +1,40 @@
 """Accessibility of the monitor's pages by axe, each rule where what it looks at differs.
 
-What a page consists of is the same in each theme and language, and in the rows of a table. How well a text can be read
-depends on its colours and its size: of the hundreds of texts that share them, one is enough. ``GROWBIN_TEST_ALL=1``
-looks at all of all.
+What a page consists of is the same in each theme and language, in the rows of a table and in the parts of a long page
+that are made alike. How well a text can be read depends on its colours and its size: of the hundreds of texts that
+share them, one is enough. ``GROWBIN_TEST_ALL=1`` looks at all of all.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 from tests.whole import WHOLE
 
-#: The first rows of each table and the last one.
-FEW_ROWS = """
+#: The first ones and the last one of the rows of each table, of the fields of each list, and of sections made alike.
+FEW = """
 () => {
-    for (const body of document.querySelectorAll("tbody")) [...body.rows].slice(4, -1).forEach(row => row.remove());
+    const few = (all, kept) => all.slice(kept, -1).forEach(each => each.remove());
+    for (const body of document.querySelectorAll("tbody")) few([...body.rows], 4);
+    for (const list of document.querySelectorAll("dl")) few([...list.querySelectorAll(":scope > div")], 8);
+    const alike = Map.groupBy(document.querySelectorAll("main > section"), each => each.className);
+    for (const sections of alike.values()) few(sections, 8);
 }
 """
 
 EVERYTHING = "() => axe.run({resultTypes: ['violations']})"
 
-STRUCTURE = "() => axe.run({resultTypes: ['violations'], rules: {'color-contrast': {enabled: false}}})"
+#: Only rules of which a fault is serious: what others find is not looked at.
+STRUCTURE = """
+() => {
+    const judged = axe._audit.rules.filter(rule => rule.enabled && !rule.tags.includes("experimental"));
+    const serious = judged.filter(rule => ["serious", "critical"].includes(rule.impact)).map(rule => rule.id);
+    const runOnly = serious.filter(id => id !== "color-contrast");
+    return axe.run({runOnly, resultTypes: ["violations"], selectors: false});
+}
+"""
 
 #: A look is what the contrast of a text depends on: what paints it, and what lies behind it. Takes the looks that are
 #: known, judges a text of each other one, and returns the looks that are known now. What axe cannot judge, since
@@ -46,7 +58,7 @@ async known => {
         const asked = [...texts].flatMap(([look, [first]]) => first ? [[look, first]] : []);
         if (!asked.length) break;
         const include = asked.map(([, element]) => element);
-        const answer = await axe.run({include}, {runOnly: ["color-contrast"], elementRef: true});
+        const answer = await axe.run({include}, {runOnly: ["color-contrast"], elementRef: true, selectors: false});
         const nodes = [...answer.passes, ...answer.violations].flatMap(rule => rule.nodes);
         const judged = new Set(nodes.map(node => node.element));
         for (const [look, element] of asked) {
@@ -61,26 +73,38 @@ async known => {
 
 
 class Accessibility:
-    """What axe finds serious in pages of one theme.
+    """What axe finds serious in the pages that a tab shows.
 
     Parameters:
-      structure: False where the same pages are looked at in another theme too.
+      page: The tab, in which axe is loaded with each page from now on.
+      themes: In which it looks at each page; what a page consists of it judges in the first one.
+      structure: False where the same pages are looked at elsewhere too.
     """
 
-    def __init__(self, *, structure: bool = True) -> None:
-        self._structure = structure
+    def __init__(
+        self, page: Page, *, themes: tuple[Literal["light", "dark"], ...] = ("light",), structure: bool = True
+    ) -> None:
+        page.add_init_script(AXE_SCRIPT)  # Chromium compiles it once; what is evaluated it compiles for each page
+        self._page, self._themes, self._structure = page, themes, structure
         self._looks: list[str] = []
 
-    def faults(self, page: Page) -> list[tuple[str, str]]:
-        """Return the rule, and the beginning of the first element, of what is serious."""
-        page.evaluate(AXE_SCRIPT)
-        if WHOLE:
-            return _serious(page.evaluate(EVERYTHING))
-        page.evaluate(FEW_ROWS)
-        found = _serious(page.evaluate(STRUCTURE)) if self._structure else []
-        answer = page.evaluate(COLOURS, self._looks)
+    def faults(self) -> list[tuple[str, str]]:
+        """Return the rule, and the beginning of the first element, of what is serious; leaves few of what is alike."""
+        found: list[tuple[str, str]] = []
+        if not WHOLE:
+            self._page.evaluate(FEW)
+        if self._structure and not WHOLE:
+            found += _serious(self._page.evaluate(STRUCTURE))
+        for theme in self._themes:
+            self._page.emulate_media(color_scheme=theme)
+            found += _serious(self._page.evaluate(EVERYTHING) if WHOLE else self._looked())
+        self._page.emulate_media(color_scheme=self._themes[0])
+        return found
+
+    def _looked(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self._page.evaluate(COLOURS, self._looks)
         self._looks = answer["known"]
-        return found + _serious(answer)
+        return answer
 
 
 def _serious(answer: dict[str, Any]) -> list[tuple[str, str]]:

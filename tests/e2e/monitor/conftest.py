@@ -19,6 +19,7 @@ expect.set_options(timeout=30_000)
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--in-process-gpu", "--js-flags=--no-opt,--no-maglev",  # no page lives long enough for its code to be optimised
 ]  # fmt: skip
 
 
@@ -77,11 +78,12 @@ def _with_port(options: tuple[str, ...]) -> list[str]:
     return [*options] if chosen else [*options, "--port", "0"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a window, which costs half of the whole browser; ``scripts/test`` installs it.
 
-    It ends with its module: while Playwright has its event loop, no other test of the process can run one.
+    It ends with the tests of this folder: while Playwright has its event loop, no other test of its process can run
+    one.
     """
     path = shutil.which("chromium-headless-shell")
     assert path, "Chromium is missing. As root: apt-get install chromium-headless-shell"

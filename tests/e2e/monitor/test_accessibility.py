@@ -9,6 +9,9 @@ COVERED = (
     "<p style='color: #999; position: relative'>Covered<i style='position: absolute; inset: 0; background: #fff'></i>"
 )
 
+#: Bad in one theme.
+DARK = "<style>@media (prefers-color-scheme: dark) { p { color: #999 } }</style><p>Bad</p>"
+
 #: What is wrong, for every rule of looks: colour, background, opacity, size, and one whose first text is covered.
 BAD = (
     "<p style='color: #999'>Bad</p>",
@@ -21,13 +24,17 @@ BAD = (
 
 def test_what_is_bad_is_found_in_any_theme(browser):
     page = browser.new_context().new_page()
-    accessibility = Accessibility(structure=False)
+    accessibility = Accessibility(page, structure=False)
+    page.goto("about:blank")
     page.set_content(PAGE.format(GOOD))
-    assert accessibility.faults(page) == []
+    assert accessibility.faults() == []
     for bad in BAD:
         page.set_content(PAGE.format(GOOD + bad + GOOD))
-        assert [(rule, "Bad" in element) for rule, element in accessibility.faults(page)] == [("color-contrast", True)]
+        assert [(rule, "Bad" in element) for rule, element in accessibility.faults()] == [("color-contrast", True)]
 
+    both = Accessibility(page, themes=("light", "dark"))
     page.set_content(PAGE.format("<button></button>"))
-    assert [rule for rule, _ in Accessibility().faults(page)] == ["button-name"]
+    assert [rule for rule, _ in both.faults()] == ["button-name"]
+    page.set_content(PAGE.format(DARK))
+    assert [rule for rule, _ in both.faults()] == ["color-contrast"]
     page.context.close()

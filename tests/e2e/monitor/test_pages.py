@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, ViewportSize
 from tests.e2e.monitor.accessibility import Accessibility
 from tests.e2e.monitor.conftest import Monitor
 from tests.monitor.data import XSS, fill, fill_with_oddities, put, task
@@ -23,6 +24,7 @@ PAGES = (
     "", "tasks", "tasks/failed-00000", "tasks/payload-2", "tasks?q=(state:dead", "errors", "analyses",
     "analyses/an000001", "workers", "queues", "dead-letters", LETTER, "schedule", "money",
     "health", "statistics", "audit", "audit/review?month=2026-11", "webhooks", "proof",
+    "access", "api/v2/docs", "sign-in/link",
 )  # fmt: skip
 
 
@@ -44,22 +46,34 @@ def odd_monitor(
 
 FITS = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
+DESK, PHONE = ViewportSize(width=1280, height=720), ViewportSize(width=390, height=844)
 
-@pytest.mark.parametrize(
-    "options", [{"color_scheme": "light"}, {"color_scheme": "dark", "locale": "ko-KR"}], ids=["light", "dark-ko"]
-)
-def test_every_page_is_accessible_fits_a_phone_too_and_breaks_no_policy(odd_monitor, watch, options):
+
+def seen(page: Page, monitor: Monitor, path: str) -> None:
+    """Go to a page: it has a heading, and fits the size of the tab, and then the other one of a desk and a phone."""
+    page.goto(monitor.url + path)
+    assert page.locator("h1").count() == 1, path
+    assert page.evaluate(FITS), path
+    page.set_viewport_size(DESK if page.viewport_size == PHONE else PHONE)
+    page.wait_for_function(FITS)  # charts are drawn anew a moment later
+
+
+def test_every_page_is_accessible_fits_a_phone_too_and_breaks_no_policy(odd_monitor, watch):
     monitor, _ = odd_monitor
-    page = watch(monitor, **options).page()
-    accessibility = Accessibility(structure="locale" not in options)
+    page = watch(monitor).page()
+    accessibility = Accessibility(page, themes=("light", "dark"))
     for path in PAGES:
-        page.goto(monitor.url + path)
-        assert page.locator("h1").count() == 1, path
-        assert page.evaluate(FITS), path
-        page.set_viewport_size({"width": 390, "height": 844})
-        page.wait_for_function(FITS)  # charts are drawn anew a moment later
-        page.set_viewport_size({"width": 1280, "height": 720})
-        assert accessibility.faults(page) == [], path
+        page.set_viewport_size(PHONE)  # of the page before, of which little is left
+        seen(page, monitor, path)
+        assert accessibility.faults() == [], path
+
+
+def test_every_page_fits_in_korean_and_breaks_no_policy_in_the_dark(odd_monitor, watch):
+    monitor, _ = odd_monitor
+    page = watch(monitor, color_scheme="dark", locale="ko-KR", viewport=DESK).page()
+    for path in PAGES:
+        seen(page, monitor, path)
+        assert page.locator("html").get_attribute("lang") == "ko", path
 
 
 def test_charts_are_drawn_and_their_numbers_are_a_table(odd_monitor, watch):
