@@ -28,6 +28,12 @@ def upgrade(database: Database, schema: Schema) -> None:
     product.upgrade(database, schema)
 
 
+def place(path: Path, schema: Schema) -> None:
+    """Put such a database where there is none yet, for what opens it by itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_made(schema), path)
+
+
 def _copy(source: Path, connection: peewee.Database) -> None:
     target: apsw.Connection = connection.connection()
     if target.execute("SELECT count(*) FROM sqlite_master").get or not target.get_autocommit():

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from argon2 import PasswordHasher
-from fastapi.testclient import TestClient
+from tests.unit.monitor.client import PEER, Client
+from tests.upgraded import place
 
 from growbin_jobs import settings as _settings
+from growbin_jobs.models import SCHEMA
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.config import MonitorConfig
@@ -37,27 +39,34 @@ CLOSED = MonitorConfig(users=USERS, language="en")
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    services = make_services(_settings.load(data_dir=tmp_path / "data", language="en"))
+    settings = _settings.load(data_dir=tmp_path / "data", language="en")
+    place(settings.data_dir / "central.db", SCHEMA)
+    services = make_services(settings)
     yield services
     services.close()
 
 
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
-    """The loop in which monitors answer: else each request starts one, and a thread for it."""
+    """The loop in which monitors answer."""
     with start_blocking_portal() as portal:
         yield portal
 
 
 @pytest.fixture
-def open_monitor(services: Services, portal: BlockingPortal) -> Iterator[Callable[..., TestClient]]:
+def open_monitor(services: Services, portal: BlockingPortal) -> Iterator[Callable[..., Client]]:
     """Returns a function that starts a monitor and returns a client of it; options are fields of its configuration."""
-    clients: list[TestClient] = []
+    clients: list[Client] = []
 
-    def start(config: MonitorConfig = CLOSED, *, host: str = "localhost:5555", **options: Any) -> TestClient:
-        client = TestClient(make_app(replace(config, **options), services), f"http://{host}", follow_redirects=False)
+    def start(
+        config: MonitorConfig = CLOSED,
+        *,
+        host: str = "localhost:5555",
+        peer: tuple[str, int] | None = PEER,
+        **options: Any,
+    ) -> Client:
+        client = Client(make_app(replace(config, **options), services), portal, f"http://{host}", peer)
         client.headers["accept-language"] = "en"
-        client.portal = portal
         clients.append(client)
         return client
 
@@ -67,10 +76,10 @@ def open_monitor(services: Services, portal: BlockingPortal) -> Iterator[Callabl
 
 
 @pytest.fixture
-def signed_in(open_monitor: Callable[..., TestClient]) -> Callable[..., TestClient]:
+def signed_in(open_monitor: Callable[..., Client]) -> Callable[..., Client]:
     """Returns a function that returns a client of a monitor in which a user is signed in by the form."""
 
-    def sign_in(name: str, **options: Any) -> TestClient:
+    def sign_in(name: str, **options: Any) -> Client:
         client = open_monitor(**options)
         answer = client.post(f"{options.get('url_prefix', '')}/sign-in", data={"name": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from tests.monitor.data import put, task
+from tests.unit.monitor.client import Client
 from tests.upgraded import upgrade
 
 from growbin_jobs.adapters.webhooks.posting import PROBLEMS
@@ -63,7 +63,7 @@ def audited(services: Services) -> list[tuple[str, str, str]]:
     return [(each.action, each.who, each.target) for each in services.audit.after(0, limit=100)]
 
 
-def form(client: TestClient, path: str, **data: Any) -> tuple[int, str, str]:
+def form(client: Client, path: str, **data: Any) -> tuple[int, str, str]:
     """Send a form; return its status, where it leads, and what that page says."""
     answer = client.post(path, data=data)
     where = answer.headers.get("location", "")

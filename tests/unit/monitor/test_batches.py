@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from tests.monitor.data import fill_batches, put, task
+from tests.unit.monitor.client import Client
 from tests.upgraded import upgrade
 
 from growbin_jobs.engine.central.search.cursors import Place
@@ -14,7 +14,7 @@ from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.monitor.services import Services
 
-Start = Callable[..., TestClient]
+Start = Callable[..., Client]
 
 
 @pytest.fixture
@@ -25,17 +25,17 @@ def filled(services: Services) -> Services:
 
 
 @pytest.fixture
-def client(filled: Services, open_monitor: Start) -> TestClient:
+def client(filled: Services, open_monitor: Start) -> Client:
     return open_monitor(insecure=True)
 
 
-def read(client: TestClient, path: str) -> Any:
+def read(client: Client, path: str) -> Any:
     answer = client.get(f"/api/v2/{path}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def test_each_batch_says_what_it_waits_for_and_what_its_money_became(client: TestClient):
+def test_each_batch_says_what_it_waits_for_and_what_its_money_became(client: Client):
     page = read(client, "batches")
 
     odd, sent, done = page["batches"]
@@ -53,7 +53,7 @@ def test_each_batch_says_what_it_waits_for_and_what_its_money_became(client: Tes
     assert len(read(client, "batches?which=under_way")["batches"]) == 2
 
 
-def test_pages_of_batches_and_questions_hold_each_once(client: TestClient):
+def test_pages_of_batches_and_questions_hold_each_once(client: Client):
     seen: list[str] = []
     cursor = ""
     while cursor is not None:
@@ -71,7 +71,7 @@ def test_pages_of_batches_and_questions_hold_each_once(client: TestClient):
     assert asked == [f"request-{number:03}" for number in range(60)]
 
 
-def test_a_question_names_the_messages_that_want_its_answer_and_no_user(client: TestClient):
+def test_a_question_names_the_messages_that_want_its_answer_and_no_user(client: Client):
     [question] = read(client, "batches/b-done")["questions"]
 
     assert (len(question["messages"]), question["more_messages"]) == (5, 3)
@@ -80,7 +80,7 @@ def test_a_question_names_the_messages_that_want_its_answer_and_no_user(client: 
         assert "secret-user" not in client.get(path).text
 
 
-def test_a_task_says_in_which_batch_its_question_is(filled: Services, client: TestClient):
+def test_a_task_says_in_which_batch_its_question_is(filled: Services, client: Client):
     put(filled.database, TaskRow, [task(name, datetime.now(UTC)) for name in ("waits-003", "next", "back-1", "other")])
 
     told = [read(client, f"tasks/{name}")["in_batch"] for name in ("waits-003", "next", "back-1", "other")]
@@ -92,7 +92,7 @@ def test_a_task_says_in_which_batch_its_question_is(filled: Services, client: Te
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_pages_lead_to_each_other(client: TestClient, language: str):
+def test_pages_lead_to_each_other(client: Client, language: str):
     pages = {
         path: client.get(path, headers={"accept-language": language}).text
         for path in ("/money", "/batches", "/batches/b-sent", "/batches/b-done", "/money?by=tier")
@@ -133,7 +133,7 @@ def test_an_operator_ends_a_batch_early_once_it_is_written_down(filled: Services
         Place("2026-11-28T00:00:00+00:00", "b", "-made", True).encoded(),
     ],
 )  # fmt: skip
-def test_a_cursor_that_was_tampered_with_is_refused(client: TestClient, cursor: str):
+def test_a_cursor_that_was_tampered_with_is_refused(client: Client, cursor: str):
     assert client.get("/api/v2/batches", params={"cursor": cursor}).status_code == 400
     assert client.get("/batches", params={"cursor": cursor}).status_code == 200
     assert client.get("/api/v2/batches/b-sent", params={"cursor": cursor}).status_code == 400

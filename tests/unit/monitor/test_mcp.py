@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.monitor.data import letter, put, task
+from tests.unit.monitor.client import Client
 from tests.unit.monitor.conftest import PASSWORD
 from tests.upgraded import upgrade
 
@@ -45,10 +45,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.fixture
-def asked(open_monitor: Callable[..., TestClient]) -> Callable[..., TestClient]:
+def asked(open_monitor: Callable[..., Client]) -> Callable[..., Client]:
     """Returns a function that returns a client of a monitor, for somebody."""
 
-    def by(name: str | None, **options: Any) -> TestClient:
+    def by(name: str | None, **options: Any) -> Client:
         client = open_monitor(**options)
         client.auth = (name, PASSWORD) if name else None
         return client
@@ -56,18 +56,18 @@ def asked(open_monitor: Callable[..., TestClient]) -> Callable[..., TestClient]:
     return by
 
 
-def say(client: TestClient, method: str, **params: Any) -> Any:
+def say(client: Client, method: str, **params: Any) -> Any:
     answer = client.post("/api/mcp", json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def called(client: TestClient, tool: str, **arguments: Any) -> tuple[bool, Any]:
+def called(client: Client, tool: str, **arguments: Any) -> tuple[bool, Any]:
     found = say(client, "tools/call", name=tool, arguments=arguments)["result"]
     return found["isError"], json.loads(found["content"][0]["text"])
 
 
-def test_it_begins_and_lists_what_the_asker_may_use(asked: Callable[..., TestClient]) -> None:
+def test_it_begins_and_lists_what_the_asker_may_use(asked: Callable[..., Client]) -> None:
     begun = say(asked("vera"), "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={})["result"]
     assert (begun["protocolVersion"], begun["serverInfo"]["name"]) == ("2025-06-18", "growbin-jobs")
     viewer, admin = (
@@ -83,7 +83,7 @@ def test_it_begins_and_lists_what_the_asker_may_use(asked: Callable[..., TestCli
 
 
 @pytest.mark.parametrize("name", ["vera", "pia"])
-def test_a_tool_says_what_the_route_says_to_the_same_person(name: str, asked: Callable[..., TestClient]) -> None:
+def test_a_tool_says_what_the_route_says_to_the_same_person(name: str, asked: Callable[..., Client]) -> None:
     client, path = asked(name), quote("t/1 한글")
 
     assert called(client, "tasks", state="dead", limit=5) == (
@@ -97,7 +97,7 @@ def test_a_tool_says_what_the_route_says_to_the_same_person(name: str, asked: Ca
     assert called(client, "tasks", limit=0)[1]["status"] == 422
 
 
-def test_what_is_seen_of_a_person_is_written_down(services: Services, asked: Callable[..., TestClient]) -> None:
+def test_what_is_seen_of_a_person_is_written_down(services: Services, asked: Callable[..., Client]) -> None:
     is_error, found = called(asked("pia", url_prefix="/jobs"), "analyses_by_analysis_id", analysis_id="an1")
 
     assert (is_error, found["timeline"]["analysis"]["user_id"]) == (False, "user-7")
@@ -127,13 +127,13 @@ def test_what_is_seen_of_a_person_is_written_down(services: Services, asked: Cal
         ),
     ],
 )
-def test_what_cannot_be_answered_is_an_error(message: str, code: int, asked: Callable[..., TestClient]) -> None:
+def test_what_cannot_be_answered_is_an_error(message: str, code: int, asked: Callable[..., Client]) -> None:
     answer = asked("vera").post("/api/mcp", content=message)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (200, code)
 
 
-def test_only_those_who_are_known_get_answers(asked: Callable[..., TestClient]) -> None:
+def test_only_those_who_are_known_get_answers(asked: Callable[..., Client]) -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
     assert asked(None).post("/api/mcp", json=ping).status_code == 401
@@ -144,7 +144,7 @@ def test_only_those_who_are_known_get_answers(asked: Callable[..., TestClient]) 
     assert asked("vera").get("/api/mcp").status_code == 405
 
 
-def test_any_text_may_be_an_id(asked: Callable[..., TestClient]) -> None:
+def test_any_text_may_be_an_id(asked: Callable[..., Client]) -> None:
     client = asked("vera")
 
     @settings(max_examples=15, deadline=None)

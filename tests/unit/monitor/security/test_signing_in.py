@@ -1,15 +1,13 @@
 """Passwords, sessions, tokens, links, proxies: who gets in, and who does not."""
 
 import base64
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
-from fastapi.testclient import TestClient
 from tests.unit.monitor.conftest import CLOSED, PASSWORD
 
-from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.config import TrustedProxy
 from growbin_jobs.monitor.people import AllowList
 from growbin_jobs.monitor.security.identify import COOKIE
@@ -113,14 +111,13 @@ def test_an_administrator_ends_a_session_at_once(signed_in, services):
     assert victim.get("/").status_code == 303
 
 
-def test_a_user_who_left_the_settings_or_lost_a_role_is_out_at_once(signed_in, services):
+def test_a_user_who_left_the_settings_or_lost_a_role_is_out_at_once(signed_in, open_monitor):
     client = signed_in("ada")
-    without = TestClient(
-        make_app(replace(CLOSED, users=CLOSED.users[:1]), services), "http://localhost", cookies=client.cookies
-    )
+    without = open_monitor(users=CLOSED.users[:1])
+    without.cookies = client.cookies
 
     assert client.get("/access").status_code == 200
-    assert without.get("/access", follow_redirects=False).status_code == 303
+    assert without.get("/access").status_code == 303
 
 
 def test_a_session_that_is_over_is_none(signed_in, services):
@@ -197,33 +194,31 @@ PROXY = TrustedProxy(networks=NETWORK, user_header="X-Forwarded-User")
 ALLOW = AllowList.parse(["user:kim=admin"])
 
 
-def client_from(services, address, **options):
-    app = make_app(replace(CLOSED, proxy=PROXY, allow=ALLOW, **options), services)
-    return TestClient(app, "http://localhost:5555", client=address, follow_redirects=False)
+@pytest.fixture
+def client_from(open_monitor):
+    return partial(open_monitor, proxy=PROXY, allow=ALLOW)
 
 
-def test_a_header_is_believed_from_the_named_network_only(services):
+def test_a_header_is_believed_from_the_named_network_only(client_from):
     headers = {"x-forwarded-user": "kim"}
 
-    assert client_from(services, ("10.1.2.3", 1)).get("/access", headers=headers).status_code == 200
-    assert client_from(services, ("::ffff:10.1.2.3", 1)).get("/access", headers=headers).status_code == 200
-    assert client_from(services, ("11.1.2.3", 1)).get("/access", headers=headers).status_code == 303
-    assert client_from(services, ("10.1.2.3", 1)).get("/access", headers={"x-forwarded-user": "eve"}).status_code == 303
+    assert client_from(peer=("10.1.2.3", 1)).get("/access", headers=headers).status_code == 200
+    assert client_from(peer=("::ffff:10.1.2.3", 1)).get("/access", headers=headers).status_code == 200
+    assert client_from(peer=("11.1.2.3", 1)).get("/access", headers=headers).status_code == 303
+    assert client_from(peer=("10.1.2.3", 1)).get("/access", headers={"x-forwarded-user": "eve"}).status_code == 303
     twice = [("x-forwarded-user", "kim"), ("x-forwarded-user", "eve")]
-    assert client_from(services, ("10.1.2.3", 1)).get("/access", headers=twice).status_code == 303
+    assert client_from(peer=("10.1.2.3", 1)).get("/access", headers=twice).status_code == 303
 
 
-def test_a_connection_without_an_address_is_nobody_s_word(services):
+def test_a_connection_without_an_address_is_nobody_s_word(client_from):
     headers = {"x-forwarded-user": "kim"}
 
-    assert client_from(services, None).get("/access", headers=headers).status_code == 303
+    assert client_from(peer=None).get("/access", headers=headers).status_code == 303
 
 
-def test_records_have_the_address_that_a_believed_proxy_tells(services):
+def test_records_have_the_address_that_a_believed_proxy_tells(client_from, services):
     data = {"name": "vera", "password": PASSWORD}
-    client_from(services, ("10.1.2.3", 1)).post(
-        "/sign-in", data=data, headers={"x-forwarded-for": "1.1.1.1, 203.0.113.9"}
-    )
-    client_from(services, ("11.1.2.3", 1)).post("/sign-in", data=data, headers={"x-forwarded-for": "203.0.113.9"})
+    client_from(peer=("10.1.2.3", 1)).post("/sign-in", data=data, headers={"x-forwarded-for": "1.1.1.1, 203.0.113.9"})
+    client_from(peer=("11.1.2.3", 1)).post("/sign-in", data=data, headers={"x-forwarded-for": "203.0.113.9"})
 
     assert [row.address for row in services.audit.find(action="session.begun")] == ["11.1.2.3", "203.0.113.9"]
