@@ -37,6 +37,12 @@ USERS = (
 CLOSED = MonitorConfig(users=USERS, language="en")
 
 
+@pytest.fixture(autouse=True)
+def quick_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the passwords of unknown names against a quick hash; ``security/test_passwords.py`` has the real one."""
+    monkeypatch.setattr("growbin_jobs.monitor.security.passwords._nobody", lambda: HASH)
+
+
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
     settings = _settings.load(data_dir=tmp_path / "data", language="en")

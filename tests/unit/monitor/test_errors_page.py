@@ -1,19 +1,33 @@
 """The page of errors says whom a group has hit, as the interface does."""
 
+from collections.abc import Iterator
+
 import pytest
 from tests.monitor.data import fill
-from tests.upgraded import upgrade
+from tests.upgraded import place
 
+from growbin_jobs import settings as _settings
 from growbin_jobs.models import SCHEMA
+from growbin_jobs.monitor.bootstrap import make_services
+from growbin_jobs.monitor.services import Services
 from growbin_jobs.monitor.words import words_in
 
 WORDS = words_in("en")
 
 
-@pytest.fixture
-def client(services, open_monitor):
-    upgrade(services.database, SCHEMA)
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Over a database with some hours of work, made once."""
+    folder = tmp_path_factory.mktemp("errors")
+    place(folder / "central.db", SCHEMA)
+    services = make_services(_settings.load(data_dir=folder, language="en"))
     fill(services.database)
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def client(open_monitor):
     return open_monitor(insecure=True)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from anyio.from_thread import BlockingPortal
+from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.monitor.data import letter, put, task
 from tests.unit.monitor.client import Client
-from tests.unit.monitor.conftest import PASSWORD
+from tests.unit.monitor.conftest import CLOSED, PASSWORD
 from tests.upgraded import upgrade
 
 from growbin_jobs import settings as _settings
@@ -20,6 +22,7 @@ from growbin_jobs.engine.central.dead_letters import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
 from growbin_jobs.models import SCHEMA
 from growbin_jobs.models.analysis import WasteAnalysis
+from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
 from growbin_jobs.monitor.people import Grant
 from growbin_jobs.monitor.services import Services
@@ -44,12 +47,18 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     services.close()
 
 
+@pytest.fixture(scope="module")
+def app(services: Services) -> FastAPI:
+    """A monitor that has described its tools once."""
+    return make_app(CLOSED, services)
+
+
 @pytest.fixture
-def asked(open_monitor: Callable[..., Client]) -> Callable[..., Client]:
+def asked(app: FastAPI, portal: BlockingPortal, open_monitor: Callable[..., Client]) -> Callable[..., Client]:
     """Returns a function that returns a client of a monitor, for somebody."""
 
     def by(name: str | None, **options: Any) -> Client:
-        client = open_monitor(**options)
+        client = open_monitor(**options) if options else Client(app, portal, "http://localhost:5555")
         client.auth = (name, PASSWORD) if name else None
         return client
 

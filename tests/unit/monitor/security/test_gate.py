@@ -109,20 +109,17 @@ def test_the_policy_allows_our_own_files_and_nothing_else(open_monitor):
 
 
 @pytest.mark.parametrize("prefix", ["/flower", "/a/b"])
-@pytest.mark.parametrize("strips", [True, False])
-def test_links_carry_the_prefix_whether_a_proxy_strips_it_or_not(open_monitor, prefix, strips):
+def test_links_carry_the_prefix_whether_a_proxy_strips_it_or_not(open_monitor, prefix):
     client = open_monitor(INSECURE, url_prefix=prefix)
-    below = "" if strips else prefix
-
-    page = client.get(f"{below}/")
-    assert page.status_code == 200
-    assert f'href="{prefix}/static/css/base.css' in page.text
-    assert 'href="/static' not in page.text
-    for path in ("/access", "/api/v2/docs", "/api/v2/me", "/static/css/base.css", "/healthz"):
-        assert client.get(f"{below}{path}").status_code == 200, path
-    if not strips:
-        assert client.get(prefix).status_code == 200
-    assert client.get(f"{below}/nothing").status_code == 404
+    for below in ("", prefix):
+        page = client.get(f"{below}/")
+        assert page.status_code == 200
+        assert f'href="{prefix}/static/css/base.css' in page.text
+        assert 'href="/static' not in page.text
+        for path in ("/access", "/api/v2/docs", "/api/v2/me", "/static/css/base.css", "/healthz"):
+            assert client.get(f"{below}{path}").status_code == 200, path
+        assert client.get(f"{below}/nothing").status_code == 404
+    assert client.get(prefix).status_code == 200
 
 
 def test_who_must_sign_in_comes_back_below_the_prefix(open_monitor):
