@@ -12,8 +12,8 @@ from autoscaling.workers import Group
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Seconds until what has happened is in the metric: scrape, rule and adapter.
-LAG = 30
+#: Seconds until what has happened is in the metric: scrape, rule and adapter. Two looks of the autoscaler.
+LAG = 2 * PERIOD
 
 Signal = Literal["slots", "length"]
 
@@ -69,18 +69,18 @@ def play(
     """
     autoscaler = Autoscaler(spec["minReplicas"], spec["maxReplicas"], spec["behavior"])
     group.scale(pods, -group.start)
-    seen: list[float] = []
+    target = external_target(spec) if signal == "slots" else 100.0
+    seen: list[float] = []  # at each look
     cores: list[float] = []
     moments = []
     for now in range(seconds):
         group.second(now, load(now))
-        seen.append(_value(group, signal))
         cores.append(group.cores_used(now))
         if now % PERIOD:
             continue
+        seen.append(_value(group, signal))
         moments.append(Moment(now, len(group.pods), group.ready, group.unacknowledged, group.busy))
-        value = seen[max(now - LAG, 0)]
-        target = external_target(spec) if signal == "slots" else 100.0
+        value = seen[max(len(seen) - 1 - LAG // PERIOD, 0)]
         # CPU: a mean of the last minute, of the requested core, with a target of 70 %.
         lately = cores[-60:]
         ratios = [value / target, sum(lately) / len(lately) / 0.7]

@@ -100,23 +100,26 @@ class Group:
         for pod in alive:
             while pod.running and pod.running[0][0] <= now - self.seconds:
                 self.done += pod.running.popleft()[1]
+        ready = self.ready
         for left, pod in zip(range(len(alive), 0, -1), alive, strict=True):
-            self._fetch(pod, self.ready / left)
+            ready -= self._fetch(pod, ready / left)
             startable = min(self.slots - pod.busy, allowed / max(len(alive), 1))
             if self.cpu:
                 startable = min(startable, self.cores / self.cpu)
             self._begin(pod, startable, now)
 
-    def _fetch(self, pod: Pod, share: float) -> None:
-        room = min(self.prefetch - pod.busy - pod.waiting, share)
+    def _fetch(self, pod: Pod, share: float) -> float:
+        fetched, room = 0.0, min(self.prefetch - pod.busy - pod.waiting, share)
         while room > 1e-9 and self.queue:
             first = self.queue[0]
             taken = min(room, first[1])
             pod.fetched.append([first[0], taken])
             first[1] -= taken
             room -= taken
+            fetched += taken
             if first[1] <= 1e-9:
                 self.queue.popleft()
+        return fetched
 
     def _begin(self, pod: Pod, startable: float, now: int) -> None:
         begun = 0.0

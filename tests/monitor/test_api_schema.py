@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from tests.whole import examples
 
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.config import MonitorConfig
 
 #: Requests for each route, of each kind.
-EXAMPLES = 5
+EXAMPLES = examples(5)
 
 
 @pytest.fixture(scope="module")
