@@ -47,9 +47,8 @@ def start_monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     def start(*options: str, folder: Path | None = None, **environment: str) -> Monitor:
         folder = folder or tmp_path_factory.mktemp("monitor")
         known = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")}
-        # To make its pages and routes takes a second and a half of each start.
         process = command_line.start_program(
-            "growbin_jobs.cli", command_line.MAIN, "monitor", *_with_port(options), loaded=["growbin_jobs.monitor.app"],
+            "growbin_jobs.cli", command_line.MAIN, "monitor", *_with_port(options), loaded=["e2e.monitor.routes"],
             env=known | {"GROWBIN_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
