@@ -1,7 +1,7 @@
 """Accessibility of the monitor's pages by axe, each rule where what it looks at differs.
 
-What a page consists of is the same in each theme and language, in the rows of a table and in the parts of a long page
-that are made alike. How well a text can be read depends on its colours and its size: of the hundreds of texts that
+What a page consists of is the same in each theme and language, in the rows of a table, the items of a list and the
+sections of a long page. How well a text can be read depends on its colours and its size: of the hundreds of texts that
 share them, one is enough. ``GROWBIN_TEST_ALL=1`` looks at all of all.
 """
 
@@ -13,12 +13,12 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 from tests.whole import WHOLE
 
-#: The first ones and the last one of the rows of each table, of the fields of each list, and of sections made alike.
+#: The first ones and the last one of what is made alike: rows, items, fields, choices, sections of a long page.
 FEW = """
 () => {
-    const few = (all, kept) => all.slice(kept, -1).forEach(each => each.remove());
-    for (const body of document.querySelectorAll("tbody")) few([...body.rows], 4);
-    for (const list of document.querySelectorAll("dl")) few([...list.querySelectorAll(":scope > div")], 8);
+    const few = (all, kept) => [...all].slice(kept, -1).forEach(each => each.remove());
+    for (const each of document.querySelectorAll("tbody, ul, ol, select")) few(each.children, 4);
+    for (const list of document.querySelectorAll("dl")) few(list.querySelectorAll(":scope > div"), 4);
     const alike = Map.groupBy(document.querySelectorAll("main > section"), each => each.className);
     for (const sections of alike.values()) few(sections, 8);
 }

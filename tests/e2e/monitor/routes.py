@@ -1,4 +1,4 @@
-"""Makes the monitor's routes where this is loaded: a monitor that is forked from there has them, which is half its start."""
+"""Makes the monitor's routes where this is loaded: what is forked from there has them, which is half of its start."""
 
 from growbin_jobs.monitor import app
 
