@@ -77,7 +77,7 @@ class Accessibility:
 
     Parameters:
       page: The tab, in which axe is loaded with each page from now on.
-      themes: In which it looks at each page; what a page consists of it judges in the first one.
+      themes: In which it looks at each page; what a page consists of it judges in one.
       structure: False where the same pages are looked at elsewhere too.
     """
 
@@ -98,7 +98,7 @@ class Accessibility:
         for theme in self._themes:
             self._page.emulate_media(color_scheme=theme)
             found += _serious(self._page.evaluate(EVERYTHING) if WHOLE else self._looked())
-        self._page.emulate_media(color_scheme=self._themes[0])
+        self._themes = self._themes[::-1]  # the next page begins in the theme in which this one ends
         return found
 
     def _looked(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def start_monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         folder = folder or tmp_path_factory.mktemp("monitor")
         known = {name: value for name, value in os.environ.items() if not name.startswith("GROWBIN_")}
         process = command_line.start_program(
-            "growbin_jobs.cli", command_line.MAIN, "monitor", *_with_port(options), loaded=["e2e.monitor.routes"],
+            "growbin_jobs.cli", command_line.MAIN, "monitor", *_with_port(options), loaded=["e2e.monitor.made"],
             env=known | {"GROWBIN_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
