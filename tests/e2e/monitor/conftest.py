@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +79,32 @@ def _with_port(options: tuple[str, ...]) -> list[str]:
     return [*options] if chosen else [*options, "--port", "0"]
 
 
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window, which costs half of the whole browser; ``scripts/test`` installs it.
+_opened = ExitStack()
 
-    It ends with the tests of this folder: while Playwright has its event loop, no other test of its process can run
-    one.
-    """
+
+@cache
+def _browser() -> Browser:
     path = shutil.which("chromium-headless-shell")
     assert path, "Chromium is missing. As root: apt-get install chromium-headless-shell"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    playwright = _opened.enter_context(sync_playwright())
+    browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    _opened.callback(browser.close)
+    return browser
+
+
+@pytest.fixture
+def browser() -> Browser:
+    """Debian's Chromium without a window, which costs half of the whole browser; ``scripts/test`` installs it."""
+    return _browser()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the browser before a test of another folder: while Playwright has its event loop, that can run none."""
+    yield
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _opened.close()
+        _browser.cache_clear()
 
 
 @dataclass
