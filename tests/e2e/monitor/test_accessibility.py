@@ -34,7 +34,7 @@ def test_what_is_bad_is_found_in_any_theme(browser):
 
     both = Accessibility(page, themes=("light", "dark"))
     page.set_content(PAGE.format("<button></button>"))
-    assert [rule for rule, _ in both.faults()] == ["button-name"]
+    assert {rule for rule, _ in both.faults()} == {"button-name"}  # of both themes where all of all is looked at
     page.set_content(PAGE.format(DARK))
     assert [rule for rule, _ in both.faults()] == ["color-contrast"]
     page.context.close()
