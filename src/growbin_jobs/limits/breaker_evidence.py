@@ -14,6 +14,10 @@ _ANSWERS: Final[frozenset[Outcome]] = frozenset({"answered", "unusable", "refuse
 #: Codes that mean the same whatever the outcome is called.
 _CODES: Final = frozenset({"model_quota_exhausted", "model_not_offered", "model_lacks_images"})
 
+#: Statuses that concern where a request is sent, or through what, and not what it holds: a redirect, no such page, a
+#: proxy that wants a password, another server's name, another protocol.
+_OF_THE_ADDRESS: Final = frozenset({*range(300, 400), 404, 405, 407, 410, 421, 426})
+
 #: Codes that say nothing of the server: the request itself asks for too much.
 _SILENT: Final = frozenset({"model_request_too_large"})
 
@@ -60,4 +64,4 @@ def _refusal(record: ModelRequest, failure: Permanent) -> str:
     if failure.code == "model_access_denied":
         # A key that is wrong fails everywhere; a right that is missing, or a firewall, may refuse one request alone.
         return "model_forbidden" if record.status == 403 else "model_access_denied"
-    return "model_rejected_request"
+    return "model_address_wrong" if record.status in _OF_THE_ADDRESS else "model_rejected_request"

@@ -3,6 +3,9 @@
 A failure is a sign of an outage until something else is known: its message waits and spends no retry. It is the
 message's own where the server has answered others meanwhile: a request that was sent after the message's first failure
 succeeded, and the message failed again.
+
+A refusal for what a request holds is soon taken for the message's own where nobody else asks. One for who asks, or
+where, is not: a key without a right and a wrong address refuse every message, however few there are.
 """
 
 from dataclasses import dataclass, replace
@@ -12,8 +15,9 @@ from growbin_jobs.limits.breaker import PROBE_LEASE, Breaker, State
 
 #: What a failure says of the server.
 #: ``outage``: it fails; ``limited``: it limits the rate; ``operator``: only a person can mend it; ``doubt``: it refuses
-#: this request, and if it refuses all of them a person has to mend it.
-Kind = Literal["outage", "limited", "operator", "doubt"]
+#: what this request holds, and if it refuses all of them a person has to mend it; ``denial``: it refuses who asks, or
+#: knows no such address, most probably for all.
+Kind = Literal["outage", "limited", "operator", "doubt", "denial"]
 
 KINDS: Final[dict[str, Kind]] = {
     "failed": "outage",
@@ -24,18 +28,26 @@ KINDS: Final[dict[str, Kind]] = {
     "model_access_denied": "operator",
     "model_not_offered": "operator",
     "model_lacks_images": "operator",
-    "model_forbidden": "doubt",
+    "model_forbidden": "denial",
+    "model_address_wrong": "denial",
     "model_rejected_request": "doubt",
     "objects_misconfigured": "operator",
     "objects_refused": "doubt",
     "hook_gone": "operator",
 }
 
+#: Kinds that need an operator once the breaker opens.
+_FOR_A_PERSON: Final = frozenset({"operator", "doubt", "denial"})
+
 #: Failures of a kind in a row, without a success between, that open it.
-THRESHOLDS: Final[dict[Kind, int]] = {"outage": 8, "limited": 3, "operator": 1, "doubt": 3}
+THRESHOLDS: Final[dict[Kind, int]] = {"outage": 8, "limited": 3, "operator": 1, "doubt": 3, "denial": 3}
 
 #: Times that one message alone may be refused while nobody else asks; then it is its own fault.
 ALONE: Final = 3
+
+#: Times that one message may be denied while others are not, over all outages; then it is its own fault. A firewall
+#: that dislikes its words denies it for ever.
+DENIED: Final = 2 * THRESHOLDS["denial"]
 
 #: Seconds of the first pause and of the longest; each failed probe doubles it.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
@@ -51,8 +63,8 @@ class Past(NamedTuple):
     """Earlier failures of one message at a breaker.
 
     Attributes:
-      failed_at: When it failed first.
-      times: How often.
+      failed_at: When it failed first since the latest outage.
+      times: How often. Denials count over all outages, those during one do not.
     """
 
     failed_at: float
@@ -108,8 +120,9 @@ def noted(breaker: Breaker, past: Past | None, now: float, failure: Failure) -> 
     Returns:
       What it has changed, and the failures of the message to remember; None: nothing new to remember.
     """
-    if past is not None and past.failed_at < breaker.changed_at:
-        past = None  # of an outage that is over
+    denied = KINDS.get(failure.reason) == "denial"
+    if past is not None and past.failed_at < breaker.changed_at:  # of an outage that is over
+        past = Past(now, past.times) if denied else None
     if not failure.sure and is_own_fault(breaker, past, reason=failure.reason, message_id=failure.message_id):
         return Noted(breaker, own_fault=True, opened=False, wait=0.0), None
     after = failed(
@@ -123,7 +136,8 @@ def noted(breaker: Breaker, past: Past | None, now: float, failure: Failure) -> 
         sure=failure.sure,
     )
     opened = after.state not in ("closed", breaker.state)
-    remembered = Past(past.failed_at, past.times + 1) if past else Past(now, 1)
+    before = past or Past(now, 0)
+    remembered = before._replace(times=before.times + (not denied or breaker.state == "closed"))
     wait = max(0.0, after.open_until - now)
     return Noted(after, own_fault=False, opened=opened, wait=wait), remembered if failure.message_id else None
 
@@ -141,7 +155,9 @@ def is_own_fault(breaker: Breaker, past: Past | None, *, reason: str, message_id
         return False
     if breaker.proven_at > past.failed_at:
         return True
-    return KINDS.get(reason) == "doubt" and past.times + 1 >= ALONE and breaker.suspect == message_id
+    kind = KINDS.get(reason)
+    alone = kind == "doubt" and past.times + 1 >= ALONE and breaker.suspect == message_id
+    return alone or (kind == "denial" and past.times >= DENIED)
 
 
 def failed(
@@ -169,7 +185,7 @@ def failed(
     """
     kind = KINDS.get(reason, "outage")
     if breaker.state == "closed" and sure:
-        state: State = "operator" if kind in ("operator", "doubt") else "open"
+        state: State = "operator" if kind in _FOR_A_PERSON else "open"
         return _opened(replace(breaker, pauses=0), now, state, reason, asked_wait, message_id)
     if breaker.state == "closed":
         if sent_at < breaker.changed_at:
@@ -182,7 +198,7 @@ def failed(
         return replace(breaker, open_until=max(breaker.open_until, now + asked_wait))
     if probe != breaker.fence:
         return breaker
-    if kind == "doubt" and breaker.state == "open":
+    if kind in ("doubt", "denial") and breaker.state == "open":
         # The server answers, and refuses this request: neither up nor down, so that another message asks soon.
         soon = max(breaker.open_until, now + FIRST_PAUSE)
         return replace(breaker, open_until=soon, probe_until=0.0, suspect=message_id)
@@ -208,7 +224,7 @@ def _failed_closed(
             return replace(breaker, failed_at=now)  # the same message again says nothing new
     failures = (breaker.failures if goes_on else 0) + 1
     if failures >= THRESHOLDS[kind]:
-        state: State = "operator" if kind in ("operator", "doubt") else "open"
+        state: State = "operator" if kind in _FOR_A_PERSON else "open"
         return _opened(replace(breaker, pauses=0), now, state, reason, asked_wait, message_id)
     noted = replace(breaker, failures=failures, reason=reason, suspect=message_id, failed_at=now)
     if kind != "limited":

@@ -50,6 +50,12 @@ _REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "en": "This model looks at no pictures. Set GROWBIN_VISION_MODEL to one that does, or start the server with "
         "its part for pictures (llama.cpp: --mmproj).",
     },
+    "model_address_wrong": {
+        "ko": "이 주소에는 모델 서버가 없는 것 같습니다. OPENAI_BASE_URL(보통 /v1로 끝남)과 그 앞의 프록시를 확인하세요"
+        "(growbin-jobs doctor).",
+        "en": "There is no model's server at this address, it seems. Check OPENAI_BASE_URL, which usually ends in /v1, "
+        "and the proxy before it: growbin-jobs doctor",
+    },
     "model_rejected_request": {
         "ko": "모델 서버가 모든 요청을 거절합니다. OPENAI_BASE_URL과 모델 설정을 확인하세요(growbin-jobs doctor).",
         "en": "The server rejects every request. Check OPENAI_BASE_URL and the model's settings: growbin-jobs doctor",

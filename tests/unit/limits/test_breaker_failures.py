@@ -130,8 +130,8 @@ def test_results_from_before_an_outage_open_no_second_one():
     assert (closed.state, closed.failures) == ("closed", 0)
 
 
-@pytest.mark.parametrize("reason", ["model_forbidden", "model_rejected_request"])
-def test_one_message_that_is_refused_again_and_again_opens_nothing(reason):
+def test_one_message_that_is_refused_again_and_again_opens_nothing():
+    reason = "model_rejected_request"
     breaker = Breaker("m")
     for _ in range(20):
         breaker = failed(breaker, 1.0, sent_at=1.0, reason=reason, message_id="the only one")
@@ -173,6 +173,38 @@ def test_a_message_that_is_refused_while_nobody_else_asks_is_given_up_after_some
         own.append(result.own_fault)
 
     assert own == [False, False, True]
+
+
+def test_a_message_that_is_denied_alone_waits_for_a_person():
+    """A key without the right and a wrong address deny each message, and perhaps there is only one."""
+    breaker, past, states = Breaker("m"), None, []
+    for turn in range(20):
+        admission, breaker = admit(breaker, 100.0 * turn + 10, message_id="a")
+        result, past = noted(
+            breaker, past, 100.0 * turn + 11, Failure("model_forbidden", 1.0, 0.0, admission.probe, "a")
+        )
+        breaker = result.breaker
+        states.append((breaker.state, result.own_fault))
+
+    assert states == [("closed", False)] * 2 + [("operator", False)] * 18
+
+
+def test_it_is_given_up_when_others_were_served_after_two_such_outages():
+    breaker, past, now, own = Breaker("m"), None, 0.0, []
+    for _ in range(3):
+        while breaker.state == "closed":
+            now += 5
+            result, past = noted(breaker, past, now, Failure("model_forbidden", message_id="a"))
+            own.append(result.own_fault)
+            if result.own_fault:
+                break
+            breaker = result.breaker
+        now += 100
+        admission, breaker = admit(breaker, now, message_id="b")
+        breaker = succeeded(breaker, now + 1, sent_at=now, probe=admission.probe)
+        now += 1000  # nobody else asks
+
+    assert own == [False] * 6 + [True]
 
 
 def test_an_outage_of_any_length_is_nobody_s_own_fault():

@@ -29,8 +29,8 @@ ENDS = BEGINS + LASTS
 #: Until when new messages come.
 COMES = ENDS + 600.0
 
-#: Seconds between two new messages.
-EVERY = 6.0
+#: Seconds between two new messages, in a busy hour and in a quiet one.
+BUSY, QUIET = 6.0, 60.0
 
 
 def answer(status, code=None, **headers):
@@ -59,9 +59,10 @@ OUTAGES = {
 class World:
     """Messages, as events on one virtual clock."""
 
-    def __init__(self, kind, *, poison=()):
+    def __init__(self, kind, *, every=BUSY, poison=(), refused_with=400):
         self.random, self.now = random.Random(kind), 0.0
-        self.status, self.failure, self.takes, self.looked_up = OUTAGES[kind]
+        self.outage = kind is not None
+        self.status, self.failure, self.takes, self.looked_up = OUTAGES[kind] if self.outage else (200, None, 0, None)
         self.breakers = MemoryBreakers(clock=lambda: self.now)
         self.guard = BreakerGuard(
             self.breakers, server="stub", look_up=self.look_up, per_minute={"vision": 100.0}, patience=0.0,
@@ -70,10 +71,10 @@ class World:
         self.events, self.order = [], count()
         self.sent, self.free = [], []
         self.retries, self.done, self.dead = {}, set(), {}
-        self.messages = [f"message-{number}" for number in range(int(COMES / EVERY))]
-        self.poison = {self.messages[number] for number in poison}
+        self.messages = [f"message-{number}" for number in range(int(COMES / every))]
+        self.poison, self.refused_with = {self.messages[number] for number in poison}, refused_with
         for number, message in enumerate(self.messages):
-            self.at(number * EVERY, self.run_message, message)
+            self.at(number * every, self.run_message, message)
 
     def at(self, moment, what, *arguments):
         heapq.heappush(self.events, (moment, next(self.order), what, arguments))
@@ -86,7 +87,7 @@ class World:
 
     @property
     def broken(self):
-        return BEGINS <= self.now < ENDS
+        return self.outage and BEGINS <= self.now < ENDS
 
     def look_up(self, model):
         self.free.append(self.now)
@@ -113,7 +114,7 @@ class World:
         if self.broken:
             record.status, failure = self.status, self.failure
         elif message in self.poison:
-            record.status, failure = 400, Permanent("model_rejected_request", status=400, detail="stub")
+            record.status, failure = answer(self.refused_with)
         else:
             record.status, failure = 200, None
         record.outcome = "answered" if failure is None else record._outcome_of(failure)
@@ -152,6 +153,26 @@ def test_an_outage_costs_nobody_a_retry_and_the_server_next_to_no_requests(kind)
     assert len(during) <= LASTS / OPERATOR_PAUSE + 1
     assert all(later - earlier >= FIRST_PAUSE for earlier, later in pairwise(during))
     assert world.breaker().state == "closed"
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_so_it_is_where_few_messages_come(kind):
+    """Nobody else asks within a minute, so that no other message shows whose fault it is."""
+    world = World(kind, every=QUIET).run()
+
+    assert world.done == set(world.messages)
+    assert (world.retries, world.dead) == ({}, {})
+
+
+@pytest.mark.parametrize("every", [BUSY, QUIET])
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_message_that_alone_is_refused_for_ever_is_given_up(every, status, caplog):
+    world = World(None, every=every, poison=(1,), refused_with=status).run()
+
+    assert set(world.dead) == world.poison
+    assert world.done == set(world.messages) - world.poison
+    assert world.retries == {}
+    assert caplog.text.count("breaker.needs_operator") <= 2
 
 
 @pytest.mark.parametrize("kind", ["key revoked", "model retired"])
