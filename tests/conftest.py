@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import hypothesis
 import pytest
-from tests import command_line
+from tests import command_line, service_models
 from tests.lent_database import LentDatabase
 from tests.whole import WHOLE, examples
 
@@ -348,6 +348,7 @@ def s3_admin(s3_process: dict[str, Any]) -> Any:
     import boto3
     from botocore.config import Config
 
+    service_models.share()
     return boto3.client(
         "s3",
         endpoint_url=s3_process["endpoint_url"],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests import service_models
 
 from growbin_jobs.adapters.objects.s3 import S3Store
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError, NotFound, Transient
@@ -83,6 +84,11 @@ def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models() -> None:
+    service_models.share()
 
 
 @pytest.fixture(autouse=True)
@@ -370,7 +376,7 @@ def test_too_large_an_object_is_left_unread_and_costs_no_place_in_the_pool(serve
     assert len(store.get("a", max_bytes=1_000_000)) == 1_000_000
 
 
-def test_a_thousand_greenlets_open_no_more_connections_than_the_pool(server: Server) -> None:
+def test_hundreds_of_greenlets_open_no_more_connections_than_the_pool(server: Server) -> None:
     script = """
 import gevent.monkey
 gevent.monkey.patch_all()
@@ -378,7 +384,7 @@ import sys
 import gevent
 from growbin_jobs.adapters.objects.s3 import S3Store
 store = S3Store("pictures", endpoint_url=sys.argv[1], pool_size=20, timeout=60)
-jobs = [gevent.spawn(store.get, f"uploads/{number}") for number in range(1000)]
+jobs = [gevent.spawn(store.get, f"uploads/{number}") for number in range(200)]
 gevent.joinall(jobs, raise_error=True)
 assert {job.value for job in jobs} == {b"picture"}
 """
