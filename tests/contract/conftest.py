@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -145,20 +146,22 @@ class World:
         letters = self.journal.read(dead_letters.find)
         return [Dead(each.actor, each.code, each.params) for each in letters]
 
-    def smuggle(self, message: dramatiq.Message[Any]) -> None:
-        """Put a message into its queue as another program would: without the engine's checks."""
+    def smuggle(self, *messages: dramatiq.Message[Any]) -> None:
+        """Put messages into a queue as another program would: without the engine's checks."""
+        queue_name = messages[0].queue_name
         if isinstance(self.broker, EmbeddedBroker):
             now = int(time.time() * 1000)
-            queue_name, message_id, body = message.queue_name, message.message_id, message.encode()
-            self.broker._hold().write(
-                lambda queue: queue.put(queue_name, message_id, body, priority=0, due=now, now=now), durable=True
-            )
+            for each in messages:
+                message_id, body = each.message_id, each.encode()
+                self.broker._hold().write(partial(_put, queue_name, message_id, body, now), durable=True)
             return
         import pika
 
-        self.broker.consume(message.queue_name).close()  # creates it
+        self.broker.consume(queue_name).close()  # creates it
         with pika.BlockingConnection(pika.URLParameters(self.config.broker_url)) as connection:
-            connection.channel().basic_publish("", message.queue_name, message.encode())
+            channel = connection.channel()
+            for each in messages:
+                channel.basic_publish("", queue_name, each.encode())
 
     def close(self) -> None:
         for worker in self.workers:
@@ -167,6 +170,10 @@ class World:
         self.journal.close()
         dramatiq.set_broker(None)
         has_results_middleware.cache_clear()  # it keeps brokers, and with them all that they have opened
+
+
+def _put(queue_name: str, message_id: str, body: bytes, now: int, queue: Any) -> None:
+    queue.put(queue_name, message_id, body, priority=0, due=now, now=now)
 
 
 PLACES = (

@@ -1,7 +1,6 @@
 """What both kinds of central database promise: schema, transactions, errors, and many processes at once."""
 
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import peewee
 import pytest
+from tests import command_line
 
 from growbin_jobs.engine.central.attempts import AttemptRow
 from growbin_jobs.engine.central.database import Database
@@ -149,9 +149,7 @@ def forking(reopen: partial[Database], script: str) -> Any:
     errors as text. They are forked out of a fresh process: out of this one, with threads of other tests, some hung.
     """
     place = [str(reopen.keywords["default_path"]), reopen.args[0] or ""]
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING + script, *place], capture_output=True, text=True, check=False, timeout=90
-    )
+    done = command_line.run_python([sys.executable, "-c", FORKING + script, *place], text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -119,8 +119,8 @@ def test_what_another_program_wants_to_run_tomorrow_holds_up_nothing(real_world)
     """The broker holds it meanwhile, and not the memory of a worker, nor its prefetch."""
     seen = []
     work = real_world.actor(seen.append, actor_name="work")
-    for number in range(200):  # more than the prefetch
-        real_world.smuggle(work.message(number).copy(options={"eta": in_a_while(86_400_000)}))
+    tomorrow = [work.message(number).copy(options={"eta": in_a_while(86_400_000)}) for number in range(200)]
+    real_world.smuggle(*tomorrow)  # more than the prefetch
     real_world.smuggle(work.message("soon").copy(options={"eta": in_a_while()}))
     work.send("now")
 

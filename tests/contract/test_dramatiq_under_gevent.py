@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.whole import WHOLE
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -25,6 +26,8 @@ sys.exit(pytest.main(sys.argv[1:]))
 SUITES = sorted(
     each for each in HERE.glob("test_dramatiq_*.py") if each.stem.split("_")[-1] not in ("gevent", "limits")
 )
+#: Those in which a worker waits, is interrupted, or is waited for.
+SHORT = [each for each in SUITES if each.stem.split("_")[-1] in ("interrupts", "messages", "results", "retries")]
 
 
 @pytest.mark.timeout(1200)
@@ -38,7 +41,7 @@ def test_the_contract_holds_under_gevent(place: str, request: pytest.FixtureRequ
     options = ["-q", "-p", "no:cacheprovider", "-k", place, "--timeout", "300", f"--rootdir={ROOT}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
-        [sys.executable, "-c", UNDER_GEVENT, *options, *map(str, SUITES)],
+        [sys.executable, "-c", UNDER_GEVENT, *options, *map(str, SUITES if WHOLE else SHORT)],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

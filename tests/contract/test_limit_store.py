@@ -1,15 +1,18 @@
 """What every store of limits promises: in memory, on SQLite, on PostgreSQL."""
 
-import multiprocessing
+import json
+import subprocess
+import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests import command_line
 from tests.upgraded import upgrade
+from tests.whole import WHOLE
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
@@ -23,6 +26,9 @@ from growbin_jobs.models import SCHEMA
 
 #: Long enough that no time passes as far as the limit is concerned.
 SLOW = 1000.0
+
+#: For which several processes take at once, each as fast as it can.
+SECONDS = 3.0 if WHOLE else 1.5
 
 KINDS = ["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
 
@@ -170,18 +176,6 @@ def test_what_can_never_be_granted_is_refused_for_good_with_its_numbers(store: L
     assert set(tats(store).values()) == {0.0}
 
 
-def _take_for(url: str | None, path: Path, seconds: float, results: Any) -> None:
-    store = SqlLimits(opened(url, path))
-    until, starts, last = time.monotonic() + seconds, [], 0.0
-    while time.monotonic() < until:
-        decision = store.take({"a": 1, "b": 1}).decision
-        if decision.granted:
-            starts.append(decision.start)
-        assert decision.now >= last - 0.01
-        last = decision.now
-    results.put(starts)
-
-
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_many_processes_together_get_what_one_may(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = request.getfixturevalue("upgraded_postgres_url") if kind == "postgresql" else None
@@ -190,16 +184,11 @@ def test_many_processes_together_get_what_one_may(kind: str, request: pytest.Fix
     upgrade(database, SCHEMA)
     SqlLimits(database).ensure([Limit("a", spacing, burst), Limit("b", 0.001, 50)])
     database.close()
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    processes = [context.Process(target=_take_for, args=(url, path, 3.0, results)) for _ in range(4)]
-    for process in processes:
-        process.start()
+    command = [sys.executable, str(Path(__file__).with_name("limit_taker.py")), url or "", str(path), str(SECONDS)]
+    processes = [command_line.start_python(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
 
-    starts = sorted(start for _ in processes for start in results.get(timeout=90))
+    starts = sorted(start for each in processes for start in json.loads(each.communicate(timeout=90)[0]))
 
-    for process in processes:
-        process.join()
     for window in (0.05, 0.2, 0.5, 1.0, 2.0):
         most = max(bisect_right(starts, first + window) - index for index, first in enumerate(starts))
         assert most <= burst + window / spacing + 1e-6

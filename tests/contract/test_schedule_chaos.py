@@ -33,7 +33,7 @@ JOB = ScheduledJob(
 )
 
 #: Due times of one run.
-DUE_TIMES = int(os.environ.get("GROWBIN_TEST_DUE_TIMES", "150"))
+DUE_TIMES = int(os.environ.get("GROWBIN_TEST_DUE_TIMES", "100"))
 
 
 class Chaos:

@@ -1,6 +1,7 @@
 """Answers that all nodes share, on both databases: N nodes that ask for the same thing at once pay once."""
 
-import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
+from tests.contract.answer_holder import QUESTION, node, opened
 from tests.upgraded import upgrade
 from tests.waiting import until
 
-from growbin_jobs.ai.answers import Answers
-from growbin_jobs.ai.questions import Question
 from growbin_jobs.engine.central.database import Database
-from growbin_jobs.engine.central.opening import open_database
 from growbin_jobs.errors import Deferred, Transient
 from growbin_jobs.messages import Advice
 from growbin_jobs.models import SCHEMA
@@ -23,17 +23,12 @@ from growbin_jobs.models.answers import SharedAnswers
 from growbin_jobs.models.server_facts import ServerFacts
 
 WORDS = Advice(text="비우고 헹궈요.", language="ko", source="model", model="m")
-QUESTION = Question("key", "text-1/abc", "m")
 ROW = {"prompt": "p", "response": WORDS.model_dump_json(), "model": "m"}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
     return request.getfixturevalue("upgraded_postgres_url") if request.param == "postgresql" else None
-
-
-def opened(url: str | None, folder: Path) -> Database:
-    return open_database(url, default_path=folder / "central.db", pool_size=16, timeout=30)
 
 
 @pytest.fixture
@@ -61,11 +56,6 @@ def open_shared(database: Database) -> Iterator[Callable[..., SharedAnswers]]:
 @pytest.fixture
 def shared(open_shared: Callable[..., SharedAnswers]) -> SharedAnswers:
     return open_shared()
-
-
-def node(database: Database, **options: Any) -> Answers[Advice]:
-    """One node's path to answers, with no store of its own."""
-    return Answers(Advice, None, patience=60, shared=SharedAnswers(database, ttl=3600, **options))
 
 
 def passes(database: Database, seconds: float) -> None:
@@ -191,28 +181,14 @@ def test_a_slow_holder_renews_its_lease(database: Database, open_shared: Callabl
     assert other.claim("key").fence == fence + 1
 
 
-def hold(url: str | None, folder: Path, holds: Any) -> None:
-    """Ask, in a process of its own, and never come to an end."""
-
-    def hang() -> Advice:
-        holds.set()
-        threading.Event().wait()
-        raise AssertionError
-
-    node(opened(url, folder), lease=2).get(QUESTION, hang)
-
-
 def test_a_holder_that_is_killed_is_replaced_and_two_requests_are_paid_at_most(
     url: str | None, database: Database, tmp_path: Path
 ) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    holds = spawn.Event()
-    holder = spawn.Process(target=hold, args=(url, tmp_path, holds))
-    holder.start()
-    assert holds.wait(60)
-    assert SharedAnswers(database, ttl=3600).claim(QUESTION.key).wait is not None
-    holder.kill()
-    holder.join()
+    command = [sys.executable, str(Path(__file__).with_name("answer_holder.py")), url or "", str(tmp_path)]
+    with command_line.start_python(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "it holds\n"
+        assert SharedAnswers(database, ttl=3600).claim(QUESTION.key).wait is not None
+        holder.kill()
 
     asked: list[int] = []
 

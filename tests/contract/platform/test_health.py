@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from tests.stubs.agent_zoo import AgentZoo
+from tests.whole import WHOLE
 
 from growbin_jobs.adapters.llm.guards import ModelAway
 from growbin_jobs.adapters.probing.probe import Prober
@@ -300,8 +301,10 @@ def test_the_key_goes_to_no_other_host(clinic: Clinic) -> None:
     assert not clinic.zoo.hits
 
 
-def test_ten_thousand_targets_are_claimed_by_twenty_statements_and_each_is_checked_once(clinic: Clinic) -> None:
-    table, due, names = clinic.table, clinic.world.now, [f"agent:{number:05}" for number in range(10_000)]
+def test_many_targets_are_claimed_by_few_statements_and_each_is_checked_once(clinic: Clinic) -> None:
+    batches = 20 if WHOLE else 3
+    table, due = clinic.table, clinic.world.now
+    names = [f"agent:{number:05}" for number in range(batches * BATCH)]
     claims: list[int] = []
 
     class Counting(HealthTable):
@@ -312,9 +315,9 @@ def test_ten_thousand_targets_are_claimed_by_twenty_statements_and_each_is_check
 
     counting = Counting(clinic.world.database, clock=clinic.world.clock)
     assert counting.claim_all(names, due=due) == names
-    assert claims == [BATCH] * 20
+    assert claims == [BATCH] * batches
 
-    begun = names[::2500]
+    begun = names[:: len(names) // 4]
     for target in begun:
         assert table.claim(target, due=due, lease=EVERY) is not None
         assert table.claim(target, due=due, lease=EVERY) is None

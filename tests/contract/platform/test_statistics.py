@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.errors import NotFound, Permanent
 from growbin_jobs.platform.measures.histogram import bucket_of
@@ -287,13 +288,26 @@ def test_a_slot_has_the_calls_of_each_bucket_and_the_sums_of_each_model(world: W
 FACTS = st.tuples(st.integers(0, 6 * 24 * 60 * 60 - 1), st.sampled_from("abc"), st.integers(0, 60_000))
 
 
+KOLKATA, LORD_HOWE, NEW_YORK = (
+    ("Asia/Kolkata", datetime(2026, 3, 5, tzinfo=UTC)), ("Australia/Lord_Howe", datetime(2026, 4, 1, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 10, 29, tzinfo=UTC)),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("zone", "begin"),
-    [("Asia/Kolkata", datetime(2026, 3, 5, tzinfo=UTC)), ("Australia/Lord_Howe", datetime(2026, 4, 1, tzinfo=UTC)),
-     ("America/New_York", datetime(2026, 10, 29, tzinfo=UTC))],
+    ("upgraded", "zone", "begin"),
+    [
+        ("sqlite", *KOLKATA), ("sqlite", *LORD_HOWE), ("sqlite", *NEW_YORK),
+        pytest.param("postgresql", *KOLKATA, marks=[pytest.mark.services, pytest.mark.before_release]),
+        pytest.param("postgresql", *LORD_HOWE, marks=pytest.mark.services),
+        pytest.param("postgresql", *NEW_YORK, marks=[pytest.mark.services, pytest.mark.before_release]),
+    ],
+    indirect=["upgraded"],
 )  # fmt: skip
 @settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(5),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_rows_agree_with_a_slow_count_in_zones_of_half_hours_and_long_days(database, zone, begin, data) -> None:
