@@ -60,8 +60,9 @@ class Product:
                 env=self.env, stdout=log, stderr=log, cwd=HERE,
             )  # fmt: skip
 
-    def send(self, word: str) -> str:
-        code = f"from fragile_app import fragile; print(fragile.send({word!r}).message_id)"
+    def send(self, word: str, delay: int | None = None) -> str:
+        sent = f"fragile.send_with_options(args=({word!r},), delay={delay})"
+        code = f"from fragile_app import fragile; print({sent}.message_id)"
         command = [sys.executable, "-c", code]
         return command_line.run_python(command, env=self.env, cwd=HERE, text=True, check=True).stdout.strip()
 

@@ -16,7 +16,7 @@ from growbin_jobs.engine.crashpoints import arm
 from growbin_jobs.engine.groups import Route
 from growbin_jobs.engine.periodic import runner
 from growbin_jobs.engine.periodic.cron import Every
-from growbin_jobs.scheduler import ledger, tick
+from growbin_jobs.scheduler import claims, tick
 from growbin_jobs.scheduler.jobs import Overlap, RunAll, ScheduledJob
 from growbin_jobs.scheduler.service import Scheduler
 from growbin_jobs.wiring import engine_config
@@ -45,7 +45,7 @@ if __name__ == "__main__":
     if SKEW:
         base.datetime = runner.datetime = Skewed
     logging.basicConfig(level=logging.INFO)
-    ledger.LEASE = tick.LEASE = timedelta(seconds=1.5)
+    claims.LEASE = tick.LEASE = timedelta(seconds=1.5)
     settings = _settings.load()
     arm(settings.crashpoint)
     scheduler = Scheduler(engine_config(settings), [JOB])

@@ -109,7 +109,7 @@ class Shop:
         assert self.process.wait(60) == 0, self.log.read_text()[-4000:]
 
 
-@pytest.fixture(params=["embedded", pytest.param("servers", marks=pytest.mark.services)])
+@pytest.fixture(params=["embedded", pytest.param("servers", marks=[pytest.mark.services, pytest.mark.before_release])])
 def shop(tmp_path, request):
     servers = {}
     if request.param == "servers":

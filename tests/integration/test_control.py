@@ -109,7 +109,7 @@ class Cluster:
         self.engine.broker.close()
 
 
-@pytest.fixture(params=["embedded", pytest.param("servers", marks=pytest.mark.services)])
+@pytest.fixture
 def cluster(request, tmp_path):
     if request.param == "embedded":
         made, made.gate = Cluster(tmp_path, "dramatiq", {}, None), None
@@ -128,6 +128,14 @@ def cluster(request, tmp_path):
         made.gate.shut()
 
 
+EMBEDDED, SERVERS = pytest.param("embedded"), pytest.param("servers", marks=pytest.mark.services)
+
+
+def before_release(place):
+    return pytest.param(*place.values, marks=[*place.marks, pytest.mark.before_release])
+
+
+@pytest.mark.parametrize("cluster", [before_release(EMBEDDED), SERVERS], indirect=True)
 def test_a_pause_holds_over_a_restart_and_without_the_database(cluster):
     cluster.note.send(1)
     cluster.until(lambda: "note 1" in cluster.lines(), "it works")
@@ -153,6 +161,7 @@ def test_a_pause_holds_over_a_restart_and_without_the_database(cluster):
     assert sorted(cluster.lines().count(f"note {number}") for number in (1, 2, 3)) == [1, 1, 1]
 
 
+@pytest.mark.parametrize("cluster", [EMBEDDED, before_release(SERVERS)], indirect=True)
 def test_messages_are_revoked_and_aborted_and_everybody_sees_what_runs(cluster):
     held = cluster.hold.send("it")
     asked = cluster.engine.result(held)

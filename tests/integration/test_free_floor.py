@@ -24,6 +24,7 @@ def test_a_node_waits_while_its_disk_has_less_room_than_the_floor(
     filler = tmp_path / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, 2 * MARGIN)
+    product.send("late", delay=2_000)  # a worker that has nothing to do looks at its disk once a minute
     product.until(lambda: "worker.stopped_fetching" in product.log.read_text(), "it takes nothing new")
     held = product.send("held")
     product.send("held too")  # starting Python twice takes long enough to run a message many times

@@ -161,7 +161,14 @@ def test_a_process_that_lost_its_files_is_replaced_and_punishes_nobody(node: Nod
     assert node.log.read_text().count("worker.broken") == 2
 
 
-@pytest.mark.parametrize(("pool", "lost"), [("threads", "thread"), ("gevent", "thread"), ("gevent", "callback")])
+@pytest.mark.parametrize(
+    ("pool", "lost"),
+    [
+        ("threads", "thread"),
+        pytest.param("gevent", "thread", marks=pytest.mark.before_release),
+        ("gevent", "callback"),
+    ],
+)
 def test_a_process_that_lost_something_for_want_of_memory_is_replaced(node: Node, pool: str, lost: str) -> None:
     node.start(pool, 2)
     until(lambda: not node.ill("/readyz"), "it is ready")

@@ -29,7 +29,7 @@ FATES = {
 }
 
 
-@pytest.fixture(params=["embedded", pytest.param("servers", marks=pytest.mark.services)])
+@pytest.fixture(params=["embedded", pytest.param("servers", marks=[pytest.mark.services, pytest.mark.before_release])])
 def urls(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "embedded":
         return {}

@@ -113,7 +113,13 @@ WAYS: dict[str, tuple[Callable[[], list[str]], Callable[[Any], None]]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+#: Its whole group is told by tini, too.
+TWICE = "plain dramatiq, its whole group"
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.before_release] * (way == TWICE)) for way in WAYS]
+)
 def test_what_runs_is_finished_and_copied(stack: Stack, way: str) -> None:
     command, tell = WAYS[way]
     stack.send("a")
