@@ -9,10 +9,12 @@ a pid, an exit code and signals.
 Workers of plain ``dramatiq``, and other programs of the tests, can be forked likewise (:func:`start_python`, and
 :func:`start_program` for what is one function).
 
+Programs that gevent patches before they import anything are forked of another such process, which gevent has patched.
+
 What a fork cannot show needs an interpreter that starts, and gets one: a command whose environment differs in what
-Python or its libraries read only at their start (:data:`AT_START`), programs that gevent patches before they import
-anything, commands that replace themselves or are found by their environment in ``/proc`` (give ``MAIN`` to
-:mod:`subprocess`), and all that a shell starts. Those tests also see the order of imports and a fault of the start.
+Python or its libraries read only at their start (:data:`AT_START`), commands that replace themselves or are found by
+their environment in ``/proc`` (give ``MAIN`` to :mod:`subprocess`), and all that a shell starts. Those tests also see
+the order of imports and a fault of the start.
 """
 
 from __future__ import annotations
@@ -34,10 +36,13 @@ from typing import Any
 MAIN = [sys.executable, "-c", "from growbin_jobs.cli import main; main()"]
 
 #: How programs say that gevent patches them.
-GREENLETS = re.compile("gevent|^greenlets$")
+GREENLETS = re.compile("gevent|greenlets$")
+
+#: Has a process that forks be patched by gevent.
+PATCHED = "--greenlets"
 
 #: What processes that fork have loaded beside the modules of most commands, for all processes of a run.
-SHARED: set[tuple[str, ...]] = {()}
+SHARED: set[tuple[str, ...]] = {(), (PATCHED,)}
 
 SERVER = Path(__file__).with_name("command_server.py")
 
@@ -71,16 +76,26 @@ def start_python(
 
     Parameters:
       command: A Python, and what it is given: ``-c`` and code, ``-m`` and a module, or a file; or an installed script
-        alone. One that gevent patches gets an interpreter: it is known by the script's name or by its first argument.
+        alone. One that gevent patches is forked from a process that gevent has patched: it is known by the script's
+        name, by its arguments, or by the beginning of its code.
       env: The whole environment; None: that of this process. What is read at the start is that of the process that
         forks: there is one for each.
       options: Those of :class:`subprocess.Popen`.
     """
     words = list(map(os.fspath, command))
-    if any(map(GREENLETS.search, words[2:3] if words[1].endswith(".py") else words[:1])):
-        return subprocess.Popen(words, env=env, **options)
+    patched = _is_patched(words)
     argv = words[1:] if words[0] == sys.executable else words
-    return _Forked(words, argv, env=os.environ if env is None else env, **options)
+    loaded = (PATCHED,) if patched else ()
+    return _Forked(words, argv, loaded=loaded, env=os.environ if env is None else env, **options)
+
+
+def _is_patched(words: list[str]) -> bool:
+    """Return whether gevent patches a program before it imports anything else."""
+    if words[1:2] == ["-c"]:
+        return words[2].lstrip().startswith("from gevent import monkey")
+    if words[1:2] and words[1].endswith(".py"):
+        return any(map(GREENLETS.search, [Path(words[1]).stem, *words[2:3]])) or "gevent" in words[3:]
+    return bool(GREENLETS.search(words[0]))
 
 
 def run_python(

@@ -20,7 +20,9 @@ import sys
 import tempfile
 import threading
 import time
+from os import fork, waitpid  # gevent's own would make a hub
 from pathlib import Path
+from signal import signal as set_signal
 from types import ModuleType
 
 #: What commands and workers import, without the command line: a module of it looks at the terminal when it is imported.
@@ -34,6 +36,9 @@ LOADED = (
     "growbin_jobs.platform.statistics.aggregation", "growbin_jobs.scheduler.exporter", "growbin_jobs.scheduler.service",
 )  # fmt: skip
 
+#: Among what is to be loaded: gevent patches everything first.
+GREENLETS = "--greenlets"
+
 #: Never loaded here: they read the settings, or the terminal.
 ANEW = ("growbin_jobs.app", "growbin_jobs.cli")
 
@@ -43,13 +48,13 @@ def serve(requests: socket.socket) -> dict:
 
     The command has its arguments, its environment and its streams then.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for pytest, which ends us
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a command ends unseen
+    set_signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for pytest, which ends us
+    set_signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a command ends unseen
     while True:
         packet, files, _, _ = socket.recv_fds(requests, 1 << 20, 4)
         if not packet:
             os._exit(0)
-        if os.fork() == 0 and _is_command(files[3], files[:3]):
+        if fork() == 0 and _is_command(files[3], files[:3]):
             requests.close()
             request = json.loads(packet)
             _become(request, files)
@@ -60,15 +65,16 @@ def serve(requests: socket.socket) -> dict:
 
 def _is_command(answers: int, streams: list[int]) -> bool:
     """Fork once more; True in the command. The other one tells how it ends, and ends with it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    command = os.fork()
+    set_signal(signal.SIGCHLD, signal.SIG_DFL)
+    command = fork()
     if command == 0:
+        _leave_no_hub()
         return True
     # It may outlive this run, with what it waits for, and keeps nothing open that somebody reads to the end.
     for file in (0, 1, 2, *streams):
         os.close(file)
     os.write(answers, command.to_bytes(8, "little"))
-    _, status = os.waitpid(command, 0)
+    _, status = waitpid(command, 0)
     os.write(answers, os.waitstatus_to_exitcode(status).to_bytes(8, "little", signed=True))
     os._exit(0)
 
@@ -77,7 +83,7 @@ def _become(request: dict, files: list[int]) -> None:
     """Be as if the interpreter had just been started for a command."""
     if request["session"]:
         os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    set_signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
     os.closerange(3, 1 + max(files))
@@ -105,7 +111,8 @@ def _stream(number: int, mode: str, like: io.TextIOWrapper) -> io.TextIOWrapper:
 
 def run(request: dict) -> object:
     """Run what an interpreter with these words would run; returns the exit code."""
-    sys.modules["forked_keeper"].install()
+    if keepers:
+        sys.modules["forked_keeper"].install()
     if request["module"] is not None:
         return importlib.import_module(request["module"]).main()
     kind = request["argv"][0]
@@ -123,6 +130,12 @@ def run(request: dict) -> object:
     return None
 
 
+def _leave_no_hub() -> None:
+    """End gevent's hub where an import or a fork has made it. Nothing has waited in it."""
+    if "gevent.monkey" in sys.modules:
+        sys.modules["gevent"].get_hub().destroy(destroy_loop=True)
+
+
 def _loaded() -> list:
     """Return the modules from files, never to be freed: in a cycle that nobody looks at once it is frozen."""
     kept: list = [(name, module) for name, module in sys.modules.items() if hasattr(module, "__file__")]
@@ -137,10 +150,18 @@ def _keep(loaded: list) -> None:
 
 
 if __name__ == "__main__":
-    for module in (*LOADED, "forked_keeper", *sys.argv[3:]):
+    requests, keepers = socket.socket(fileno=int(sys.argv[1])), ["forked_keeper"]
+    if GREENLETS in sys.argv:
+        from growbin_jobs.engine.greenlet_patches import patch_all
+
+        sys.argv.remove(GREENLETS)
+        patch_all()
+        keepers = []  # theirs run in threads
+    for module in (*LOADED, *keepers, *sys.argv[3:]):
         importlib.import_module(module)
+    _leave_no_hub()
     assert not set(ANEW) & set(sys.modules)
     assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
     atexit.register(_keep, _loaded())
     gc.freeze()
-    sys.exit(run(serve(socket.socket(fileno=int(sys.argv[1])))))
+    sys.exit(run(serve(requests)))

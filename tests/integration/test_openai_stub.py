@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import command_line
 
 from growbin_jobs.adapters.gpt_cache import GptCache
 from growbin_jobs.adapters.llm.call import Call
@@ -374,7 +375,7 @@ def test_one_client_serves_many_threads(stub, client):
 @pytest.fixture
 def stub_process() -> Iterator[str]:
     """The stub as a script, so that a test may fork without forking its threads."""
-    process = subprocess.Popen([sys.executable, STUB], stdout=subprocess.PIPE, text=True)
+    process = command_line.start_python([sys.executable, STUB], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield process.stdout.readline().strip()
     process.terminate()
@@ -455,9 +456,7 @@ print("done")
 
 
 def test_greenlets_share_a_client_and_keep_their_own_deadlines(stub_process):
-    done = subprocess.run(
-        [sys.executable, "-c", GREENLETS, stub_process], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = command_line.run_python([sys.executable, "-c", GREENLETS, stub_process], text=True)
 
     assert (done.stdout, done.stderr) == ("done\n", "")
 

@@ -1,9 +1,9 @@
 """The central database in a gevent worker. Each script runs in a process of its own, patched from its first line."""
 
-import subprocess
 import sys
 
 import pytest
+from tests import command_line
 
 pytestmark = pytest.mark.services
 
@@ -27,9 +27,7 @@ def scalar(database, statement):
 
 
 def run(script: str, url: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", PREAMBLE + script, url], capture_output=True, text=True, check=False, timeout=90
-    )
+    done = command_line.run_python([sys.executable, "-c", PREAMBLE + script, url], text=True)
     assert done.stderr == ""
     return done.stdout.strip()
 

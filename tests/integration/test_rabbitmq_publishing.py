@@ -18,6 +18,7 @@ import pika.exceptions
 import pytest
 from dramatiq import Message, Middleware
 from dramatiq.errors import BrokerConnectionError
+from tests import command_line
 from tests.waiting import until
 
 from growbin_jobs.engine import events
@@ -64,9 +65,8 @@ def drain(broker: RabbitBroker, number: int) -> list[Any]:
 
 
 def script(name: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, HERE / name, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, HERE / name, *arguments]
+    return command_line.start_python(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_nothing_is_opened_before_the_first_use(broker, connections):

@@ -320,7 +320,8 @@ def test_a_forked_child_does_not_keep_its_dead_parents_messages(broker, rabbitmq
     # Given a worker that runs a message and has forked a child
     sent = broker.enqueue(Message(queue_name=QUEUE, actor_name="task", args=(), kwargs={}, options={}))
     script = Path(__file__).parent / "rabbitmq_forking_worker.py"
-    with subprocess.Popen([sys.executable, script, rabbitmq_url, QUEUE, kind], stdout=subprocess.PIPE) as worker:
+    command = [sys.executable, script, rabbitmq_url, QUEUE, kind]
+    with command_line.start_python(command, stdout=subprocess.PIPE) as worker:
         child = int(worker.stdout.readline())
         # When it is killed, and the child is not
         worker.kill()

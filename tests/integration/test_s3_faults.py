@@ -1,14 +1,13 @@
 """The S3 store against a server that answers badly, late or not at all. It is a thread here: no service needed."""
 
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from tests import service_models
+from tests import command_line, service_models
 
 from growbin_jobs.adapters.objects.s3 import S3Store
 from growbin_jobs.errors import ConfigurationError, Deferred, GrowbinError, NotFound, Transient
@@ -378,8 +377,8 @@ def test_too_large_an_object_is_left_unread_and_costs_no_place_in_the_pool(serve
 
 def test_hundreds_of_greenlets_open_no_more_connections_than_the_pool(server: Server) -> None:
     script = """
-import gevent.monkey
-gevent.monkey.patch_all()
+from gevent import monkey
+monkey.patch_all()
 import sys
 import gevent
 from growbin_jobs.adapters.objects.s3 import S3Store
@@ -388,7 +387,7 @@ jobs = [gevent.spawn(store.get, f"uploads/{number}") for number in range(200)]
 gevent.joinall(jobs, raise_error=True)
 assert {job.value for job in jobs} == {b"picture"}
 """
-    subprocess.run([sys.executable, "-c", script, server.url], check=True, timeout=100)
+    command_line.run_python([sys.executable, "-c", script, server.url], check=True)
     assert 1 <= server.connections <= 20
 
 
@@ -404,5 +403,5 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 assert store.get("a") == b"picture"
 """
-    subprocess.run([sys.executable, "-c", script, server.url], check=True, timeout=60)
+    command_line.run_python([sys.executable, "-c", script, server.url], check=True)
     assert server.connections == 2
