@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, Literal
 
 import httpx2
@@ -69,12 +70,6 @@ class Prober:
         self._resolve = resolve
         self._tls = tls
 
-    def _authorities(self) -> ssl.SSLContext:
-        """Return what certificates are verified with; reading the authorities takes too long for each request."""
-        if self._tls is None:
-            self._tls = httpx2.create_ssl_context(trust_env=False)
-        return self._tls
-
     def send(
         self,
         method: Literal["GET", "POST"],
@@ -128,7 +123,7 @@ class Prober:
             trusted_hosts=self._trusted_hosts,
             resolve=self._resolve,
             phase=phase,
-            tls=self._authorities(),
+            tls=self._tls or _usual_authorities(),
         )
         timeout = httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
         with (
@@ -138,6 +133,12 @@ class Prober:
             answer.http_status = response.status_code
             answer.tls_expires_at = _expiry(response.extensions.get("network_stream"))
             answer.body = _first_bytes(response)
+
+
+@cache
+def _usual_authorities() -> ssl.SSLContext:
+    """Return what certificates are verified with; reading the authorities takes too long for each request."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 _TRACED: Final = {
