@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples as some
 
 from growbin_jobs.adapters.objects import ObjectStore, open_store
 from growbin_jobs.adapters.objects.memory import MemoryStore
@@ -109,7 +110,7 @@ LEGAL_PARTS = st.text(LEGAL_CHARACTERS, min_size=1, max_size=60).filter(lambda p
 LEGAL_KEYS = st.lists(LEGAL_PARTS, min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=same_store)
+@settings(max_examples=some(25), deadline=None, suppress_health_check=same_store)
 @given(key=LEGAL_KEYS, data=st.binary(max_size=200))
 def test_takes_any_legal_key(store: ObjectStore, key: str, data: bytes) -> None:
     key = f"{next(examples)}/{key}"
@@ -145,7 +146,7 @@ ILLEGAL_KEYS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=same_store)
+@settings(max_examples=some(60), deadline=None, suppress_health_check=same_store)
 @given(key=ILLEGAL_KEYS)
 def test_refuses_illegal_keys_for_good(store: ObjectStore, key: str) -> None:
     calls: list[Callable[[], Any]] = [

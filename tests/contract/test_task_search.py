@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.whole import examples
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.search.cursors import Place
@@ -150,7 +151,7 @@ def test_counts_end_at_a_cap(database, put, monkeypatch):
 
 
 @settings(
-    max_examples=15, deadline=None,
+    max_examples=examples(15), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(

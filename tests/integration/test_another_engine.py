@@ -96,9 +96,8 @@ class Shop:
         self.address = until(lambda: re.search(link, self.log.read_text()), "the monitor says where it is")[1]
 
     def send(self) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", SENT], env=self.env, cwd=self.folder, capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-c", SENT]
+        done = command_line.run_python(command, env=self.env, cwd=self.folder, text=True, check=True)
         return done.stdout.split()
 
     def metrics(self, port: int) -> str:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.integration.batch_world import KEY, World, picture, stub_module
 from tests.upgraded import upgrade
+from tests.whole import examples
 
 from growbin_jobs.engine.central.database import Database
 from growbin_jobs.engine.central.opening import open_database
@@ -154,6 +155,6 @@ def test_the_life_of_batches(tmp_path: Path) -> None:
     BatchMachine.template = tmp_path / "central.db"
     machine: Any = BatchMachine.TestCase
     machine.settings = settings(
-        max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples(8), stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
     machine().runTest()

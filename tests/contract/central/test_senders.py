@@ -13,6 +13,7 @@ from dramatiq import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract.central_node import START, Node
+from tests.whole import examples
 
 from growbin_jobs.engine.central.conservation import living_payloads
 from growbin_jobs.engine.central.database import Database
@@ -125,7 +126,9 @@ def test_a_chain_on_one_node_leads_to_its_first_task(database: Database, a: Node
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(order=st.permutations(range(5)), nodes=st.lists(st.integers(0, 1), min_size=5, max_size=5))
 def test_a_chain_over_nodes_leads_to_its_first_task_in_whatever_order_they_tell(
