@@ -27,7 +27,7 @@ SUITES = sorted(
     each for each in HERE.glob("test_dramatiq_*.py") if each.stem.split("_")[-1] not in ("gevent", "limits")
 )
 #: Those in which a worker waits, is interrupted, or is waited for.
-SHORT = [each for each in SUITES if each.stem.split("_")[-1] in ("interrupts", "messages", "results", "retries")]
+SHORT = [each for each in SUITES if each.stem.split("_")[-1] in ("interrupts", "messages", "results")]
 
 
 @pytest.mark.timeout(1200)
