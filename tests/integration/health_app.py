@@ -43,7 +43,7 @@ def block_for_ever():
             (MARKS / "still.there").touch()
 
 
-@engine.actor(queue_name="work", max_retries=0, time_limit=100)
+@engine.actor(queue_name="work", max_retries=0, time_limit=1_000)  # by then it waits, on a busy machine, too
 def outlive(name):
     """Wait in one call that nothing interrupts, for so long that a test ends it."""
     (MARKS / f"{name}.started").touch()
