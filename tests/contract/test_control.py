@@ -186,7 +186,7 @@ def test_a_running_message_is_aborted(real_world, operator, limit):
     message = long.send(1)
     assert began.wait(60)
     operator.say(Action.ABORT, Target.MESSAGE, message.message_id)
-    real_world.until(lambda: put_away and operator.row(message).status == "completed")
+    real_world.until(lambda: put_away and (row := operator.row(message)) and row.status == "completed")
     assert operator.row(message).error == "aborted"
     assert real_world.dead() == []
     go_on.set()

@@ -1,6 +1,7 @@
 """A delayed message whose queue is deleted becomes a dead letter that is listed and retried like any other."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 from dramatiq import Message
 from pika.adapters.blocking_connection import BlockingChannel
+from tests import command_line
 
-from growbin_jobs.cli import main
 from growbin_jobs.engine.broker.errors import BrokerRefused, BrokerUnavailable
 from growbin_jobs.engine.broker.rabbitmq.broker import RabbitBroker
 from growbin_jobs.engine.broker.rabbitmq.delays import UNDELIVERABLE_QUEUE
@@ -55,20 +56,15 @@ def until_depth(channel: BlockingChannel, queue: str, depth: int) -> None:
         time.sleep(0.02)
 
 
-def test_it_is_listed_and_comes_back_when_it_is_retried(
-    broker, channel, job, journal, rabbitmq_url, tmp_path, monkeypatch, capsys
-):
+def test_it_is_listed_and_comes_back_when_it_is_retried(broker, channel, job, journal, rabbitmq_url, tmp_path):
     # Given a message that was due for a queue that is gone
     [message_id] = lose(broker, channel, "hello")
-    for name, value in {"DATA_DIR": str(tmp_path), "NODE": "n1", "BROKER_URL": rabbitmq_url}.items():
-        monkeypatch.setenv(f"GROWBIN_{name}", value)
+    settings = {"DATA_DIR": str(tmp_path), "NODE": "n1", "BROKER_URL": rabbitmq_url}
+    env = os.environ | {f"GROWBIN_{name}": value for name, value in settings.items()}
 
     def command(*arguments: str) -> list[Any]:
-        monkeypatch.setattr("sys.argv", ["growbin-jobs", *arguments, "--json"])
-        with pytest.raises(SystemExit) as done:
-            main()
-        assert not done.value.code
-        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        done = command_line.run(*arguments, "--json", env=env, text=True, check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     # When the keeper looks
     assert job.run_once() == {"collected": 1}

@@ -1,5 +1,7 @@
 """How long a process waits for locks: a statement its time, a process that only reads some seconds in all."""
 
+import math
+
 import pytest
 
 from growbin_jobs.engine.sqlite import patience
@@ -32,7 +34,7 @@ class Clock:
 def clock(monkeypatch):
     found = Clock()
     monkeypatch.setattr(patience, "time", found)
-    monkeypatch.setattr(patience, "_left", patience._left)
+    monkeypatch.setattr(patience, "_left", math.inf)
     return found
 
 
