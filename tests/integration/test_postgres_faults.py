@@ -1,5 +1,6 @@
 """What the central database's users see when PostgreSQL, the network or the login is at fault."""
 
+import gc
 import json
 import os
 import select
@@ -365,6 +366,20 @@ def test_a_server_that_freezes_in_a_statement_holds_nobody(upgraded_postgres_url
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
         database.close()
+
+
+def test_nobody_watches_over_a_database_that_is_gone(upgraded_postgres_url: str) -> None:
+    before = set(threading.enumerate())
+    database = opened(upgraded_postgres_url, timeout=1)
+    database.run(lambda connection: connection.execute_sql("SELECT 1"))
+    [watch] = [each for each in threading.enumerate() if each.name == "silent-servers" and each not in before]
+
+    database.close()
+    del database
+    gc.collect()
+    watch.join(20)
+
+    assert not watch.is_alive()
 
 
 def test_an_upgrade_may_wait_longer_than_a_statement(upgraded_postgres_url: str, ask: Callable[..., Any]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from tests.monitor.data import fill, fill_batches, fill_with_oddities
+from tests.monitor.serving import serving
 
 from growbin_jobs.monitor.app import make_app
 from growbin_jobs.monitor.bootstrap import make_services
@@ -34,14 +32,6 @@ def odd_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]
 @pytest.fixture(scope="session")
 def reader(odd_services: Services) -> Iterator[httpx.Client]:
     """A client of somebody who may see everything, of a real server: a test client reads addresses its own way."""
-    listener = socket.create_server(("127.0.0.1", 0))
     app = make_app(MonitorConfig(insecure=True, language="en"), odd_services)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with serving(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        yield client

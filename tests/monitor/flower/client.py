@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
-import uvicorn
 from argon2 import PasswordHasher
 from tests.monitor.data import letter, put, task, worker
+from tests.monitor.serving import serving
 
 from growbin_jobs.engine.central.dead_letters import DeadLetterRow
 from growbin_jobs.engine.central.tasks import TaskRow
@@ -142,12 +140,5 @@ def _count(services: Services) -> None:
 
 
 def serve(services: Services, config: MonitorConfig) -> Iterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(config, services), log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
+    with serving(make_app(config, services)) as port:
+        yield port

@@ -46,13 +46,18 @@ class SilentServers:
 
     def _start(self) -> tuple[threading.Lock, weakref.WeakSet[Any]]:
         watched = threading.Lock(), weakref.WeakSet[Any]()
-        threading.Thread(target=self._run, args=watched, name="silent-servers", daemon=True).start()
+        arguments = (weakref.ref(self), self._pause, *watched)
+        threading.Thread(target=_run, args=arguments, name="silent-servers", daemon=True).start()
         return watched
 
-    def _run(self, lock: threading.Lock, connections: weakref.WeakSet[Any]) -> None:
-        while True:
-            time.sleep(self._pause)
-            _look(lock, connections)
+
+def _run(
+    owner: weakref.ref[SilentServers], pause: float, lock: threading.Lock, connections: weakref.WeakSet[Any]
+) -> None:
+    """Look until the owner has gone, or a process that opens and closes databases would have a thread more of each."""
+    while owner() is not None:
+        time.sleep(pause)
+        _look(lock, connections)
 
 
 def _look(lock: threading.Lock, connections: weakref.WeakSet[Any]) -> None:
