@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 
 import pytest
 
+#: Variable with the folder of such a process, for what outlives a test: functions of ``atexit`` are not called here.
+OWN_FOLDER = "GROWBIN_TEST_PROCESS_DIR"
+
 
 def work(session: pytest.Session, connection: Connection, folder: Path) -> NoReturn:
     """Run what this forked process is told, to the end of both."""
@@ -63,6 +66,7 @@ class Child:
         plugins.register(self)
         folder.mkdir(mode=0o700)
         config._tmp_path_factory._basetemp = folder
+        os.environ[OWN_FOLDER] = str(folder)
         self._reports: list[Any] = []
         self._warned: list[Any] = []
 

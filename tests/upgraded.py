@@ -6,6 +6,7 @@ All migrations take fifty milliseconds, and a copy five. Tests of the upgrade it
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from contextlib import closing
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import apsw
 import peewee
+from tests.forked_process import OWN_FOLDER
 
 from growbin_jobs.engine.central import upgrade as product
 from growbin_jobs.engine.central.database import Database
@@ -45,7 +47,7 @@ def _copy(source: Path, connection: peewee.Database) -> None:
 
 @cache
 def _made(schema: Schema) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="growbin-upgraded-"))
+    folder = Path(tempfile.mkdtemp(prefix="growbin-upgraded-", dir=os.environ.get(OWN_FOLDER)))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with closing(open_database(None, default_path=folder / "made.db", pool_size=1, timeout=60)) as database:
         product.upgrade(database, schema)
