@@ -1,6 +1,7 @@
 """Of all schedulers that live one leads, and it knows when it may not trust that any more."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ class Times:
 @pytest.fixture
 def times(monkeypatch: pytest.MonkeyPatch) -> Times:
     made = Times()
-    monkeypatch.setattr(presences.time, "monotonic", lambda: made.monotonic)
+    # Not that of the whole process: a loop of another thread would sleep until it is as late as it was.
+    monkeypatch.setattr(presences, "time", SimpleNamespace(monotonic=lambda: made.monotonic))
     return made
 
 

@@ -118,7 +118,9 @@ class Watched:
             raise OSError("it was closed before")
 
 
-def test_a_hook_that_fails_keeps_no_other_from_its_turn(capfd):
+def test_a_hook_that_fails_keeps_no_other_from_its_turn(capfd, monkeypatch):
+    # Parent and child say it at the same time, each in one piece.
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, _: os.write(2, f"{kind.__name__}: {error}\n".encode()))
     watched = [Watched(fails=number == 1) for number in range(3)]
 
     child = os.fork()
