@@ -62,7 +62,11 @@ class Metrics:
             "/readyz": page.ready,
         }
         server = Server(
-            config.metrics_host, config.metrics_port, page.render, checks, named=config.named("metrics_port")
+            config.metrics_host,
+            config.metrics_port,
+            page.render,
+            checks,
+            named=(config.named("metrics_host"), config.named("metrics_port")),
         )
         server.start()
 

@@ -42,11 +42,17 @@ class Server:
       host, port: Where it listens; port 0 finds a free one, for tests.
       metrics: Makes the page of ``/metrics``.
       checks: By path, what returns the checks of a health endpoint.
-      named: Name of the setting of the port, for people.
+      named: Names of the settings of host and port, for people.
     """
 
     def __init__(
-        self, host: str, port: int, metrics: Page, checks: Mapping[str, Callable[[], Sequence[Check]]], *, named: str
+        self,
+        host: str,
+        port: int,
+        metrics: Page,
+        checks: Mapping[str, Callable[[], Sequence[Check]]],
+        *,
+        named: tuple[str, str],
     ) -> None:
         self._address = host, port
         self._metrics = metrics
@@ -100,9 +106,10 @@ class Server:
         return f"{bracketed(self._address[0])}:{port}"
 
     def _remedy(self, error: OSError) -> str:
+        host, port = self._named
         if error.errno == errno.EADDRINUSE:
-            return f"another process may have the port: choose another one with {self._named}, or 0 for none"
-        return "set GROWBIN_METRICS_HOST to an address of this machine"
+            return f"another process may have the port: choose another one with {port}, or 0 for none"
+        return f"set {host} to an address of this machine"
 
     def _run(self) -> None:
         while self._http is None:

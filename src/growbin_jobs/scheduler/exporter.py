@@ -58,7 +58,7 @@ def show(scheduler: Scheduler, jobs: Sequence[ScheduledJob], *, paid: bool) -> C
         config.scheduler_metrics_port,
         page.render,
         checks,
-        named=config.named("scheduler_metrics_port"),
+        named=(config.named("metrics_host"), config.named("scheduler_metrics_port")),
     )
     server.start()
 

@@ -17,10 +17,13 @@ from growbin_jobs.metrics import server as serving
 from growbin_jobs.metrics.cached import Source, read_all
 from growbin_jobs.metrics.server import Server
 
+#: Of another engine than Growbin's.
+NAMED = ("SHOP_METRICS_HOST", "SHOP_METRICS_PORT")
+
 
 @contextmanager
 def serve(checks=(), metrics=lambda accept: (accept.encode(), "text/plain"), port: int = 0) -> Iterator[Server]:
-    server = Server("127.0.0.1", port, metrics, {"/livez": lambda: list(checks)}, named="GROWBIN_METRICS_PORT")
+    server = Server("127.0.0.1", port, metrics, {"/livez": lambda: list(checks)}, named=NAMED)
     server.start()
     try:
         yield server
@@ -65,7 +68,7 @@ def test_a_port_that_is_taken_is_said_and_tried_again(monkeypatch, caplog) -> No
         port = other.getsockname()[1]
         with caplog.at_level(logging.INFO), serve(port=port) as server:
             assert server.port is None
-            assert "GROWBIN_METRICS_PORT" in caplog.text
+            assert "SHOP_METRICS_PORT" in caplog.text
             other.close()
             while server.port is None:
                 threading.Event().wait(0.02)
@@ -73,15 +76,15 @@ def test_a_port_that_is_taken_is_said_and_tried_again(monkeypatch, caplog) -> No
 
 
 def test_an_address_of_another_machine_is_said_with_the_setting_to_change(caplog) -> None:
-    server = Server("192.0.2.1", 0, lambda _: (b"", ""), {}, named="GROWBIN_METRICS_PORT")
+    server = Server("192.0.2.1", 0, lambda _: (b"", ""), {}, named=NAMED)
     server.start()
     server.stop()
     assert "address=192.0.2.1:0" in caplog.text
-    assert "set GROWBIN_METRICS_HOST to an address of this machine" in caplog.text
+    assert "set SHOP_METRICS_HOST to an address of this machine" in caplog.text
 
 
 def test_it_is_reached_by_every_address(caplog) -> None:
-    server = Server("::", 0, lambda _: (b"page", "text/plain"), {}, named="GROWBIN_METRICS_PORT")
+    server = Server("::", 0, lambda _: (b"page", "text/plain"), {}, named=NAMED)
     with caplog.at_level(logging.INFO):
         server.start()
     try:
