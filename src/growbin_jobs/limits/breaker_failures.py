@@ -137,7 +137,8 @@ def noted(breaker: Breaker, past: Past | None, now: float, failure: Failure) -> 
     )
     opened = after.state not in ("closed", breaker.state)
     before = past or Past(now, 0)
-    remembered = before._replace(times=before.times + (not denied or breaker.state == "closed"))
+    counts = not denied or breaker.state == "closed"
+    remembered = Past(before.failed_at, before.times + 1) if counts else before
     wait = max(0.0, after.open_until - now)
     return Noted(after, own_fault=False, opened=opened, wait=wait), remembered if failure.message_id else None
 
