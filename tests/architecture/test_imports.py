@@ -74,7 +74,7 @@ ENGINE = (
     ("errors", "reasons", "text", "addresses", "groups", "threads", "processes", "crashpoints", "backoff", "events",
      "foreign_errors", "foreign_numbers", "pauses", "observers", "json_logs", "tracing", "dramatiq_log",
      "native_logging", "greenlet_patches", "layout", "data_folder", "file_system", "file_limit", "folder_rights",
-     "tcp_listener", "secret_files", "set_variables", "settings", "wrong_worker", "quiet_loading"),
+     "tcp_listener", "secret_files", "settings", "wrong_worker", "quiet_loading"),
     ("sqlite", "node", "fast", "periodic.timetable", "periodic.clock", "periodic"),
     ("config",),
     ("delivery",),

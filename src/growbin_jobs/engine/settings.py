@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,7 +20,6 @@ from growbin_jobs.engine.data_folder import data_folder, from_the_root
 from growbin_jobs.engine.errors import ConfigurationError
 from growbin_jobs.engine.layout import Layout, check_node
 from growbin_jobs.engine.secret_files import folder_of_secrets
-from growbin_jobs.engine.set_variables import SetVariables
 from growbin_jobs.engine.tcp_listener import read_host
 
 #: What is longer is a slip of the hand, and neither dates nor the numbers of a database reach as far.
@@ -242,9 +240,9 @@ class EngineSettings(Layout, BaseSettings):
             if name.upper() in known:
                 continue
             if not name.upper().startswith(prefix):
-                letters = _letters(name)
-                near = difflib.get_close_matches(letters, _perhaps_near(letters, spelled), 1, 0.9)
-                found += [(name, spelled[each]) for each in near]
+                found += [
+                    (name, spelled[letters]) for letters in difflib.get_close_matches(_letters(name), spelled, 1, 0.9)
+                ]
                 continue
             if word.startswith("TEST_"):
                 continue
@@ -276,13 +274,16 @@ class EngineSettings(Layout, BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Name where settings come from, for pydantic-settings. A file ``.env`` is read by who has asked for one."""
+        """Name where settings come from, for pydantic-settings; a file ``.env`` where one is asked for.
+
+        Without one the library would examine the types of all fields once more, for half of the time that it takes.
+        """
         dotenv = [dotenv_settings] if settings_cls.model_config.get("env_file") else []
-        return (init_settings, SetVariables(settings_cls), *dotenv, file_secret_settings)
+        return (init_settings, env_settings, *dotenv, file_secret_settings)
 
     @classmethod
     def _sentence(cls, location: tuple[int | str, ...], message: str) -> str:
@@ -329,16 +330,6 @@ def environment() -> dict[str, str]:
 
 def _allows_none(annotation: Any) -> bool:
     return type(None) in getattr(annotation, "__args__", ())
-
-
-def _perhaps_near(letters: str, others: Iterable[str]) -> list[str]:
-    """Return those of which a tenth is different at most, by length and letters: few are compared in earnest."""
-    size, own = len(letters), set(letters)
-    return [
-        each
-        for each in others
-        if abs(size - len(each)) <= (most := 0.1 * (size + len(each))) and len(own.symmetric_difference(each)) <= most
-    ]
 
 
 def _letters(name: str) -> str:
